@@ -1,0 +1,66 @@
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *checked(void *p, size_t count, size_t size)
+{
+    if (p || !count || !size)
+        return p;
+    fprintf(stderr, "lmutils: out of memory (%zu times %zu bytes): give --memory, or free some\n", count, size);
+    exit(LM_FAILED);
+}
+
+void *lm_malloc(size_t count, size_t size)
+{
+    size_t bytes;
+    return checked(lm_mul(count, size, &bytes) ? malloc(bytes ? bytes : 1) : NULL, count, size);
+}
+
+void *lm_calloc(size_t count, size_t size)
+{
+    return checked(calloc(count ? count : 1, size ? size : 1), count, size);
+}
+
+void *lm_realloc(void *p, size_t count, size_t size)
+{
+    size_t bytes;
+    return checked(lm_mul(count, size, &bytes) ? realloc(p, bytes ? bytes : 1) : NULL, count, size);
+}
+
+char *lm_strndup(const char *s, size_t n)
+{
+    char *copy = lm_malloc(n + 1, 1);
+    memcpy(copy, s, n);
+    copy[n] = '\0';
+    return copy;
+}
+
+char *lm_strdup(const char *s)
+{
+    return lm_strndup(s, strlen(s));
+}
+
+char *lm_format(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *s = NULL;
+    int n = vasprintf(&s, format, args);
+    va_end(args);
+    return checked(n < 0 ? NULL : s, 1, 1);
+}
+
+void *lm_try_malloc(size_t count, size_t size, const char *what, lm_status *st)
+{
+    enum { ALIGNMENT = 64 };
+    size_t bytes, padded;
+    void *p = NULL;
+    if (lm_mul(count, size, &bytes) && lm_add_size(bytes, ALIGNMENT, &padded))
+        p = aligned_alloc(ALIGNMENT, padded / ALIGNMENT * ALIGNMENT);
+    if (!p)
+        lm_fail(st, LM_FAILED, "%s: no memory for %zu times %zu bytes", what, count, size);
+    return p;
+}

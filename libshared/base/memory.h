@@ -1,0 +1,45 @@
+/* Allocation. Two kinds, chosen by who decides the size:
+ *  - lm_malloc and its like are for sizes that the program itself decides (a table, a name, a copy of something it
+ *    already holds): running out of memory there ends the program with a message and status 1.
+ *  - lm_try_malloc is for sizes that come from outside (a payload, a tensor, a batch): it fails into a status.
+ * All of it is freed with free(). Sizes are products checked for overflow. */
+#ifndef LM_BASE_MEMORY_H
+#define LM_BASE_MEMORY_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+void *lm_malloc(size_t count, size_t size);             /* uninitialised */
+void *lm_calloc(size_t count, size_t size);             /* zeroed */
+void *lm_realloc(void *p, size_t count, size_t size);   /* keeps the old bytes */
+char *lm_strdup(const char *s);
+char *lm_strndup(const char *s, size_t n);              /* NUL-terminated copy of n bytes */
+char *lm_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* 64-byte aligned, uninitialised; NULL and a failed status (naming `what`) when there is not that much memory. */
+void *lm_try_malloc(size_t count, size_t size, const char *what, lm_status *st);
+
+/* *out = a*b or a+b; false on overflow of size_t. */
+static inline bool lm_mul(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+static inline bool lm_add_size(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+
+/* Makes room for one more element in the array *items of *cap elements: doubles it. For plain vectors:
+ * LM_GROW(v->items, v->count, v->cap); v->items[v->count++] = x; */
+#define LM_GROW(items, count, cap)                                                                            \
+    do {                                                                                                      \
+        if ((count) >= (cap)) {                                                                               \
+            (cap) = (cap) ? 2 * (cap) : 16;                                                                   \
+            (items) = lm_realloc((items), (size_t)(cap), sizeof *(items));                                    \
+        }                                                                                                     \
+    } while (0)
+
+#endif

@@ -1,0 +1,18 @@
+/* A progress line on standard error: a bar where a total is known, redrawn at most ten times a second, and only on a
+ * terminal unless asked for. In a pipe it is silent. */
+#ifndef LM_BASE_PROGRESS_H
+#define LM_BASE_PROGRESS_H
+
+#include <stdint.h>
+
+typedef enum lm_progress_mode { LM_PROGRESS_AUTO, LM_PROGRESS_ALWAYS, LM_PROGRESS_NEVER } lm_progress_mode;
+
+void lm_progress_mode_set(lm_progress_mode mode);
+
+/* unit: what is counted ("rows", "steps", "B": bytes are shown as MiB). total 0 = not known. One at a time. */
+void lm_progress_begin(const char *what, const char *unit, uint64_t total);
+/* `note` (or NULL) stands behind the figures: "loss 2.31 lr 1e-4". */
+void lm_progress_update(uint64_t done, const char *note);
+void lm_progress_end(void);
+
+#endif

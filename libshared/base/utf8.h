@@ -1,0 +1,24 @@
+/* UTF-8: validation and decoding as Unicode 15 chapter 3 defines well-formed sequences. */
+#ifndef LM_BASE_UTF8_H
+#define LM_BASE_UTF8_H
+
+#include "base/buffer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Offset of the first byte that is not part of a well-formed sequence; len where all is well. */
+size_t lm_utf8_valid_prefix(const char *s, size_t len);
+static inline bool lm_utf8_valid(const char *s, size_t len)
+{
+    return lm_utf8_valid_prefix(s, len) == len;
+}
+/* Decodes one code point of n > 0 bytes; returns the bytes it took. An ill-formed sequence gives U+FFFD for its
+ * maximal subpart (what Rust's from_utf8_lossy and WHATWG do). */
+size_t lm_utf8_decode(const char *s, size_t n, uint32_t *code);
+size_t lm_utf8_encode(uint32_t code, char out[4]);          /* bytes written */
+size_t lm_utf8_count(const char *s, size_t len);            /* code points */
+void lm_utf8_replace_invalid(lm_str in, lm_buf *out);       /* appends, with U+FFFD for ill-formed parts */
+
+#endif

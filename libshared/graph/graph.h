@@ -1,0 +1,90 @@
+/* The host's side of the graph: an eager tape of fused operations.
+ *
+ * lmutils/plugin.h has the operations that a forward pass is written with; each runs at once and, while training,
+ * leaves a node on the tape. lm_graph_backward walks the tape from the end. Values and nodes live in one arena that
+ * lm_graph_begin resets: after the largest step no call reaches malloc. In inference nothing is taped, and
+ * lm_graph_scope_* give back what a block has allocated but its result.
+ *
+ * All sums have a fixed order that does not depend on the number of threads. */
+#ifndef LM_GRAPH_GRAPH_H
+#define LM_GRAPH_GRAPH_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "graph/params.h"
+#include "lmutils/plugin.h"
+
+/* Where the rows of a value come from: row_splits of its sequences. */
+typedef struct lm_layout {
+    int sequences;
+    const int32_t *row_splits;  /* [sequences+1] */
+    const int64_t *global_row;  /* [sequences] number of the row in the optimiser step, for dropout; NULL = 0,1,2... */
+} lm_layout;
+
+struct lm_tensor {
+    int rows, width;
+    float *value;             /* [rows, width]; NULL while a vocabulary projection is deferred */
+    float *grad;              /* [rows, width]; NULL where nothing below is trained */
+    const lm_layout *layout;  /* NULL for values that are not a row a token */
+    int node;                 /* on the tape; -1 = a constant */
+    bool needs_grad;
+};
+
+typedef struct lm_step {
+    bool training;            /* tape and dropout on */
+    bool taping;              /* tape on: gradients wanted even where dropout is off (gradient checks) */
+    uint64_t seed;
+    uint64_t optimiser_step;  /* keys dropout */
+    const int64_t *global_row;/* [sequences] or NULL: see lm_layout */
+} lm_step;
+
+lm_graph *lm_graph_new(lm_params *params);
+void lm_graph_free(lm_graph *g);
+
+/* Resets the arena and starts a step over `batch`. */
+void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step);
+/* The failure that stands on the graph, if any, moves into st. */
+bool lm_graph_end(lm_graph *g, lm_status *st);
+/* The blocks number their dropout sites: site = (layer, count inside the layer); -1 outside the blocks. */
+void lm_graph_layer(lm_graph *g, int layer);
+
+/* d(sum of scale*loss)/d(everything): adds into the gradients of the parameters. loss is [1,1]. */
+void lm_graph_backward(lm_graph *g, lm_tensor *loss, float scale);
+
+const float *lm_tensor_read(lm_graph *g, lm_tensor *t); /* [rows, width]; computes a deferred projection */
+lm_tensor *lm_graph_input(lm_graph *g, const float *values, int rows, int width, bool needs_grad); /* copied */
+lm_arena *lm_graph_arena(lm_graph *g);
+size_t lm_graph_mallocs(const lm_graph *g); /* constant once the largest step has been seen */
+
+/* Inference: everything allocated between open and close is given back but `keep`, which moves. No-ops while taping. */
+lm_arena_mark lm_graph_scope_open(lm_graph *g);
+lm_tensor *lm_graph_scope_close(lm_graph *g, lm_arena_mark mark, lm_tensor *keep);
+
+/* ---- operations for the host alone ---- */
+
+lm_tensor *lm_gather_rows(lm_graph *g, lm_tensor *x, const int32_t *index, int n); /* [n, width]; indices ascending */
+lm_tensor *lm_scale(lm_graph *g, lm_tensor *x, float factor);
+
+/* Sum over rows of w[r] * loss(logits[r], label[r]); rows whose label is -100 count nothing. Result [1,1].
+ * weight: [rows] or NULL (ones). smoothing e: (1-e) NLL + e mean over classes of -log p (transformers'
+ * LabelSmoother). per_row, when not NULL, receives each row's unweighted loss (0 where ignored). */
+lm_tensor *lm_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *label, const float *weight,
+                            float smoothing, float *per_row);
+/* Sum over rows and columns of w[r] (x-target)^2; target [rows, width]. */
+lm_tensor *lm_squared_error(lm_graph *g, lm_tensor *x, const float *target, const float *weight, float *per_row);
+/* Sum of w[r] * binary cross-entropy with logits, over rows and columns; target [rows, width] in [0,1]. */
+lm_tensor *lm_binary_cross_entropy(lm_graph *g, lm_tensor *logits, const float *target, const float *weight,
+                                   float *per_row);
+
+/* ---- the table of operations, which the gradient checker walks ---- */
+
+typedef struct lm_node lm_node;
+typedef struct lm_op {
+    const char *name;
+    void (*forward)(lm_graph *g, lm_node *n);
+    void (*backward)(lm_graph *g, lm_node *n); /* never NULL */
+} lm_op;
+
+const lm_op *lm_op_at(size_t i); /* NULL past the end */
+
+#endif

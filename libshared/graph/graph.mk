@@ -1,0 +1,1 @@
+noinst_HEADERS += libshared/graph/graph.h libshared/graph/params.h

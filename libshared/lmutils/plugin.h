@@ -1,0 +1,214 @@
+/* lmutils/plugin.h: all that an architecture plugin needs, and all that it may use.
+ *
+ * A plugin is a shared object that serves one family of architectures. It states, in the words of the paper and with
+ * the parameter names of Hugging Face, what the family computes: it reads config.json (configure), lists its
+ * parameters (declare), and writes the forward pass (embed, block, finish, and the heads). The host does the rest:
+ * it loops over the blocks, records the tape and runs it backwards, loads, ties, freezes, quantises and adapts
+ * parameters, caches, recomputes and saves. A plugin is linked against liblmutils and includes this header alone.
+ *
+ * Values are matrices of packed tokens: [rows, width] in float32, where the rows of a batch's sequences lie one after
+ * the other without padding and row_splits says where each begins. A sequence-level value has one row a sequence.
+ *
+ * Errors are sticky: after the first failure on a graph, a declaration or a config every call is a harmless no-op
+ * that returns a usable value, and the host reports the failure. So no result is checked.
+ *
+ * Ownership: the host owns everything; what lm_config_alloc returns lives as long as the model, a tensor as long as
+ * the step. Plugins keep no state of their own and must be callable from several models in one process.
+ */
+#ifndef LMUTILS_PLUGIN_H
+#define LMUTILS_PLUGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LM_PLUGIN_MAGIC 0x4c4d5047u /* "LMPG" */
+#define LM_PLUGIN_ABI   1u          /* raised by every change that an existing plugin would notice */
+
+typedef struct lm_graph lm_graph;       /* one step: its values and its tape */
+typedef struct lm_tensor lm_tensor;     /* one value on it */
+typedef struct lm_config lm_config;     /* config.json, while it is read */
+typedef struct lm_declare lm_declare;   /* the parameter table, while it is filled */
+
+/* ------------------------------------------------------------------ names */
+
+enum { LM_NAME_MAX = 192 };
+
+/* The path of a module, as in "bert.encoder.layer.3.attention". A parameter is a scope and a last part:
+ * "weight", "bias". By value, so that nobody owns it; a path that is too long fails where it is used. */
+typedef struct lm_scope {
+    char name[LM_NAME_MAX];
+} lm_scope;
+
+lm_scope lm_in(lm_scope scope, const char *part);          /* scope.part; an empty scope gives part alone */
+lm_scope lm_in_index(lm_scope scope, const char *part, int index); /* scope.part.index */
+
+/* ------------------------------------------------------------------ config.json */
+
+/* A member by its name, or the fallback where it is absent or null. A value of the wrong type, an integer outside
+ * [0, 2^31) or a float that is not finite fails, with the member named. */
+int lm_config_int(lm_config *c, const char *key, int fallback);
+double lm_config_float(lm_config *c, const char *key, double fallback);
+bool lm_config_bool(lm_config *c, const char *key, bool fallback);
+const char *lm_config_string(lm_config *c, const char *key, const char *fallback); /* lives as long as the model */
+bool lm_config_has(lm_config *c, const char *key);         /* present and not null */
+int lm_config_labels(lm_config *c);                        /* classes of a head: id2label or num_labels; else 2 */
+void *lm_config_alloc(lm_config *c, size_t size);          /* zeroed; lives as long as the model */
+/* The model asks for what is not there: "member: what: what to do". */
+void lm_config_fail(lm_config *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+typedef enum lm_activation {
+    LM_GELU,      /* x/2 (1+erf(x/sqrt 2)); "gelu" */
+    LM_GELU_TANH, /* the tanh approximation; "gelu_new", "gelu_pytorch_tanh" */
+    LM_RELU,
+    LM_SILU,      /* x sigmoid(x); "silu", "swish" */
+    LM_TANH
+} lm_activation;
+
+/* An activation by Hugging Face's name; an unknown name fails with the known ones listed. */
+lm_activation lm_config_activation(lm_config *c, const char *key, const char *fallback);
+
+/* What the host has to know of any architecture. configure fills it; 0 and NULL where it says so. */
+typedef struct lm_arch {
+    int layers;             /* blocks of the (first) stack */
+    int width;              /* columns of the hidden state */
+    int heads;              /* attention heads; 0 for families without */
+    int vocab_size;         /* rows of the embedding */
+    int max_length;         /* most tokens of a row; 0 = no limit */
+    int type_vocab_size;    /* segment ids that exist; 0 = the family has none */
+    int decoder_layers;     /* blocks of the second stack; 0 = none */
+    bool causal;            /* a token sees only those before it */
+    const char *body;       /* name of the body inside a model with a head ("bert"); "" where heads add no prefix */
+    const char *layer;      /* scope of block i below the body, less ".i": "encoder.layer" */
+    const char *decoder_layer; /* the same for the second stack; NULL = none */
+} lm_arch;
+
+/* ------------------------------------------------------------------ parameters */
+
+typedef struct lm_init {
+    enum { LM_INIT_ZERO, LM_INIT_ONE, LM_INIT_NORMAL } kind;
+    double std; /* of LM_INIT_NORMAL, mean 0 */
+} lm_init;
+
+static inline lm_init lm_normal(double std)
+{
+    lm_init init = {LM_INIT_NORMAL, std};
+    return init;
+}
+
+/* One parameter, name and shape as in the Hugging Face state dict. Dimensions past the first 0 do not exist. */
+void lm_declare_param(lm_declare *d, lm_scope scope, const char *name, const int64_t shape[4], lm_init init);
+/* weight [out, in] and bias [out]. */
+void lm_declare_linear(lm_declare *d, lm_scope scope, int in, int out, double std);
+/* weight [out, in] alone. */
+void lm_declare_linear_nobias(lm_declare *d, lm_scope scope, int in, int out, double std);
+/* weight [rows, width]. padding_row: its look-ups train nothing and its initial value is zero, as
+ * nn.Embedding(padding_idx) has it; -1 = none. */
+void lm_declare_embedding(lm_declare *d, lm_scope scope, int rows, int width, double std, int padding_row);
+/* weight [width] = 1 and bias [width] = 0; neither is decayed. */
+void lm_declare_layer_norm(lm_declare *d, lm_scope scope, int width);
+/* `scope.name` is the same parameter as `other` (a full name, declared before): stored once, under `other`. */
+void lm_declare_tied(lm_declare *d, lm_scope scope, const char *name, lm_scope other, const char *other_name);
+/* An older spelling of a last part of a name ("gamma" for "weight" below any LayerNorm) that checkpoints may carry. */
+void lm_declare_old_name(lm_declare *d, const char *old_suffix, const char *new_suffix);
+
+/* ------------------------------------------------------------------ what a step reads */
+
+/* The rows of a step, packed. Arrays belong to the host and live as long as the step. */
+typedef struct lm_batch {
+    int rows;                  /* sequences */
+    int tokens;                /* of all rows together */
+    const int32_t *row_splits; /* [rows+1]; row r holds tokens [row_splits[r], row_splits[r+1]) */
+    const int32_t *ids;        /* [tokens], each in [0, vocab_size) */
+    const int32_t *types;      /* [tokens] segment ids in [0, type_vocab_size); zeros where the input has none */
+    const int32_t *positions;  /* [tokens] place in the row from 0; a cached prefix counts */
+} lm_batch;
+
+/* ------------------------------------------------------------------ operations
+ * Each is fused, has a forward and a backward, and stands in one table that the gradient checker walks. Shapes that
+ * do not fit fail on the graph, naming the scope. */
+
+/* weight[index[t]]: [n, width]. Indices outside the table fail. */
+lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const lm_batch *batch);
+/* x weight^T + bias: [rows, out]. The one door to every weight matrix: adapters, quantised and frozen weights and
+ * fake quantisation are behind it. A scope without a bias parameter adds none. */
+lm_tensor *lm_linear(lm_graph *g, lm_scope scope, lm_tensor *x);
+/* As lm_linear, for logits over a large vocabulary: not computed until somebody reads it, and a cross-entropy reads
+ * it in chunks, so that all logits never exist at once. */
+lm_tensor *lm_vocab_linear(lm_graph *g, lm_scope scope, lm_tensor *x);
+/* (x-mean)/sqrt(var+eps) weight + bias over each row (biased variance; Ba et al. 2016, arXiv 1607.06450). */
+lm_tensor *lm_layer_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps);
+lm_tensor *lm_activate(lm_graph *g, lm_tensor *x, lm_activation activation);
+lm_tensor *lm_add(lm_graph *g, lm_tensor *a, lm_tensor *b);
+/* Inverted dropout while training (kept values are divided by 1-p); x itself otherwise or where p is 0. */
+lm_tensor *lm_dropout(lm_graph *g, lm_tensor *x, double p);
+/* dropout(x) + residual in one pass. */
+lm_tensor *lm_dropout_add(lm_graph *g, lm_tensor *x, lm_tensor *residual, double p);
+
+typedef struct lm_attn {
+    int heads;       /* of the queries; width of q = heads * head width */
+    int kv_heads;    /* of keys and values; 0 = as many as heads */
+    bool causal;     /* token t sees keys 0..t of its row */
+    double scale;    /* of q.k; 0 = 1/sqrt(head width) */
+    double dropout;  /* on the probabilities, while training */
+} lm_attn;
+
+/* softmax(scale q k^T) v in each head of each row (Vaswani et al. 2017, arXiv 1706.03762): [rows of q, width of q]. */
+lm_tensor *lm_attention(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor *v, lm_attn how);
+
+/* The first token of each row, one row a sequence: [sequences, width]. An empty sequence gives zeros. */
+lm_tensor *lm_first_token(lm_graph *g, lm_tensor *x);
+
+/* ------------------------------------------------------------------ the descriptor */
+
+/* A head turns the last hidden state into logits. Either function may be NULL.
+ *   tokens: x holds the rows of the tokens that are asked for (only labelled ones, say): [n, width] -> [n, columns]
+ *   rows:   x holds all tokens: [tokens, width] -> [sequences, columns]
+ * `scope` is the empty scope: heads stand beside the body. The body's own head (its model without a task) is one too. */
+typedef struct lm_head {
+    const char *name;         /* "mlm", "classify", ...: what --task calls it */
+    const char *architecture; /* the class in config.json's `architectures` */
+    void (*declare)(lm_declare *d, lm_scope scope, const void *config);
+    lm_tensor *(*tokens)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+    lm_tensor *(*rows)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+    bool bare;                /* the body alone: its parameters carry no body prefix */
+} lm_head;
+
+typedef struct lm_plugin {
+    uint32_t magic, abi;
+    uint32_t size;            /* of this struct, as the plugin knows it */
+    const char *name;         /* "bert" */
+    const char *model_types;  /* those of config.json that it serves, separated by spaces */
+    /* Reads the config, fills arch, and returns what the other functions get as `config` (lm_config_alloc). */
+    const void *(*configure)(lm_config *c, lm_arch *arch);
+    /* All parameters of the body, below `body`. */
+    void (*declare)(lm_declare *d, lm_scope body, const void *config);
+    lm_tensor *(*embed)(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch);
+    /* `layer` is body.<arch.layer>.<index>. */
+    lm_tensor *(*block)(lm_graph *g, lm_scope layer, const void *config, int index, lm_tensor *x);
+    /* After the last block; NULL where nothing follows. */
+    lm_tensor *(*finish)(lm_graph *g, lm_scope body, const void *config, lm_tensor *x);
+    const lm_head *heads;     /* ends with an entry whose name is NULL */
+} lm_plugin;
+
+/* The one symbol that a plugin exports. */
+typedef const lm_plugin *(*lm_plugin_entry)(void);
+#define LM_PLUGIN_ENTRY "lm_plugin_entry_point"
+
+#define LM_PLUGIN(...)                                                                                        \
+    __attribute__((visibility("default"))) const lm_plugin *lm_plugin_entry_point(void);                      \
+    const lm_plugin *lm_plugin_entry_point(void)                                                              \
+    {                                                                                                         \
+        static const lm_plugin plugin = {                                                                     \
+            .magic = LM_PLUGIN_MAGIC, .abi = LM_PLUGIN_ABI, .size = sizeof(lm_plugin), __VA_ARGS__};          \
+        return &plugin;                                                                                       \
+    }
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,27 @@
+/* config.json: read whole, changed by setters, written as transformers 4 writes it (two spaces, keys sorted,
+ * `torch_dtype`, `transformers_version`); the transformers-5 form (`dtype`, `rope_parameters`) is read too.
+ * The getters for plugins are in lmutils/plugin.h. */
+#ifndef LM_MODEL_CONFIG_H
+#define LM_MODEL_CONFIG_H
+
+#include "base/buffer.h"
+#include "base/status.h"
+#include "lmutils/plugin.h"
+
+lm_config *lm_config_read(const char *file, lm_status *st);
+lm_config *lm_config_parse(lm_str json, const char *name, lm_status *st); /* `name` is for messages */
+void lm_config_free(lm_config *c);
+bool lm_config_failed(lm_config *c, lm_status *st); /* moves a failure of the getters into st; true if there is one */
+
+void lm_config_set_int(lm_config *c, const char *key, int64_t value);
+void lm_config_set_float(lm_config *c, const char *key, double value);
+void lm_config_set_bool(lm_config *c, const char *key, bool value);
+void lm_config_set_string(lm_config *c, const char *key, const char *value);
+/* id2label and label2id of n classes (omitted from the file for the default two, as transformers does). */
+void lm_config_set_labels(lm_config *c, const char *const *names, int n);
+const char *lm_config_label(const lm_config *c, int id); /* name of a class; NULL past the last */
+void lm_config_remove(lm_config *c, const char *key);
+
+void lm_config_print(const lm_config *c, lm_buf *out); /* the text of the file, final newline included */
+
+#endif

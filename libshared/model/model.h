@@ -1,0 +1,60 @@
+/* A model: a plugin's architecture, its parameters, and the Hugging Face directory it came from or goes to. */
+#ifndef LM_MODEL_MODEL_H
+#define LM_MODEL_MODEL_H
+
+#include "base/status.h"
+#include "graph/graph.h"
+#include "model/config.h"
+
+typedef struct lm_model {
+    const lm_plugin *plugin;
+    const lm_head *head;
+    lm_arch arch;
+    lm_config *config;        /* config.json as read, and what was changed since (model/config.h) */
+    const void *plugin_config;
+    lm_params *params;
+    const char *path;         /* of the directory; NULL for a new model */
+    int missing;              /* parameters that the checkpoint lacked and that were initialised */
+} lm_model;
+
+typedef struct lm_model_options {
+    const char *task;         /* a head's name (lm_head.name); NULL = by config.json's architectures */
+    const char *plugin_path;  /* --plugin FILE; NULL = search */
+    uint64_t seed;            /* of parameters that have to be initialised */
+    bool allow_missing_head;  /* initialise a head that the checkpoint lacks (and log so); else it is an error */
+    bool random_weights;      /* do not load the tensors: initialise all */
+} lm_model_options;
+
+/* Opens a Hugging Face directory. Every missing, misshapen or unreadable tensor is named. A checkpoint of another head
+ * serves where the body is complete: the old head is dropped, and said so on the log. */
+lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_status *st);
+/* A new model from a config (which it takes over), its weights from the initialisers. */
+lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st);
+void lm_model_free(lm_model *m);
+
+/* Writes config.json and model.safetensors (f32 names, ties left out as transformers does) into the existing,
+ * empty directory `dir`; tokenizer files are copied by lm_model_copy_tokenizer. For an atomic publication see
+ * base/atomic.h: `dir` is the temporary beside the final name. */
+bool lm_model_save(lm_model *m, const char *dir, lm_status *st);
+
+/* Which outputs a step needs. */
+typedef struct lm_select {
+    const int32_t *tokens;    /* token rows whose logits are wanted, ascending; NULL = all */
+    int count;
+    bool token_logits, row_logits;
+    bool hidden;              /* keep the last hidden state */
+} lm_select;
+
+typedef struct lm_outputs {
+    lm_tensor *hidden;        /* [tokens, width] after the last block; NULL unless asked for */
+    lm_tensor *token_logits;  /* [count or tokens, columns]; NULL where the head has none */
+    lm_tensor *row_logits;    /* [rows, columns]; NULL where the head has none */
+} lm_outputs;
+
+/* Embeds, runs the blocks, and the head. Call between lm_graph_begin and lm_graph_end. */
+lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, const lm_select *select);
+
+/* Checks ids and types of a batch against the vocabulary and each row against max_length: "row R: ...". */
+bool lm_model_check_batch(const lm_model *m, const lm_batch *batch, lm_status *st);
+
+#endif

@@ -1,0 +1,1 @@
+noinst_HEADERS += libshared/model/config.h libshared/model/model.h libshared/model/plugin_host.h

@@ -1,0 +1,1 @@
+noinst_HEADERS += libshared/stream/input.h libshared/stream/lms.h

@@ -1,0 +1,1 @@
+noinst_HEADERS += libshared/tensor/dtype.h libshared/tensor/safetensors.h

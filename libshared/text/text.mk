@@ -1,0 +1,1 @@
+noinst_HEADERS += libshared/text/tokenizer.h

@@ -1,0 +1,32 @@
+/* What every unit test program shares: one suite, one main. */
+#ifndef LM_TESTS_UNIT_H
+#define LM_TESTS_UNIT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/status.h"
+
+/* Fails the test with the status's own message. */
+#define assert_ok(st) ck_assert_msg(lm_ok(st), "%s", (st)->message)
+
+/* The directory of reference data (models, goldens, corpora), or NULL where there is none: a test that needs it then
+ * prints that it skips. */
+static inline const char *unit_testdata(void)
+{
+    const char *dir = getenv("LMUTILS_TESTDATA");
+    return dir && *dir ? dir : NULL;
+}
+
+/* int main: runs the suite made by `suite()`; CK_FORK etc. work as in Check's manual. */
+#define UNIT_MAIN(suite)                                                                                      \
+    int main(void)                                                                                            \
+    {                                                                                                         \
+        SRunner *runner = srunner_create(suite());                                                            \
+        srunner_run_all(runner, CK_NORMAL);                                                                   \
+        int failed = srunner_ntests_failed(runner);                                                           \
+        srunner_free(runner);                                                                                 \
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;                                                          \
+    }
+
+#endif
