@@ -1,1 +1,9 @@
-noinst_HEADERS += libshared/tensor/dtype.h libshared/tensor/safetensors.h
+liblmutils_la_SOURCES += \
+	libshared/tensor/dtype.c libshared/tensor/dtype.h
+noinst_HEADERS += libshared/tensor/safetensors.h
+
+check_PROGRAMS += tests/unit/check_tensor
+tests_unit_check_tensor_SOURCES = tests/unit/check_tensor.c
+tests_unit_check_tensor_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_tensor_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_tensor
