@@ -12,12 +12,23 @@
 
 typedef enum lm_lms_kind { LM_KIND_TEXT, LM_KIND_TOKENS, LM_KIND_MODEL } lm_lms_kind;
 
+const char *lm_lms_kind_name(lm_lms_kind kind); /* "text", "tokens", "model" */
+
+/* Limits of the format, and how large a record writers make. */
+enum {
+    LM_LMS_HEADER_MAX = 1 << 20,    /* bytes of a header line, LF included */
+    LM_LMS_PAYLOAD_MAX = 1 << 30,
+    LM_LMS_DEPTH_MAX = 32,
+    LM_LMS_RECORD_TOKENS = 4096,    /* a record that writers make ends after so many tokens, or ... */
+    LM_LMS_RECORD_BYTES = 1 << 20   /* ... so many bytes, whichever comes first */
+};
+
 /* One tensor of a record. */
 typedef struct lm_column {
     const char *name;
     lm_dtype dtype;
     lm_shape shape;
-    const void *data;         /* into the payload; 64-aligned only if the writer aligned it */
+    const void *data;         /* aligned to the size of its element, whatever the stream's layout was */
     size_t bytes;
     const char *rows;         /* "rows":"ids.splits" of its description, or NULL */
 } lm_column;
@@ -27,39 +38,63 @@ typedef struct lm_record {
     json_t *header;           /* the whole object */
     lm_str line;              /* its bytes, pad and LF included */
     lm_str payload;           /* without pad */
-    lm_column *columns;
+    lm_column *columns;       /* in the order of their bytes */
     size_t column_count;
-    int64_t n;                /* rows; 1 for kind text */
+    int64_t n;                /* rows; 1 for kind text, 0 where the record has no `n` */
     bool flush;               /* {"flush":true}: pass it on and flush */
-    uint64_t number;          /* from 1, in the whole input */
+    uint64_t number;          /* from 1 in this stream; flush records are not counted */
 } lm_record;
 
 typedef struct lm_lms_reader lm_lms_reader;
 
-/* Reads LMS from `in`, which it does not own. The first preamble is read at once: an input that is no LMS fails. */
+/* Whether the member that `in` stands in begins with an LMS preamble (of whatever version). Consumes nothing. */
+bool lm_lms_detect(lm_input *in, bool *is_lms, lm_status *st);
+
+/* Reads LMS from `in`, which it does not own, through all its members: each has to hold whole streams, of one kind. The
+ * first preamble is read at once: an input that is no LMS fails. */
 lm_lms_reader *lm_lms_reader_new(lm_input *in, lm_status *st);
 void lm_lms_reader_free(lm_lms_reader *r);
 lm_lms_kind lm_lms_reader_kind(const lm_lms_reader *r);
 json_t *lm_lms_reader_preamble(const lm_lms_reader *r);  /* of the stream being read (concatenation: the latest) */
-/* 1: a record; 0: the input ended in good order; -1: failed (LM_ENDED for a missing end or an abort). */
+uint64_t lm_lms_reader_streams(const lm_lms_reader *r);  /* preambles read so far; grows when the preamble changes */
+uint64_t lm_lms_reader_records(const lm_lms_reader *r);  /* in the whole input so far; flush records not counted */
+uint64_t lm_lms_reader_examples(const lm_lms_reader *r);
+const char *lm_lms_reader_where(const lm_lms_reader *r); /* "news.lms: record 7", for messages about the last record */
+/* A digest of all bytes read so far, up to the last record: for a resume that checks what it skips. */
+uint64_t lm_lms_reader_digest(const lm_lms_reader *r);
+
+/* 1: a record; 0: the input ended in good order; -1: failed (LM_ENDED for a missing end or an abort). A record that is
+ * given has passed every check of lmstream(5); the digest over the stream is known to be right only at the end (0). */
 int lm_lms_next(lm_lms_reader *r, lm_record *record, lm_status *st);
-/* Names what this program understands, for `must` (the names of lmstream(5) always are). */
+/* Names that this program understands when they stand in `must`, NULL-terminated and borrowed; those of lmstream(5)
+ * are always understood. Set it before reading. LM_LMS_ANY: whatever it is (for a program that looks at no meaning). */
 void lm_lms_reader_understand(lm_lms_reader *r, const char *const *names);
+extern const char *const LM_LMS_ANY[];
 
 const lm_column *lm_record_column(const lm_record *r, const char *name); /* NULL if absent */
 
 typedef struct lm_lms_writer lm_lms_writer;
 
 /* Writes to fd (not owned), buffered. `preamble` members beside lms, kind, producer and via may be given (borrowed,
- * or NULL). `upstream_via`: the input's via, to which this program's command line is added (NULL = none). */
+ * or NULL). `upstream_via`: the input's via (NULL = none), to which `command` (this invocation; NULL = none) is added.
+ * `name` is for messages and is copied. */
 lm_lms_writer *lm_lms_writer_new(int fd, const char *name, lm_lms_kind kind, json_t *preamble, json_t *upstream_via,
-                                 lm_status *st);
+                                 const char *command, lm_status *st);
 void lm_lms_writer_free(lm_lms_writer *w);
-/* A record from parts: `header` members beside tensors and bytes (borrowed), and columns, laid out 64-aligned. */
+/* A record from parts: `header` members beside tensors and bytes (borrowed), and columns (whose order is kept in the
+ * header; their bytes are laid out so that each is aligned to its element in an aligned payload). */
 bool lm_lms_write(lm_lms_writer *w, json_t *header, const lm_column *columns, size_t count, lm_status *st);
+/* A record without payload from its JSON text, on one line, which the caller knows to be right (the hot path of kind
+ * text). */
+bool lm_lms_write_line(lm_lms_writer *w, lm_str json, int64_t examples, lm_status *st);
 bool lm_lms_write_verbatim(lm_lms_writer *w, const lm_record *record, lm_status *st);
 bool lm_lms_write_flush(lm_lms_writer *w, lm_status *st);
 bool lm_lms_write_end(lm_lms_writer *w, lm_status *st);
 bool lm_lms_write_abort(lm_lms_writer *w, const char *why, lm_status *st);
+/* How every filter ends: `end` where st is good, else `abort` with its message (which stays the status; a writer whose
+ * output is broken says nothing more). Returns lm_ok(st). */
+bool lm_lms_writer_close(lm_lms_writer *w, lm_status *st);
+uint64_t lm_lms_writer_records(const lm_lms_writer *w);
+uint64_t lm_lms_writer_examples(const lm_lms_writer *w);
 
 #endif
