@@ -23,6 +23,8 @@ typedef struct lm_model_options {
     uint64_t seed;            /* of parameters that have to be initialised */
     bool allow_missing_head;  /* initialise a head that the checkpoint lacks (and log so); else it is an error */
     bool random_weights;      /* do not load the tensors: initialise all */
+    lm_config *config;        /* lm_model_open: stands for the directory's config.json, which the caller has read and
+                               * changed (labels, dropout); taken over, also on failure. NULL = read it */
 } lm_model_options;
 
 /* Opens a Hugging Face directory. Every missing, misshapen or unreadable tensor is named. A checkpoint of another head
