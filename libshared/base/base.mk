@@ -1,11 +1,20 @@
 liblmutils_la_SOURCES += \
 	libshared/base/arena.c libshared/base/arena.h \
+	libshared/base/atomic.c libshared/base/atomic.h \
+	libshared/base/atomic_dir.c \
 	libshared/base/buffer.c libshared/base/buffer.h \
+	libshared/base/log.c libshared/base/log.h \
 	libshared/base/memory.c libshared/base/memory.h \
-	libshared/base/status.c libshared/base/status.h
+	libshared/base/random.c libshared/base/random.h \
+	libshared/base/signals.c libshared/base/signals.h \
+	libshared/base/status.c libshared/base/status.h \
+	libshared/base/temporary.c libshared/base/temporary.h \
+	libshared/base/threads.c libshared/base/threads.h \
+	libshared/base/utf8.c libshared/base/utf8.h
 
 check_PROGRAMS += tests/unit/check_base
-tests_unit_check_base_SOURCES = tests/unit/check_base.c
+tests_unit_check_base_SOURCES = tests/unit/check_base.c tests/unit/check_base.h \
+	tests/unit/check_base_files.c tests/unit/check_base_numbers.c
 tests_unit_check_base_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_base_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_base

@@ -5,11 +5,15 @@
 
 #include "base/status.h"
 
-/* SIGINT, SIGTERM, SIGHUP and SIGXCPU set the flag from now on; a second SIGINT ends the program at once. */
+/* SIGINT, SIGTERM, SIGHUP and SIGXCPU set the flag from now on, and interrupt a read or write that waits (EINTR). A
+ * second SIGINT ends the program at once, unless it comes within half a second: timeout(1) and some shells send each
+ * signal twice. */
 void lm_signals_catch(void);
 /* The signal that has come, or 0. */
 int lm_signal_pending(void);
-/* Fails with LM_SIGNAL + n if one has come. */
+/* Fails with LM_SIGNAL + n if one has come. True if none has. */
 bool lm_signal_check(lm_status *st);
+/* Ends the program by this signal, with its default action, as if it had never been caught. */
+void lm_signal_raise(int signal_number);
 
 #endif

@@ -17,8 +17,8 @@ static inline bool lm_utf8_valid(const char *s, size_t len)
 /* Decodes one code point of n > 0 bytes; returns the bytes it took. An ill-formed sequence gives U+FFFD for its
  * maximal subpart (what Rust's from_utf8_lossy and WHATWG do). */
 size_t lm_utf8_decode(const char *s, size_t n, uint32_t *code);
-size_t lm_utf8_encode(uint32_t code, char out[4]);          /* bytes written */
-size_t lm_utf8_count(const char *s, size_t len);            /* code points */
+size_t lm_utf8_encode(uint32_t code, char out[4]);          /* bytes written; a surrogate or a code above U+10FFFF writes U+FFFD */
+size_t lm_utf8_count(const char *s, size_t len);            /* code points; an ill-formed part is one */
 void lm_utf8_replace_invalid(lm_str in, lm_buf *out);       /* appends, with U+FFFD for ill-formed parts */
 
 #endif

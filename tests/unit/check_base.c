@@ -1,4 +1,4 @@
-#include "unit.h"
+#include "check_base.h"
 
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -68,6 +68,8 @@ static Suite *suite(void)
     tcase_add_test(c, arena_mark_gives_back);
     tcase_add_test(c, buffer_grows);
     suite_add_tcase(s, c);
+    suite_add_tcase(s, base_numbers_and_text());
+    suite_add_tcase(s, base_files());
     return s;
 }
 

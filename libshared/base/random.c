@@ -1,0 +1,70 @@
+#include "base/random.h"
+
+#include <math.h>
+
+lm_philox_key lm_random_key(uint64_t seed, lm_purpose purpose, uint64_t site)
+{
+    /* Philox is its own mixer: purpose and site are a counter under the seed, half of the block is the key. */
+    const lm_philox_key seeded = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+    uint32_t out[4];
+    lm_random_block(seeded, (uint64_t)purpose, site, out);
+    return (lm_philox_key){{out[0], out[1]}};
+}
+
+uint32_t lm_random_u32(lm_philox_key key, uint64_t a, uint64_t b)
+{
+    uint32_t out[4];
+    lm_random_block(key, a, b, out);
+    return out[0];
+}
+
+static uint64_t join(uint32_t low, uint32_t high)
+{
+    return (uint64_t)high << 32 | low;
+}
+
+uint64_t lm_random_u64(lm_philox_key key, uint64_t a, uint64_t b)
+{
+    uint32_t out[4];
+    lm_random_block(key, a, b, out);
+    return join(out[0], out[1]);
+}
+
+float lm_random_float(lm_philox_key key, uint64_t a, uint64_t b)
+{
+    return lm_random_unit(lm_random_u32(key, a, b));
+}
+
+/* Lemire 2019, "Fast random integer generation in an interval": the upper half of x * bound, x drawn again where the
+ * lower half falls into the part that would be counted once too often. */
+uint64_t lm_random_below(lm_philox_key key, uint64_t a, uint64_t b, uint64_t bound)
+{
+    uint64_t surplus = -bound % bound; /* 2^64 mod bound */
+    for (;;) {
+        uint32_t out[4];
+        lm_random_block(key, a, b, out);
+        for (int i = 0; i < 4; i += 2) {
+            unsigned __int128 product = (unsigned __int128)join(out[i], out[i + 1]) * bound;
+            if ((uint64_t)product >= surplus)
+                return (uint64_t)(product >> 64);
+        }
+        key.k[1] += 1; /* both words rejected (rarer than bound^2 / 2^128): the next stream */
+    }
+}
+
+float lm_random_normal(lm_philox_key key, uint64_t a, uint64_t b)
+{
+    uint32_t out[4];
+    lm_random_block(key, a, b, out);
+    double radius = sqrt(-2.0 * log(((double)out[0] + 1.0) * 0x1p-32)); /* of (0,1]: no log(0) */
+    return (float)(radius * cos(2.0 * M_PI * 0x1p-32 * (double)out[1]));
+}
+
+void lm_random_permutation(lm_philox_key key, uint64_t epoch, uint32_t *permutation, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t j = (uint32_t)lm_random_below(key, epoch, i, (uint64_t)i + 1);
+        permutation[i] = permutation[j];
+        permutation[j] = i;
+    }
+}

@@ -1,0 +1,145 @@
+#include "base/utf8.h"
+
+/* Length of the well-formed sequence at s (Unicode 15, table 3-7), or 0; *bad is then the length of the maximal
+ * subpart: the longest beginning of a well-formed sequence, at least one byte. n > 0. */
+static size_t sequence(const unsigned char *s, size_t n, size_t *bad)
+{
+    unsigned char lead = s[0], low = 0x80, high = 0xBF; /* bounds of the second byte */
+    size_t len;
+    *bad = 1;
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xC2)
+        return 0; /* a continuation byte, or an overlong form of ASCII */
+    if (lead < 0xE0) {
+        len = 2;
+    } else if (lead < 0xF0) {
+        len = 3;
+        if (lead == 0xE0)
+            low = 0xA0; /* overlong below */
+        else if (lead == 0xED)
+            high = 0x9F; /* surrogates above */
+    } else if (lead < 0xF5) {
+        len = 4;
+        if (lead == 0xF0)
+            low = 0x90; /* overlong below */
+        else if (lead == 0xF4)
+            high = 0x8F; /* beyond U+10FFFF above */
+    } else {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        if (i >= n || s[i] < low || s[i] > high) {
+            *bad = i;
+            return 0;
+        }
+        low = 0x80, high = 0xBF;
+    }
+    return len;
+}
+
+/* Bytes of ASCII at the start of s, eight at a time. */
+static size_t ascii_prefix(const char *s, size_t len)
+{
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        uint64_t word;
+        memcpy(&word, s + i, 8);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (i < len && (unsigned char)s[i] < 0x80)
+        i++;
+    return i;
+}
+
+size_t lm_utf8_valid_prefix(const char *s, size_t len)
+{
+    size_t i = 0, bad;
+    while (i < len) {
+        i += ascii_prefix(s + i, len - i);
+        if (i >= len)
+            break;
+        size_t n = sequence((const unsigned char *)s + i, len - i, &bad);
+        if (!n)
+            return i;
+        i += n;
+    }
+    return i;
+}
+
+size_t lm_utf8_decode(const char *s, size_t n, uint32_t *code)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    size_t bad, len = sequence(u, n, &bad);
+    switch (len) {
+    case 1:
+        *code = u[0];
+        break;
+    case 2:
+        *code = (uint32_t)(u[0] & 0x1F) << 6 | (u[1] & 0x3F);
+        break;
+    case 3:
+        *code = (uint32_t)(u[0] & 0x0F) << 12 | (uint32_t)(u[1] & 0x3F) << 6 | (u[2] & 0x3F);
+        break;
+    case 4:
+        *code = (uint32_t)(u[0] & 0x07) << 18 | (uint32_t)(u[1] & 0x3F) << 12 | (uint32_t)(u[2] & 0x3F) << 6 |
+                (u[3] & 0x3F);
+        break;
+    default:
+        *code = 0xFFFD;
+        return bad;
+    }
+    return len;
+}
+
+size_t lm_utf8_encode(uint32_t code, char out[4])
+{
+    if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF))
+        code = 0xFFFD;
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (char)(0xC0 | code >> 6);
+        out[1] = (char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0x10000) {
+        out[0] = (char)(0xE0 | code >> 12);
+        out[1] = (char)(0x80 | (code >> 6 & 0x3F));
+        out[2] = (char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | code >> 18);
+    out[1] = (char)(0x80 | (code >> 12 & 0x3F));
+    out[2] = (char)(0x80 | (code >> 6 & 0x3F));
+    out[3] = (char)(0x80 | (code & 0x3F));
+    return 4;
+}
+
+size_t lm_utf8_count(const char *s, size_t len)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < len; count++) {
+        uint32_t code;
+        i += lm_utf8_decode(s + i, len - i, &code);
+    }
+    return count;
+}
+
+void lm_utf8_replace_invalid(lm_str in, lm_buf *out)
+{
+    for (size_t i = 0; i < in.len;) {
+        size_t good = lm_utf8_valid_prefix(in.data + i, in.len - i);
+        lm_buf_append(out, in.data + i, good);
+        i += good;
+        if (i < in.len) {
+            size_t bad;
+            sequence((const unsigned char *)in.data + i, in.len - i, &bad);
+            lm_buf_puts(out, "\xEF\xBF\xBD");
+            i += bad;
+        }
+    }
+}

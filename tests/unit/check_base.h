@@ -1,0 +1,10 @@
+/* The parts of check_base, one file each. */
+#ifndef LM_TESTS_CHECK_BASE_H
+#define LM_TESTS_CHECK_BASE_H
+
+#include "unit.h"
+
+TCase *base_numbers_and_text(void);
+TCase *base_files(void);
+
+#endif
