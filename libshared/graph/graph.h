@@ -14,19 +14,23 @@
 #include "graph/params.h"
 #include "lmutils/plugin.h"
 
-/* Where the rows of a value come from: row_splits of its sequences. */
+typedef struct lm_node lm_node;
+
+/* What the rows of a value are. Dropout is keyed by it, attention runs over its sequences. */
 typedef struct lm_layout {
-    int sequences;
-    const int32_t *row_splits;  /* [sequences+1] */
-    const int64_t *global_row;  /* [sequences] number of the row in the optimiser step, for dropout; NULL = 0,1,2... */
+    int rows;
+    int sequences;              /* 0 where the rows are not whole sequences */
+    const int32_t *row_splits;  /* [sequences+1], or NULL */
+    const int64_t *global_row;  /* [rows] the sequence's number in the optimiser step */
+    const int32_t *token;       /* [rows] place in the sequence */
 } lm_layout;
 
 struct lm_tensor {
     int rows, width;
-    float *value;             /* [rows, width]; NULL while a vocabulary projection is deferred */
-    float *grad;              /* [rows, width]; NULL where nothing below is trained */
-    const lm_layout *layout;  /* NULL for values that are not a row a token */
-    int node;                 /* on the tape; -1 = a constant */
+    float *value;             /* [rows, width]; NULL while deferred: read through lm_tensor_read */
+    float *grad;              /* [rows, width] during backward; afterwards kept for inputs alone */
+    const lm_layout *layout;  /* never NULL */
+    lm_node *node;            /* what computes it; NULL = an input */
     bool needs_grad;
 };
 
@@ -35,7 +39,8 @@ typedef struct lm_step {
     bool taping;              /* tape on: gradients wanted even where dropout is off (gradient checks) */
     uint64_t seed;
     uint64_t optimiser_step;  /* keys dropout */
-    const int64_t *global_row;/* [sequences] or NULL: see lm_layout */
+    const int64_t *global_row;/* [sequences] numbers of the rows in the optimiser step, which key dropout, so that k
+                                 micro-batches draw what one batch draws; NULL = 0, 1, 2 ... */
 } lm_step;
 
 lm_graph *lm_graph_new(lm_params *params);
@@ -45,13 +50,17 @@ void lm_graph_free(lm_graph *g);
 void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step);
 /* The failure that stands on the graph, if any, moves into st. */
 bool lm_graph_end(lm_graph *g, lm_status *st);
-/* The blocks number their dropout sites: site = (layer, count inside the layer); -1 outside the blocks. */
+/* The blocks number their dropout sites: site = (layer, count inside the layer). -1 = outside the blocks, where the
+ * count goes on from where it was. */
 void lm_graph_layer(lm_graph *g, int layer);
 
-/* d(sum of scale*loss)/d(everything): adds into the gradients of the parameters. loss is [1,1]. */
+/* d(scale*loss)/d(everything): adds into the gradients of the parameters. loss is [1,1]; once a step. */
 void lm_graph_backward(lm_graph *g, lm_tensor *loss, float scale);
 
-const float *lm_tensor_read(lm_graph *g, lm_tensor *t); /* [rows, width]; computes a deferred projection */
+/* [rows, width]; computes what was deferred. While taping, a cross-entropy over a vocabulary projection is deferred
+ * too, and so are the sum and the multiple of such a loss: backward computes logits, loss and gradients in one pass.
+ * So read a loss (and per_row) after lm_graph_backward; before it costs one more projection. */
+const float *lm_tensor_read(lm_graph *g, lm_tensor *t);
 lm_tensor *lm_graph_input(lm_graph *g, const float *values, int rows, int width, bool needs_grad); /* copied */
 lm_arena *lm_graph_arena(lm_graph *g);
 size_t lm_graph_mallocs(const lm_graph *g); /* constant once the largest step has been seen */
@@ -78,7 +87,6 @@ lm_tensor *lm_binary_cross_entropy(lm_graph *g, lm_tensor *logits, const float *
 
 /* ---- the table of operations, which the gradient checker walks ---- */
 
-typedef struct lm_node lm_node;
 typedef struct lm_op {
     const char *name;
     void (*forward)(lm_graph *g, lm_node *n);

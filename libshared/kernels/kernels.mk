@@ -1,1 +1,1 @@
-# kernels
+noinst_HEADERS += libshared/kernels/kernels.h

@@ -149,6 +149,7 @@ lm_tensor *lm_dropout(lm_graph *g, lm_tensor *x, double p);
 /* dropout(x) + residual in one pass. */
 lm_tensor *lm_dropout_add(lm_graph *g, lm_tensor *x, lm_tensor *residual, double p);
 
+/* How to attend. Grows at its end, and 0 there means: without. */
 typedef struct lm_attn {
     int heads;       /* of the queries; width of q = heads * head width */
     int kv_heads;    /* of keys and values; 0 = as many as heads */
@@ -157,8 +158,16 @@ typedef struct lm_attn {
     double dropout;  /* on the probabilities, while training */
 } lm_attn;
 
-/* softmax(scale q k^T) v in each head of each row (Vaswani et al. 2017, arXiv 1706.03762): [rows of q, width of q]. */
-lm_tensor *lm_attention(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor *v, lm_attn how);
+/* softmax(scale q k^T) v in each head of each row (Vaswani et al. 2017, arXiv 1706.03762): [rows of q, width of q].
+ * Keys and values may come from other rows than the queries (a decoder's memory): as many sequences, of any length.
+ * Where a sequence has more keys than queries, its queries are the last of them (an incremental step). */
+lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor *v, const lm_attn *how, size_t size);
+
+/* What plugins call: it passes the size of lm_attn as the plugin knows it, so that members can be added at its end. */
+static inline lm_tensor *lm_attention(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor *v, lm_attn how)
+{
+    return lm_attention_sized(g, q, k, v, &how, sizeof how);
+}
 
 /* The first token of each row, one row a sequence: [sequences, width]. An empty sequence gives zeros. */
 lm_tensor *lm_first_token(lm_graph *g, lm_tensor *x);
@@ -181,6 +190,8 @@ typedef struct lm_head {
 typedef struct lm_plugin {
     uint32_t magic, abi;
     uint32_t size;            /* of this struct, as the plugin knows it */
+    uint32_t arch_size;       /* of lm_arch, and of lm_head: the table's step. A host takes smaller ones, not larger */
+    uint32_t head_size;
     const char *name;         /* "bert" */
     const char *model_types;  /* those of config.json that it serves, separated by spaces */
     /* Reads the config, fills arch, and returns what the other functions get as `config` (lm_config_alloc). */
@@ -204,7 +215,8 @@ typedef const lm_plugin *(*lm_plugin_entry)(void);
     const lm_plugin *lm_plugin_entry_point(void)                                                              \
     {                                                                                                         \
         static const lm_plugin plugin = {                                                                     \
-            .magic = LM_PLUGIN_MAGIC, .abi = LM_PLUGIN_ABI, .size = sizeof(lm_plugin), __VA_ARGS__};          \
+            .magic = LM_PLUGIN_MAGIC, .abi = LM_PLUGIN_ABI, .size = sizeof(lm_plugin),                        \
+            .arch_size = sizeof(lm_arch), .head_size = sizeof(lm_head), __VA_ARGS__};                         \
         return &plugin;                                                                                       \
     }
 
