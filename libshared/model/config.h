@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "lmutils/plugin.h"
 
+/* An empty config is lm_config_parse of "{}". */
 lm_config *lm_config_read(const char *file, lm_status *st);
 lm_config *lm_config_parse(lm_str json, const char *name, lm_status *st); /* `name` is for messages */
 void lm_config_free(lm_config *c);
@@ -20,7 +21,13 @@ void lm_config_set_string(lm_config *c, const char *key, const char *value);
 /* id2label and label2id of n classes (omitted from the file for the default two, as transformers does). */
 void lm_config_set_labels(lm_config *c, const char *const *names, int n);
 const char *lm_config_label(const lm_config *c, int id); /* name of a class; NULL past the last */
+int lm_config_label_id(const lm_config *c, lm_str name); /* -1 if no class is called so */
+void lm_config_set_strings(lm_config *c, const char *key, const char *const *values, int n);
 void lm_config_remove(lm_config *c, const char *key);
+/* Sets every member of the JSON object `defaults` that the config does not have; false where it is no object. */
+bool lm_config_complete(lm_config *c, const char *defaults);
+/* First element of a list of strings (`architectures`); NULL where there is none. */
+const char *lm_config_first(const lm_config *c, const char *key);
 
 void lm_config_print(const lm_config *c, lm_buf *out); /* the text of the file, final newline included */
 

@@ -1,1 +1,4 @@
-noinst_HEADERS += libshared/model/config.h libshared/model/model.h libshared/model/plugin_host.h
+liblmutils_la_SOURCES += \
+	libshared/model/config.c libshared/model/config.h \
+	libshared/model/python_json.c libshared/model/python_json.h
+noinst_HEADERS += libshared/model/model.h libshared/model/plugin_host.h
