@@ -1,4 +1,5 @@
 liblmutils_la_SOURCES += \
 	libshared/model/config.c libshared/model/config.h \
+	libshared/model/plugin_host.c libshared/model/plugin_host.h \
 	libshared/model/python_json.c libshared/model/python_json.h
-noinst_HEADERS += libshared/model/model.h libshared/model/plugin_host.h
+noinst_HEADERS += libshared/model/model.h
