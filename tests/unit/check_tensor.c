@@ -1,8 +1,14 @@
 #include "unit.h"
 
+#include "base/atomic.h"
+#include "base/memory.h"
 #include "tensor/dtype.h"
+#include "tensor/safetensors.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 START_TEST(dtypes_have_names_and_sizes)
 {
@@ -121,6 +127,253 @@ START_TEST(arrays_convert_unaligned)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ safetensors */
+
+/* A file of this header and n zero bytes. */
+static lm_safetensors *parse(const char *header, size_t n, lm_status *st)
+{
+    lm_buf b = {0};
+    size_t length = strlen(header);
+    for (int i = 0; i < 8; i++)
+        lm_buf_putc(&b, (char)((uint64_t)length >> 8 * i));
+    lm_buf_puts(&b, header);
+    for (size_t i = 0; i < n; i++)
+        lm_buf_putc(&b, 0);
+    lm_safetensors *f = lm_safetensors_from_memory(b.data, b.len, "f", st);
+    lm_buf_free(&b);
+    return f;
+}
+
+#define ONE "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
+
+START_TEST(good_headers_are_read)
+{
+    static const struct {
+        const char *header;
+        size_t bytes, count;
+    } good[] = {
+        {"{}", 0, 0},
+        {"{}      ", 0, 0},
+        {"{\"__metadata__\":{}}", 0, 0},
+        {"{" ONE "}", 8, 1},
+        {"{" ONE ",\"__metadata__\":{\"format\":\"pt\"}}  ", 8, 1},
+        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[8,9]}," ONE "}", 9, 2},
+        {"{\"e\":{\"dtype\":\"F32\",\"shape\":[0,7],\"data_offsets\":[8,8]}," ONE "}", 8, 2},
+        {"{\"e\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}," ONE "}", 8, 2},
+        {"{\"\u00e9\\n\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, 1},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        lm_status st = LM_STATUS_INIT;
+        lm_safetensors *f = parse(good[i].header, good[i].bytes, &st);
+        assert_ok(&st);
+        ck_assert_uint_eq(lm_safetensors_count(f), good[i].count);
+        for (size_t k = 0; k < good[i].count; k++)
+            ck_assert_ptr_eq(lm_safetensors_find(f, lm_safetensors_at(f, k)->name), lm_safetensors_at(f, k));
+        ck_assert_ptr_null(lm_safetensors_find(f, "zz"));
+        ck_assert_ptr_null(lm_safetensors_at(f, good[i].count));
+        lm_safetensors_close(f);
+    }
+}
+END_TEST
+
+#define T(dtype, shape, offsets) "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+
+START_TEST(bad_headers_are_refused)
+{
+    static const struct {
+        const char *header;
+        size_t bytes;
+        const char *says;
+    } bad[] = {
+        {"", 0, "begin with {"},
+        {"[]", 0, "begin with {"},
+        {" {}", 0, "begin with {"},
+        {"{", 0, "header"},
+        {"{} x", 0, "header"},
+        {"{\"a\":1}", 0, "are needed"},
+        {"{\"a\":{}}", 0, "are needed"},
+        {"{" ONE "," ONE "}", 16, "duplicate"},
+        {"{\"a\\u0000\":{}}", 0, "header"},
+        {"{\"\xff\":{}}", 0, "decode byte"},
+        {"{\"__metadata__\":[]}", 0, "no object"},
+        {"{\"__metadata__\":{\"a\":1}}", 0, "no string"},
+        {"{" ONE "}", 7, "cut off"},
+        {"{" ONE "}", 9, "1 bytes follow"},
+        {"{}", 1, "1 bytes follow"},
+        {T("\"F32\"", "[2]", "[0,4]"), 4, "do not fit"},
+        {T("\"F32\"", "[2]", "[8,0]"), 8, "bad data_offsets"},
+        {T("\"F32\"", "[2]", "[-8,0]"), 8, "bad data_offsets"},
+        {T("\"F32\"", "[2]", "[0]"), 8, "are needed"},
+        {T("\"F32\"", "[2]", "[0,8,9]"), 8, "are needed"},
+        {T("\"F32\"", "[2]", "[0,8.0]"), 8, "bad data_offsets"},
+        {T("\"F32\"", "[2]", "[8,16]"), 16, "after a hole"},
+        {T("\"F32\"", "[-2]", "[0,8]"), 8, "is no size"},
+        {T("\"F32\"", "[2.0]", "[0,8]"), 8, "is no size"},
+        {T("\"F32\"", "{}", "[0,8]"), 8, "are needed"},
+        {T("\"F31\"", "[2]", "[0,8]"), 8, "unknown dtype"},
+        {T("\"Q8_0\"", "[32]", "[0,34]"), 34, "unknown dtype"},
+        {T("3", "[2]", "[0,8]"), 8, "are needed"},
+        {T("\"U8\"", "[1,1,1,1,1,1,1,1,1]", "[0,1]"), 1, "dimensions"},
+        {T("\"F64\"", "[4611686018427387904,4]", "[0,0]"), 0, "do not fit"},
+        {T("\"F64\"", "[99999999999999999999]", "[0,0]"), 0, "header"},
+        {"{\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}," ONE "}", 12, "inside"},
+        {"{\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}," ONE "}", 8, "inside"},
+        {"{\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[12,16]}," ONE "}", 16, "after a hole"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        lm_status st = LM_STATUS_INIT;
+        ck_assert_msg(!parse(bad[i].header, bad[i].bytes, &st), "accepted: %s", bad[i].header);
+        ck_assert_int_eq(st.code, LM_FAILED);
+        ck_assert_msg(strstr(st.message, bad[i].says), "%s: %s", bad[i].header, st.message);
+    }
+}
+END_TEST
+
+START_TEST(bad_lengths_are_refused)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } bad[] = {
+        {"", 0}, {"\2\0\0\0\0\0\0", 7}, {"\2\0\0\0\0\0\0\0{", 9}, {"\377\377\377\377\377\377\377\377{}", 10},
+        {"\1\341\365\5\0\0\0\0{}", 10}, {"PK\3\4abcdefgh", 12}, {"\x80\x02}q\0abcdef", 11},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        lm_status st = LM_STATUS_INIT;
+        ck_assert_ptr_null(lm_safetensors_from_memory(bad[i].bytes, bad[i].n, "f", &st));
+        ck_assert_int_eq(st.code, LM_FAILED);
+    }
+}
+END_TEST
+
+static lm_buf written(const lm_safetensor *tensors, size_t count, lm_status *st)
+{
+    FILE *file = tmpfile();
+    lm_buf b = {0};
+    if (lm_safetensors_write(fileno(file), "out", tensors, count, st)) {
+        lm_buf_reserve(&b, (size_t)lseek(fileno(file), 0, SEEK_END));
+        rewind(file);
+        b.len = fread(b.data, 1, b.cap, file);
+    }
+    fclose(file);
+    return b;
+}
+
+START_TEST(written_files_are_read_back)
+{
+    const uint8_t bytes[24] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    const lm_safetensor in[] = {
+        {"u\"\\\n\x01\xc3\xa9", LM_U8, {1, {3}}, bytes, 3},
+        {"b", LM_F32, {2, {1, 2}}, bytes, 8},
+        {"a", LM_BF16, {0}, bytes, 2},
+        {"c", LM_I64, {1, {1}}, bytes, 8},
+        {"aa", LM_F32, {1, {0}}, NULL, 0},
+    };
+    lm_status st = LM_STATUS_INIT;
+    lm_buf b = written(in, 5, &st);
+    assert_ok(&st);
+    ck_assert_uint_eq(((unsigned char)b.data[0] + 256u * (unsigned char)b.data[1]) % 8, 0);
+    lm_safetensors *f = lm_safetensors_from_memory(b.data, b.len, "f", &st);
+    assert_ok(&st);
+    static const int order[] = {3, 4, 1, 2, 0};
+    for (size_t i = 0; i < 5; i++) {
+        const lm_safetensor *t = lm_safetensors_at(f, i), *s = &in[order[i]];
+        ck_assert_str_eq(t->name, s->name);
+        ck_assert_int_eq(t->dtype, s->dtype);
+        ck_assert(lm_shape_equal(&t->shape, &s->shape));
+        ck_assert_uint_eq(t->bytes, s->bytes);
+        ck_assert(!t->bytes || memcmp(t->data, s->data, t->bytes) == 0);
+    }
+    ck_assert_str_eq(lm_safetensors_metadata(f, "format"), "pt");
+    ck_assert_ptr_null(lm_safetensors_metadata(f, "x"));
+    lm_safetensors_close(f);
+    lm_buf_free(&b);
+    b = written(NULL, 0, &st);
+    f = lm_safetensors_from_memory(b.data, b.len, "f", &st);
+    assert_ok(&st);
+    lm_safetensors_close(f);
+    lm_buf_free(&b);
+}
+END_TEST
+
+START_TEST(unwritable_tensors_are_refused)
+{
+    const uint8_t bytes[64] = {0};
+    const lm_safetensor quantised = {"q", LM_Q8_0, {1, {32}}, bytes, 34}, lying = {"l", LM_F32, {1, {2}}, bytes, 4};
+    const lm_safetensor twins[] = {{"a", LM_F32, {1, {1}}, bytes, 4}, {"a", LM_U8, {1, {1}}, bytes, 1}};
+    lm_status st = LM_STATUS_INIT;
+    ck_assert(!lm_safetensors_write(-1, "o", &quantised, 1, &st) && strstr(st.message, "Q8_0"));
+    lm_status_clear(&st);
+    ck_assert(!lm_safetensors_write(-1, "o", &lying, 1, &st) && strstr(st.message, "size"));
+    lm_status_clear(&st);
+    ck_assert(!lm_safetensors_write(-1, "o", twins, 2, &st) && strstr(st.message, "two tensors"));
+}
+END_TEST
+
+START_TEST(files_are_mapped)
+{
+    lm_status st = LM_STATUS_INIT;
+    ck_assert_ptr_null(lm_safetensors_open("/nonexistent/model.safetensors", &st));
+    ck_assert(strstr(st.message, "/nonexistent"));
+    lm_status_clear(&st);
+    ck_assert_ptr_null(lm_safetensors_open("/", &st));
+    lm_status_clear(&st);
+    ck_assert_ptr_null(lm_safetensors_open("/dev/null", &st));
+    lm_status_clear(&st);
+
+    char path[] = "/tmp/lmutils-check-XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert_ptr_null(lm_safetensors_open(path, &st));
+    lm_status_clear(&st);
+    const float value = 1.5f;
+    const lm_safetensor one = {"x", LM_F32, {0}, &value, sizeof value};
+    ck_assert(lm_safetensors_write(fd, path, &one, 1, &st));
+    close(fd);
+    lm_safetensors *f = lm_safetensors_open(path, &st);
+    assert_ok(&st);
+    unlink(path);
+    ck_assert(memcmp(lm_safetensors_find(f, "x")->data, &value, sizeof value) == 0);
+    lm_safetensors_close(f);
+}
+END_TEST
+
+/* Each file of the reference data that the crate wrote: read and written again, it has the same bytes. */
+START_TEST(rewritten_files_are_identical)
+{
+    static const char *const files[] = {
+        "goldens/models/bert-mlm", "goldens/models/bert-mlm-f16", "goldens/models/bert-cls3", "goldens/models/llama-bf16",
+        "goldens/models/t5-v1.1-gated", "goldens/extras/bert-gammabeta", "goldens/e2e/bert-cls",
+        "goldens/extras/roberta-positionids",
+    };
+    const char *root = unit_testdata();
+    if (!root) {
+        printf("SKIP rewritten_files_are_identical: LMUTILS_TESTDATA is not set\n");
+        return;
+    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        lm_status st = LM_STATUS_INIT;
+        char *path = lm_format("%s/%s/model.safetensors", root, files[i]), *bytes;
+        size_t n;
+        lm_file_read(path, 1 << 24, &bytes, &n, &st);
+        assert_ok(&st);
+        lm_safetensors *f = lm_safetensors_open(path, &st);
+        assert_ok(&st);
+        size_t count = lm_safetensors_count(f);
+        lm_safetensor *tensors = lm_calloc(count, sizeof *tensors);
+        for (size_t k = 0; k < count; k++) /* the other way round: the writer sorts */
+            tensors[k] = *lm_safetensors_at(f, count - 1 - k);
+        lm_buf b = written(tensors, count, &st);
+        assert_ok(&st);
+        ck_assert_msg(b.len == n && memcmp(b.data, bytes, n) == 0, "%s differs", path);
+        lm_buf_free(&b);
+        free(tensors);
+        lm_safetensors_close(f);
+        free(bytes);
+        free(path);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tensor");
@@ -131,6 +384,15 @@ static Suite *suite(void)
     tcase_add_test(c, halves_round_to_even);
     tcase_add_test(c, bfloats_round_to_even);
     tcase_add_test(c, arrays_convert_unaligned);
+    suite_add_tcase(s, c);
+    c = tcase_create("safetensors");
+    tcase_add_test(c, good_headers_are_read);
+    tcase_add_test(c, bad_headers_are_refused);
+    tcase_add_test(c, bad_lengths_are_refused);
+    tcase_add_test(c, written_files_are_read_back);
+    tcase_add_test(c, unwritable_tensors_are_refused);
+    tcase_add_test(c, files_are_mapped);
+    tcase_add_test(c, rewritten_files_are_identical);
     suite_add_tcase(s, c);
     return s;
 }
