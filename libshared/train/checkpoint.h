@@ -1,0 +1,35 @@
+/* Checkpoints: DIR/checkpoint-STEP, each a whole model directory (config.json, model.safetensors, tokenizer files: any
+ * program takes it with -m) with what a run needs to go on: optimizer.safetensors, state.json, and MANIFEST, a digest of
+ * every file, written last. A checkpoint is built beside its name and renamed; one whose digests do not agree is passed
+ * over when a run is resumed. */
+#ifndef LM_TRAIN_CHECKPOINT_H
+#define LM_TRAIN_CHECKPOINT_H
+
+#include "base/status.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* Writes the files of a checkpoint but MANIFEST into `path`. */
+typedef bool (*lm_checkpoint_writer)(void *context, const char *path, lm_status *st);
+
+/* Makes DIR (and its parents) where it is missing, and DIR/checkpoint-STEP. The oldest beyond `keep` (0 = keep all) are
+ * removed once the new one stands. */
+bool lm_checkpoint_save(const char *dir, uint64_t step, int keep, lm_checkpoint_writer write, void *context,
+                        lm_status *st);
+
+/* The newest whole one: *path (malloced) and *step; *path NULL where there is none. Damaged ones are passed over with a
+ * warning that names what is wrong. Fails only where DIR cannot be read. */
+bool lm_checkpoint_find(const char *dir, char **path, uint64_t *step, lm_status *st);
+
+/* Writes MANIFEST over the files of a directory; checks one. */
+bool lm_manifest_write(const char *path, lm_status *st);
+bool lm_manifest_check(const char *path, lm_status *st);
+
+/* mkdir -p. */
+bool lm_make_directories(const char *path, lm_status *st);
+/* JSON to a file that it creates, and back. */
+bool lm_json_write(const char *path, const json_t *value, lm_status *st);
+json_t *lm_json_read(const char *path, lm_status *st);
+
+#endif
