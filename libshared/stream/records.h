@@ -12,7 +12,7 @@
 #include "stream/input.h"
 #include "stream/lms.h"
 
-typedef enum lm_format {
+typedef enum lm_text_format {
     LM_FORMAT_AUTO,  /* by the member's name, else by its first bytes */
     LM_FORMAT_JSONL, /* one value a line; blank lines are skipped */
     LM_FORMAT_JSON,  /* an array of records, or one after the other over several lines */
@@ -20,7 +20,7 @@ typedef enum lm_format {
     LM_FORMAT_TSV,   /* tabs; a quote at the start of a field quotes it only with `tsv_quotes` */
     LM_FORMAT_TEXT,  /* a line is a record; blank lines part documents and are no records */
     LM_FORMAT_LMS    /* kind text */
-} lm_format;
+} lm_text_format;
 
 /* For LM_OPT_CHOICE: "auto", "jsonl", "json", "csv", "tsv", "text", "lms", NULL. */
 extern const char *const lm_format_names[];
@@ -33,7 +33,7 @@ extern const char *const lm_header_names[]; /* "guess", "yes", "no", NULL */
 
 /* Zero-initialise: all defaults. Strings are borrowed. */
 typedef struct lm_records_options {
-    lm_format format;
+    lm_text_format format;
     const char *text, *pair, *label, *id; /* FIELD[,FIELD...]; NULL = the defaults above; "" = none */
     lm_label_type label_type;
     lm_header header;
