@@ -1,71 +1,47 @@
 #include "train/optimizer.h"
 
 #include "base/memory.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Elements of a chunk: small enough that many threads share a small model, large enough to amortise the loop. */
-enum { CHUNK = 16384 };
 
 typedef struct slot {
     lm_param *param;
     float *m, *v;             /* into the optimiser's states */
 } slot;
 
-typedef struct chunk {
-    uint32_t slot;
-    uint32_t n;
-    size_t begin;
-} chunk;
-
 struct lm_optimizer {
-    lm_adamw how;
+    lm_adamw_options how;
     slot *slots;
     size_t slot_count, slot_cap;
-    chunk *chunks;
-    size_t chunk_count, chunk_cap;
-    double *partial;          /* [chunk_count] sums of squares */
     float *states;            /* m and v of all */
     size_t elements;
     uint64_t steps;           /* updates made */
 };
 
-static void add_slot(lm_optimizer *o, lm_param *p)
-{
-    LM_GROW(o->slots, o->slot_count, o->slot_cap);
-    o->slots[o->slot_count] = (slot){.param = p};
-    for (size_t begin = 0; begin < p->elements; begin += CHUNK) {
-        size_t n = p->elements - begin < CHUNK ? p->elements - begin : CHUNK;
-        LM_GROW(o->chunks, o->chunk_count, o->chunk_cap);
-        o->chunks[o->chunk_count++] = (chunk){(uint32_t)o->slot_count, (uint32_t)n, begin};
-    }
-    o->slot_count++;
-    o->elements += p->elements;
-}
-
-lm_optimizer *lm_optimizer_new(lm_params *params, const lm_adamw *how, lm_status *st)
+lm_optimizer *lm_optimizer_new(lm_params *params, const lm_adamw_options *how, lm_status *st)
 {
     lm_optimizer *o = lm_calloc(1, sizeof *o);
     o->how = *how;
     for (size_t i = 0; i < lm_params_count(params); i++) {
         lm_param *p = lm_params_at(params, i);
-        if (p->grad)
-            add_slot(o, p);
+        if (!p->grad)
+            continue;
+        LM_GROW(o->slots, o->slot_count, o->slot_cap);
+        o->slots[o->slot_count++] = (slot){.param = p};
+        o->elements += p->elements;
     }
-    if (o->elements == 0) {
+    if (o->elements == 0)
         lm_fail(st, LM_FAILED, "optimiser: no parameter is trainable: freeze less");
-        lm_optimizer_free(o);
-        return NULL;
-    }
-    o->states = lm_try_malloc(o->elements, 2 * sizeof *o->states, "the optimiser's states", st);
+    else
+        o->states = lm_try_malloc(o->elements, 2 * sizeof *o->states, "the optimiser's states", st);
     if (!o->states) {
         lm_optimizer_free(o);
         return NULL;
     }
     memset(o->states, 0, o->elements * 2 * sizeof *o->states);
-    o->partial = lm_calloc(o->chunk_count, sizeof *o->partial);
     float *next = o->states;
     for (size_t i = 0; i < o->slot_count; i++) {
         o->slots[i].m = next;
@@ -80,40 +56,21 @@ void lm_optimizer_free(lm_optimizer *o)
     if (!o)
         return;
     free(o->slots);
-    free(o->chunks);
-    free(o->partial);
     free(o->states);
     free(o);
 }
 
 void lm_optimizer_zero_gradients(lm_optimizer *o)
 {
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < o->chunk_count; i++) {
-        const chunk *c = &o->chunks[i];
-        memset(o->slots[c->slot].param->grad + c->begin, 0, c->n * sizeof(float));
-    }
-}
-
-static double sum_of_squares(const float *x, size_t n)
-{
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * x[i];
-    return sum;
+    for (size_t i = 0; i < o->slot_count; i++)
+        memset(o->slots[i].param->grad, 0, o->slots[i].param->elements * sizeof(float));
 }
 
 double lm_optimizer_gradient_norm(lm_optimizer *o)
 {
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < o->chunk_count; i++) {
-        const chunk *c = &o->chunks[i];
-        o->partial[i] = sum_of_squares(o->slots[c->slot].param->grad + c->begin, c->n);
-    }
     double sum = 0;
-    for (size_t i = 0; i < o->chunk_count; i++)
-        sum += o->partial[i];
+    for (size_t i = 0; i < o->slot_count; i++)
+        sum += lm_vector_sum_squares(o->slots[i].param->grad, o->slots[i].param->elements);
     return sqrt(sum);
 }
 
@@ -125,48 +82,18 @@ double lm_clip_coefficient(double norm, double max_norm)
     return coefficient < 1 ? coefficient : 1;
 }
 
-/* One update's constants, the same for every element of a parameter. */
-typedef struct update {
-    float beta1, beta2, one_minus_beta1, one_minus_beta2;
-    float keep;               /* 1 - lr wd */
-    float rate;               /* lr/(1-b1^t) */
-    float root_scale;         /* 1/sqrt(1-b2^t) */
-    float epsilon, clip;
-} update;
-
-static void update_chunk(update u, size_t n, float *restrict p, const float *restrict g, float *restrict m,
-                         float *restrict v)
-{
-#pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        float gradient = g[i] * u.clip;
-        float m1 = u.beta1 * m[i] + u.one_minus_beta1 * gradient;
-        float v1 = u.beta2 * v[i] + u.one_minus_beta2 * gradient * gradient;
-        m[i] = m1;
-        v[i] = v1;
-        p[i] = p[i] * u.keep - u.rate * m1 / (sqrtf(v1) * u.root_scale + u.epsilon);
-    }
-}
-
 void lm_optimizer_update(lm_optimizer *o, double lr, double clip)
 {
     o->steps++;
-    const lm_adamw *h = &o->how;
+    const lm_adamw_options *h = &o->how;
     double t = (double)o->steps;
-    double correction1 = h->bias_correction ? 1 - pow(h->beta1, t) : 1;
-    double correction2 = h->bias_correction ? 1 - pow(h->beta2, t) : 1;
-    update u = {.beta1 = (float)h->beta1, .beta2 = (float)h->beta2,
-                .one_minus_beta1 = (float)(1 - h->beta1), .one_minus_beta2 = (float)(1 - h->beta2),
-                .rate = (float)(lr / correction1), .root_scale = (float)(1 / sqrt(correction2)),
-                .epsilon = (float)h->epsilon, .clip = (float)clip};
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < o->chunk_count; i++) {
-        const chunk *c = &o->chunks[i];
-        const slot *s = &o->slots[c->slot];
-        update mine = u;
-        mine.keep = s->param->decay ? (float)(1 - lr * h->weight_decay) : 1;
-        update_chunk(mine, c->n, s->param->value + c->begin, s->param->grad + c->begin, s->m + c->begin,
-                     s->v + c->begin);
+    lm_adamw update = {.lr = lr, .beta1 = h->beta1, .beta2 = h->beta2, .eps = h->epsilon,
+                       .correction1 = h->bias_correction ? 1 - pow(h->beta1, t) : 1,
+                       .correction2 = h->bias_correction ? 1 - pow(h->beta2, t) : 1, .grad_scale = clip};
+    for (size_t i = 0; i < o->slot_count; i++) {
+        const slot *s = &o->slots[i];
+        update.weight_decay = s->param->decay ? h->weight_decay : 0;
+        lm_adamw_step(s->param->value, s->param->grad, s->m, s->v, s->param->elements, &update, true);
     }
 }
 

@@ -4,7 +4,7 @@
  * v = b2 v + (1-b2) g^2; p -= lr (m/(1-b1^t)) / (sqrt(v/(1-b2^t)) + eps). Google's BERT leaves the two corrections
  * out (bias_correction false). Parameters whose `decay` is false keep wd 0.
  *
- * Sums and updates go over fixed chunks, so results do not depend on the number of threads. */
+ * Results do not depend on the number of threads (kernels/kernels.h). */
 #ifndef LM_TRAIN_OPTIMIZER_H
 #define LM_TRAIN_OPTIMIZER_H
 
@@ -14,19 +14,20 @@
 
 #include <stdint.h>
 
-typedef struct lm_adamw {
+typedef struct lm_adamw_options {
     double beta1, beta2, epsilon; /* .9, .999, 1e-8 */
     double weight_decay;
     bool bias_correction;
-} lm_adamw;
+} lm_adamw_options;
 
 typedef struct lm_optimizer lm_optimizer;
 
 /* Parameters that have a gradient now belong to it; the table must outlive it. NULL: not enough memory, or nothing is
  * trainable. */
-lm_optimizer *lm_optimizer_new(lm_params *params, const lm_adamw *how, lm_status *st);
+lm_optimizer *lm_optimizer_new(lm_params *params, const lm_adamw_options *how, lm_status *st);
 void lm_optimizer_free(lm_optimizer *o);
 
+/* Drops what has been added to the gradients; an update leaves them at zero by itself. */
 void lm_optimizer_zero_gradients(lm_optimizer *o);
 /* L2 norm over all gradients; NaN or infinity where one of them is. */
 double lm_optimizer_gradient_norm(lm_optimizer *o);
