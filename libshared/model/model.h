@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "graph/graph.h"
 #include "model/config.h"
+#include "stream/tokens.h"
 
 typedef struct lm_model {
     const lm_plugin *plugin;
@@ -15,6 +16,7 @@ typedef struct lm_model {
     lm_params *params;
     const char *path;         /* of the directory; NULL for a new model */
     int missing;              /* parameters that the checkpoint lacked and that were initialised */
+    struct lm_checkpoint *checkpoint; /* the files that are mapped; NULL = none */
 } lm_model;
 
 typedef struct lm_model_options {
@@ -34,10 +36,20 @@ lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_st
 lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st);
 void lm_model_free(lm_model *m);
 
-/* Writes config.json and model.safetensors (f32 names, ties left out as transformers does) into the existing,
- * empty directory `dir`; tokenizer files are copied by lm_model_copy_tokenizer. For an atomic publication see
- * base/atomic.h: `dir` is the temporary beside the final name. */
+/* Writes config.json and model.safetensors (Hugging Face names, ties left out as transformers does) into the existing
+ * directory `dir`. Weights that were neither trained nor initialised keep their dtype if that holds for all; else all
+ * are F32. For an atomic publication see base/atomic.h: `dir` is the temporary beside the final name. */
 bool lm_model_save(lm_model *m, const char *dir, lm_status *st);
+
+/* Copies the tokenizer's files (tokenizer.json, vocab.txt and their like) from one directory to another. Fails where
+ * `from` has none. */
+bool lm_model_copy_tokenizer(const char *from, const char *to, lm_status *st);
+
+/* Whether ids of a stream are this model's: compares the digest of the stream's vocabulary (`info`, from its preamble)
+ * with that of the tokenizer in the model's directory, or in `tokenizer` where that is not NULL. Another vocabulary is
+ * refused unless `force`; a difference in behaviour alone, or nothing to compare with, gives a warning. */
+bool lm_model_check_tokenizer(const lm_model *m, const char *tokenizer, const lm_tokenizer_info *info, bool force,
+                              lm_status *st);
 
 /* Which outputs a step needs. */
 typedef struct lm_select {
@@ -45,12 +57,17 @@ typedef struct lm_select {
     int count;
     bool token_logits, row_logits;
     bool hidden;              /* keep the last hidden state */
+    bool pooled;              /* the body's own pooler, whatever the head */
+    /* Called with the embedding's output (layer 0) and every block's; NULL = nobody looks. */
+    void (*tap)(void *context, int layer, const lm_tensor *hidden);
+    void *tap_context;
 } lm_select;
 
 typedef struct lm_outputs {
     lm_tensor *hidden;        /* [tokens, width] after the last block; NULL unless asked for */
     lm_tensor *token_logits;  /* [count or tokens, columns]; NULL where the head has none */
     lm_tensor *row_logits;    /* [rows, columns]; NULL where the head has none */
+    lm_tensor *pooled;        /* [rows, width] */
 } lm_outputs;
 
 /* Embeds, runs the blocks, and the head. Call between lm_graph_begin and lm_graph_end. */
