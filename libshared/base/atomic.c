@@ -177,9 +177,10 @@ static bool create(const char *path, int *fd, lm_status *st)
 
 static bool finish(const char *path, int fd, bool good, lm_status *st)
 {
+    bool file = is_regular(fd); /* a device that could not be written stays where it is */
     if (close(fd) != 0 && good)
         good = lm_fail_errno(st, LM_FAILED, "%s: cannot be written", path);
-    if (!good)
+    if (!good && file)
         unlink(path);
     return good;
 }

@@ -5,11 +5,16 @@ liblmutils_la_SOURCES += \
 	libshared/base/buffer.c libshared/base/buffer.h \
 	libshared/base/log.c libshared/base/log.h \
 	libshared/base/memory.c libshared/base/memory.h \
+	libshared/base/option_completion.c libshared/base/option_help.c \
+	libshared/base/option_table.h libshared/base/option_values.c \
+	libshared/base/options.c libshared/base/options.h \
+	libshared/base/progress.c libshared/base/progress.h \
 	libshared/base/random.c libshared/base/random.h \
 	libshared/base/signals.c libshared/base/signals.h \
 	libshared/base/status.c libshared/base/status.h \
 	libshared/base/temporary.c libshared/base/temporary.h \
 	libshared/base/threads.c libshared/base/threads.h \
+	libshared/base/tool.c libshared/base/tool.h \
 	libshared/base/utf8.c libshared/base/utf8.h
 
 check_PROGRAMS += tests/unit/check_base

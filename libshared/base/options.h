@@ -33,7 +33,7 @@ typedef struct lm_strings {
 } lm_strings;
 
 /* One option. The default is what the target holds when the table is parsed, so --help shows the truth; `shown` says
- * it in words where the value does not ("the model's own"). */
+ * it in words where the value does not ("the model's own"), "" for none. A choice of -1 is none. */
 typedef struct lm_option {
     const char *name;         /* long name, with hyphens; the heading of a group */
     char letter;              /* short name, or 0 */
@@ -44,7 +44,7 @@ typedef struct lm_option {
     const char *const *choices; /* NULL-terminated */
     const char *aliases;      /* other long names that are accepted, separated by spaces (Hugging Face's spellings) */
     const char *shown;        /* the default in words, or NULL */
-    double min, max;          /* where min < max */
+    double min, max;          /* of a number, where min < max; an infinity is no limit */
     bool hidden;              /* accepted, not shown */
     bool *given;              /* set to true when the option is on the command line; or NULL */
 } lm_option;
@@ -52,25 +52,29 @@ typedef struct lm_option {
 typedef struct lm_program {
     const char *name;         /* "tok" */
     const char *purpose;      /* one line, lower case: "turn text into tokens" */
-    const char *operands;     /* "[FILE...]" or NULL */
+    const char *operands;     /* "[FILE...]" or NULL for none; several forms of the command on lines of their own */
     const char *summary;      /* a paragraph for --help */
     const lm_option *options; /* ends with a zero entry; the common ones are added by base/tool.h */
     const char *const *examples; /* pairs of comment and command line; NULL-terminated */
 } lm_program;
 
-/* Parses argv; operands go to `operands`. False: LM_USAGE with a message. */
+/* Parses argv; operands go to `operands`. False: LM_USAGE with a message. What it fills points into argv. */
 bool lm_options_parse(const lm_program *program, int argc, char **argv, lm_strings *operands, lm_status *st);
+
+/* Appends to a list (also one that starts zeroed). The list's array is malloced, the strings are not its own. */
+void lm_strings_add(lm_strings *list, const char *s);
 
 /* Renderings of the table. */
 void lm_options_help(const lm_program *program, int columns, lm_buf *out);
 void lm_options_man_synopsis(const lm_program *program, lm_buf *out); /* man(7) markup */
 void lm_options_man_options(const lm_program *program, lm_buf *out);
+void lm_options_aliases(const lm_program *program, lm_buf *out); /* lines: alias, tab, option, tab, program */
 void lm_options_completion(const lm_program *program, const char *shell, lm_buf *out); /* bash, zsh, fish */
 
-/* Values as options spell them. */
-bool lm_parse_size(const char *s, int64_t *bytes);
-bool lm_parse_count(const char *s, int64_t *count);
-bool lm_parse_duration(const char *s, double *seconds);
-bool lm_parse_float(const char *s, double *value);
+/* Values as options spell them; the whole string or false. */
+bool lm_parse_size(const char *s, int64_t *bytes);        /* 512M, 1.5GiB, 4096 */
+bool lm_parse_count(const char *s, int64_t *count);       /* 10k, 2M, 1e6, 500 */
+bool lm_parse_duration(const char *s, double *seconds);   /* 90, 30m, 2h, 1d, 1h30m */
+bool lm_parse_float(const char *s, double *value);        /* 2e-5, 10% */
 
 #endif

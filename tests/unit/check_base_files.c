@@ -223,6 +223,7 @@ START_TEST(whole_files)
     ck_assert(lm_file_read("a", 5, &bytes, &n, &st));
     free(bytes);
     ck_assert(!lm_file_copy("/dev/zero", "/dev/full", &st));
+    ck_assert(exists("/dev/full"));
     lm_status_clear(&st);
     ck_assert(!lm_file_read("/dev/zero", 100000, &bytes, &n, &st)); /* no size known, no end */
     ck_assert(strstr(st.message, "longer than"));
