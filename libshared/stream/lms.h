@@ -84,9 +84,13 @@ void lm_lms_writer_free(lm_lms_writer *w);
 /* A record from parts: `header` members beside tensors and bytes (borrowed), and columns (whose order is kept in the
  * header; their bytes are laid out so that each is aligned to its element in an aligned payload). */
 bool lm_lms_write(lm_lms_writer *w, json_t *header, const lm_column *columns, size_t count, lm_status *st);
-/* A record without payload from its JSON text, on one line, which the caller knows to be right (the hot path of kind
- * text). */
-bool lm_lms_write_line(lm_lms_writer *w, lm_str json, int64_t examples, lm_status *st);
+/* The same from JSON text: `members` is what stands between the braces of the header, which the caller knows to be
+ * right (`"n":2,"labels":["a","b"]`); n counts towards the examples. Spelling is kept, and no parser runs. */
+bool lm_lms_write_members(lm_lms_writer *w, lm_str members, int64_t n, const lm_column *columns, size_t count,
+                          lm_status *st);
+/* A record with a payload that is no tensors ({"file":NAME} of kind model). */
+bool lm_lms_write_bytes(lm_lms_writer *w, json_t *header, lm_str payload, lm_status *st);
+/* A record as it came; a flush record flushes. */
 bool lm_lms_write_verbatim(lm_lms_writer *w, const lm_record *record, lm_status *st);
 bool lm_lms_write_flush(lm_lms_writer *w, lm_status *st);
 bool lm_lms_write_end(lm_lms_writer *w, lm_status *st);

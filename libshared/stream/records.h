@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "stream/input.h"
+#include "stream/json.h"
 #include "stream/lms.h"
 
 typedef enum lm_text_format {
@@ -97,6 +98,5 @@ uint64_t lm_records_replaced(const lm_records *r);    /* records in which U+FFFD
  * under `fields`; else they stand beside `text` (and those whose names would clash, under `fields`). */
 void lm_text_record_json(const lm_text_record *r, bool framed, lm_buf *out);
 bool lm_text_record_write(lm_lms_writer *w, const lm_text_record *r, lm_status *st); /* as a record of kind text */
-void lm_json_string(lm_str s, lm_buf *out); /* appends s (valid UTF-8) quoted and escaped */
 
 #endif

@@ -21,10 +21,11 @@ typedef struct lm_column_role {
  * need no "rows" of their own. Fails where the record breaks a rule of the format (the reader has checked that). */
 bool lm_record_roles(const lm_record *record, lm_column_role *roles, lm_status *st);
 
-/* Takes what a packer makes; `header` and columns are valid during the call. */
-typedef bool (*lm_record_sink)(void *context, json_t *header, const lm_column *columns, size_t count, lm_status *st);
-/* lm_lms_write as a sink; the context is the writer. */
-bool lm_write_sink(void *writer, json_t *header, const lm_column *columns, size_t count, lm_status *st);
+/* Takes what a packer makes: arguments as of lm_lms_write_members, valid during the call. */
+typedef bool (*lm_record_sink)(void *context, lm_str members, int64_t n, const lm_column *columns, size_t count,
+                               lm_status *st);
+/* lm_lms_write_members as a sink; the context is the writer. */
+bool lm_write_sink(void *writer, lm_str members, int64_t n, const lm_column *columns, size_t count, lm_status *st);
 
 /* Packs rows into records of up to LM_LMS_RECORD_TOKENS or LM_LMS_RECORD_BYTES; one longer row is a record by itself.
  * Rows whose columns or other header members differ do not share a record. */

@@ -1,2 +1,7 @@
-noinst_HEADERS += libshared/stream/input.h libshared/stream/lms.h libshared/stream/records.h libshared/stream/rows.h \
-	libshared/stream/tokens.h libshared/stream/spool.h
+liblmutils_la_SOURCES += \
+	libshared/stream/check.c \
+	libshared/stream/input.c libshared/stream/input.h \
+	libshared/stream/json.c libshared/stream/json.h \
+	libshared/stream/lms.h libshared/stream/lms_reader.c libshared/stream/lms_writer.c \
+	libshared/stream/record.c libshared/stream/record.h \
+	libshared/stream/records.h libshared/stream/rows.h libshared/stream/spool.h libshared/stream/tokens.h

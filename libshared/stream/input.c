@@ -1,0 +1,446 @@
+#include "stream/input.h"
+#include "base/memory.h"
+#include "base/signals.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    BUFFER = 256 * 1024, /* what one read asks for */
+    MAGIC = 512          /* bytes looked at to recognise compression and archives: a tar header block */
+};
+
+struct lm_input {
+    const char **paths; /* operands still to come: paths[next..count) */
+    size_t path_count, path_next;
+
+    int fd; /* -1 where there is none */
+    bool fd_owned;
+    bool at_end; /* of the member */
+    bool no_member;
+    char *operand;          /* name of the file */
+    char *name;             /* of the member */
+    struct archive *archive;
+    bool empty_archive;     /* a compressed file of no bytes: one member, which is empty */
+    char *prefix;           /* bytes read from fd before libarchive took over a pipe */
+    size_t prefix_len;
+    char *chunk;            /* buffer of the callback that reads a pipe for libarchive */
+
+    char *buf; /* what is visible is buf[pos..end) */
+    size_t pos, end, cap;
+    bool borrowed; /* buf is the caller's memory */
+    uint64_t offset;
+};
+
+/* ---------------------------------------------------------------------------------------------------- descriptors */
+
+/* Like read(2), but a signal that asks to stop fails it, and another one does not. */
+static ssize_t read_fd(lm_input *in, void *to, size_t n, lm_status *st)
+{
+    for (;;) {
+        ssize_t got = read(in->fd, to, n);
+        if (got >= 0)
+            return got;
+        if (errno == EINTR) {
+            if (!lm_signal_check(st))
+                return -1;
+            continue;
+        }
+        lm_fail_errno(st, LM_FAILED, "%s: cannot read", in->operand);
+        return -1;
+    }
+}
+
+static bool is_packed(const unsigned char *p, size_t n)
+{
+    static const struct {
+        size_t at, len;
+        const char *bytes;
+    } magic[] = {
+        {0, 3, "\x1f\x8b\x08"},             /* gzip */
+        {0, 3, "BZh"},                      /* bzip2 */
+        {0, 6, "\xfd" "7zXZ\0"},            /* xz */
+        {0, 4, "\x28\xb5\x2f\xfd"},         /* zstd */
+        {0, 4, "\x04\x22\x4d\x18"},         /* lz4 */
+        {0, 4, "PK\3\4"}, {0, 4, "PK\5\6"}, /* zip, and an empty one */
+        {0, 6, "7z\xbc\xaf\x27\x1c"},       /* 7-zip */
+        {257, 5, "ustar"},                  /* tar */
+    };
+    for (size_t i = 0; i < sizeof magic / sizeof *magic; i++)
+        if (n >= magic[i].at + magic[i].len && !memcmp(p + magic[i].at, magic[i].bytes, magic[i].len))
+            return true;
+    return false;
+}
+
+/* ---------------------------------------------------------------------------------------------------- libarchive */
+
+static la_ssize_t archive_read_pipe(struct archive *a, void *context, const void **out)
+{
+    lm_input *in = context;
+    if (in->prefix_len) {
+        la_ssize_t n = (la_ssize_t)in->prefix_len;
+        in->prefix_len = 0;
+        *out = in->prefix;
+        return n;
+    }
+    lm_status st = LM_STATUS_INIT;
+    ssize_t n = read_fd(in, in->chunk, BUFFER, &st);
+    if (n < 0)
+        archive_set_error(a, errno, "%s", st.message);
+    *out = in->chunk;
+    return n;
+}
+
+static bool fail_archive(lm_input *in, lm_status *st)
+{
+    if (!lm_signal_check(st))
+        return false;
+    const char *why = archive_error_string(in->archive);
+    return lm_fail(st, LM_FAILED, "%s: cannot unpack: %s", in->name ? in->name : in->operand,
+                   why ? why : "damaged data");
+}
+
+static bool archive_start(lm_input *in, lm_status *st)
+{
+    struct archive *a = in->archive = archive_read_new();
+    if (!a)
+        return lm_fail(st, LM_FAILED, "%s: libarchive does not start", in->operand);
+    archive_read_support_filter_gzip(a);
+    archive_read_support_filter_bzip2(a);
+    archive_read_support_filter_xz(a);
+    archive_read_support_filter_zstd(a);
+    archive_read_support_filter_lz4(a);
+    archive_read_support_format_tar(a);
+    archive_read_support_format_gnutar(a);
+    archive_read_support_format_cpio(a);
+    archive_read_support_format_zip(a);
+    archive_read_support_format_7zip(a);
+    archive_read_support_format_empty(a);
+    archive_read_support_format_raw(a);
+
+    int rc;
+    struct stat s;
+    if (fstat(in->fd, &s) == 0 && S_ISREG(s.st_mode) && lseek(in->fd, 0, SEEK_CUR) == (off_t)in->end &&
+        lseek(in->fd, 0, SEEK_SET) == 0) {
+        rc = archive_read_open_fd(a, in->fd, BUFFER);
+    } else {
+        in->prefix = lm_malloc(in->end + 1, 1);
+        memcpy(in->prefix, in->buf, in->end);
+        in->prefix_len = in->end;
+        in->chunk = lm_malloc(BUFFER, 1);
+        rc = archive_read_open(a, in, NULL, archive_read_pipe, NULL);
+    }
+    in->pos = in->end = 0;
+    return rc == ARCHIVE_OK || fail_archive(in, st);
+}
+
+/* The next regular file of the archive: 1, 0 or -1. */
+static int archive_next(lm_input *in, lm_status *st)
+{
+    for (;;) {
+        struct archive_entry *e;
+        int rc = archive_read_next_header(in->archive, &e);
+        if (rc == ARCHIVE_EOF) {
+            if (archive_format(in->archive) == ARCHIVE_FORMAT_EMPTY && !in->empty_archive) {
+                in->empty_archive = in->at_end = true;
+                in->name = lm_strdup(in->operand);
+                return 1;
+            }
+            return 0;
+        }
+        if (rc < ARCHIVE_WARN) {
+            fail_archive(in, st);
+            return -1;
+        }
+        bool raw = archive_format(in->archive) == ARCHIVE_FORMAT_RAW;
+        if (!raw && archive_entry_filetype(e) != AE_IFREG)
+            continue;
+        const char *path = archive_entry_pathname_utf8(e);
+        if (!path)
+            path = archive_entry_pathname(e);
+        in->name = raw ? lm_strdup(in->operand) : lm_format("%s:%s", in->operand, path ? path : "(unnamed)");
+        return 1;
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------- filling */
+
+static bool make_room(lm_input *in, size_t want, lm_status *st)
+{
+    if (in->pos > 0 && (in->pos == in->end || in->cap - in->pos < want)) {
+        memmove(in->buf, in->buf + in->pos, in->end - in->pos);
+        in->end -= in->pos;
+        in->pos = 0;
+    }
+    if (in->cap - in->pos >= want)
+        return true;
+    size_t cap = in->cap ? in->cap : BUFFER;
+    while (cap < want)
+        if (!lm_mul(cap, 2, &cap))
+            return lm_fail(st, LM_FAILED, "%s: no memory for %zu bytes at once", lm_input_name(in), want);
+    char *grown = realloc(in->buf, cap);
+    if (!grown)
+        return lm_fail(st, LM_FAILED, "%s: no memory for %zu bytes at once", lm_input_name(in), want);
+    in->buf = grown;
+    in->cap = cap;
+    return true;
+}
+
+/* Reads once, up to n bytes; sets at_end when there are no more. -1: failed. */
+static ssize_t fill(lm_input *in, void *to, size_t n, lm_status *st)
+{
+    if (in->at_end)
+        return 0;
+    ssize_t got;
+    if (in->archive) {
+        got = archive_read_data(in->archive, to, n);
+        if (got < 0)
+            fail_archive(in, st);
+    } else {
+        got = read_fd(in, to, n, st);
+    }
+    if (got == 0)
+        in->at_end = true;
+    return got < 0 ? -1 : got;
+}
+
+bool lm_input_peek(lm_input *in, size_t want, lm_str *out, lm_status *st)
+{
+    if (in->end - in->pos < want && !in->at_end) {
+        if (!make_room(in, want, st))
+            return false;
+        while (in->end - in->pos < want) {
+            ssize_t got = fill(in, in->buf + in->end, in->cap - in->end, st);
+            if (got < 0)
+                return false;
+            if (got == 0)
+                break;
+            in->end += (size_t)got;
+        }
+    }
+    *out = (lm_str){in->buf ? in->buf + in->pos : "", in->end - in->pos};
+    return true;
+}
+
+void lm_input_skip(lm_input *in, size_t n)
+{
+    in->pos += n;
+    in->offset += n;
+}
+
+bool lm_input_read(lm_input *in, void *to, size_t n, size_t *got, lm_status *st)
+{
+    size_t done = in->end - in->pos < n ? in->end - in->pos : n;
+    if (done)
+        memcpy(to, in->buf + in->pos, done);
+    in->pos += done;
+    while (done < n && !in->at_end) {
+        ssize_t more;
+        if (n - done >= BUFFER) {
+            more = fill(in, (char *)to + done, n - done, st);
+            if (more > 0)
+                done += (size_t)more;
+        } else {
+            lm_str rest;
+            if (!lm_input_peek(in, n - done, &rest, st))
+                return false;
+            more = (ssize_t)(rest.len < n - done ? rest.len : n - done);
+            memcpy((char *)to + done, rest.data, (size_t)more);
+            in->pos += (size_t)more;
+            done += (size_t)more;
+        }
+        if (more < 0)
+            return false;
+    }
+    in->offset += done;
+    *got = done;
+    return true;
+}
+
+bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *complete, lm_status *st)
+{
+    size_t seen = 0; /* bytes known to hold no LF */
+    for (;;) {
+        lm_str s = {in->buf ? in->buf + in->pos : "", in->end - in->pos};
+        const char *lf = s.len > seen ? memchr(s.data + seen, '\n', s.len - seen) : NULL;
+        size_t len = lf ? (size_t)(lf - s.data) : s.len;
+        if (len > limit)
+            return lm_fail(st, LM_FAILED, "%s: a line of more than %zu bytes at byte %llu", lm_input_name(in), limit,
+                           (unsigned long long)in->offset);
+        if (lf || in->at_end) {
+            *end = !lf && len == 0;
+            if (complete)
+                *complete = lf != NULL;
+            *line = (lm_str){s.data, len};
+            lm_input_skip(in, len + (lf != NULL));
+            return true;
+        }
+        seen = s.len;
+        if (!lm_input_peek(in, s.len + 1, &s, st))
+            return false;
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------- members */
+
+static void close_file(lm_input *in)
+{
+    if (in->archive)
+        archive_read_free(in->archive);
+    if (in->fd_owned && in->fd >= 0)
+        close(in->fd);
+    free(in->operand);
+    free(in->name);
+    free(in->prefix);
+    free(in->chunk);
+    in->archive = NULL;
+    in->operand = in->name = in->prefix = in->chunk = NULL;
+    in->prefix_len = 0;
+    in->fd = -1;
+    in->fd_owned = in->empty_archive = false;
+    in->pos = in->end = 0;
+    in->offset = 0;
+}
+
+/* Looks at the first bytes of the file in hand and moves to its first member: 1, 0 (an archive of no files) or -1. */
+static int start_file(lm_input *in, lm_status *st)
+{
+    in->at_end = false;
+    lm_str first = {"", 0};
+    do { /* a live stream whose first line has come is not kept waiting */
+        size_t seen = first.len;
+        if (!lm_input_peek(in, seen + 1, &first, st))
+            return -1;
+        if (first.len == seen)
+            break;
+    } while (first.len < MAGIC && !memchr(first.data, '\n', first.len));
+    if (is_packed((const unsigned char *)first.data, first.len)) {
+        in->at_end = false;
+        return archive_start(in, st) ? archive_next(in, st) : -1;
+    }
+    in->name = lm_strdup(in->operand);
+    return 1;
+}
+
+static int open_path(lm_input *in, const char *path, lm_status *st)
+{
+    if (strcmp(path, "-") == 0) {
+        in->fd = STDIN_FILENO;
+        in->operand = lm_strdup("standard input");
+    } else {
+        in->operand = lm_strdup(path);
+        in->fd = open(path, O_RDONLY | O_CLOEXEC);
+        in->fd_owned = true;
+        if (in->fd < 0) {
+            lm_fail_errno(st, LM_FAILED, "%s: cannot open", path);
+            return -1;
+        }
+    }
+    return start_file(in, st);
+}
+
+static int next_file(lm_input *in, lm_status *st)
+{
+    while (in->path_next < in->path_count) {
+        close_file(in);
+        int rc = open_path(in, in->paths[in->path_next++], st);
+        if (rc != 0)
+            return rc;
+    }
+    in->pos = in->end;
+    in->at_end = in->no_member = true;
+    return 0;
+}
+
+int lm_input_next_member(lm_input *in, lm_status *st)
+{
+    if (in->no_member)
+        return 0;
+    if (in->archive) {
+        free(in->name);
+        in->name = NULL;
+        in->pos = in->end = 0;
+        in->offset = 0;
+        in->at_end = false;
+        int rc = archive_next(in, st);
+        if (rc != 0)
+            return rc;
+    }
+    return next_file(in, st);
+}
+
+lm_input *lm_input_open_all(const lm_strings *paths, lm_status *st)
+{
+    lm_input *in = lm_calloc(1, sizeof *in);
+    in->fd = -1;
+    in->path_count = paths->count ? paths->count : 1;
+    in->paths = lm_calloc(in->path_count, sizeof *in->paths);
+    in->paths[0] = "-";
+    for (size_t i = 0; i < paths->count; i++)
+        in->paths[i] = paths->items[i];
+    if (next_file(in, st) < 0) {
+        lm_input_close(in);
+        return NULL;
+    }
+    return in;
+}
+
+lm_input *lm_input_open(const char *path, lm_status *st)
+{
+    lm_strings one = {.items = &path, .count = 1};
+    return lm_input_open_all(&one, st);
+}
+
+lm_input *lm_input_fd(int fd, const char *name, lm_status *st)
+{
+    lm_input *in = lm_calloc(1, sizeof *in);
+    in->fd = fd;
+    in->operand = lm_strdup(name);
+    int rc = start_file(in, st);
+    if (rc < 0) {
+        lm_input_close(in);
+        return NULL;
+    }
+    if (rc == 0)
+        in->at_end = in->no_member = true;
+    return in;
+}
+
+lm_input *lm_input_memory(const void *bytes, size_t size, const char *name)
+{
+    lm_input *in = lm_calloc(1, sizeof *in);
+    in->fd = -1;
+    in->operand = lm_strdup(name);
+    in->name = lm_strdup(name);
+    in->borrowed = in->at_end = true;
+    in->buf = (char *)bytes; /* never written: at_end keeps every writer away */
+    in->end = in->cap = size;
+    return in;
+}
+
+void lm_input_close(lm_input *in)
+{
+    if (!in)
+        return;
+    close_file(in);
+    if (!in->borrowed)
+        free(in->buf);
+    free(in->paths);
+    free(in);
+}
+
+const char *lm_input_name(const lm_input *in)
+{
+    return in->name ? in->name : in->operand ? in->operand : "input";
+}
+
+uint64_t lm_input_offset(const lm_input *in)
+{
+    return in->offset;
+}

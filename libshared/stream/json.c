@@ -1,0 +1,377 @@
+#include "stream/json.h"
+#include "base/utf8.h"
+
+#include <stdint.h>
+
+static bool fail(lm_json *j, const char *why)
+{
+    if (!j->why)
+        j->why = why;
+    return false;
+}
+
+void lm_json_space(lm_json *j)
+{
+    while (j->p < j->end && (*j->p == ' ' || *j->p == '\t' || *j->p == '\n' || *j->p == '\r'))
+        j->p++;
+}
+
+/* ---------------------------------------------------------------------------------------------------- leaves */
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Whether one of 8 bytes is a quote, a backslash or a control character (the usual test for a byte below a bound). */
+static bool has_special(uint64_t w)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
+    uint64_t below = (w - ones * 0x20) & ~w;
+    return (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | below) & high;
+}
+
+static bool skip_string(lm_json *j)
+{
+    const char *p = j->p + 1;
+    for (;;) {
+        uint64_t w;
+        while (j->end - p >= 8 && (memcpy(&w, p, 8), !has_special(w)))
+            p += 8;
+        while (p < j->end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+            p++;
+        j->p = p;
+        if (p == j->end)
+            return fail(j, "a string does not end");
+        if (*p == '"') {
+            j->p++;
+            return true;
+        }
+        if (*p != '\\')
+            return fail(j, "a control character in a string");
+        if (j->end - p < 2)
+            return fail(j, "a string does not end");
+        if (p[1] == 'u') {
+            if (j->end - p < 6 || !is_hex(p[2]) || !is_hex(p[3]) || !is_hex(p[4]) || !is_hex(p[5]))
+                return fail(j, "\\u without four hexadecimal digits");
+            p += 6;
+        } else {
+            if (!memchr("\"\\/bfnrt", p[1], 8))
+                return fail(j, "an unknown escape in a string");
+            p += 2;
+        }
+    }
+}
+
+static size_t digits(lm_json *j)
+{
+    const char *start = j->p;
+    while (j->p < j->end && *j->p >= '0' && *j->p <= '9')
+        j->p++;
+    return (size_t)(j->p - start);
+}
+
+static bool skip_number(lm_json *j)
+{
+    if (*j->p == '-')
+        j->p++;
+    const char *first = j->p;
+    size_t n = digits(j);
+    if (n == 0 || (n > 1 && *first == '0'))
+        return fail(j, "a malformed number");
+    if (j->p < j->end && *j->p == '.') {
+        j->p++;
+        if (!digits(j))
+            return fail(j, "a malformed number");
+    }
+    if (j->p < j->end && (*j->p == 'e' || *j->p == 'E')) {
+        j->p++;
+        if (j->p < j->end && (*j->p == '+' || *j->p == '-'))
+            j->p++;
+        if (!digits(j))
+            return fail(j, "a malformed number");
+    }
+    return true;
+}
+
+static bool skip_word(lm_json *j, const char *word)
+{
+    size_t n = strlen(word);
+    if ((size_t)(j->end - j->p) < n || memcmp(j->p, word, n) != 0)
+        return fail(j, "not a JSON value");
+    j->p += n;
+    return true;
+}
+
+/* ---------------------------------------------------------------------------------------------------- values */
+
+static bool skip_name(lm_json *j)
+{
+    lm_json_space(j);
+    if (j->p == j->end || *j->p != '"')
+        return fail(j, "a member without a name in quotes");
+    if (!skip_string(j))
+        return false;
+    lm_json_space(j);
+    if (j->p == j->end || *j->p != ':')
+        return fail(j, "a member without a colon");
+    j->p++;
+    return true;
+}
+
+/* Without recursion: which of the open brackets are objects is kept in bits. */
+static bool skip_value(lm_json *j)
+{
+    uint64_t object[LM_JSON_DEPTH_MAX / 64] = {0};
+    size_t depth = 0;
+    bool first = false; /* just inside a bracket */
+    for (;;) {
+        bool closed = false;
+        lm_json_space(j);
+        if (j->p == j->end)
+            return fail(j, "the text ends within a value");
+        char c = *j->p;
+        if (first && c == ((object[(depth - 1) / 64] >> ((depth - 1) % 64) & 1) ? '}' : ']')) {
+            closed = true;
+        } else if (first && (object[(depth - 1) / 64] >> ((depth - 1) % 64) & 1)) {
+            if (!skip_name(j))
+                return false;
+            first = false;
+            continue;
+        } else if (c == '{' || c == '[') {
+            if (depth == LM_JSON_DEPTH_MAX)
+                return fail(j, "nested too deeply");
+            uint64_t bit = (uint64_t)1 << (depth % 64);
+            object[depth / 64] = c == '{' ? object[depth / 64] | bit : object[depth / 64] & ~bit;
+            depth++;
+            j->p++;
+            first = true;
+            continue;
+        } else if (c == '"' ? !skip_string(j)
+                   : c == 't' ? !skip_word(j, "true")
+                   : c == 'f' ? !skip_word(j, "false")
+                   : c == 'n' ? !skip_word(j, "null")
+                   : c == '-' || (c >= '0' && c <= '9') ? !skip_number(j) : !fail(j, "not a JSON value")) {
+            return false;
+        }
+        first = false;
+        /* after a value: close brackets, or go on behind a comma */
+        for (;;) {
+            if (closed) {
+                depth--;
+                j->p++;
+                closed = false;
+            }
+            if (depth == 0)
+                return true;
+            bool in_object = object[(depth - 1) / 64] >> ((depth - 1) % 64) & 1;
+            lm_json_space(j);
+            if (j->p < j->end && *j->p == (in_object ? '}' : ']')) {
+                closed = true;
+                continue;
+            }
+            if (j->p == j->end || *j->p != ',')
+                return fail(j, j->p == j->end ? "the text ends within a value" : "a comma is missing");
+            j->p++;
+            if (in_object && !skip_name(j))
+                return false;
+            break;
+        }
+    }
+}
+
+bool lm_json_value(lm_json *j, lm_str *value)
+{
+    lm_json_space(j);
+    const char *start = j->p;
+    if (!skip_value(j))
+        return false;
+    *value = (lm_str){start, (size_t)(j->p - start)};
+    return true;
+}
+
+bool lm_json_enter(lm_json *j, char open)
+{
+    lm_json_space(j);
+    if (j->p == j->end || *j->p != open)
+        return fail(j, open == '{' ? "not an object" : "not an array");
+    j->p++;
+    return true;
+}
+
+/* Before a member: its comma, or the closing bracket. 1, 0, -1. */
+static int next_item(lm_json *j, bool *first, char close)
+{
+    lm_json_space(j);
+    if (j->p < j->end && *j->p == close) {
+        j->p++;
+        return 0;
+    }
+    if (!*first) {
+        if (j->p == j->end || *j->p != ',') {
+            fail(j, j->p == j->end ? "the text ends within a value" : "a comma is missing");
+            return -1;
+        }
+        j->p++;
+    }
+    *first = false;
+    return 1;
+}
+
+int lm_json_member(lm_json *j, bool *first, lm_str *name, lm_str *value)
+{
+    int rc = next_item(j, first, '}');
+    if (rc <= 0)
+        return rc;
+    lm_json_space(j);
+    const char *start = j->p;
+    if (start == j->end || *start != '"' || !skip_string(j)) {
+        fail(j, "a member without a name in quotes");
+        return -1;
+    }
+    *name = (lm_str){start, (size_t)(j->p - start)};
+    lm_json_space(j);
+    if (j->p == j->end || *j->p != ':') {
+        fail(j, "a member without a colon");
+        return -1;
+    }
+    j->p++;
+    return lm_json_value(j, value) ? 1 : -1;
+}
+
+int lm_json_element(lm_json *j, bool *first, lm_str *value)
+{
+    int rc = next_item(j, first, ']');
+    if (rc <= 0)
+        return rc;
+    return lm_json_value(j, value) ? 1 : -1;
+}
+
+bool lm_json_find(lm_str object, lm_str name, lm_str *value)
+{
+    lm_json j = lm_json_over(object);
+    bool first = true, found = false;
+    lm_str key, v;
+    if (!lm_json_enter(&j, '{'))
+        return false;
+    while (lm_json_member(&j, &first, &key, &v) > 0)
+        if (lm_json_string_is(key, name)) {
+            *value = v;
+            found = true;
+        }
+    return found;
+}
+
+bool lm_json_at(lm_str array, size_t i, lm_str *value)
+{
+    lm_json j = lm_json_over(array);
+    bool first = true;
+    if (!lm_json_enter(&j, '['))
+        return false;
+    while (lm_json_element(&j, &first, value) > 0)
+        if (i-- == 0)
+            return true;
+    return false;
+}
+
+/* ---------------------------------------------------------------------------------------------------- strings */
+
+bool lm_json_is_string(lm_str value)
+{
+    return value.len >= 2 && value.data[0] == '"';
+}
+
+static uint32_t hex4(const char *p)
+{
+    uint32_t v = 0;
+    for (int i = 0; i < 4; i++)
+        v = v * 16 + (uint32_t)(p[i] <= '9' ? p[i] - '0' : (p[i] | 32) - 'a' + 10);
+    return v;
+}
+
+/* The code point of the \u escape at p; *used is the bytes that it took. U+FFFD and false for a lone surrogate. */
+static bool escaped_code(const char *p, const char *end, uint32_t *code, size_t *used)
+{
+    uint32_t c = hex4(p + 2);
+    *used = 6;
+    *code = c;
+    if (c < 0xD800 || c > 0xDFFF)
+        return true;
+    if (c < 0xDC00 && end - p >= 12 && p[6] == '\\' && p[7] == 'u') {
+        uint32_t low = hex4(p + 8);
+        if (low >= 0xDC00 && low <= 0xDFFF) {
+            *code = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+            *used = 12;
+            return true;
+        }
+    }
+    *code = 0xFFFD;
+    return false;
+}
+
+bool lm_json_unquote(lm_str s, lm_buf *out)
+{
+    const char *p = s.data + 1, *end = s.data + s.len - 1;
+    bool whole = true;
+    lm_buf_reserve(out, s.len);
+    while (p < end) {
+        const char *slash = memchr(p, '\\', (size_t)(end - p));
+        lm_buf_append(out, p, (size_t)((slash ? slash : end) - p));
+        if (!slash)
+            break;
+        p = slash + 2;
+        switch (slash[1]) {
+        case 'b': lm_buf_putc(out, '\b'); break;
+        case 'f': lm_buf_putc(out, '\f'); break;
+        case 'n': lm_buf_putc(out, '\n'); break;
+        case 'r': lm_buf_putc(out, '\r'); break;
+        case 't': lm_buf_putc(out, '\t'); break;
+        case 'u': {
+            uint32_t code;
+            size_t used;
+            char utf8[4];
+            whole &= escaped_code(slash, end, &code, &used);
+            lm_buf_append(out, utf8, lm_utf8_encode(code, utf8));
+            p = slash + used;
+            break;
+        }
+        default: lm_buf_putc(out, slash[1]);
+        }
+    }
+    return whole;
+}
+
+bool lm_json_string_is(lm_str string, lm_str s)
+{
+    lm_str inner = {string.data + 1, string.len - 2};
+    if (lm_json_is_string(string) && !memchr(inner.data, '\\', inner.len))
+        return lm_str_equal(inner, s);
+    lm_buf b = {0};
+    lm_json_unquote(string, &b);
+    bool same = lm_str_equal(lm_buf_str(&b), s);
+    lm_buf_free(&b);
+    return same;
+}
+
+void lm_json_string(lm_str s, lm_buf *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *p = s.data, *end = s.data + s.len, *from = p;
+    lm_buf_reserve(out, s.len + 2);
+    lm_buf_putc(out, '"');
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        lm_buf_append(out, from, (size_t)(p - from));
+        from = p + 1;
+        const char *known = c ? strchr("\"\"\\\\\bb\ff\nn\rr\tt", c) : NULL;
+        char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        if (known)
+            escape[1] = known[1];
+        lm_buf_append(out, escape, known ? 2 : 6);
+    }
+    lm_buf_append(out, from, (size_t)(end - from));
+    lm_buf_putc(out, '"');
+}

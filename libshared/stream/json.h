@@ -1,0 +1,44 @@
+/* JSON text in place: values are checked and cut out as slices of the source, so that what passes through keeps its
+ * spelling (numbers above all) and a record costs no allocation. Files and headers that are looked into deeply are
+ * jansson's business. */
+#ifndef LM_STREAM_JSON_H
+#define LM_STREAM_JSON_H
+
+#include "base/buffer.h"
+
+/* A cursor over bytes that are valid UTF-8 (lm_json does not check that). Zero-initialise `why`. */
+typedef struct lm_json {
+    const char *p, *end;
+    const char *why; /* what was wrong at p, once something failed */
+} lm_json;
+
+enum { LM_JSON_DEPTH_MAX = 256 };
+
+static inline lm_json lm_json_over(lm_str s)
+{
+    return (lm_json){s.data, s.data + s.len, NULL};
+}
+
+void lm_json_space(lm_json *j); /* skips white space */
+/* Cuts out the next value, checking it down to the leaves. */
+bool lm_json_value(lm_json *j, lm_str *value);
+/* Enters an object or array at the cursor; then its members one by one: 1 (name as it stands, quotes included, and
+ * value), 0 at its end, -1. `*first` is true before the first one. */
+bool lm_json_enter(lm_json *j, char open);
+int lm_json_member(lm_json *j, bool *first, lm_str *name, lm_str *value);
+int lm_json_element(lm_json *j, bool *first, lm_str *value);
+
+/* The member of an object (a checked value) by its decoded name, the last one where it stands twice; false if absent or
+ * the value is no object. */
+bool lm_json_find(lm_str object, lm_str name, lm_str *value);
+/* Element i of an array. */
+bool lm_json_at(lm_str array, size_t i, lm_str *value);
+bool lm_json_is_string(lm_str value);
+/* Appends what a (checked) string means. A lone surrogate becomes U+FFFD; returns false if there was one. */
+bool lm_json_unquote(lm_str string, lm_buf *out);
+/* Whether a (checked) string means exactly `s`. */
+bool lm_json_string_is(lm_str string, lm_str s);
+/* Appends s (valid UTF-8) quoted and escaped. */
+void lm_json_string(lm_str s, lm_buf *out);
+
+#endif

@@ -1,0 +1,334 @@
+/* Headers and columns of single records. */
+#include "stream/record.h"
+#include "base/memory.h"
+#include "stream/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const LM_LMS_ANY[] = {NULL};
+
+const char *lm_lms_kind_name(lm_lms_kind kind)
+{
+    static const char *const names[] = {"text", "tokens", "model"};
+    return names[kind];
+}
+
+/* ---------------------------------------------------------------------------------------------------- the line */
+
+/* Brackets open outside strings, at most; before a parser that recurses sees the text. */
+int lm_header_nesting(lm_str s)
+{
+    int depth = 0, most = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.data[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > most)
+                most = depth;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return most;
+}
+
+/* A copy in which numbers that jansson cannot hold stand as strings. */
+static void quote_large_numbers(lm_str s, lm_buf *out)
+{
+    bool in_string = false;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.data[i];
+        if (!in_string && (c == '-' || (c >= '0' && c <= '9'))) {
+            size_t n = strspn(s.data + i, "+-.0123456789eE"); /* ends: the line ends with LF */
+            char *number = lm_strndup(s.data + i, n);
+            errno = 0;
+            if (strpbrk(number, ".eE"))
+                strtod(number, NULL);
+            else
+                strtoll(number, NULL, 10);
+            bool large = errno == ERANGE;
+            lm_buf_puts(out, large ? "\"" : "");
+            lm_buf_puts(out, number);
+            lm_buf_puts(out, large ? "\"" : "");
+            free(number);
+            i += n - 1;
+            continue;
+        }
+        if (in_string && c == '\\' && i + 1 < s.len)
+            lm_buf_putc(out, s.data[i++]);
+        else if (c == '"')
+            in_string = !in_string;
+        lm_buf_putc(out, s.data[i]);
+    }
+}
+
+/* *clean: behind the object stand only spaces. */
+static json_t *parse_object(lm_str text, bool *clean, json_error_t *error)
+{
+    json_t *header = json_loadb(text.data, text.len,
+                                JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK, error);
+    size_t close = header ? (size_t)error->position : text.len;
+    *clean = close <= text.len && strspn(text.data + close, " ") >= text.len - close;
+    return header;
+}
+
+static json_t *parse(lm_str text, bool *clean, json_error_t *error)
+{
+    json_t *header = parse_object(text, clean, error);
+    if (!header && json_error_code(error) == json_error_numeric_overflow) {
+        lm_buf copy = {0};
+        quote_large_numbers(text, &copy);
+        header = parse_object((lm_str){lm_buf_cstr(&copy), copy.len}, clean, error);
+        lm_buf_free(&copy);
+    }
+    return header;
+}
+
+static bool fail_parse(const json_error_t *error, const char *where, lm_status *st)
+{
+    switch (json_error_code(error)) {
+    case json_error_duplicate_key:
+        return lm_fail(st, LM_FAILED, "%s: a member stands twice in the header: %s", where, error->text);
+    case json_error_invalid_utf8:
+        return lm_fail(st, LM_FAILED, "%s: the header is not UTF-8: the stream is damaged", where);
+    default:
+        return lm_fail(st, LM_FAILED, "%s: the header is not JSON: %s: the stream is damaged", where, error->text);
+    }
+}
+
+json_t *lm_header_parse(lm_str line, const char *where, lm_status *st)
+{
+    json_error_t error;
+    bool clean;
+    lm_str text = {line.data, line.len && line.data[line.len - 1] == '\n' ? line.len - 1 : line.len};
+    json_t *header = NULL;
+    if (!text.len || text.data[0] != '{')
+        lm_fail(st, LM_FAILED, "%s: no record begins here (a JSON object is missing): the stream is damaged", where);
+    else if (memchr(text.data, '\0', text.len))
+        lm_fail(st, LM_FAILED, "%s: a NUL byte in the header: the stream is damaged", where);
+    else if (lm_header_nesting(text) > LM_LMS_DEPTH_MAX)
+        lm_fail(st, LM_FAILED, "%s: the header is nested deeper than %d", where, LM_LMS_DEPTH_MAX);
+    else if (!(header = parse(text, &clean, &error)))
+        fail_parse(&error, where, st);
+    else if (!clean)
+        lm_fail(st, LM_FAILED, "%s: something stands behind the header: the stream is damaged", where);
+    else if (line.len % 64 != 0)
+        lm_fail(st, LM_FAILED, "%s: the header line has %zu bytes, no multiple of 64: the stream is damaged", where,
+                line.len);
+    if (!lm_ok(st)) {
+        json_decref(header);
+        header = NULL;
+    }
+    return header;
+}
+
+static bool is_hex16(const char *s)
+{
+    return strlen(s) == 16 && strspn(s, "0123456789abcdef") == 16;
+}
+
+lm_control lm_header_control(json_t *header)
+{
+    if (json_is_integer(json_object_get(header, "lms")) && json_is_string(json_object_get(header, "kind")))
+        return LM_PREAMBLE;
+    if (json_object_size(header) != 1)
+        return LM_RECORD;
+    json_t *end = json_object_get(header, "end"), *abort = json_object_get(header, "abort");
+    const char *xxh3 = json_string_value(json_object_get(end, "xxh3"));
+    if (xxh3 && is_hex16(xxh3) && json_is_integer(json_object_get(end, "records")) &&
+        json_is_integer(json_object_get(end, "examples")))
+        return LM_END;
+    if (json_is_string(json_object_get(abort, "by")) && json_is_string(json_object_get(abort, "why")))
+        return LM_ABORT;
+    return json_is_true(json_object_get(header, "flush")) ? LM_FLUSH : LM_RECORD;
+}
+
+bool lm_header_payload(json_t *header, const char *where, int64_t *bytes, lm_status *st)
+{
+    json_t *b = json_object_get(header, "bytes"), *tensors = json_object_get(header, "tensors");
+    *bytes = -1;
+    if (!b) {
+        if (tensors)
+            return lm_fail(st, LM_FAILED, "%s: `tensors` without `bytes`", where);
+        return true;
+    }
+    if (!json_is_integer(b) || json_integer_value(b) < 0 || json_integer_value(b) > LM_LMS_PAYLOAD_MAX)
+        return lm_fail(st, LM_FAILED, "%s: `bytes` is not a number from 0 to %d", where, LM_LMS_PAYLOAD_MAX);
+    *bytes = json_integer_value(b);
+    return true;
+}
+
+bool lm_header_must(json_t *header, const char *const *extra, const char *where, lm_status *st)
+{
+    static const char *const known[] = {
+        "lms", "kind", "producer", "via", "tokenizer", "behaviour", "tags", "bytes", "tensors", "must", "n", "labels",
+        "id", "fields", "text", "pair", "label", "file", "index", "part", "end", "abort", "flush", NULL};
+    json_t *must = json_object_get(header, "must"), *name;
+    if (!must)
+        return true;
+    if (!json_is_array(must))
+        return lm_fail(st, LM_FAILED, "%s: `must` is no list of names", where);
+    size_t i;
+    json_array_foreach(must, i, name) {
+        const char *s = json_string_value(name);
+        if (!s)
+            return lm_fail(st, LM_FAILED, "%s: `must` is no list of names", where);
+        bool found = extra == LM_LMS_ANY || lm_known_column_find(s);
+        for (size_t k = 0; !found && known[k]; k++)
+            found = !strcmp(known[k], s);
+        for (size_t k = 0; !found && extra && extra[k]; k++)
+            found = !strcmp(extra[k], s);
+        if (!found)
+            return lm_fail(st, LM_FAILED, "%s: `%s` has to be understood here (`must`) and is not: use a newer version",
+                           where, s);
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------------------------------------------- columns */
+
+static bool fail_column(lm_status *st, const char *where, const char *name, const char *why)
+{
+    return lm_fail(st, LM_FAILED, "%s: tensor `%s`: %s", where, name, why);
+}
+
+static bool read_shape(json_t *shape, lm_shape *out)
+{
+    if (!json_is_array(shape) || json_array_size(shape) > LM_MAX_DIMS)
+        return false;
+    out->dims = (int)json_array_size(shape);
+    for (int d = 0; d < out->dims; d++) {
+        json_t *v = json_array_get(shape, (size_t)d);
+        if (!json_is_integer(v) || json_integer_value(v) < 0)
+            return false;
+        out->size[d] = json_integer_value(v);
+    }
+    return true;
+}
+
+/* One description; c->data gets the offset, which lm_record_columns makes a pointer. */
+static bool read_column(lm_column *c, const char *name, json_t *d, int64_t bytes, const char *where, lm_status *st)
+{
+    json_t *offsets = json_object_get(d, "data_offsets"), *rows = json_object_get(d, "rows");
+    json_t *a = json_array_get(offsets, 0), *b = json_array_get(offsets, 1);
+    json_t *t = json_object_get(d, "dtype");
+    lm_str dtype = {json_string_value(t), json_string_length(t)};
+    size_t expected;
+    *c = (lm_column){.name = name, .rows = json_string_value(rows)};
+    if (!dtype.data)
+        return fail_column(st, where, name, "no dtype");
+    if (!lm_dtype_find(dtype, &c->dtype))
+        return lm_fail(st, LM_FAILED, "%s: tensor `%s`: unknown dtype %.40s", where, name, dtype.data);
+    if (!read_shape(json_object_get(d, "shape"), &c->shape))
+        return fail_column(st, where, name, "the shape is not a list of up to 8 sizes");
+    if (rows && !c->rows)
+        return fail_column(st, where, name, "`rows` is not a name");
+    if (json_array_size(offsets) != 2 || !json_is_integer(a) || !json_is_integer(b) || json_integer_value(a) < 0 ||
+        json_integer_value(b) < json_integer_value(a) || json_integer_value(b) > bytes)
+        return fail_column(st, where, name, "data_offsets do not lie within the payload");
+    if (!lm_tensor_bytes(c->dtype, &c->shape, &expected))
+        return fail_column(st, where, name, "the shape is not possible");
+    c->bytes = (size_t)(json_integer_value(b) - json_integer_value(a));
+    c->data = (const void *)(uintptr_t)json_integer_value(a);
+    if (c->bytes != expected)
+        return lm_fail(st, LM_FAILED, "%s: tensor `%s`: the shape makes %zu bytes, data_offsets say %zu", where, name,
+                       expected, c->bytes);
+    return true;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const lm_column *x = a, *y = b;
+    uintptr_t i = (uintptr_t)x->data, j = (uintptr_t)y->data;
+    return i != j ? (i < j ? -1 : 1) : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+bool lm_record_describe(lm_record *record, size_t *cap, int64_t bytes, const char *where, lm_status *st)
+{
+    json_t *tensors = json_object_get(record->header, "tensors"), *d;
+    const char *name;
+    record->column_count = 0;
+    if (!tensors)
+        return true;
+    if (!json_is_object(tensors))
+        return lm_fail(st, LM_FAILED, "%s: `tensors` is no object", where);
+    json_object_foreach(tensors, name, d) {
+        LM_GROW(record->columns, record->column_count, *cap);
+        if (!read_column(&record->columns[record->column_count], name, d, bytes, where, st))
+            return false;
+        record->column_count++;
+    }
+    if (record->column_count)
+        qsort(record->columns, record->column_count, sizeof *record->columns, by_offset);
+    uintptr_t end = 0;
+    for (size_t i = 0; i < record->column_count; i++) {
+        const lm_column *c = &record->columns[i];
+        if ((uintptr_t)c->data != end)
+            return fail_column(st, where, c->name,
+                               (uintptr_t)c->data < end ? "it overlaps the one before it" : "a hole before it");
+        end += c->bytes;
+    }
+    if ((int64_t)end != bytes)
+        return lm_fail(st, LM_FAILED, "%s: the tensors end at byte %zu of a payload of %lld", where, (size_t)end,
+                       (long long)bytes);
+    return true;
+}
+
+static size_t alignment(const lm_column *c)
+{
+    return lm_dtype_block(c->dtype) == 1 ? lm_dtype_block_bytes(c->dtype) : 1;
+}
+
+static bool check_bools(const lm_column *c, const char *where, lm_status *st)
+{
+    const unsigned char *p = c->data;
+    unsigned char all = 0;
+    for (size_t i = 0; i < c->bytes; i++)
+        all |= p[i];
+    return all <= 1 || fail_column(st, where, c->name, "a BOOL that is neither 0 nor 1");
+}
+
+bool lm_record_columns(lm_record *record, lm_buf *aligned, const char *where, lm_status *st)
+{
+    enum { MOST = 8 }; /* the largest element */
+    size_t extra = 0;
+    for (size_t i = 0; i < record->column_count; i++) {
+        lm_column *c = &record->columns[i];
+        c->data = record->payload.data + (uintptr_t)c->data;
+        if ((uintptr_t)c->data % alignment(c))
+            extra += c->bytes + MOST;
+        if (c->dtype == LM_BOOL && !check_bools(c, where, st))
+            return false;
+    }
+    if (!extra)
+        return true;
+    aligned->len = 0;
+    lm_buf_reserve(aligned, extra);
+    for (size_t i = 0; i < record->column_count; i++) {
+        lm_column *c = &record->columns[i];
+        if ((uintptr_t)c->data % alignment(c) == 0)
+            continue;
+        aligned->len = (aligned->len + MOST - 1) / MOST * MOST;
+        memcpy(aligned->data + aligned->len, c->data, c->bytes);
+        c->data = aligned->data + aligned->len;
+        aligned->len += c->bytes;
+    }
+    return true;
+}
+
+const lm_column *lm_record_column(const lm_record *r, const char *name)
+{
+    for (size_t i = 0; i < r->column_count; i++)
+        if (!strcmp(r->columns[i].name, name))
+            return &r->columns[i];
+    return NULL;
+}
