@@ -5,3 +5,9 @@ liblmutils_la_SOURCES += \
 	libshared/stream/lms.h libshared/stream/lms_reader.c libshared/stream/lms_writer.c \
 	libshared/stream/record.c libshared/stream/record.h \
 	libshared/stream/records.h libshared/stream/rows.h libshared/stream/spool.h libshared/stream/tokens.h
+
+check_PROGRAMS += tests/unit/check_stream
+tests_unit_check_stream_SOURCES = tests/unit/check_stream.c
+tests_unit_check_stream_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_stream_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_stream
