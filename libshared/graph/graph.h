@@ -21,7 +21,8 @@ typedef struct lm_layout {
     int rows;
     int sequences;              /* 0 where the rows are not whole sequences */
     const int32_t *row_splits;  /* [sequences+1], or NULL */
-    const int64_t *global_row;  /* [rows] the sequence's number in the optimiser step */
+    const int64_t *sequence_row;/* [sequences] numbers of the sequences in the optimiser step */
+    const int64_t *global_row;  /* [rows] the same for each row */
     const int32_t *token;       /* [rows] place in the sequence */
 } lm_layout;
 
@@ -29,6 +30,7 @@ struct lm_tensor {
     int rows, width;
     float *value;             /* [rows, width]; NULL while deferred: read through lm_tensor_read */
     float *grad;              /* [rows, width] during backward; afterwards kept for inputs alone */
+    size_t grad_room;         /* floats behind grad */
     const lm_layout *layout;  /* never NULL */
     lm_node *node;            /* what computes it; NULL = an input */
     bool needs_grad;

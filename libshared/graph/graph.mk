@@ -1,1 +1,7 @@
-noinst_HEADERS += libshared/graph/graph.h libshared/graph/params.h
+liblmutils_la_SOURCES += \
+	libshared/graph/graph.c libshared/graph/graph.h \
+	libshared/graph/layers.c \
+	libshared/graph/losses.c \
+	libshared/graph/ops.c \
+	libshared/graph/params.c libshared/graph/params.h \
+	libshared/graph/tape.h

@@ -1,0 +1,356 @@
+#include "base/memory.h"
+#include "graph/tape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const lm_op ops[LM_OP_COUNT] = {
+    [LM_OP_EMBEDDING] = {"embedding", lm_embedding_op_forward, lm_embedding_op_backward},
+    [LM_OP_LINEAR] = {"linear", lm_linear_op_forward, lm_linear_op_backward},
+    [LM_OP_VOCAB_LINEAR] = {"vocab_linear", lm_linear_op_forward, lm_linear_op_backward},
+    [LM_OP_LAYER_NORM] = {"layer_norm", lm_layer_norm_op_forward, lm_layer_norm_op_backward},
+    [LM_OP_ACTIVATE] = {"activate", lm_activate_op_forward, lm_activate_op_backward},
+    [LM_OP_ADD] = {"add", lm_add_op_forward, lm_add_op_backward},
+    [LM_OP_DROPOUT] = {"dropout", lm_dropout_op_forward, lm_dropout_op_backward},
+    [LM_OP_DROPOUT_ADD] = {"dropout_add", lm_dropout_op_forward, lm_dropout_op_backward},
+    [LM_OP_ATTENTION] = {"attention", lm_attention_op_forward, lm_attention_op_backward},
+    [LM_OP_FIRST_TOKEN] = {"first_token", lm_first_token_op_forward, lm_first_token_op_backward},
+    [LM_OP_GATHER_ROWS] = {"gather_rows", lm_gather_rows_op_forward, lm_gather_rows_op_backward},
+    [LM_OP_SCALE] = {"scale", lm_scale_op_forward, lm_scale_op_backward},
+    [LM_OP_CROSS_ENTROPY] = {"cross_entropy", lm_cross_entropy_op_forward, lm_cross_entropy_op_backward},
+    [LM_OP_SQUARED_ERROR] = {"squared_error", lm_squared_error_op_forward, lm_squared_error_op_backward},
+    [LM_OP_BINARY_CROSS_ENTROPY] = {"binary_cross_entropy", lm_binary_cross_entropy_op_forward,
+                                    lm_binary_cross_entropy_op_backward},
+};
+
+const lm_op *lm_op_at(size_t i)
+{
+    return i < LM_OP_COUNT ? &ops[i] : NULL;
+}
+
+/* ------------------------------------------------------------------ a graph's life */
+
+lm_graph *lm_graph_new(lm_params *params)
+{
+    lm_kernels_start();
+    lm_graph *g = lm_calloc(1, sizeof *g);
+    g->params = params;
+    g->arena = lm_arena_new(0);
+    static const int32_t no_splits[1];
+    static const lm_batch none = {.row_splits = no_splits};
+    lm_graph_begin(g, &none, (lm_step){0});
+    return g;
+}
+
+void lm_graph_free(lm_graph *g)
+{
+    if (!g)
+        return;
+    lm_arena_free(g->arena);
+    free(g->carry);
+    free(g);
+}
+
+lm_arena *lm_graph_arena(lm_graph *g)
+{
+    return g->arena;
+}
+
+size_t lm_graph_mallocs(const lm_graph *g)
+{
+    return lm_arena_chunks(g->arena) + g->carry_mallocs;
+}
+
+void *lm_graph_alloc(lm_graph *g, size_t count, size_t size)
+{
+    return lm_arena_alloc(g->arena, count, size);
+}
+
+lm_layout *lm_layout_new(lm_graph *g, int rows)
+{
+    lm_layout *l = lm_graph_alloc(g, 1, sizeof *l);
+    *l = (lm_layout){.rows = rows};
+    return l;
+}
+
+lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *global_row)
+{
+    lm_layout *l = lm_layout_new(g, batch->tokens);
+    int64_t *sequence_row = lm_graph_alloc(g, (size_t)batch->rows, sizeof *sequence_row);
+    int64_t *row = lm_graph_alloc(g, (size_t)batch->tokens, sizeof *row);
+    int32_t *token = lm_graph_alloc(g, (size_t)batch->tokens, sizeof *token);
+    for (int s = 0; s < batch->rows; s++) {
+        sequence_row[s] = global_row ? global_row[s] : s;
+        for (int32_t t = batch->row_splits[s]; t < batch->row_splits[s + 1]; t++) {
+            row[t] = sequence_row[s];
+            token[t] = t - batch->row_splits[s];
+        }
+    }
+    l->sequences = batch->rows;
+    l->row_splits = batch->row_splits;
+    l->sequence_row = sequence_row;
+    l->global_row = row;
+    l->token = token;
+    return l;
+}
+
+void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step)
+{
+    lm_arena_reset(g->arena);
+    lm_status_clear(&g->status);
+    g->step = step;
+    g->batch = batch;
+    g->last = NULL;
+    g->layer = -1;
+    g->site = g->outside_site = 0;
+    g->pooled = 0;
+    g->nothing = lm_graph_alloc(g, 1, sizeof *g->nothing);
+    *g->nothing = (lm_tensor){.value = lm_graph_alloc(g, 1, sizeof(float)), .layout = lm_layout_new(g, 0)};
+    g->nothing->value[0] = 0;
+    g->layout = g->nothing->layout;
+    bool sound = batch->rows >= 0 && batch->tokens >= 0 && batch->row_splits[0] == 0 &&
+                 batch->row_splits[batch->rows] == batch->tokens;
+    for (int s = 0; sound && s < batch->rows; s++)
+        sound = batch->row_splits[s] <= batch->row_splits[s + 1];
+    if (sound)
+        g->layout = lm_layout_of(g, batch, step.global_row);
+    else
+        lm_graph_fail(g, "batch", "its row_splits do not divide its tokens: this is a mistake in the program");
+}
+
+bool lm_graph_end(lm_graph *g, lm_status *st)
+{
+    bool ok = lm_graph_ok(g);
+    if (!ok)
+        lm_fail(st, g->status.code, "%s", g->status.message);
+    lm_status_clear(&g->status);
+    return ok;
+}
+
+void lm_graph_layer(lm_graph *g, int layer)
+{
+    g->layer = layer;
+    g->site = 0;
+}
+
+uint32_t lm_graph_site(lm_graph *g)
+{
+    int count = g->layer < 0 ? g->outside_site++ : g->site++;
+    return ((uint32_t)(g->layer + 1) << 8 | (uint32_t)(count & 0xff)) & 0xffffff;
+}
+
+lm_tensor *lm_graph_fail(lm_graph *g, const char *where, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (lm_graph_ok(g)) {
+        lm_vfail(&g->status, LM_FAILED, format, args);
+        lm_fail_prefix(&g->status, where);
+    }
+    va_end(args);
+    return g->nothing;
+}
+
+/* ------------------------------------------------------------------ values and nodes */
+
+size_t lm_elements(const lm_tensor *t)
+{
+    return (size_t)t->rows * (size_t)t->width;
+}
+
+static lm_tensor *tensor_new(lm_graph *g, int rows, int width, const lm_layout *layout)
+{
+    lm_tensor *t = lm_graph_alloc(g, 1, sizeof *t);
+    *t = (lm_tensor){.rows = rows, .width = width, .layout = layout};
+    if (!layout) { /* rows that nobody knows: numbered from 0 */
+        lm_layout *l = lm_layout_new(g, rows);
+        int64_t *row = lm_graph_alloc(g, (size_t)rows, sizeof *row);
+        int32_t *token = lm_graph_alloc(g, (size_t)rows, sizeof *token);
+        for (int r = 0; r < rows; r++) {
+            row[r] = r;
+            token[r] = 0;
+        }
+        l->global_row = row;
+        l->token = token;
+        t->layout = l;
+    }
+    return t;
+}
+
+lm_tensor *lm_graph_input(lm_graph *g, const float *values, int rows, int width, bool needs_grad)
+{
+    if (!lm_graph_ok(g))
+        return g->nothing;
+    lm_tensor *t = tensor_new(g, rows, width, rows == g->layout->rows ? g->layout : NULL);
+    t->value = lm_graph_alloc(g, lm_elements(t), sizeof(float));
+    if (lm_elements(t))
+        memcpy(t->value, values, lm_elements(t) * sizeof(float));
+    t->needs_grad = needs_grad;
+    return t;
+}
+
+lm_node *lm_node_new(lm_graph *g, lm_op_id op, int rows, int width, const lm_layout *layout, lm_tensor *a, lm_tensor *b,
+                     lm_tensor *c)
+{
+    lm_node *n = lm_graph_alloc(g, 1, sizeof *n);
+    memset(n, 0, sizeof *n);
+    n->op = &ops[op];
+    n->in[0] = a;
+    n->in[1] = b;
+    n->in[2] = c;
+    n->out = tensor_new(g, rows, width, layout);
+    n->out->node = n;
+    return n;
+}
+
+static bool trained(const lm_param *p)
+{
+    return p && p->trainable;
+}
+
+lm_tensor *lm_node_defer(lm_graph *g, lm_node *n)
+{
+    n->out->needs_grad = trained(n->weight) || trained(n->bias);
+    for (int i = 0; i < 3 && n->in[i]; i++)
+        n->out->needs_grad |= n->in[i]->needs_grad;
+    if (n->out->needs_grad && (g->step.training || g->step.taping)) {
+        n->previous = g->last;
+        g->last = n;
+    }
+    return n->out;
+}
+
+const float *lm_value(lm_graph *g, lm_tensor *t)
+{
+    if (t->value || !t->node)
+        return t->value;
+    for (int i = 0; i < 3 && t->node->in[i]; i++)
+        if (t->node->op != &ops[LM_OP_CROSS_ENTROPY]) /* which reads its logits in its own way */
+            lm_value(g, t->node->in[i]);
+    t->value = lm_graph_alloc(g, lm_elements(t), sizeof(float));
+    t->node->op->forward(g, t->node);
+    return t->value;
+}
+
+lm_tensor *lm_node_run(lm_graph *g, lm_node *n)
+{
+    lm_node_defer(g, n);
+    lm_value(g, n->out);
+    return n->out;
+}
+
+const float *lm_tensor_read(lm_graph *g, lm_tensor *t)
+{
+    return lm_value(g, t);
+}
+
+/* ------------------------------------------------------------------ backward */
+
+/* The smallest gradient buffer of the pool that is large enough, unless it is much too large. */
+static float *buffer(lm_graph *g, size_t floats, size_t *room)
+{
+    int best = -1;
+    for (int i = 0; i < g->pooled; i++)
+        if (g->pool[i].room >= floats && (best < 0 || g->pool[i].room < g->pool[best].room))
+            best = i;
+    if (best < 0 || g->pool[best].room > 4 * floats + 4096) {
+        *room = floats;
+        return lm_graph_alloc(g, floats, sizeof(float));
+    }
+    float *found = g->pool[best].floats;
+    *room = g->pool[best].room;
+    g->pool[best] = g->pool[--g->pooled];
+    return found;
+}
+
+static void give_back(lm_graph *g, lm_tensor *t)
+{
+    if (t->grad && g->pooled < LM_POOL) {
+        g->pool[g->pooled].floats = t->grad;
+        g->pool[g->pooled++].room = t->grad_room;
+    }
+    t->grad = NULL;
+}
+
+float *lm_grad_of(lm_graph *g, lm_tensor *t, bool *add)
+{
+    if (!t->needs_grad)
+        return NULL;
+    *add = t->grad != NULL;
+    if (!t->grad)
+        t->grad = buffer(g, lm_elements(t), &t->grad_room);
+    return t->grad;
+}
+
+bool lm_grad_take(lm_node *n, lm_tensor *t)
+{
+    if (!t->needs_grad || t->grad || lm_elements(t) != lm_elements(n->out))
+        return false;
+    t->grad = n->out->grad;
+    t->grad_room = n->out->grad_room;
+    n->out->grad = NULL;
+    return true;
+}
+
+void lm_grad_pass(lm_graph *g, lm_node *n, lm_tensor *t)
+{
+    const float *dy = n->out->grad;
+    bool add;
+    float *dt;
+    if (lm_grad_take(n, t) || !(dt = lm_grad_of(g, t, &add)))
+        return;
+    if (add)
+        lm_vector_axpy(1, dy, dt, lm_elements(t));
+    else
+        memcpy(dt, dy, lm_elements(t) * sizeof *dt);
+}
+
+void lm_graph_backward(lm_graph *g, lm_tensor *loss, float scale)
+{
+    if (!lm_graph_ok(g))
+        return;
+    if (loss->rows != 1 || loss->width != 1) {
+        lm_graph_fail(g, "backward", "a loss is [1, 1], not [%d, %d]", loss->rows, loss->width);
+        return;
+    }
+    bool add;
+    float *seed = lm_grad_of(g, loss, &add);
+    if (!seed)
+        return; /* nothing is trained */
+    *seed = scale;
+    for (lm_node *n = g->last; n && lm_graph_ok(g); n = n->previous) {
+        if (!n->out->grad)
+            continue; /* leads nowhere, or is part of a fused loss */
+        n->op->backward(g, n);
+        give_back(g, n->out);
+    }
+}
+
+/* ------------------------------------------------------------------ scopes of inference */
+
+lm_arena_mark lm_graph_scope_open(lm_graph *g)
+{
+    return lm_arena_mark_get(g->arena);
+}
+
+lm_tensor *lm_graph_scope_close(lm_graph *g, lm_arena_mark mark, lm_tensor *keep)
+{
+    if (g->step.training || g->step.taping || !lm_graph_ok(g))
+        return keep;
+    lm_tensor kept = *keep;
+    size_t n = lm_elements(keep);
+    if (n > g->carry_room) {
+        free(g->carry);
+        g->carry = lm_malloc(n, sizeof *g->carry);
+        g->carry_room = n;
+        g->carry_mallocs++;
+    }
+    if (n)
+        memcpy(g->carry, lm_value(g, keep), n * sizeof *g->carry);
+    lm_arena_release(g->arena, mark);
+    lm_tensor *t = tensor_new(g, kept.rows, kept.width, kept.layout == g->layout ? g->layout : NULL);
+    t->value = lm_graph_alloc(g, n, sizeof *t->value);
+    if (n)
+        memcpy(t->value, g->carry, n * sizeof *g->carry);
+    return t;
+}

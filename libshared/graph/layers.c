@@ -1,0 +1,182 @@
+/* Operations with parameters: embedding, linear, layer norm. */
+#include "graph/tape.h"
+
+#include <stdio.h>
+#include <string.h>
+
+lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name)
+{
+    lm_scope full = lm_in(scope, name);
+    lm_param *p = lm_params_find(g->params, full.name);
+    if (!p) {
+        lm_graph_fail(g, full.name, "is not a parameter of this model: the plugin must declare it");
+        return NULL;
+    }
+    return lm_param_ready(p, &g->status) ? p : NULL;
+}
+
+/* As lm_graph_param, where it exists at all. */
+static lm_param *optional(lm_graph *g, lm_scope scope, const char *name)
+{
+    lm_param *p = lm_params_find(g->params, lm_in(scope, name).name);
+    return p && lm_param_ready(p, &g->status) ? p : NULL;
+}
+
+static bool is_matrix(const lm_param *p)
+{
+    return p->shape.dims == 2 && p->shape.size[0] <= INT32_MAX && p->shape.size[1] <= INT32_MAX;
+}
+
+static bool is_vector(const lm_param *p, int64_t n)
+{
+    return p->shape.dims == 1 && p->shape.size[0] == n;
+}
+
+/* ------------------------------------------------------------------ embedding */
+
+lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const lm_batch *batch)
+{
+    lm_param *table = lm_graph_ok(g) ? lm_graph_param(g, scope, "weight") : NULL;
+    if (!table)
+        return g->nothing;
+    if (!is_matrix(table))
+        return lm_graph_fail(g, table->name, "an embedding is a matrix, this is not: check the plugin");
+    int64_t rows = table->shape.size[0];
+    for (int t = 0; t < batch->tokens; t++)
+        if (index[t] < 0 || index[t] >= rows)
+            return lm_graph_fail(g, scope.name, "token %d has id %d, but there are %lld: use the model's own tokenizer",
+                                 t, (int)index[t], (long long)rows);
+    const lm_layout *layout = batch == g->batch ? g->layout : lm_layout_of(g, batch, g->step.global_row);
+    lm_node *n = lm_node_new(g, LM_OP_EMBEDDING, batch->tokens, (int)table->shape.size[1], layout, NULL, NULL, NULL);
+    n->weight = table;
+    n->gather.index = index;
+    n->gather.skip = table->padding_row;
+    return lm_node_run(g, n);
+}
+
+void lm_embedding_op_forward(lm_graph *g, lm_node *n)
+{
+    (void)g;
+    lm_gather_forward(n->weight->value, n->gather.index, n->out->value, n->out->rows, n->out->width);
+}
+
+void lm_embedding_op_backward(lm_graph *g, lm_node *n)
+{
+    (void)g;
+    lm_gather_backward(n->weight->grad, n->gather.index, n->out->grad, n->out->rows, n->out->width, n->gather.skip);
+}
+
+/* ------------------------------------------------------------------ linear */
+
+lm_weight_view lm_weight_of(const lm_node *n)
+{
+    const lm_param *w = n->weight, *b = n->bias;
+    return (lm_weight_view){.weight = w->value, .bias = b ? b->value : NULL, .dweight = w->trainable ? w->grad : NULL,
+                            .dbias = b && b->trainable ? b->grad : NULL, .out = (int)w->shape.size[0],
+                            .in = (int)w->shape.size[1]};
+}
+
+static lm_node *linear_node(lm_graph *g, lm_op_id op, lm_scope scope, lm_tensor *x)
+{
+    lm_param *w = lm_graph_ok(g) ? lm_graph_param(g, scope, "weight") : NULL;
+    lm_param *b = w ? optional(g, scope, "bias") : NULL;
+    if (!w || !lm_graph_ok(g))
+        return NULL;
+    if (!is_matrix(w) || w->shape.size[1] != x->width) {
+        lm_graph_fail(g, w->name, "has %lld columns, but its input is %d wide: check the plugin against config.json",
+                      (long long)(w->shape.dims == 2 ? w->shape.size[1] : -1), x->width);
+        return NULL;
+    }
+    if (b && !is_vector(b, w->shape.size[0])) {
+        lm_graph_fail(g, b->name, "does not have the %lld elements of its layer: check the plugin against config.json",
+                      (long long)w->shape.size[0]);
+        return NULL;
+    }
+    lm_node *n = lm_node_new(g, op, x->rows, (int)w->shape.size[0], x->layout, x, NULL, NULL);
+    n->weight = w;
+    n->bias = b;
+    return n;
+}
+
+lm_tensor *lm_linear(lm_graph *g, lm_scope scope, lm_tensor *x)
+{
+    lm_node *n = linear_node(g, LM_OP_LINEAR, scope, x);
+    return n ? lm_node_run(g, n) : g->nothing;
+}
+
+lm_tensor *lm_vocab_linear(lm_graph *g, lm_scope scope, lm_tensor *x)
+{
+    lm_node *n = linear_node(g, LM_OP_VOCAB_LINEAR, scope, x);
+    return n ? lm_node_defer(g, n) : g->nothing;
+}
+
+void lm_linear_op_forward(lm_graph *g, lm_node *n)
+{
+    lm_weight_view w = lm_weight_of(n);
+    lm_linear_forward(lm_value(g, n->in[0]), w.weight, w.bias, n->out->value, n->out->rows, w.out, w.in);
+}
+
+void lm_linear_op_backward(lm_graph *g, lm_node *n)
+{
+    lm_weight_view w = lm_weight_of(n);
+    int rows = n->out->rows;
+    const float *dy = n->out->grad;
+    bool add;
+    float *dx = lm_grad_of(g, n->in[0], &add);
+    if (dx)
+        lm_linear_backward_input(dy, w.weight, dx, rows, w.out, w.in, add);
+    if (w.dweight)
+        lm_linear_backward_weight(dy, lm_value(g, n->in[0]), w.dweight, rows, w.out, w.in);
+    if (w.dbias) {
+        lm_arena_mark mark = lm_arena_mark_get(g->arena);
+        float *scratch = lm_graph_alloc(g, lm_column_sums_scratch(rows, w.out), sizeof *scratch);
+        lm_column_sums(dy, w.dbias, rows, w.out, scratch);
+        lm_arena_release(g->arena, mark);
+    }
+}
+
+/* ------------------------------------------------------------------ layer norm */
+
+lm_tensor *lm_layer_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps)
+{
+    lm_param *weight = lm_graph_ok(g) ? lm_graph_param(g, scope, "weight") : NULL;
+    lm_param *bias = weight ? lm_graph_param(g, scope, "bias") : NULL;
+    if (!bias)
+        return g->nothing;
+    if (!is_vector(weight, x->width) || !is_vector(bias, x->width))
+        return lm_graph_fail(g, scope.name, "its weight and bias do not have the %d elements of its input: check the "
+                                            "plugin against config.json", x->width);
+    lm_node *n = lm_node_new(g, LM_OP_LAYER_NORM, x->rows, x->width, x->layout, x, NULL, NULL);
+    n->weight = weight;
+    n->bias = bias;
+    n->norm.eps = eps;
+    return lm_node_run(g, n);
+}
+
+void lm_layer_norm_op_forward(lm_graph *g, lm_node *n)
+{
+    size_t rows = (size_t)n->out->rows;
+    if (n->out->needs_grad) {
+        n->norm.mean = lm_graph_alloc(g, rows, sizeof *n->norm.mean);
+        n->norm.rstd = lm_graph_alloc(g, rows, sizeof *n->norm.rstd);
+    }
+    lm_norm_forward(lm_value(g, n->in[0]), n->weight->value, n->bias->value, n->norm.eps, n->out->value, n->norm.mean,
+                    n->norm.rstd, n->out->rows, n->out->width);
+}
+
+void lm_layer_norm_op_backward(lm_graph *g, lm_node *n)
+{
+    int rows = n->out->rows, width = n->out->width;
+    const float *dy = n->out->grad;
+    bool add = false;
+    float *dx = lm_grad_take(n, n->in[0]) ? n->in[0]->grad : lm_grad_of(g, n->in[0], &add);
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    float *scratch = lm_graph_alloc(g, lm_norm_scratch(rows, width), sizeof *scratch);
+    float *dweight = n->weight->trainable ? n->weight->grad : NULL, *dbias = n->bias->trainable ? n->bias->grad : NULL;
+    float *unused = lm_graph_alloc(g, (size_t)width, sizeof *unused); /* where only one of the two is trained */
+    memset(unused, 0, (size_t)width * sizeof *unused);
+    bool either = dweight || dbias;
+    lm_norm_backward(lm_value(g, n->in[0]), n->weight->value, n->norm.mean, n->norm.rstd, dy, dx, add,
+                     either && !dweight ? unused : dweight, either && !dbias ? unused : dbias, rows, width, scratch);
+    lm_arena_release(g->arena, mark);
+}

@@ -1,0 +1,111 @@
+/* What the operations share: nodes, and how they are made, run and walked. Private to graph/. */
+#ifndef LM_GRAPH_TAPE_H
+#define LM_GRAPH_TAPE_H
+
+#include "graph/graph.h"
+#include "kernels/kernels.h"
+
+/* One operation on the tape: inputs, parameters and what its forward leaves for its backward. */
+struct lm_node {
+    const lm_op *op;
+    lm_node *previous;              /* on the tape */
+    lm_tensor *out, *in[3];
+    lm_param *weight, *bias;        /* NULL where there is none */
+    union {
+        lm_act act;
+        float factor;
+        struct { const int32_t *index; int skip; } gather;
+        struct { double eps; float *mean, *rstd; } norm;
+        struct { double p; lm_dropout_key key; uint8_t *mask; } dropout;
+        struct { lm_attention_args args; float *log_sum; } attention;
+        struct { const int32_t *label; const float *target, *weight; float smoothing; float *per_row; } loss;
+    };
+};
+
+enum { LM_POOL = 64 };
+
+struct lm_graph {
+    lm_params *params;
+    lm_arena *arena;
+    lm_status status;
+    lm_step step;
+    const lm_batch *batch;
+    const lm_layout *layout;        /* of the batch's tokens */
+    lm_node *last;                  /* end of the tape */
+    lm_tensor *nothing;             /* what operations return on a failed graph */
+    int layer, site, outside_site;
+    struct { float *floats; size_t room; } pool[LM_POOL]; /* gradients that are no longer needed */
+    int pooled;
+    float *carry;                   /* takes a scope's result past the release */
+    size_t carry_room, carry_mallocs;
+};
+
+/* The operations, in the order of the table. */
+typedef enum lm_op_id {
+    LM_OP_EMBEDDING, LM_OP_LINEAR, LM_OP_VOCAB_LINEAR, LM_OP_LAYER_NORM, LM_OP_ACTIVATE, LM_OP_ADD, LM_OP_DROPOUT,
+    LM_OP_DROPOUT_ADD, LM_OP_ATTENTION, LM_OP_FIRST_TOKEN, LM_OP_GATHER_ROWS, LM_OP_SCALE, LM_OP_CROSS_ENTROPY,
+    LM_OP_SQUARED_ERROR, LM_OP_BINARY_CROSS_ENTROPY, LM_OP_COUNT
+} lm_op_id;
+
+static inline bool lm_graph_ok(const lm_graph *g)
+{
+    return g->status.code == LM_OK;
+}
+
+/* Fails the graph; returns a tensor that every operation takes. */
+lm_tensor *lm_graph_fail(lm_graph *g, const char *where, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A node and its result, not yet computed. The caller fills in parameters and options, then runs it. */
+lm_node *lm_node_new(lm_graph *g, lm_op_id op, int rows, int width, const lm_layout *layout, lm_tensor *a, lm_tensor *b,
+                     lm_tensor *c);
+/* Computes it, after its inputs, and tapes it if anything below is trained. */
+lm_tensor *lm_node_run(lm_graph *g, lm_node *n);
+/* Tapes it, and leaves computing to whoever reads it. */
+lm_tensor *lm_node_defer(lm_graph *g, lm_node *n);
+
+void *lm_graph_alloc(lm_graph *g, size_t count, size_t size); /* until the next step */
+const float *lm_value(lm_graph *g, lm_tensor *t);             /* computes what is deferred */
+
+/* Where the gradient of t goes, with *add set if something is there already; NULL if it is not wanted. */
+float *lm_grad_of(lm_graph *g, lm_tensor *t, bool *add);
+/* dt (+)= the gradient of n's result, by handing the buffer over where that is possible. */
+void lm_grad_pass(lm_graph *g, lm_node *n, lm_tensor *t);
+/* Whether dt may be computed in place: it takes over the buffer of n's result's gradient. */
+bool lm_grad_take(lm_node *n, lm_tensor *t);
+
+/* A matrix [out, in] and its bias behind lm_linear: the one place where weights are looked at, so that adapters,
+ * quantised weights and fake quantisation have one place to be. */
+typedef struct lm_weight_view {
+    const float *weight, *bias;     /* bias NULL where there is none */
+    float *dweight, *dbias;         /* NULL where frozen */
+    int out, in;
+} lm_weight_view;
+
+lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name); /* ready to be read; NULL = failed */
+lm_weight_view lm_weight_of(const lm_node *n);
+
+size_t lm_elements(const lm_tensor *t);
+uint32_t lm_graph_site(lm_graph *g); /* number of the next dropout */
+lm_layout *lm_layout_new(lm_graph *g, int rows);
+lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *global_row);
+
+/* forward and backward of each operation, for the table */
+#define LM_OP_PAIR(name)                                                                                      \
+    void lm_##name##_op_forward(lm_graph *g, lm_node *n);                                                     \
+    void lm_##name##_op_backward(lm_graph *g, lm_node *n)
+LM_OP_PAIR(embedding);
+LM_OP_PAIR(linear);
+LM_OP_PAIR(layer_norm);
+LM_OP_PAIR(activate);
+LM_OP_PAIR(add);
+LM_OP_PAIR(dropout);
+LM_OP_PAIR(attention);
+LM_OP_PAIR(first_token);
+LM_OP_PAIR(gather_rows);
+LM_OP_PAIR(scale);
+LM_OP_PAIR(cross_entropy);
+LM_OP_PAIR(squared_error);
+LM_OP_PAIR(binary_cross_entropy);
+
+#endif

@@ -1,0 +1,115 @@
+#include "kernels/tasks.h"
+#include "kernels/variant.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+static int longest(const int32_t *splits, int sequences)
+{
+    int most = 0;
+    for (int s = 0; s < sequences; s++)
+        most = splits[s + 1] - splits[s] > most ? splits[s + 1] - splits[s] : most;
+    return most;
+}
+
+static size_t scratch_of_thread(const lm_attention_args *a, bool backward)
+{
+    size_t n = lm_variant_now()->attention_scratch(longest(a->q_splits, a->sequences), longest(a->k_splits, a->sequences),
+                                                   a->dim, backward);
+    return (n + 15) / 16 * 16;
+}
+
+size_t lm_attention_scratch(const lm_attention_args *a, bool backward)
+{
+    return scratch_of_thread(a, backward) * (size_t)lm_threads();
+}
+
+static double operations(const lm_attention_args *a)
+{
+    double n = 0;
+    for (int s = 0; s < a->sequences; s++)
+        n += (double)(a->q_splits[s + 1] - a->q_splits[s]) * (a->k_splits[s + 1] - a->k_splits[s]);
+    return 2 * n * a->heads * a->dim;
+}
+
+static int thread_number(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+/* What all tasks have in common. */
+static lm_attention_task common(const lm_attention_args *a)
+{
+    lm_attention_task t = {.dim = a->dim, .group = a->heads / a->kv_heads, .ldq = (size_t)a->heads * (size_t)a->dim,
+                           .ldkv = (size_t)a->kv_heads * (size_t)a->dim, .ldo = (size_t)a->heads * (size_t)a->dim,
+                           .ldl = (size_t)a->heads, .scale = a->scale, .causal = a->causal,
+                           .threshold = lm_dropout_threshold(a->dropout)};
+    t.keep_scale = a->dropout < 1 ? (float)(1 / (1 - a->dropout)) : 0;
+    lm_dropout_words(a->key, t.key);
+    return t;
+}
+
+static void place(lm_attention_task *t, const lm_attention_args *a, int sequence, int kv_head)
+{
+    size_t q = (size_t)a->q_splits[sequence] * t->ldq + (size_t)(kv_head * t->group) * (size_t)t->dim;
+    size_t kv = (size_t)a->k_splits[sequence] * t->ldkv + (size_t)kv_head * (size_t)t->dim;
+    uint64_t row = (uint64_t)a->global_row[sequence];
+    t->nq = a->q_splits[sequence + 1] - a->q_splits[sequence];
+    t->nk = a->k_splits[sequence + 1] - a->k_splits[sequence];
+    t->q = a->q + q;
+    t->k = a->k + kv;
+    t->v = a->v + kv;
+    t->first_head = kv_head * t->group;
+    t->counter[0] = (uint32_t)row;
+    t->counter[1] = (uint32_t)(row >> 32);
+}
+
+void lm_attention_forward(const lm_attention_args *a, float *out, float *log_sum, float *scratch)
+{
+    const lm_variant *v = lm_variant_now();
+    const lm_attention_task all = common(a);
+    size_t per_thread = scratch_of_thread(a, false);
+#pragma omp parallel for schedule(dynamic, 1) collapse(2) LM_THREADS_IF(operations(a))
+    for (int s = 0; s < a->sequences; s++) {
+        for (int h = 0; h < a->kv_heads; h++) {
+            lm_attention_task t = all;
+            place(&t, a, s, h);
+            if (t.nq == 0)
+                continue;
+            t.scratch = scratch + per_thread * (size_t)thread_number();
+            t.out = out + (t.q - a->q);
+            if (log_sum)
+                t.log_sum = log_sum + (size_t)a->q_splits[s] * t.ldl + (size_t)t.first_head;
+            v->attention_forward(&t);
+        }
+    }
+}
+
+void lm_attention_backward(const lm_attention_args *a, const lm_attention_grads *grads, float *scratch)
+{
+    const lm_variant *v = lm_variant_now();
+    const lm_attention_task all = common(a);
+    size_t per_thread = scratch_of_thread(a, true);
+#pragma omp parallel for schedule(dynamic, 1) collapse(2) LM_THREADS_IF(4 * operations(a))
+    for (int s = 0; s < a->sequences; s++) {
+        for (int h = 0; h < a->kv_heads; h++) {
+            lm_attention_task t = all;
+            place(&t, a, s, h);
+            t.scratch = scratch + per_thread * (size_t)thread_number();
+            t.dout = grads->dout + (t.q - a->q);
+            t.log_sum = (float *)(uintptr_t)grads->log_sum + (size_t)a->q_splits[s] * t.ldl + (size_t)t.first_head;
+            t.dq = grads->dq ? grads->dq + (t.q - a->q) : NULL;
+            t.dk = grads->dk ? grads->dk + (t.k - a->k) : NULL;
+            t.dv = grads->dv ? grads->dv + (t.v - a->v) : NULL;
+            t.add_q = grads->add_q;
+            t.add_k = grads->add_k;
+            t.add_v = grads->add_v;
+            v->attention_backward(&t);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+#include "config.h"
+
+#include "base/threads.h"
+#include "kernels/blas.h"
+#include "kernels/tasks.h"
+#include "kernels/variant.h"
+
+#include <string.h>
+
+/* A product is cut into a grid of tiles by its shape alone; each tile is one single-threaded BLAS call over the whole
+ * inner dimension. So every element is summed in one order whatever the number of threads. */
+typedef struct grid {
+    int rows, columns;      /* of a tile */
+    int down, across;       /* tiles */
+} grid;
+
+enum {
+    TILES = 8,              /* aimed at: enough to share among some cores */
+    LEAST_ROWS = 64,        /* a tile that is smaller than this packs more than it multiplies */
+    LEAST_COLUMNS = 192,
+    STEP = 24,              /* edges at multiples of what BLAS kernels take at a time (4, 6, 8, 12, 24) */
+};
+
+static int divide_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+static int tile_size(int n, int tiles, int least)
+{
+    int size = divide_up(divide_up(n, tiles), STEP) * STEP;
+    size = size < least ? least : size;
+    return size < n ? size : n;
+}
+
+static grid cut(int m, int n)
+{
+    grid g;
+    if (!lm_kernels_deterministic()) {
+        g = (grid){m, n, 1, 1};
+        return g;
+    }
+    g.rows = tile_size(m, TILES, LEAST_ROWS);
+    g.down = divide_up(m, g.rows);
+    g.columns = tile_size(n, divide_up(TILES, g.down), LEAST_COLUMNS);
+    g.across = divide_up(n, g.columns);
+    return g;
+}
+
+static int extent(int from, int size, int end)
+{
+    return from + size < end ? size : end - from;
+}
+
+static void fill_rows(const float *bias, float *y, int rows, int columns, int ld)
+{
+    for (int r = 0; r < rows; r++)
+        memcpy(y + (size_t)r * (size_t)ld, bias, (size_t)columns * sizeof *y);
+}
+
+/* No inner dimension: BLAS would be right to do nothing at all. */
+static bool empty(float *c, int m, int n, int k, bool add)
+{
+    if (m > 0 && n > 0 && k == 0 && !add)
+        memset(c, 0, (size_t)m * (size_t)n * sizeof *c);
+    return m == 0 || n == 0 || k == 0;
+}
+
+void lm_linear_forward(const float *x, const float *w, const float *bias, float *y, int m, int n, int k)
+{
+    if (empty(y, m, n, k, false))
+        return;
+    grid g = cut(m, n);
+#pragma omp parallel for schedule(dynamic, 1) collapse(2) LM_THREADS_IF((double)m * n * k)
+    for (int i = 0; i < g.down; i++) {
+        for (int j = 0; j < g.across; j++) {
+            int r = i * g.rows, c = j * g.columns;
+            int rows = extent(r, g.rows, m), columns = extent(c, g.columns, n);
+            float *tile = y + (size_t)r * (size_t)n + c;
+            if (bias)
+                fill_rows(bias + c, tile, rows, columns, n);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, k, 1.0f, x + (size_t)r * (size_t)k, k,
+                        w + (size_t)c * (size_t)k, k, bias ? 1.0f : 0.0f, tile, n);
+        }
+    }
+}
+
+void lm_linear_backward_input(const float *dy, const float *w, float *dx, int m, int n, int k, bool add)
+{
+    if (empty(dx, m, k, n, add))
+        return;
+    grid g = cut(m, k);
+#pragma omp parallel for schedule(dynamic, 1) collapse(2) LM_THREADS_IF((double)m * n * k)
+    for (int i = 0; i < g.down; i++) {
+        for (int j = 0; j < g.across; j++) {
+            int r = i * g.rows, c = j * g.columns;
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, extent(r, g.rows, m), extent(c, g.columns, k), n,
+                        1.0f, dy + (size_t)r * (size_t)n, n, w + c, k, add ? 1.0f : 0.0f,
+                        dx + (size_t)r * (size_t)k + c, k);
+        }
+    }
+}
+
+void lm_linear_backward_weight(const float *dy, const float *x, float *dw, int m, int n, int k)
+{
+    if (m == 0 || n == 0 || k == 0)
+        return;
+    grid g = cut(n, k);
+#pragma omp parallel for schedule(dynamic, 1) collapse(2) LM_THREADS_IF((double)m * n * k)
+    for (int i = 0; i < g.down; i++) {
+        for (int j = 0; j < g.across; j++) {
+            int r = i * g.rows, c = j * g.columns;
+            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, extent(r, g.rows, n), extent(c, g.columns, k), m, 1.0f,
+                        dy + r, n, x + c, k, 1.0f, dw + (size_t)r * (size_t)k + c, k);
+        }
+    }
+}
+
+enum { SUM_ROWS = 64 }; /* rows whose columns one task sums */
+
+size_t lm_column_sums_scratch(int m, int n)
+{
+    return (size_t)divide_up(m, SUM_ROWS) * (size_t)n;
+}
+
+void lm_column_sums(const float *dy, float *db, int m, int n, float *scratch)
+{
+    const lm_variant *v = lm_variant_now();
+    int parts = divide_up(m, SUM_ROWS);
+    if (parts <= 1) {
+        v->column_sums(dy, (size_t)n, m, db, n);
+        return;
+    }
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)m * n * 8)
+    for (int p = 0; p < parts; p++) {
+        float *sum = scratch + (size_t)p * (size_t)n;
+        memset(sum, 0, (size_t)n * sizeof *sum);
+        v->column_sums(dy + (size_t)p * SUM_ROWS * (size_t)n, (size_t)n, extent(p * SUM_ROWS, SUM_ROWS, m), sum, n);
+    }
+    v->column_sums(scratch, (size_t)n, parts, db, n);
+}

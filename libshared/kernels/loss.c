@@ -1,0 +1,214 @@
+#include "kernels/blas.h"
+#include "kernels/tasks.h"
+#include "kernels/variant.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Of a row of logits: the log of the sum of exponents, and the sum. */
+typedef struct row_stats {
+    float log_sum, sum;
+} row_stats;
+
+static float row_loss_of(row_stats s, float at_label, float smoothing, int columns)
+{
+    float nll = s.log_sum - at_label;
+    return smoothing > 0 ? (1 - smoothing) * nll + smoothing * (s.log_sum - s.sum / (float)columns) : nll;
+}
+
+static row_stats stats_of(const lm_variant *v, const float *logits, int columns)
+{
+    float max, exps, sum;
+    v->log_sum_parts(logits, columns, &max, &exps, &sum);
+    return (row_stats){max + logf(exps), sum};
+}
+
+void lm_cross_entropy_rows(const float *logits, const int32_t *label, float smoothing, float *row_loss, int rows,
+                           int columns)
+{
+    const lm_variant *v = lm_variant_now();
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows * columns * 16)
+    for (int r = 0; r < rows; r++) {
+        const float *x = logits + (size_t)r * (size_t)columns;
+        row_loss[r] = label[r] == LM_IGNORED ? 0 : row_loss_of(stats_of(v, x, columns), x[label[r]], smoothing, columns);
+    }
+}
+
+void lm_cross_entropy_grad(const float *logits, const int32_t *label, const float *weight, float smoothing, float scale,
+                           float *dlogits, bool add, int rows, int columns)
+{
+    enum { PIECE = 1024 };
+    const lm_variant *v = lm_variant_now();
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows * columns * 32)
+    for (int r = 0; r < rows; r++) {
+        const float *x = logits + (size_t)r * (size_t)columns;
+        float *dx = dlogits + (size_t)r * (size_t)columns;
+        if (label[r] == LM_IGNORED) {
+            if (!add)
+                memset(dx, 0, (size_t)columns * sizeof *dx);
+            continue;
+        }
+        float factor = scale * (weight ? weight[r] : 1), log_sum = stats_of(v, x, columns).log_sum;
+        float less = smoothing / (float)columns, piece[PIECE];
+        for (int c = 0; c < columns; c += PIECE) {
+            int n = columns - c < PIECE ? columns - c : PIECE;
+            memcpy(piece, x + c, (size_t)n * sizeof *piece);
+            v->softmax_grad(piece, n, log_sum, less, factor);
+            if (add)
+                v->axpy(1, piece, dx + c, (size_t)n);
+            else
+                memcpy(dx + c, piece, (size_t)n * sizeof *piece);
+        }
+        dx[label[r]] -= (1 - smoothing) * factor;
+    }
+}
+
+/* ------------------------------------------------------------------ over the vocabulary
+ * Rows are taken in blocks so small that their logits fit a fixed budget, and the vocabulary in slices. First each
+ * slice computes its logits and, for each row, the parts of the log of the sum; then each slice turns its logits into
+ * their gradient, adds to its own rows of dw and dbias, and leaves its part of dx, which are added in order. */
+
+enum {
+    SLICE = 1024,               /* words of a task */
+    BUDGET = 8 * 1024 * 1024,   /* floats of logits at a time */
+    MOST_ROWS = 256
+};
+
+typedef struct vocab_plan {
+    int block, slices;          /* rows at a time; slices of the vocabulary */
+    float *logits;              /* [slices][block, SLICE]; a slice's rows without gaps between them */
+    float *max, *exps, *sum;    /* [slices, block] */
+    float *log_sum;             /* [block] */
+    float *dx;                  /* [slices][block, width] */
+} vocab_plan;
+
+static vocab_plan plan(int rows, int vocab)
+{
+    vocab_plan p = {.slices = (vocab + SLICE - 1) / SLICE};
+    size_t block = BUDGET / ((size_t)p.slices * SLICE);
+    block = block < 16 ? 16 : block > MOST_ROWS ? MOST_ROWS : block;
+    p.block = rows < (int)block ? rows : (int)block;
+    return p;
+}
+
+static void place(vocab_plan *p, float *scratch)
+{
+    size_t cells = (size_t)p->slices * (size_t)p->block;
+    p->logits = scratch;
+    p->max = p->logits + cells * SLICE;
+    p->exps = p->max + cells;
+    p->sum = p->exps + cells;
+    p->log_sum = p->sum + cells;
+    p->dx = p->log_sum + p->block;
+}
+
+size_t lm_vocab_scratch(int rows, int width, int vocab, bool backward)
+{
+    vocab_plan p = plan(rows, vocab);
+    size_t cells = (size_t)p.slices * (size_t)p.block;
+    return cells * SLICE + 3 * cells + (size_t)p.block + (backward ? cells * (size_t)width : 0);
+}
+
+static int slice_words(const lm_vocab_args *a, int slice)
+{
+    return a->vocab - slice * SLICE < SLICE ? a->vocab - slice * SLICE : SLICE;
+}
+
+static void slice_logits(const lm_vocab_args *a, const vocab_plan *p, int from, int rows, int slice)
+{
+    const lm_variant *v = lm_variant_now();
+    int words = slice_words(a, slice);
+    size_t cell = (size_t)slice * (size_t)p->block, width = (size_t)a->width;
+    float *logits = p->logits + cell * SLICE;
+    for (int r = 0; a->bias && r < rows; r++)
+        memcpy(logits + (size_t)r * (size_t)words, a->bias + (size_t)slice * SLICE, (size_t)words * sizeof *logits);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, words, a->width, 1, a->x + (size_t)from * width,
+                a->width, a->w + (size_t)slice * SLICE * width, a->width, a->bias ? 1 : 0, logits, words);
+    for (int r = 0; r < rows; r++)
+        v->log_sum_parts(logits + (size_t)r * (size_t)words, words, &p->max[cell + (size_t)r], &p->exps[cell + (size_t)r],
+                         &p->sum[cell + (size_t)r]);
+}
+
+/* Puts a row's parts together, in the order of the slices. */
+static void finish_row(const lm_vocab_args *a, const vocab_plan *p, int from, int r)
+{
+    size_t block = (size_t)p->block;
+    float max = -INFINITY;
+    double exps = 0, sum = 0;
+    for (size_t s = 0; s < (size_t)p->slices; s++)
+        max = fmaxf(max, p->max[s * block + (size_t)r]);
+    for (size_t s = 0; s < (size_t)p->slices; s++) {
+        exps += (double)p->exps[s * block + (size_t)r] * exp((double)p->max[s * block + (size_t)r] - max);
+        sum += p->sum[s * block + (size_t)r];
+    }
+    row_stats stats = {(float)(max + log(exps)), (float)sum};
+    p->log_sum[r] = stats.log_sum;
+    int32_t label = a->label[from + r];
+    if (label == LM_IGNORED) {
+        a->row_loss[from + r] = 0;
+        return;
+    }
+    int slice = label / SLICE;
+    float at = p->logits[(size_t)slice * block * SLICE + (size_t)r * (size_t)slice_words(a, slice) + label % SLICE];
+    a->row_loss[from + r] = row_loss_of(stats, at, a->smoothing, a->vocab);
+}
+
+static void slice_gradient(const lm_vocab_args *a, const vocab_plan *p, int from, int rows, int slice)
+{
+    const lm_variant *v = lm_variant_now();
+    int words = slice_words(a, slice), first = slice * SLICE;
+    size_t cell = (size_t)slice * (size_t)p->block, width = (size_t)a->width;
+    float *logits = p->logits + cell * SLICE;
+    for (int r = 0; r < rows; r++) {
+        float *row = logits + (size_t)r * (size_t)words;
+        int32_t label = a->label[from + r];
+        float factor = label == LM_IGNORED ? 0 : a->scale * (a->weight ? a->weight[from + r] : 1);
+        v->softmax_grad(row, words, p->log_sum[r], a->smoothing / (float)a->vocab, factor);
+        if (label >= first && label < first + words)
+            row[label - first] -= (1 - a->smoothing) * factor;
+    }
+    if (a->dbias)
+        v->column_sums(logits, (size_t)words, rows, a->dbias + first, words);
+    if (a->dw)
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, words, a->width, rows, 1, logits, words,
+                    a->x + (size_t)from * width, a->width, 1, a->dw + (size_t)first * width, a->width);
+    if (a->dx)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, a->width, words, 1, logits, words,
+                    a->w + (size_t)first * width, a->width, 0, p->dx + cell * width, a->width);
+}
+
+static void add_parts(const lm_vocab_args *a, const vocab_plan *p, int from, int rows)
+{
+    const lm_variant *v = lm_variant_now();
+    size_t width = (size_t)a->width;
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows * a->width * p->slices)
+    for (int r = 0; r < rows; r++) {
+        float *dx = a->dx + (size_t)(from + r) * width;
+        if (!a->add_x)
+            memset(dx, 0, width * sizeof *dx);
+        for (size_t s = 0; s < (size_t)p->slices; s++)
+            v->axpy(1, p->dx + (s * (size_t)p->block + (size_t)r) * width, dx, width);
+    }
+}
+
+void lm_vocab_cross_entropy(const lm_vocab_args *a, float *scratch)
+{
+    vocab_plan p = plan(a->rows, a->vocab);
+    place(&p, scratch);
+    for (int from = 0; from < a->rows; from += p.block) {
+        int rows = a->rows - from < p.block ? a->rows - from : p.block;
+        double work = (double)rows * a->width * a->vocab;
+#pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF(work)
+        for (int s = 0; s < p.slices; s++)
+            slice_logits(a, &p, from, rows, s);
+        for (int r = 0; r < rows; r++)
+            finish_row(a, &p, from, r);
+        if (!a->backward)
+            continue;
+#pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF(2 * work)
+        for (int s = 0; s < p.slices; s++)
+            slice_gradient(a, &p, from, rows, s);
+        if (a->dx)
+            add_parts(a, &p, from, rows);
+    }
+}

@@ -1,0 +1,309 @@
+/* The reference: each inner loop as its formula says, in double precision, for tests and for reading. */
+#include "base/random.h"
+#include "kernels/variant.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool usable(void)
+{
+    return true;
+}
+
+/* f(x), and its derivative in *slope. */
+static double act_value(lm_act act, double x, double *slope)
+{
+    const double root2 = 1.4142135623730950488, pi = 3.14159265358979323846;
+    switch (act) {
+    case LM_ACT_GELU: {
+        double cdf = 0.5 * erfc(-x / root2);
+        *slope = cdf + x * exp(-0.5 * x * x) / sqrt(2 * pi);
+        return x * cdf;
+    }
+    case LM_ACT_GELU_TANH: {
+        double a = sqrt(2 / pi), u = a * (x + 0.044715 * x * x * x), t = tanh(u);
+        *slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * a * (1 + 3 * 0.044715 * x * x);
+        return 0.5 * x * (1 + t);
+    }
+    case LM_ACT_RELU:
+        *slope = x > 0;
+        return x > 0 ? x : 0;
+    case LM_ACT_SILU: {
+        double s = 1 / (1 + exp(-x));
+        *slope = s * (1 + x * (1 - s));
+        return x * s;
+    }
+    default: {
+        double t = tanh(x);
+        *slope = 1 - t * t;
+        return t;
+    }
+    }
+}
+
+static void activation_forward(lm_act act, const float *x, float *y, size_t n)
+{
+    double slope;
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)act_value(act, x[i], &slope);
+}
+
+static void activation_backward(lm_act act, const float *x, const float *dy, float *dx, size_t n, bool add)
+{
+    for (size_t i = 0; i < n; i++) {
+        double slope;
+        act_value(act, x[i], &slope);
+        dx[i] = (float)((add ? dx[i] : 0) + dy[i] * slope);
+    }
+}
+
+static void add_vectors(const float *a, const float *b, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = a[i] + b[i];
+}
+
+static void axpy(float a, const float *x, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static void scale(float a, const float *x, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = a * x[i];
+}
+
+static double sum_squares(const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    return sum;
+}
+
+static void column_sums(const float *x, size_t ld, int rows, float *y, int n)
+{
+    for (int j = 0; j < n; j++) {
+        double sum = 0;
+        for (int r = 0; r < rows; r++)
+            sum += x[(size_t)r * ld + (size_t)j];
+        y[j] = (float)(y[j] + sum);
+    }
+}
+
+static void norm_forward(const float *x, const float *weight, const float *bias, float eps, float *y, float *mean,
+                         float *rstd, int width)
+{
+    double m = 0, var = 0;
+    for (int j = 0; j < width; j++)
+        m += x[j];
+    m /= width;
+    for (int j = 0; j < width; j++)
+        var += (x[j] - m) * (x[j] - m);
+    double r = 1 / sqrt(var / width + eps);
+    for (int j = 0; j < width; j++)
+        y[j] = (float)((x[j] - m) * r * weight[j] + bias[j]);
+    *mean = (float)m;
+    *rstd = (float)r;
+}
+
+static void norm_backward(const float *x, const float *weight, float mean, float rstd, const float *dy, float *dx,
+                          bool add, float *dweight, float *dbias, int width)
+{
+    double sum = 0, dot = 0;
+    for (int j = 0; j < width; j++) {
+        double n = ((double)x[j] - mean) * rstd, d = (double)dy[j] * weight[j];
+        sum += d;
+        dot += d * n;
+        if (dweight) {
+            dweight[j] = (float)(dweight[j] + dy[j] * n);
+            dbias[j] += dy[j];
+        }
+    }
+    for (int j = 0; dx && j < width; j++) {
+        double n = ((double)x[j] - mean) * rstd;
+        double d = rstd * ((double)dy[j] * weight[j] - sum / width - n * dot / width);
+        dx[j] = (float)((add ? dx[j] : 0) + d);
+    }
+}
+
+/* The 16-bit number of feature f. */
+static uint32_t dropout_number(const uint32_t key[2], const uint32_t counter[3], uint32_t f)
+{
+    uint32_t slot = f % 128 / 16, out[4];
+    uint32_t at[4] = {counter[0], counter[1], counter[2], f / 128 * 16 + f % 16};
+    lm_philox((lm_philox_key){{key[0], key[1]}}, at, out);
+    return out[slot / 2] >> (slot % 2 * 16) & 0xffff;
+}
+
+static void dropout_forward(const uint32_t key[2], const uint32_t counter[3], uint32_t threshold, float keep_scale,
+                            const float *x, const float *residual, float *y, uint8_t *mask, int width)
+{
+    memset(mask, 0, ((size_t)width + 7) / 8);
+    for (int j = 0; j < width; j++) {
+        bool kept = dropout_number(key, counter, (uint32_t)j) >= threshold;
+        mask[j / 8] |= (uint8_t)(kept << j % 8);
+        y[j] = (kept ? x[j] * keep_scale : 0) + (residual ? residual[j] : 0);
+    }
+}
+
+static void dropout_backward(const uint8_t *mask, float keep_scale, const float *dy, float *dx, bool add, int width)
+{
+    for (int j = 0; j < width; j++)
+        dx[j] = (add ? dx[j] : 0) + (mask[j / 8] >> j % 8 & 1 ? dy[j] * keep_scale : 0);
+}
+
+/* ------------------------------------------------------------------ attention */
+
+static size_t attention_scratch(int nq, int nk, int dim, bool backward)
+{
+    (void)nq;
+    return 2 * (2 * (size_t)nk + (backward ? 2 * (size_t)nk * (size_t)dim : 0)); /* doubles */
+}
+
+/* Keys that query i sees. */
+static int visible(const lm_attention_task *t, int i)
+{
+    int n = t->causal ? i + 1 + t->nk - t->nq : t->nk;
+    return n < 0 ? 0 : n > t->nk ? t->nk : n;
+}
+
+/* Probabilities p[j], and the factor of dropout in f[j]; the log of the sum of exponents is returned. */
+static double probabilities(const lm_attention_task *t, int head, int i, double *p, double *f)
+{
+    const float *q = t->q + (size_t)i * t->ldq + (size_t)head * (size_t)t->dim;
+    int n = visible(t, i);
+    double max = -INFINITY, sum = 0;
+    for (int j = 0; j < n; j++) {
+        const float *k = t->k + (size_t)j * t->ldkv;
+        p[j] = 0;
+        for (int c = 0; c < t->dim; c++)
+            p[j] += (double)q[c] * k[c];
+        p[j] *= t->scale;
+        max = fmax(max, p[j]);
+    }
+    for (int j = 0; j < n; j++)
+        sum += p[j] = exp(p[j] - max);
+    uint32_t counter[3] = {t->counter[0], t->counter[1] ^ (uint32_t)(t->first_head + head) << 16, (uint32_t)i};
+    for (int j = 0; j < n; j++) {
+        p[j] /= sum;
+        bool kept = !t->threshold || dropout_number(t->key, counter, (uint32_t)j) >= t->threshold;
+        f[j] = !t->threshold ? 1 : kept ? (double)t->keep_scale : 0;
+    }
+    return n ? max + log(sum) : 0;
+}
+
+static void attention_forward(const lm_attention_task *t)
+{
+    double *p = (double *)t->scratch, *f = p + t->nk;
+    for (int head = 0; head < t->group; head++) {
+        for (int i = 0; i < t->nq; i++) {
+            double log_sum = probabilities(t, head, i, p, f);
+            float *out = t->out + (size_t)i * t->ldo + (size_t)head * (size_t)t->dim;
+            for (int c = 0; c < t->dim; c++) {
+                double sum = 0;
+                for (int j = 0; j < visible(t, i); j++)
+                    sum += p[j] * f[j] * t->v[(size_t)j * t->ldkv + (size_t)c];
+                out[c] = (float)sum;
+            }
+            if (t->log_sum)
+                t->log_sum[(size_t)i * t->ldl + (size_t)head] = (float)log_sum;
+        }
+    }
+}
+
+/* dq of one query; adds to dk and dv, both [nk, dim] in double. */
+static void query_backward(const lm_attention_task *t, int head, int i, double *dk, double *dv)
+{
+    double *p = (double *)t->scratch, *f = p + t->nk, mean = 0;
+    size_t d = (size_t)t->dim;
+    int n = visible(t, i);
+    const float *q = t->q + (size_t)i * t->ldq + (size_t)head * d;
+    const float *dout = t->dout + (size_t)i * t->ldo + (size_t)head * d;
+    float *dq = t->dq ? t->dq + (size_t)i * t->ldq + (size_t)head * d : NULL;
+    probabilities(t, head, i, p, f);
+    for (int j = 0; j < n; j++) {
+        double dp = 0;
+        for (size_t c = 0; c < d; c++) {
+            dp += (double)dout[c] * t->v[(size_t)j * t->ldkv + c];
+            dv[(size_t)j * d + c] += p[j] * f[j] * dout[c];
+        }
+        f[j] *= dp;
+        mean += p[j] * f[j];
+    }
+    for (size_t c = 0; c < d; c++) {
+        double sum = 0;
+        for (int j = 0; j < n; j++) {
+            double ds = p[j] * (f[j] - mean) * t->scale;
+            sum += ds * t->k[(size_t)j * t->ldkv + c];
+            dk[(size_t)j * d + c] += ds * q[c];
+        }
+        if (dq)
+            dq[c] = (float)((t->add_q ? dq[c] : 0) + sum);
+    }
+}
+
+static void attention_backward(const lm_attention_task *t)
+{
+    size_t d = (size_t)t->dim, n = (size_t)t->nk * d;
+    double *dk = (double *)t->scratch + 2 * (size_t)t->nk, *dv = dk + n;
+    memset(dk, 0, 2 * n * sizeof *dk);
+    for (int head = 0; head < t->group; head++)
+        for (int i = 0; i < t->nq; i++)
+            query_backward(t, head, i, dk, dv);
+    for (size_t j = 0; j < (size_t)t->nk; j++) {
+        for (size_t c = 0; c < d; c++) {
+            float *to_k = t->dk ? t->dk + j * t->ldkv + c : NULL, *to_v = t->dv ? t->dv + j * t->ldkv + c : NULL;
+            if (to_k)
+                *to_k = (float)((t->add_k ? *to_k : 0) + dk[j * d + c]);
+            if (to_v)
+                *to_v = (float)((t->add_v ? *to_v : 0) + dv[j * d + c]);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ losses and the optimiser */
+
+static void log_sum_parts(const float *x, int n, float *max, float *exps, float *sum)
+{
+    double m = -INFINITY, e = 0, s = 0;
+    for (int i = 0; i < n; i++) {
+        m = fmax(m, x[i]);
+        s += x[i];
+    }
+    for (int i = 0; i < n; i++)
+        e += exp(x[i] - m);
+    *max = (float)m;
+    *exps = (float)e;
+    *sum = (float)s;
+}
+
+static void softmax_grad(float *x, int n, float log_sum, float less, float factor)
+{
+    for (int i = 0; i < n; i++)
+        x[i] = (float)((exp((double)x[i] - log_sum) - less) * factor);
+}
+
+static void adamw(float *p, float *g, float *m, float *v, size_t n, const lm_adamw_floats *how, bool clear)
+{
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)g[i] * how->grad_scale;
+        m[i] = (float)((double)how->beta1 * m[i] + how->rest1 * d);
+        v[i] = (float)((double)how->beta2 * v[i] + how->rest2 * d * d);
+        p[i] = (float)((double)p[i] * how->keep - how->step * m[i] / (sqrt((double)v[i]) * how->root + how->eps));
+        if (clear)
+            g[i] = 0;
+    }
+}
+
+const lm_variant lm_variant_scalar = {
+    .isa = "scalar", .usable = usable, .activation_forward = activation_forward,
+    .activation_backward = activation_backward, .add = add_vectors, .axpy = axpy, .scale = scale,
+    .sum_squares = sum_squares, .column_sums = column_sums, .norm_forward = norm_forward,
+    .norm_backward = norm_backward, .dropout_forward = dropout_forward, .dropout_backward = dropout_backward,
+    .attention_scratch = attention_scratch, .attention_forward = attention_forward,
+    .attention_backward = attention_backward, .log_sum_parts = log_sum_parts, .softmax_grad = softmax_grad,
+    .adamw = adamw,
+};

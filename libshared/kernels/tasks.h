@@ -1,0 +1,13 @@
+/* When it pays to wake the other threads. Private to kernels/. */
+#ifndef LM_KERNELS_TASKS_H
+#define LM_KERNELS_TASKS_H
+
+#include "base/threads.h"
+
+/* Multiply-adds, or as many simple operations, that take about ten times as long as waking a thread. */
+#define LM_WORTH_THREADS 200000.0
+
+/* Clauses of a parallel loop over `work` operations. Which thread does what never changes a result. */
+#define LM_THREADS_IF(work) num_threads(lm_threads()) if ((work) > LM_WORTH_THREADS)
+
+#endif
