@@ -4,7 +4,8 @@ liblmutils_la_SOURCES += \
 	libshared/stream/json.c libshared/stream/json.h \
 	libshared/stream/lms.h libshared/stream/lms_reader.c libshared/stream/lms_writer.c \
 	libshared/stream/record.c libshared/stream/record.h \
-	libshared/stream/records.h libshared/stream/rows.h libshared/stream/spool.h libshared/stream/tokens.h
+	libshared/stream/records.h libshared/stream/rows.h libshared/stream/spool.h \
+	libshared/stream/tokens.c libshared/stream/tokens.h libshared/stream/tokens_writer.c
 
 check_PROGRAMS += tests/unit/check_stream
 tests_unit_check_stream_SOURCES = tests/unit/check_stream.c

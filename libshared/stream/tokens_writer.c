@@ -1,0 +1,301 @@
+/* Rows packed into tokens records. */
+#include "base/memory.h"
+#include "stream/json.h"
+#include "stream/tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The columns a writer makes, in the order of the header. */
+typedef enum slot {
+    IDS, TYPES, WORD_IDS, OFFSETS, LOSS_MASK, TAGS, MLM_LABELS, LABEL_ID, LABEL_FLOAT, MULTI_LABEL, WEIGHT, DOC, ROW,
+    TRUNCATED, TEXT, PAIR, SLOTS, LABEL_WORD = SLOTS, ID
+} slot;
+
+typedef enum cut { CUT_ROW, CUT_IDS, CUT_OWN } cut;
+
+static const struct {
+    const char *name;
+    lm_dtype dtype;
+    cut cut;
+    const char *splits; /* CUT_OWN */
+} slots[SLOTS] = {
+    [IDS] = {"ids", LM_I32, CUT_OWN, "ids.splits"},
+    [TYPES] = {"types", LM_U8, CUT_IDS, NULL},
+    [WORD_IDS] = {"word_ids", LM_I32, CUT_IDS, NULL},
+    [OFFSETS] = {"offsets", LM_I32, CUT_IDS, NULL},
+    [LOSS_MASK] = {"loss_mask", LM_U8, CUT_IDS, NULL},
+    [TAGS] = {"tags", LM_I32, CUT_IDS, NULL},
+    [MLM_LABELS] = {"mlm_labels", LM_I32, CUT_IDS, NULL},
+    [LABEL_ID] = {"label", LM_I32, CUT_ROW, NULL},
+    [LABEL_FLOAT] = {"label", LM_F32, CUT_ROW, NULL},
+    [MULTI_LABEL] = {"multi_label", LM_U8, CUT_ROW, NULL},
+    [WEIGHT] = {"weight", LM_F32, CUT_ROW, NULL},
+    [DOC] = {"doc", LM_I32, CUT_ROW, NULL},
+    [ROW] = {"row", LM_I32, CUT_ROW, NULL},
+    [TRUNCATED] = {"truncated", LM_U8, CUT_ROW, NULL},
+    [TEXT] = {"text", LM_U8, CUT_OWN, "text.splits"},
+    [PAIR] = {"pair", LM_U8, CUT_OWN, "pair.splits"},
+};
+
+typedef struct field {
+    lm_buf name, values; /* values: JSON texts, each behind a comma but the first */
+    int64_t rows;
+} field;
+
+struct lm_tokens_writer {
+    lm_lms_writer *out;
+    uint32_t columns; /* bits of slots: of the record in hand */
+    size_t classes;
+    int64_t n;
+    size_t tokens, bytes;
+    lm_buf data[SLOTS], splits[SLOTS];
+    lm_buf labels, ids; /* JSON lists without brackets */
+    field *fields;
+    size_t field_count, field_cap;
+    lm_buf members;
+};
+
+lm_tokens_writer *lm_tokens_writer_new(lm_lms_writer *w)
+{
+    lm_tokens_writer *t = lm_calloc(1, sizeof *t);
+    t->out = w;
+    return t;
+}
+
+void lm_tokens_writer_free(lm_tokens_writer *t)
+{
+    if (!t)
+        return;
+    for (int s = 0; s < SLOTS; s++) {
+        lm_buf_free(&t->data[s]);
+        lm_buf_free(&t->splits[s]);
+    }
+    for (size_t i = 0; i < t->field_cap; i++) {
+        lm_buf_free(&t->fields[i].name);
+        lm_buf_free(&t->fields[i].values);
+    }
+    free(t->fields);
+    lm_buf_free(&t->labels);
+    lm_buf_free(&t->ids);
+    lm_buf_free(&t->members);
+    free(t);
+}
+
+/* ---------------------------------------------------------------------------------------------------- fields */
+
+static void add_value(field *f, lm_str json)
+{
+    lm_buf_puts(&f->values, f->rows++ ? "," : "");
+    lm_buf_append(&f->values, json.data, json.len);
+}
+
+static field *find_field(lm_tokens_writer *t, lm_str name)
+{
+    for (size_t i = 0; i < t->field_count; i++)
+        if (lm_str_equal(lm_buf_str(&t->fields[i].name), name))
+            return &t->fields[i];
+    if (t->field_count == t->field_cap) {
+        size_t old = t->field_cap;
+        LM_GROW(t->fields, t->field_count, t->field_cap);
+        memset(t->fields + old, 0, (t->field_cap - old) * sizeof *t->fields);
+    }
+    field *f = &t->fields[t->field_count++];
+    f->name.len = f->values.len = 0;
+    f->rows = 0;
+    lm_buf_append(&f->name, name.data, name.len);
+    return f;
+}
+
+/* Rows that lack a field of others have null there. */
+static void add_fields(lm_tokens_writer *t, const lm_tokens_row *row)
+{
+    static const lm_str null = {"null", 4};
+    for (size_t i = 0; i < row->field_count; i++) {
+        field *f = find_field(t, row->fields[i].name);
+        while (f->rows < t->n)
+            add_value(f, null);
+        if (f->rows == t->n) /* a name that stands twice: the first counts */
+            add_value(f, row->fields[i].json);
+    }
+    for (size_t i = 0; i < t->field_count; i++)
+        if (t->fields[i].rows == t->n)
+            add_value(&t->fields[i], null);
+}
+
+/* ---------------------------------------------------------------------------------------------------- rows */
+
+static uint32_t columns_of(const lm_tokens_row *r)
+{
+    const struct {
+        slot slot;
+        bool there;
+    } all[] = {
+        {TYPES, r->types}, {WORD_IDS, r->word_ids}, {OFFSETS, r->offsets}, {LOSS_MASK, r->loss_mask},
+        {TAGS, r->tags}, {MLM_LABELS, r->mlm_labels}, {LABEL_ID, r->has_label_id},
+        {LABEL_FLOAT, r->has_label_float}, {MULTI_LABEL, r->multi_label}, {WEIGHT, r->has_weight},
+        {DOC, r->has_doc}, {ROW, r->has_row}, {TRUNCATED, r->has_truncated}, {TEXT, r->text.data},
+        {PAIR, r->pair.data}, {LABEL_WORD, r->has_label_word}, {ID, r->id.data},
+    };
+    uint32_t bits = 1u << IDS;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        bits |= all[i].there ? 1u << all[i].slot : 0;
+    return bits;
+}
+
+/* Bytes of the row in a column. */
+static lm_str value_of(const lm_tokens_row *r, slot s)
+{
+    const size_t n = r->len;
+    switch (s) {
+    case IDS: return (lm_str){(const char *)r->ids, 4 * n};
+    case TYPES: return (lm_str){(const char *)r->types, n};
+    case WORD_IDS: return (lm_str){(const char *)r->word_ids, 4 * n};
+    case OFFSETS: return (lm_str){(const char *)r->offsets, 8 * n};
+    case LOSS_MASK: return (lm_str){(const char *)r->loss_mask, n};
+    case TAGS: return (lm_str){(const char *)r->tags, 4 * n};
+    case MLM_LABELS: return (lm_str){(const char *)r->mlm_labels, 4 * n};
+    case LABEL_ID: return (lm_str){(const char *)&r->label_id, 4};
+    case LABEL_FLOAT: return (lm_str){(const char *)&r->label_float, 4};
+    case MULTI_LABEL: return (lm_str){(const char *)r->multi_label, r->classes};
+    case WEIGHT: return (lm_str){(const char *)&r->weight, 4};
+    case DOC: return (lm_str){(const char *)&r->doc, 4};
+    case ROW: return (lm_str){(const char *)&r->row, 4};
+    case TRUNCATED: return (lm_str){(const char *)&r->truncated, 1};
+    case TEXT: return r->text;
+    default: return r->pair;
+    }
+}
+
+static size_t row_bytes(const lm_tokens_row *r, uint32_t columns)
+{
+    size_t bytes = 0;
+    for (int s = 0; s < SLOTS; s++)
+        bytes += columns >> s & 1 ? value_of(r, (slot)s).len + 4 : 0;
+    return bytes;
+}
+
+/* At most what the header will have with the row: every byte of a label may be escaped, every field may be null. */
+static size_t header_bytes(const lm_tokens_writer *t, const lm_tokens_row *r)
+{
+    size_t bytes = t->labels.len + t->ids.len + 6 * r->label_word.len + r->id.len + 8;
+    for (size_t i = 0; i < t->field_count; i++)
+        bytes += t->fields[i].values.len + t->fields[i].name.len + 16;
+    for (size_t i = 0; i < r->field_count; i++)
+        bytes += r->fields[i].json.len + r->fields[i].name.len + 16 + 5 * (size_t)t->n;
+    return bytes;
+}
+
+static void append(lm_tokens_writer *t, const lm_tokens_row *row)
+{
+    for (int s = 0; s < SLOTS; s++) {
+        if (!(t->columns >> s & 1))
+            continue;
+        lm_str v = value_of(row, (slot)s);
+        lm_buf_append(&t->data[s], v.data, v.len);
+        if (slots[s].cut == CUT_OWN) {
+            int32_t end = (int32_t)(t->data[s].len / lm_dtype_block_bytes(slots[s].dtype));
+            lm_buf_append(&t->splits[s], &end, sizeof end);
+        }
+    }
+    if (row->has_label_word) {
+        lm_buf_puts(&t->labels, t->n ? "," : "");
+        lm_json_string(row->label_word, &t->labels);
+    }
+    if (row->id.data) {
+        lm_buf_puts(&t->ids, t->n ? "," : "");
+        lm_buf_append(&t->ids, row->id.data, row->id.len);
+    }
+    add_fields(t, row);
+    t->n++;
+}
+
+static void begin_record(lm_tokens_writer *t, const lm_tokens_row *row, uint32_t columns)
+{
+    static const int32_t zero = 0;
+    t->columns = columns;
+    t->classes = row->classes;
+    t->n = 0;
+    t->tokens = t->bytes = t->field_count = t->labels.len = t->ids.len = 0;
+    for (int s = 0; s < SLOTS; s++) {
+        t->data[s].len = t->splits[s].len = 0;
+        if (columns >> s & 1 && slots[s].cut == CUT_OWN)
+            lm_buf_append(&t->splits[s], &zero, sizeof zero);
+    }
+}
+
+bool lm_tokens_writer_add(lm_tokens_writer *t, const lm_tokens_row *row, lm_status *st)
+{
+    uint32_t columns = columns_of(row);
+    size_t bytes = row_bytes(row, columns);
+    if (bytes > LM_LMS_PAYLOAD_MAX)
+        return lm_fail(st, LM_FAILED, "a row of %zu tokens and %zu bytes is more than a record can hold", row->len, bytes);
+    bool fits = columns == t->columns && (!row->multi_label || row->classes == t->classes) &&
+                t->tokens + row->len <= LM_LMS_RECORD_TOKENS && t->bytes + bytes <= LM_LMS_RECORD_BYTES &&
+                header_bytes(t, row) <= LM_LMS_HEADER_MAX / 2;
+    if (t->n && !fits && !lm_tokens_writer_flush(t, st))
+        return false;
+    if (!t->n)
+        begin_record(t, row, columns);
+    append(t, row);
+    t->tokens += row->len;
+    t->bytes += bytes;
+    return true;
+}
+
+/* ---------------------------------------------------------------------------------------------------- records */
+
+static size_t make_columns(const lm_tokens_writer *t, lm_column *out)
+{
+    size_t count = 0;
+    for (int s = 0; s < SLOTS; s++) {
+        if (!(t->columns >> s & 1))
+            continue;
+        const lm_buf *d = &t->data[s];
+        int64_t rows = slots[s].cut == CUT_ROW ? t->n : (int64_t)(d->len / lm_dtype_block_bytes(slots[s].dtype));
+        lm_column c = {.name = slots[s].name, .dtype = slots[s].dtype, .shape = {1, {rows}}, .data = d->data,
+                       .bytes = d->len, .rows = slots[s].cut == CUT_IDS ? "ids.splits" : NULL};
+        if (s == OFFSETS)
+            c.shape = (lm_shape){2, {rows / 2, 2}};
+        if (s == MULTI_LABEL)
+            c.shape = (lm_shape){2, {t->n, (int64_t)t->classes}};
+        out[count++] = c;
+        if (slots[s].cut == CUT_OWN)
+            out[count++] = (lm_column){.name = slots[s].splits, .dtype = LM_I32, .shape = {1, {t->n + 1}},
+                                       .data = t->splits[s].data, .bytes = t->splits[s].len};
+    }
+    return count;
+}
+
+static void add_list(lm_buf *out, const char *name, const lm_buf *list)
+{
+    lm_buf_printf(out, ",\"%s\":[", name);
+    lm_buf_append(out, list->data, list->len);
+    lm_buf_putc(out, ']');
+}
+
+bool lm_tokens_writer_flush(lm_tokens_writer *t, lm_status *st)
+{
+    lm_column columns[2 * SLOTS];
+    if (!t->n)
+        return true;
+    lm_buf *m = &t->members;
+    m->len = 0;
+    lm_buf_printf(m, "\"n\":%lld", (long long)t->n);
+    if (t->columns >> LABEL_WORD & 1)
+        add_list(m, "labels", &t->labels);
+    if (t->columns >> ID & 1)
+        add_list(m, "id", &t->ids);
+    for (size_t i = 0; i < t->field_count; i++) {
+        lm_buf_puts(m, i ? "," : ",\"fields\":{");
+        lm_json_string(lm_buf_str(&t->fields[i].name), m);
+        lm_buf_puts(m, ":[");
+        lm_buf_append(m, t->fields[i].values.data, t->fields[i].values.len);
+        lm_buf_putc(m, ']');
+    }
+    lm_buf_puts(m, t->field_count ? "}" : "");
+    bool ok = lm_lms_write_members(t->out, lm_buf_str(m), t->n, columns, make_columns(t, columns), st);
+    t->n = 0;
+    t->columns = 0;
+    return ok;
+}
