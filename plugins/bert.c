@@ -29,6 +29,15 @@ static const void *configure(lm_config *c, lm_arch *arch)
     b->activation = lm_config_activation(c, "hidden_act", "gelu");
     b->tie = lm_config_bool(c, "tie_word_embeddings", true);
     b->labels = lm_config_labels(c);
+    if (!b->vocab_size || !b->width || !b->inner || !b->positions || !b->types)
+        lm_config_fail(c, "vocab_size, hidden_size, intermediate_size, max_position_embeddings, type_vocab_size: "
+                          "each has to be at least 1");
+    if (!b->heads || b->width % b->heads)
+        lm_config_fail(c, "hidden_size: %d is no multiple of num_attention_heads, %d", b->width, b->heads);
+    if (b->pad_id >= b->vocab_size)
+        lm_config_fail(c, "pad_token_id: %d is not in the vocabulary of %d", b->pad_id, b->vocab_size);
+    if (!b->labels)
+        lm_config_fail(c, "id2label: a head needs at least one class");
     if (strcmp(lm_config_string(c, "position_embedding_type", "absolute"), "absolute") != 0)
         lm_config_fail(c, "position_embedding_type: only \"absolute\" is known: use a checkpoint that has it");
     if (lm_config_bool(c, "is_decoder", false))
@@ -175,5 +184,14 @@ static const lm_head heads[] = {
     {0},
 };
 
+/* BertConfig's members as save_pretrained writes them. */
+static const char defaults[] =
+    "{\"attention_probs_dropout_prob\":0.1,\"classifier_dropout\":null,\"hidden_act\":\"gelu\","
+    "\"hidden_dropout_prob\":0.1,\"hidden_size\":768,\"initializer_range\":0.02,\"intermediate_size\":3072,"
+    "\"layer_norm_eps\":1e-12,\"max_position_embeddings\":512,\"model_type\":\"bert\","
+    "\"num_attention_heads\":12,\"num_hidden_layers\":12,\"pad_token_id\":0,"
+    "\"position_embedding_type\":\"absolute\",\"type_vocab_size\":2,\"use_cache\":true,"
+    "\"vocab_size\":30522}";
+
 LM_PLUGIN(.name = "bert", .model_types = "bert", .configure = configure, .declare = declare, .embed = embed,
-          .block = block, .heads = heads)
+          .block = block, .heads = heads, .defaults = defaults)

@@ -204,6 +204,9 @@ typedef struct lm_plugin {
     /* After the last block; NULL where nothing follows. */
     lm_tensor *(*finish)(lm_graph *g, lm_scope body, const void *config, lm_tensor *x);
     const lm_head *heads;     /* ends with an entry whose name is NULL */
+    /* A JSON object: the members that transformers writes into config.json for this family, with their defaults. A new
+     * model's config is completed from it. NULL = none can be made from nothing. */
+    const char *defaults;
 } lm_plugin;
 
 /* The one symbol that a plugin exports. */

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 
 #include <jansson.h>
+#include <stdint.h>
 
 typedef struct lm_report lm_report;
 

@@ -11,9 +11,6 @@
 
 enum { FILE_MAX = 64 << 20, LABELS_MAX = 1 << 20 };
 
-/* The version of transformers whose form is written. */
-static const char written_version[] = "4.44.2";
-
 struct lm_config {
     json_t *root;
     char *name;             /* for messages */
@@ -48,7 +45,7 @@ static void from_version_5(json_t *root)
         changed = true;
     }
     if (changed)
-        json_object_set_new(root, "transformers_version", json_string(written_version));
+        json_object_set_new(root, "transformers_version", json_string(LM_TRANSFORMERS_VERSION));
 }
 
 static const char *keep(lm_config *c, const char *s)

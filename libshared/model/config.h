@@ -8,6 +8,9 @@
 #include "base/status.h"
 #include "lmutils/plugin.h"
 
+/* The version of transformers whose form is written. */
+#define LM_TRANSFORMERS_VERSION "4.44.2"
+
 /* An empty config is lm_config_parse of "{}". */
 lm_config *lm_config_read(const char *file, lm_status *st);
 lm_config *lm_config_parse(lm_str json, const char *name, lm_status *st); /* `name` is for messages */

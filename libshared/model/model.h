@@ -73,6 +73,8 @@ typedef struct lm_outputs {
 /* Embeds, runs the blocks, and the head. Call between lm_graph_begin and lm_graph_end. */
 lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, const lm_select *select);
 
+bool lm_model_has_pooler(const lm_model *m); /* lm_select.pooled can be had */
+
 /* Checks ids and types of a batch against the vocabulary and each row against max_length: "row R: ...". */
 bool lm_model_check_batch(const lm_model *m, const lm_batch *batch, lm_status *st);
 

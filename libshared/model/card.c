@@ -1,0 +1,138 @@
+#include "model/card.h"
+#include "base/atomic.h"
+#include "base/buffer.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the hub calls the task of a head. */
+static const char *pipeline_tag(const char *task)
+{
+    static const struct {
+        const char *task, *tag;
+    } tags[] = {{"classify", "text-classification"}, {"mlm", "fill-mask"}, {"pretrain", "fill-mask"},
+                {"tag", "token-classification"}, {"causal", "text-generation"}, {"seq2seq", "text2text-generation"},
+                {"qa", "question-answering"}};
+    for (size_t i = 0; task && i < sizeof tags / sizeof *tags; i++) {
+        if (strcmp(task, tags[i].task) == 0)
+            return tags[i].tag;
+    }
+    return NULL;
+}
+
+/* A YAML double-quoted scalar. */
+static void put_yaml(const char *s, lm_buf *out)
+{
+    lm_buf_putc(out, '"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            lm_buf_putc(out, '\\');
+        if ((unsigned char)*s < 0x20)
+            lm_buf_printf(out, "\\x%02x", (unsigned char)*s);
+        else
+            lm_buf_putc(out, *s);
+    }
+    lm_buf_putc(out, '"');
+}
+
+static bool is_number(const char *s)
+{
+    char *end;
+    strtod(s, &end);
+    return end != s && !*end && strspn(s, "0123456789+-.eE") == strlen(s);
+}
+
+static void front_matter(const lm_card *card, const char *name, lm_buf *out)
+{
+    const char *tag = pipeline_tag(card->task);
+    lm_buf_puts(out, "---\n");
+    if (card->base_model) {
+        lm_buf_puts(out, "base_model: ");
+        put_yaml(card->base_model, out);
+        lm_buf_putc(out, '\n');
+    }
+    lm_buf_puts(out, "library_name: transformers\n");
+    if (tag)
+        lm_buf_printf(out, "pipeline_tag: %s\n", tag);
+    lm_buf_puts(out, "tags:\n- lmutils\n- generated_from_trainer\n");
+    if (card->metric_count) {
+        lm_buf_puts(out, "model-index:\n- name: ");
+        put_yaml(name, out);
+        lm_buf_printf(out, "\n  results:\n  - task:\n      type: %s\n    metrics:\n", tag ? tag : "other");
+        for (size_t i = 0; i < card->metric_count; i++) {
+            lm_buf_puts(out, "    - name: ");
+            put_yaml(card->metrics[i].name, out);
+            lm_buf_puts(out, "\n      type: ");
+            put_yaml(card->metrics[i].name, out);
+            lm_buf_puts(out, "\n      value: ");
+            if (is_number(card->metrics[i].value))
+                lm_buf_puts(out, card->metrics[i].value);
+            else
+                put_yaml(card->metrics[i].value, out);
+            lm_buf_putc(out, '\n');
+        }
+    }
+    lm_buf_puts(out, "---\n\n");
+}
+
+/* Text of a table's cell: one line, bars escaped. */
+static void put_cell(const char *s, lm_buf *out)
+{
+    for (; *s; s++) {
+        if (*s == '|')
+            lm_buf_putc(out, '\\');
+        lm_buf_putc(out, (unsigned char)*s < 0x20 ? ' ' : *s);
+    }
+}
+
+static void table(const char *title, const char *left, const char *right, const lm_card_item *items, size_t n,
+                  lm_buf *out)
+{
+    if (!n)
+        return;
+    lm_buf_printf(out, "## %s\n\n| %s | %s |\n|---|---|\n", title, left, right);
+    for (size_t i = 0; i < n; i++) {
+        lm_buf_puts(out, "| ");
+        put_cell(items[i].name, out);
+        lm_buf_puts(out, " | ");
+        put_cell(items[i].value, out);
+        lm_buf_puts(out, " |\n");
+    }
+    lm_buf_putc(out, '\n');
+}
+
+/* An indented block keeps backquotes and everything else as it is. */
+static void command(const char *line, lm_buf *out)
+{
+    lm_buf_puts(out, "    ");
+    put_cell(line, out);
+    lm_buf_putc(out, '\n');
+}
+
+bool lm_card_write(const lm_card *card, const char *dir, lm_status *st)
+{
+    const char *name = card->name ? card->name : "model";
+    lm_buf out = {0};
+    front_matter(card, name, &out);
+    lm_buf_printf(&out, "# %s\n\n", name);
+    if (card->program)
+        lm_buf_printf(&out, "Made by `%s`%s%s%s.\n\n", card->program, card->base_model ? " from `" : " from random weights",
+                      card->base_model ? card->base_model : "", card->base_model ? "`" : "");
+    if (card->data)
+        lm_buf_printf(&out, "## Data\n\n%s\n\n", card->data);
+    if (card->command_line) {
+        lm_buf_puts(&out, "## Command\n\n");
+        for (size_t i = 0; i < card->via_count; i++)
+            command(card->via[i], &out);
+        command(card->command_line, &out);
+        lm_buf_putc(&out, '\n');
+    }
+    table("Hyper-parameters", "name", "value", card->settings, card->setting_count, &out);
+    table("Evaluation", "metric", "value", card->metrics, card->metric_count, &out);
+    char *path = lm_format("%s/README.md", dir);
+    bool ok = lm_file_write(path, out.data, out.len, st);
+    free(path);
+    lm_buf_free(&out);
+    return ok;
+}

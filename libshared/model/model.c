@@ -1,0 +1,161 @@
+#include "model/model.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "model/plugin_host.h"
+#include "model/weights.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* More blocks than any architecture has: a config that says more is damaged, and each costs memory before its
+ * tensors are looked for. */
+enum { LAYERS_MAX = 10000 };
+
+static const lm_model_options no_options = {0};
+
+static void list_heads(const lm_plugin *plugin, bool tasks, lm_buf *out)
+{
+    for (const lm_head *h = plugin->heads; h->name; h++)
+        lm_buf_printf(out, "%s%s", h == plugin->heads ? "" : ", ", tasks ? h->name : h->architecture);
+}
+
+static const lm_head *choose_head(const lm_plugin *plugin, const lm_config *config, const char *task, lm_status *st)
+{
+    const char *architecture = lm_config_first(config, "architectures");
+    const lm_head *head = NULL;
+    lm_buf known = {0};
+    if (task && !(head = lm_plugin_head_by_task(plugin, task))) {
+        list_heads(plugin, true, &known);
+        lm_fail(st, LM_USAGE, "%s: unknown task of %s: known are %s", task, plugin->name, lm_buf_cstr(&known));
+    } else if (!task && !architecture) {
+        list_heads(plugin, true, &known);
+        lm_fail(st, LM_FAILED, "config.json: architectures: none is named: give the task, one of %s",
+                lm_buf_cstr(&known));
+    } else if (!task && !(head = lm_plugin_head_by_architecture(plugin, architecture))) {
+        list_heads(plugin, false, &known);
+        lm_fail(st, LM_FAILED, "config.json: architectures: unknown \"%s\": plugin %s has %s", architecture,
+                plugin->name, lm_buf_cstr(&known));
+    }
+    lm_buf_free(&known);
+    return head;
+}
+
+static bool check_arch(const lm_arch *arch, const char *plugin, lm_status *st)
+{
+    if (arch->layers < 0 || arch->layers > LAYERS_MAX || arch->decoder_layers < 0 || arch->decoder_layers > LAYERS_MAX)
+        return lm_fail(st, LM_FAILED, "config.json: %d layers: at most %d are possible",
+                       arch->layers > LAYERS_MAX ? arch->layers : arch->decoder_layers, LAYERS_MAX);
+    if (arch->width < 1 || arch->vocab_size < 1 || !arch->body || !arch->layer)
+        return lm_fail(st, LM_FAILED, "plugin %s: configure has not filled in width, vocab_size, body or layer", plugin);
+    return true;
+}
+
+lm_scope lm_model_body(const lm_model *m)
+{
+    return lm_in((lm_scope){""}, m->head->bare ? "" : m->arch.body);
+}
+
+/* Fills the parameter table; those from *head_from on belong to the head. */
+static bool declare(lm_model *m, size_t *head_from, lm_status *st)
+{
+    m->params = lm_params_new();
+    lm_declare *d = lm_declare_begin(m->params);
+    m->plugin->declare(d, lm_model_body(m), m->plugin_config);
+    *head_from = lm_params_count(m->params);
+    m->head->declare(d, (lm_scope){""}, m->plugin_config);
+    return lm_declare_end(d, st);
+}
+
+/* From a config to a table of parameters without values. Takes the config over. */
+static lm_model *assemble(lm_config *config, const lm_model_options *options, bool fresh, size_t *head_from,
+                          lm_status *st)
+{
+    lm_model *m = lm_calloc(1, sizeof *m);
+    m->config = config;
+    const char *type = lm_config_string(config, "model_type", "");
+    if (!lm_config_failed(config, st) && !*type)
+        lm_fail(st, LM_FAILED, "config.json: model_type is missing: it says which plugin serves the model");
+    if (lm_ok(st))
+        m->plugin = lm_plugin_find(type, options->plugin_path, st);
+    if (m->plugin && fresh && !(m->plugin->defaults && lm_config_complete(config, m->plugin->defaults)))
+        lm_fail(st, LM_FAILED, "plugin %s: it has no defaults to make a new model from", m->plugin->name);
+    if (lm_ok(st))
+        m->head = choose_head(m->plugin, config, options->task, st);
+    if (m->head) {
+        m->plugin_config = m->plugin->configure(config, &m->arch);
+        if (!lm_config_failed(config, st) && check_arch(&m->arch, m->plugin->name, st) && declare(m, head_from, st)) {
+            lm_config_set_strings(config, "architectures", &m->head->architecture, 1);
+            return m;
+        }
+    }
+    lm_model_free(m);
+    return NULL;
+}
+
+static bool initialise(lm_model *m, uint64_t seed, lm_status *st)
+{
+    for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        lm_param *p = lm_params_at(m->params, i);
+        if (!p->data && !lm_param_initialise(p, seed, st))
+            return false;
+    }
+    return true;
+}
+
+lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_status *st)
+{
+    if (!options)
+        options = &no_options;
+    struct stat info;
+    lm_config *config = options->config;
+    if (stat(path, &info))
+        lm_fail_errno(st, LM_FAILED, "%s: cannot open the model", path);
+    else if (!S_ISDIR(info.st_mode))
+        lm_fail(st, LM_FAILED, "%s: a model is a directory with config.json and model.safetensors", path);
+    if (lm_ok(st) && !config) {
+        char *file = lm_format("%s/config.json", path);
+        config = lm_config_read(file, st);
+        free(file);
+    }
+    if (!lm_ok(st)) {
+        lm_config_free(config);
+        return NULL;
+    }
+    size_t head_from;
+    lm_model *m = assemble(config, options, false, &head_from, st);
+    if (!m) {
+        if (!strstr(st->message, path))
+            lm_fail_prefix(st, path);
+        return NULL;
+    }
+    m->path = lm_strdup(path);
+    bool ok = options->random_weights || lm_weights_load(m, head_from, options->allow_missing_head, options->seed, st);
+    if (!ok || !initialise(m, options->seed, st)) {
+        lm_model_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st)
+{
+    size_t head_from;
+    lm_model *m = assemble(config, options ? options : &no_options, true, &head_from, st);
+    if (m && !initialise(m, options ? options->seed : 0, st)) {
+        lm_model_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+void lm_model_free(lm_model *m)
+{
+    if (!m)
+        return;
+    lm_params_free(m->params);
+    lm_weights_close(m->checkpoint);
+    lm_config_free(m->config);
+    free((char *)m->path);
+    free(m);
+}
