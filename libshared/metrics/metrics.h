@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A sum that does not depend on the order of its terms: 128-bit fixed point with a unit of 2^-48. Terms beyond +-2^70
- * and those that are not finite make the sum NaN. */
+/* A sum that does not depend on the order of its terms: 128-bit fixed point with a unit of 2^-60. Terms beyond +-2^60,
+ * those that are not finite, and an overflow make the sum NaN. */
 typedef struct lm_exact_sum {
     __extension__ __int128 units;
     uint64_t count;

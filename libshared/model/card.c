@@ -76,11 +76,11 @@ static void front_matter(const lm_card *card, const char *name, lm_buf *out)
     lm_buf_puts(out, "---\n\n");
 }
 
-/* Text of a table's cell: one line, bars escaped. */
-static void put_cell(const char *s, lm_buf *out)
+/* One line; in a table's cell a bar is escaped. */
+static void put_line(const char *s, bool cell, lm_buf *out)
 {
     for (; *s; s++) {
-        if (*s == '|')
+        if (cell && *s == '|')
             lm_buf_putc(out, '\\');
         lm_buf_putc(out, (unsigned char)*s < 0x20 ? ' ' : *s);
     }
@@ -94,9 +94,9 @@ static void table(const char *title, const char *left, const char *right, const 
     lm_buf_printf(out, "## %s\n\n| %s | %s |\n|---|---|\n", title, left, right);
     for (size_t i = 0; i < n; i++) {
         lm_buf_puts(out, "| ");
-        put_cell(items[i].name, out);
+        put_line(items[i].name, true, out);
         lm_buf_puts(out, " | ");
-        put_cell(items[i].value, out);
+        put_line(items[i].value, true, out);
         lm_buf_puts(out, " |\n");
     }
     lm_buf_putc(out, '\n');
@@ -106,7 +106,7 @@ static void table(const char *title, const char *left, const char *right, const 
 static void command(const char *line, lm_buf *out)
 {
     lm_buf_puts(out, "    ");
-    put_cell(line, out);
+    put_line(line, false, out);
     lm_buf_putc(out, '\n');
 }
 

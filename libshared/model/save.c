@@ -13,7 +13,7 @@ static bool as_loaded(const lm_model *m)
 {
     for (size_t i = 0; i < lm_params_count(m->params); i++) {
         const lm_param *p = lm_params_at(m->params, i);
-        if (p->trainable || !p->data || p->data == p->value)
+        if (p->trainable || !p->data || (p->owned && p->data == p->value))
             return false;
     }
     return m->checkpoint != NULL;
