@@ -41,6 +41,7 @@ void lm_model_free(lm_model *m);
  * are F32. For an atomic publication see base/atomic.h: `dir` is the temporary beside the final name. */
 bool lm_model_save(lm_model *m, const char *dir, lm_status *st);
 
+bool lm_model_has_tokenizer(const char *dir);
 /* Copies the tokenizer's files (tokenizer.json, vocab.txt and their like) from one directory to another. Fails where
  * `from` has none. */
 bool lm_model_copy_tokenizer(const char *from, const char *to, lm_status *st);
