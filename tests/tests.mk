@@ -1,1 +1,13 @@
-# tests
+# Tests in shell. `make check` runs them beside the unit tests; what they share is in pipelines/init.sh.
+TEST_EXTENSIONS = .sh
+SH_LOG_COMPILER = bash
+AM_TESTS_ENVIRONMENT = abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir; \
+	abs_top_builddir='$(abs_top_builddir)'; export abs_top_builddir; \
+	lm_programs='$(lm_programs)'; export lm_programs;
+# one a line, in order of the alphabet (tests/house.sh sees that none is forgotten)
+shell_tests = \
+	tests/house.sh \
+	tests/pipelines/man-examples.sh \
+	tests/pipelines/options.sh
+TESTS += $(shell_tests)
+EXTRA_DIST += $(shell_tests) tests/pipelines/init.sh tests/run

@@ -3,6 +3,7 @@
 #define LM_TESTS_UNIT_H
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/status.h"
@@ -17,6 +18,16 @@ static inline const char *unit_testdata(void)
     const char *dir = getenv("LMUTILS_TESTDATA");
     return dir && *dir ? dir : NULL;
 }
+
+/* At the start of a test: `const char *data` is that directory; where there is none the test ends, and says so in a
+ * line that tests/run counts. */
+#define UNIT_NEEDS_DATA(data)                                                                                 \
+    const char *data = unit_testdata();                                                                       \
+    if (!data) {                                                                                              \
+        printf("SKIP: %s: no reference data (LMUTILS_TESTDATA)\n", __func__);                                 \
+        fflush(stdout);                                                                                       \
+        return;                                                                                               \
+    }
 
 /* int main: runs the suite made by `suite()`; CK_FORK etc. work as in Check's manual. */
 #define UNIT_MAIN(suite)                                                                                      \
