@@ -1,1 +1,17 @@
-noinst_HEADERS += libshared/text/tokenizer.h
+liblmutils_la_SOURCES += \
+	libshared/text/added_tokens.c libshared/text/added_tokens.h \
+	libshared/text/bert.c \
+	libshared/text/chars.c libshared/text/chars.h \
+	libshared/text/components.h \
+	libshared/text/decoders.c \
+	libshared/text/encode.c \
+	libshared/text/models.c \
+	libshared/text/normalizers.c \
+	libshared/text/post_processors.c \
+	libshared/text/pre_tokenizers.c \
+	libshared/text/spec.c \
+	libshared/text/tokenizer.c libshared/text/tokenizer.h \
+	libshared/text/tokenizer_files.c libshared/text/tokenizer_internal.h \
+	libshared/text/unicode.c libshared/text/unicode.h \
+	libshared/text/unicode_data.c libshared/text/unicode_data.h \
+	libshared/text/vocabulary.c libshared/text/vocabulary.h

@@ -1,0 +1,190 @@
+/* The path of most text: BertNormalizer, BertPreTokenizer and WordPiece in one pass over the bytes. ASCII is classified
+ * by a table; a word with other characters is looked at, and taken as it stands if nothing would change it. Only words
+ * that normalisation changes go through the components one by one, alone: white space and punctuation are starters,
+ * so that no character beyond them has a say. The ids and spans are those of the components, which a test compares. */
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "text/tokenizer_internal.h"
+#include "text/unicode.h"
+
+enum { ILL_FORMED = 1 << 15 };
+
+static bool ascii_punct(int c)
+{
+    return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
+}
+
+void lm_bert_prepare(lm_tokenizer *t)
+{
+    lm_bert_path *b = &t->bert;
+    const lm_normalizer *n = &t->normalizer;
+    b->usable = lm_normalizer_is_bert(n) && lm_pre_tokenizer_is_bert(&t->pre_tokenizer) &&
+                t->added.normalized.only == -2;
+    if (!b->usable)
+        return;
+    b->cut = LM_CP_SPACE | LM_CP_PUNCT | (n->cjk ? LM_CP_CJK : 0);
+    b->odd = ILL_FORMED | (n->clean_text ? LM_CP_CONTROL : 0) | (n->lower_case ? LM_CP_LOWER : 0) |
+             (n->strip_accents ? LM_CP_NFD | LM_CP_NONSPACING : 0);
+    lm_token_list one = {0};
+    for (int c = 0; c < 256; c++) {
+        unsigned p = c < 128 ? lm_unicode_properties((uint32_t)c) : 0;
+        bool removed = n->clean_text && p & LM_CP_CONTROL;
+        b->kind[c] = c >= 128 || removed || c == 0 ? LM_BYTE_ODD
+                     : p & LM_CP_SPACE   ? LM_BYTE_SPACE
+                     : ascii_punct(c)    ? LM_BYTE_PUNCT
+                                         : LM_BYTE_WORD;
+        b->lower[c] = (char)(n->lower_case && c >= 'A' && c <= 'Z' ? c + 32 : c);
+        if (b->kind[c] == LM_BYTE_PUNCT) {
+            char byte = (char)c;
+            one.n = 0;
+            lm_model_encode(&t->model, (lm_str){&byte, 1}, 1, &one);
+            b->punct_id[c] = one.at[0].id;
+        }
+    }
+    lm_token_list_free(&one);
+}
+
+/* A word that normalisation leaves as it is but for ASCII capitals: source bytes [from, to). */
+static void plain_word(lm_encoder *e, lm_str text, size_t from, size_t to, size_t chars, lm_side *out)
+{
+    const lm_tokenizer *t = e->t;
+    int32_t word = out->words++;
+    if (chars > t->model.max_chars) {
+        lm_side_push(out, t->model.unk_id, word, from, to);
+        return;
+    }
+    lm_str w = {text.data + from, to - from};
+    if (t->normalizer.lower_case) {
+        e->word.len = 0;
+        lm_buf_reserve(&e->word, w.len);
+        for (size_t i = 0; i < w.len; i++)
+            e->word.data[i] = t->bert.lower[(unsigned char)w.data[i]];
+        w.data = e->word.data;
+    }
+    lm_encode_word(e, w, chars);
+    size_t start = from;
+    for (size_t i = 0; i < e->tokens.n; i++) {
+        size_t end = from + (size_t)e->tokens.at[i].end;
+        lm_side_push(out, e->tokens.at[i].id, word, start, end);
+        start = end;
+    }
+}
+
+/* Eight bytes, A-Z made a-z; all are ASCII. */
+static inline uint64_t lower_eight(uint64_t x)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t from_a = x + ones * (0x80 - 'A'), beyond_z = x + ones * (0x80 - 'Z' - 1);
+    return x | ((from_a & ~beyond_z & (ones * 0x80)) >> 2);
+}
+
+static inline uint64_t low_bytes(uint64_t x, size_t n)
+{
+    return n >= 8 ? x : x & ((1ull << (8 * n)) - 1);
+}
+
+/* An ASCII word of up to 16 bytes that the cache knows; false if it does not. */
+static inline bool cached_word(lm_encoder *e, lm_str text, size_t from, size_t n, lm_side *out)
+{
+    uint64_t key[2];
+    if (text.len - from >= sizeof key) {
+        memcpy(key, text.data + from, sizeof key);
+        key[0] = low_bytes(key[0], n);
+        key[1] = n > 8 ? low_bytes(key[1], n - 8) : 0;
+    } else {
+        key[0] = key[1] = 0;
+        memcpy(key, text.data + from, n);
+    }
+    if (e->t->normalizer.lower_case) {
+        key[0] = lower_eight(key[0]);
+        key[1] = lower_eight(key[1]);
+    }
+    const lm_cached_word *c = lm_cache_slot(e->cache, key);
+    if (c->key[0] != key[0] || c->key[1] != key[1])
+        return false;
+    int32_t word = out->words++;
+    size_t start = from;
+    for (int i = 0; i < c->count; i++) {
+        lm_side_push(out, c->ids[i], word, start, from + c->ends[i]);
+        start = from + c->ends[i];
+    }
+    return true;
+}
+
+static void run(lm_encoder *e, lm_str text, size_t from, size_t to, unsigned seen, size_t chars, lm_side *out)
+{
+    if (from == to)
+        return;
+    if (seen & e->t->bert.odd)
+        lm_encode_components(e, text, from, to, out);
+    else
+        plain_word(e, text, from, to, chars, out);
+}
+
+/* A run that begins at `from` and has something else than ASCII in it; `ascii`: as many bytes at its start are. Ends
+ * before the next ASCII space or punctuation, or behind the first other one. Returns where. */
+static size_t odd_run(lm_encoder *e, lm_str text, size_t from, size_t ascii, size_t to, lm_side *out)
+{
+    const lm_bert_path *b = &e->t->bert;
+    const uint16_t *table = lm_unicode_table();
+    bool clean = e->t->normalizer.clean_text;
+    unsigned seen = 0;
+    size_t i = from + ascii, chars = ascii;
+    while (i < to) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (byte < 0x80) {
+            if (b->kind[byte] == LM_BYTE_SPACE || b->kind[byte] == LM_BYTE_PUNCT)
+                break;
+            if (b->kind[byte] == LM_BYTE_ODD)
+                seen |= LM_CP_CONTROL;
+            i++;
+            chars++;
+            continue;
+        }
+        uint32_t code;
+        size_t n = lm_utf8_decode(text.data + i, to - i, &code);
+        unsigned p = lm_unicode_is(table, code);
+        if (code == 0xFFFD && !(n == 3 && memcmp(text.data + i, "\xEF\xBF\xBD", 3) == 0))
+            p |= ILL_FORMED;
+        if (p & b->cut && !(clean && p & LM_CP_CONTROL)) {
+            run(e, text, from, i, seen, chars, out);
+            if (!(p & LM_CP_SPACE))
+                run(e, text, i, i + n, p, 1, out);
+            return i + n;
+        }
+        seen |= p;
+        i += n;
+        chars++;
+    }
+    run(e, text, from, i, seen, chars, out);
+    return i;
+}
+
+void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+{
+    const lm_bert_path *b = &e->t->bert;
+    size_t p = from;
+    while (p < to && out->n <= out->limit) {
+        unsigned char byte = (unsigned char)text.data[p];
+        unsigned kind = b->kind[byte];
+        if (kind == LM_BYTE_SPACE) {
+            p++;
+            continue;
+        }
+        if (kind == LM_BYTE_PUNCT) {
+            lm_side_push(out, b->punct_id[byte], out->words++, p, p + 1);
+            p++;
+            continue;
+        }
+        size_t i = p;
+        while (i < to && (kind = b->kind[(unsigned char)text.data[i]]) == LM_BYTE_WORD)
+            i++;
+        if (i < to && kind == LM_BYTE_ODD) {
+            p = odd_run(e, text, p, i - p, to, out);
+            continue;
+        }
+        if (i - p > 16 || !cached_word(e, text, p, i - p, out))
+            plain_word(e, text, p, i, i - p, out);
+        p = i;
+    }
+}

@@ -1,0 +1,126 @@
+/* The components of a tokenizer, as tokenizer.json names them. Each kind is a table of types in one file
+ * (normalizers.c, pre_tokenizers.c, models.c, post_processors.c, decoders.c); a type that is in no table is refused
+ * with `needs: ...`. Reading one fills its options and fails into a status; using one cannot fail. */
+#ifndef LM_TEXT_COMPONENTS_H
+#define LM_TEXT_COMPONENTS_H
+
+#include "base/buffer.h"
+#include "base/status.h"
+#include "text/chars.h"
+#include "text/vocabulary.h"
+
+#include <jansson.h>
+
+/* ---- normalizers: text to text */
+typedef struct lm_normalizer {
+    const struct lm_normalizer_type *type;
+    bool clean_text, cjk, strip_accents, lower_case; /* BertNormalizer */
+    bool left, right;                                /* Strip */
+    lm_chars prefix;                                 /* Prepend */
+    struct lm_normalizer *parts;                     /* Sequence */
+    size_t part_count;
+} lm_normalizer;
+
+/* A JSON null reads as no component: type NULL, and nothing happens. */
+bool lm_normalizer_read(lm_normalizer *n, json_t *spec, lm_status *st);
+void lm_normalizer_free(lm_normalizer *n);
+void lm_normalizer_run(const lm_normalizer *n, lm_pieces *p); /* on p->chars */
+/* What distinguishes it, in one canonical line: goes into the behaviour digest. */
+void lm_normalizer_describe(const lm_normalizer *n, lm_buf *out);
+bool lm_normalizer_is_bert(const lm_normalizer *n);
+
+/* ---- pre-tokenizers: words to smaller words */
+typedef enum lm_split { LM_SPLIT_REMOVED, LM_SPLIT_ISOLATED, LM_SPLIT_PREVIOUS, LM_SPLIT_NEXT,
+                        LM_SPLIT_CONTIGUOUS } lm_split;
+
+typedef struct lm_pre_tokenizer {
+    const struct lm_pre_tokenizer_type *type;
+    lm_split behavior;        /* Punctuation */
+    uint32_t delimiter;       /* CharDelimiterSplit */
+    struct lm_pre_tokenizer *parts;
+    size_t part_count;
+} lm_pre_tokenizer;
+
+bool lm_pre_tokenizer_read(lm_pre_tokenizer *t, json_t *spec, lm_status *st);
+void lm_pre_tokenizer_free(lm_pre_tokenizer *t);
+void lm_pre_tokenizer_run(const lm_pre_tokenizer *t, lm_pieces *p); /* on p->words */
+void lm_pre_tokenizer_describe(const lm_pre_tokenizer *t, lm_buf *out);
+bool lm_pre_tokenizer_is_bert(const lm_pre_tokenizer *t);
+
+/* ---- models: a word to ids */
+typedef struct lm_token {
+    int32_t id, end; /* end: byte of the word behind the token */
+} lm_token;
+
+typedef struct lm_token_list {
+    lm_token *at;
+    size_t n, cap;
+} lm_token_list;
+
+void lm_token_list_grow(lm_token_list *t);
+void lm_token_list_free(lm_token_list *t);
+
+static inline void lm_token_push(lm_token_list *t, int32_t id, int32_t end)
+{
+    if (t->n == t->cap)
+        lm_token_list_grow(t);
+    t->at[t->n++] = (lm_token){id, end};
+}
+
+typedef struct lm_model {
+    const struct lm_model_type *type;
+    lm_vocabulary vocabulary; /* without added tokens until these are placed in it */
+    int unk_id;               /* -1 = none */
+    lm_buf prefix;            /* WordPiece: of tokens inside a word */
+    size_t max_chars;         /* WordPiece: longer words are unknown */
+} lm_model;
+
+/* `vocabulary` is taken over where it is not NULL; else it is read from the spec. */
+bool lm_model_read(lm_model *m, json_t *spec, lm_vocabulary *vocabulary, lm_status *st);
+void lm_model_free(lm_model *m);
+/* Appends the tokens of `word` (UTF-8, of `chars` code points). */
+void lm_model_encode(const lm_model *m, lm_str word, size_t chars, lm_token_list *out);
+void lm_model_describe(const lm_model *m, lm_buf *out);
+
+/* ---- post-processors: all of them are templates */
+typedef struct lm_template_piece {
+    int32_t id;   /* of a special token; -1: the first text, -2: the second */
+    uint8_t type; /* segment */
+} lm_template_piece;
+
+enum { LM_TEMPLATE_A = -1, LM_TEMPLATE_B = -2 };
+
+typedef struct lm_template {
+    lm_template_piece *pieces;
+    int count, added; /* added: how many special tokens */
+} lm_template;
+
+typedef struct lm_post_processor {
+    lm_template single, pair;
+} lm_post_processor;
+
+bool lm_post_processor_read(lm_post_processor *p, json_t *spec, int vocabulary_size, lm_status *st);
+void lm_post_processor_free(lm_post_processor *p);
+void lm_post_processor_describe(const lm_post_processor *p, lm_buf *out);
+
+/* ---- decoders: tokens to text */
+typedef struct lm_decoder {
+    const struct lm_decoder_type *type;
+    lm_buf prefix;
+    bool cleanup;
+} lm_decoder;
+
+bool lm_decoder_read(lm_decoder *d, json_t *spec, lm_status *st);
+void lm_decoder_free(lm_decoder *d);
+/* Appends the text of one more token; `first` for the first of a row. */
+void lm_decoder_run(const lm_decoder *d, lm_str token, bool first, lm_buf *out);
+
+/* ---- reading */
+/* Members of a spec, with messages that name `what`. A missing member gives `otherwise`; another type fails. */
+bool lm_spec_bool(json_t *spec, const char *name, bool otherwise, const char *what, lm_status *st);
+lm_str lm_spec_string(json_t *spec, const char *name, lm_str otherwise, const char *what, lm_status *st);
+/* The index of spec's "type" in a table of `count` entries of `stride` bytes that begin with the name; -1 and a
+ * failed status if it is in none. */
+int lm_spec_type(json_t *spec, const void *table, size_t count, size_t stride, const char *kind, lm_status *st);
+
+#endif

@@ -1,0 +1,324 @@
+/* Tokenizers as files: tokenizer.json, or vocab.txt with tokenizer_config.json. */
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "text/tokenizer_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { FILE_LIMIT = 1 << 28 };
+
+/* ---------------------------------------------------------------- reading */
+
+static json_t *read_json(const char *path, lm_status *st)
+{
+    char *bytes;
+    size_t n;
+    if (!lm_file_read(path, FILE_LIMIT, &bytes, &n, st))
+        return NULL;
+    json_error_t error;
+    json_t *root = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error);
+    free(bytes);
+    if (!root)
+        lm_fail(st, LM_FAILED, "%s:%d: %s: not valid JSON", path, error.line, error.text);
+    return root;
+}
+
+/* The JSON file `name` beside `path`; NULL without a failure where there is none. */
+static json_t *read_beside(const char *directory, const char *name, lm_status *st)
+{
+    char *path = lm_format("%s/%s", directory, name);
+    struct stat s;
+    json_t *root = stat(path, &s) == 0 ? read_json(path, st) : NULL;
+    free(path);
+    return root;
+}
+
+/* Lines of a vocab.txt: the number of a line is the id of its token. A token that comes again keeps its last id. */
+static bool read_vocab_lines(const char *path, lm_vocabulary *v, lm_status *st)
+{
+    char *bytes;
+    size_t n;
+    if (!lm_file_read(path, FILE_LIMIT, &bytes, &n, st))
+        return false;
+    size_t twice = 0, line = 0;
+    if (n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0)
+        lm_warn("%s: begins with a byte order mark, which is taken for a part of the first token", path);
+    for (size_t i = 0; i < n; line++) {
+        char *end = memchr(bytes + i, '\n', n - i);
+        size_t next = end ? (size_t)(end - bytes) + 1 : n, len = (end ? next - 1 : n) - i;
+        if (len && bytes[i + len - 1] == '\r')
+            len--;
+        lm_str token = {bytes + i, len};
+        int known = lm_vocabulary_find(v, token);
+        if (known >= 0) {
+            if (!twice++)
+                lm_warn("%s:%zu: \"%.*s\" stands on line %d already: the later line counts", path, line + 1, (int)len,
+                        token.data, known + 1);
+            lm_vocabulary_move(v, known, (int)line);
+        } else if (!lm_vocabulary_add(v, token, (int64_t)line, st)) {
+            break;
+        }
+        i = next;
+    }
+    free(bytes);
+    if (lm_ok(st) && v->count == 0)
+        lm_fail(st, LM_FAILED, "the vocabulary is empty");
+    return lm_ok(st);
+}
+
+static json_t *token_spec(lm_str token, int id)
+{
+    return json_pack("{s:i, s:s%, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", token.data, token.len, "single_word",
+                     0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special", 1);
+}
+
+static json_t *template_piece(const char *kind, lm_str id, int type)
+{
+    return json_pack("{s:{s:s%, s:i}}", kind, "id", id.data, id.len, "type_id", type);
+}
+
+static json_t *template_token(lm_str token, int id)
+{
+    return json_pack("{s:s%, s:[i], s:[s%]}", "id", token.data, token.len, "ids", id, "tokens", token.data, token.len);
+}
+
+json_t *lm_bert_spec(const lm_bert_options *o, const lm_vocabulary *v, lm_status *st)
+{
+    int cls = lm_vocabulary_find(v, o->cls), sep = lm_vocabulary_find(v, o->sep);
+    lm_str lacking = cls < 0 ? o->cls : o->sep;
+    if (cls < 0 || sep < 0) {
+        lm_fail(st, LM_FAILED, "the vocabulary lacks \"%.*s\": name its own in tokenizer_config.json", (int)lacking.len,
+                lacking.data);
+        return NULL;
+    }
+    json_t *added = json_array(), *specials = json_object();
+    for (size_t i = 0; i < o->special_count; i++) {
+        int id = lm_vocabulary_find(v, o->special[i]);
+        if (id >= 0)
+            json_array_append_new(added, token_spec(o->special[i], id));
+    }
+    json_object_setn_new(specials, o->cls.data, o->cls.len, template_token(o->cls, cls));
+    json_object_setn_new(specials, o->sep.data, o->sep.len, template_token(o->sep, sep));
+    lm_str a = lm_str_of("A"), b = lm_str_of("B");
+    json_t *single = json_pack("[o,o,o]", template_piece("SpecialToken", o->cls, 0), template_piece("Sequence", a, 0),
+                               template_piece("SpecialToken", o->sep, 0));
+    json_t *pair = json_pack("[o,o,o,o,o]", template_piece("SpecialToken", o->cls, 0),
+                             template_piece("Sequence", a, 0), template_piece("SpecialToken", o->sep, 0),
+                             template_piece("Sequence", b, 1), template_piece("SpecialToken", o->sep, 1));
+    json_t *accents = o->strip_accents < 0 ? json_null() : json_boolean(o->strip_accents);
+    json_t *spec = json_pack(
+        "{s:s, s:n, s:n, s:o, s:{s:s, s:b, s:b, s:o, s:b}, s:{s:s}, s:{s:s, s:o, s:o, s:o}, s:{s:s, s:s, s:b},"
+        " s:{s:s, s:s%, s:s, s:i}}",
+        "version", "1.0", "truncation", "padding", "added_tokens", added, "normalizer", "type", "BertNormalizer",
+        "clean_text", o->clean_text, "handle_chinese_chars", o->cjk, "strip_accents", accents, "lowercase",
+        o->lower_case, "pre_tokenizer", "type", "BertPreTokenizer", "post_processor", "type", "TemplateProcessing",
+        "single", single, "pair", pair, "special_tokens", specials, "decoder", "type", "WordPiece", "prefix", "##",
+        "cleanup", 1, "model", "type", "WordPiece", "unk_token", o->unk.data, o->unk.len, "continuing_subword_prefix",
+        "##", "max_input_chars_per_word", 100);
+    if (!spec)
+        lm_fail(st, LM_FAILED, "a special token is not valid UTF-8");
+    return spec;
+}
+
+static lm_str config_token(json_t *config, const char *name, const char *otherwise)
+{
+    json_t *v = json_object_get(config, name);
+    if (json_is_object(v))
+        v = json_object_get(v, "content");
+    return json_is_string(v) ? (lm_str){json_string_value(v), json_string_length(v)} : lm_str_of(otherwise);
+}
+
+/* What transformers makes of BertTokenizer's vocab.txt and tokenizer_config.json. */
+static lm_tokenizer *open_vocab_txt(const char *path, json_t *config, json_t *special_map, lm_status *st)
+{
+    lm_vocabulary v = {0};
+    json_t *names = config ? config : special_map, *spec = NULL;
+    lm_str special[] = {config_token(names, "pad_token", "[PAD]"), config_token(names, "unk_token", "[UNK]"),
+                        config_token(names, "cls_token", "[CLS]"), config_token(names, "sep_token", "[SEP]"),
+                        config_token(names, "mask_token", "[MASK]")};
+    bool lower = lm_spec_bool(config, "do_lower_case", true, "tokenizer_config.json", st);
+    json_t *accents = json_object_get(config, "strip_accents");
+    lm_bert_options options = {
+        .lower_case = lower,
+        .clean_text = true,
+        .cjk = lm_spec_bool(config, "tokenize_chinese_chars", true, "tokenizer_config.json", st),
+        .strip_accents = json_is_boolean(accents) ? json_is_true(accents) : -1,
+        .unk = special[1],
+        .cls = special[2],
+        .sep = special[3],
+        .special = special,
+        .special_count = sizeof special / sizeof *special,
+    };
+    if (lm_ok(st) && read_vocab_lines(path, &v, st))
+        spec = lm_bert_spec(&options, &v, st);
+    if (!spec) {
+        lm_vocabulary_free(&v);
+        json_decref(config);
+        json_decref(special_map);
+        return NULL;
+    }
+    return lm_tokenizer_from_spec(spec, &v, config, special_map, path, st);
+}
+
+static lm_tokenizer *open_file(const char *path, const char *directory, lm_status *st)
+{
+    json_t *config = read_beside(directory, "tokenizer_config.json", st);
+    json_t *special_map = lm_ok(st) ? read_beside(directory, "special_tokens_map.json", st) : NULL;
+    size_t n = strlen(path);
+    if (lm_ok(st) && n >= 4 && strcmp(path + n - 4, ".txt") == 0)
+        return open_vocab_txt(path, config, special_map, st);
+    json_t *spec = lm_ok(st) ? read_json(path, st) : NULL;
+    if (!spec) {
+        json_decref(config);
+        json_decref(special_map);
+        return NULL;
+    }
+    return lm_tokenizer_from_spec(spec, NULL, config, special_map, path, st);
+}
+
+/* `path` is a directory: what in it is a tokenizer? */
+static char *find_file(const char *directory, lm_status *st)
+{
+    static const char *const names[] = {"tokenizer.json", "vocab.txt"};
+    struct stat s;
+    for (int i = 0; i < 2; i++) {
+        char *path = lm_format("%s/%s", directory, names[i]);
+        if (stat(path, &s) == 0)
+            return path;
+        free(path);
+    }
+    static const char *const later[] = {"tokenizer.model", "spiece.model", "vocab.json", "merges.txt"};
+    for (int i = 0; i < 4; i++) {
+        char *path = lm_format("%s/%s", directory, later[i]);
+        bool there = stat(path, &s) == 0;
+        free(path);
+        if (there) {
+            lm_fail(st, LM_FAILED, "%s: needs: a reader of %s, which this version does not have: save it with its "
+                                   "tokenizer.json", directory, later[i]);
+            return NULL;
+        }
+    }
+    lm_fail(st, LM_FAILED, "%s: no tokenizer here: neither tokenizer.json nor vocab.txt", directory);
+    return NULL;
+}
+
+lm_tokenizer *lm_tokenizer_open(const char *path, lm_status *st)
+{
+    struct stat s;
+    if (stat(path, &s) != 0) {
+        lm_fail_errno(st, LM_FAILED, "%s: cannot open the tokenizer", path);
+        return NULL;
+    }
+    char *file = S_ISDIR(s.st_mode) ? find_file(path, st) : lm_strdup(path);
+    if (!file)
+        return NULL;
+    char *slash = strrchr(file, '/');
+    char *directory = slash ? lm_strndup(file, slash == file ? 1 : (size_t)(slash - file)) : lm_strdup(".");
+    lm_tokenizer *t = open_file(file, directory, st);
+    if (!t && !strstr(st->message, file) && !strstr(st->message, directory))
+        lm_fail_prefix(st, file);
+    free(directory);
+    free(file);
+    return t;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static bool write_json(const char *directory, const char *name, json_t *root, lm_status *st)
+{
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    if (!text)
+        return lm_fail(st, LM_FAILED, "%s/%s: cannot be written as JSON", directory, name);
+    char *path = lm_format("%s/%s", directory, name);
+    lm_buf b = {0};
+    lm_buf_puts(&b, text);
+    lm_buf_putc(&b, '\n');
+    bool ok = lm_file_write(path, b.data, b.len, st);
+    lm_buf_free(&b);
+    free(path);
+    free(text);
+    return ok;
+}
+
+static bool write_tokenizer_json(const lm_tokenizer *t, const char *directory, lm_status *st)
+{
+    const lm_vocabulary *v = &t->model.vocabulary;
+    json_t *root = json_copy(t->spec), *model = json_copy(json_object_get(t->spec, "model")), *vocab = json_object();
+    for (int id = 0; id < v->size; id++) {
+        lm_str token = lm_vocabulary_get(v, id);
+        if (token.data && json_object_setn_new(vocab, token.data, token.len, json_integer(id)) != 0)
+            lm_fail(st, LM_FAILED, "token %d is not valid UTF-8: tokenizer.json cannot hold it", id);
+    }
+    json_object_set_new(model, "vocab", vocab);
+    json_object_set_new(root, "model", model);
+    bool ok = lm_ok(st) && write_json(directory, "tokenizer.json", root, st);
+    json_decref(root);
+    return ok;
+}
+
+/* One token a line. With holes or line ends in tokens there is no such file, and tokenizer.json alone says it all. */
+static bool write_vocab_txt(const lm_tokenizer *t, const char *directory, lm_status *st)
+{
+    lm_buf b = {0};
+    bool possible = true;
+    for (int id = 0; id < lm_tokenizer_size(t) && possible; id++) {
+        lm_str token = lm_tokenizer_token(t, id);
+        possible = token.data && !memchr(token.data, '\n', token.len) && !memchr(token.data, '\r', token.len);
+        lm_buf_append(&b, token.data, token.len);
+        lm_buf_putc(&b, '\n');
+    }
+    char *path = lm_format("%s/vocab.txt", directory);
+    bool ok = !possible || lm_file_write(path, b.data, b.len, st);
+    free(path);
+    lm_buf_free(&b);
+    return ok;
+}
+
+/* What transformers needs beside tokenizer.json, where none was read. */
+static json_t *default_config(const lm_tokenizer *t)
+{
+    json_t *config = json_pack("{s:s, s:s, s:b, s:b, s:o, s:b}", "tokenizer_class",
+                               lm_normalizer_is_bert(&t->normalizer) ? "BertTokenizer" : "PreTrainedTokenizerFast",
+                               "padding_side", "right", "clean_up_tokenization_spaces", 1, "do_lower_case",
+                               t->normalizer.lower_case, "strip_accents",
+                               t->normalizer.strip_accents == t->normalizer.lower_case
+                                   ? json_null()
+                                   : json_boolean(t->normalizer.strip_accents),
+                               "tokenize_chinese_chars", t->normalizer.cjk);
+    for (int r = 0; r < LM_ROLE_COUNT; r++) {
+        char name[16];
+        snprintf(name, sizeof name, "%s_token", lm_role_names[r]);
+        lm_str token = lm_tokenizer_token(t, t->roles[r]);
+        if (token.data)
+            json_object_set_new(config, name, json_stringn(token.data, token.len));
+    }
+    json_object_set_new(config, "model_max_length", json_integer(t->max_length ? t->max_length : 512));
+    return config;
+}
+
+static json_t *default_special_map(const lm_tokenizer *t)
+{
+    json_t *map = json_object();
+    for (int r = 0; r < LM_ROLE_COUNT; r++) {
+        char name[16];
+        snprintf(name, sizeof name, "%s_token", lm_role_names[r]);
+        lm_str token = lm_tokenizer_token(t, t->roles[r]);
+        if (token.data)
+            json_object_set_new(map, name, json_stringn(token.data, token.len));
+    }
+    return map;
+}
+
+bool lm_tokenizer_save(const lm_tokenizer *t, const char *dir, lm_status *st)
+{
+    json_t *config = t->config ? json_incref(t->config) : default_config(t);
+    json_t *map = t->special_map ? json_incref(t->special_map) : default_special_map(t);
+    bool ok = write_tokenizer_json(t, dir, st) && write_json(dir, "tokenizer_config.json", config, st) &&
+              write_json(dir, "special_tokens_map.json", map, st) && write_vocab_txt(t, dir, st);
+    json_decref(config);
+    json_decref(map);
+    return ok;
+}

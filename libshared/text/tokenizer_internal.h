@@ -1,0 +1,105 @@
+/* The inside of a tokenizer, shared by the files of this floor. */
+#ifndef LM_TEXT_TOKENIZER_INTERNAL_H
+#define LM_TEXT_TOKENIZER_INTERNAL_H
+
+#include "text/added_tokens.h"
+#include "text/tokenizer.h"
+
+enum lm_role { LM_ROLE_PAD, LM_ROLE_CLS, LM_ROLE_SEP, LM_ROLE_MASK, LM_ROLE_UNK, LM_ROLE_BOS, LM_ROLE_EOS,
+               LM_ROLE_COUNT };
+extern const char *const lm_role_names[LM_ROLE_COUNT]; /* "pad" ... */
+
+/* What ASCII bytes are to BERT's normaliser and pre-tokeniser together. */
+enum { LM_BYTE_WORD, LM_BYTE_SPACE, LM_BYTE_PUNCT, LM_BYTE_ODD };
+
+/* BertNormalizer, BertPreTokenizer and WordPiece in one pass over the bytes (text/bert.c). */
+typedef struct lm_bert_path {
+    bool usable;
+    unsigned odd;          /* properties that send a word the long way */
+    unsigned cut;          /* properties that part words (LM_CP_SPACE, LM_CP_PUNCT, LM_CP_CJK) */
+    uint8_t kind[256];
+    char lower[256];
+    int32_t punct_id[128];
+} lm_bert_path;
+
+struct lm_tokenizer {
+    char *path;            /* as opened */
+    json_t *spec;          /* tokenizer.json without the model's vocabulary */
+    json_t *config;        /* tokenizer_config.json, or NULL */
+    json_t *special_map;   /* special_tokens_map.json, or NULL */
+    lm_added_tokens added;
+    lm_normalizer normalizer;
+    lm_pre_tokenizer pre_tokenizer;
+    lm_model model;
+    lm_post_processor post_processor;
+    lm_decoder decoder;
+    lm_bert_path bert;
+    int roles[LM_ROLE_COUNT];
+    int max_length;
+    uint64_t digest, behaviour;
+};
+
+/* Makes a tokenizer of a spec (stolen) whose vocabulary stands in it, or in `vocabulary` (taken over) if not NULL;
+ * `config` and `special_map` are stolen or NULL. What vocab.txt and training make goes through here, too. */
+lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, json_t *config, json_t *special_map,
+                                     const char *path, lm_status *st);
+/* The spec of a BERT tokenizer without vocabulary: `special` are the tokens of its added_tokens. */
+typedef struct lm_bert_options {
+    bool lower_case, clean_text, cjk;
+    int strip_accents;                 /* -1 = as lower_case */
+    lm_str unk, cls, sep;
+    const lm_str *special;
+    size_t special_count;
+} lm_bert_options;
+json_t *lm_bert_spec(const lm_bert_options *options, const lm_vocabulary *vocabulary, lm_status *st);
+
+/* The tokens of one text, before truncation and template. */
+typedef struct lm_side {
+    int32_t *ids, *word_ids, *offsets;
+    size_t n, cap, limit; /* limit: encoding may stop once n is larger */
+    int32_t words;
+} lm_side;
+
+void lm_side_grow(lm_side *s);
+static inline void lm_side_push(lm_side *s, int32_t id, int32_t word, size_t from, size_t to)
+{
+    if (s->n == s->cap)
+        lm_side_grow(s);
+    s->ids[s->n] = id;
+    s->word_ids[s->n] = word;
+    s->offsets[2 * s->n] = (int32_t)from;
+    s->offsets[2 * s->n + 1] = (int32_t)to;
+    s->n++;
+}
+
+/* Words of up to 16 bytes that came by, with what became of them. */
+enum { LM_CACHE_WORDS = 1 << 14, LM_CACHE_TOKENS = 8 };
+typedef struct lm_cached_word {
+    uint64_t key[2]; /* the bytes, zero-padded; all zero = free */
+    int32_t ids[LM_CACHE_TOKENS];
+    uint8_t ends[LM_CACHE_TOKENS], count;
+} lm_cached_word;
+
+struct lm_encoder {
+    const lm_tokenizer *t;
+    lm_side sides[2];
+    lm_pieces pieces;
+    lm_token_list tokens;
+    lm_buf word;
+    lm_cached_word *cache;
+};
+
+/* Encode text[from..to), which holds no added token that is matched raw. */
+void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
+void lm_bert_prepare(lm_tokenizer *t);
+void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
+/* The tokens of one word of `chars` code points into e->tokens, by way of the cache. */
+void lm_encode_word(lm_encoder *e, lm_str word, size_t chars);
+
+static inline lm_cached_word *lm_cache_slot(lm_cached_word *cache, const uint64_t key[2])
+{
+    uint64_t h = key[0] * 0x9e3779b97f4a7c15u ^ (key[1] + 0x7f4a7c15) * 0xc2b2ae3d27d4eb4fu;
+    return &cache[(h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> 50];
+}
+
+#endif

@@ -1,0 +1,62 @@
+/* Tokens and their ids: a flat open-addressing hash table over one block of bytes. Ids may have holes. */
+#ifndef LM_TEXT_VOCABULARY_H
+#define LM_TEXT_VOCABULARY_H
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+#include <stdint.h>
+
+enum { LM_MAX_TOKEN_ID = (1 << 24) - 1 }; /* what a file may ask for */
+
+typedef struct lm_vocabulary_token {
+    uint32_t start;
+    int32_t len; /* -1 = a hole: no token has this id */
+} lm_vocabulary_token;
+
+typedef struct lm_vocabulary_slot {
+    uint32_t tag;
+    int32_t id; /* -1 = free */
+} lm_vocabulary_slot;
+
+/* Zero-initialise; free with lm_vocabulary_free. */
+typedef struct lm_vocabulary {
+    lm_buf bytes;
+    lm_vocabulary_token *tokens; /* by id */
+    int size, cap;               /* ids: the largest plus one */
+    int count;                   /* tokens */
+    size_t longest;              /* bytes of the longest token */
+    lm_vocabulary_slot *slots;
+    size_t slot_count;           /* a power of two, or 0 */
+} lm_vocabulary;
+
+void lm_vocabulary_free(lm_vocabulary *v);
+/* Gives `token` the id. Fails for an id out of range or taken, and for a token that has an id already. */
+bool lm_vocabulary_add(lm_vocabulary *v, lm_str token, int64_t id, lm_status *st);
+/* Moves a token to another id; its old id becomes a hole (what a later line of vocab.txt does to an earlier one). */
+void lm_vocabulary_move(lm_vocabulary *v, int from, int to);
+int lm_vocabulary_find(const lm_vocabulary *v, lm_str token); /* -1 if absent */
+
+static inline lm_str lm_vocabulary_get(const lm_vocabulary *v, int id)
+{
+    if (id < 0 || id >= v->size || v->tokens[id].len < 0)
+        return (lm_str){NULL, 0};
+    return (lm_str){v->bytes.data + v->tokens[id].start, (size_t)v->tokens[id].len};
+}
+
+/* The hash of a string is built byte by byte (FNV-1a), so that one pass gives those of all its prefixes. */
+static inline uint64_t lm_vocabulary_hash_start(void)
+{
+    return 0xcbf29ce484222325u;
+}
+
+static inline uint64_t lm_vocabulary_hash_byte(uint64_t hash, unsigned char byte)
+{
+    return (hash ^ byte) * 0x100000001b3u;
+}
+
+uint64_t lm_vocabulary_hash(uint64_t hash, lm_str bytes);
+/* The id of the token that is `head` followed by `tail` and has that hash; -1 if absent. */
+int lm_vocabulary_probe(const lm_vocabulary *v, uint64_t hash, lm_str head, lm_str tail);
+
+#endif
