@@ -37,7 +37,7 @@ void lm_bert_prepare(lm_tokenizer *t)
         if (b->kind[c] == LM_BYTE_PUNCT) {
             char byte = (char)c;
             one.n = 0;
-            lm_model_encode(&t->model, (lm_str){&byte, 1}, 1, &one);
+            lm_token_model_encode(&t->model, (lm_str){&byte, 1}, 1, &one);
             b->punct_id[c] = one.at[0].id;
         }
     }

@@ -67,20 +67,20 @@ static inline void lm_token_push(lm_token_list *t, int32_t id, int32_t end)
     t->at[t->n++] = (lm_token){id, end};
 }
 
-typedef struct lm_model {
-    const struct lm_model_type *type;
+typedef struct lm_token_model {
+    const struct lm_token_model_type *type;
     lm_vocabulary vocabulary; /* without added tokens until these are placed in it */
     int unk_id;               /* -1 = none */
     lm_buf prefix;            /* WordPiece: of tokens inside a word */
     size_t max_chars;         /* WordPiece: longer words are unknown */
-} lm_model;
+} lm_token_model;
 
 /* `vocabulary` is taken over where it is not NULL; else it is read from the spec. */
-bool lm_model_read(lm_model *m, json_t *spec, lm_vocabulary *vocabulary, lm_status *st);
-void lm_model_free(lm_model *m);
+bool lm_token_model_read(lm_token_model *m, json_t *spec, lm_vocabulary *vocabulary, lm_status *st);
+void lm_token_model_free(lm_token_model *m);
 /* Appends the tokens of `word` (UTF-8, of `chars` code points). */
-void lm_model_encode(const lm_model *m, lm_str word, size_t chars, lm_token_list *out);
-void lm_model_describe(const lm_model *m, lm_buf *out);
+void lm_token_model_encode(const lm_token_model *m, lm_str word, size_t chars, lm_token_list *out);
+void lm_token_model_describe(const lm_token_model *m, lm_buf *out);
 
 /* ---- post-processors: all of them are templates */
 typedef struct lm_template_piece {

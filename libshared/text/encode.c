@@ -52,7 +52,7 @@ void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
             return;
         }
     }
-    lm_model_encode(&e->t->model, word, chars, &e->tokens);
+    lm_token_model_encode(&e->t->model, word, chars, &e->tokens);
     if (!c || e->tokens.n > LM_CACHE_TOKENS)
         return;
     memcpy(c->key, key, sizeof key);

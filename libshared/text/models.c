@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 
-struct lm_model_type {
+struct lm_token_model_type {
     const char *name;
-    bool (*read)(lm_model *m, json_t *spec, lm_status *st); /* the vocabulary stands already */
-    void (*encode)(const lm_model *m, lm_str word, size_t chars, lm_token_list *out);
-    void (*describe)(const lm_model *m, lm_buf *out);
+    bool (*read)(lm_token_model *m, json_t *spec, lm_status *st); /* the vocabulary stands already */
+    void (*encode)(const lm_token_model *m, lm_str word, size_t chars, lm_token_list *out);
+    void (*describe)(const lm_token_model *m, lm_buf *out);
 };
 
 void lm_token_list_grow(lm_token_list *t)
@@ -23,7 +23,7 @@ void lm_token_list_free(lm_token_list *t)
 
 /* ---------------------------------------------------------------- WordPiece */
 
-static bool read_wordpiece(lm_model *m, json_t *spec, lm_status *st)
+static bool read_wordpiece(lm_token_model *m, json_t *spec, lm_status *st)
 {
     lm_str unk = lm_spec_string(spec, "unk_token", lm_str_of("[UNK]"), "WordPiece", st);
     lm_str prefix = lm_spec_string(spec, "continuing_subword_prefix", lm_str_of("##"), "WordPiece", st);
@@ -39,7 +39,7 @@ static bool read_wordpiece(lm_model *m, json_t *spec, lm_status *st)
 }
 
 /* The longest token that begins word[start..], behind `head`; its end, or `start` where there is none. */
-static size_t longest(const lm_model *m, lm_str word, size_t start, lm_str head, uint64_t hash, uint64_t *hashes,
+static size_t longest(const lm_token_model *m, lm_str word, size_t start, lm_str head, uint64_t hash, uint64_t *hashes,
                       int *id)
 {
     size_t end = start + m->vocabulary.longest;
@@ -61,7 +61,7 @@ static size_t longest(const lm_model *m, lm_str word, size_t start, lm_str head,
 enum { HASHES_ON_STACK = 1024 };
 
 /* Greedy longest match first (Schuster and Nakajima 2012; BERT's WordpieceTokenizer). */
-static void encode_wordpiece(const lm_model *m, lm_str word, size_t chars, lm_token_list *out)
+static void encode_wordpiece(const lm_token_model *m, lm_str word, size_t chars, lm_token_list *out)
 {
     size_t first = out->n, start = 0;
     uint64_t on_stack[HASHES_ON_STACK], *hashes = on_stack;
@@ -93,7 +93,7 @@ static void encode_wordpiece(const lm_model *m, lm_str word, size_t chars, lm_to
     }
 }
 
-static void describe_wordpiece(const lm_model *m, lm_buf *out)
+static void describe_wordpiece(const lm_token_model *m, lm_buf *out)
 {
     lm_buf_printf(out, "(prefix=%.*s,unk=%d,max=%zu)", (int)m->prefix.len, m->prefix.data ? m->prefix.data : "",
                   m->unk_id, m->max_chars);
@@ -101,7 +101,7 @@ static void describe_wordpiece(const lm_model *m, lm_buf *out)
 
 /* ---------------------------------------------------------------- the table */
 
-static const struct lm_model_type types[] = {
+static const struct lm_token_model_type types[] = {
     {"WordPiece", read_wordpiece, encode_wordpiece, describe_wordpiece},
 };
 
@@ -127,9 +127,9 @@ static bool read_vocabulary(lm_vocabulary *v, json_t *spec, lm_status *st)
     return true;
 }
 
-bool lm_model_read(lm_model *m, json_t *spec, lm_vocabulary *vocabulary, lm_status *st)
+bool lm_token_model_read(lm_token_model *m, json_t *spec, lm_vocabulary *vocabulary, lm_status *st)
 {
-    *m = (lm_model){.unk_id = -1};
+    *m = (lm_token_model){.unk_id = -1};
     if (!json_is_object(spec))
         return lm_fail(st, LM_FAILED, "it has no \"model\"");
     /* files from before 2021 do not name the type */
@@ -148,19 +148,19 @@ bool lm_model_read(lm_model *m, json_t *spec, lm_vocabulary *vocabulary, lm_stat
     return m->type->read(m, spec, st);
 }
 
-void lm_model_free(lm_model *m)
+void lm_token_model_free(lm_token_model *m)
 {
     lm_vocabulary_free(&m->vocabulary);
     lm_buf_free(&m->prefix);
-    *m = (lm_model){.unk_id = -1};
+    *m = (lm_token_model){.unk_id = -1};
 }
 
-void lm_model_encode(const lm_model *m, lm_str word, size_t chars, lm_token_list *out)
+void lm_token_model_encode(const lm_token_model *m, lm_str word, size_t chars, lm_token_list *out)
 {
     m->type->encode(m, word, chars, out);
 }
 
-void lm_model_describe(const lm_model *m, lm_buf *out)
+void lm_token_model_describe(const lm_token_model *m, lm_buf *out)
 {
     lm_buf_puts(out, m->type->name);
     m->type->describe(m, out);

@@ -63,7 +63,7 @@ static uint64_t vocabulary_digest(const lm_tokenizer *t)
 static uint64_t behaviour_digest(const lm_tokenizer *t)
 {
     lm_buf b = {0};
-    lm_model_describe(&t->model, &b);
+    lm_token_model_describe(&t->model, &b);
     lm_buf_putc(&b, '\n');
     lm_normalizer_describe(&t->normalizer, &b);
     lm_buf_putc(&b, '\n');
@@ -89,7 +89,7 @@ static bool read_components(lm_tokenizer *t, lm_vocabulary *vocabulary, lm_statu
     json_t *spec = t->spec;
     if (!json_is_object(spec))
         return lm_fail(st, LM_FAILED, "it is no JSON object");
-    if (!lm_model_read(&t->model, json_object_get(spec, "model"), vocabulary, st) ||
+    if (!lm_token_model_read(&t->model, json_object_get(spec, "model"), vocabulary, st) ||
         !lm_added_tokens_read(&t->added, json_object_get(spec, "added_tokens"), &t->model.vocabulary, st) ||
         !lm_normalizer_read(&t->normalizer, json_object_get(spec, "normalizer"), st) ||
         !lm_pre_tokenizer_read(&t->pre_tokenizer, json_object_get(spec, "pre_tokenizer"), st) ||
@@ -135,7 +135,7 @@ void lm_tokenizer_free(lm_tokenizer *t)
     lm_added_tokens_free(&t->added);
     lm_normalizer_free(&t->normalizer);
     lm_pre_tokenizer_free(&t->pre_tokenizer);
-    lm_model_free(&t->model);
+    lm_token_model_free(&t->model);
     lm_post_processor_free(&t->post_processor);
     lm_decoder_free(&t->decoder);
     free(t);

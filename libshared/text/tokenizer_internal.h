@@ -30,7 +30,7 @@ struct lm_tokenizer {
     lm_added_tokens added;
     lm_normalizer normalizer;
     lm_pre_tokenizer pre_tokenizer;
-    lm_model model;
+    lm_token_model model;
     lm_post_processor post_processor;
     lm_decoder decoder;
     lm_bert_path bert;
