@@ -1,0 +1,400 @@
+/* Every operation of the table against finite differences of its own forward, in the shapes that break things: odd
+ * widths, a row of one token, empty rows, an empty batch. An operation without a case here fails the test. */
+#include "unit.h"
+
+#include "graph/graph.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TOKENS = 9, SEQUENCES = 4, WIDTH = 6, OUT = 5, ROWS = 7, VOCAB = 1030, MOST = 3 };
+
+static const int32_t splits[SEQUENCES + 1] = {0, 3, 3, 4, 9};
+static const int32_t ids[TOKENS] = {1, 0, 6, 1, 3, 3, 2, 6, 6};
+static const int32_t zeros[TOKENS];
+static const lm_batch batch = {SEQUENCES, TOKENS, splits, ids, zeros, zeros};
+static const int32_t labels[TOKENS] = {3, 0, 4, -100, 1, 2, 2, -100, 4};
+static const int32_t words[TOKENS] = {3, 0, 1029, -100, 1024, 1023, 512, -100, 4};
+static const int32_t chosen[] = {0, 3, 4, 8};
+static const float row_weights[TOKENS] = {1, 0.5f, 2, 1, 0.25f, 1, 3, 1, 0.125f};
+static const float classes[TOKENS * WIDTH] = {1, 0, 1, 0.5f, 0, 1, 1, 1, 0, 0, 0.25f, 1, 0, 0, 0, 1, 1, 1};
+
+static lm_scope at(const char *name)
+{
+    return lm_in((lm_scope){""}, name);
+}
+
+/* ------------------------------------------------------------------ a case for each operation */
+
+typedef struct op_case {
+    const char *op;                       /* its name in the table */
+    const char *what;
+    lm_tensor *(*build)(lm_graph *g, lm_tensor **in);
+    int width[MOST];                      /* of the inputs, [TOKENS, width]; 0 ends them */
+    const char *params[3];
+    bool loss;                            /* the result is a loss already */
+    int every;                            /* check each so-manieth element of parameters; 0 = all */
+} op_case;
+
+static lm_tensor *embedding(lm_graph *g, lm_tensor **in)
+{
+    (void)in;
+    return lm_embedding(g, at("embedding"), batch.ids, &batch);
+}
+
+static lm_tensor *linear(lm_graph *g, lm_tensor **in)
+{
+    return lm_linear(g, at("linear"), in[0]);
+}
+
+static lm_tensor *linear_nobias(lm_graph *g, lm_tensor **in)
+{
+    return lm_linear(g, at("plain"), in[0]);
+}
+
+static lm_tensor *linear_twice(lm_graph *g, lm_tensor **in)
+{
+    return lm_add(g, lm_linear(g, at("linear"), in[0]), lm_linear(g, at("linear"), lm_scale(g, in[0], 0.5f)));
+}
+
+static lm_tensor *vocab_read(lm_graph *g, lm_tensor **in)
+{
+    lm_tensor *t = lm_vocab_linear(g, at("linear"), in[0]);
+    lm_tensor_read(g, t);
+    return t;
+}
+
+static lm_tensor *vocab_loss(lm_graph *g, lm_tensor **in)
+{
+    return lm_cross_entropy(g, lm_vocab_linear(g, at("vocab"), in[0]), words, row_weights, 0.1f, NULL);
+}
+
+static lm_tensor *two_losses(lm_graph *g, lm_tensor **in)
+{
+    lm_tensor *a = lm_cross_entropy(g, lm_vocab_linear(g, at("vocab"), in[0]), words, NULL, 0, NULL);
+    return lm_scale(g, lm_add(g, a, lm_cross_entropy(g, in[1], labels, NULL, 0, NULL)), 0.75f);
+}
+
+static lm_tensor *layer_norm(lm_graph *g, lm_tensor **in)
+{
+    return lm_layer_norm(g, at("norm"), in[0], 1e-5);
+}
+
+#define ACTIVATION(name, which)                                                                               \
+    static lm_tensor *name(lm_graph *g, lm_tensor **in)                                                       \
+    {                                                                                                         \
+        return lm_activate(g, in[0], which);                                                                  \
+    }
+ACTIVATION(gelu, LM_GELU)
+ACTIVATION(gelu_tanh, LM_GELU_TANH)
+ACTIVATION(relu, LM_RELU)
+ACTIVATION(silu, LM_SILU)
+ACTIVATION(tanh_of, LM_TANH)
+
+static lm_tensor *shared_input(lm_graph *g, lm_tensor **in) /* gradients that come in from several sides */
+{
+    lm_tensor *y = lm_add(g, lm_activate(g, in[0], LM_TANH), lm_scale(g, in[0], 2));
+    y = lm_add(g, y, y);
+    return lm_add(g, lm_layer_norm(g, at("norm"), y, 1e-5), lm_dropout(g, y, 0.25));
+}
+
+static lm_tensor *add(lm_graph *g, lm_tensor **in)
+{
+    return lm_add(g, in[0], in[1]);
+}
+
+static lm_tensor *scale(lm_graph *g, lm_tensor **in)
+{
+    return lm_scale(g, in[0], -1.5f);
+}
+
+static lm_tensor *dropout(lm_graph *g, lm_tensor **in)
+{
+    return lm_dropout(g, in[0], 0.4);
+}
+
+static lm_tensor *dropout_add(lm_graph *g, lm_tensor **in)
+{
+    return lm_dropout_add(g, in[0], in[1], 0.4);
+}
+
+static lm_tensor *attention(lm_graph *g, lm_tensor **in)
+{
+    return lm_attention(g, in[0], in[1], in[2], (lm_attn){.heads = 2});
+}
+
+static lm_tensor *attention_causal(lm_graph *g, lm_tensor **in)
+{
+    return lm_attention(g, in[0], in[1], in[2], (lm_attn){.heads = 3, .causal = true, .scale = 0.7, .dropout = 0.3});
+}
+
+static lm_tensor *attention_grouped(lm_graph *g, lm_tensor **in)
+{
+    return lm_attention(g, in[0], in[1], in[2], (lm_attn){.heads = 4, .kv_heads = 2, .dropout = 0.3});
+}
+
+static lm_tensor *attention_self(lm_graph *g, lm_tensor **in) /* one value three times */
+{
+    return lm_attention(g, in[0], in[0], in[0], (lm_attn){.heads = 2});
+}
+
+static lm_tensor *first_token(lm_graph *g, lm_tensor **in)
+{
+    return lm_first_token(g, in[0]);
+}
+
+static lm_tensor *gather_rows(lm_graph *g, lm_tensor **in)
+{
+    return lm_dropout(g, lm_gather_rows(g, in[0], chosen, 4), 0.2);
+}
+
+static lm_tensor *cross_entropy(lm_graph *g, lm_tensor **in)
+{
+    return lm_cross_entropy(g, in[0], labels, row_weights, 0.1f, NULL);
+}
+
+static lm_tensor *squared_error(lm_graph *g, lm_tensor **in)
+{
+    return lm_squared_error(g, in[0], classes, row_weights, NULL);
+}
+
+static lm_tensor *binary_cross_entropy(lm_graph *g, lm_tensor **in)
+{
+    return lm_binary_cross_entropy(g, in[0], classes, row_weights, NULL);
+}
+
+static const op_case cases[] = {
+    {"embedding", "with a padding row", embedding, {0}, {"embedding.weight"}, false, 0},
+    {"linear", "with bias", linear, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
+    {"linear", "without bias", linear_nobias, {WIDTH}, {"plain.weight"}, false, 0},
+    {"linear", "used twice", linear_twice, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
+    {"vocab_linear", "read", vocab_read, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
+    {"vocab_linear", "in the loss", vocab_loss, {WIDTH}, {"vocab.weight", "vocab.bias"}, true, 13},
+    {"vocab_linear", "in a sum of losses", two_losses, {WIDTH, OUT}, {"vocab.weight"}, true, 29},
+    {"layer_norm", "", layer_norm, {WIDTH}, {"norm.weight", "norm.bias"}, false, 0},
+    {"activate", "gelu", gelu, {WIDTH}, {0}, false, 0},
+    {"activate", "gelu_tanh", gelu_tanh, {WIDTH}, {0}, false, 0},
+    {"activate", "relu", relu, {WIDTH}, {0}, false, 0},
+    {"activate", "silu", silu, {WIDTH}, {0}, false, 0},
+    {"activate", "tanh", tanh_of, {WIDTH}, {0}, false, 0},
+    {"add", "", add, {WIDTH, WIDTH}, {0}, false, 0},
+    {"add", "shared input", shared_input, {WIDTH}, {"norm.weight"}, false, 0},
+    {"scale", "", scale, {WIDTH}, {0}, false, 0},
+    {"dropout", "", dropout, {WIDTH}, {0}, false, 0},
+    {"dropout_add", "", dropout_add, {WIDTH, WIDTH}, {0}, false, 0},
+    {"attention", "", attention, {WIDTH, WIDTH, WIDTH}, {0}, false, 0},
+    {"attention", "causal, scaled, dropout", attention_causal, {WIDTH, WIDTH, WIDTH}, {0}, false, 0},
+    {"attention", "grouped", attention_grouped, {8, 4, 4}, {0}, false, 0},
+    {"attention", "of one value", attention_self, {WIDTH}, {0}, false, 0},
+    {"first_token", "", first_token, {WIDTH}, {0}, false, 0},
+    {"gather_rows", "", gather_rows, {WIDTH}, {0}, false, 0},
+    {"cross_entropy", "", cross_entropy, {OUT}, {0}, true, 0},
+    {"squared_error", "", squared_error, {OUT}, {0}, true, 0},
+    {"binary_cross_entropy", "", binary_cross_entropy, {OUT}, {0}, true, 0},
+};
+
+enum { CASES = sizeof cases / sizeof *cases };
+
+/* ------------------------------------------------------------------ the check */
+
+static float spread(uint32_t *state) /* in (-1.5, 1.5) */
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (float)((double)(*state >> 8) / (1 << 24) * 3 - 1.5);
+}
+
+static lm_params *make_params(void)
+{
+    lm_params *p = lm_params_new();
+    lm_declare *d = lm_declare_begin(p);
+    lm_declare_embedding(d, at("embedding"), ROWS, WIDTH, 1, 3);
+    lm_declare_linear(d, at("linear"), WIDTH, OUT, 1);
+    lm_declare_linear_nobias(d, at("plain"), WIDTH, OUT, 1);
+    lm_declare_linear(d, at("vocab"), WIDTH, VOCAB, 1);
+    lm_declare_layer_norm(d, at("norm"), WIDTH);
+    lm_status st = LM_STATUS_INIT;
+    ck_assert(lm_declare_end(d, &st));
+    for (size_t i = 0; i < lm_params_count(p); i++) {
+        lm_param *q = lm_params_at(p, i);
+        uint32_t state = (uint32_t)i + 77;
+        ck_assert(lm_param_initialise(q, 1, &st) && lm_param_train(q, true, &st));
+        for (size_t e = 0; e < q->elements; e++)
+            q->value[e] = spread(&state);
+    }
+    return p;
+}
+
+typedef struct trial {
+    const op_case *c;
+    lm_graph *g;
+    lm_params *params;
+    float input[MOST][TOKENS * 8];
+    lm_tensor *in[MOST];
+} trial;
+
+/* The loss of a trial in double: the case's own, or the squares of the differences from 0.1, 0.2 ... */
+static double run(trial *t, bool backward)
+{
+    lm_graph_begin(t->g, &batch, (lm_step){.training = true, .seed = 5, .optimiser_step = 3});
+    for (int i = 0; i < MOST && t->c->width[i]; i++)
+        t->in[i] = lm_graph_input(t->g, t->input[i], TOKENS, t->c->width[i], true);
+    lm_tensor *y = t->c->build(t->g, t->in);
+    lm_status st = LM_STATUS_INIT;
+    if (t->c->loss) {
+        if (backward)
+            lm_graph_backward(t->g, y, 1);
+        double loss = *lm_tensor_read(t->g, y);
+        ck_assert_msg(lm_graph_end(t->g, &st), "%s", st.message);
+        return loss;
+    }
+    float target[TOKENS * 8];
+    for (int i = 0; i < y->rows * y->width; i++)
+        target[i] = 0.1f * (float)(i % 7);
+    const float *value = lm_tensor_read(t->g, y);
+    double loss = 0;
+    for (int i = 0; i < y->rows * y->width; i++)
+        loss += ((double)value[i] - target[i]) * ((double)value[i] - target[i]);
+    if (backward)
+        lm_graph_backward(t->g, lm_squared_error(t->g, y, target, NULL, NULL), 1);
+    ck_assert_msg(lm_graph_end(t->g, &st), "%s", st.message);
+    return loss;
+}
+
+static void compare(trial *t, const char *name, float *value, const float *grad, size_t n, size_t step)
+{
+    double scale_of = 1e-3, h = t->c->loss ? 2e-2 : 5e-3; /* a loss is one float: its last bits limit h */
+    for (size_t i = 0; i < n; i++)
+        scale_of = fmax(scale_of, fabs(grad[i]));
+    for (size_t i = 0; i < n; i += step) {
+        float old = value[i];
+        value[i] = (float)(old + h);
+        double up = value[i], above = run(t, false);
+        value[i] = (float)(old - h);
+        double down = value[i], below = run(t, false), slope = (above - below) / (up - down);
+        value[i] = old;
+        ck_assert_msg(fabs(slope - grad[i]) < 4e-3 * scale_of, "%s (%s): d %s[%zu] is %g, by differences %g", t->c->op,
+                      t->c->what, name, i, (double)grad[i], slope);
+    }
+}
+
+static void check_case(const op_case *c, lm_params *params)
+{
+    trial t = {.c = c, .params = params, .g = lm_graph_new(params)};
+    float *grads[MOST];
+    uint32_t state = 99;
+    for (int i = 0; i < MOST; i++)
+        for (size_t e = 0; e < TOKENS * 8; e++)
+            t.input[i][e] = spread(&state);
+    for (size_t i = 0; i < lm_params_count(params); i++)
+        memset(lm_params_at(params, i)->grad, 0, lm_params_at(params, i)->elements * sizeof(float));
+    run(&t, true);
+    for (int i = 0; i < MOST && c->width[i]; i++) {
+        size_t n = (size_t)TOKENS * (size_t)c->width[i];
+        ck_assert_ptr_nonnull(t.in[i]->grad);
+        grads[i] = malloc(n * sizeof(float));
+        memcpy(grads[i], t.in[i]->grad, n * sizeof(float));
+    }
+    for (int i = 0; i < MOST && c->width[i]; i++) {
+        compare(&t, "input", t.input[i], grads[i], (size_t)TOKENS * (size_t)c->width[i], 1);
+        free(grads[i]);
+    }
+    for (int i = 0; i < 3 && c->params[i]; i++) {
+        lm_param *p = lm_params_find(params, c->params[i]);
+        if (p->padding_row >= 0) { /* its look-ups train nothing */
+            for (int j = 0; j < WIDTH; j++)
+                ck_assert_float_eq(p->grad[p->padding_row * WIDTH + j], 0);
+            memset(p->value + p->padding_row * WIDTH, 0, WIDTH * sizeof(float));
+            continue;
+        }
+        compare(&t, c->params[i], p->value, p->grad, p->elements, c->every ? (size_t)c->every : 1);
+    }
+    lm_graph_free(t.g);
+}
+
+START_TEST(gradients)
+{
+    lm_params *p = make_params();
+    check_case(&cases[_i], p);
+    lm_params_free(p);
+}
+END_TEST
+
+/* The embedding's rows but the padding one, each against the sum of what reaches it. */
+START_TEST(embedding_rows)
+{
+    lm_params *p = make_params();
+    trial t = {.c = &cases[0], .params = p, .g = lm_graph_new(p)};
+    run(&t, true);
+    lm_param *e = lm_params_find(p, "embedding.weight");
+    for (size_t row = 0; row < ROWS; row++)
+        if ((int)row != e->padding_row)
+            compare(&t, "embedding.weight", e->value + row * WIDTH, e->grad + row * WIDTH, WIDTH, 1);
+    lm_graph_free(t.g);
+    lm_params_free(p);
+}
+END_TEST
+
+START_TEST(every_operation_is_checked)
+{
+    for (size_t i = 0; lm_op_at(i); i++) {
+        const lm_op *op = lm_op_at(i);
+        bool found = false;
+        ck_assert_ptr_nonnull(op->forward);
+        ck_assert_ptr_nonnull(op->backward);
+        for (size_t c = 0; c < CASES; c++)
+            found |= strcmp(cases[c].op, op->name) == 0;
+        ck_assert_msg(found, "operation %s has no case in check_gradients.c", op->name);
+    }
+}
+END_TEST
+
+/* Each operation on no tokens at all: nothing happens, and nothing is trained. */
+START_TEST(empty_batch)
+{
+    static const int32_t none[3] = {0, 0, 0};
+    for (int rows = 0; rows < 3; rows++) {
+        lm_params *p = make_params();
+        lm_graph *g = lm_graph_new(p);
+        lm_batch nothing = {rows, 0, none, ids, zeros, zeros};
+        const op_case *c = &cases[_i];
+        lm_tensor *in[MOST] = {NULL};
+        float value[1] = {0};
+        lm_status st = LM_STATUS_INIT;
+        lm_graph_begin(g, &nothing, (lm_step){.training = true});
+        for (int i = 0; i < MOST && c->width[i]; i++)
+            in[i] = lm_graph_input(g, value, 0, c->width[i], true);
+        bool skip = c->build == gather_rows || c->build == embedding;
+        if (!skip) {
+            lm_tensor *y = c->build(g, in);
+            float target[3 * 8] = {0};
+            lm_tensor *loss = c->loss ? y : lm_squared_error(g, y, target, NULL, NULL);
+            lm_graph_backward(g, loss, 1);
+            ck_assert_float_eq(*lm_tensor_read(g, loss), 0);
+        } else {
+            lm_tensor *y = lm_embedding(g, at("embedding"), ids, &nothing);
+            y = lm_gather_rows(g, y, chosen, 0);
+            ck_assert_int_eq(y->rows, 0);
+            lm_graph_backward(g, lm_squared_error(g, y, value, NULL, NULL), 1);
+        }
+        ck_assert_msg(lm_graph_end(g, &st), "%s (%s): %s", c->op, c->what, st.message);
+        lm_graph_free(g);
+        lm_params_free(p);
+    }
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("gradients");
+    TCase *t = tcase_create("table");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, every_operation_is_checked);
+    tcase_add_loop_test(t, gradients, 0, CASES);
+    tcase_add_test(t, embedding_rows);
+    tcase_add_loop_test(t, empty_batch, 0, CASES);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+UNIT_MAIN(suite)
