@@ -15,7 +15,7 @@ for program in ${lm_programs:?run by make check}; do
     COLUMNS=60 "$program" --help | awk 'length($0) > 100 { exit 1 }' || fail_ "$program --help does not wrap"
 
     # whatever option is in --help is in the completions and in the page, and the other way round
-    sed -nE 's/^ +(-[a-zA-Z0-9], )?--([a-z0-9-]+).*/\2/p' help | sort >named
+    sed -nE 's/^ {2,6}(-[a-zA-Z0-9], )?--([a-z0-9-]+).*/\2/p' help | sort >named
     test -s named || fail_ "$program --help names no options"
     page=$abs_top_builddir/man/$program.1
     test -s "$page" || fail_ "$page was not built"
@@ -66,7 +66,7 @@ for program in ${lm_programs:?run by make check}; do
     refuses_ 2 "'sometimes' is none of auto, always, never" "$program" --progress sometimes </dev/null
     test "$(wc -l <err)" = 1 || fail_ "$program: a message is one line"
     # hyphens and underscores, prefixes, the end of options
-    "$program" --progress=never --ver >version2
+    "$program" --progress=never --vers >version2
     compare_ version version2
 
     # outputs that cannot be written

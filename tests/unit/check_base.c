@@ -70,6 +70,7 @@ static Suite *suite(void)
     suite_add_tcase(s, c);
     suite_add_tcase(s, base_numbers_and_text());
     suite_add_tcase(s, base_files());
+    suite_add_tcase(s, base_options());
     return s;
 }
 

@@ -6,5 +6,6 @@
 
 TCase *base_numbers_and_text(void);
 TCase *base_files(void);
+TCase *base_options(void);
 
 #endif
