@@ -1,0 +1,343 @@
+#include "train/data.h"
+
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/signals.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+/* Rows that are read as they come: the window in hand, and where the next row of it stands. */
+typedef struct block {
+    lm_spool *spool;
+    lm_order *order;          /* of its rows, as one step */
+    const uint32_t *rows;     /* in their order */
+    uint32_t count, next;
+    uint64_t first_row;       /* its first row's number in the input */
+} block;
+
+/* One row of the step that is being put together. */
+typedef struct pick {
+    const lm_spool *spool;
+    uint64_t row, number;
+    uint32_t length;
+    int64_t place;
+} pick;
+
+struct lm_data {
+    lm_data_options how;
+    lm_input *input;
+    lm_lms_reader *reader;
+    size_t next_input;
+    char *name;               /* of the input in hand */
+    lm_tokenizer_info tokenizer;
+    json_t *preamble;         /* that tokenizer points into */
+    lm_spool *spool;
+    lm_order *order;
+    uint64_t steps;
+    block now, before;        /* streaming */
+    uint64_t rows_read, blocks_read, digest, next_step;
+    pick *picks;
+};
+
+/* ------------------------------------------------------------------ inputs */
+
+static void close_input(lm_data *d)
+{
+    lm_lms_reader_free(d->reader);
+    lm_input_close(d->input);
+    d->reader = NULL;
+    d->input = NULL;
+}
+
+static bool same_tokenizer(lm_data *d, json_t *preamble, lm_status *st)
+{
+    lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
+    if (!lm_tokenizer_info_read(preamble, &info, st))
+        return lm_fail_prefix(st, d->name);
+    if (!d->preamble) {
+        d->preamble = json_incref(preamble);
+        d->tokenizer = info;
+    } else if (info.present && d->tokenizer.present && info.xxh3 != d->tokenizer.xxh3) {
+        return lm_fail(st, LM_FAILED, "%s: its tokens are of another tokenizer than those before it: use one for all",
+                       d->name);
+    }
+    return true;
+}
+
+/* Opens the next input; *end where there is none. */
+static bool open_next(lm_data *d, bool *end, lm_status *st)
+{
+    const lm_strings *names = d->how.inputs;
+    size_t count = names && names->count ? names->count : 1;
+    close_input(d);
+    *end = d->next_input >= count;
+    if (*end)
+        return true;
+    const char *path = names && names->count ? names->items[d->next_input] : "-";
+    d->next_input++;
+    if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO))
+        return lm_fail(st, LM_USAGE, "tokens are read from standard input, which is a terminal: pipe them in "
+                       "(tok -m MODEL FILE | ...), or name a file");
+    d->input = lm_input_open(path, st);
+    if (!d->input)
+        return false;
+    free(d->name);
+    d->name = lm_strdup(lm_input_name(d->input));
+    d->reader = lm_lms_reader_new(d->input, st);
+    if (!d->reader)
+        return false;
+    if (lm_lms_reader_kind(d->reader) != LM_KIND_TOKENS)
+        return lm_fail(st, LM_FAILED, "%s: a stream of another kind than tokens: make them with tok -m MODEL",
+                       d->name);
+    return same_tokenizer(d, lm_lms_reader_preamble(d->reader), st);
+}
+
+/* The next record of all inputs; *end where there is none. */
+static bool next_record(lm_data *d, lm_record *record, bool *end, lm_status *st)
+{
+    *end = false;
+    while (d->reader) {
+        if (!lm_signal_check(st))
+            return false;
+        int got = lm_lms_next(d->reader, record, st);
+        if (got < 0)
+            return false;
+        if (got > 0 && record->flush)
+            continue;
+        if (got > 0)
+            return same_tokenizer(d, lm_lms_reader_preamble(d->reader), st);
+        if (!open_next(d, end, st))
+            return false;
+    }
+    *end = true;
+    return true;
+}
+
+/* ------------------------------------------------------------------ spooled */
+
+static lm_spool *new_spool(const lm_data *d, const char *file, lm_status *st)
+{
+    lm_spool_options options = {.memory = d->how.memory, .file = file, .keep = LM_TRAINING_COLUMNS, .uniform = false};
+    return lm_spool_new(&options, st);
+}
+
+static bool fill_spool(lm_data *d, lm_spool *spool, lm_status *st)
+{
+    bool end = false;
+    lm_record record;
+    uint64_t rows = 0;
+    lm_progress_begin("reading", "rows", 0);
+    while (next_record(d, &record, &end, st) && !end && lm_spool_add(spool, &record, st))
+        lm_progress_update(rows += (uint64_t)record.n, NULL);
+    lm_progress_end();
+    return lm_ok(st) && lm_spool_finish(spool, d->preamble, st);
+}
+
+static bool read_all(lm_data *d, lm_status *st)
+{
+    const char *file = d->how.spool_file;
+    /* under its own name only when it is whole: a resume must not take half an input for all of it */
+    char *partial = file ? lm_format("%s.part", file) : NULL;
+    d->spool = new_spool(d, partial, st);
+    bool ok = d->spool && fill_spool(d, d->spool, st);
+    if (ok && partial && rename(partial, file) != 0)
+        ok = lm_fail_errno(st, LM_FAILED, "%s: cannot be given its name", file);
+    if (!ok && partial)
+        unlink(partial);
+    free(partial);
+    return ok;
+}
+
+bool lm_data_load(lm_data *d, lm_status *st)
+{
+    if (d->how.streaming)
+        return true;
+    if (!d->spool && !read_all(d, st))
+        return false;
+    close_input(d);
+    uint64_t rows = lm_spool_rows(d->spool);
+    if (rows == 0)
+        return lm_fail(st, LM_FAILED, "%s: no rows: there is nothing to train on", d->name ? d->name : "the spool");
+    if (rows > UINT32_MAX - 1)
+        return lm_fail(st, LM_FAILED, "%" PRIu64 " rows, and at most %" PRIu32 " can be shuffled: train in one pass "
+                       "(--epochs 1 --shuffle-window 100k)", rows, UINT32_MAX - 1);
+    d->order = lm_order_new((uint32_t)rows, d->how.rows_per_step, d->how.shuffle, d->how.by_length,
+                            lm_spool_lengths(d->spool), d->how.seed);
+    d->steps = lm_order_steps(d->order);
+    d->digest = lm_spool_digest(d->spool);
+    return true;
+}
+
+bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st)
+{
+    uint64_t rows = d->spool ? lm_spool_rows(d->spool) : 0;
+    for (uint64_t i = 0; i < rows; i++) {
+        lm_tokens_row row;
+        lm_spool_row(d->spool, i, &row);
+        if (!lm_targets_check(t, &row, i, st))
+            return lm_fail_prefix(st, d->name ? d->name : "the spool");
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ streaming */
+
+static void free_block(block *b)
+{
+    lm_spool_free(b->spool);
+    lm_order_free(b->order);
+    memset(b, 0, sizeof *b);
+}
+
+/* Reads the next window; the one before it stays until the step is whole, since a step may take rows of both. */
+static bool next_block(lm_data *d, bool *end, lm_status *st)
+{
+    free_block(&d->before);
+    d->before = d->now;
+    memset(&d->now, 0, sizeof d->now);
+    block *b = &d->now;
+    b->spool = new_spool(d, NULL, st);
+    uint64_t rows = 0, wanted = d->how.window > d->how.rows_per_step ? d->how.window : d->how.rows_per_step;
+    lm_record record;
+    *end = false;
+    while (b->spool && rows < wanted && next_record(d, &record, end, st) && !*end
+           && lm_spool_add(b->spool, &record, st))
+        rows += (uint64_t)record.n;
+    if (!lm_ok(st) || !lm_spool_finish(b->spool, NULL, st))
+        return false;
+    *end = rows == 0;
+    b->first_row = d->rows_read;
+    d->rows_read += rows;
+    uint64_t both[2] = {d->digest, lm_spool_digest(b->spool)};
+    d->digest = rows ? XXH3_64bits(both, sizeof both) : d->digest;
+    b->order = lm_order_new((uint32_t)rows, (uint32_t)rows, d->how.shuffle && d->how.window > 1, false,
+                            lm_spool_lengths(b->spool), d->how.seed);
+    b->rows = rows ? lm_order_step(b->order, d->blocks_read++, 0, &b->count) : NULL;
+    return true;
+}
+
+static bool pick_streaming(lm_data *d, uint32_t *count, lm_status *st)
+{
+    bool end = false;
+    for (*count = 0; *count < d->how.rows_per_step;) {
+        if (d->now.next >= d->now.count) {
+            if (!next_block(d, &end, st))
+                return false;
+            if (end)
+                return true;
+        }
+        uint32_t row = d->now.rows[d->now.next++];
+        d->picks[*count] = (pick){d->now.spool, row, d->now.first_row + row, lm_spool_lengths(d->now.spool)[row],
+                                  *count};
+        ++*count;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ steps */
+
+static int longest_first(const void *a, const void *b)
+{
+    const pick *x = a, *y = b;
+    if (x->length != y->length)
+        return x->length > y->length ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+static void pick_spooled(lm_data *d, uint64_t step, uint32_t *count)
+{
+    const uint32_t *rows = lm_order_step(d->order, step / d->steps, step % d->steps, count);
+    const uint32_t *lengths = lm_spool_lengths(d->spool);
+    for (uint32_t i = 0; i < *count; i++)
+        d->picks[i] = (pick){d->spool, rows[i], rows[i], lengths[rows[i]], i};
+}
+
+bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_rows *out, bool *end, lm_status *st)
+{
+    uint32_t count;
+    if (!d->how.streaming)
+        pick_spooled(d, step, &count);
+    else if (!pick_streaming(d, &count, st))
+        return false;
+    *end = count == 0;
+    if (*end || !targets)
+        return true;
+    qsort(d->picks, count, sizeof *d->picks, longest_first);
+    int64_t tokens = 0;
+    for (uint32_t i = 0; i < count; i++)
+        tokens += d->picks[i].length;
+    if (tokens > INT32_MAX / 2)
+        return lm_fail(st, LM_FAILED, "a step of %" PRId64 " tokens: lower --batch-size", tokens);
+    lm_step_rows_begin(out, targets, (int)count, tokens);
+    for (uint32_t i = 0; i < count; i++) {
+        const pick *p = &d->picks[i];
+        lm_tokens_row row;
+        lm_spool_row(p->spool, p->row, &row);
+        if (d->how.streaming && !lm_targets_check(targets, &row, p->number, st))
+            return lm_fail_prefix(st, d->name);
+        if (!lm_step_rows_add(out, targets, &row, d->how.streaming ? 0 : step / d->steps, p->number, p->place, st))
+            return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ life */
+
+lm_data *lm_data_open(const lm_data_options *options, lm_status *st)
+{
+    lm_data *d = lm_calloc(1, sizeof *d);
+    d->how = *options;
+    d->tokenizer = (lm_tokenizer_info)LM_TOKENIZER_INFO_NONE;
+    d->picks = lm_malloc(options->rows_per_step, sizeof *d->picks);
+    bool end;
+    if (options->spool_file && access(options->spool_file, F_OK) == 0) {
+        d->spool = lm_spool_reopen(options->spool_file, NULL, st);
+        d->name = lm_strdup(options->spool_file);
+        if (d->spool && lm_spool_preamble(d->spool))
+            same_tokenizer(d, lm_spool_preamble(d->spool), st);
+    } else {
+        open_next(d, &end, st);
+    }
+    if (lm_ok(st))
+        return d;
+    lm_data_free(d);
+    return NULL;
+}
+
+void lm_data_free(lm_data *d)
+{
+    if (!d)
+        return;
+    close_input(d);
+    free_block(&d->now);
+    free_block(&d->before);
+    lm_order_free(d->order);
+    lm_spool_free(d->spool);
+    json_decref(d->preamble);
+    free(d->picks);
+    free(d->name);
+    free(d);
+}
+
+const lm_tokenizer_info *lm_data_tokenizer(const lm_data *d)
+{
+    return &d->tokenizer;
+}
+
+const lm_spool *lm_data_spool(const lm_data *d)
+{
+    return d->spool;
+}
+
+uint64_t lm_data_steps(const lm_data *d)
+{
+    return d->steps;
+}
+
+uint64_t lm_data_digest(const lm_data *d)
+{
+    return d->digest;
+}

@@ -1,0 +1,136 @@
+#include "train/options.h"
+
+#include "base/memory.h"
+#include "train/schedule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const lm_train_options LM_TRAIN_DEFAULTS = {
+    .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .warmup_ratio = 0.1, .warmup_steps = -1,
+    .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_grad_norm = 1, .dropout = -1,
+    .shuffle = true, .keep = 2, .logging_steps = 100,
+};
+
+static void append(lm_option *table, size_t *n, const lm_option *entries)
+{
+    for (const lm_option *e = entries; e->name; e++) {
+        if (*n + 1 >= LM_TRAIN_OPTION_MAX)
+            abort(); /* the table is ours: raise the constant */
+        table[(*n)++] = *e;
+    }
+}
+
+#define GROUP(title)                      {.name = title, .type = LM_OPT_GROUP}
+#define FLAG(long_name, field, ...)       {.name = long_name, .type = LM_OPT_FLAG, .target = &o->field, __VA_ARGS__}
+#define OPTION(long_name, kind, field, shows, ...)                                                            \
+    {.name = long_name, .type = kind, .target = &o->field, .value = shows, __VA_ARGS__}
+
+static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
+{
+    const lm_option entries[] = {
+        GROUP("Training"),
+        OPTION("epochs", LM_OPT_FLOAT, epochs, "N", .letter = 'e', .min = 0, .max = 1e6,
+               .aliases = "num_train_epochs", .help = "times that every row is read"),
+        OPTION("max-steps", LM_OPT_COUNT, max_steps, "N", .shown = "as many as the epochs take",
+               .help = "optimiser steps, whatever --epochs says"),
+        OPTION("batch-size", LM_OPT_COUNT, batch_size, "N", .letter = 'b', .min = 1, .max = 1e6,
+               .aliases = "per_device_train_batch_size train_batch_size", .help = "rows of a batch"),
+        OPTION("gradient-accumulation", LM_OPT_COUNT, accumulation, "N", .min = 1, .max = 1e6,
+               .aliases = "gradient_accumulation_steps accum", .help = "batches of an optimiser step"),
+        OPTION("learning-rate", LM_OPT_FLOAT, learning_rate, "RATE", .min = 0, .max = 1e3, .aliases = "lr",
+               .help = "rate at the top of the schedule"),
+        OPTION("schedule", LM_OPT_CHOICE, schedule, "NAME", .choices = lm_schedule_names,
+               .aliases = "lr_scheduler_type", .help = "how the rate falls after the warm-up"),
+        OPTION("warmup-ratio", LM_OPT_FLOAT, warmup_ratio, "SHARE", .min = 0, .max = 1,
+               .help = "share of the steps during which the rate grows from 0"),
+        OPTION("warmup-steps", LM_OPT_COUNT, warmup_steps, "N", .shown = "by --warmup-ratio",
+               .help = "the same in steps"),
+        OPTION("weight-decay", LM_OPT_FLOAT, weight_decay, "X", .min = 0, .max = 1e3,
+               .help = "decoupled weight decay; none on biases and norms"),
+        OPTION("max-grad-norm", LM_OPT_FLOAT, max_grad_norm, "X", .min = 0, .max = 1e9,
+               .help = "gradients are scaled down to this global norm; 0 leaves them"),
+        OPTION("adam-beta1", LM_OPT_FLOAT, beta1, "X", .min = 0, .max = 0.999999,
+               .help = "decay of the mean of gradients"),
+        OPTION("adam-beta2", LM_OPT_FLOAT, beta2, "X", .min = 0, .max = 0.99999999,
+               .help = "decay of the mean of their squares"),
+        OPTION("adam-epsilon", LM_OPT_FLOAT, epsilon, "X", .min = 0, .max = 1,
+               .help = "added to the denominator"),
+        FLAG("adam-no-bias-correction", no_bias_correction, .help = "as Google's BERT trains: no correction of the "
+             "means at the start"),
+        OPTION("dropout", LM_OPT_FLOAT, dropout, "P", .min = 0, .max = 0.99, .shown = "the model's own",
+               .help = "dropout everywhere in the model, and in its config.json"),
+        FLAG("shuffle", shuffle, .help = "read the rows of each epoch in a new random order"),
+        OPTION("shuffle-window", LM_OPT_COUNT, shuffle_window, "N", .shown = "all rows",
+               .help = "shuffle within so many rows only; one epoch is then trained as it arrives, without a spool"),
+        FLAG("group-by-length", by_length, .help = "put rows of like length into one batch"),
+        OPTION("micro-tokens", LM_OPT_COUNT, micro_tokens, "N", .shown = "2048, or what --memory allows",
+               .help = "tokens of one forward pass; a step is cut into as many as it takes, with the same result"),
+        {0},
+    };
+    append(table, n, entries);
+}
+
+static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
+{
+    const lm_option entries[] = {
+        GROUP("Tokenizer"),
+        OPTION("tokenizer", LM_OPT_DIR, tokenizer, "DIR", .aliases = "tokenizer_name",
+               .shown = "the model's, else the one that the stream names",
+               .help = "where the tokenizer files of the new model come from"),
+        FLAG("force", force, .help = "train although the tokens were made with another tokenizer"),
+        GROUP("Evaluation"),
+        OPTION("eval", LM_OPT_FILE, eval, "FILE", .aliases = "validation_file",
+               .help = "a stream of tokens to evaluate on"),
+        OPTION("eval-steps", LM_OPT_COUNT, eval_steps, "N", .shown = "after each epoch",
+               .help = "evaluate every so many steps, and at the end"),
+        FLAG("keep-best", keep_best, .aliases = "load_best_model_at_end",
+             .help = "write the weights of the best evaluation (by loss) instead of the last ones"),
+        GROUP("Checkpoints"),
+        OPTION("checkpoint", LM_OPT_DIR, checkpoint, "DIR",
+               .help = "keep checkpoints, and the spooled input, in this directory"),
+        OPTION("save-steps", LM_OPT_COUNT, save_steps, "N", .shown = "after each epoch",
+               .help = "steps between checkpoints"),
+        OPTION("keep", LM_OPT_COUNT, keep, "N", .aliases = "save_total_limit",
+               .help = "checkpoints that are kept; 0 keeps all"),
+        FLAG("resume", resume, .help = "go on from the newest whole checkpoint, if there is one"),
+        OPTION("max-time", LM_OPT_DURATION, max_time, "TIME",
+               .help = "stop after so long with a checkpoint and status 5; --resume goes on"),
+        GROUP("Resources and reports"),
+        OPTION("memory", LM_OPT_SIZE, memory, "SIZE", .shown = "no limit",
+               .help = "stay within this much memory, or refuse before work starts"),
+        FLAG("plan", plan, .help = "say what the run would take (parameters, memory, FLOPs, time), and stop"),
+        OPTION("logging-steps", LM_OPT_COUNT, logging_steps, "N", .min = 1, .max = 1e9,
+               .help = "steps between two lines of the log; at first after 1, 2, 4, 8 ..."),
+        {0},
+    };
+    append(table, n, entries);
+}
+
+void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option *table)
+{
+    size_t n = 0;
+    memset(table, 0, LM_TRAIN_OPTION_MAX * sizeof *table);
+    append(table, &n, own);
+    training_entries(o, table, &n);
+    other_entries(o, table, &n);
+}
+
+bool lm_train_options_check(const lm_train_options *o, lm_status *st)
+{
+    if (o->resume && !o->checkpoint)
+        return lm_fail(st, LM_USAGE, "--resume: no checkpoints to go on from: give --checkpoint DIR");
+    if (o->max_time > 0 && !o->checkpoint)
+        return lm_fail(st, LM_USAGE, "--max-time stops with a checkpoint: give --checkpoint DIR");
+    if (o->save_steps > 0 && !o->checkpoint)
+        return lm_fail(st, LM_USAGE, "--save-steps: nowhere to save: give --checkpoint DIR");
+    if ((o->eval_steps > 0 || o->keep_best) && !o->eval)
+        return lm_fail(st, LM_USAGE, "%s: nothing to evaluate on: give --eval FILE",
+                       o->keep_best ? "--keep-best" : "--eval-steps");
+    if (o->batch_size * o->accumulation > 1 << 24)
+        return lm_fail(st, LM_USAGE, "a step of %lld rows: lower --batch-size or --gradient-accumulation",
+                       (long long)(o->batch_size * o->accumulation));
+    if (o->max_steps == 0 && o->epochs <= 0)
+        return lm_fail(st, LM_USAGE, "--epochs 0: nothing to do: give a number above 0");
+    return true;
+}

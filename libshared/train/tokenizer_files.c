@@ -1,0 +1,147 @@
+#include "train/tokenizer_files.h"
+
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "text/tokenizer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt",
+                                    "vocab.json", "merges.txt", "added_tokens.json", "spiece.model", "tokenizer.model",
+                                    "sentencepiece.bpe.model", "chat_template.jinja", NULL};
+/* A directory with one of these holds a tokenizer. */
+static const char *const vocabularies[] = {"tokenizer.json", "vocab.txt", "vocab.json", "spiece.model",
+                                           "tokenizer.model", "sentencepiece.bpe.model", NULL};
+
+static bool is_directory(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+static bool holds_tokenizer(const char *path)
+{
+    if (!path || access(path, R_OK) != 0)
+        return false;
+    if (!is_directory(path))
+        return true;
+    bool found = false;
+    for (int i = 0; vocabularies[i] && !found; i++) {
+        char *file = lm_format("%s/%s", path, vocabularies[i]);
+        found = access(file, R_OK) == 0;
+        free(file);
+    }
+    return found;
+}
+
+static void add_special(lm_tokenizer_source *s, int id)
+{
+    for (int i = 0; i < s->special_count; i++)
+        if (s->special[i] == id)
+            return;
+    if (id >= 0 && s->special_count < (int)(sizeof s->special / sizeof *s->special))
+        s->special[s->special_count++] = id;
+}
+
+static void take_info(lm_tokenizer_source *s, const lm_tokenizer_info *info)
+{
+    s->size = info->vocab_size > 0 && info->vocab_size < INT32_MAX ? (int)info->vocab_size : 0;
+    s->mask_id = info->mask_id;
+    const int ids[] = {info->pad_id, info->cls_id, info->sep_id, info->mask_id,
+                       info->unk_id, info->bos_id, info->eos_id};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        add_special(s, ids[i]);
+}
+
+static void take_roles(lm_tokenizer_source *s, const lm_tokenizer *t)
+{
+    static const char *const roles[] = {"pad", "cls", "sep", "mask", "unk", "bos", "eos"};
+    s->size = lm_tokenizer_size(t);
+    s->mask_id = lm_tokenizer_role(t, "mask");
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        add_special(s, lm_tokenizer_role(t, roles[i]));
+}
+
+/* Opens the tokenizer at `path` and holds it against the stream's. */
+static bool compare(lm_tokenizer_source *s, const char *path, const lm_tokenizer_info *info, bool force, lm_status *st)
+{
+    lm_tokenizer *t = lm_tokenizer_open(path, st);
+    if (!t)
+        return false;
+    uint64_t digest = lm_tokenizer_digest(t), behaviour = lm_tokenizer_behaviour(t);
+    take_roles(s, t);
+    lm_tokenizer_free(t);
+    if (info->has_xxh3 && digest != info->xxh3) {
+        if (!force)
+            return lm_fail(st, LM_FAILED, "%s: its vocabulary (%016" PRIx64 ") is not the one that the tokens were made "
+                           "with (%016" PRIx64 "): make them with tok -m %s, or insist with --force", path, digest,
+                           info->xxh3, path);
+        lm_warn("%s: the tokens were made with another vocabulary", path);
+    } else if (info->has_behaviour && behaviour != info->behaviour) {
+        lm_warn("%s: the tokens were made with the same vocabulary but other rules (normaliser, template)", path);
+    }
+    return true;
+}
+
+bool lm_tokenizer_source_find(lm_tokenizer_source *out, const char *option, const char *model,
+                              const lm_tokenizer_info *info, bool force, lm_status *st)
+{
+    memset(out, 0, sizeof *out);
+    out->mask_id = -1;
+    const char *path = NULL;
+    if (option) {
+        if (!holds_tokenizer(option))
+            return lm_fail(st, LM_FAILED, "%s: no tokenizer there: name a directory with tokenizer.json or vocab.txt",
+                           option);
+        path = option;
+    } else if (holds_tokenizer(model)) {
+        path = model;
+    } else if (info->present && holds_tokenizer(info->path)) {
+        path = info->path;
+    }
+    if (!info->present)
+        lm_warn("the stream does not say which tokenizer made it: its ids are taken as they are");
+    if (path) {
+        out->path = lm_strdup(path);
+        return compare(out, path, info, force, st);
+    }
+    if (info->present && info->path)
+        return lm_fail(st, LM_FAILED, "%s: the tokenizer that made the tokens is not there, and the model needs its "
+                       "files: name it with --tokenizer DIR", info->path);
+    if (info->present)
+        return lm_fail(st, LM_FAILED, "the stream does not say where its tokenizer is, and the model needs its files: "
+                       "name it with --tokenizer DIR");
+    take_info(out, info);
+    return true;
+}
+
+void lm_tokenizer_source_free(lm_tokenizer_source *s)
+{
+    free(s->path);
+    s->path = NULL;
+}
+
+bool lm_tokenizer_source_copy(const lm_tokenizer_source *s, const char *dir, lm_status *st)
+{
+    if (!s->path)
+        return true;
+    if (!is_directory(s->path)) {
+        lm_tokenizer *t = lm_tokenizer_open(s->path, st);
+        bool ok = t && lm_tokenizer_save(t, dir, st);
+        lm_tokenizer_free(t);
+        return ok;
+    }
+    for (int i = 0; files[i] && lm_ok(st); i++) {
+        char *from = lm_format("%s/%s", s->path, files[i]), *to = lm_format("%s/%s", dir, files[i]);
+        if (access(from, F_OK) == 0)
+            lm_file_copy(from, to, st);
+        free(from);
+        free(to);
+    }
+    return lm_ok(st);
+}
