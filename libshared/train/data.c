@@ -332,6 +332,13 @@ const lm_spool *lm_data_spool(const lm_data *d)
     return d->spool;
 }
 
+lm_spool *lm_data_take_spool(lm_data *d)
+{
+    lm_spool *spool = d->spool;
+    d->spool = NULL;
+    return spool;
+}
+
 uint64_t lm_data_steps(const lm_data *d)
 {
     return d->steps;

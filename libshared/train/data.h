@@ -34,6 +34,8 @@ const lm_tokenizer_info *lm_data_tokenizer(const lm_data *d);
 bool lm_data_load(lm_data *d, lm_status *st);
 /* All rows, in any order; NULL while streaming. */
 const lm_spool *lm_data_spool(const lm_data *d);
+/* The same, given away: the caller frees it, and d is good for nothing else. */
+lm_spool *lm_data_take_spool(lm_data *d);
 uint64_t lm_data_steps(const lm_data *d);     /* optimiser steps of an epoch; 0 while streaming */
 bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st); /* every spooled row */
 /* The rows of optimiser step `step` (from 0, over all epochs; streaming: each once, in order), with their targets;

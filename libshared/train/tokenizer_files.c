@@ -1,8 +1,8 @@
 #include "train/tokenizer_files.h"
 
-#include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/model.h"
 #include "text/tokenizer.h"
 
 #include <inttypes.h>
@@ -11,9 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt",
-                                    "vocab.json", "merges.txt", "added_tokens.json", "spiece.model", "tokenizer.model",
-                                    "sentencepiece.bpe.model", "chat_template.jinja", NULL};
 /* A directory with one of these holds a tokenizer. */
 static const char *const vocabularies[] = {"tokenizer.json", "vocab.txt", "vocab.json", "spiece.model",
                                            "tokenizer.model", "sentencepiece.bpe.model", NULL};
@@ -136,12 +133,5 @@ bool lm_tokenizer_source_copy(const lm_tokenizer_source *s, const char *dir, lm_
         lm_tokenizer_free(t);
         return ok;
     }
-    for (int i = 0; files[i] && lm_ok(st); i++) {
-        char *from = lm_format("%s/%s", s->path, files[i]), *to = lm_format("%s/%s", dir, files[i]);
-        if (access(from, F_OK) == 0)
-            lm_file_copy(from, to, st);
-        free(from);
-        free(to);
-    }
-    return lm_ok(st);
+    return lm_model_copy_tokenizer(s->path, dir, st);
 }

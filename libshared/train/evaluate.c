@@ -1,0 +1,153 @@
+/* Evaluation between steps. */
+#include "train/run_internal.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "metrics/evaluate.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EVAL_ROWS = 64 };          /* handed to the evaluator at a time */
+/* Masks of an evaluation are the same each time: those of an epoch that no training reaches. */
+static const uint64_t EVAL_EPOCH = UINT32_MAX;
+
+bool lm_run_load_eval(lm_run *r, lm_status *st)
+{
+    if (!r->o->eval)
+        return true;
+    lm_strings one = {(const char **)&r->o->eval, 1, 1};
+    lm_data_options options = {.inputs = &one, .rows_per_step = 1};
+    lm_data *data = lm_data_open(&options, st);
+    bool ok = data && lm_data_load(data, st) && lm_data_check(data, &r->targets, st);
+    const lm_tokenizer_info *mine = ok ? lm_data_tokenizer(data) : NULL, *theirs = lm_data_tokenizer(r->data);
+    if (ok && mine->has_xxh3 && theirs->has_xxh3 && mine->xxh3 != theirs->xxh3 && !r->o->force)
+        ok = lm_fail(st, LM_FAILED, "%s: its tokens are of another tokenizer than those to train on", r->o->eval);
+    r->eval = ok ? lm_data_take_spool(data) : NULL;
+    lm_data_free(data);
+    return ok;
+}
+
+/* Masked copies of rows that are not masked in the stream. */
+typedef struct masked {
+    int32_t *ids, *labels;
+    size_t cap;
+} masked;
+
+static void mask_rows(const lm_run *r, masked *m, lm_tokens_row *rows, int n, uint64_t first)
+{
+    size_t tokens = 0;
+    for (int i = 0; i < n; i++)
+        tokens += rows[i].len;
+    if (tokens > m->cap) {
+        m->cap = 2 * tokens;
+        m->ids = lm_realloc(m->ids, m->cap, sizeof *m->ids);
+        m->labels = lm_realloc(m->labels, m->cap, sizeof *m->labels);
+    }
+    size_t at = 0;
+    for (int i = 0; i < n; i++) {
+        if (rows[i].mlm_labels || rows[i].len == 0)
+            continue;
+        memcpy(m->ids + at, rows[i].ids, rows[i].len * sizeof *m->ids);
+        lm_mask_row(&r->targets.masking, EVAL_EPOCH, first + (uint64_t)i, (int)rows[i].len, m->ids + at,
+                    m->labels + at);
+        rows[i].ids = m->ids + at;
+        rows[i].mlm_labels = m->labels + at;
+        at += rows[i].len;
+    }
+}
+
+static bool run_rows(lm_run *r, lm_evaluator *e, lm_status *st)
+{
+    masked m = {0};
+    uint64_t rows = lm_spool_rows(r->eval);
+    for (uint64_t first = 0; first < rows && lm_ok(st); first += EVAL_ROWS) {
+        lm_tokens_row row[EVAL_ROWS];
+        int n = rows - first < EVAL_ROWS ? (int)(rows - first) : EVAL_ROWS;
+        for (int i = 0; i < n; i++)
+            lm_spool_row(r->eval, first + (uint64_t)i, &row[i]);
+        if (r->objective->masked_tokens)
+            mask_rows(r, &m, row, n, first);
+        lm_evaluator_run(e, row, n, 0, NULL, st);
+    }
+    free(m.ids);
+    free(m.labels);
+    return lm_ok(st);
+}
+
+/* The best weights so far, kept beside those that are trained. */
+static void keep_best(lm_run *r, double loss, lm_status *st)
+{
+    lm_params *params = r->model->params;
+    if (!r->o->keep_best || !(loss < r->best_loss))
+        return;
+    if (!r->best)
+        r->best = lm_try_malloc(lm_optimizer_parameters(r->optimizer), sizeof *r->best, "the best weights", st);
+    if (!r->best)
+        return;
+    r->best_loss = loss;
+    r->best_step = r->step;
+    float *to = r->best;
+    for (size_t i = 0; i < lm_params_count(params); i++) {
+        lm_param *p = lm_params_at(params, i);
+        if (!p->grad)
+            continue;
+        memcpy(to, p->value, p->elements * sizeof *to);
+        to += p->elements;
+    }
+}
+
+bool lm_run_restore_best(lm_run *r, lm_status *st)
+{
+    (void)st;
+    if (!r->best || r->best_step == r->step)
+        return true;
+    const float *from = r->best;
+    for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
+        lm_param *p = lm_params_at(r->model->params, i);
+        if (!p->grad)
+            continue;
+        memcpy(p->value, from, p->elements * sizeof *from);
+        from += p->elements;
+    }
+    lm_info("the weights of step %" PRIu64 " are written (evaluation loss %.4f)", r->best_step, r->best_loss);
+    return true;
+}
+
+bool lm_run_evaluate(lm_run *r, lm_status *st)
+{
+    double begun = lm_now();
+    lm_evaluate_options options = {0};
+    lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
+    if (!e || !run_rows(r, e, st)) {
+        lm_evaluator_free(e);
+        return lm_fail_prefix(st, "evaluation");
+    }
+    lm_report *report = lm_evaluator_report(e, false);
+    double seconds = lm_now() - begun, value, loss = NAN;
+    json_t *entry = json_object();
+    lm_buf line = {0};
+    for (size_t i = 0; i < lm_report_size(report); i++) {
+        const char *name = lm_report_at(report, i, &value);
+        char *key = lm_format("eval_%s", name);
+        json_object_set_new(entry, key, isfinite(value) ? json_real(value) : json_null());
+        free(key);
+        if (strcmp(name, "rows") && strcmp(name, "tokens") && strcmp(name, "labelled") && i < 8)
+            lm_buf_printf(&line, "  %s %.4f", name, value);
+    }
+    lm_report_find(report, "loss", &loss);
+    json_object_set_new(entry, "eval_runtime", json_real(seconds));
+    json_object_set_new(entry, "eval_samples_per_second", json_real((double)lm_spool_rows(r->eval) / seconds));
+    json_object_set_new(entry, "epoch", json_real(r->steps_per_epoch ? (double)r->step / (double)r->steps_per_epoch
+                                                                     : 0));
+    json_object_set_new(entry, "step", json_integer((json_int_t)r->step));
+    lm_runlog_add(r->log, entry);
+    lm_info("step %" PRIu64 ": evaluation%s", r->step, lm_buf_cstr(&line));
+    lm_buf_free(&line);
+    lm_report_free(report);
+    lm_evaluator_free(e);
+    keep_best(r, loss, st);
+    return lm_ok(st);
+}

@@ -1,0 +1,200 @@
+/* The steps of a run. */
+#include "train/run_internal.h"
+
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/signals.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+double lm_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
+{
+    lm_step step = {.training = true, .taping = true, .seed = (uint64_t)r->spec->common->seed,
+                    .optimiser_step = r->step};
+    *loss = 0;
+    for (int first = 0; first < r->rows.rows;) {
+        if (!lm_signal_check(st))
+            return false;
+        first = lm_micro_batch_cut(&r->micro, &r->rows, &r->targets, first, r->micro_tokens,
+                                   (int)r->o->batch_size);
+        step.global_row = r->micro.place;
+        lm_graph_begin(r->graph, &r->micro.batch, step);
+        lm_tensor *part = lm_micro_batch_loss(&r->micro, &r->rows, &r->targets, r->model, r->graph);
+        if (part) {
+            lm_graph_backward(r->graph, part, 1);
+            *loss += (double)*lm_tensor_read(r->graph, part);
+        }
+        if (!lm_graph_end(r->graph, st))
+            return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ reports */
+
+static double epoch_now(const lm_run *r)
+{
+    return r->steps_per_epoch ? (double)r->step / (double)r->steps_per_epoch : 0;
+}
+
+static void report(lm_run *r, double norm, double rate)
+{
+    double now = lm_now(), seconds = now - r->logged_at;
+    double loss = r->loss_sum / (double)r->loss_steps;
+    double speed = seconds > 0 ? (double)(r->tokens_seen - r->logged_tokens) / seconds : 0;
+    json_t *entry = json_pack("{s:f, s:f, s:f, s:f, s:I}", "loss", loss, "grad_norm", norm, "learning_rate", rate,
+                              "epoch", epoch_now(r), "step", (json_int_t)r->step);
+    lm_runlog_add(r->log, entry);
+    lm_info("step %" PRIu64 "/%" PRIu64 "  epoch %.2f  loss %.4f  grad norm %.3g  rate %.3g  %.0f tokens/s", r->step,
+            r->total_steps, epoch_now(r), loss, norm, rate, speed);
+    r->loss_sum = 0;
+    r->loss_steps = 0;
+    r->logged_at = now;
+    r->logged_tokens = r->tokens_seen;
+}
+
+static void show_progress(const lm_run *r, double loss, double rate)
+{
+    char note[96];
+    double seconds = lm_now() - r->started;
+    snprintf(note, sizeof note, "loss %.4f  rate %.3g  %.0f tok/s", loss, rate,
+             seconds > 0 ? (double)r->tokens_seen / seconds : 0);
+    lm_progress_update(r->step, note);
+}
+
+static void report_end(lm_run *r)
+{
+    uint64_t steps = r->step - r->start_step;
+    double seconds = lm_now() - r->started;
+    if (steps == 0 || seconds <= 0)
+        return;
+    lm_runlog_add(r->log, json_pack("{s:f, s:f, s:f, s:f, s:f, s:I}", "train_runtime", seconds,
+                                    "train_samples_per_second", (double)r->rows_seen / seconds,
+                                    "train_steps_per_second", (double)steps / seconds, "train_loss",
+                                    r->total_loss / (double)steps, "epoch", epoch_now(r), "step",
+                                    (json_int_t)r->step));
+    lm_info("%" PRIu64 " steps, %" PRIu64 " rows, %" PRIu64 " tokens in %.1f s: %.0f rows/s, %.0f tokens/s", steps,
+            r->rows_seen, r->tokens_seen, seconds, (double)r->rows_seen / seconds, (double)r->tokens_seen / seconds);
+    if (r->empty_steps)
+        lm_warn("%" PRIu64 " steps had nothing that carries a loss and changed nothing", r->empty_steps);
+}
+
+/* ------------------------------------------------------------------ steps */
+
+static bool failed_step(const lm_run *r, const char *what, double value, lm_status *st)
+{
+    if (r->saved_step != UINT64_MAX)
+        return lm_fail(st, LM_FAILED, "step %" PRIu64 ": the %s is %g: lower --learning-rate or lengthen the warm-up; "
+                       "the checkpoint of step %" PRIu64 " in %s is kept", r->step + 1, what, value, r->saved_step,
+                       r->o->checkpoint);
+    return lm_fail(st, LM_FAILED, "step %" PRIu64 ": the %s is %g: lower --learning-rate or lengthen the warm-up",
+                   r->step + 1, what, value);
+}
+
+/* One optimiser step; *end where the input has no more rows. */
+static bool one_step(lm_run *r, bool *end, lm_status *st)
+{
+    double loss = 0, norm = 0, rate = r->o->learning_rate * lm_schedule_factor(&r->schedule, r->step);
+    if (!lm_data_step(r->data, r->step, &r->targets, &r->rows, end, st))
+        return false;
+    if (*end)
+        return true;
+    bool empty = !(r->rows.token_count > 0) && !(r->rows.row_count > 0);
+    if (!empty) {
+        if (!lm_run_gradients(r, &loss, st)) {
+            lm_optimizer_zero_gradients(r->optimizer);
+            return false;
+        }
+        norm = lm_optimizer_gradient_norm(r->optimizer);
+        if (!isfinite(loss))
+            return failed_step(r, "loss", loss, st);
+        if (!isfinite(norm))
+            return failed_step(r, "gradient's norm", norm, st);
+        lm_optimizer_update(r->optimizer, rate, lm_clip_coefficient(norm, r->o->max_grad_norm));
+    }
+    r->empty_steps += empty;
+    r->step++;
+    r->tokens_seen += (uint64_t)r->rows.tokens;
+    r->rows_seen += (uint64_t)r->rows.rows;
+    r->loss_sum += loss;
+    r->total_loss += loss;
+    r->loss_steps++;
+    if (lm_runlog_due(r->step, (uint64_t)r->o->logging_steps) || r->step == r->total_steps)
+        report(r, norm, rate);
+    show_progress(r, loss, rate);
+    return true;
+}
+
+/* Whether something that happens every `steps` (0: after each epoch) is due now. */
+static bool is_due(const lm_run *r, int64_t steps)
+{
+    uint64_t every = steps > 0 ? (uint64_t)steps : r->steps_per_epoch;
+    return every && r->step % every == 0;
+}
+
+/* What stands between two steps: evaluation and checkpoints. */
+static bool between_steps(lm_run *r, lm_status *st)
+{
+    bool last = r->step >= r->total_steps;
+    if (r->eval && (is_due(r, r->o->eval_steps) || last) && !lm_run_evaluate(r, st))
+        return false;
+    if (r->o->checkpoint && !last && is_due(r, r->o->save_steps))
+        return lm_run_checkpoint(r, st);
+    return true;
+}
+
+/* A run that stops early says where it can go on. */
+static void stop_with_checkpoint(lm_run *r, lm_status *why)
+{
+    lm_status st = LM_STATUS_INIT;
+    if (!r->o->checkpoint)
+        return;
+    if (r->saved_step != r->step && !lm_run_checkpoint(r, &st)) {
+        lm_error("no checkpoint could be saved: %s", st.message);
+        return;
+    }
+    lm_status told = *why;
+    lm_status_clear(why);
+    lm_fail(why, told.code, "%s; the checkpoint of step %" PRIu64 " is in %s: --resume goes on from it", told.message,
+            r->step, r->o->checkpoint);
+}
+
+bool lm_run_loop(lm_run *r, lm_status *st)
+{
+    bool end = false;
+    r->started = r->logged_at = lm_now();
+    r->start_step = r->step;
+    lm_progress_begin("training", "steps", r->total_steps == UINT64_MAX ? 0 : r->total_steps);
+    while (lm_ok(st) && r->step < r->total_steps) {
+        if (!lm_signal_check(st))
+            break;
+        if (r->o->max_time > 0 && lm_now() - r->started >= r->o->max_time) {
+            lm_fail(st, LM_STOPPED, "stopped after %.0f s as --max-time asked", lm_now() - r->started);
+            break;
+        }
+        if (!one_step(r, &end, st))
+            break;
+        if (end) {
+            r->total_steps = r->step; /* a pipe is as long as it is */
+            if (r->eval)
+                lm_run_evaluate(r, st);
+            break;
+        }
+        between_steps(r, st);
+    }
+    lm_progress_end();
+    report_end(r);
+    if (st->code == LM_ENDED || st->code == LM_STOPPED || st->code > LM_SIGNAL)
+        stop_with_checkpoint(r, st);
+    return lm_ok(st);
+}

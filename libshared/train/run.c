@@ -1,0 +1,172 @@
+#include "train/run.h"
+
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "train/run_internal.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What can be seen to be wrong before anything is read. */
+static bool check_early(const lm_run *r, lm_status *st)
+{
+    const lm_common *c = r->spec->common;
+    if (!lm_train_options_check(r->o, st))
+        return false;
+    if (!c->output && !r->o->plan)
+        return lm_fail(st, LM_USAGE, "no name for the new model: give -o DIR");
+    if (!c->model && !r->spec->new_model.architecture && !r->spec->new_model.config)
+        return lm_fail(st, LM_USAGE, "no model: give -m DIR");
+    if (r->o->eval && access(r->o->eval, R_OK) != 0)
+        return lm_fail_errno(st, LM_FAILED, "%s", r->o->eval);
+    if (c->model) {
+        char *file = lm_format("%s/config.json", c->model);
+        lm_config *config = lm_config_read(file, st);
+        lm_config_free(config);
+        free(file);
+        if (!config)
+            return false;
+    }
+    if (r->o->plan)
+        return true;
+    lm_output_dir *out = lm_output_dir_open(c->output, st); /* can it be written at all? */
+    if (out)
+        lm_output_dir_discard(out);
+    return out != NULL;
+}
+
+static bool streams(const lm_train_options *o)
+{
+    return o->epochs <= 1 && !o->by_length && (!o->shuffle || o->shuffle_window > 0);
+}
+
+static bool open_data(lm_run *r, lm_status *st)
+{
+    const lm_train_options *o = r->o;
+    bool streaming = streams(o);
+    if (!streaming && o->shuffle_window > 0)
+        return lm_fail(st, LM_USAGE, "--shuffle-window is for a single pass: add --epochs 1, or leave it out to shuffle "
+                       "all rows");
+    char *file = o->checkpoint && !streaming ? lm_format("%s/spool.lms", o->checkpoint) : NULL;
+    if (file && !o->resume)
+        unlink(file);             /* of a run that was not to be resumed */
+    lm_data_options options = {.inputs = &r->spec->common->operands, .spool_file = file, .streaming = streaming,
+                               .memory = o->memory > 0 ? (size_t)o->memory / 4 : 0,
+                               .window = (uint32_t)(o->shuffle_window < 1 << 30 ? o->shuffle_window : 1 << 30),
+                               .shuffle = o->shuffle, .by_length = o->by_length,
+                               .rows_per_step = (uint32_t)(o->batch_size * o->accumulation),
+                               .seed = (uint64_t)r->spec->common->seed};
+    r->data = lm_data_open(&options, st);
+    if (!r->data) {
+        free(file);
+        return false;
+    }
+    const char *tokenizer = o->tokenizer;
+    bool found = lm_tokenizer_source_find(&r->tokenizer, r->resume_path ? r->resume_path : tokenizer,
+                                          r->spec->common->model, lm_data_tokenizer(r->data), o->force, st)
+                 && lm_data_load(r->data, st);
+    free(file);
+    return found;
+}
+
+static bool count_steps(lm_run *r, lm_status *st)
+{
+    const lm_train_options *o = r->o;
+    r->steps_per_epoch = lm_data_steps(r->data);
+    r->total_steps = (uint64_t)o->max_steps;
+    if (!o->max_steps && r->steps_per_epoch)
+        r->total_steps = (uint64_t)ceil(o->epochs * (double)r->steps_per_epoch - 1e-9);
+    r->schedule.kind = (lm_schedule_kind)o->schedule;
+    if (!r->total_steps) {
+        if (o->schedule == LM_SCHEDULE_LINEAR || o->schedule == LM_SCHEDULE_COSINE)
+            return lm_fail(st, LM_USAGE, "a single pass over a pipe has no known length, which --schedule %s needs: "
+                           "give --max-steps, or --schedule constant", lm_schedule_names[o->schedule]);
+        if (o->warmup_steps < 0 && o->warmup_ratio > 0)
+            lm_info("no warm-up: the length of the run is not known (--warmup-steps gives one)");
+        r->total_steps = UINT64_MAX;
+    }
+    r->schedule.total = r->total_steps;
+    r->schedule.warmup = o->warmup_steps >= 0 ? (uint64_t)o->warmup_steps
+                         : r->total_steps == UINT64_MAX ? 0
+                                                        : lm_schedule_warmup_steps(o->warmup_ratio, r->total_steps);
+    return true;
+}
+
+static bool prepare_targets(lm_run *r, lm_status *st)
+{
+    r->targets.objective = r->objective;
+    r->targets.label_smoothing = r->objective->row == LM_TARGET_CLASS && !r->objective->masked_tokens
+                                     ? (float)r->o->label_smoothing : 0;
+    r->targets.masking = (lm_masking){.probability = r->spec->mlm_probability, .mask_id = r->tokenizer.mask_id,
+                                      .special = r->tokenizer.special, .special_count = r->tokenizer.special_count,
+                                      .seed = (uint64_t)r->spec->common->seed};
+    r->targets.masking.vocab_size = r->tokenizer.size && r->tokenizer.size < r->targets.vocab_size
+                                        ? r->tokenizer.size : r->targets.vocab_size;
+    if (r->objective->masked_tokens && r->tokenizer.mask_id < 0) {
+        lm_tokens_row row = {0};
+        if (lm_data_spool(r->data))
+            lm_spool_row(lm_data_spool(r->data), 0, &row);
+        if (!row.mlm_labels)
+            return lm_fail(st, LM_FAILED, "the tokenizer has no mask token, which %s needs: use one that has, or mask "
+                           "the stream (mlm_labels)", r->objective->purpose);
+    }
+    return lm_data_check(r->data, &r->targets, st);
+}
+
+static bool prepare(lm_run *r, lm_status *st)
+{
+    if (!check_early(r, st) || !lm_run_find_checkpoint(r, st) || !open_data(r, st))
+        return false;
+    if (!lm_run_choose_objective(r, st) || !lm_run_collect_labels(r, st) || !count_steps(r, st))
+        return false;
+    if (!lm_run_make_model(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) || !lm_run_freeze(r, st))
+        return false;
+    lm_adamw_options adam = {.beta1 = r->o->beta1, .beta2 = r->o->beta2, .epsilon = r->o->epsilon,
+                             .weight_decay = r->o->weight_decay, .bias_correction = !r->o->no_bias_correction};
+    r->graph = lm_graph_new(r->model->params);
+    r->optimizer = lm_optimizer_new(r->model->params, &adam, st);
+    return r->optimizer && lm_run_plan_memory(r, st);
+}
+
+static bool run(lm_run *r, lm_status *st)
+{
+    if (!prepare(r, st))
+        return false;
+    if (r->o->plan)
+        return lm_run_plan_print(r, st);
+    if (!lm_run_restore(r, st))
+        return false;
+    json_t *history = r->state ? json_incref(json_object_get(r->state, "log_history")) : NULL;
+    r->log = lm_runlog_open(r->spec->common->log, history, st);
+    return r->log && lm_run_loop(r, st) && lm_run_publish(r, st);
+}
+
+static void free_run(lm_run *r)
+{
+    lm_optimizer_free(r->optimizer);
+    if (r->graph)
+        lm_graph_free(r->graph);
+    if (r->model)
+        lm_model_free(r->model);
+    lm_spool_free(r->eval);
+    lm_data_free(r->data);
+    lm_labels_free(r->labels);
+    lm_tokenizer_source_free(&r->tokenizer);
+    lm_runlog_free(r->log);
+    lm_step_rows_free(&r->rows);
+    lm_micro_batch_free(&r->micro);
+    free(r->best);
+    free(r->resume_path);
+    json_decref(r->state);
+}
+
+bool lm_train_run(const lm_run_spec *spec, lm_status *st)
+{
+    lm_run r = {.spec = spec, .o = spec->options, .saved_step = UINT64_MAX, .best_loss = INFINITY};
+    bool ok = run(&r, st);
+    free_run(&r);
+    return ok;
+}

@@ -1,0 +1,77 @@
+/* Inside train: what the parts of a run share. */
+#ifndef LM_TRAIN_RUN_INTERNAL_H
+#define LM_TRAIN_RUN_INTERNAL_H
+
+#include "train/data.h"
+#include "train/optimizer.h"
+#include "train/run.h"
+#include "train/runlog.h"
+#include "train/schedule.h"
+#include "train/tokenizer_files.h"
+
+typedef struct lm_run {
+    const lm_run_spec *spec;
+    const lm_train_options *o;
+    const lm_objective *objective;
+    lm_labels *labels;            /* of classes that are words; else NULL */
+    lm_targets targets;
+    lm_tokenizer_source tokenizer;
+    lm_data *data;
+    lm_spool *eval;               /* --eval; NULL = none */
+    lm_model *model;
+    lm_graph *graph;
+    lm_optimizer *optimizer;
+    lm_schedule schedule;
+    lm_runlog *log;
+    lm_step_rows rows;
+    lm_micro_batch micro;
+    int64_t micro_tokens;
+
+    uint64_t step;                /* updates done */
+    uint64_t total_steps, steps_per_epoch; /* steps_per_epoch 0 = not known (streaming) */
+    uint64_t tokens_seen, rows_seen;
+    double started;               /* seconds, monotonic */
+    uint64_t start_step;          /* where this process began */
+    uint64_t saved_step;          /* of the newest checkpoint; UINT64_MAX = none */
+    bool input_ended;             /* streaming: no more rows */
+
+    double loss_sum;              /* since the last line of the log */
+    uint64_t loss_steps, logged_tokens;
+    double logged_at;
+    double total_loss;            /* of all steps of this process */
+    uint64_t empty_steps;         /* that carried no loss */
+
+    double best_loss;             /* --keep-best */
+    uint64_t best_step;
+    float *best;                  /* the values of all trained parameters, one after the other */
+
+    char *resume_path;            /* checkpoint that the run goes on from; NULL = none */
+    json_t *state;                /* its state.json */
+} lm_run;
+
+double lm_now(void);              /* monotonic seconds */
+
+/* make.c */
+bool lm_run_make_model(lm_run *r, lm_status *st);
+bool lm_run_choose_objective(lm_run *r, lm_status *st);
+bool lm_run_collect_labels(lm_run *r, lm_status *st);
+bool lm_run_freeze(lm_run *r, lm_status *st);
+/* loop.c */
+bool lm_run_loop(lm_run *r, lm_status *st);
+/* One pass over a step's rows: loss, and gradients added to the parameters'. */
+bool lm_run_gradients(lm_run *r, double *loss, lm_status *st);
+/* evaluate.c */
+bool lm_run_load_eval(lm_run *r, lm_status *st);
+bool lm_run_evaluate(lm_run *r, lm_status *st);
+bool lm_run_restore_best(lm_run *r, lm_status *st); /* puts the best weights in place, if there are any */
+/* save.c */
+bool lm_run_checkpoint(lm_run *r, lm_status *st);
+bool lm_run_find_checkpoint(lm_run *r, lm_status *st);
+bool lm_run_restore(lm_run *r, lm_status *st); /* optimiser and counts */
+bool lm_run_publish(lm_run *r, lm_status *st);
+json_t *lm_run_options(const lm_run *r);       /* those that decide the result */
+/* plan.c */
+bool lm_run_plan_memory(lm_run *r, lm_status *st); /* chooses micro_tokens */
+bool lm_run_plan_print(lm_run *r, lm_status *st);
+
+#endif

@@ -1,0 +1,326 @@
+/* What a run leaves behind: checkpoints, and the model. */
+#include "config.h"
+
+#include "train/run_internal.h"
+
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "model/card.h"
+#include "train/checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STATE_FORMAT = 1 };
+
+/* ------------------------------------------------------------------ options that decide the result */
+
+static json_t *frozen(const lm_run *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; r->spec->freeze && i < r->spec->freeze->count; i++)
+        json_array_append_new(list, json_string(r->spec->freeze->items[i]));
+    return list;
+}
+
+json_t *lm_run_options(const lm_run *r)
+{
+    const lm_train_options *o = r->o;
+    json_t *all = json_pack(
+        "{s:s, s:f, s:I, s:I, s:I, s:f, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:b, s:f, s:b, s:b, s:I}",
+        "objective", r->objective->name, "epochs", o->epochs, "max-steps", (json_int_t)o->max_steps,
+        "batch-size", (json_int_t)o->batch_size, "gradient-accumulation", (json_int_t)o->accumulation,
+        "learning-rate", o->learning_rate, "schedule", lm_schedule_names[o->schedule],
+        "warmup-steps", (json_int_t)r->schedule.warmup, "weight-decay", o->weight_decay,
+        "max-grad-norm", o->max_grad_norm, "adam-beta1", o->beta1, "adam-beta2", o->beta2, "adam-epsilon", o->epsilon,
+        "adam-no-bias-correction", o->no_bias_correction, "dropout", o->dropout, "shuffle", o->shuffle,
+        "group-by-length", o->by_length, "shuffle-window", (json_int_t)o->shuffle_window);
+    json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
+    json_object_set_new(all, "freeze", frozen(r));
+    if (r->objective->masked_tokens)
+        json_object_set_new(all, "mlm-probability", json_real(r->spec->mlm_probability));
+    else
+        json_object_set_new(all, "label-smoothing", json_real(o->label_smoothing));
+    return all;
+}
+
+static bool same_options(const lm_run *r, lm_status *st)
+{
+    json_t *now = lm_run_options(r), *then = json_object_get(r->state, "options");
+    const char *name;
+    json_t *value;
+    json_object_foreach (now, name, value) {
+        json_t *was = json_object_get(then, name);
+        if (was && json_equal(was, value))
+            continue;
+        char *a = was ? json_dumps(was, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
+        char *b = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+        lm_fail(st, LM_USAGE, "--resume: the run in %s has --%s %s, and now it is %s: a run that goes on keeps its "
+                "options", r->o->checkpoint, name, a ? a : "nothing", b ? b : "?");
+        free(a);
+        free(b);
+        break;
+    }
+    json_decref(now);
+    return lm_ok(st);
+}
+
+/* ------------------------------------------------------------------ checkpoints */
+
+static json_t *state_of(const lm_run *r)
+{
+    char digest[17];
+    snprintf(digest, sizeof digest, "%016" PRIx64, lm_data_digest(r->data));
+    json_t *state = json_pack("{s:i, s:I, s:I, s:s, s:I, s:o, s:O}", "format", STATE_FORMAT, "step",
+                              (json_int_t)r->step, "total_steps",
+                              (json_int_t)(r->total_steps == UINT64_MAX ? 0 : r->total_steps), "data_xxh3", digest,
+                              "micro_tokens", (json_int_t)r->micro_tokens, "options", lm_run_options(r),
+                              "log_history", lm_runlog_history(r->log));
+    if (r->best) {
+        json_object_set_new(state, "best_loss", json_real(r->best_loss));
+        json_object_set_new(state, "best_step", json_integer((json_int_t)r->best_step));
+    }
+    return state;
+}
+
+typedef bool (*file_writer)(const lm_run *r, int fd, const char *name, lm_status *st);
+
+static bool write_states(const lm_run *r, int fd, const char *name, lm_status *st)
+{
+    return lm_optimizer_save(r->optimizer, fd, name, st);
+}
+
+static bool write_best(const lm_run *r, int fd, const char *name, lm_status *st)
+{
+    lm_safetensor *tensors = lm_calloc(lm_params_count(r->model->params), sizeof *tensors);
+    size_t n = 0;
+    const float *from = r->best;
+    for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
+        const lm_param *p = lm_params_at(r->model->params, i);
+        if (!p->grad)
+            continue;
+        tensors[n++] = (lm_safetensor){p->name, LM_F32, p->shape, from, p->elements * sizeof *from};
+        from += p->elements;
+    }
+    bool ok = lm_safetensors_write(fd, name, tensors, n, st);
+    free(tensors);
+    return ok;
+}
+
+static bool write_file(const lm_run *r, const char *dir, const char *file, file_writer write, lm_status *st)
+{
+    char *name = lm_format("%s/%s", dir, file);
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool ok = fd >= 0 ? write(r, fd, name, st) : lm_fail_errno(st, LM_FAILED, "%s", name);
+    if (fd >= 0 && close(fd) != 0 && ok)
+        ok = lm_fail_errno(st, LM_FAILED, "%s", name);
+    free(name);
+    return ok;
+}
+
+static bool write_checkpoint(void *context, const char *dir, lm_status *st)
+{
+    const lm_run *r = context;
+    if (!lm_model_save(r->model, dir, st) || !lm_tokenizer_source_copy(&r->tokenizer, dir, st)
+        || !write_file(r, dir, "optimizer.safetensors", write_states, st)
+        || (r->best && !write_file(r, dir, "best.safetensors", write_best, st)))
+        return false;
+    char *file = lm_format("%s/state.json", dir);
+    json_t *state = state_of(r);
+    bool ok = lm_json_write(file, state, st);
+    json_decref(state);
+    free(file);
+    return ok;
+}
+
+bool lm_run_checkpoint(lm_run *r, lm_status *st)
+{
+    if (!lm_checkpoint_save(r->o->checkpoint, r->step, (int)r->o->keep, write_checkpoint, r, st))
+        return false;
+    r->saved_step = r->step;
+    lm_debug("checkpoint of step %" PRIu64 " saved", r->step);
+    return true;
+}
+
+bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
+{
+    uint64_t step;
+    r->saved_step = UINT64_MAX;
+    if (!r->o->checkpoint)
+        return true;
+    if (!lm_checkpoint_find(r->o->checkpoint, &r->resume_path, &step, st))
+        return false;
+    if (!r->o->resume && r->resume_path)
+        return lm_fail(st, LM_FAILED, "%s stands there from an earlier run: --resume goes on from it; to begin anew, "
+                       "remove %s", r->resume_path, r->o->checkpoint);
+    if (!r->resume_path)
+        return lm_make_directories(r->o->checkpoint, st);
+    char *file = lm_format("%s/state.json", r->resume_path);
+    r->state = lm_json_read(file, st);
+    if (r->state && json_integer_value(json_object_get(r->state, "format")) != STATE_FORMAT)
+        lm_fail(st, LM_FAILED, "%s: of another version of lmutils: finish the run with that one", file);
+    free(file);
+    r->step = r->saved_step = step;
+    r->micro_tokens = json_integer_value(json_object_get(r->state, "micro_tokens"));
+    return lm_ok(st);
+}
+
+static bool restore_best(lm_run *r, lm_status *st)
+{
+    json_t *loss = json_object_get(r->state, "best_loss");
+    if (!r->o->keep_best || !loss)
+        return true;
+    char *name = lm_format("%s/best.safetensors", r->resume_path);
+    lm_safetensors *f = lm_safetensors_open(name, st);
+    r->best = f ? lm_try_malloc(lm_optimizer_parameters(r->optimizer), sizeof *r->best, "the best weights", st) : NULL;
+    float *to = r->best;
+    for (size_t i = 0; r->best && i < lm_params_count(r->model->params) && lm_ok(st); i++) {
+        const lm_param *p = lm_params_at(r->model->params, i);
+        const lm_safetensor *t = p->grad ? lm_safetensors_find(f, p->name) : NULL;
+        if (p->grad && (!t || t->bytes != p->elements * sizeof *to))
+            lm_fail(st, LM_FAILED, "%s: %s: missing or of another shape", name, p->name);
+        if (!t || !lm_ok(st))
+            continue;
+        memcpy(to, t->data, t->bytes);
+        to += p->elements;
+    }
+    lm_safetensors_close(f);
+    free(name);
+    r->best_loss = json_real_value(loss);
+    r->best_step = (uint64_t)json_integer_value(json_object_get(r->state, "best_step"));
+    return lm_ok(st);
+}
+
+bool lm_run_restore(lm_run *r, lm_status *st)
+{
+    if (!r->resume_path)
+        return true;
+    if (!same_options(r, st))
+        return false;
+    bool end = false;
+    for (uint64_t i = 0; !lm_data_spool(r->data) && i < r->step && !end; i++)
+        if (!lm_data_step(r->data, i, NULL, NULL, &end, st))
+            return false;
+    char digest[17];
+    snprintf(digest, sizeof digest, "%016" PRIx64, lm_data_digest(r->data));
+    const char *was = json_string_value(json_object_get(r->state, "data_xxh3"));
+    if (end || !was || strcmp(was, digest) != 0)
+        return lm_fail(st, LM_FAILED, "--resume: the input is not the one that the run in %s began with: give the same "
+                       "rows again", r->o->checkpoint);
+    char *name = lm_format("%s/optimizer.safetensors", r->resume_path);
+    lm_safetensors *f = lm_safetensors_open(name, st);
+    if (f && !lm_optimizer_load(r->optimizer, f, r->step - r->empty_steps, st))
+        lm_fail_prefix(st, name);
+    lm_safetensors_close(f);
+    free(name);
+    if (!lm_ok(st) || !restore_best(r, st))
+        return false;
+    lm_info("going on from %s", r->resume_path);
+    return true;
+}
+
+/* ------------------------------------------------------------------ the model */
+
+static const char *base_name(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    const char *s = path + n;
+    while (s > path && s[-1] != '/')
+        s--;
+    return s;
+}
+
+typedef struct items {
+    lm_card_item *list;
+    size_t count, cap;
+} items;
+
+static void add_item(items *all, const char *name, char *value)
+{
+    LM_GROW(all->list, all->count, all->cap);
+    all->list[all->count++] = (lm_card_item){lm_strdup(name), value};
+}
+
+static void free_items(items *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        free((char *)all->list[i].name);
+        free((char *)all->list[i].value);
+    }
+    free(all->list);
+}
+
+/* The metrics of the last evaluation. Times are left out: a card must not differ from run to run. */
+static void add_metrics(const lm_run *r, items *metrics)
+{
+    json_t *history = lm_runlog_history(r->log), *value, *last = NULL;
+    const char *name;
+    for (size_t i = 0; i < json_array_size(history); i++)
+        if (json_object_get(json_array_get(history, i), "eval_loss"))
+            last = json_array_get(history, i);
+    json_object_foreach (last, name, value)
+        if (strncmp(name, "eval_", 5) == 0 && json_is_number(value) && strcmp(name, "eval_runtime") != 0
+            && strcmp(name, "eval_samples_per_second") != 0)
+            add_item(metrics, name, lm_format("%.6g", json_number_value(value)));
+}
+
+static bool write_card(const lm_run *r, const char *dir, lm_status *st)
+{
+    const lm_common *common = r->spec->common;
+    items settings = {0}, metrics = {0};
+    json_t *options = lm_run_options(r), *value;
+    const char *key;
+    json_object_foreach (options, key, value) {
+        char *text = json_is_string(value) ? lm_strdup(json_string_value(value))
+                     : json_is_real(value) ? lm_format("%.6g", json_real_value(value))
+                                           : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        if (text)
+            add_item(&settings, key, text);
+    }
+    add_metrics(r, &metrics);
+    char *name = lm_strdup(base_name(common->output));
+    name[strcspn(name, "/")] = 0;
+    const lm_spool *spool = lm_data_spool(r->data);
+    char *data = spool ? lm_format("%" PRIu64 " rows, %" PRIu64 " tokens", lm_spool_rows(spool),
+                                   lm_spool_tokens(spool)) : NULL;
+    json_t *via = spool ? json_object_get(lm_spool_preamble(spool), "via") : NULL;
+    const char *lines[64];
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(via) && n < sizeof lines / sizeof *lines; i++)
+        if (json_is_string(json_array_get(via, i)))
+            lines[n++] = json_string_value(json_array_get(via, i));
+    char *program = lm_format("%s %s", lm_program_name(), PACKAGE_VERSION);
+    lm_card card = {.name = name, .base_model = r->spec->random_weights ? NULL : common->model,
+                    .task = r->model->head->name, .program = program, .command_line = common->command_line,
+                    .via = lines, .via_count = n, .data = data, .settings = settings.list,
+                    .setting_count = settings.count, .metrics = metrics.list, .metric_count = metrics.count};
+    bool ok = lm_card_write(&card, dir, st);
+    free(program);
+    free(data);
+    free(name);
+    free_items(&settings);
+    free_items(&metrics);
+    json_decref(options);
+    return ok;
+}
+
+bool lm_run_publish(lm_run *r, lm_status *st)
+{
+    if (!lm_run_restore_best(r, st))
+        return false;
+    lm_output_dir *out = lm_output_dir_open(r->spec->common->output, st);
+    if (!out)
+        return false;
+    const char *dir = lm_output_dir_path(out);
+    if (lm_model_save(r->model, dir, st) && lm_tokenizer_source_copy(&r->tokenizer, dir, st) && write_card(r, dir, st))
+        return lm_output_dir_publish(out, st);
+    lm_output_dir_discard(out);
+    return false;
+}
