@@ -81,6 +81,7 @@ static json_t *state_of(const lm_run *r)
                               (json_int_t)(r->total_steps == UINT64_MAX ? 0 : r->total_steps), "data_xxh3", digest,
                               "micro_tokens", (json_int_t)r->micro_tokens, "options", lm_run_options(r),
                               "log_history", lm_runlog_history(r->log));
+    json_object_set_new(state, "empty_steps", json_integer((json_int_t)r->empty_steps));
     if (r->best) {
         json_object_set_new(state, "best_loss", json_real(r->best_loss));
         json_object_set_new(state, "best_step", json_integer((json_int_t)r->best_step));
@@ -166,6 +167,7 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
         lm_fail(st, LM_FAILED, "%s: of another version of lmutils: finish the run with that one", file);
     free(file);
     r->step = r->saved_step = step;
+    r->empty_steps = (uint64_t)json_integer_value(json_object_get(r->state, "empty_steps"));
     r->micro_tokens = json_integer_value(json_object_get(r->state, "micro_tokens"));
     return lm_ok(st);
 }

@@ -1,0 +1,193 @@
+/* What a run takes: measured on rows of the real lengths before work starts. */
+#include "train/run_internal.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/threads.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Tokens of a forward pass where nobody asks for another number: enough for the matrix products to run at full speed,
+ * few enough that activations stay small. */
+enum { DEFAULT_MICRO_TOKENS = 2048, PROBE_ROWS = 4096 };
+
+/* Anonymous memory of the process now, in bytes; 0 where the system does not say. */
+static int64_t anonymous_memory(void)
+{
+    FILE *f = fopen("/proc/self/status", "re");
+    char line[256];
+    long long kib = 0;
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "RssAnon: %lld kB", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return (int64_t)kib * 1024;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x < y) - (x > y);
+}
+
+/* The lengths of all rows, longest first; of a pipe, rows as long as the model takes. */
+static uint32_t *sorted_lengths(const lm_run *r, uint64_t *n)
+{
+    const lm_spool *spool = lm_data_spool(r->data);
+    *n = spool ? lm_spool_rows(spool) : PROBE_ROWS;
+    uint32_t *lengths = lm_malloc(*n, sizeof *lengths);
+    if (spool) {
+        memcpy(lengths, lm_spool_lengths(spool), *n * sizeof *lengths);
+        qsort(lengths, *n, sizeof *lengths, longest_first);
+        return lengths;
+    }
+    for (uint64_t i = 0; i < *n; i++)
+        lengths[i] = r->targets.max_length ? (uint32_t)r->targets.max_length : 512;
+    return lengths;
+}
+
+/* One micro-batch, forward and backward, over made-up rows of these lengths; the gradients are dropped. */
+static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *st)
+{
+    int32_t *ids = lm_malloc(lengths[0] + 1, sizeof *ids);
+    uint8_t *classes = lm_calloc((size_t)r->targets.classes + 1, 1);
+    for (uint32_t i = 0; i <= lengths[0]; i++)
+        ids[i] = r->targets.vocab_size - 1;
+    lm_step_rows_begin(&r->rows, &r->targets, (int)rows, lengths[0]);
+    for (uint32_t i = 0; i < rows && lm_ok(st); i++) {
+        lm_tokens_row row = {.ids = ids, .len = lengths[i], .has_label_id = true, .multi_label = classes,
+                             .classes = (size_t)r->targets.classes};
+        lm_step_rows_add(&r->rows, &r->targets, &row, 0, i, i, st);
+    }
+    double loss;
+    bool ok = lm_ok(st) && lm_run_gradients(r, &loss, st);
+    lm_optimizer_zero_gradients(r->optimizer);
+    free(ids);
+    free(classes);
+    return ok;
+}
+
+/* How many of the longest rows a micro-batch of so many tokens may hold. */
+static uint32_t rows_of(const lm_run *r, const uint32_t *lengths, uint64_t n, int64_t tokens)
+{
+    int64_t sum = 0;
+    uint32_t rows = 0;
+    while (rows < n && rows < r->o->batch_size && (rows == 0 || sum + lengths[rows] <= tokens))
+        sum += lengths[rows++];
+    return rows;
+}
+
+static char *in_mib(int64_t bytes)
+{
+    return lm_format("%.0fM", (double)bytes / (1 << 20) + 0.5);
+}
+
+/* Measures one and two of the longest rows, and extrapolates to what fits. */
+static bool fit_memory(lm_run *r, const uint32_t *lengths, uint64_t n, lm_status *st)
+{
+    int64_t limit = r->o->memory, most = r->micro_tokens ? r->micro_tokens : DEFAULT_MICRO_TOKENS;
+    int64_t later = r->o->keep_best ? (int64_t)lm_optimizer_parameters(r->optimizer) * 4 : 0;
+    if (!probe(r, lengths, 1, st))
+        return false;
+    int64_t one = anonymous_memory() + later;
+    if (one > limit) {
+        char *needs = in_mib(one), *has = in_mib(limit);
+        lm_fail(st, LM_FAILED, "--memory %s: the longest row alone (%u tokens) takes the run to %s: allow that much, "
+                "shorten the rows (tok --max-length), or take a smaller model", has, lengths[0], needs);
+        free(needs);
+        free(has);
+        return false;
+    }
+    r->micro_tokens = lengths[0];
+    if (n < 2 || r->o->batch_size < 2)
+        return true;
+    r->micro_tokens = most;
+    uint32_t rows = rows_of(r, lengths, n, 2 * (int64_t)lengths[0]);
+    if (!probe(r, lengths, rows < 2 ? 2 : rows, st))
+        return false;
+    int64_t two = anonymous_memory() + later, each = two - one > 4096 ? two - one : 4096;
+    int64_t more = two > limit ? 0 : (limit - two) / each;
+    int64_t tokens = two > limit ? lengths[0] : (2 + more) * (int64_t)lengths[0];
+    r->micro_tokens = tokens < most ? tokens : most;
+    return true;
+}
+
+bool lm_run_plan_memory(lm_run *r, lm_status *st)
+{
+    if (r->micro_tokens)          /* of the run that is resumed */
+        return true;
+    r->micro_tokens = r->o->micro_tokens;
+    bool ok = true;
+    if (r->o->memory > 0) {
+        uint64_t n;
+        uint32_t *lengths = sorted_lengths(r, &n);
+        ok = fit_memory(r, lengths, n, st);
+        free(lengths);
+    }
+    if (!r->micro_tokens)
+        r->micro_tokens = DEFAULT_MICRO_TOKENS;
+    return ok;
+}
+
+/* ------------------------------------------------------------------ --plan */
+
+/* Floating-point operations of training on all rows once: 6 for each weight of a matrix and token (2 forward, 4
+ * backward), attention's 12 len^2 width a layer, and the vocabulary at masked tokens. */
+static double epoch_flops(const lm_run *r, const uint32_t *lengths, uint64_t n, double *tokens)
+{
+    double weights = 0, squares = 0;
+    for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
+        const lm_param *p = lm_params_at(r->model->params, i);
+        if (p->shape.dims == 2 && !strstr(p->name, "embedding"))
+            weights += (double)p->elements;
+    }
+    *tokens = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        *tokens += lengths[i];
+        squares += (double)lengths[i] * lengths[i];
+    }
+    double width = r->model->arch.width;
+    double flops = 6 * weights * *tokens + 12 * squares * width * r->model->arch.layers;
+    if (r->objective->masked_tokens)
+        flops += 6 * width * r->targets.vocab_size * *tokens * r->spec->mlm_probability;
+    return flops;
+}
+
+bool lm_run_plan_print(lm_run *r, lm_status *st)
+{
+    uint64_t n;
+    uint32_t *lengths = sorted_lengths(r, &n);
+    uint32_t rows = rows_of(r, lengths, n, r->micro_tokens);
+    double tokens, flops = epoch_flops(r, lengths, n, &tokens);
+    if (!probe(r, lengths, rows, st)) { /* the largest batch: memory, and everything is warm */
+        free(lengths);
+        return false;
+    }
+    /* speed, on rows from the middle: the usual ones */
+    uint64_t middle = n / 2 + rows <= n ? n / 2 : 0;
+    double begun = lm_now(), done = 0;
+    while (lm_ok(st) && lm_now() - begun < 2) {
+        probe(r, lengths + middle, rows, st);
+        for (uint32_t i = 0; i < rows; i++)
+            done += lengths[middle + i];
+    }
+    double speed = done / (lm_now() - begun);
+    free(lengths);
+    bool spooled = lm_data_spool(r->data) != NULL;
+    printf("parameters\t%zu\n", lm_optimizer_parameters(r->optimizer));
+    if (spooled)
+        printf("rows\t%" PRIu64 "\ntokens\t%.0f\nsteps_per_epoch\t%" PRIu64 "\n", n, tokens, r->steps_per_epoch);
+    if (r->total_steps != UINT64_MAX)
+        printf("steps\t%" PRIu64 "\nwarmup_steps\t%" PRIu64 "\n", r->total_steps, r->schedule.warmup);
+    printf("micro_tokens\t%" PRId64 "\nmemory_mib\t%.0f\nthreads\t%d\ntokens_per_second\t%.0f\n", r->micro_tokens,
+           (double)anonymous_memory() / (1 << 20), lm_threads(), speed);
+    if (spooled) {
+        double epochs = (double)r->total_steps / (double)r->steps_per_epoch;
+        printf("flops\t%.4g\nseconds\t%.0f\n", flops * epochs, tokens * epochs / speed);
+    }
+    return lm_ok(st);
+}
