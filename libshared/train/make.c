@@ -126,23 +126,13 @@ static const struct {
     int layers, width;
 } sizes[] = {{2, 128}, {4, 256}, {4, 512}, {8, 512}, {12, 768}};
 
-/* config.json of a new network, but for its sizes: the family's defaults in transformers. */
-static const struct {
-    const char *architecture, *config;
-} families[] = {
-    {"bert", "{\"model_type\":\"bert\",\"attention_probs_dropout_prob\":0.1,\"classifier_dropout\":null,"
-             "\"hidden_act\":\"gelu\",\"hidden_dropout_prob\":0.1,\"initializer_range\":0.02,"
-             "\"layer_norm_eps\":1e-12,\"position_embedding_type\":\"absolute\",\"type_vocab_size\":2,"
-             "\"use_cache\":true}"},
-};
-
+/* The family's own defaults are the plugin's business. */
 static lm_config *family_config(const char *architecture, lm_status *st)
 {
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        if (strcmp(families[i].architecture, architecture) == 0)
-            return lm_config_parse(lm_str_of(families[i].config), architecture, st);
-    lm_fail(st, LM_USAGE, "-a %s: no such family: there is bert; any other through --config FILE", architecture);
-    return NULL;
+    lm_config *c = lm_config_parse(lm_str_of("{}"), architecture, st);
+    if (c)
+        lm_config_set_string(c, "model_type", architecture);
+    return c;
 }
 
 static void set_sizes(lm_config *c, const lm_new_model *n, int vocabulary, int pad_id)

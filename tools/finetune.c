@@ -1,0 +1,53 @@
+/* finetune: labelled tokens in, a model for a task out. */
+#include "train/run.h"
+
+static const char *const tasks[] = {"auto", "classify", "multilabel", "regress", NULL};
+
+int main(int argc, char **argv)
+{
+    lm_common common = {.seed = 42};
+    lm_train_options train = LM_TRAIN_DEFAULTS;
+    lm_strings freeze = {0};
+    int task = 0;
+    lm_run_spec spec = {.common = &common, .options = &train, .freeze = &freeze, .mlm_probability = 0.15};
+
+    const lm_option own[] = {
+        {.name = "model", .letter = 'm', .type = LM_OPT_DIR, .target = &common.model, .value = "DIR",
+         .aliases = "model_name_or_path", .help = "the model to start from: a Hugging Face directory"},
+        {.name = "output", .letter = 'o', .type = LM_OPT_DIR, .target = &common.output, .value = "DIR",
+         .aliases = "output_dir", .help = "the directory of the trained model"},
+        {.name = "task", .type = LM_OPT_CHOICE, .target = &task, .value = "NAME", .choices = tasks,
+         .help = "one class a row, any number of classes a row, or a number; auto: by the stream's labels"},
+        {.name = "labels", .type = LM_OPT_STRING, .target = &spec.labels, .value = "NAME,NAME...",
+         .shown = "all that occur, sorted", .help = "the classes, in this order"},
+        {.name = "label-smoothing", .type = LM_OPT_FLOAT, .target = &train.label_smoothing, .value = "E", .min = 0,
+         .max = 0.999, .aliases = "label_smoothing_factor", .help = "share of the target spread over all classes"},
+        {.name = "freeze", .type = LM_OPT_STRINGS, .target = &freeze, .value = "PATTERN",
+         .help = "do not train parameters or modules of this name (* ? [a-b]; -v lists all names): embeddings, "
+                 "encoder.layer.[0-3]; may be repeated"},
+        {.name = "random-weights", .type = LM_OPT_FLAG, .target = &spec.random_weights,
+         .help = "take the network of -m but not its weights: what would be learned without pretraining"},
+        {0},
+    };
+    lm_option table[LM_TRAIN_OPTION_MAX];
+    lm_train_option_table(&train, own, table);
+    const lm_program program = {
+        .name = "finetune", .purpose = "train a pretrained model for a task", .operands = "[FILE...]",
+        .summary = "Reads a stream of labelled tokens (made by tok) and trains the model of -m to predict the labels. "
+                   "The result is a Hugging Face directory, with the tokenizer and the names of the classes.",
+        .options = table,
+        .examples = (const char *const[]){
+            "Learn to tell the classes of a csv file (label in column 1, texts in 2 and 3)",
+            "tok -m bert --text 2,3 --label 1 train.csv | finetune -m bert -o news",
+            "The accuracy on other rows",
+            "tok -m news --text 2,3 --label 1 test.csv | score -m news",
+            "Train the head alone, on frozen features",
+            "tok -m bert --text 2,3 --label 1 train.csv | finetune -m bert -o news --freeze bert --learning-rate 1e-3",
+            NULL}};
+    lm_tool_begin(&program, LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_LOG | LM_TAKES_PLUGIN, &common, argc, argv);
+
+    lm_status st = LM_STATUS_INIT;
+    spec.objective = task ? tasks[task] : NULL;
+    lm_train_run(&spec, &st);
+    return lm_tool_end(&st);
+}
