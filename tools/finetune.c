@@ -6,7 +6,7 @@ static const char *const tasks[] = {"auto", "classify", "multilabel", "regress",
 int main(int argc, char **argv)
 {
     lm_common common = {.seed = 42};
-    lm_train_options train = LM_TRAIN_DEFAULTS;
+    lm_train_options train = lm_train_defaults;
     lm_strings freeze = {0};
     int task = 0;
     lm_run_spec spec = {.common = &common, .options = &train, .freeze = &freeze, .mlm_probability = 0.15};

@@ -6,7 +6,7 @@ static const char *const objectives[] = {"mlm", "pretrain", NULL};
 int main(int argc, char **argv)
 {
     lm_common common = {.seed = 42};
-    lm_train_options train = LM_TRAIN_DEFAULTS;
+    lm_train_options train = lm_train_defaults;
     train.epochs = 1;
     train.learning_rate = 5e-4;
     int objective = 0;

@@ -5,10 +5,3 @@
 #     tok_LDADD = liblmutils.la
 # From lm_programs come the page man/tok.1 (out of man/tok.1.in and the built program's option table) and the completions.
 lm_programs =
-
-bin_PROGRAMS += pretrain finetune
-lm_programs += pretrain finetune
-pretrain_SOURCES = tools/pretrain.c
-pretrain_LDADD = liblmutils.la
-finetune_SOURCES = tools/finetune.c
-finetune_LDADD = liblmutils.la

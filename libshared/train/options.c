@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const lm_train_options LM_TRAIN_DEFAULTS = {
+const lm_train_options lm_train_defaults = {
     .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .warmup_ratio = 0.1, .warmup_steps = -1,
     .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_grad_norm = 1, .dropout = -1,
     .shuffle = true, .keep = 2, .logging_steps = 100,

@@ -38,7 +38,7 @@ typedef struct lm_train_options {
 } lm_train_options;
 
 /* What --help shows where a program sets nothing else. */
-extern const lm_train_options LM_TRAIN_DEFAULTS;
+extern const lm_train_options lm_train_defaults;
 
 enum { LM_TRAIN_OPTION_MAX = 64 };
 

@@ -1,0 +1,696 @@
+/* The parts of training that stand alone: schedules, AdamW, masking, order, classes, targets, checkpoints. */
+#include "unit.h"
+
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "train/checkpoint.h"
+#include "train/labels.h"
+#include "train/masking.h"
+#include "train/objective.h"
+#include "train/optimizer.h"
+#include "train/order.h"
+#include "train/runlog.h"
+#include "train/schedule.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------------ schedules */
+
+START_TEST(schedules_by_hand)
+{
+    lm_schedule s = {LM_SCHEDULE_LINEAR, 4, 23};
+    ck_assert_double_eq(lm_schedule_factor(&s, 0), 0);
+    ck_assert_double_eq_tol(lm_schedule_factor(&s, 1), 0.25, 1e-12);
+    ck_assert_double_eq_tol(lm_schedule_factor(&s, 4), 1, 1e-12);
+    ck_assert_double_eq_tol(lm_schedule_factor(&s, 22), 1.0 / 19, 1e-12);
+    ck_assert_double_eq(lm_schedule_factor(&s, 23), 0);
+    ck_assert_double_eq(lm_schedule_factor(&s, 1000), 0);
+    s.kind = LM_SCHEDULE_COSINE;
+    ck_assert_double_eq_tol(lm_schedule_factor(&s, 5), 0.5 * (1 + cos(M_PI / 19)), 1e-12);
+    ck_assert_double_eq(lm_schedule_factor(&s, 24), 0);
+    s = (lm_schedule){LM_SCHEDULE_LINEAR, 0, 0};
+    ck_assert_double_eq(lm_schedule_factor(&s, 0), 1);
+    ck_assert_uint_eq(lm_schedule_warmup_steps(0.1, 30), 3);
+    ck_assert_uint_eq(lm_schedule_warmup_steps(0.1, 31), 4);
+    ck_assert_uint_eq(lm_schedule_warmup_steps(0, 31), 0);
+}
+END_TEST
+
+/* Against transformers' own curves. */
+START_TEST(schedules_golden)
+{
+    static const char *const names[][2] = {
+        {"linear", "linear"}, {"cosine", "cosine"}, {"constant_with_warmup", "constant"},
+        {"inverse_sqrt", "inverse-sqrt"}};
+    if (!unit_testdata()) {
+        printf("schedules_golden: skipped, no LMUTILS_TESTDATA\n");
+        return;
+    }
+    lm_status st = LM_STATUS_INIT;
+    char *path = lm_format("%s/goldens/extras/golden.json", unit_testdata());
+    json_t *golden = lm_json_read(path, &st), *entry;
+    assert_ok(&st);
+    size_t i, compared = 0;
+    json_array_foreach (json_object_get(golden, "schedules"), i, entry) {
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+            if (strcmp(names[k][0], json_string_value(json_object_get(entry, "name"))) != 0
+                || json_object_get(entry, "num_cycles"))
+                continue;
+            lm_schedule s = {LM_SCHEDULE_LINEAR, (uint64_t)json_integer_value(json_object_get(entry, "warmup_steps")),
+                             (uint64_t)json_integer_value(json_object_get(entry, "total_steps"))};
+            while (strcmp(lm_schedule_names[s.kind], names[k][1]) != 0)
+                s.kind++;
+            double base = json_real_value(json_object_get(entry, "base_lr"));
+            json_t *rates = json_object_get(entry, "lr");
+            for (size_t step = 0; step < json_array_size(rates); step++)
+                ck_assert_double_eq_tol(base * lm_schedule_factor(&s, step),
+                                        json_number_value(json_array_get(rates, step)), 1e-13);
+            compared++;
+        }
+    }
+    ck_assert_uint_eq(compared, 4);
+    json_decref(golden);
+    free(path);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ AdamW */
+
+static lm_params *two_params(lm_status *st)
+{
+    lm_params *params = lm_params_new();
+    lm_declare *d = lm_declare_begin(params);
+    lm_declare_linear(d, (lm_scope){"a"}, 3, 2, 0.5);
+    lm_declare_end(d, st);
+    for (size_t i = 0; i < lm_params_count(params); i++) {
+        lm_param_initialise(lm_params_at(params, i), 1, st);
+        lm_param_train(lm_params_at(params, i), true, st);
+    }
+    return params;
+}
+
+/* The formulas of optimizer.h in double precision, three steps, decay on the weight and none on the bias. */
+START_TEST(adamw_by_the_formula)
+{
+    for (int corrected = 0; corrected < 2; corrected++) {
+        lm_status st = LM_STATUS_INIT;
+        lm_params *params = two_params(&st);
+        lm_param *w = lm_params_find(params, "a.weight"), *b = lm_params_find(params, "a.bias");
+        lm_adamw_options how = {0.9, 0.999, 1e-6, 0.1, corrected};
+        lm_optimizer *o = lm_optimizer_new(params, &how, &st);
+        assert_ok(&st);
+        ck_assert_uint_eq(lm_optimizer_parameters(o), 8);
+        double p[2] = {w->value[1], b->value[1]}, m[2] = {0}, v[2] = {0};
+        for (int t = 1; t <= 3; t++) {
+            double lr = 0.01 * t, clip = 0.5, g[2] = {0.3 * t, -2.0 / t};
+            w->grad[1] = (float)g[0];
+            b->grad[1] = (float)g[1];
+            lm_optimizer_update(o, lr, clip);
+            for (int i = 0; i < 2; i++) {
+                double decay = i == 0 ? 0.1 : 0, c1 = corrected ? 1 - pow(0.9, t) : 1,
+                       c2 = corrected ? 1 - pow(0.999, t) : 1;
+                p[i] *= 1 - lr * decay;
+                m[i] = 0.9 * m[i] + 0.1 * clip * g[i];
+                v[i] = 0.999 * v[i] + 0.001 * clip * g[i] * clip * g[i];
+                p[i] -= lr * (m[i] / c1) / (sqrt(v[i] / c2) + 1e-6);
+            }
+            ck_assert_float_eq(w->grad[1], 0); /* left at zero for the next step */
+        }
+        ck_assert_double_eq_tol(w->value[1], p[0], 2e-6);
+        ck_assert_double_eq_tol(b->value[1], p[1], 2e-6);
+        lm_optimizer_free(o);
+        lm_params_free(params);
+    }
+}
+END_TEST
+
+START_TEST(norm_and_clip)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_params *params = two_params(&st);
+    lm_adamw_options how = {0.9, 0.999, 1e-8, 0, true};
+    lm_optimizer *o = lm_optimizer_new(params, &how, &st);
+    assert_ok(&st);
+    lm_params_find(params, "a.weight")->grad[0] = 3;
+    lm_params_find(params, "a.bias")->grad[0] = -4;
+    ck_assert_double_eq_tol(lm_optimizer_gradient_norm(o), 5, 1e-12);
+    ck_assert_double_eq_tol(lm_clip_coefficient(5, 1), 1 / (5 + 1e-6), 1e-12);
+    ck_assert_double_eq(lm_clip_coefficient(0.5, 1), 1);
+    ck_assert_double_eq(lm_clip_coefficient(5, 0), 1);
+    lm_params_find(params, "a.bias")->grad[1] = NAN;
+    ck_assert(isnan(lm_optimizer_gradient_norm(o)));
+    lm_optimizer_zero_gradients(o);
+    ck_assert_double_eq(lm_optimizer_gradient_norm(o), 0);
+    lm_optimizer_free(o);
+    lm_params_free(params);
+}
+END_TEST
+
+static char *scratch_dir(void)
+{
+    char *dir = lm_format("%s/check_train.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    return dir;
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        char *file = lm_format("%s/%s", path, e->d_name);
+        if (unlink(file) != 0)
+            remove_tree(file);
+        free(file);
+    }
+    if (d)
+        closedir(d);
+    rmdir(path);
+}
+
+static void random_gradients(lm_params *params, int t)
+{
+    for (size_t i = 0; i < lm_params_count(params); i++)
+        for (size_t k = 0; k < lm_params_at(params, i)->elements; k++)
+            lm_params_at(params, i)->grad[k] = (float)sin((double)(k + 7 * i) + t);
+}
+
+/* Four steps, and two steps, a save, a load into a new optimiser, and two more: the same bits. */
+START_TEST(optimizer_resumes_exactly)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_params *a = two_params(&st), *b = two_params(&st);
+    lm_adamw_options how = {0.9, 0.999, 1e-8, 0.01, true};
+    lm_optimizer *whole = lm_optimizer_new(a, &how, &st), *first = lm_optimizer_new(b, &how, &st);
+    char *dir = scratch_dir(), *file = lm_format("%s/optimizer.safetensors", dir);
+    for (int t = 0; t < 4; t++) {
+        random_gradients(a, t);
+        lm_optimizer_update(whole, 1e-2, 1);
+    }
+    for (int t = 0; t < 2; t++) {
+        random_gradients(b, t);
+        lm_optimizer_update(first, 1e-2, 1);
+    }
+    int fd = open(file, O_WRONLY | O_CREAT, 0666);
+    lm_optimizer_save(first, fd, file, &st);
+    close(fd);
+    lm_optimizer_free(first);
+    lm_optimizer *second = lm_optimizer_new(b, &how, &st);
+    lm_safetensors *states = lm_safetensors_open(file, &st);
+    assert_ok(&st);
+    ck_assert(lm_optimizer_load(second, states, 2, &st));
+    for (int t = 2; t < 4; t++) {
+        random_gradients(b, t);
+        lm_optimizer_update(second, 1e-2, 1);
+    }
+    for (size_t i = 0; i < lm_params_count(a); i++)
+        ck_assert_mem_eq(lm_params_at(a, i)->value, lm_params_at(b, i)->value,
+                         lm_params_at(a, i)->elements * sizeof(float));
+    lm_safetensors_close(states);
+
+    /* the states of another model are refused by name */
+    lm_params *other = lm_params_new();
+    lm_declare *d = lm_declare_begin(other);
+    lm_declare_linear(d, (lm_scope){"b"}, 3, 2, 0.5);
+    lm_declare_end(d, &st);
+    lm_param_initialise(lm_params_at(other, 0), 1, &st);
+    lm_param_train(lm_params_at(other, 0), true, &st);
+    lm_optimizer *stranger = lm_optimizer_new(other, &how, &st);
+    assert_ok(&st);
+    states = lm_safetensors_open(file, &st);
+    ck_assert(!lm_optimizer_load(stranger, states, 2, &st));
+    ck_assert_ptr_nonnull(strstr(st.message, "b.weight.exp_avg: missing"));
+    lm_safetensors_close(states);
+    lm_optimizer_free(whole);
+    lm_optimizer_free(second);
+    lm_optimizer_free(stranger);
+    lm_params_free(a);
+    lm_params_free(b);
+    lm_params_free(other);
+    remove_tree(dir);
+    free(file);
+    free(dir);
+}
+END_TEST
+
+START_TEST(nothing_trainable_is_refused)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_params *params = two_params(&st);
+    for (size_t i = 0; i < lm_params_count(params); i++)
+        lm_param_train(lm_params_at(params, i), false, &st);
+    lm_adamw_options how = {0.9, 0.999, 1e-8, 0, true};
+    assert_ok(&st);
+    ck_assert_ptr_null(lm_optimizer_new(params, &how, &st));
+    ck_assert_int_eq(st.code, LM_FAILED);
+    lm_params_free(params);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ masking */
+
+enum { VOCAB = 1000, MASK = 4, ROW = 500, ROWS = 400 };
+static const int special[] = {0, 2, 3, MASK};
+static const lm_masking recipe = {0.15, MASK, VOCAB, special, 4, 42};
+
+/* Observed rates against their binomial spread (4.5 sigma: one chance in 150,000 for each). */
+static void assert_rate(double hits, double draws, double p)
+{
+    ck_assert_double_eq_tol(hits / draws, p, 4.5 * sqrt(p * (1 - p) / draws));
+}
+
+START_TEST(masking_rates)
+{
+    double draws = 0, chosen = 0, masked = 0, kept = 0, other = 0, high = 0;
+    for (int r = 0; r < ROWS; r++) {
+        int32_t ids[ROW], label[ROW];
+        for (int i = 0; i < ROW; i++)
+            ids[i] = i % 50 == 0 ? 2 : 5 + (i * 7 + r) % (VOCAB - 5);
+        int32_t before[ROW];
+        memcpy(before, ids, sizeof ids);
+        int n = lm_mask_row(&recipe, 3, (uint64_t)r, ROW, ids, label), found = 0;
+        for (int i = 0; i < ROW; i++) {
+            if (label[i] == LM_IGNORE) {
+                ck_assert_int_eq(ids[i], before[i]);
+                draws += before[i] != 2;
+                continue;
+            }
+            ck_assert_int_eq(label[i], before[i]);
+            ck_assert_int_ne(before[i], 2);
+            found++;
+            draws++;
+            chosen++;
+            masked += ids[i] == MASK;
+            kept += ids[i] == before[i];
+            bool random = ids[i] != MASK && ids[i] != before[i];
+            other += random;
+            high += random && ids[i] >= VOCAB / 2;
+            ck_assert(ids[i] >= 0 && ids[i] < VOCAB);
+        }
+        ck_assert_int_eq(n, found);
+    }
+    assert_rate(chosen, draws, 0.15);
+    assert_rate(masked, chosen, 0.8 + 0.1 / VOCAB); /* the random draw may hit the mask token */
+    assert_rate(kept, chosen, 0.1 + 0.1 / VOCAB);
+    assert_rate(other, chosen, 0.1 * (1 - 2.0 / VOCAB));
+    assert_rate(high, other, 0.5);
+}
+END_TEST
+
+/* A row's masks are those of (seed, epoch, row, token) and of nothing else. */
+START_TEST(masking_is_keyed_by_meaning)
+{
+    int32_t a[ROW], b[ROW], la[ROW], lb[ROW];
+    for (int i = 0; i < ROW; i++)
+        a[i] = b[i] = 5 + i;
+    lm_mask_row(&recipe, 1, 7, ROW, a, la);
+    lm_mask_row(&recipe, 1, 7, ROW / 2, b, lb);
+    ck_assert_mem_eq(a, b, ROW / 2 * sizeof *a);
+    ck_assert_mem_eq(la, lb, ROW / 2 * sizeof *a);
+    for (int changed = 0; changed < 3; changed++) {
+        lm_masking m = recipe;
+        m.seed += changed == 0;
+        for (int i = 0; i < ROW; i++)
+            b[i] = 5 + i;
+        lm_mask_row(&m, changed == 1 ? 2 : 1, changed == 2 ? 8 : 7, ROW, b, lb);
+        ck_assert_mem_ne(la, lb, sizeof la);
+    }
+}
+END_TEST
+
+/* ------------------------------------------------------------------ order */
+
+static void assert_each_once(lm_order *o, uint64_t epoch, uint32_t rows, uint32_t per_step)
+{
+    bool *seen = lm_calloc(rows, sizeof *seen);
+    uint64_t steps = lm_order_steps(o);
+    ck_assert_uint_eq(steps, (rows + per_step - 1) / per_step);
+    for (uint64_t s = 0; s < steps; s++) {
+        uint32_t n;
+        const uint32_t *list = lm_order_step(o, epoch, s, &n);
+        ck_assert_uint_eq(n, s + 1 < steps ? per_step : rows - (uint32_t)s * per_step);
+        for (uint32_t i = 0; i < n; i++) {
+            ck_assert(!seen[list[i]]);
+            seen[list[i]] = true;
+        }
+    }
+    free(seen);
+}
+
+START_TEST(order_visits_each_row_once)
+{
+    enum { N = 1237, STEP = 8 };
+    uint32_t lengths[N], first[N], n;
+    for (int i = 0; i < N; i++)
+        lengths[i] = (uint32_t)(i * 31 % 97);
+    for (int by_length = 0; by_length < 2; by_length++) {
+        lm_order *o = lm_order_new(N, STEP, true, by_length, lengths, 42);
+        assert_each_once(o, 0, N, STEP);
+        memcpy(first, lm_order_step(o, 0, 0, &n), sizeof first);
+        assert_each_once(o, 1, N, STEP);
+        ck_assert_mem_ne(first, lm_order_step(o, 1, 0, &n), sizeof first);
+        ck_assert_mem_eq(first, lm_order_step(o, 0, 0, &n), sizeof first); /* back again: the same */
+        lm_order_free(o);
+    }
+    lm_order *plain = lm_order_new(N, STEP, false, false, NULL, 42);
+    const uint32_t *list = lm_order_step(plain, 5, 2, &n);
+    for (uint32_t i = 0; i < n; i++)
+        ck_assert_uint_eq(list[i], 2 * STEP + i);
+    ck_assert_uint_eq((lm_order_step(plain, 0, 1000, &n), n), 0);
+    lm_order_free(plain);
+}
+END_TEST
+
+START_TEST(grouped_steps_are_even)
+{
+    enum { N = 400, STEP = 8 };
+    uint32_t lengths[N], n;
+    for (int i = 0; i < N; i++)
+        lengths[i] = (uint32_t)(i * 31 % 400);
+    lm_order *o = lm_order_new(N, STEP, true, true, lengths, 42);
+    for (uint64_t s = 0; s < lm_order_steps(o); s++) {
+        const uint32_t *list = lm_order_step(o, 0, s, &n);
+        uint32_t low = UINT32_MAX, high = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            low = lengths[list[i]] < low ? lengths[list[i]] : low;
+            high = lengths[list[i]] > high ? lengths[list[i]] : high;
+        }
+        ck_assert_uint_eq(high - low, STEP - 1); /* all 400 rows are one window */
+    }
+    lm_order_free(o);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ classes */
+
+static void assert_sorted(const char *const *words, int n, const char *wanted)
+{
+    lm_labels *l = lm_labels_new();
+    for (int i = 0; i < n; i++)
+        lm_labels_add(l, lm_str_of(words[i]));
+    lm_labels_sort(l);
+    lm_buf b = {0};
+    for (int i = 0; i < lm_labels_count(l); i++) {
+        lm_buf_printf(&b, "%s%s", i ? " " : "", lm_labels_name(l, i));
+        ck_assert_int_eq(lm_labels_find(l, lm_str_of(lm_labels_name(l, i))), i);
+    }
+    ck_assert_str_eq(lm_buf_cstr(&b), wanted);
+    ck_assert_int_eq(lm_labels_find(l, lm_str_of("never")), -1);
+    lm_buf_free(&b);
+    lm_labels_free(l);
+}
+
+START_TEST(classes_are_sorted)
+{
+    assert_sorted((const char *const[]){"10", "9", "-1", "9", "-20", "0"}, 6, "-20 -1 0 9 10");
+    assert_sorted((const char *const[]){"10", "9", "x"}, 3, "10 9 x");
+    assert_sorted((const char *const[]){"b", "B", "a", "\xc3\xa9"}, 4, "B a b \xc3\xa9");
+    assert_sorted((const char *const[]){"01", "1", "99999999999999999999999", "2"}, 4, "01 1 2 99999999999999999999999");
+    lm_labels *l = lm_labels_new();
+    for (int i = 0; i < 5000; i++) {
+        char word[16];
+        snprintf(word, sizeof word, "w%d", i % 2500);
+        ck_assert_int_eq(lm_labels_add(l, lm_str_of(word)), i % 2500);
+    }
+    ck_assert_int_eq(lm_labels_count(l), 2500);
+    lm_labels_free(l);
+}
+END_TEST
+
+START_TEST(class_lists_are_parsed)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_labels *l = lm_labels_parse("neg,pos", &st);
+    assert_ok(&st);
+    ck_assert_str_eq(lm_labels_name(l, 1), "pos");
+    lm_labels_free(l);
+    ck_assert_ptr_null(lm_labels_parse("a,,b", &st));
+    ck_assert_int_eq(st.code, LM_USAGE);
+    lm_status_clear(&st);
+    ck_assert_ptr_null(lm_labels_parse("a,b,a", &st));
+    ck_assert_ptr_nonnull(strstr(st.message, "twice"));
+}
+END_TEST
+
+/* ------------------------------------------------------------------ targets and micro-batches */
+
+static const int32_t some_ids[] = {2, 10, 11, 12, 13, 14, 15, 3};
+
+START_TEST(bad_rows_are_named)
+{
+    lm_targets t = {.objective = lm_objective_find("classify"), .classes = 3, .vocab_size = 20, .type_vocab_size = 2,
+                    .max_length = 8};
+    lm_tokens_row row = {.ids = some_ids, .len = 8, .has_label_id = true, .label_id = 2};
+    lm_status st = LM_STATUS_INIT;
+    ck_assert(lm_targets_check(&t, &row, 0, &st));
+    struct {
+        const char *says;
+        int vocab, max_length;
+        int32_t label;
+    } bad[] = {{"row 7", 15, 8, 2}, {"takes 7", 20, 7, 2}, {"label 3 is not from 0 to 2", 20, 8, 3},
+               {"label -1", 20, 8, -1}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        t.vocab_size = bad[i].vocab;
+        t.max_length = bad[i].max_length;
+        row.label_id = bad[i].label;
+        ck_assert(!lm_targets_check(&t, &row, 6, &st));
+        ck_assert_msg(strstr(st.message, bad[i].says) != NULL, "%s", st.message);
+        ck_assert_msg(strstr(st.message, "row 7") != NULL, "%s", st.message);
+        lm_status_clear(&st);
+    }
+    t.vocab_size = 20;
+    t.max_length = 8;
+    lm_labels *l = lm_labels_parse("neg,pos", &st);
+    t.labels = l;
+    row = (lm_tokens_row){.ids = some_ids, .len = 8, .has_label_word = true, .label_word = lm_str_of("neutral")};
+    ck_assert(!lm_targets_check(&t, &row, 0, &st));
+    ck_assert_ptr_nonnull(strstr(st.message, "'neutral'"));
+    lm_status_clear(&st);
+    static const uint8_t types[] = {0, 0, 0, 0, 0, 0, 0, 2};
+    row.types = types;
+    row.label_word = lm_str_of("pos");
+    ck_assert(!lm_targets_check(&t, &row, 0, &st));
+    ck_assert_ptr_nonnull(strstr(st.message, "segment 2"));
+    lm_labels_free(l);
+}
+END_TEST
+
+/* However a step is cut, each row, its place and its labels are there once. */
+START_TEST(micro_batches_cover_a_step)
+{
+    lm_targets t = {.objective = lm_objective_find("mlm"), .vocab_size = 20, .max_length = 100,
+                    .masking = {0.5, MASK, 20, special, 4, 1}};
+    lm_status st = LM_STATUS_INIT;
+    lm_step_rows s = {0};
+    lm_micro_batch m = {0};
+    lm_step_rows_begin(&s, &t, 1, 1);
+    for (int i = 0; i < 20; i++) {
+        lm_tokens_row row = {.ids = some_ids, .len = (size_t)(8 - i / 4), .has_weight = true, .weight = 0.5f};
+        lm_step_rows_add(&s, &t, &row, 0, (uint64_t)i, 19 - i, &st);
+    }
+    assert_ok(&st);
+    ck_assert_int_eq(s.rows, 20);
+    for (int64_t tokens = 1; tokens < 150; tokens += 13) {
+        int rows = 0, labels = 0, token = 0;
+        for (int first = 0; first < s.rows;) {
+            int last = lm_micro_batch_cut(&m, &s, &t, first, tokens, 7);
+            ck_assert_int_eq(m.batch.rows, last - first);
+            ck_assert(m.batch.rows == 1 || m.batch.tokens <= tokens);
+            ck_assert_int_le(m.batch.rows, 7);
+            ck_assert_int_eq(m.batch.row_splits[0], 0);
+            ck_assert_int_eq(m.batch.row_splits[m.batch.rows], m.batch.tokens);
+            for (int i = 0; i < m.batch.tokens; i++)
+                ck_assert_int_eq(m.batch.ids[i], s.ids[token + i]);
+            for (int i = 0; i < m.count; i++) {
+                ck_assert_int_eq(m.label[i], s.token_label[token + m.selected[i]]);
+                ck_assert_float_eq(m.weight[i], 0.5f);
+            }
+            ck_assert_int_eq(m.place[0], 19 - first);
+            rows += m.batch.rows;
+            labels += m.count;
+            token += m.batch.tokens;
+            first = last;
+        }
+        ck_assert_int_eq(rows, 20);
+        ck_assert_int_eq(token, s.tokens);
+        ck_assert_double_eq(s.token_count, 0.5 * labels);
+    }
+    lm_micro_batch_free(&m);
+    lm_step_rows_free(&s);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ checkpoints */
+
+static bool write_files(void *context, const char *path, lm_status *st)
+{
+    char *a = lm_format("%s/model.safetensors", path), *b = lm_format("%s/state.json", path);
+    bool ok = lm_file_write(a, context, strlen(context), st) && lm_file_write(b, "{}", 2, st);
+    free(a);
+    free(b);
+    return ok;
+}
+
+static bool write_half(void *context, const char *path, lm_status *st)
+{
+    write_files(context, path, st);
+    return lm_fail(st, LM_FAILED, "the disk is full");
+}
+
+static void assert_newest(const char *dir, const char *wanted)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *path;
+    uint64_t step;
+    ck_assert(lm_checkpoint_find(dir, &path, &step, &st));
+    if (!wanted) {
+        ck_assert_ptr_null(path);
+        return;
+    }
+    ck_assert_ptr_nonnull(path);
+    ck_assert_str_eq(strrchr(path, '/') + 1, wanted);
+    free(path);
+}
+
+static void damage(const char *dir, const char *file, int how)
+{
+    char *path = lm_format("%s/%s", dir, file);
+    struct stat s;
+    ck_assert_int_eq(stat(path, &s), 0);
+    if (how == 0) {
+        ck_assert_int_eq(truncate(path, s.st_size / 2), 0);
+    } else if (how == 1) {
+        ck_assert_int_eq(unlink(path), 0);
+    } else {
+        FILE *f = fopen(path, "r+b");
+        int c = fgetc(f);
+        rewind(f);
+        fputc(c ^ 1, f);
+        fclose(f);
+    }
+    free(path);
+}
+
+START_TEST(damaged_checkpoints_are_passed_over)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_log_level(LM_ERROR);
+    static const char *const files[] = {"model.safetensors", "state.json", "MANIFEST"};
+    char *top = scratch_dir();
+    for (int i = 0; i < 9; i++) {
+        char *dir = lm_format("%s/deep/%d", top, i), *newest = lm_format("%s/checkpoint-12", dir);
+        assert_newest(dir, NULL);
+        lm_checkpoint_save(dir, 9, 0, write_files, (char[]){"nine"}, &st);
+        lm_checkpoint_save(dir, 12, 0, write_files, (char[]){"twelve"}, &st);
+        assert_ok(&st);
+        assert_newest(dir, "checkpoint-12");
+        damage(newest, files[i / 3], i % 3);
+        assert_newest(dir, "checkpoint-9");
+        free(newest);
+        free(dir);
+    }
+    remove_tree(top);
+    free(top);
+}
+END_TEST
+
+START_TEST(failed_checkpoint_leaves_the_old)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *dir = scratch_dir();
+    lm_checkpoint_save(dir, 5, 0, write_files, (char[]){"five"}, &st);
+    assert_ok(&st);
+    ck_assert(!lm_checkpoint_save(dir, 6, 1, write_half, (char[]){"six"}, &st));
+    assert_newest(dir, "checkpoint-5");
+    int entries = 0;
+    DIR *d = opendir(dir);
+    for (struct dirent *e; (e = readdir(d));)
+        entries += e->d_name[0] != '.' || strlen(e->d_name) > 2;
+    closedir(d);
+    ck_assert_int_eq(entries, 1); /* and nothing half-made beside it */
+    remove_tree(dir);
+    free(dir);
+}
+END_TEST
+
+START_TEST(old_checkpoints_go)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *dir = scratch_dir();
+    for (uint64_t step = 90; step < 130; step += 10)
+        lm_checkpoint_save(dir, step, 2, write_files, (char[]){"x"}, &st);
+    assert_ok(&st);
+    int found = 0;
+    DIR *d = opendir(dir);
+    for (struct dirent *e; (e = readdir(d));) {
+        found += strcmp(e->d_name, "checkpoint-110") == 0 || strcmp(e->d_name, "checkpoint-120") == 0;
+        ck_assert_str_ne(e->d_name, "checkpoint-90"); /* 90 < 110 as a number, not as a string */
+        ck_assert_str_ne(e->d_name, "checkpoint-100");
+    }
+    closedir(d);
+    ck_assert_int_eq(found, 2);
+    remove_tree(dir);
+    free(dir);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ log */
+
+START_TEST(log_goes_on_after_a_resume)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *dir = scratch_dir(), *file = lm_format("%s/run.jsonl", dir), *text;
+    size_t n;
+    lm_runlog *l = lm_runlog_open(file, NULL, &st);
+    lm_runlog_add(l, json_pack("{s:i}", "step", 1));
+    json_t *history = json_deep_copy(lm_runlog_history(l));
+    lm_runlog_add(l, json_pack("{s:i}", "step", 2)); /* after the checkpoint: lost, and done again */
+    lm_runlog_free(l);
+    l = lm_runlog_open(file, history, &st);
+    lm_runlog_add(l, json_pack("{s:i}", "step", 2));
+    lm_runlog_free(l);
+    lm_file_read(file, 1000, &text, &n, &st);
+    assert_ok(&st);
+    ck_assert_str_eq(text, "{\"step\":1}\n{\"step\":2}\n");
+    free(text);
+    ck_assert_ptr_null(lm_runlog_open("/nowhere/run.jsonl", NULL, &st));
+    ck_assert(lm_runlog_due(1, 100) && lm_runlog_due(64, 100) && lm_runlog_due(100, 100) && lm_runlog_due(300, 100));
+    ck_assert(!lm_runlog_due(3, 100) && !lm_runlog_due(128, 100) && !lm_runlog_due(150, 100));
+    remove_tree(dir);
+    free(file);
+    free(dir);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    const struct {
+        const char *name;
+        const TTest *test;
+    } tests[] = {
+        {"schedules", schedules_by_hand}, {"schedules", schedules_golden}, {"optimizer", adamw_by_the_formula},
+        {"optimizer", norm_and_clip}, {"optimizer", optimizer_resumes_exactly},
+        {"optimizer", nothing_trainable_is_refused}, {"masking", masking_rates},
+        {"masking", masking_is_keyed_by_meaning}, {"order", order_visits_each_row_once},
+        {"order", grouped_steps_are_even}, {"labels", classes_are_sorted}, {"labels", class_lists_are_parsed},
+        {"targets", bad_rows_are_named}, {"targets", micro_batches_cover_a_step},
+        {"checkpoint", damaged_checkpoints_are_passed_over}, {"checkpoint", failed_checkpoint_leaves_the_old},
+        {"checkpoint", old_checkpoints_go}, {"log", log_goes_on_after_a_resume}};
+    Suite *s = suite_create("train");
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        TCase *c = tcase_create(tests[i].name);
+        tcase_add_test(c, tests[i].test);
+        suite_add_tcase(s, c);
+    }
+    return s;
+}
+
+UNIT_MAIN(suite)
