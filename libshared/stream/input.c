@@ -1,6 +1,7 @@
 #include "stream/input.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "stream/decode.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -31,6 +32,8 @@ struct lm_input {
     char *prefix;           /* bytes read from fd before libarchive took over a pipe */
     size_t prefix_len;
     char *chunk;            /* buffer of the callback that reads a pipe for libarchive */
+
+    lm_decoder *decoder;    /* of the member's encoding */
 
     char *buf; /* what is visible is buf[pos..end) */
     size_t pos, end, cap;
@@ -192,22 +195,43 @@ static bool make_room(lm_input *in, size_t want, lm_status *st)
     return true;
 }
 
-/* Reads once, up to n bytes; sets at_end when there are no more. -1: failed. */
+/* Reads once, up to n bytes of the member as it stands. */
+static ssize_t fill_raw(void *context, void *to, size_t n, lm_status *st)
+{
+    lm_input *in = context;
+    if (!in->archive)
+        return in->fd < 0 ? 0 : read_fd(in, to, n, st);
+    la_ssize_t got = in->empty_archive ? 0 : archive_read_data(in->archive, to, n);
+    if (got < 0)
+        fail_archive(in, st);
+    return got < 0 ? -1 : (ssize_t)got;
+}
+
+/* The same, decoded; sets at_end when there is no more. -1: failed. */
 static ssize_t fill(lm_input *in, void *to, size_t n, lm_status *st)
 {
     if (in->at_end)
         return 0;
-    ssize_t got;
-    if (in->archive) {
-        got = archive_read_data(in->archive, to, n);
-        if (got < 0)
-            fail_archive(in, st);
-    } else {
-        got = read_fd(in, to, n, st);
-    }
+    ssize_t got = in->decoder ? lm_decoder_read(in->decoder, to, n, fill_raw, in, st) : fill_raw(in, to, n, st);
     if (got == 0)
         in->at_end = true;
-    return got < 0 ? -1 : got;
+    return got;
+}
+
+bool lm_input_decode(lm_input *in, const char *encoding, lm_status *st)
+{
+    lm_str seen = {in->buf ? in->buf + in->pos : "", in->end - in->pos};
+    in->decoder = lm_decoder_new(encoding, seen, lm_input_name(in), st);
+    if (!in->decoder)
+        return false;
+    if (in->borrowed) {
+        in->buf = NULL;
+        in->cap = 0;
+        in->borrowed = false;
+    }
+    in->pos = in->end = 0;
+    in->at_end = in->no_member;
+    return true;
 }
 
 bool lm_input_peek(lm_input *in, size_t want, lm_str *out, lm_status *st)
@@ -289,8 +313,15 @@ bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *co
 
 /* ---------------------------------------------------------------------------------------------------- members */
 
+static void drop_decoder(lm_input *in)
+{
+    lm_decoder_free(in->decoder);
+    in->decoder = NULL;
+}
+
 static void close_file(lm_input *in)
 {
+    drop_decoder(in);
     if (in->archive)
         archive_read_free(in->archive);
     if (in->fd_owned && in->fd >= 0)
@@ -363,6 +394,7 @@ int lm_input_next_member(lm_input *in, lm_status *st)
     if (in->no_member)
         return 0;
     if (in->archive) {
+        drop_decoder(in);
         free(in->name);
         in->name = NULL;
         in->pos = in->end = 0;

@@ -2,6 +2,7 @@
 #include "base/utf8.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 static bool fail(lm_json *j, const char *why)
 {
@@ -275,6 +276,50 @@ bool lm_json_at(lm_str array, size_t i, lm_str *value)
     return false;
 }
 
+/* ---------------------------------------------------------------------------------------------------- paths */
+
+lm_json_path lm_json_path_over(const char *path)
+{
+    return (lm_json_path){path, true};
+}
+
+bool lm_json_path_next(lm_json_path *path, lm_str *step)
+{
+    const char *p = path->p;
+    if (!*p)
+        return false;
+    size_t n = 0;
+    if (*p == '.') {
+        n = strcspn(p + 1, ".[");
+        *step = (lm_str){p + 1, n};
+        path->ok = n > 0;
+        n++;
+    } else if (*p == '[') {
+        n = strspn(p + 1, "0123456789");
+        path->ok = n > 0 && n < 10 && p[n + 1] == ']';
+        n += 2;
+        *step = (lm_str){p, n};
+    } else {
+        path->ok = false;
+    }
+    if (path->ok)
+        path->p = p + n;
+    return path->ok;
+}
+
+bool lm_json_path_follow(lm_json_path *path, lm_str *value)
+{
+    lm_str step;
+    while (lm_json_path_next(path, &step)) {
+        bool found = step.data[0] == '[' && step.data[-1] != '.'
+                         ? lm_json_at(*value, strtoul(step.data + 1, NULL, 10), value)
+                         : lm_json_find(*value, step, value);
+        if (!found)
+            return false;
+    }
+    return path->ok;
+}
+
 /* ---------------------------------------------------------------------------------------------------- strings */
 
 bool lm_json_is_string(lm_str value)
@@ -310,35 +355,39 @@ static bool escaped_code(const char *p, const char *end, uint32_t *code, size_t 
     return false;
 }
 
-bool lm_json_unquote(lm_str s, lm_buf *out)
+size_t lm_json_unquote_to(lm_str s, char *out, bool *whole)
 {
+    static const char names[] = "bfnrt", values[] = "\b\f\n\r\t";
     const char *p = s.data + 1, *end = s.data + s.len - 1;
-    bool whole = true;
-    lm_buf_reserve(out, s.len);
+    char *o = out;
+    *whole = true;
     while (p < end) {
         const char *slash = memchr(p, '\\', (size_t)(end - p));
-        lm_buf_append(out, p, (size_t)((slash ? slash : end) - p));
+        size_t plain = (size_t)((slash ? slash : end) - p);
+        memcpy(o, p, plain);
+        o += plain;
         if (!slash)
             break;
-        p = slash + 2;
-        switch (slash[1]) {
-        case 'b': lm_buf_putc(out, '\b'); break;
-        case 'f': lm_buf_putc(out, '\f'); break;
-        case 'n': lm_buf_putc(out, '\n'); break;
-        case 'r': lm_buf_putc(out, '\r'); break;
-        case 't': lm_buf_putc(out, '\t'); break;
-        case 'u': {
+        if (slash[1] == 'u') {
             uint32_t code;
             size_t used;
-            char utf8[4];
-            whole &= escaped_code(slash, end, &code, &used);
-            lm_buf_append(out, utf8, lm_utf8_encode(code, utf8));
+            *whole &= escaped_code(slash, end, &code, &used);
+            o += lm_utf8_encode(code, o);
             p = slash + used;
-            break;
+            continue;
         }
-        default: lm_buf_putc(out, slash[1]);
-        }
+        const char *known = strchr(names, slash[1]);
+        *o++ = known ? values[known - names] : slash[1];
+        p = slash + 2;
     }
+    return (size_t)(o - out);
+}
+
+bool lm_json_unquote(lm_str s, lm_buf *out)
+{
+    bool whole;
+    lm_buf_reserve(out, s.len);
+    out->len += lm_json_unquote_to(s, out->data + out->len, &whole);
     return whole;
 }
 

@@ -36,9 +36,23 @@ bool lm_json_at(lm_str array, size_t i, lm_str *value);
 bool lm_json_is_string(lm_str value);
 /* Appends what a (checked) string means. A lone surrogate becomes U+FFFD; returns false if there was one. */
 bool lm_json_unquote(lm_str string, lm_buf *out);
+/* The same to `out`, which has room for string.len bytes; returns the length, and whether nothing was replaced. */
+size_t lm_json_unquote_to(lm_str string, char *out, bool *whole);
 /* Whether a (checked) string means exactly `s`. */
 bool lm_json_string_is(lm_str string, lm_str s);
 /* Appends s (valid UTF-8) quoted and escaped. */
 void lm_json_string(lm_str s, lm_buf *out);
+
+/* A path such as `.meta.title` or `.turns[0].text`, step by step: a step is a name, or an index in brackets. */
+typedef struct lm_json_path {
+    const char *p;
+    bool ok; /* false: what stands at p is no step */
+} lm_json_path;
+
+lm_json_path lm_json_path_over(const char *path);
+/* The next step, `[0]` with its brackets; false at the end, or where !ok. */
+bool lm_json_path_next(lm_json_path *path, lm_str *step);
+/* Goes the steps that are left from *value; false where there is nothing. */
+bool lm_json_path_follow(lm_json_path *path, lm_str *value);
 
 #endif

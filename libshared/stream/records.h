@@ -62,6 +62,7 @@ typedef struct lm_text_record {
     lm_str id;               /* JSON text, a string or a number; data NULL = none */
     const lm_field *fields;  /* the others, in their order */
     size_t field_count;
+    lm_str members;          /* LMS: members of the record that nobody knows, as `,"name":value...`; to be passed on */
     uint64_t number;         /* of the source record, options.offset for the first */
     uint64_t doc;            /* LM_FORMAT_TEXT: number of the document, from 0; else = number */
     const char *file;        /* where it stands, for messages; valid as long as the reader */

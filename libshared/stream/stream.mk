@@ -1,10 +1,13 @@
 liblmutils_la_SOURCES += \
-	libshared/stream/check.c \
+	libshared/stream/cells.h libshared/stream/check.c \
+	libshared/stream/decode.c libshared/stream/decode.h \
 	libshared/stream/input.c libshared/stream/input.h \
 	libshared/stream/json.c libshared/stream/json.h \
 	libshared/stream/lms.h libshared/stream/lms_reader.c libshared/stream/lms_writer.c \
 	libshared/stream/record.c libshared/stream/record.h \
-	libshared/stream/records.h libshared/stream/rows.h libshared/stream/spool.h \
+	libshared/stream/records.c libshared/stream/records.h libshared/stream/records_guess.c \
+	libshared/stream/records_json.c libshared/stream/records_table.c libshared/stream/records_write.c \
+	libshared/stream/rows.h libshared/stream/selectors.c libshared/stream/spool.h \
 	libshared/stream/tokens.c libshared/stream/tokens.h libshared/stream/tokens_writer.c
 
 check_PROGRAMS += tests/unit/check_stream
@@ -12,3 +15,9 @@ tests_unit_check_stream_SOURCES = tests/unit/check_stream.c
 tests_unit_check_stream_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_stream_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_stream
+
+check_PROGRAMS += tests/unit/check_records
+tests_unit_check_records_SOURCES = tests/unit/check_records.c
+tests_unit_check_records_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_records_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_records

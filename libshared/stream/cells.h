@@ -1,0 +1,107 @@
+/* Inside the stream floor: how the parts of the text records reader work together. A format's reader makes the cells of
+ * one source record; records.c chooses among them. */
+#ifndef LM_STREAM_CELLS_H
+#define LM_STREAM_CELLS_H
+
+#include "stream/records.h"
+
+/* One field of a source record. */
+typedef struct lm_cell {
+    lm_str name;  /* decoded; data NULL = only its place counts */
+    lm_str value; /* json: its text, checked; else the value itself */
+    bool json;
+} lm_cell;
+
+/* FIELD as the options have it. */
+typedef struct lm_selector {
+    const char *spelling;
+    lm_str name;     /* by name */
+    long number;     /* from 1; 0 = by name or path */
+    const char *path; /* ".a.b[0]"; NULL = none */
+} lm_selector;
+
+typedef struct lm_selectors {
+    lm_selector *items;
+    size_t count, cap;
+    bool given; /* on the command line; else a default */
+} lm_selectors;
+
+enum {
+    LM_TEXT_RECORD_MAX = 256 << 20, /* bytes of one source record */
+    LM_TEXT_FIELDS_MAX = 4096
+};
+
+struct lm_records {
+    lm_input *in;
+    lm_records_options options;
+    lm_selectors text, pair, label, id;
+
+    /* of the member being read */
+    lm_text_format format; /* LM_FORMAT_AUTO: none has been begun */
+    const char *file;      /* its name; kept in `names` */
+    uint64_t line;         /* of the record in hand */
+    uint64_t next_line;    /* of what comes */
+    uint64_t documents;
+    bool in_document;
+    bool json_array, json_later; /* inside [ ... ]; behind its first element */
+    size_t columns;        /* csv, tsv: of the first row; 0 = not known */
+    uint64_t columns_line;
+    lm_str *header;        /* csv, tsv: names; NULL = none */
+    bool guessed;          /* the defaults have been looked for */
+    lm_lms_reader *lms;
+
+    /* of the record in hand */
+    lm_str source;         /* its bytes, for --rejects */
+    lm_cell *cells;
+    size_t cell_count, cell_cap;
+    lm_field *fields;
+    size_t field_cap;
+    lm_buf clean, members;
+    size_t (*spans)[3];    /* csv: begin, end, quoted; of cells in bytes from the record's first */
+    size_t span_count, span_cap;
+    bool replaced;         /* U+FFFD stands in it */
+    bool in_fields;        /* LMS: reserved names are not looked for in cells */
+    lm_arena *arena;       /* of the record */
+    lm_arena *names;       /* of the member, and file names */
+
+    uint64_t number, given, rejected, replaced_count;
+    bool warned_utf8;
+    int rejects;           /* descriptor, -1 = none */
+    bool failed, ended;
+};
+
+/* What reading one record came to. */
+typedef enum lm_take {
+    LM_TAKE_END,    /* of the member */
+    LM_TAKE_RECORD,
+    LM_TAKE_BAD,    /* st says what is wrong with this record; the next one may be good */
+    LM_TAKE_FLUSH,
+    LM_TAKE_FAILED  /* nothing more can be read */
+} lm_take;
+
+lm_take lm_take_json(lm_records *r, lm_status *st);   /* LM_FORMAT_JSONL and LM_FORMAT_JSON */
+lm_take lm_take_table(lm_records *r, lm_status *st);  /* LM_FORMAT_CSV and LM_FORMAT_TSV */
+lm_take lm_take_line(lm_records *r, lm_status *st);   /* LM_FORMAT_TEXT */
+lm_take lm_take_lms(lm_records *r, lm_status *st);
+
+/* Finds out the format of the member that r->in stands in, and its encoding. */
+bool lm_member_begin(lm_records *r, lm_status *st);
+/* csv, tsv: whether the cells in hand, the first row's, are a header. */
+bool lm_guess_header(lm_records *r);
+/* Where the options name no fields: which of the cells in hand are meant. */
+void lm_guess_fields(lm_records *r);
+
+bool lm_selectors_parse(const char *spec, const char *option, lm_selectors *out, lm_status *st);
+void lm_selectors_free(lm_selectors *s);
+void lm_selectors_set(lm_selectors *s, const char *name, long number); /* appends one that was guessed */
+const lm_cell *lm_cell_find(const lm_records *r, const lm_selector *s, lm_cell *found);
+
+/* s as valid UTF-8: itself, or a copy in `r->clean` or the arena with U+FFFD. False (strict): st says where. */
+bool lm_records_utf8(lm_records *r, lm_str s, bool to_arena, lm_str *out, lm_status *st);
+lm_cell *lm_cell_add(lm_records *r);
+bool lm_cells_from_json(lm_records *r, lm_str value, lm_status *st);
+/* The JSON text that LMS headers take: no member twice, no lone surrogate, not too deep. */
+bool lm_json_field(lm_records *r, lm_str name, lm_str value, lm_str *out, lm_status *st);
+bool lm_fail_record(lm_records *r, lm_status *st, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,479 @@
+/* Text records: from the cells of a source record to text, pair, label, id and the rest. */
+#include "stream/records.h"
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "stream/cells.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool lm_fail_record(lm_records *r, lm_status *st, const char *format, ...)
+{
+    char why[LM_MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    return lm_fail(st, LM_FAILED, r->format == LM_FORMAT_LMS ? "%s: record %" PRIu64 ": %s" : "%s:%" PRIu64 ": %s",
+                   r->file, r->line, why);
+}
+
+bool lm_records_utf8(lm_records *r, lm_str s, bool to_arena, lm_str *out, lm_status *st)
+{
+    size_t good = lm_utf8_valid_prefix(s.data, s.len);
+    *out = s;
+    if (good == s.len)
+        return true;
+    if (r->options.strict)
+        return lm_fail_record(r, st, "invalid UTF-8 at byte %zu (%02x): give its --encoding, or leave out --strict to have "
+                              "it replaced", good + 1, (unsigned char)s.data[good]);
+    r->clean.len = 0;
+    lm_utf8_replace_invalid(s, &r->clean);
+    *out = lm_buf_str(&r->clean);
+    if (to_arena)
+        *out = (lm_str){lm_arena_strndup(r->arena, out->data, out->len), out->len};
+    r->replaced = true;
+    return true;
+}
+
+/* ---------------------------------------------------------------------------------------------------- choosing */
+
+/* The value of a selector in the cells in hand; NULL where it is absent. `found` is room for what a path leads to. */
+const lm_cell *lm_cell_find(const lm_records *r, const lm_selector *s, lm_cell *found)
+{
+    if (s->number)
+        return (size_t)s->number <= r->cell_count ? &r->cells[s->number - 1] : NULL;
+    if (s->path) {
+        lm_json_path p = lm_json_path_over(s->path);
+        lm_str step;
+        if (!lm_json_path_next(&p, &step))
+            return NULL;
+        for (size_t i = 0; i < r->cell_count; i++)
+            if (r->cells[i].json && lm_str_equal(r->cells[i].name, step)) {
+                *found = r->cells[i];
+                return lm_json_path_follow(&p, &found->value) ? found : NULL;
+            }
+        return NULL;
+    }
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (r->cells[i].name.data && lm_str_equal(r->cells[i].name, s->name))
+            return &r->cells[i];
+    return NULL;
+}
+
+static bool is_null(const lm_cell *c)
+{
+    return c->json && lm_str_is(c->value, "null");
+}
+
+/* What a cell says as plain text. */
+static bool plain(lm_records *r, const lm_cell *c, const lm_selector *s, lm_str *out, lm_status *st)
+{
+    *out = c->value;
+    if (!c->json)
+        return true;
+    if (c->value.data[0] == '{' || c->value.data[0] == '[')
+        return lm_fail_record(r, st, "field `%s` is %s and not text: name what is meant by a path such as .%s%s",
+                              s->spelling, c->value.data[0] == '{' ? "an object" : "a list", s->spelling,
+                              c->value.data[0] == '{' ? ".NAME" : "[0]");
+    if (c->value.data[0] != '"')
+        return true;
+    if (!memchr(c->value.data, '\\', c->value.len)) {
+        *out = (lm_str){c->value.data + 1, c->value.len - 2};
+        return true;
+    }
+    bool whole;
+    char *text = lm_arena_alloc(r->arena, c->value.len, 1);
+    out->len = lm_json_unquote_to(c->value, text, &whole);
+    out->data = text;
+    if (!whole && r->options.strict)
+        return lm_fail_record(r, st, "field `%s` has half of a surrogate pair", s->spelling);
+    r->replaced |= !whole;
+    return true;
+}
+
+static bool fail_missing(lm_records *r, const lm_selectors *s, lm_status *st)
+{
+    lm_buf names = {0};
+    for (size_t i = 0; i < r->cell_count && i < 20; i++) {
+        lm_str n = r->cells[i].name;
+        lm_buf_puts(&names, i ? ", " : "");
+        if (n.data)
+            lm_buf_append(&names, n.data, n.len < 40 ? n.len : 40);
+        else
+            lm_buf_printf(&names, "%zu", i + 1);
+    }
+    lm_fail_record(r, st, "no field `%s` (there are: %s): choose one with --text, --pair, --label", s->items[0].spelling,
+                   lm_buf_cstr(&names));
+    lm_buf_free(&names);
+    return false;
+}
+
+/* Asked for on the command line, and not even there as null. */
+static bool is_missing(const lm_records *r, const lm_selectors *s)
+{
+    lm_cell found;
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->given || lm_cell_find(r, &s->items[i], &found))
+            return false;
+    return s->count > 0;
+}
+
+/* The fields of `s`, joined by a space; out->data NULL where all are absent. */
+static bool choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status *st)
+{
+    lm_str parts[16];
+    size_t count = 0, total = 0;
+    *out = (lm_str){NULL, 0};
+    if (is_missing(r, s))
+        return fail_missing(r, s, st);
+    for (size_t i = 0; i < s->count && count < 16; i++) {
+        lm_cell found;
+        const lm_cell *c = lm_cell_find(r, &s->items[i], &found);
+        if (!c || is_null(c))
+            continue;
+        if (!plain(r, c, &s->items[i], &parts[count], st))
+            return false;
+        total += parts[count++].len + 1;
+    }
+    if (count == 0)
+        return true;
+    if (count == 1) {
+        *out = parts[0];
+        return true;
+    }
+    char *joined = lm_arena_alloc(r->arena, total, 1), *p = joined;
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            *p++ = ' ';
+        memcpy(p, parts[i].data, parts[i].len);
+        p += parts[i].len;
+    }
+    *out = (lm_str){joined, (size_t)(p - joined)};
+    return true;
+}
+
+static bool read_label(lm_records *r, lm_text_record *out, lm_status *st)
+{
+    if (!choose(r, &r->label, &out->label, st))
+        return false;
+    if (!out->label.data || r->options.label_type == LM_LABEL_WORD)
+        return true;
+    char *s = lm_arena_strndup(r->arena, out->label.data, out->label.len), *end = s;
+    errno = 0;
+    if (r->options.label_type == LM_LABEL_ID)
+        out->label_id = strtoll(s, &end, 10);
+    else
+        out->label_float = strtod(s, &end);
+    while (*end == ' ')
+        end++;
+    bool whole = end > s && (size_t)(end - s) == out->label.len && !errno;
+    if (r->options.label_type == LM_LABEL_ID && (!whole || out->label_id < 0 || out->label_id > INT32_MAX))
+        return lm_fail_record(r, st, "the label `%.80s` is no class number from 0", s);
+    if (!whole || !isfinite(out->label_float))
+        return lm_fail_record(r, st, "the label `%.80s` is no number", s);
+    return true;
+}
+
+static bool is_chosen(const lm_selectors *s, size_t i, const lm_cell *c)
+{
+    for (size_t k = 0; k < s->count; k++) {
+        const lm_selector *x = &s->items[k];
+        if (x->number ? (size_t)x->number == i + 1 : !x->path && c->name.data && lm_str_equal(x->name, c->name))
+            return true;
+    }
+    return false;
+}
+
+static bool read_fields(lm_records *r, lm_text_record *out, lm_status *st)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->cell_count && !r->options.no_fields; i++) {
+        const lm_cell *c = &r->cells[i];
+        if (is_chosen(&r->text, i, c) || is_chosen(&r->pair, i, c) || is_chosen(&r->label, i, c) ||
+            is_chosen(&r->id, i, c))
+            continue;
+        LM_GROW(r->fields, count, r->field_cap);
+        lm_field *f = &r->fields[count++];
+        f->name = c->name;
+        if (!f->name.data) {
+            char number[24];
+            f->name.len = (size_t)snprintf(number, sizeof number, "%zu", i + 1);
+            f->name.data = lm_arena_strndup(r->arena, number, f->name.len);
+        }
+        if (c->json) {
+            if (!lm_json_field(r, f->name, c->value, &f->json, st))
+                return false;
+            continue;
+        }
+        r->clean.len = 0; /* done with: values that needed it are in the arena */
+        lm_json_string(c->value, &r->clean);
+        f->json = (lm_str){lm_arena_strndup(r->arena, r->clean.data, r->clean.len), r->clean.len};
+    }
+    out->fields = r->fields;
+    out->field_count = count;
+    return true;
+}
+
+static bool read_id(lm_records *r, lm_text_record *out, lm_status *st)
+{
+    lm_cell found;
+    const lm_cell *c = r->id.count ? lm_cell_find(r, &r->id.items[0], &found) : NULL;
+    if (!c || is_null(c))
+        return true;
+    if (c->json && c->value.data[0] != '"' && c->value.data[0] != '-' &&
+        (c->value.data[0] < '0' || c->value.data[0] > '9'))
+        return lm_fail_record(r, st, "the id is no string and no number");
+    if (c->json)
+        return lm_json_field(r, lm_str_of("id"), c->value, &out->id, st);
+    r->clean.len = 0;
+    lm_json_string(c->value, &r->clean);
+    out->id = (lm_str){lm_arena_strndup(r->arena, r->clean.data, r->clean.len), r->clean.len};
+    return true;
+}
+
+static bool make_record(lm_records *r, lm_text_record *out, lm_status *st)
+{
+    if (!r->guessed) {
+        lm_guess_fields(r);
+        r->guessed = true;
+    }
+    if (!choose(r, &r->text, &out->text, st) || !choose(r, &r->pair, &out->pair, st) || !read_label(r, out, st))
+        return false;
+    if (!out->text.data)
+        return fail_missing(r, &r->text, st);
+    out->members = lm_buf_str(&r->members);
+    return read_id(r, out, st) && read_fields(r, out, st);
+}
+
+/* ---------------------------------------------------------------------------------------------------- lines */
+
+lm_take lm_take_line(lm_records *r, lm_status *st)
+{
+    lm_str line;
+    bool end;
+    for (;;) {
+        if (!lm_input_line(r->in, LM_TEXT_RECORD_MAX, &line, &end, NULL, st))
+            return LM_TAKE_FAILED;
+        if (end)
+            return LM_TAKE_END;
+        r->line = r->next_line++;
+        if (line.len && line.data[line.len - 1] == '\r')
+            line.len--;
+        size_t blank = 0;
+        while (blank < line.len && (line.data[blank] == ' ' || line.data[blank] == '\t'))
+            blank++;
+        if (blank < line.len)
+            break;
+        r->documents += r->in_document;
+        r->in_document = false;
+    }
+    r->in_document = true;
+    r->source = line;
+    if (!lm_records_utf8(r, line, true, &line, st))
+        return LM_TAKE_BAD;
+    *lm_cell_add(r) = (lm_cell){.value = line};
+    return LM_TAKE_RECORD;
+}
+
+/* ---------------------------------------------------------------------------------------------------- reading */
+
+static lm_take take(lm_records *r, lm_status *st)
+{
+    switch (r->format) {
+    case LM_FORMAT_JSONL:
+    case LM_FORMAT_JSON: return lm_take_json(r, st);
+    case LM_FORMAT_CSV:
+    case LM_FORMAT_TSV: return lm_take_table(r, st);
+    case LM_FORMAT_LMS: return lm_take_lms(r, st);
+    default: return lm_take_line(r, st);
+    }
+}
+
+/* A record that cannot be used goes to --rejects and is forgotten; without --rejects it is the end. */
+static bool reject(lm_records *r, lm_status *st)
+{
+    if (r->rejects < 0 || st->code != LM_FAILED)
+        return false;
+    lm_buf line = {0}, text = {0};
+    lm_utf8_replace_invalid(r->source, &text);
+    lm_buf_puts(&line, "{\"file\":");
+    lm_buf why = {0}, file = {0};
+    lm_utf8_replace_invalid(lm_str_of(st->message), &why);
+    lm_utf8_replace_invalid(lm_str_of(r->file), &file);
+    lm_json_string(lm_buf_str(&file), &line);
+    lm_buf_printf(&line, ",\"line\":%" PRIu64 ",\"why\":", r->line);
+    lm_json_string(lm_buf_str(&why), &line);
+    lm_buf_puts(&line, ",\"record\":");
+    lm_json_string(lm_buf_str(&text), &line);
+    lm_buf_puts(&line, "}\n");
+    lm_status_clear(st);
+    bool ok = lm_write_all(r->rejects, line.data, line.len, r->options.rejects, st);
+    lm_buf_free(&line);
+    lm_buf_free(&text);
+    lm_buf_free(&why);
+    lm_buf_free(&file);
+    r->rejected++;
+    return ok;
+}
+
+/* Moves to the next member, or within LMS text to its end, which is the end of all members. 1, 0, -1. */
+static int next_member(lm_records *r, lm_status *st)
+{
+    if (r->format == LM_FORMAT_LMS)
+        return 0; /* its reader has gone through them all */
+    int rc = lm_input_next_member(r->in, st);
+    if (rc <= 0)
+        return rc;
+    r->documents += r->in_document;
+    return lm_member_begin(r, st) ? 1 : -1;
+}
+
+static bool start_lms(lm_records *r, lm_status *st)
+{
+    r->lms = lm_lms_reader_new(r->in, st);
+    if (!r->lms)
+        return false;
+    if (lm_lms_reader_kind(r->lms) != LM_KIND_TEXT)
+        return lm_fail(st, LM_FAILED, "%s: this is a stream of kind %s: text is needed here", r->file,
+                       lm_lms_kind_name(lm_lms_reader_kind(r->lms)));
+    return true;
+}
+
+static void begin_record(lm_records *r, lm_text_record *out)
+{
+    *out = (lm_text_record){0};
+    lm_arena_reset(r->arena);
+    r->cell_count = 0;
+    r->members.len = 0;
+    r->replaced = false;
+    r->source = (lm_str){"", 0};
+}
+
+static int next(lm_records *r, lm_text_record *out, lm_status *st)
+{
+    for (;;) {
+        if (r->format == LM_FORMAT_LMS && !r->lms && !start_lms(r, st))
+            return -1;
+        begin_record(r, out);
+        lm_take t = take(r, st);
+        if (t == LM_TAKE_FAILED)
+            return -1;
+        if (t == LM_TAKE_END) {
+            int rc = next_member(r, st);
+            if (rc <= 0)
+                return rc;
+            continue;
+        }
+        out->file = r->file;
+        out->line = r->line;
+        if (t == LM_TAKE_FLUSH) {
+            *out = (lm_text_record){.flush = true, .text = {"", 0}, .file = r->file};
+            return 1;
+        }
+        out->number = r->number++;
+        out->doc = r->format == LM_FORMAT_TEXT ? r->documents : out->number;
+        if (t == LM_TAKE_BAD || !make_record(r, out, st)) {
+            if (!reject(r, st))
+                return -1;
+            continue;
+        }
+        r->given++;
+        r->replaced_count += r->replaced;
+        if (r->replaced && !r->warned_utf8) {
+            lm_warn("%s:%" PRIu64 ": invalid UTF-8 is replaced by U+FFFD here and wherever it comes again (--encoding says "
+                    "what it is, --strict refuses it)", r->file, r->line);
+            r->warned_utf8 = true;
+        }
+        return 1;
+    }
+}
+
+int lm_records_next(lm_records *r, lm_text_record *out, lm_status *st)
+{
+    if (r->failed || !lm_ok(st))
+        return -1;
+    if (r->ended)
+        return 0;
+    int rc = next(r, out, st);
+    r->failed = rc < 0;
+    r->ended = rc == 0;
+    return rc;
+}
+
+/* ---------------------------------------------------------------------------------------------------- opening */
+
+lm_records *lm_records_new(lm_input *in, const lm_records_options *options, lm_status *st)
+{
+    lm_records *r = lm_calloc(1, sizeof *r);
+    r->in = in;
+    r->options = *options;
+    r->rejects = -1;
+    r->number = options->offset;
+    r->arena = lm_arena_new(0);
+    r->names = lm_arena_new(0);
+    bool ok = lm_selectors_parse(options->text, "--text", &r->text, st) &&
+              lm_selectors_parse(options->pair, "--pair", &r->pair, st) &&
+              lm_selectors_parse(options->label, "--label", &r->label, st) &&
+              lm_selectors_parse(options->id, "--id", &r->id, st) && lm_member_begin(r, st);
+    if (ok && options->rejects) {
+        r->rejects = open(options->rejects, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (r->rejects < 0)
+            ok = lm_fail_errno(st, LM_FAILED, "%s: cannot write", options->rejects);
+    }
+    if (ok && r->format == LM_FORMAT_LMS)
+        ok = start_lms(r, st);
+    if (!ok) {
+        lm_records_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+void lm_records_free(lm_records *r)
+{
+    if (!r)
+        return;
+    lm_lms_reader_free(r->lms);
+    lm_selectors_free(&r->text);
+    lm_selectors_free(&r->pair);
+    lm_selectors_free(&r->label);
+    lm_selectors_free(&r->id);
+    lm_buf_free(&r->clean);
+    lm_buf_free(&r->members);
+    lm_arena_free(r->arena);
+    lm_arena_free(r->names);
+    free(r->cells);
+    free(r->fields);
+    free(r->spans);
+    if (r->rejects >= 0)
+        close(r->rejects);
+    free(r);
+}
+
+json_t *lm_records_preamble(const lm_records *r)
+{
+    return r->lms ? lm_lms_reader_preamble(r->lms) : NULL;
+}
+
+uint64_t lm_records_count(const lm_records *r)
+{
+    return r->given;
+}
+
+uint64_t lm_records_rejected(const lm_records *r)
+{
+    return r->rejected;
+}
+
+uint64_t lm_records_replaced(const lm_records *r)
+{
+    return r->replaced_count;
+}

@@ -1,0 +1,227 @@
+/* Text records from csv (RFC 4180) and tsv. */
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "stream/cells.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where the scanner of a row stands. */
+typedef enum at {
+    AT_FIELD,  /* at the first byte of a field */
+    AT_PLAIN,  /* within a field without quotes */
+    AT_QUOTED, /* within quotes */
+    AT_QUOTE   /* behind a quote within quotes: an escaped one, or the end */
+} at;
+
+typedef struct row_scan {
+    at at;
+    size_t p, begin; /* next byte; first byte of the field */
+    bool quoted, doubled;
+    char separator;
+    bool quotes;
+} row_scan;
+
+static void end_field(lm_records *r, row_scan *s, size_t end)
+{
+    LM_GROW(r->spans, r->span_count, r->span_cap);
+    size_t *span = r->spans[r->span_count++];
+    span[0] = s->quoted ? s->begin + 1 : s->begin;
+    span[1] = s->quoted ? end - 1 : end;
+    span[2] = s->doubled;
+    s->at = AT_FIELD;
+    s->quoted = s->doubled = false;
+}
+
+/* Scans on over `row`. 1: the row ends before the line end at s->p; 0: it needs more bytes; -1: st. */
+static int scan(lm_records *r, row_scan *s, lm_str row, bool at_end, lm_status *st)
+{
+    const char *d = row.data;
+    while (s->p < row.len) {
+        char c = d[s->p];
+        switch (s->at) {
+        case AT_FIELD:
+            s->begin = s->p;
+            s->at = AT_PLAIN;
+            if (c == '"' && s->quotes) {
+                s->quoted = true;
+                s->at = AT_QUOTED;
+                s->p++;
+            }
+            continue;
+        case AT_PLAIN:
+            while (s->p < row.len && d[s->p] != s->separator && d[s->p] != '\n')
+                s->p++;
+            if (s->p == row.len)
+                break;
+            bool last = d[s->p] == '\n';
+            end_field(r, s, last && s->p > s->begin && d[s->p - 1] == '\r' ? s->p - 1 : s->p);
+            if (last)
+                return 1;
+            s->p++;
+            continue;
+        case AT_QUOTED: {
+            const char *quote = memchr(d + s->p, '"', row.len - s->p);
+            s->p = quote ? (size_t)(quote - d) + 1 : row.len;
+            if (quote)
+                s->at = AT_QUOTE;
+            continue;
+        }
+        case AT_QUOTE:
+            if (c == '"') {
+                s->doubled = true;
+                s->at = AT_QUOTED;
+                s->p++;
+                continue;
+            }
+            if (c == '\r') {
+                if (s->p + 1 == row.len && !at_end)
+                    return 0;
+                if (s->p + 1 == row.len || d[s->p + 1] == '\n') {
+                    end_field(r, s, s->p);
+                    s->p++;
+                    return 1;
+                }
+            }
+            if (c != s->separator && c != '\n')
+                return lm_fail_record(r, st, "text behind the closing quote of field %zu: double the quotes within it",
+                                      r->span_count + 1), -1;
+            end_field(r, s, s->p);
+            if (c == '\n')
+                return 1;
+            s->p++;
+            continue;
+        }
+    }
+    if (!at_end)
+        return 0;
+    if (s->at == AT_QUOTED)
+        return lm_fail_record(r, st, "a quote is opened here in field %zu and never closed", r->span_count + 1), -1;
+    if (s->at == AT_FIELD)
+        s->begin = s->p;
+    bool cr = s->at == AT_PLAIN && s->p > s->begin && d[s->p - 1] == '\r';
+    end_field(r, s, cr ? s->p - 1 : s->p);
+    return 1;
+}
+
+/* The next row's bytes and spans, line end consumed. */
+static lm_take take_row(lm_records *r, lm_str *row, lm_status *st)
+{
+    row_scan s = {.separator = r->format == LM_FORMAT_CSV ? ',' : '\t',
+                  .quotes = r->format == LM_FORMAT_CSV || r->options.tsv_quotes};
+    size_t want = 1;
+    r->span_count = 0;
+    r->line = r->next_line;
+    for (;;) {
+        if (!lm_input_peek(r->in, want, row, st))
+            return LM_TAKE_FAILED;
+        bool end = row->len < want;
+        if (row->len == 0)
+            return LM_TAKE_END;
+        int rc = scan(r, &s, *row, end, st);
+        size_t used = s.p < row->len ? s.p + 1 : s.p; /* with the LF */
+        if (rc != 0 || row->len > LM_TEXT_RECORD_MAX) {
+            if (rc == 0)
+                lm_fail_record(r, st, "a row of more than %d bytes: is a quote not closed?", LM_TEXT_RECORD_MAX);
+            if (rc < 0) { /* go on behind this line */
+                const char *lf = memchr(row->data + s.p, '\n', row->len - s.p);
+                used = lf ? (size_t)(lf - row->data) + 1 : row->len;
+            }
+            for (size_t i = 0; i < used; i++)
+                r->next_line += row->data[i] == '\n';
+            lm_input_skip(r->in, used);
+            row->len = rc > 0 ? s.p : used;
+            r->source = *row;
+            return rc > 0 ? LM_TAKE_RECORD : rc < 0 ? LM_TAKE_BAD : LM_TAKE_FAILED;
+        }
+        want = row->len + 1;
+    }
+}
+
+/* The value of a span: as it stands, or with its doubled quotes made single. */
+static lm_str value_of(lm_records *r, lm_str row, const size_t span[3])
+{
+    lm_str v = {row.data + span[0], span[1] - span[0]};
+    if (!span[2])
+        return v;
+    char *out = lm_arena_alloc(r->arena, v.len + 1, 1), *o = out;
+    const char *p = v.data, *end = p + v.len;
+    while (p < end) {
+        const char *quote = memchr(p, '"', (size_t)(end - p));
+        size_t n = quote ? (size_t)(quote - p) + 1 : (size_t)(end - p);
+        memcpy(o, p, n);
+        o += n;
+        p += n + (quote != NULL); /* the second one */
+    }
+    return (lm_str){out, (size_t)(o - out)};
+}
+
+static bool make_cells(lm_records *r, lm_str row, lm_status *st)
+{
+    lm_str checked;
+    bool clean = lm_utf8_valid(row.data, row.len); /* field by field only where something is wrong */
+    if (r->span_count > LM_TEXT_FIELDS_MAX)
+        return lm_fail_record(r, st, "more than %d fields", LM_TEXT_FIELDS_MAX);
+    for (size_t i = 0; i < r->span_count; i++) {
+        checked = value_of(r, row, r->spans[i]);
+        if (!clean && !lm_records_utf8(r, checked, true, &checked, st))
+            return false;
+        lm_cell *c = lm_cell_add(r);
+        c->value = checked;
+        if (r->header && i < r->columns)
+            c->name = r->header[i];
+    }
+    return true;
+}
+
+static void keep_header(lm_records *r)
+{
+    r->header = lm_arena_alloc(r->names, r->cell_count, sizeof *r->header);
+    for (size_t i = 0; i < r->cell_count; i++) {
+        lm_str v = r->cells[i].value;
+        r->header[i] = (lm_str){lm_arena_strndup(r->names, v.data, v.len), v.len};
+        for (size_t k = 0; k < i; k++)
+            if (lm_str_equal(r->header[k], v)) { /* a name that stands twice: the column's number tells them apart */
+                char *name = lm_format("%.*s.%zu", (int)v.len, v.data, i + 1);
+                r->header[i] = (lm_str){lm_arena_strndup(r->names, name, strlen(name)), strlen(name)};
+                free(name);
+                break;
+            }
+    }
+}
+
+/* The first row fixes the number of columns, and may be the header. */
+static bool first_row(lm_records *r)
+{
+    r->columns = r->cell_count;
+    r->columns_line = r->line;
+    bool header = r->options.header == LM_HEADER_YES;
+    if (r->options.header == LM_HEADER_GUESS)
+        header = lm_guess_header(r);
+    if (header)
+        keep_header(r);
+    return header;
+}
+
+lm_take lm_take_table(lm_records *r, lm_status *st)
+{
+    for (;;) {
+        lm_str row;
+        r->cell_count = 0;
+        lm_take take = take_row(r, &row, st);
+        if (take != LM_TAKE_RECORD)
+            return take;
+        if (r->span_count == 1 && r->spans[0][0] == r->spans[0][1])
+            continue; /* a blank line */
+        if (!make_cells(r, row, st))
+            return LM_TAKE_BAD;
+        if (!r->columns && first_row(r))
+            continue;
+        if (r->cell_count != r->columns) {
+            lm_fail_record(r, st, "%zu fields where line %" PRIu64 " has %zu", r->cell_count, r->columns_line, r->columns);
+            return LM_TAKE_BAD;
+        }
+        return LM_TAKE_RECORD;
+    }
+}

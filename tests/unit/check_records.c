@@ -1,0 +1,287 @@
+/* Text records from every format, well-formed and not. */
+#include "unit.h"
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "stream/records.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What comes of `bytes`: "text|pair|label|id|name=json;...\n" a record, and the message of a failure. */
+static lm_buf read_from(lm_input *in, const lm_records_options *options)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_buf out = {0};
+    lm_text_record t;
+    lm_records *r = lm_records_new(in, options, &st);
+    while (r && lm_records_next(r, &t, &st) > 0) {
+        lm_buf_append(&out, t.text.data, t.text.len);
+        lm_buf_putc(&out, '|');
+        lm_buf_append(&out, t.pair.data, t.pair.len);
+        lm_buf_putc(&out, '|');
+        lm_buf_append(&out, t.label.data, t.label.len);
+        lm_buf_putc(&out, '|');
+        lm_buf_append(&out, t.id.data, t.id.len);
+        lm_buf_putc(&out, '|');
+        for (size_t i = 0; i < t.field_count; i++)
+            lm_buf_printf(&out, "%.*s=%.*s;", (int)t.fields[i].name.len, t.fields[i].name.data,
+                          (int)t.fields[i].json.len, t.fields[i].json.data);
+        lm_buf_putc(&out, '\n');
+    }
+    if (!lm_ok(&st))
+        lm_buf_printf(&out, "! %s\n", st.message);
+    lm_records_free(r);
+    lm_input_close(in);
+    return out;
+}
+
+static void expect_bytes(const char *bytes, size_t n, lm_records_options o, const char *expected)
+{
+    lm_buf out = read_from(lm_input_memory(bytes, n, "t"), &o);
+    ck_assert_str_eq(lm_buf_cstr(&out), expected);
+    lm_buf_free(&out);
+}
+
+static void expect(const char *bytes, lm_records_options o, const char *expected)
+{
+    expect_bytes(bytes, strlen(bytes), o, expected);
+}
+
+START_TEST(jsonl)
+{
+    lm_records_options o = {.format = LM_FORMAT_JSONL};
+    expect("{\"text\":\"a\",\"label\":3,\"id\":\"x\",\"score\":0.10,\"big\":123456789012345678901234567890}\n\n"
+           "{\"text\":\"b \\u00e9\\n\\ud83d\\ude00\",\"pair\":\"p\",\"label\":null}\r\n\"bare\"",
+           o,
+           "a||3|\"x\"|score=0.10;big=123456789012345678901234567890;\n"
+           "b \xc3\xa9\n\xf0\x9f\x98\x80|p|||\nbare||||\n");
+    expect("{\"text\":\"a\"}\n{\"text\":\"a\"\n", o, "a||||\n! t:2: not JSON: the text ends within a value (byte 12)\n");
+    expect("{\"text\":\"a\"} x\n", o, "! t:1: something stands behind the JSON object\n");
+    expect("{\"txet\":\"a\",\"label\":1}\n", o,
+           "! t:1: no field `text` (there are: txet, label): choose one with --text, --pair, --label\n");
+    expect("3\n", o, "! t:1: a record is an object, a list or a string\n");
+    expect("{\"text\":{\"a\":1}}\n", o,
+           "! t:1: field `text` is an object and not text: name what is meant by a path such as .text.NAME\n");
+    expect("{\"text\":\"a\",\"text\":\"b\",\"f\":{\"x\":1,\"x\":2},\"s\":\"\\ud800\"}\n", o,
+           "b||||f={\"x\":2};s=\"\\ufffd\";\n");
+    expect("{\"end\":{\"records\":1,\"examples\":1,\"xxh3\":\"0123456789abcdef\"}}", o,
+           "! t:1: no field `text` (there are: end): choose one with --text, --pair, --label\n");
+}
+END_TEST
+
+START_TEST(paths)
+{
+    lm_records_options o = {.format = LM_FORMAT_JSONL, .text = ".m.t[1],x", .label = ".m.l", .no_fields = true};
+    expect("{\"m\":{\"t\":[\"no\",\"yes\"],\"l\":true},\"x\":\"and\"}\n", o, "yes and||true||\n");
+    o.text = "2";
+    o.label = "1";
+    expect("[\"pos\",\"nice\"]\n", o, "nice||pos||\n");
+    o.text = "a,";
+    expect("", o, "! --text: a field has no name behind the last comma\n");
+    o.text = ".a..b";
+    expect("", o, "! --text: `.a..b` is no JSON path: .name.name[0]\n");
+    o.text = "0";
+    expect("", o, "! --text: fields are numbered from 1\n");
+}
+END_TEST
+
+START_TEST(json_values)
+{
+    lm_records_options o = {.format = LM_FORMAT_JSON};
+    expect("[ {\"text\":\"a\"},\n {\"text\":\n\"b\", \"f\": [1,\n2]} ]\n", o, "a||||\nb||||f=[1, 2];\n");
+    expect("{\"text\":\"a\"} {\"text\":\"b\"}\n", o, "a||||\nb||||\n");
+    expect("[{\"text\":\"a\"}\n{\"text\":\"b\"}]", o, "a||||\n! t:2: not JSON: a comma is missing between two records\n");
+    expect("[{\"text\":\"a\"},", o, "a||||\n! t:1: the file ends inside its list: it was cut\n");
+    expect("[]", o, "");
+    expect("[\"x\", \"y\"]", o, "x||||\ny||||\n");
+    expect("[{\"text\":\"a\"},{\"text\":tru", o, "a||||\n! t:1: not JSON: not a JSON value (0 lines below)\n");
+}
+END_TEST
+
+START_TEST(csv)
+{
+    lm_records_options o = {.format = LM_FORMAT_CSV};
+    expect("\"3\",\"title\",\"desc, with \"\"quotes\"\"\nand a line\"\r\n\"4\",\"t2\",\"\"\r\n", o,
+           "title desc, with \"quotes\"\nand a line||3||\nt2 ||4||\n");
+    expect("label,text,n\r\n1,hello,5\n\n2,\"x\",6", o, "hello||1||n=\"5\";\nx||2||n=\"6\";\n");
+    expect("\xef\xbb\xbftext\na\n", o, "a||||\n");
+    expect("text,label\na,1\nb\n", o, "a||1||\n! t:3: 1 fields where line 1 has 2\n");
+    expect("text,label\n\"a\nb\",1\nc,1,2\n", o, "a\nb||1||\n! t:4: 3 fields where line 1 has 2\n");
+    expect("text,label\n\"a,1\nb,2\n", o, "! t:2: a quote is opened here in field 1 and never closed\n");
+    expect("text,label\n\"a\"b,1\n", o,
+           "! t:2: text behind the closing quote of field 1: double the quotes within it\n");
+    expect("text,label\n5\" disk,1\n", o, "5\" disk||1||\n");
+    o.header = LM_HEADER_NO;
+    o.text = "2";
+    o.label = "1";
+    expect("label,text\na,b\n", o, "text||label||\nb||a||\n");
+    o.text = "body";
+    o.header = LM_HEADER_YES;
+    expect("a,b\n1,2\n", o, "! t:2: no field `body` (there are: a, b): choose one with --text, --pair, --label\n");
+    o.text = "4";
+    expect("a,b\n1,2\n", o, "! t:2: no field `4` (there are: a, b): choose one with --text, --pair, --label\n");
+}
+END_TEST
+
+START_TEST(tsv_and_lines)
+{
+    lm_records_options o = {.format = LM_FORMAT_TSV};
+    expect("sentence\tlabel\nit 's \"fine\t1\n", o, "it 's \"fine||1||\n");
+    o = (lm_records_options){.format = LM_FORMAT_TEXT};
+    expect("a\r\n\n \nb\nc", o, "a||||\nb||||\nc||||\n");
+    expect_bytes("a\0b\n", 4, o, "a");
+    expect("", o, "");
+}
+END_TEST
+
+START_TEST(documents)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_records_options o = {.offset = 7};
+    lm_text_record t;
+    lm_input *in = lm_input_memory("\na\nb\n\n\nc\n", 9, "t.txt");
+    lm_records *r = lm_records_new(in, &o, &st);
+    static const struct {
+        int number, doc, line;
+    } want[] = {{7, 0, 2}, {8, 0, 3}, {9, 1, 6}};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(lm_records_next(r, &t, &st), 1);
+        ck_assert_int_eq((int)t.number, want[i].number);
+        ck_assert_int_eq((int)t.doc, want[i].doc);
+        ck_assert_int_eq((int)t.line, want[i].line);
+    }
+    ck_assert_int_eq(lm_records_next(r, &t, &st), 0);
+    lm_records_free(r);
+    lm_input_close(in);
+}
+END_TEST
+
+START_TEST(guesses)
+{
+    lm_records_options o = {0};
+    expect("{\"text\":\"a\"}\n", o, "a||||\n");
+    expect("{\n\"text\":\"a\"}\n", o, "a||||\n");
+    expect("[{\"text\":\"a\"}]\n", o, "a||||\n");
+    expect("\"1\",\"b\"\n", o, "b||1||\n");
+    expect("x\ty z\nu\tv w\n", o, "y z||x||\nv w||u||\n");
+    expect("plain, text\n", o, "plain, text||||\n");
+    expect("{\"premise\":\"p\",\"hypothesis\":\"h\",\"label\":\"e\"}\n", o, "p|h|e||\n");
+    o.require_end = true;
+    expect("x\n", o, "! t: plain text has no end record that would show it to be whole (--require-end): let the program "
+           "before write LMS text (--framed)\n");
+}
+END_TEST
+
+START_TEST(encodings)
+{
+    lm_records_options o = {.format = LM_FORMAT_TEXT};
+    static const char utf16[] = "\xff\xfe" "a\0\x5c\xd5\n\0";
+    expect_bytes(utf16, 8, o, "a\xed\x95\x9c||||\n");
+    static const char utf16be[] = "\xfe\xff\0a\xd5\x5c\0\n";
+    expect_bytes(utf16be, 8, o, "a\xed\x95\x9c||||\n");
+    expect("a\xff" "b\n", o, "a\xef\xbf\xbd" "b||||\n");
+    o.encoding = "cp949";
+    expect("\xc7\xd1\xb1\xdb\n", o, "\xed\x95\x9c\xea\xb8\x80||||\n");
+    expect("\xc7\xd1\xc7", o, "\xed\x95\x9c\xef\xbf\xbd||||\n");
+    o.encoding = "euc-kr";
+    expect("\xc7\xd1\n", o, "\xed\x95\x9c||||\n");
+    o.encoding = "no-such";
+    expect("a", o, "! t: unknown encoding `no-such`: `iconv -l` lists those there are\n");
+    o = (lm_records_options){.format = LM_FORMAT_TEXT, .strict = true};
+    expect("a\nb\xc3(\n", o, "a||||\n! t:2: invalid UTF-8 at byte 2 (c3): give its --encoding, or leave out --strict to "
+           "have it replaced\n");
+    o.format = LM_FORMAT_CSV;
+    expect("text,label\na,b\xff\n", o, "! t:2: invalid UTF-8 at byte 2 (ff): give its --encoding, or leave out --strict to "
+           "have it replaced\n");
+}
+END_TEST
+
+START_TEST(label_types)
+{
+    lm_records_options o = {.format = LM_FORMAT_JSONL, .label_type = LM_LABEL_ID};
+    expect("{\"text\":\"a\",\"label\":\"2\"}\n{\"text\":\"a\",\"label\":-1}\n", o,
+           "a||2||\n! t:2: the label `-1` is no class number from 0\n");
+    o.label_type = LM_LABEL_FLOAT;
+    expect("{\"text\":\"a\",\"label\":2.5}\n{\"text\":\"a\",\"label\":\"x\"}\n", o,
+           "a||2.5||\n! t:2: the label `x` is no number\n");
+}
+END_TEST
+
+START_TEST(rejects)
+{
+    char path[] = "/tmp/check_records.XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    lm_records_options o = {.format = LM_FORMAT_CSV, .rejects = path, .strict = true};
+    expect("text,label\na,1\nb\nc\xff,2\n\"d\"e,3\nf,4\n", o, "a||1||\nf||4||\n");
+    char got[1024] = "";
+    ck_assert_int_gt((int)pread(fd, got, sizeof got - 1, 0), 0);
+    ck_assert_ptr_nonnull(strstr(got, "{\"file\":\"t\",\"line\":3,\"why\":\"t:3: 1 fields where line 1 has 2\",\"record\":\"b\"}\n"));
+    ck_assert_ptr_nonnull(strstr(got, "\"line\":4,"));
+    ck_assert_ptr_nonnull(strstr(got, "\"line\":5,"));
+    ck_assert_ptr_null(strstr(got, "\"line\":6,"));
+    close(fd);
+    unlink(path);
+}
+END_TEST
+
+START_TEST(framed_and_back)
+{
+    lm_status st = LM_STATUS_INIT;
+    char path[] = "/tmp/check_records.XXXXXX";
+    int fd = mkstemp(path);
+    static const char source[] = "{\"text\":\"a\\u0000\\\"\",\"pair\":\"p\",\"label\":\"l\",\"id\":1.50,\"x\":[0.10],\"fields\":{\"k\":1}}\n";
+    lm_records_options o = {.format = LM_FORMAT_JSONL};
+    lm_text_record t;
+    lm_input *in = lm_input_memory(source, strlen(source), "t");
+    lm_records *r = lm_records_new(in, &o, &st);
+    lm_lms_writer *w = lm_lms_writer_new(fd, path, LM_KIND_TEXT, NULL, NULL, "test", &st);
+    while (lm_records_next(r, &t, &st) > 0)
+        ck_assert(lm_text_record_write(w, &t, &st));
+    ck_assert(lm_lms_writer_close(w, &st));
+    lm_lms_writer_free(w);
+    lm_records_free(r);
+    lm_input_close(in);
+    in = lm_input_open(path, &st);
+    o.format = LM_FORMAT_AUTO;
+    r = lm_records_new(in, &o, &st);
+    assert_ok(&st);
+    lm_buf out = {0};
+    ck_assert_int_eq(lm_records_next(r, &t, &st), 1);
+    lm_text_record_json(&t, false, &out);
+    lm_buf_putc(&out, '\n');
+    ck_assert_str_eq(lm_buf_cstr(&out), source);
+    ck_assert_int_eq(lm_records_next(r, &t, &st), 0);
+    assert_ok(&st);
+    lm_buf_free(&out);
+    lm_records_free(r);
+    lm_input_close(in);
+    close(fd);
+    unlink(path);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    lm_log_level(LM_ERROR);
+    Suite *s = suite_create("records");
+    TCase *c = tcase_create("records");
+    tcase_add_test(c, jsonl);
+    tcase_add_test(c, paths);
+    tcase_add_test(c, json_values);
+    tcase_add_test(c, csv);
+    tcase_add_test(c, tsv_and_lines);
+    tcase_add_test(c, documents);
+    tcase_add_test(c, guesses);
+    tcase_add_test(c, encodings);
+    tcase_add_test(c, label_types);
+    tcase_add_test(c, rejects);
+    tcase_add_test(c, framed_and_back);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+UNIT_MAIN(suite)
