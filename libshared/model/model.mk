@@ -8,3 +8,10 @@ liblmutils_la_SOURCES += \
 	libshared/model/save.c \
 	libshared/model/tokenizer_files.c \
 	libshared/model/weights.c libshared/model/weights.h
+
+model_test_cppflags = $(unit_cppflags) -DPLUGIN_DIR='"$(abs_top_builddir)/plugins/.libs"'
+check_PROGRAMS += tests/unit/check_goldens
+tests_unit_check_goldens_SOURCES = tests/unit/check_goldens.c tests/unit/golden.c tests/unit/golden.h
+tests_unit_check_goldens_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_goldens_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
+TESTS += tests/unit/check_goldens

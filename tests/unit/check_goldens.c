@@ -1,0 +1,405 @@
+/* BERT against transformers: the limits are those that goldens/README.md of the reference data states. */
+#include "golden.h"
+#include "unit.h"
+
+#include "base/memory.h"
+#include "model/model.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOGITS 5e-5
+#define LOSS 1e-5
+#define NORM 2e-5       /* relative */
+#define ELEMENT 3e-5    /* of the parameter's largest gradient */
+#define TRAINED 1e-4    /* logits and parameters after training */
+
+static const char *const cases[] = {"bert-cls2", "bert-cls3", "bert-cls4", "bert-mlm", "bert-mlm-f16",
+                                    "bert-multilabel4", "bert-pretrain", "bert-reg1"};
+enum { CASES = sizeof cases / sizeof *cases };
+
+static bool have_data(const char *test)
+{
+    if (!unit_testdata())
+        printf("SKIP %s: LMUTILS_TESTDATA is not set\n", test);
+    return unit_testdata() != NULL;
+}
+
+static golden open_case(const char *name)
+{
+    char *path = lm_format("goldens/models/%s", name);
+    golden g = golden_open(path);
+    free(path);
+    return g;
+}
+
+static lm_model *open_model(const char *dir)
+{
+    lm_status st = LM_STATUS_INIT;
+    setenv("LMUTILS_PLUGIN_PATH", PLUGIN_DIR, 1);
+    lm_model *m = lm_model_open(dir, NULL, &st);
+    assert_ok(&st);
+    return m;
+}
+
+/* ------------------------------------------------------------------ comparison */
+
+/* Compares packed values with rows of a padded array. */
+static void compare_tokens(const golden *g, const char *name, const float *padded, const golden_batch *b,
+                           const float *packed, int width, double limit)
+{
+    for (int r = 0; r < b->batch.rows; r++) {
+        size_t n = (size_t)(b->row_splits[r + 1] - b->row_splits[r]) * (size_t)width;
+        double d = golden_difference(packed + (size_t)b->row_splits[r] * (size_t)width,
+                                     padded + (size_t)r * (size_t)b->padded * (size_t)width, n);
+        ck_assert_msg(d <= limit, "%s: %s: row %d differs by %g", g->dir, name, r, d);
+    }
+}
+
+typedef struct hidden_check {
+    const golden *g;
+    const golden_batch *b;
+    const float *all, *last;  /* [layers+1, rows, padded, width], [rows, padded, width]; or NULL */
+    int layers, seen;
+} hidden_check;
+
+static void check_hidden(void *context, int layer, const lm_tensor *x)
+{
+    hidden_check *h = context;
+    ck_assert_int_eq(layer, h->seen++);
+    size_t size = (size_t)h->b->batch.rows * (size_t)h->b->padded * (size_t)x->width;
+    char name[32];
+    snprintf(name, sizeof name, "hidden %d", layer);
+    if (h->all)
+        compare_tokens(h->g, name, h->all + (size_t)layer * size, h->b, x->value, x->width, LOGITS);
+    if (h->last && layer == h->layers)
+        compare_tokens(h->g, name, h->last, h->b, x->value, x->width, LOGITS);
+}
+
+/* The array `batch.what` if the case has it. */
+static const float *array_of(const golden *g, const char *batch, const char *what, size_t count)
+{
+    char *name = lm_format("%s.%s", batch, what);
+    const float *a = golden_has(g, name) ? golden_find(g, name, count) : NULL;
+    free(name);
+    return a;
+}
+
+static void compare_outputs(const golden *g, const char *name, lm_model *m, lm_graph *graph, const golden_batch *b,
+                            const lm_outputs *out)
+{
+    size_t rows = (size_t)b->batch.rows, padded = rows * (size_t)b->padded;
+    if (out->token_logits) {
+        int columns = out->token_logits->width;
+        const float *want = array_of(g, name, "logits", padded * (size_t)columns);
+        ck_assert(want != NULL);
+        compare_tokens(g, "logits", want, b, lm_tensor_read(graph, out->token_logits), columns, LOGITS);
+    }
+    if (out->row_logits) {
+        size_t n = rows * (size_t)out->row_logits->width;
+        const float *want = array_of(g, name, out->token_logits ? "nsp_logits" : "logits", n);
+        ck_assert(want != NULL);
+        double d = golden_difference(lm_tensor_read(graph, out->row_logits), want, n);
+        ck_assert_msg(d <= LOGITS, "%s: row logits differ by %g", g->dir, d);
+    }
+    const float *pooled = array_of(g, name, "pooled", rows * (size_t)m->arch.width);
+    ck_assert(!pooled == !out->pooled);
+    if (pooled) {
+        double d = golden_difference(lm_tensor_read(graph, out->pooled), pooled, rows * (size_t)m->arch.width);
+        ck_assert_msg(d <= LOGITS, "%s: pooled differs by %g", g->dir, d);
+    }
+}
+
+static void check_forward(const golden *g, lm_model *m, bool taping)
+{
+    lm_graph *graph = lm_graph_new(m->params);
+    size_t i;
+    json_t *json;
+    json_array_foreach(json_object_get(g->json, "batches"), i, json) {
+        const char *name = json_string_value(json_object_get(json, "name"));
+        golden_batch b = golden_batch_read(json);
+        lm_status st = LM_STATUS_INIT;
+        size_t size = (size_t)b.batch.rows * (size_t)b.padded * (size_t)m->arch.width;
+        hidden_check hidden = {.g = g, .b = &b, .layers = m->arch.layers,
+                               .all = array_of(g, name, "hidden", size * (size_t)(m->arch.layers + 1)),
+                               .last = array_of(g, name, "hidden_last", size)};
+        lm_select select = {.token_logits = true, .row_logits = true, .pooled = lm_model_has_pooler(m),
+                            .tap = check_hidden, .tap_context = &hidden};
+        ck_assert(lm_model_check_batch(m, &b.batch, &st));
+        lm_graph_begin(graph, &b.batch, (lm_step){.taping = taping});
+        lm_outputs out = lm_model_forward(m, graph, &b.batch, &select);
+        compare_outputs(g, name, m, graph, &b, &out);
+        lm_graph_end(graph, &st);
+        assert_ok(&st);
+        ck_assert_int_eq(hidden.seen, m->arch.layers + 1);
+        golden_batch_free(&b);
+    }
+    lm_graph_free(graph);
+}
+
+START_TEST(outputs)
+{
+    if (!have_data("outputs"))
+        return;
+    golden g = open_case(cases[_i]);
+    lm_model *m = open_model(g.dir);
+    check_forward(&g, m, false);
+    check_forward(&g, m, true);
+    lm_model_free(m);
+    golden_close(&g);
+}
+END_TEST
+
+/* Directories with old names, buffers and stored ties give the same values. */
+START_TEST(hub_names)
+{
+    static const char *const dirs[] = {"bert-gammabeta", "bert-tied-stored"};
+    if (!have_data("hub_names"))
+        return;
+    golden g = open_case("bert-mlm");
+    char *dir = lm_format("%s/goldens/extras/%s", unit_testdata(), dirs[_i]);
+    lm_model *m = open_model(dir);
+    check_forward(&g, m, false);
+    lm_model_free(m);
+    free(dir);
+    golden_close(&g);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ losses and gradients */
+
+static lm_tensor *token_loss(lm_model *m, lm_graph *g, const golden_batch *b, lm_tensor **row_logits)
+{
+    size_t tokens = (size_t)b->batch.tokens;
+    int32_t *at = lm_arena_alloc(lm_graph_arena(g), tokens, sizeof *at); /* read by the backward pass too */
+    int32_t *label = lm_arena_alloc(lm_graph_arena(g), tokens, sizeof *label);
+    int n = 0;
+    for (int t = 0; t < b->batch.tokens; t++) {
+        if (b->labels[t] != -100) {
+            label[n] = b->labels[t];
+            at[n++] = t;
+        }
+    }
+    lm_select select = {.tokens = at, .count = n, .token_logits = true, .row_logits = true};
+    lm_outputs out = lm_model_forward(m, g, &b->batch, &select);
+    lm_tensor *loss = lm_scale(g, lm_cross_entropy(g, out.token_logits, label, NULL, 0, NULL), 1.0f / (float)n);
+    *row_logits = out.row_logits;
+    return loss;
+}
+
+/* The loss as transformers defines it: means over the batch, MLM + NSP added. */
+static lm_tensor *loss_of(lm_model *m, lm_graph *g, const golden_batch *b)
+{
+    float rows = (float)b->batch.rows;
+    if (m->head->tokens) {
+        lm_tensor *row_logits, *loss = token_loss(m, g, b, &row_logits);
+        if (!b->next)
+            return loss;
+        return lm_add(g, loss, lm_scale(g, lm_cross_entropy(g, row_logits, b->next, NULL, 0, NULL), 1 / rows));
+    }
+    lm_tensor *logits = lm_model_forward(m, g, &b->batch, &(lm_select){.row_logits = true}).row_logits;
+    if (b->labels)
+        return lm_scale(g, lm_cross_entropy(g, logits, b->labels, NULL, 0, NULL), 1 / rows);
+    if (b->columns == 1)
+        return lm_scale(g, lm_squared_error(g, logits, b->values, NULL, NULL), 1 / rows);
+    return lm_scale(g, lm_binary_cross_entropy(g, logits, b->values, NULL, NULL), 1 / (rows * (float)b->columns));
+}
+
+static void train_all(lm_model *m)
+{
+    lm_status st = LM_STATUS_INIT;
+    for (size_t i = 0; i < lm_params_count(m->params); i++)
+        lm_param_train(lm_params_at(m->params, i), true, &st);
+    assert_ok(&st);
+}
+
+/* Forward and backward; returns the loss. */
+static double step(lm_model *m, lm_graph *graph, const golden_batch *b)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_graph_begin(graph, &b->batch, (lm_step){.taping = true, .training = true});
+    lm_tensor *loss = loss_of(m, graph, b);
+    double value = lm_tensor_read(graph, loss)[0];
+    lm_graph_backward(graph, loss, 1);
+    lm_graph_end(graph, &st);
+    assert_ok(&st);
+    return value;
+}
+
+static bool is_noise(const char *name)
+{
+    return strstr(name, "attention.self.key.bias") != NULL; /* zero analytically: softmax ignores a constant */
+}
+
+static void compare_gradient(const golden *g, const lm_param *p, const json_t *want)
+{
+    double norm = 0, absmax = json_number_value(json_object_get(want, "absmax"));
+    double want_norm = json_number_value(json_object_get(want, "norm"));
+    for (size_t i = 0; i < p->elements; i++)
+        norm += (double)p->grad[i] * (double)p->grad[i];
+    norm = sqrt(norm);
+    ck_assert_msg(fabs(norm - want_norm) <= NORM * want_norm, "%s: gradient of %s has norm %.9g, not %.9g", g->dir,
+                  p->name, norm, want_norm);
+    size_t i;
+    json_t *v;
+    json_array_foreach(json_object_get(want, "first4"), i, v) {
+        ck_assert_msg(fabs((double)p->grad[i] - json_number_value(v)) <= ELEMENT * absmax,
+                      "%s: gradient of %s: element %zu", g->dir, p->name, i);
+    }
+    char *name = lm_format("grad/%s", p->name);
+    if (golden_has(g, name)) {
+        double d = golden_difference(p->grad, golden_find(g, name, p->elements), p->elements);
+        ck_assert_msg(d <= ELEMENT * absmax, "%s: gradient of %s differs by %g", g->dir, p->name, d);
+    }
+    free(name);
+}
+
+START_TEST(gradients)
+{
+    if (!have_data("gradients"))
+        return;
+    golden g = open_case(cases[_i]);
+    lm_model *m = open_model(g.dir);
+    lm_graph *graph = lm_graph_new(m->params);
+    train_all(m);
+    const json_t *grad = json_object_get(g.json, "grad"), *params = json_object_get(grad, "params");
+    size_t i;
+    json_t *json;
+    json_array_foreach(json_object_get(g.json, "batches"), i, json) {
+        golden_batch b = golden_batch_read(json);
+        bool first = i == 0; /* the gradients are of batch A, which is the first */
+        for (size_t k = 0; k < lm_params_count(m->params); k++) {
+            lm_param *p = lm_params_at(m->params, k);
+            memset(p->grad, 0, p->elements * sizeof *p->grad);
+        }
+        double loss = step(m, graph, &b);
+        ck_assert_msg(fabs(loss - b.loss) <= LOSS, "%s: loss %.9g, not %.9g", g.dir, loss, b.loss);
+        for (size_t k = 0; first && k < lm_params_count(m->params); k++) {
+            lm_param *p = lm_params_at(m->params, k);
+            const json_t *want = json_object_get(params, p->name);
+            ck_assert_msg(want != NULL, "%s: no gradient of %s", g.dir, p->name);
+            if (!is_noise(p->name))
+                compare_gradient(&g, p, want);
+        }
+        if (first)
+            ck_assert_uint_eq(json_object_size(params), lm_params_count(m->params));
+        golden_batch_free(&b);
+    }
+    lm_graph_free(graph);
+    lm_model_free(m);
+    golden_close(&g);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ ten steps of AdamW */
+
+static void compare_trained(const golden *g, lm_model *m, const json_t *train)
+{
+    for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        lm_param *p = lm_params_at(m->params, i);
+        const json_t *want = json_object_get(json_object_get(train, "final_params"), p->name);
+        ck_assert_msg(want != NULL, "%s: no final %s", g->dir, p->name);
+        if (is_noise(p->name))
+            continue;
+        size_t k;
+        json_t *v;
+        json_array_foreach(json_object_get(want, "first4"), k, v)
+            ck_assert_msg(fabs((double)p->value[k] - json_number_value(v)) <= TRAINED, "%s: trained %s", g->dir, p->name);
+        double norm = 0;
+        for (k = 0; k < p->elements; k++)
+            norm += (double)p->value[k] * (double)p->value[k];
+        double limit = TRAINED * sqrt((double)p->elements);
+        ck_assert_msg(fabs(sqrt(norm) - json_number_value(json_object_get(want, "norm"))) <= limit, "%s: norm of "
+                      "trained %s", g->dir, p->name);
+    }
+}
+
+static void compare_after_training(const golden *g, lm_model *m, lm_graph *graph)
+{
+    golden_batch b = golden_batch_read(json_array_get(json_object_get(g->json, "batches"), 0));
+    lm_select select = {.token_logits = true, .row_logits = !m->head->tokens};
+    lm_status st = LM_STATUS_INIT;
+    lm_graph_begin(graph, &b.batch, (lm_step){0});
+    lm_outputs out = lm_model_forward(m, graph, &b.batch, &select);
+    lm_tensor *logits = out.token_logits ? out.token_logits : out.row_logits;
+    size_t n = (size_t)b.batch.rows * (size_t)logits->width;
+    const float *have = lm_tensor_read(graph, logits);
+    if (out.token_logits) {
+        compare_tokens(g, "logits after training", golden_find(g, "after_train.A.logits", n * (size_t)b.padded), &b,
+                       have, logits->width, TRAINED);
+    } else {
+        double d = golden_difference(have, golden_find(g, "after_train.A.logits", n), n);
+        ck_assert_msg(d <= TRAINED, "%s: logits after training differ by %g", g->dir, d);
+    }
+    lm_graph_end(graph, &st);
+    assert_ok(&st);
+    golden_batch_free(&b);
+}
+
+static void check_decay(const golden *g, lm_model *m, const json_t *decayed)
+{
+    for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        lm_param *p = lm_params_at(m->params, i);
+        bool wanted = false;
+        size_t k;
+        json_t *name;
+        json_array_foreach((json_t *)decayed, k, name)
+            wanted = wanted || strcmp(json_string_value(name), p->name) == 0;
+        ck_assert_msg(wanted == p->decay, "%s: decay of %s", g->dir, p->name);
+    }
+}
+
+START_TEST(training)
+{
+    if (!have_data("training"))
+        return;
+    golden g = open_case(cases[_i]);
+    lm_model *m = open_model(g.dir);
+    lm_graph *graph = lm_graph_new(m->params);
+    lm_status st = LM_STATUS_INIT;
+    train_all(m);
+    const json_t *train = json_object_get(g.json, "train"), *order = json_object_get(train, "batch_order");
+    check_decay(&g, m, json_object_get(train, "decayed_params"));
+    lm_optimizer *optimizer = lm_optimizer_new(m->params, &(lm_adamw_options){.9, .999, 1e-8, .01, true}, &st);
+    assert_ok(&st);
+    lm_schedule schedule = {LM_SCHEDULE_LINEAR, 3, json_array_size(order)};
+    for (size_t i = 0; i < schedule.total; i++) {
+        size_t which = (size_t)json_integer_value(json_array_get(order, i));
+        golden_batch b = golden_batch_read(json_array_get(json_object_get(train, "batches"), which));
+        double loss = step(m, graph, &b), norm = lm_optimizer_gradient_norm(optimizer);
+        double want_loss = json_number_value(json_array_get(json_object_get(train, "loss"), i));
+        double want_norm = json_number_value(json_array_get(json_object_get(train, "grad_norm_before_clip"), i));
+        double rate = 1e-3 * lm_schedule_factor(&schedule, i);
+        ck_assert_double_eq_tol(rate, json_number_value(json_array_get(json_object_get(train, "lr_per_step"), i)), 1e-12);
+        ck_assert_msg(fabs(loss - want_loss) <= LOSS, "%s: step %zu: loss %.9g, not %.9g", g.dir, i, loss, want_loss);
+        ck_assert_msg(fabs(norm - want_norm) <= NORM * want_norm, "%s: step %zu: norm %.9g, not %.9g", g.dir, i, norm,
+                      want_norm);
+        lm_optimizer_update(optimizer, rate, lm_clip_coefficient(norm, 1));
+        golden_batch_free(&b);
+    }
+    compare_trained(&g, m, train);
+    compare_after_training(&g, m, graph);
+    lm_optimizer_free(optimizer);
+    lm_graph_free(graph);
+    lm_model_free(m);
+    golden_close(&g);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("goldens");
+    TCase *c = tcase_create("bert");
+    tcase_set_timeout(c, 60);
+    tcase_add_loop_test(c, outputs, 0, CASES);
+    tcase_add_loop_test(c, hub_names, 0, 2);
+    tcase_add_loop_test(c, gradients, 0, CASES);
+    tcase_add_loop_test(c, training, 0, CASES);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+UNIT_MAIN(suite)

@@ -1,0 +1,176 @@
+#include "golden.h"
+#include "unit.h"
+
+#include "base/buffer.h"
+#include "base/memory.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The float32 array in the bytes of a .npy file, version 1. */
+static void read_array(struct golden_array *a, const char *name, const lm_buf *file)
+{
+    enum { PREFIX = 10 };
+    ck_assert_uint_gt(file->len, PREFIX);
+    size_t header = (unsigned char)file->data[8] + 256u * (unsigned char)file->data[9];
+    ck_assert_uint_ge(file->len, PREFIX + header);
+    char *text = lm_strndup(file->data + PREFIX, header);
+    ck_assert_msg(strstr(text, "'<f4'") && strstr(text, "'fortran_order': False"), "%s: %s", name, text);
+    free(text);
+    a->name = lm_strndup(name, strlen(name) - strlen(".npy"));
+    a->count = (file->len - PREFIX - header) / sizeof(float);
+    a->data = lm_malloc(a->count, sizeof(float));
+    memcpy(a->data, file->data + PREFIX + header, a->count * sizeof(float));
+}
+
+static void read_arrays(golden *g, const char *path)
+{
+    struct archive *zip = archive_read_new();
+    struct archive_entry *entry;
+    size_t cap = 0;
+    archive_read_support_format_zip(zip);
+    ck_assert_msg(archive_read_open_filename(zip, path, 1 << 16) == ARCHIVE_OK, "%s", path);
+    while (archive_read_next_header(zip, &entry) == ARCHIVE_OK) {
+        lm_buf file = {0};
+        lm_buf_reserve(&file, (size_t)archive_entry_size(entry));
+        file.len = (size_t)archive_read_data(zip, file.data, file.cap);
+        LM_GROW(g->arrays, g->array_count, cap);
+        read_array(&g->arrays[g->array_count++], archive_entry_pathname(entry), &file);
+        lm_buf_free(&file);
+    }
+    archive_read_free(zip);
+}
+
+golden golden_open(const char *path)
+{
+    golden g = {.dir = lm_format("%s/%s", unit_testdata(), path)};
+    char *json = lm_format("%s/golden.json", g.dir), *npz = lm_format("%s/golden.npz", g.dir);
+    g.json = json_load_file(json, 0, NULL);
+    ck_assert_msg(g.json != NULL, "%s", json);
+    read_arrays(&g, npz);
+    free(json);
+    free(npz);
+    return g;
+}
+
+void golden_close(golden *g)
+{
+    for (size_t i = 0; i < g->array_count; i++) {
+        free(g->arrays[i].name);
+        free(g->arrays[i].data);
+    }
+    free(g->arrays);
+    free(g->dir);
+    json_decref(g->json);
+}
+
+static const struct golden_array *lookup(const golden *g, const char *name)
+{
+    for (size_t i = 0; i < g->array_count; i++) {
+        if (strcmp(g->arrays[i].name, name) == 0)
+            return &g->arrays[i];
+    }
+    return NULL;
+}
+
+bool golden_has(const golden *g, const char *name)
+{
+    return lookup(g, name) != NULL;
+}
+
+const float *golden_find(const golden *g, const char *name, size_t count)
+{
+    const struct golden_array *a = lookup(g, name);
+    ck_assert_msg(a != NULL, "%s: no array %s", g->dir, name);
+    ck_assert_msg(a->count == count, "%s: %s has %zu elements, not %zu", g->dir, name, a->count, count);
+    return a->data;
+}
+
+static int32_t integer(const json_t *rows, size_t r, size_t t)
+{
+    return (int32_t)json_integer_value(json_array_get(json_array_get(rows, r), t));
+}
+
+static void read_labels(golden_batch *b, const json_t *json)
+{
+    const json_t *labels = json_object_get(json, "labels"), *first = json_array_get(labels, 0);
+    const json_t *element = json_is_array(first) ? json_array_get(first, 0) : first;
+    size_t rows = (size_t)b->batch.rows, tokens = (size_t)b->batch.tokens;
+    if (json_is_real(element)) {
+        b->columns = json_is_array(first) ? (int)json_array_size(first) : 1;
+        b->values = lm_calloc(rows * (size_t)b->columns, sizeof *b->values);
+        for (size_t r = 0; r < rows; r++) {
+            for (size_t k = 0; k < (size_t)b->columns; k++) {
+                const json_t *row = json_array_get(labels, r);
+                const json_t *v = json_is_array(row) ? json_array_get(row, k) : row;
+                b->values[r * (size_t)b->columns + k] = (float)json_number_value(v);
+            }
+        }
+        return;
+    }
+    b->labels = lm_calloc(json_is_array(first) ? tokens : rows, sizeof *b->labels);
+    for (size_t r = 0; r < rows; r++) {
+        if (!json_is_array(first)) {
+            b->labels[r] = (int32_t)json_integer_value(json_array_get(labels, r));
+            continue;
+        }
+        for (int32_t t = b->row_splits[r]; t < b->row_splits[r + 1]; t++)
+            b->labels[t] = integer(labels, r, (size_t)(t - b->row_splits[r]));
+    }
+}
+
+golden_batch golden_batch_read(const json_t *json)
+{
+    golden_batch b = {0};
+    const json_t *ids = json_object_get(json, "input_ids"), *mask = json_object_get(json, "attention_mask");
+    const json_t *types = json_object_get(json, "token_type_ids"), *next = json_object_get(json, "next_sentence_label");
+    size_t rows = json_array_size(ids), padded = json_array_size(json_array_get(ids, 0)), n = 0;
+    b.padded = (int)padded;
+    b.row_splits = lm_calloc(rows + 1, sizeof *b.row_splits);
+    b.ids = lm_calloc(rows * padded, sizeof *b.ids);
+    b.types = lm_calloc(rows * padded, sizeof *b.types);
+    b.positions = lm_calloc(rows * padded, sizeof *b.positions);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t t = 0; t < padded && integer(mask, r, t); t++, n++) {
+            b.ids[n] = integer(ids, r, t);
+            b.types[n] = types ? integer(types, r, t) : 0;
+            b.positions[n] = (int32_t)t;
+        }
+        b.row_splits[r + 1] = (int32_t)n;
+    }
+    b.batch = (lm_batch){.rows = (int)rows, .tokens = (int)n, .row_splits = b.row_splits, .ids = b.ids,
+                         .types = b.types, .positions = b.positions};
+    if (next) {
+        b.next = lm_calloc(rows, sizeof *b.next);
+        for (size_t r = 0; r < rows; r++)
+            b.next[r] = (int32_t)json_integer_value(json_array_get(next, r));
+    }
+    read_labels(&b, json);
+    const json_t *loss = json_object_get(json, "loss");
+    b.loss = loss ? json_number_value(loss) : NAN;
+    return b;
+}
+
+void golden_batch_free(golden_batch *b)
+{
+    free(b->row_splits);
+    free(b->ids);
+    free(b->types);
+    free(b->positions);
+    free(b->labels);
+    free(b->values);
+    free(b->next);
+}
+
+double golden_difference(const float *a, const float *b, size_t n)
+{
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs((double)a[i] - (double)b[i]);
+        largest = isnan(d) ? INFINITY : fmax(largest, d);
+    }
+    return largest;
+}
