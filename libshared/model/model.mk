@@ -6,12 +6,15 @@ liblmutils_la_SOURCES += \
 	libshared/model/plugin_host.c libshared/model/plugin_host.h \
 	libshared/model/python_json.c libshared/model/python_json.h \
 	libshared/model/save.c \
+	libshared/model/tokenizer_check.c \
 	libshared/model/tokenizer_files.c \
 	libshared/model/weights.c libshared/model/weights.h
 
-model_test_cppflags = $(unit_cppflags) -DPLUGIN_DIR='"$(abs_top_builddir)/plugins/.libs"'
-check_PROGRAMS += tests/unit/check_goldens
-tests_unit_check_goldens_SOURCES = tests/unit/check_goldens.c tests/unit/golden.c tests/unit/golden.h
-tests_unit_check_goldens_CPPFLAGS = $(model_test_cppflags)
-tests_unit_check_goldens_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
-TESTS += tests/unit/check_goldens
+include tests/badplug/badplug.mk
+model_test_cppflags = $(unit_cppflags) -DPLUGIN_DIR='"$(abs_top_builddir)/plugins/.libs"' \
+	-DBADPLUG_DIR='"$(abs_top_builddir)/tests/badplug/.libs"'
+check_PROGRAMS += tests/unit/check_model
+tests_unit_check_model_SOURCES = tests/unit/check_model.c
+tests_unit_check_model_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_model_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_model

@@ -60,9 +60,9 @@ bool lm_plugin_check(const lm_plugin *p, const char *file, lm_status *st)
 static bool serves(const lm_plugin *p, const char *model_type)
 {
     size_t n = strlen(model_type);
-    for (const char *s = p->model_types; (s = strstr(s, model_type)); s += n) {
+    for (const char *s = p->model_types; n && (s = strstr(s, model_type)); s += n) {
         if ((s == p->model_types || s[-1] == ' ') && (s[n] == ' ' || !s[n]))
-            return n > 0;
+            return true;
     }
     return false;
 }

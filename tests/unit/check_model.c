@@ -1,0 +1,918 @@
+#include "unit.h"
+
+#include "base/atomic.h"
+#include "base/memory.h"
+#include "model/card.h"
+#include "model/config.h"
+#include "model/model.h"
+#include "model/plugin_host.h"
+#include "model/python_json.h"
+#include "text/tokenizer.h"
+#include "tensor/safetensors.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------------ helpers */
+
+static char *temporary(void)
+{
+    char *dir = lm_strdup("/tmp/lmutils-check-XXXXXX");
+    ck_assert(mkdtemp(dir) != NULL);
+    return dir;
+}
+
+static void discard(char *dir)
+{
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char *path = lm_format("%s/%s", dir, e->d_name);
+        unlink(path);
+        free(path);
+    }
+    if (d)
+        closedir(d);
+    rmdir(dir);
+    free(dir);
+}
+
+static lm_str slurp(const char *dir, const char *name)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *path = lm_format("%s/%s", dir, name), *bytes;
+    size_t n;
+    lm_file_read(path, 1 << 26, &bytes, &n, &st);
+    assert_ok(&st);
+    free(path);
+    return (lm_str){bytes, n};
+}
+
+static void put(const char *dir, const char *name, const char *bytes, size_t n)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *path = lm_format("%s/%s", dir, name);
+    lm_file_write(path, bytes, n, &st);
+    assert_ok(&st);
+    free(path);
+}
+
+static void assert_same_file(const char *a, const char *b, const char *name)
+{
+    lm_str x = slurp(a, name), y = slurp(b, name);
+    ck_assert_msg(lm_str_equal(x, y), "%s of %s and %s differ", name, a, b);
+    free((char *)x.data);
+    free((char *)y.data);
+}
+
+static char *data_path(const char *path)
+{
+    if (!unit_testdata()) {
+        printf("SKIP %s: LMUTILS_TESTDATA is not set\n", path);
+        return NULL;
+    }
+    return lm_format("%s/%s", unit_testdata(), path);
+}
+
+static void assert_says(lm_status *st, const char *text)
+{
+    ck_assert_msg(!lm_ok(st), "no failure; expected: %s", text);
+    ck_assert_msg(strstr(st->message, text) != NULL, "\"%s\" does not say \"%s\"", st->message, text);
+    lm_status_clear(st);
+}
+
+static lm_config *config_of(const char *json)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_config *c = lm_config_parse(lm_str_of(json), "c", &st);
+    assert_ok(&st);
+    return c;
+}
+
+/* ------------------------------------------------------------------ config.json */
+
+START_TEST(floats_as_python_prints_them)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } table[] = {{0.1, "0.1"}, {1e-12, "1e-12"}, {0, "0.0"}, {1, "1.0"}, {-0.5, "-0.5"}, {1e-5, "1e-05"},
+                 {0.0001, "0.0001"}, {500000, "500000.0"}, {1e15, "1000000000000000.0"}, {1e16, "1e+16"},
+                 {1.5e300, "1.5e+300"}, {0.02, "0.02"}, {1.0 / 3, "0.3333333333333333"}, {5e-324, "5e-324"},
+                 {123456.789, "123456.789"}, {9007199254740993.0, "9007199254740992.0"}, {-0.0, "-0.0"}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        lm_buf out = {0};
+        lm_python_float(table[i].value, &out);
+        ck_assert_str_eq(lm_buf_cstr(&out), table[i].text);
+        lm_buf_free(&out);
+    }
+}
+END_TEST
+
+START_TEST(json_as_python_prints_it)
+{
+    lm_config *c = config_of("{\"b\":[],\"a\":{},\"id2label\":{\"10\":\"k\",\"9\":\"j\",\"0\":\"a\",\"1\":\"b\","
+                             "\"2\":\"c\",\"3\":\"d\",\"4\":\"e\",\"5\":\"f\",\"6\":\"g\",\"7\":\"h\",\"8\":\"i\"},"
+                             "\"s\":\"\\u00e9\\ud83d\\ude00\\\"\\n\\u0001\\u007f/\",\"l\":[1,true,null,[2.0]]}");
+    lm_buf out = {0};
+    lm_config_print(c, &out);
+    ck_assert_str_eq(lm_buf_cstr(&out),
+                     "{\n  \"a\": {},\n  \"b\": [],\n  \"id2label\": {\n    \"0\": \"a\",\n    \"1\": \"b\",\n"
+                     "    \"2\": \"c\",\n    \"3\": \"d\",\n    \"4\": \"e\",\n    \"5\": \"f\",\n    \"6\": \"g\",\n"
+                     "    \"7\": \"h\",\n    \"8\": \"i\",\n    \"9\": \"j\",\n    \"10\": \"k\"\n  },\n"
+                     "  \"l\": [\n    1,\n    true,\n    null,\n    [\n      2.0\n    ]\n  ],\n"
+                     "  \"s\": \"\\u00e9\\ud83d\\ude00\\\"\\n\\u0001\x7f/\"\n}\n");
+    lm_buf_free(&out);
+    lm_config_free(c);
+}
+END_TEST
+
+START_TEST(config_getters)
+{
+    lm_config *c = config_of("{\"i\":3,\"f\":0.5,\"b\":true,\"s\":\"x\",\"n\":null,\"neg\":-1,\"big\":2147483648,"
+                             "\"act\":\"gelu_new\",\"odd\":\"mish\"}");
+    lm_status st = LM_STATUS_INIT;
+    ck_assert_int_eq(lm_config_int(c, "i", 9), 3);
+    ck_assert_int_eq(lm_config_int(c, "absent", 9), 9);
+    ck_assert_int_eq(lm_config_int(c, "n", 9), 9);
+    ck_assert_double_eq(lm_config_float(c, "f", 1), 0.5);
+    ck_assert_double_eq(lm_config_float(c, "i", 1), 3);
+    ck_assert(lm_config_bool(c, "b", false) && lm_config_bool(c, "absent", true));
+    ck_assert_str_eq(lm_config_string(c, "s", "y"), "x");
+    ck_assert_ptr_null(lm_config_string(c, "n", NULL));
+    ck_assert(lm_config_has(c, "i") && !lm_config_has(c, "n") && !lm_config_has(c, "absent"));
+    ck_assert_int_eq(lm_config_activation(c, "act", "gelu"), LM_GELU_TANH);
+    ck_assert_int_eq(lm_config_activation(c, "absent", "relu"), LM_RELU);
+    ck_assert_int_eq(*(int *)lm_config_alloc(c, sizeof(int)), 0);
+    ck_assert(!lm_config_failed(c, &st));
+    lm_config_int(c, "neg", 0);
+    lm_config_int(c, "s", 0);
+    ck_assert_int_eq(lm_config_int(c, "i", 9), 9); /* after a failure every getter gives its fallback */
+    ck_assert(lm_config_failed(c, &st));
+    assert_says(&st, "c: neg: an integer");
+    lm_config_int(c, "big", 0);
+    ck_assert(lm_config_failed(c, &st));
+    assert_says(&st, "big");
+    lm_config_int(c, "f", 0);
+    ck_assert(lm_config_failed(c, &st));
+    assert_says(&st, "f: an integer");
+    lm_config_bool(c, "i", true);
+    ck_assert(lm_config_failed(c, &st));
+    assert_says(&st, "i: true or false");
+    lm_config_float(c, "s", 0);
+    ck_assert(lm_config_failed(c, &st));
+    assert_says(&st, "s: a number");
+    lm_config_string(c, "i", "");
+    ck_assert(lm_config_failed(c, &st));
+    assert_says(&st, "i: a string");
+    lm_config_activation(c, "odd", "gelu");
+    ck_assert(lm_config_failed(c, &st));
+    assert_says(&st, "unknown activation \"mish\": known are gelu");
+    lm_config_free(c);
+}
+END_TEST
+
+START_TEST(config_labels)
+{
+    lm_config *c = config_of("{}");
+    lm_status st = LM_STATUS_INIT;
+    ck_assert_int_eq(lm_config_labels(c), 2);
+    ck_assert_str_eq(lm_config_label(c, 1), "LABEL_1");
+    ck_assert_ptr_null(lm_config_label(c, 2));
+    ck_assert_ptr_null(lm_config_label(c, -1));
+    lm_config_set_labels(c, (const char *[]){"no", "yes", "perhaps"}, 3);
+    ck_assert_int_eq(lm_config_labels(c), 3);
+    ck_assert_int_eq(lm_config_label_id(c, lm_str_of("perhaps")), 2);
+    ck_assert_int_eq(lm_config_label_id(c, lm_str_of("LABEL_0")), -1);
+    lm_config_set_labels(c, (const char *[]){"LABEL_0", "LABEL_1"}, 2);
+    lm_buf out = {0};
+    lm_config_print(c, &out);
+    ck_assert_str_eq(lm_buf_cstr(&out), "{}\n");
+    lm_buf_free(&out);
+    lm_config_free(c);
+    c = config_of("{\"num_labels\":5}");
+    ck_assert_int_eq(lm_config_labels(c), 5);
+    ck_assert_str_eq(lm_config_label(c, 4), "LABEL_4");
+    lm_config_free(c);
+    static const char *const bad[] = {"{\"num_labels\":-1}", "{\"num_labels\":99999999}", "{\"id2label\":{\"1\":\"a\"}}",
+                                      "{\"id2label\":{\"0\":1}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        c = config_of(bad[i]);
+        ck_assert_msg(lm_config_failed(c, &st), "%s", bad[i]);
+        lm_status_clear(&st);
+        lm_config_free(c);
+    }
+}
+END_TEST
+
+START_TEST(bad_configs_are_refused)
+{
+    static const char *const bad[] = {"", "{", "[]", "3", "{\"a\":1,\"a\":2}", "{\"a\":01}", "{} x", "{\"\xff\":1}",
+                                      "{\"a\":1e999}", "{\"a\":123456789012345678901234567890}"};
+    lm_status st = LM_STATUS_INIT;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_msg(!lm_config_parse(lm_str_of(bad[i]), "c", &st), "accepted: %s", bad[i]);
+        assert_says(&st, "c:");
+    }
+    lm_buf deep = {0};
+    for (int i = 0; i < 100000; i++)
+        lm_buf_puts(&deep, "{\"a\":");
+    ck_assert_ptr_null(lm_config_parse(lm_buf_str(&deep), "c", &st));
+    lm_buf_free(&deep);
+}
+END_TEST
+
+static void assert_prints(const char *dir, const char *read, const char *print)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *file = lm_format("%s/%s", dir, read);
+    lm_config *c = lm_config_read(file, &st);
+    assert_ok(&st);
+    lm_buf out = {0};
+    lm_config_print(c, &out);
+    lm_str want = slurp(dir, print);
+    /* Llama's own default, which the fifth version does not write */
+    static const char null_scaling[] = "  \"rope_scaling\": null,\n";
+    char *extra = strcmp(read, print) ? strstr(want.data, null_scaling) : NULL;
+    if (extra)
+        memmove(extra, extra + strlen(null_scaling), strlen(extra + strlen(null_scaling)) + 1);
+    ck_assert_str_eq(lm_buf_cstr(&out), want.data);
+    free((char *)want.data);
+    free(file);
+    lm_buf_free(&out);
+    lm_config_free(c);
+}
+
+START_TEST(configs_are_printed_as_transformers_does)
+{
+    char *models = data_path("goldens/models");
+    if (!models)
+        return;
+    DIR *d = opendir(models);
+    int n = 0, fifth = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '.')
+            continue;
+        char *dir = lm_format("%s/%s", models, e->d_name), *new = lm_format("%s/config_v5.json", dir);
+        assert_prints(dir, "config.json", "config.json");
+        if (access(new, F_OK) == 0) {
+            assert_prints(dir, "config_v5.json", "config.json");
+            fifth++;
+        }
+        n++;
+        free(dir);
+        free(new);
+    }
+    closedir(d);
+    free(models);
+    ck_assert_int_ge(n, 30);
+    ck_assert_int_eq(fifth, 6);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ plugins */
+
+/* A directory with links to some of the bad plugins. */
+static char *plugin_dir(const char *const *names)
+{
+    char *dir = temporary();
+    for (; *names; names++) {
+        char *from = lm_format("%s/%s.so", BADPLUG_DIR, *names), *to = lm_format("%s/%s.so", dir, *names);
+        ck_assert_msg(access(from, F_OK) == 0 && symlink(from, to) == 0, "%s", from);
+        free(from);
+        free(to);
+    }
+    return dir;
+}
+
+START_TEST(faulty_plugins_are_refused)
+{
+    static const struct {
+        const char *name, *says;
+    } bad[] = {{"magic", "magic: 0x12345678"}, {"abi", "abi: built for plugin ABI 2"}, {"size", "size: "},
+               {"nosymbol", "no symbol lm_plugin_entry_point"}, {"nothing", "gave no descriptor"},
+               {"noblock", "block: the function is missing"}, {"noheads", "heads: the plugin has none"},
+               {"deafhead", "neither a tokens nor a rows"}, {"notypes", "model_types"},
+               {"undefined", "lm_no_such_operation"}};
+    lm_status st = LM_STATUS_INIT;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char *file = lm_format("%s/%s.so", BADPLUG_DIR, bad[i].name);
+        ck_assert_ptr_null(lm_plugin_find("bad", file, &st));
+        ck_assert_msg(strstr(st.message, file) != NULL, "%s", st.message);
+        assert_says(&st, bad[i].says);
+        free(file);
+    }
+    ck_assert_ptr_null(lm_plugin_find("bad", "/nonexistent.so", &st));
+    assert_says(&st, "/nonexistent.so: cannot open the plugin");
+    char *good = lm_format("%s/good.so", BADPLUG_DIR);
+    ck_assert(lm_plugin_find("bad", good, &st) != NULL);
+    assert_ok(&st);
+    free(good);
+}
+END_TEST
+
+START_TEST(plugins_are_searched)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *one = plugin_dir((const char *[]){"good", "magic", NULL});
+    char *two = plugin_dir((const char *[]){"twin", NULL});
+    setenv("LMUTILS_PLUGIN_PATH", one, 1);
+    const lm_plugin *good = lm_plugin_find("bad", NULL, &st); /* the faulty one beside it is only told of */
+    assert_ok(&st);
+    ck_assert_str_eq(good->name, "bad");
+    ck_assert(lm_plugin_head_by_task(good, "base") && !lm_plugin_head_by_task(good, "x"));
+    ck_assert(lm_plugin_head_by_architecture(good, "BadModel") && !lm_plugin_head_by_architecture(good, "Bad"));
+    ck_assert_ptr_null(lm_plugin_find("ba", NULL, &st));
+    assert_says(&st, "model_type \"ba\": no plugin serves it (known: bad)");
+    ck_assert_ptr_null(lm_plugin_find("", NULL, &st));
+    assert_says(&st, one);
+
+    char *both = lm_format("%s:%s", one, two), *again = lm_format("%s:%s", one, one);
+    setenv("LMUTILS_PLUGIN_PATH", both, 1);
+    ck_assert_ptr_null(lm_plugin_find("bad", NULL, &st));
+    ck_assert(strstr(st.message, "good.so") && strstr(st.message, "twin.so"));
+    assert_says(&st, "two plugins serve");
+    setenv("LMUTILS_PLUGIN_PATH", again, 1); /* one file reached twice is no conflict */
+    ck_assert_ptr_eq(lm_plugin_find("bad", NULL, &st), good);
+    assert_ok(&st);
+    char *file = lm_format("%s/good.so", one);
+    setenv("LMUTILS_PLUGIN_PATH", both, 1); /* --plugin goes first */
+    ck_assert_ptr_eq(lm_plugin_find("bad", file, &st), good);
+    assert_ok(&st);
+
+    /* an empty element is the installed directory; the current one is never searched */
+    ck_assert(chdir(one) == 0);
+    static const char *const paths[] = {"", ":/nonexistent", NULL};
+    for (int i = 0; i < 3; i++) {
+        if (paths[i])
+            setenv("LMUTILS_PLUGIN_PATH", paths[i], 1);
+        else
+            unsetenv("LMUTILS_PLUGIN_PATH");
+        ck_assert_ptr_null(lm_plugin_find("bad", NULL, &st));
+        ck_assert(i != 1 || strstr(st.message, "/nonexistent (No such file"));
+        assert_says(&st, "/lmutils/plugins");
+    }
+    free(both);
+    free(again);
+    free(file);
+    discard(one);
+    discard(two);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ models */
+
+static lm_model *open_model(const char *dir, const lm_model_options *options, lm_status *st)
+{
+    setenv("LMUTILS_PLUGIN_PATH", PLUGIN_DIR, 1);
+    return lm_model_open(dir, options, st);
+}
+
+static char *saved(lm_model *m)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *dir = temporary();
+    lm_model_save(m, dir, &st);
+    assert_ok(&st);
+    return dir;
+}
+
+static const char small[] = "{\"model_type\":\"bert\",\"hidden_size\":8,\"num_hidden_layers\":2,"
+                            "\"num_attention_heads\":2,\"intermediate_size\":12,\"vocab_size\":11,"
+                            "\"max_position_embeddings\":6}";
+
+static lm_model *create(const char *config, const char *task, uint64_t seed)
+{
+    lm_status st = LM_STATUS_INIT;
+    setenv("LMUTILS_PLUGIN_PATH", PLUGIN_DIR, 1);
+    lm_model *m = lm_model_create(config_of(config), &(lm_model_options){.task = task, .seed = seed}, &st);
+    assert_ok(&st);
+    return m;
+}
+
+START_TEST(new_models_have_the_fields_of_transformers)
+{
+    lm_model *m = create(small, "mlm", 1);
+    char *dir = saved(m);
+    lm_str text = slurp(dir, "config.json");
+    ck_assert_str_eq(text.data,
+                     "{\n  \"architectures\": [\n    \"BertForMaskedLM\"\n  ],\n"
+                     "  \"attention_probs_dropout_prob\": 0.1,\n  \"classifier_dropout\": null,\n"
+                     "  \"hidden_act\": \"gelu\",\n  \"hidden_dropout_prob\": 0.1,\n  \"hidden_size\": 8,\n"
+                     "  \"initializer_range\": 0.02,\n  \"intermediate_size\": 12,\n  \"layer_norm_eps\": 1e-12,\n"
+                     "  \"max_position_embeddings\": 6,\n  \"model_type\": \"bert\",\n  \"num_attention_heads\": 2,\n"
+                     "  \"num_hidden_layers\": 2,\n  \"pad_token_id\": 0,\n"
+                     "  \"position_embedding_type\": \"absolute\",\n  \"torch_dtype\": \"float32\",\n"
+                     "  \"transformers_version\": \"" LM_TRANSFORMERS_VERSION "\",\n  \"type_vocab_size\": 2,\n"
+                     "  \"use_cache\": true,\n  \"vocab_size\": 11\n}\n");
+    free((char *)text.data);
+    lm_model_free(m);
+    discard(dir);
+}
+END_TEST
+
+START_TEST(save_load_save_is_identical)
+{
+    static const char *const tasks[] = {"base", "mlm", "pretrain", "classify"};
+    for (int i = 0; i < 4; i++) {
+        lm_status st = LM_STATUS_INIT;
+        lm_model *m = create(small, tasks[i], 7);
+        char *one = saved(m);
+        lm_model_free(m);
+        m = open_model(one, NULL, &st);
+        assert_ok(&st);
+        ck_assert_str_eq(m->head->name, tasks[i]);
+        char *two = saved(m);
+        assert_same_file(one, two, "config.json");
+        assert_same_file(one, two, "model.safetensors");
+        lm_model_free(m);
+        discard(one);
+        discard(two);
+    }
+}
+END_TEST
+
+START_TEST(initial_values_follow_the_seed)
+{
+    lm_model *a = create(small, "mlm", 1), *b = create(small, "pretrain", 1), *c = create(small, "mlm", 2);
+    const char *name = "bert.embeddings.word_embeddings.weight";
+    const lm_param *x = lm_params_find(a->params, name), *y = lm_params_find(b->params, name);
+    const lm_param *z = lm_params_find(c->params, name);
+    size_t bytes = x->elements * sizeof *x->value;
+    ck_assert(memcmp(x->value, y->value, bytes) == 0 && memcmp(x->value, z->value, bytes) != 0);
+    lm_model_free(a);
+    lm_model_free(b);
+    lm_model_free(c);
+}
+END_TEST
+
+/* Directories that transformers wrote come out byte for byte; those with hub names as transformers would write them. */
+START_TEST(golden_directories_are_rewritten)
+{
+    static const struct {
+        const char *from, *same_as;
+    } dirs[] = {{"models/bert-cls2", NULL}, {"models/bert-cls3", NULL}, {"models/bert-cls4", NULL},
+                {"models/bert-mlm", NULL}, {"models/bert-mlm-f16", NULL}, {"models/bert-multilabel4", NULL},
+                {"models/bert-pretrain", NULL}, {"models/bert-reg1", NULL}, {"e2e/bert-cls", NULL},
+                {"e2e/bert-fillmask", NULL}, {"extras/bert-gammabeta", "models/bert-mlm"},
+                {"extras/bert-tied-stored", "models/bert-mlm"}};
+    char *root = data_path("goldens");
+    for (size_t i = 0; root && i < sizeof dirs / sizeof *dirs; i++) {
+        lm_status st = LM_STATUS_INIT;
+        char *from = lm_format("%s/%s", root, dirs[i].from);
+        char *want = lm_format("%s/%s", root, dirs[i].same_as ? dirs[i].same_as : dirs[i].from);
+        lm_model *m = open_model(from, NULL, &st);
+        assert_ok(&st);
+        char *dir = saved(m);
+        assert_same_file(want, dir, "model.safetensors");
+        assert_same_file(want, dir, "config.json");
+        lm_model_free(m);
+        discard(dir);
+        free(from);
+        free(want);
+    }
+    free(root);
+}
+END_TEST
+
+START_TEST(weights_are_mapped_not_copied)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = create(small, "mlm", 7);
+    char *dir = saved(m);
+    lm_model_free(m);
+    m = open_model(dir, NULL, &st);
+    for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        lm_param *p = lm_params_at(m->params, i);
+        ck_assert(lm_param_ready(p, &st));
+        ck_assert_msg(p->value == p->data && !p->owned, "%s is copied", p->name);
+    }
+    lm_model_free(m);
+    discard(dir);
+}
+END_TEST
+
+START_TEST(heads_change)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = create(small, "mlm", 7);
+    char *mlm = saved(m);
+    lm_model_free(m);
+
+    ck_assert_ptr_null(open_model(mlm, &(lm_model_options){.task = "classify"}, &st));
+    ck_assert(strstr(st.message, "bert.pooler.dense.bias: is missing") && strstr(st.message, "classifier.weight"));
+    lm_status_clear(&st);
+    ck_assert_ptr_null(open_model(mlm, &(lm_model_options){.task = "tag"}, &st));
+    ck_assert_int_eq(st.code, LM_USAGE);
+    assert_says(&st, "unknown task of bert: known are base, mlm");
+
+    m = open_model(mlm, &(lm_model_options){.task = "classify", .allow_missing_head = true, .seed = 3}, &st);
+    assert_ok(&st);
+    ck_assert_int_eq(m->missing, 4);
+    char *classify = saved(m);
+    lm_model_free(m);
+    lm_str text = slurp(classify, "config.json");
+    ck_assert(strstr(text.data, "BertForSequenceClassification"));
+    free((char *)text.data);
+
+    /* other classes than before: the old classifier does not fit and is made anew */
+    lm_config *c = config_of(small);
+    lm_config_set_labels(c, (const char *[]){"a", "b", "c"}, 3);
+    lm_model_options three = {.task = "classify", .config = c};
+    ck_assert_ptr_null(open_model(classify, &three, &st));
+    assert_says(&st, "classifier.bias: has shape [2], config.json asks for [3]");
+    c = config_of(small);
+    lm_config_set_labels(c, (const char *[]){"a", "b", "c"}, 3);
+    three = (lm_model_options){.task = "classify", .config = c, .allow_missing_head = true};
+    m = open_model(classify, &three, &st);
+    assert_ok(&st);
+    ck_assert_int_eq(m->missing, 2);
+    lm_model_free(m);
+
+    /* the bare body has no prefix; it serves where one is wanted, and the other way round */
+    m = open_model(classify, &(lm_model_options){.task = "base"}, &st);
+    assert_ok(&st);
+    ck_assert(lm_params_find(m->params, "embeddings.LayerNorm.weight") && lm_model_has_pooler(m));
+    char *base = saved(m);
+    lm_model_free(m);
+    m = open_model(base, &(lm_model_options){.task = "pretrain", .allow_missing_head = true}, &st);
+    assert_ok(&st);
+    ck_assert_int_eq(m->missing, 7);
+    lm_model_free(m);
+    m = open_model(mlm, NULL, &st);
+    ck_assert(!lm_model_has_pooler(m));
+    lm_model_free(m);
+    m = open_model(mlm, &(lm_model_options){.random_weights = true, .seed = 7, .task = "pretrain"}, &st);
+    assert_ok(&st);
+    ck_assert_int_eq(m->missing, 0);
+    lm_model_free(m);
+    discard(mlm);
+    discard(classify);
+    discard(base);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ directories that are wrong */
+
+/* Rewrites a directory's tensors: `drop` (or NULL) left out, `reshape` turned to one dimension, `integer` said to be
+ * I32, `twice` stored under its name of old too. */
+static void spoil(const char *dir, const char *drop, const char *reshape, const char *integer, const char *twice)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *path = lm_format("%s/model.safetensors", dir), *other = lm_format("%s/other", dir);
+    lm_safetensors *f = lm_safetensors_open(path, &st);
+    assert_ok(&st);
+    size_t n = 0;
+    lm_safetensor *t = lm_calloc(lm_safetensors_count(f) + 1, sizeof *t);
+    for (size_t i = 0; i < lm_safetensors_count(f); i++) {
+        const lm_safetensor *s = lm_safetensors_at(f, i);
+        if (drop && strcmp(s->name, drop) == 0)
+            continue;
+        t[n] = *s;
+        if (reshape && strcmp(s->name, reshape) == 0)
+            t[n].shape = (lm_shape){1, {(int64_t)(s->bytes / 4)}};
+        if (integer && strcmp(s->name, integer) == 0)
+            t[n].dtype = LM_I32;
+        n++;
+        if (twice && strcmp(s->name, twice) == 0) {
+            t[n] = *s;
+            t[n++].name = "bert.embeddings.LayerNorm.gamma";
+        }
+    }
+    int fd = open(other, O_WRONLY | O_CREAT, 0600);
+    lm_safetensors_write(fd, other, t, n, &st);
+    assert_ok(&st);
+    close(fd);
+    lm_safetensors_close(f);
+    ck_assert(rename(other, path) == 0);
+    free(t);
+    free(path);
+    free(other);
+}
+
+static void assert_refused(const char *dir, const char *says)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = open_model(dir, NULL, &st);
+    ck_assert_msg(!m, "accepted; expected: %s", says);
+    ck_assert_msg(strstr(st.message, dir), "%s", st.message);
+    assert_says(&st, says);
+}
+
+START_TEST(spoilt_tensors_are_named)
+{
+    static const char norm[] = "bert.embeddings.LayerNorm.weight", bias[] = "cls.predictions.bias";
+    static const char query[] = "bert.encoder.layer.1.attention.self.query.weight";
+    lm_model *m = create(small, "mlm", 7);
+    char *dir = saved(m);
+    spoil(dir, norm, NULL, NULL, NULL);
+    assert_refused(dir, "1 tensor does not fit config.json and task mlm: bert.embeddings.LayerNorm.weight: is missing");
+    discard(dir);
+    dir = saved(m);
+    spoil(dir, bias, query, norm, NULL);
+    assert_refused(dir, "bert.encoder.layer.1.attention.self.query.weight: has shape [64], config.json asks for [8, 8]");
+    assert_refused(dir, "cls.predictions.bias: is missing");
+    assert_refused(dir, "bert.embeddings.LayerNorm.weight: dtype I32");
+    assert_refused(dir, "3 tensors do not fit");
+    discard(dir);
+    dir = saved(m);
+    spoil(dir, NULL, NULL, NULL, norm);
+    assert_refused(dir, "the same parameter, stored twice");
+    discard(dir);
+
+    dir = saved(m);
+    lm_str bytes = slurp(dir, "model.safetensors");
+    static const size_t cuts[] = {0, 7, 8, 100, 3000};
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        put(dir, "model.safetensors", bytes.data, cuts[i]);
+        assert_refused(dir, "cut off");
+    }
+    put(dir, "model.safetensors", bytes.data, bytes.len - 1);
+    assert_refused(dir, "cut off");
+    free((char *)bytes.data);
+    discard(dir);
+    lm_model_free(m);
+}
+END_TEST
+
+START_TEST(bad_directories_are_refused)
+{
+    lm_status st = LM_STATUS_INIT;
+    assert_refused("/nonexistent", "cannot open the model");
+    assert_refused("/dev/null", "a model is a directory");
+    char *dir = temporary();
+    assert_refused(dir, "config.json");
+    put(dir, "config.json", "{}", 2);
+    assert_refused(dir, "model_type is missing");
+    put(dir, "config.json", "{\"model_type\":3}", 16);
+    assert_refused(dir, "model_type: a string is expected");
+    put(dir, "config.json", "{\"model_type\":\"gpt9\"}", 21);
+    assert_refused(dir, "no plugin serves it (known: bert)");
+    put(dir, "config.json", "{\"model_type\":\"bert\"}", 21);
+    assert_refused(dir, "architectures: none is named");
+    static const char unknown[] = "{\"model_type\":\"bert\",\"architectures\":[\"BertForX\"]}";
+    put(dir, "config.json", unknown, strlen(unknown));
+    assert_refused(dir, "unknown \"BertForX\"");
+    static const char plain[] = "{\"model_type\":\"bert\",\"architectures\":[\"BertModel\"]}";
+    put(dir, "config.json", plain, strlen(plain));
+    assert_refused(dir, "no model.safetensors");
+    put(dir, "pytorch_model.bin", "", 0);
+    assert_refused(dir, "pickle");
+    put(dir, "model.safetensors", "PK\3\4 and so on", 14);
+    assert_refused(dir, "pickle");
+    put(dir, "model.safetensors", "\x80\x02}q\0 and so on", 16);
+    assert_refused(dir, "pickle");
+    ck_assert(!lm_model_copy_tokenizer(dir, dir, &st));
+    assert_says(&st, "no tokenizer.json");
+    discard(dir);
+}
+END_TEST
+
+/* Sizes that a damaged config asks for cost nothing before they are compared with the file. */
+START_TEST(absurd_sizes_cost_nothing)
+{
+    static const char *const members[] = {
+        "\"hidden_size\":2147483646,\"num_attention_heads\":2", "\"num_hidden_layers\":2147483647",
+        "\"num_hidden_layers\":10000", "\"vocab_size\":2147483647", "\"intermediate_size\":2147483647",
+        "\"max_position_embeddings\":2147483647", "\"vocab_size\":0", "\"hidden_size\":7", "\"num_attention_heads\":0",
+        "\"pad_token_id\":11", "\"num_labels\":0", "\"type_vocab_size\":0", "\"hidden_size\":-8",
+        "\"position_embedding_type\":\"relative_key\"", "\"hidden_act\":\"mish\"", "\"is_decoder\":true"};
+    lm_model *m = create(small, "classify", 7);
+    char *dir = saved(m);
+    lm_model_free(m);
+    struct rlimit limit;
+    getrlimit(RLIMIT_AS, &limit);
+#if !defined __SANITIZE_ADDRESS__
+    limit.rlim_cur = (rlim_t)2 << 30; /* the tests run in processes of their own */
+    setrlimit(RLIMIT_AS, &limit);
+#endif
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        json_t *root = json_loads(small, 0, NULL);
+        char *extra = lm_format("{\"architectures\":[\"BertForSequenceClassification\"],%s}", members[i]);
+        json_t *changes = json_loads(extra, 0, NULL);
+        json_object_update(root, changes);
+        char *text = json_dumps(root, 0);
+        put(dir, "config.json", text, strlen(text));
+        lm_status st = LM_STATUS_INIT;
+        ck_assert_msg(!open_model(dir, NULL, &st), "accepted: %s", members[i]);
+        ck_assert_int_eq(st.code, LM_FAILED);
+        json_decref(root);
+        json_decref(changes);
+        free(text);
+        free(extra);
+    }
+    discard(dir);
+}
+END_TEST
+
+START_TEST(shards)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = create(small, "mlm", 7);
+    char *whole = saved(m), *dir = temporary();
+    lm_model_free(m);
+    char *path = lm_format("%s/model.safetensors", whole);
+    lm_safetensors *f = lm_safetensors_open(path, &st);
+    size_t n = lm_safetensors_count(f), half = n / 2;
+    lm_safetensor *t = lm_calloc(n, sizeof *t);
+    json_t *map = json_object();
+    for (size_t i = 0; i < n; i++) {
+        t[i] = *lm_safetensors_at(f, i);
+        json_object_set_new(map, t[i].name, json_string(i < half ? "a.safetensors" : "b.safetensors"));
+    }
+    for (int i = 0; i < 2; i++) {
+        char *shard = lm_format("%s/%c.safetensors", dir, 'a' + i);
+        int fd = open(shard, O_WRONLY | O_CREAT, 0600);
+        lm_safetensors_write(fd, shard, i ? t + half : t, i ? n - half : half, &st);
+        close(fd);
+        free(shard);
+    }
+    json_t *index = json_pack("{s:O}", "weight_map", map);
+    char *text = json_dumps(index, 0);
+    put(dir, "model.safetensors.index.json", text, strlen(text));
+    free(text);
+    lm_str config = slurp(whole, "config.json");
+    put(dir, "config.json", config.data, config.len);
+    m = open_model(dir, NULL, &st);
+    assert_ok(&st);
+    char *again = saved(m);
+    assert_same_file(whole, again, "model.safetensors");
+    lm_model_free(m);
+
+    static const char *const lies[] = {"../a.safetensors", "b.safetensors", "c.safetensors"};
+    static const char *const says[] = {"no shard of this directory", "is not in b.safetensors", "cannot open"};
+    for (int i = 0; i < 3; i++) {
+        json_object_set_new(map, t[0].name, json_string(lies[i]));
+        text = json_dumps(index, 0);
+        put(dir, "model.safetensors.index.json", text, strlen(text));
+        free(text);
+        assert_refused(dir, says[i]);
+    }
+    put(dir, "model.safetensors.index.json", "{}", 2);
+    assert_refused(dir, "weight_map is missing");
+    json_decref(index);
+    json_decref(map);
+    free(t);
+    free(path);
+    free((char *)config.data);
+    lm_safetensors_close(f);
+    discard(whole);
+    discard(dir);
+    discard(again);
+}
+END_TEST
+
+START_TEST(fixtures_from_the_wild)
+{
+    static const char *const bad[] = {"truncated_model.safetensors", "test.pt", "test_with_key.pt",
+                                      "fortran_tensor_3d.pth", "empty.gguf"};
+    char *dir = data_path("data/bad/fixtures");
+    for (size_t i = 0; dir && i < sizeof bad / sizeof *bad; i++) {
+        lm_status st = LM_STATUS_INIT;
+        char *path = lm_format("%s/%s", dir, bad[i]);
+        ck_assert_msg(!lm_safetensors_open(path, &st), "accepted: %s", path);
+        ck_assert_msg(strstr(st.message, bad[i]), "%s", st.message);
+        free(path);
+    }
+    free(dir);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ the rest */
+
+START_TEST(batches_are_checked)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = create(small, "mlm", 7);
+    int32_t ids[8] = {1, 2, 3, 4, 5, 6, 7, 8}, types[8] = {0, 0, 1}, positions[8] = {0};
+    int32_t splits[] = {0, 3, 3, 8}, long_row[] = {0, 0, 0, 8};
+    lm_batch b = {3, 8, splits, ids, types, positions};
+    ck_assert(lm_model_check_batch(m, &b, &st));
+    b.row_splits = long_row;
+    ck_assert(!lm_model_check_batch(m, &b, &st));
+    assert_says(&st, "row 2: 8 tokens, and the model takes 6");
+    b.row_splits = splits;
+    ids[4] = 11;
+    ck_assert(!lm_model_check_batch(m, &b, &st));
+    assert_says(&st, "row 2: token id 11 is not in the model's vocabulary of 11");
+    ids[4] = -1;
+    ck_assert(!lm_model_check_batch(m, &b, &st));
+    assert_says(&st, "row 2: token id -1");
+    ids[4] = 0;
+    types[0] = 2;
+    ck_assert(!lm_model_check_batch(m, &b, &st));
+    assert_says(&st, "row 0: segment id 2");
+    lm_model_free(m);
+}
+END_TEST
+
+START_TEST(tokenizers_are_copied_and_compared)
+{
+    char *from = data_path("goldens/e2e/bert-cls");
+    if (!from)
+        return;
+    lm_status st = LM_STATUS_INIT;
+    char *to = temporary();
+    ck_assert(lm_model_has_tokenizer(from) && !lm_model_has_tokenizer(to));
+    lm_model_copy_tokenizer(from, to, &st);
+    assert_ok(&st);
+    assert_same_file(from, to, "tokenizer.json");
+    assert_same_file(from, to, "vocab.txt");
+    assert_same_file(from, to, "tokenizer_config.json");
+    lm_tokenizer *t = lm_tokenizer_open(from, &st);
+    lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
+    lm_model *m = open_model(from, NULL, &st);
+    assert_ok(&st);
+    ck_assert(lm_model_check_tokenizer(m, NULL, &info, false, &st)); /* nothing is said: a warning */
+    info.present = info.has_xxh3 = info.has_behaviour = true;
+    info.xxh3 = lm_tokenizer_digest(t);
+    info.behaviour = lm_tokenizer_behaviour(t);
+    ck_assert(lm_model_check_tokenizer(m, NULL, &info, false, &st));
+    ck_assert(lm_model_check_tokenizer(m, to, &info, false, &st));
+    info.behaviour++;
+    ck_assert(lm_model_check_tokenizer(m, NULL, &info, false, &st));
+    info.xxh3++;
+    ck_assert(lm_model_check_tokenizer(m, NULL, &info, true, &st));
+    ck_assert(!lm_model_check_tokenizer(m, NULL, &info, false, &st));
+    assert_says(&st, "--force");
+    lm_tokenizer_free(t);
+    lm_model_free(m);
+    discard(to);
+    free(from);
+}
+END_TEST
+
+START_TEST(cards)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *dir = temporary();
+    const lm_card_item settings[] = {{"learning_rate", "5e-05"}, {"a|b", "x\ny"}};
+    const lm_card_item metrics[] = {{"accuracy", "0.91"}, {"note", "n/a"}};
+    const char *via[] = {"tok -m bert 'news.csv'"};
+    lm_card card = {.name = "news", .base_model = "bert \"tiny\"", .task = "classify", .program = "finetune 0.1.0",
+                    .command_line = "finetune -m a|b", .via = via, .via_count = 1, .data = "2,000 rows.",
+                    .settings = settings, .setting_count = 2, .metrics = metrics, .metric_count = 2};
+    lm_card_write(&card, dir, &st);
+    assert_ok(&st);
+    lm_str text = slurp(dir, "README.md");
+    ck_assert_str_eq(text.data,
+                     "---\nbase_model: \"bert \\\"tiny\\\"\"\nlibrary_name: transformers\n"
+                     "pipeline_tag: text-classification\ntags:\n- lmutils\n- generated_from_trainer\n"
+                     "model-index:\n- name: \"news\"\n  results:\n  - task:\n      type: text-classification\n"
+                     "    metrics:\n    - name: \"accuracy\"\n      type: \"accuracy\"\n      value: 0.91\n"
+                     "    - name: \"note\"\n      type: \"note\"\n      value: \"n/a\"\n---\n\n# news\n\n"
+                     "Made by `finetune 0.1.0` from `bert \"tiny\"`.\n\n## Data\n\n2,000 rows.\n\n## Command\n\n"
+                     "    tok -m bert 'news.csv'\n    finetune -m a|b\n\n## Hyper-parameters\n\n| name | value |\n"
+                     "|---|---|\n| learning_rate | 5e-05 |\n| a\\|b | x y |\n\n## Evaluation\n\n| metric | value |\n"
+                     "|---|---|\n| accuracy | 0.91 |\n| note | n/a |\n\n");
+    free((char *)text.data);
+    lm_card_write(&(lm_card){.program = "pretrain 0.1.0"}, dir, &st);
+    assert_ok(&st);
+    text = slurp(dir, "README.md");
+    ck_assert_str_eq(text.data, "---\nlibrary_name: transformers\ntags:\n- lmutils\n- generated_from_trainer\n---\n\n"
+                                "# model\n\nMade by `pretrain 0.1.0` from random weights.\n\n");
+    free((char *)text.data);
+    discard(dir);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("model");
+    TCase *c = tcase_create("config");
+    tcase_add_test(c, floats_as_python_prints_them);
+    tcase_add_test(c, json_as_python_prints_it);
+    tcase_add_test(c, config_getters);
+    tcase_add_test(c, config_labels);
+    tcase_add_test(c, bad_configs_are_refused);
+    tcase_add_test(c, configs_are_printed_as_transformers_does);
+    suite_add_tcase(s, c);
+    c = tcase_create("plugins");
+    tcase_add_test(c, faulty_plugins_are_refused);
+    tcase_add_test(c, plugins_are_searched);
+    suite_add_tcase(s, c);
+    c = tcase_create("models");
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, new_models_have_the_fields_of_transformers);
+    tcase_add_test(c, save_load_save_is_identical);
+    tcase_add_test(c, initial_values_follow_the_seed);
+    tcase_add_test(c, golden_directories_are_rewritten);
+    tcase_add_test(c, weights_are_mapped_not_copied);
+    tcase_add_test(c, heads_change);
+    tcase_add_test(c, spoilt_tensors_are_named);
+    tcase_add_test(c, bad_directories_are_refused);
+    tcase_add_test(c, absurd_sizes_cost_nothing);
+    tcase_add_test(c, shards);
+    tcase_add_test(c, fixtures_from_the_wild);
+    tcase_add_test(c, batches_are_checked);
+    tcase_add_test(c, tokenizers_are_copied_and_compared);
+    tcase_add_test(c, cards);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+UNIT_MAIN(suite)
