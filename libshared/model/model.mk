@@ -13,8 +13,13 @@ liblmutils_la_SOURCES += \
 include tests/badplug/badplug.mk
 model_test_cppflags = $(unit_cppflags) -DPLUGIN_DIR='"$(abs_top_builddir)/plugins/.libs"' \
 	-DBADPLUG_DIR='"$(abs_top_builddir)/tests/badplug/.libs"'
+check_PROGRAMS += tests/unit/check_config
+tests_unit_check_config_SOURCES = tests/unit/check_config.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_config_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_config_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_config
 check_PROGRAMS += tests/unit/check_model
-tests_unit_check_model_SOURCES = tests/unit/check_model.c
+tests_unit_check_model_SOURCES = tests/unit/check_model.c tests/unit/scratch.c tests/unit/scratch.h
 tests_unit_check_model_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_model_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_model
