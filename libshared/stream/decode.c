@@ -9,7 +9,7 @@
 
 enum { CHUNK = 64 * 1024, LONGEST = 32 /* bytes that one character may become, and more */ };
 
-struct lm_decoder {
+struct lm_recoder {
     iconv_t cd;
     lm_buf raw; /* not yet converted: raw.data[at..len) */
     size_t at;
@@ -18,20 +18,20 @@ struct lm_decoder {
     size_t cooked_at, cooked_len;
 };
 
-lm_decoder *lm_decoder_new(const char *encoding, lm_str first, const char *where, lm_status *st)
+lm_recoder *lm_recoder_new(const char *encoding, lm_str first, const char *where, lm_status *st)
 {
     iconv_t cd = iconv_open("UTF-8", encoding);
     if (cd == (iconv_t)-1) {
         lm_fail(st, LM_USAGE, "%s: unknown encoding `%s`: `iconv -l` lists those there are", where, encoding);
         return NULL;
     }
-    lm_decoder *d = lm_calloc(1, sizeof *d);
+    lm_recoder *d = lm_calloc(1, sizeof *d);
     d->cd = cd;
     lm_buf_append(&d->raw, first.data, first.len);
     return d;
 }
 
-void lm_decoder_free(lm_decoder *d)
+void lm_recoder_free(lm_recoder *d)
 {
     if (!d)
         return;
@@ -42,7 +42,7 @@ void lm_decoder_free(lm_decoder *d)
 
 /* Converts what is there. A byte that means nothing becomes 0xFF, which UTF-8 does not have, so that it is treated as
  * any invalid byte is; so does what is left of a character that the end cuts. */
-static void convert(lm_decoder *d)
+static void convert(lm_recoder *d)
 {
     char *out = d->cooked;
     size_t room = sizeof d->cooked;
@@ -64,7 +64,7 @@ static void convert(lm_decoder *d)
     d->cooked_len = sizeof d->cooked - room;
 }
 
-ssize_t lm_decoder_read(lm_decoder *d, void *to, size_t n, lm_raw_read *read, void *context, lm_status *st)
+ssize_t lm_recoder_read(lm_recoder *d, void *to, size_t n, lm_raw_read *read, void *context, lm_status *st)
 {
     while (d->cooked_at == d->cooked_len) {
         if (d->at == d->raw.len && d->ended)

@@ -7,14 +7,14 @@
 
 #include <sys/types.h>
 
-typedef struct lm_decoder lm_decoder;
+typedef struct lm_recoder lm_recoder;
 
 /* Reads up to n bytes; 0 at the end, -1 failed. */
 typedef ssize_t lm_raw_read(void *context, void *to, size_t n, lm_status *st);
 
 /* `first`: bytes that have been read already. */
-lm_decoder *lm_decoder_new(const char *encoding, lm_str first, const char *where, lm_status *st);
-void lm_decoder_free(lm_decoder *d);
-ssize_t lm_decoder_read(lm_decoder *d, void *to, size_t n, lm_raw_read *read, void *context, lm_status *st);
+lm_recoder *lm_recoder_new(const char *encoding, lm_str first, const char *where, lm_status *st);
+void lm_recoder_free(lm_recoder *d);
+ssize_t lm_recoder_read(lm_recoder *d, void *to, size_t n, lm_raw_read *read, void *context, lm_status *st);
 
 #endif

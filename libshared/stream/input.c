@@ -33,7 +33,7 @@ struct lm_input {
     size_t prefix_len;
     char *chunk;            /* buffer of the callback that reads a pipe for libarchive */
 
-    lm_decoder *decoder;    /* of the member's encoding */
+    lm_recoder *recoder;    /* of the member's encoding */
 
     char *buf; /* what is visible is buf[pos..end) */
     size_t pos, end, cap;
@@ -212,7 +212,7 @@ static ssize_t fill(lm_input *in, void *to, size_t n, lm_status *st)
 {
     if (in->at_end)
         return 0;
-    ssize_t got = in->decoder ? lm_decoder_read(in->decoder, to, n, fill_raw, in, st) : fill_raw(in, to, n, st);
+    ssize_t got = in->recoder ? lm_recoder_read(in->recoder, to, n, fill_raw, in, st) : fill_raw(in, to, n, st);
     if (got == 0)
         in->at_end = true;
     return got;
@@ -221,8 +221,8 @@ static ssize_t fill(lm_input *in, void *to, size_t n, lm_status *st)
 bool lm_input_decode(lm_input *in, const char *encoding, lm_status *st)
 {
     lm_str seen = {in->buf ? in->buf + in->pos : "", in->end - in->pos};
-    in->decoder = lm_decoder_new(encoding, seen, lm_input_name(in), st);
-    if (!in->decoder)
+    in->recoder = lm_recoder_new(encoding, seen, lm_input_name(in), st);
+    if (!in->recoder)
         return false;
     if (in->borrowed) {
         in->buf = NULL;
@@ -315,8 +315,8 @@ bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *co
 
 static void drop_decoder(lm_input *in)
 {
-    lm_decoder_free(in->decoder);
-    in->decoder = NULL;
+    lm_recoder_free(in->recoder);
+    in->recoder = NULL;
 }
 
 static void close_file(lm_input *in)
