@@ -233,7 +233,8 @@ START_TEST(framed_and_back)
     lm_status st = LM_STATUS_INIT;
     char path[] = "/tmp/check_records.XXXXXX";
     int fd = mkstemp(path);
-    static const char source[] = "{\"text\":\"a\\u0000\\\"\",\"pair\":\"p\",\"label\":\"l\",\"id\":1.50,\"x\":[0.10],\"fields\":{\"k\":1}}\n";
+    static const char source[] = "{\"text\":\"a\\u0000\\\"\",\"pair\":\"p\","
+                                 "\"label\":\"l\",\"id\":1.50,\"x\":[0.10],\"fields\":{\"k\":1}}\n";
     lm_records_options o = {.format = LM_FORMAT_JSONL};
     lm_text_record t;
     lm_input *in = lm_input_memory(source, strlen(source), "t");
