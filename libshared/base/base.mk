@@ -19,7 +19,8 @@ liblmutils_la_SOURCES += \
 
 check_PROGRAMS += tests/unit/check_base
 tests_unit_check_base_SOURCES = tests/unit/check_base.c tests/unit/check_base.h \
-	tests/unit/check_base_files.c tests/unit/check_base_numbers.c tests/unit/check_base_options.c
+	tests/unit/check_base_files.c tests/unit/check_base_numbers.c tests/unit/check_base_options.c \
+	tests/unit/check_base_progress.c
 tests_unit_check_base_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_base_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_base

@@ -70,7 +70,9 @@ static Suite *suite(void)
     suite_add_tcase(s, c);
     suite_add_tcase(s, base_numbers_and_text());
     suite_add_tcase(s, base_files());
+    suite_add_tcase(s, base_interrupts());
     suite_add_tcase(s, base_options());
+    suite_add_tcase(s, base_progress());
     return s;
 }
 

@@ -6,6 +6,8 @@
 
 TCase *base_numbers_and_text(void);
 TCase *base_files(void);
+TCase *base_interrupts(void);
 TCase *base_options(void);
+TCase *base_progress(void);
 
 #endif
