@@ -11,10 +11,8 @@
 /* The reference first, then from the oldest instruction set to the newest. */
 static const lm_variant *const variants[] = {
     &lm_variant_scalar,
-#ifdef LM_KERNELS_SIMD
     &lm_variant_base,
-#endif
-#ifdef LM_KERNELS_X86
+#if defined(__x86_64__)
     &lm_variant_avx2,
     &lm_variant_avx512,
 #endif

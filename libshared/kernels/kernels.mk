@@ -13,3 +13,37 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/scalar.c \
 	libshared/kernels/tasks.h \
 	libshared/kernels/variant.h
+
+# The inner loops, once for each instruction set: one source, other flags.
+simd_sources = \
+	libshared/kernels/simd/attention.h \
+	libshared/kernels/simd/dropout.h \
+	libshared/kernels/simd/elementwise.h \
+	libshared/kernels/simd/loss.h \
+	libshared/kernels/simd/norm.h \
+	libshared/kernels/simd/variant.c \
+	libshared/kernels/simd/vector.h
+simd_flags = $(AM_CFLAGS) -fno-trapping-math
+
+noinst_LTLIBRARIES += libsimd_base.la
+libsimd_base_la_SOURCES = $(simd_sources)
+libsimd_base_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_ISA=base
+libsimd_base_la_CFLAGS = $(simd_flags)
+liblmutils_la_LIBADD += libsimd_base.la
+
+if X86_64
+noinst_LTLIBRARIES += libsimd_avx2.la libsimd_avx512.la
+libsimd_avx2_la_SOURCES = $(simd_sources)
+libsimd_avx2_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_ISA=avx2
+libsimd_avx2_la_CFLAGS = $(simd_flags) -mavx2 -mfma
+libsimd_avx512_la_SOURCES = $(simd_sources)
+libsimd_avx512_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_ISA=avx512
+libsimd_avx512_la_CFLAGS = $(simd_flags) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
+liblmutils_la_LIBADD += libsimd_avx2.la libsimd_avx512.la
+endif
+
+check_PROGRAMS += tests/unit/check_kernels
+tests_unit_check_kernels_SOURCES = tests/unit/check_kernels.c
+tests_unit_check_kernels_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_kernels_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_kernels

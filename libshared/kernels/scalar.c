@@ -21,9 +21,9 @@ static double act_value(lm_act act, double x, double *slope)
         return x * cdf;
     }
     case LM_ACT_GELU_TANH: {
-        double a = sqrt(2 / pi), u = a * (x + 0.044715 * x * x * x), t = tanh(u);
-        *slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * a * (1 + 3 * 0.044715 * x * x);
-        return 0.5 * x * (1 + t);
+        double a = sqrt(2 / pi), u = a * (x + 0.044715 * x * x * x), s = 1 / (1 + exp(-2 * u)); /* (1 + tanh u)/2 */
+        *slope = s + 2 * x * s / (1 + exp(2 * u)) * a * (1 + 3 * 0.044715 * x * x);
+        return x * s;
     }
     case LM_ACT_RELU:
         *slope = x > 0;

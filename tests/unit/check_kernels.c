@@ -1,0 +1,609 @@
+/* Each inner loop of each instruction set that this processor has against the reference in double precision, at sizes
+ * around the widths of vectors; products against plain sums; and the same bits for any number of threads. */
+#include "unit.h"
+
+#include "base/threads.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint32_t state;
+
+static float uniform(float low, float high)
+{
+    state = state * 1664525u + 1013904223u;
+    return low + (high - low) * (float)(state >> 8) * 0x1p-24f;
+}
+
+static float *vector(size_t n, float low, float high)
+{
+    float *v = malloc((n + 1) * sizeof *v); /* from malloc, so that the sanitizer sees a step past the end */
+    for (size_t i = 0; i < n; i++)
+        v[i] = uniform(low, high);
+    return v;
+}
+
+static float *copy(const float *v, size_t n)
+{
+    float *c = malloc((n + 1) * sizeof *c);
+    memcpy(c, v, n * sizeof *c);
+    return c;
+}
+
+/* |got - want| <= absolute + ulps * spacing of floats at want. */
+static void near(const char *what, const float *got, const float *want, size_t n, double absolute, double ulps)
+{
+    for (size_t i = 0; i < n; i++) {
+        double limit = absolute + ulps * fabs((double)want[i]) * 0x1p-23;
+        ck_assert_msg(fabs((double)got[i] - want[i]) <= limit || (isnan(got[i]) && isnan(want[i])),
+                      "%s (%s): element %zu of %zu is %.9g, the reference has %.9g", what, lm_kernels_isa(), i, n,
+                      (double)got[i], (double)want[i]);
+    }
+}
+
+static void use(const char *isa)
+{
+    ck_assert(lm_kernels_use(isa));
+}
+
+static const size_t sizes[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127, 128, 129, 200, 768, 1031};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+/* Runs the body once for every variant but the reference that can run here. */
+#define FOR_EACH_ISA(isa)                                                                                     \
+    for (size_t isa##_i = 1; lm_kernels_isa_at(isa##_i); isa##_i++)                                           \
+        for (const char *isa = lm_kernels_use(lm_kernels_isa_at(isa##_i)) ? lm_kernels_isa_at(isa##_i) : NULL; isa;  \
+             isa = NULL)
+
+START_TEST(instruction_sets)
+{
+    lm_kernels_start();
+    ck_assert_str_eq(lm_kernels_isa_at(0), "scalar");
+    ck_assert_str_ne(lm_kernels_isa(), "scalar");
+    ck_assert(!lm_kernels_use("abacus"));
+    int usable = 0;
+    FOR_EACH_ISA(isa) usable++;
+    ck_assert_int_ge(usable, 1);
+}
+END_TEST
+
+START_TEST(activations)
+{
+    for (size_t s = 0; s < SIZES; s++) {
+        size_t n = sizes[s];
+        float *x = vector(n, -12, 12), *dy = vector(n, -2, 2), *dx = vector(n, -1, 1);
+        for (int act = 0; act < LM_ACT_COUNT; act++) {
+            float y[2][1100], d[2][1100], sum[2][1100];
+            use("scalar");
+            lm_activation_forward((lm_act)act, x, y[0], n);
+            lm_activation_backward((lm_act)act, x, dy, d[0], n, false);
+            memcpy(sum[0], dx, n * sizeof *dx);
+            lm_activation_backward((lm_act)act, x, dy, sum[0], n, true);
+            FOR_EACH_ISA(isa) {
+                lm_activation_forward((lm_act)act, x, y[1], n);
+                lm_activation_backward((lm_act)act, x, dy, d[1], n, false);
+                memcpy(sum[1], dx, n * sizeof *dx);
+                lm_activation_backward((lm_act)act, x, dy, sum[1], n, true);
+                near("activation", y[1], y[0], n, 1.2e-7, 5);
+                near("its slope", d[1], d[0], n, 5e-7, 6);
+                near("added slope", sum[1], sum[0], n, 6e-7, 6);
+                memcpy(d[1], dy, n * sizeof *dy); /* in place */
+                lm_activation_backward((lm_act)act, x, d[1], d[1], n, false);
+                near("slope in place", d[1], d[0], n, 5e-7, 6);
+            }
+        }
+        free(x), free(dy), free(dx);
+    }
+}
+END_TEST
+
+/* The whole range of floats that matter, NaN and infinities: to a few units in the last place of the result. */
+START_TEST(activation_range)
+{
+    static const float odd[] = {0, -0.0f, 1e-30f, -1e-30f, 1e-8f, 0.624999f, 0.625f, -0.625f, 20, -20, 88, -88, 104, -104,
+                                1000, -1000, 1e30f, -1e30f, NAN};
+    enum { N = 40000, ODD = sizeof odd / sizeof *odd };
+    float *x = malloc(N * sizeof *x), *want = malloc(N * sizeof *want), *got = malloc(N * sizeof *got);
+    for (int i = 0; i < N; i++)
+        x[i] = i < ODD ? odd[i] : (float)(i - N / 2) * (14.0f / (N / 2));
+    for (int act = 0; act < LM_ACT_COUNT; act++) {
+        use("scalar");
+        lm_activation_forward((lm_act)act, x, want, N);
+        FOR_EACH_ISA(isa) {
+            lm_activation_forward((lm_act)act, x, got, N);
+            near("activation", got, want, N, 1e-30, act <= LM_ACT_GELU_TANH ? 400 : 40); /* far tails: x^2/2 rounds */
+            near("activation", got, want, N, 1.5e-7, 6);
+        }
+    }
+    free(x), free(want), free(got);
+}
+END_TEST
+
+START_TEST(vectors)
+{
+    for (size_t s = 0; s < SIZES; s++) {
+        size_t n = sizes[s];
+        float *a = vector(n, -3, 3), *b = vector(n, -3, 3), want[3][1100], got[3][1100];
+        use("scalar");
+        lm_vector_add(a, b, want[0], n);
+        memcpy(want[1], b, n * sizeof *b);
+        lm_vector_axpy(0.3f, a, want[1], n);
+        lm_vector_scale(-0.7f, a, want[2], n);
+        double squares = lm_vector_sum_squares(a, n);
+        FOR_EACH_ISA(isa) {
+            lm_vector_add(a, b, got[0], n);
+            memcpy(got[1], b, n * sizeof *b);
+            lm_vector_axpy(0.3f, a, got[1], n);
+            lm_vector_scale(-0.7f, a, got[2], n);
+            for (int i = 0; i < 3; i++)
+                near("vector", got[i], want[i], n, 3e-7, 0);
+            ck_assert_double_le(fabs(lm_vector_sum_squares(a, n) - squares), 1e-6 * squares);
+        }
+        free(a), free(b);
+    }
+}
+END_TEST
+
+START_TEST(column_sums)
+{
+    for (int m = 0; m < 200; m += 33) {
+        for (int n = 1; n < 40; n += 6) {
+            float *x = vector((size_t)m * (size_t)n, -1, 1), *to = vector((size_t)n, -1, 1), want[40], got[40];
+            float *scratch = vector(lm_column_sums_scratch(m, n), 0, 0);
+            use("scalar");
+            memcpy(want, to, (size_t)n * sizeof *to);
+            lm_column_sums(x, want, m, n, scratch);
+            FOR_EACH_ISA(isa) {
+                memcpy(got, to, (size_t)n * sizeof *to);
+                lm_column_sums(x, got, m, n, scratch);
+                near("column sums", got, want, (size_t)n, 3e-6, 2);
+            }
+            free(x), free(to), free(scratch);
+        }
+    }
+}
+END_TEST
+
+START_TEST(layer_norm)
+{
+    enum { ROWS = 70 };
+    for (size_t s = 1; s < SIZES; s++) {
+        int width = (int)sizes[s];
+        size_t w = sizes[s], n = ROWS * w;
+        float *x = vector(n, -2, 5), *dy = vector(n, -1, 1), *weight = vector(w, 0.5f, 2), *bias = vector(w, -1, 1);
+        float *dx0 = vector(n, -1, 1), *scratch = vector(lm_norm_scratch(ROWS, width), 0, 0);
+        float *y[2], *dx[2], *sum[2], *dw[2], mean[2][ROWS], rstd[2][ROWS];
+        for (int i = 0; i < 2; i++)
+            y[i] = vector(n, 0, 0), dx[i] = vector(n, 0, 0), sum[i] = copy(dx0, n), dw[i] = vector(2 * w, 1, 1);
+        use("scalar");
+        lm_norm_forward(x, weight, bias, 1e-5, y[0], mean[0], rstd[0], ROWS, width);
+        lm_norm_backward(x, weight, mean[0], rstd[0], dy, dx[0], false, dw[0], dw[0] + w, ROWS, width, scratch);
+        lm_norm_backward(x, weight, mean[0], rstd[0], dy, sum[0], true, NULL, NULL, ROWS, width, scratch);
+        FOR_EACH_ISA(isa) {
+            for (size_t j = 0; j < 2 * w; j++)
+                dw[1][j] = 1;
+            memcpy(sum[1], dx0, n * sizeof *dx0);
+            lm_norm_forward(x, weight, bias, 1e-5, y[1], mean[1], rstd[1], ROWS, width);
+            double loose = width < 3 ? 2e-2 : 2e-5; /* hardly any variance: its inverse is large */
+            near("norm", y[1], y[0], n, loose, 16);
+            near("mean", mean[1], mean[0], ROWS, 1e-6, 4);
+            lm_norm_backward(x, weight, mean[0], rstd[0], dy, dx[1], false, dw[1], dw[1] + w, ROWS, width, scratch);
+            lm_norm_backward(x, weight, mean[0], rstd[0], dy, sum[1], true, NULL, NULL, ROWS, width, scratch);
+            near("norm's dx", dx[1], dx[0], n, loose, 32);
+            near("norm's added dx", sum[1], sum[0], n, loose, 32);
+            near("norm's parameters", dw[1], dw[0], 2 * w, 4e-5, 8);
+            memcpy(dx[1], dy, n * sizeof *dy); /* in place */
+            lm_norm_backward(x, weight, mean[0], rstd[0], dx[1], dx[1], false, NULL, NULL, ROWS, width, scratch);
+            near("norm's dx in place", dx[1], dx[0], n, loose, 32);
+        }
+        for (int i = 0; i < 2; i++)
+            free(y[i]), free(dx[i]), free(sum[i]), free(dw[i]);
+        free(x), free(dy), free(weight), free(bias), free(dx0), free(scratch);
+    }
+}
+END_TEST
+
+START_TEST(embedding)
+{
+    enum { ROWS = 9, N = 50, WIDTH = 131 };
+    float *table = vector(ROWS * WIDTH, -1, 1), *dy = vector(N * WIDTH, -1, 1), *y = vector(N * WIDTH, 0, 0);
+    int32_t index[N];
+    for (int i = 0; i < N; i++)
+        index[i] = (int32_t)uniform(0, ROWS);
+    lm_gather_forward(table, index, y, N, WIDTH);
+    for (int i = 0; i < N; i++)
+        ck_assert_mem_eq(y + i * WIDTH, table + index[i] * WIDTH, WIDTH * sizeof *y);
+    FOR_EACH_ISA(isa) {
+        float *dtable = vector(ROWS * WIDTH, 0, 0), *want = vector(ROWS * WIDTH, 0, 0);
+        lm_gather_backward(dtable, index, dy, N, WIDTH, 4);
+        for (int i = 0; i < N; i++)
+            for (int c = 0; c < WIDTH && index[i] != 4; c++)
+                want[index[i] * WIDTH + c] += dy[i * WIDTH + c];
+        near("embedding", dtable, want, ROWS * WIDTH, 0, 0);
+        free(dtable), free(want);
+    }
+    free(table), free(dy), free(y);
+}
+END_TEST
+
+/* The masks are exactly those of the reference, which calls the generator itself. */
+START_TEST(dropout)
+{
+    enum { ROWS = 3 };
+    const int64_t rows[ROWS] = {0, 5, (int64_t)1 << 40};
+    const int32_t tokens[ROWS] = {0, 7, 511};
+    for (size_t s = 1; s < SIZES; s++) {
+        int width = (int)sizes[s];
+        size_t n = ROWS * sizes[s], bytes = lm_dropout_mask_bytes(ROWS, width);
+        float *x = vector(n, 1, 2), *residual = vector(n, -1, 1), *y[2] = {vector(n, 0, 0), vector(n, 0, 0)};
+        float *z[2] = {vector(n, 0, 0), vector(n, 0, 0)};
+        uint8_t *mask[2] = {malloc(bytes), malloc(bytes)};
+        lm_dropout_key key = {42, 17, 0x305};
+        use("scalar");
+        lm_dropout_forward(key, 0.3, rows, tokens, x, residual, y[0], mask[0], ROWS, width);
+        lm_dropout_backward(0.3, mask[0], x, z[0], false, ROWS, width);
+        lm_dropout_backward(0.3, mask[0], x, z[0], true, ROWS, width);
+        FOR_EACH_ISA(isa) {
+            lm_dropout_forward(key, 0.3, rows, tokens, x, residual, y[1], mask[1], ROWS, width);
+            ck_assert_mem_eq(mask[0], mask[1], bytes);
+            near("dropout", y[1], y[0], n, 1e-6, 2);
+            lm_dropout_backward(0.3, mask[1], x, z[1], false, ROWS, width);
+            lm_dropout_backward(0.3, mask[1], x, z[1], true, ROWS, width);
+            near("dropout's dx", z[1], z[0], n, 1e-6, 2);
+            lm_dropout_forward(key, 0.3, rows, tokens, x, NULL, y[1], mask[1], ROWS, width);
+            for (size_t i = 0; i < n; i++)
+                ck_assert(y[1][i] == 0 || fabsf(y[1][i] - x[i] / 0.7f) < 1e-5f);
+        }
+        free(x), free(residual);
+        for (int i = 0; i < 2; i++)
+            free(y[i]), free(z[i]), free(mask[i]);
+    }
+}
+END_TEST
+
+/* As many are kept as p says; another site, step, seed, row, token or feature draws anew. */
+START_TEST(dropout_statistics)
+{
+    enum { ROWS = 64, WIDTH = 1024, N = ROWS * WIDTH };
+    int64_t rows[ROWS];
+    int32_t tokens[ROWS];
+    static float x[N], y[N], other[N];
+    static uint8_t mask[N / 8];
+    for (int r = 0; r < ROWS; r++)
+        rows[r] = r / 8, tokens[r] = r % 8;
+    for (int i = 0; i < N; i++)
+        x[i] = 1;
+    const double rates[] = {0, 0.1, 0.5, 0.9, 1};
+    for (int i = 0; i < 5; i++) {
+        lm_dropout_forward((lm_dropout_key){1, 2, 3}, rates[i], rows, tokens, x, NULL, y, mask, ROWS, WIDTH);
+        double kept = 0, expected = N * (1 - rates[i]);
+        for (int j = 0; j < N; j++)
+            kept += y[j] != 0;
+        ck_assert_double_le(fabs(kept - expected), 5 * sqrt(N * rates[i] * (1 - rates[i])));
+    }
+    const lm_dropout_key keys[] = {{1, 2, 3}, {9, 2, 3}, {1, 9, 3}, {1, 2, 9}};
+    for (int a = 0; a < 4; a++) {
+        for (int b = 0; b < a; b++) {
+            lm_dropout_forward(keys[a], 0.5, rows, tokens, x, NULL, y, mask, ROWS, WIDTH);
+            lm_dropout_forward(keys[b], 0.5, rows, tokens, x, NULL, other, mask, ROWS, WIDTH);
+            double same = 0;
+            for (int j = 0; j < N; j++)
+                same += (y[j] != 0) == (other[j] != 0);
+            ck_assert_double_le(fabs(same - N / 2), 5 * sqrt(N * 0.25));
+        }
+    }
+    lm_dropout_forward(keys[0], 0.5, rows, tokens, x, NULL, y, mask, ROWS, WIDTH);
+    for (int shift = 1; shift < WIDTH * 9; shift = shift * 3 + 1) { /* along features, tokens and rows */
+        double same = 0;
+        for (int j = 0; j + shift < N; j++)
+            same += (y[j] != 0) == (y[j + shift] != 0);
+        ck_assert_double_le(fabs(same - (N - shift) / 2.0), 5 * sqrt(N * 0.25));
+    }
+}
+END_TEST
+
+typedef struct attention_case {
+    int heads, kv_heads, dim, sequences;
+    int32_t q_splits[5], k_splits[5];
+    bool causal;
+    double dropout;
+} attention_case;
+
+static const attention_case attention_cases[] = {
+    {1, 1, 8, 1, {0, 1}, {0, 1}, false, 0},
+    {2, 2, 8, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, false, 0},
+    {2, 2, 16, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, true, 0},
+    {3, 3, 5, 3, {0, 17, 34, 83}, {0, 17, 34, 83}, true, 0.2},
+    {2, 2, 64, 2, {0, 130, 230}, {0, 130, 230}, false, 0.1},
+    {4, 2, 32, 3, {0, 10, 20, 71}, {0, 10, 20, 71}, false, 0.3},
+    {4, 1, 12, 2, {0, 50, 99}, {0, 50, 99}, true, 0.3},
+    {2, 2, 128, 1, {0, 20}, {0, 20}, false, 0},
+    {2, 2, 20, 4, {0, 3, 5, 5, 60}, {0, 30, 31, 40, 40}, false, 0},  /* a memory; queries without keys */
+    {2, 2, 20, 3, {0, 3, 4, 9}, {0, 30, 31, 40}, true, 0},           /* more keys than queries */
+};
+
+typedef struct attention_result {
+    float *out, *log_sum, *dq, *dk, *dv;
+} attention_result;
+
+static attention_result attend(const lm_attention_args *a, const float *dout, size_t nq, size_t nk, bool add)
+{
+    size_t wq = (size_t)(a->heads * a->dim), wk = (size_t)(a->kv_heads * a->dim);
+    attention_result r = {vector(nq * wq, 0, 0), vector(nq * (size_t)a->heads, 0, 0), vector(nq * wq, 1, 1),
+                          vector(nk * wk, 1, 1), vector(nk * wk, 1, 1)};
+    float *scratch = malloc((lm_attention_scratch(a, true) + lm_attention_scratch(a, false)) * sizeof *scratch);
+    lm_attention_forward(a, r.out, r.log_sum, scratch);
+    lm_attention_grads grads = {dout, r.log_sum, r.dq, r.dk, r.dv, add, add, add};
+    lm_attention_backward(a, &grads, scratch);
+    free(scratch);
+    return r;
+}
+
+static void attention_free(attention_result r)
+{
+    free(r.out), free(r.log_sum), free(r.dq), free(r.dk), free(r.dv);
+}
+
+START_TEST(attention)
+{
+    const attention_case *c = &attention_cases[_i];
+    size_t nq = (size_t)c->q_splits[c->sequences], nk = (size_t)c->k_splits[c->sequences];
+    size_t wq = (size_t)(c->heads * c->dim), wk = (size_t)(c->kv_heads * c->dim);
+    float *q = vector(nq * wq, -2, 2), *k = vector(nk * wk, -2, 2), *v = vector(nk * wk, -2, 2);
+    float *dout = vector(nq * wq, -1, 1);
+    const int64_t rows[] = {3, 0, 1 << 20, 77};
+    lm_attention_args a = {c->sequences, c->q_splits, c->k_splits, c->heads, c->kv_heads, c->dim,
+                           1 / sqrtf((float)c->dim), c->causal, c->dropout, {1, 2, 3}, rows, q, k, v};
+    for (int add = 0; add < 2; add++) {
+        use("scalar");
+        attention_result want = attend(&a, dout, nq, nk, add);
+        FOR_EACH_ISA(isa) {
+            attention_result got = attend(&a, dout, nq, nk, add);
+            near("attention", got.out, want.out, nq * wq, 2e-6, 20);
+            near("log of sums", got.log_sum, want.log_sum, nq * (size_t)c->heads, 2e-6, 8);
+            near("dq", got.dq, want.dq, nq * wq, 2e-5, 20);
+            near("dk", got.dk, want.dk, nk * wk, 2e-5, 20);
+            near("dv", got.dv, want.dv, nk * wk, 2e-5, 20);
+            attention_free(got);
+        }
+        attention_free(want);
+    }
+    free(q), free(k), free(v), free(dout);
+}
+END_TEST
+
+START_TEST(cross_entropy)
+{
+    enum { ROWS = 6 };
+    static const int columns[] = {1, 2, 3, 7, 9, 17, 100, 1500};
+    for (int s = 0; s < 8; s++) {
+        int n = columns[s];
+        size_t all = ROWS * (size_t)n;
+        float *x = vector(all, -20, 20), *d[2] = {vector(all, 0, 0), vector(all, 0, 0)}, loss[2][ROWS];
+        float weight[ROWS] = {1, 2, 0, 1, 1, 0.5f};
+        int32_t label[ROWS];
+        for (int r = 0; r < ROWS; r++)
+            label[r] = r == 2 ? LM_IGNORED : (int32_t)uniform(0, (float)n - 0.01f);
+        for (int smooth = 0; smooth < 2; smooth++) {
+            float e = smooth ? 0.1f : 0;
+            use("scalar");
+            lm_cross_entropy_rows(x, label, e, loss[0], ROWS, n);
+            lm_cross_entropy_grad(x, label, weight, e, 0.5f, d[0], false, ROWS, n);
+            lm_cross_entropy_grad(x, label, weight, e, 0.5f, d[0], true, ROWS, n);
+            FOR_EACH_ISA(isa) {
+                lm_cross_entropy_rows(x, label, e, loss[1], ROWS, n);
+                lm_cross_entropy_grad(x, label, weight, e, 0.5f, d[1], false, ROWS, n);
+                lm_cross_entropy_grad(x, label, weight, e, 0.5f, d[1], true, ROWS, n);
+                near("cross-entropy", loss[1], loss[0], ROWS, 8e-6, 4);
+                near("its gradient", d[1], d[0], all, 4e-6, 8);
+            }
+            ck_assert_float_eq(loss[0][2], 0);
+        }
+        free(x), free(d[0]), free(d[1]);
+    }
+}
+END_TEST
+
+/* The projection in slices and blocks of rows against the whole of it. */
+START_TEST(vocabulary)
+{
+    static const int shapes[][3] = {{1, 3, 5}, {5, 8, 1024}, {7, 16, 1025}, {300, 12, 2100}, {0, 4, 9}};
+    int rows = shapes[_i][0], width = shapes[_i][1], vocab = shapes[_i][2];
+    size_t r = (size_t)rows, w = (size_t)width, v = (size_t)vocab;
+    float *x = vector(r * w, -1, 1), *table = vector(v * w, -1, 1), *bias = vector(v, -1, 1), *weight = vector(r, 0, 2);
+    float *logits = vector(r * v, 0, 0), *dlogits = vector(r * v, 0, 0), *loss = vector(r, 0, 0), *got = vector(r, 0, 0);
+    float *dx = vector(r * w, 0, 0), *dw = vector(v * w, 0, 0), *db = vector(v, 0, 0), *dx1 = vector(r * w, 9, 9);
+    float *dw1 = vector(v * w, 0, 0), *db1 = vector(v, 0, 0), *scratch = vector(lm_vocab_scratch(rows, width, vocab, true), 0, 0);
+    float *sums = vector(lm_column_sums_scratch(rows, vocab), 0, 0);
+    int32_t *label = malloc((r + 1) * sizeof *label);
+    for (size_t i = 0; i < r; i++)
+        label[i] = i % 5 == 4 ? LM_IGNORED : (int32_t)uniform(0, (float)vocab - 0.5f);
+    lm_linear_forward(x, table, bias, logits, rows, vocab, width);
+    lm_cross_entropy_rows(logits, label, 0.1f, loss, rows, vocab);
+    lm_cross_entropy_grad(logits, label, weight, 0.1f, 0.25f, dlogits, false, rows, vocab);
+    lm_linear_backward_input(dlogits, table, dx, rows, vocab, width, false);
+    lm_linear_backward_weight(dlogits, x, dw, rows, vocab, width);
+    lm_column_sums(dlogits, db, rows, vocab, sums);
+    lm_vocab_args a = {.x = x, .w = table, .bias = bias, .rows = rows, .width = width, .vocab = vocab, .label = label,
+                       .weight = weight, .smoothing = 0.1f, .row_loss = got, .backward = true, .scale = 0.25f, .dx = dx1,
+                       .dw = dw1, .dbias = db1};
+    lm_vocab_cross_entropy(&a, scratch);
+    near("loss", got, loss, r, 4e-6, 4);
+    near("dx", dx1, dx, r * w, 2e-6, 8);
+    near("dw", dw1, dw, v * w, 4e-6, 8);
+    near("dbias", db1, db, v, 4e-6, 8);
+    a.backward = false;
+    lm_vocab_cross_entropy(&a, scratch);
+    near("loss alone", got, loss, r, 4e-6, 4);
+    free(x), free(table), free(bias), free(weight), free(logits), free(dlogits), free(loss), free(got), free(dx), free(dw);
+    free(db), free(dx1), free(dw1), free(db1), free(scratch), free(sums), free(label);
+}
+END_TEST
+
+START_TEST(adamw)
+{
+    for (size_t s = 0; s < SIZES; s++) {
+        size_t n = sizes[s];
+        float *start[4] = {vector(n, -1, 1), vector(n, -1, 1), vector(n, -0.1f, 0.1f), vector(n, 0, 0.1f)}, *now[2][4];
+        lm_adamw how = {1e-2, 0.9, 0.999, 1e-8, 0.01, 1 - 0.9 * 0.9, 1 - 0.999 * 0.999, 0.5};
+        use("scalar");
+        for (int i = 0; i < 4; i++)
+            now[0][i] = copy(start[i], n);
+        lm_adamw_step(now[0][0], now[0][1], now[0][2], now[0][3], n, &how, true);
+        for (size_t i = 0; i < n; i++) /* the formula of torch.optim.AdamW, once more */
+        {
+            double g = 0.5 * start[1][i], m = 0.9 * start[2][i] + 0.1 * g, v = 0.999 * start[3][i] + 0.001 * g * g;
+            double p = start[0][i] * (1 - 1e-4) - 1e-2 * (m / 0.19) / (sqrt(v / 0.001999) + 1e-8);
+            ck_assert_double_le(fabs(p - now[0][0][i]), 1e-6);
+            ck_assert_float_eq(now[0][1][i], 0);
+        }
+        FOR_EACH_ISA(isa) {
+            for (int i = 0; i < 4; i++)
+                now[1][i] = copy(start[i], n);
+            lm_adamw_step(now[1][0], now[1][1], now[1][2], now[1][3], n, &how, true);
+            for (int i = 0; i < 4; i++) {
+                near("adamw", now[1][i], now[0][i], n, 3e-7, 4);
+                free(now[1][i]);
+            }
+        }
+        for (int i = 0; i < 4; i++)
+            free(start[i]), free(now[0][i]);
+    }
+}
+END_TEST
+
+/* ------------------------------------------------------------------ products */
+
+static const int products[][3] = {{0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {1, 1, 1}, {2, 3, 5}, {65, 33, 17}, {200, 7, 130},
+                                  {130, 400, 64}, {1000, 50, 20}};
+enum { PRODUCTS = sizeof products / sizeof *products };
+
+START_TEST(linear)
+{
+    int m = products[_i][0], n = products[_i][1], k = products[_i][2];
+    size_t M = (size_t)m, N = (size_t)n, K = (size_t)k;
+    float *x = vector(M * K, -1, 1), *w = vector(N * K, -1, 1), *b = vector(N, -1, 1), *dy = vector(M * N, -1, 1);
+    float *y = vector(M * N, 9, 9), *dx = vector(M * K, 9, 9), *dw = vector(N * K, 1, 1);
+    float *wy = vector(M * N, 0, 0), *wdx = vector(M * K, 0, 0), *wdw = vector(N * K, 1, 1);
+    for (size_t i = 0; i < M; i++) {
+        for (size_t j = 0; j < N; j++) {
+            double sum = b[j];
+            for (size_t c = 0; c < K; c++) {
+                sum += (double)x[i * K + c] * w[j * K + c];
+                wdx[i * K + c] += dy[i * N + j] * w[j * K + c];
+                wdw[j * K + c] += dy[i * N + j] * x[i * K + c];
+            }
+            wy[i * N + j] = (float)sum;
+        }
+    }
+    lm_linear_forward(x, w, b, y, m, n, k);
+    near("y", y, wy, k ? M * N : 0, 2e-5, 8); /* without an inner dimension there is no layer */
+    lm_linear_backward_input(dy, w, dx, m, n, k, false);
+    near("dx", dx, wdx, M * K, 1e-4, 8);
+    lm_linear_backward_input(dy, w, dx, m, n, k, true);
+    for (size_t i = 0; i < M * K; i++)
+        wdx[i] *= 2;
+    near("dx added", dx, wdx, M * K, 2e-4, 8);
+    lm_linear_backward_weight(dy, x, dw, m, n, k);
+    near("dw", dw, wdw, N * K, 4e-4, 8);
+    free(x), free(w), free(b), free(dy), free(y), free(dx), free(dw), free(wy), free(wdx), free(wdw);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ threads */
+
+/* Everything whose sums could depend on who computes what; bytes of all results. */
+static size_t all_results(float *to)
+{
+    enum { M = 700, N = 260, K = 200, VOCAB = 3000 };
+    float *start = to;
+    state = 4;
+    float *x = vector(M * K, -1, 1), *w = vector(N * K, -1, 1), *dy = vector(M * N, -1, 1), *scratch;
+    lm_linear_forward(x, w, w, to, M, N, K), to += M * N;
+    lm_linear_backward_input(dy, w, to, M, N, K, false), to += M * K;
+    memset(to, 0, N * K * sizeof *to);
+    lm_linear_backward_weight(dy, x, to, M, N, K), to += N * K;
+    memset(to, 0, N * sizeof *to);
+    scratch = vector(lm_column_sums_scratch(M, N), 0, 0);
+    lm_column_sums(dy, to, M, N, scratch), to += N;
+    free(scratch);
+    float *mean = to, *rstd = to + M, *y = to + 2 * M;
+    lm_norm_forward(x, w, w + K, 1e-5, y, mean, rstd, M, K), to += 2 * M + M * K;
+    memset(to, 0, 2 * K * sizeof *to);
+    scratch = vector(lm_norm_scratch(M, K), 0, 0);
+    lm_norm_backward(x, w, mean, rstd, y, to + 2 * K, false, to, to + K, M, K, scratch), to += 2 * K + M * K;
+    free(scratch);
+    *to++ = (float)lm_vector_sum_squares(x, M * K);
+    int32_t index[M], label[M], splits[] = {0, 300, 310, 310, M};
+    int64_t rows[] = {0, 1, 2, 3};
+    for (int i = 0; i < M; i++)
+        index[i] = i % 7, label[i] = i * 4;
+    memset(to, 0, 7 * K * sizeof *to);
+    lm_gather_backward(to, index, x, M, K, -1), to += 7 * K;
+    lm_attention_args a = {4, splits, splits, 8, 8, 25, 0.2f, false, 0.1, {1, 2, 3}, rows, x, y, x};
+    scratch = malloc(lm_attention_scratch(&a, true) * sizeof *scratch);
+    float *log_sum = to + M * K;
+    lm_attention_forward(&a, to, log_sum, scratch), to += M * K + M * 8;
+    lm_attention_grads grads = {y, log_sum, to, to + M * K, to + 2 * M * K, false, false, false};
+    lm_attention_backward(&a, &grads, scratch), to += 3 * M * K;
+    free(scratch);
+    float *table = vector(VOCAB * K, -1, 1);
+    scratch = malloc(lm_vocab_scratch(M, K, VOCAB, true) * sizeof *scratch);
+    lm_vocab_args v = {.x = x, .w = table, .rows = M, .width = K, .vocab = VOCAB, .label = label, .row_loss = to,
+                       .backward = true, .scale = 1, .dx = to + M, .dw = to + M + M * K};
+    memset(v.dw, 0, VOCAB * K * sizeof *to);
+    lm_vocab_cross_entropy(&v, scratch), to += M + M * K + VOCAB * K;
+    free(scratch), free(table), free(x), free(w), free(dy);
+    return (size_t)(to - start);
+}
+
+START_TEST(same_bits_for_any_number_of_threads)
+{
+    enum { ROOM = 4000000 };
+    float *one = malloc(ROOM * sizeof *one), *many = malloc(ROOM * sizeof *many);
+    lm_threads_set(1);
+    lm_kernels_start();
+    if (!lm_kernels_deterministic()) {
+        printf("SKIP: this BLAS threads itself: results may depend on -j\n");
+        return;
+    }
+    size_t n = all_results(one);
+    ck_assert_uint_le(n, ROOM);
+    for (int threads = 2; threads < 4; threads++) {
+        lm_threads_set(threads);
+        ck_assert_uint_eq(all_results(many), n);
+        for (size_t i = 0; i < n; i++)
+            ck_assert_msg(memcmp(&one[i], &many[i], sizeof *one) == 0, "result %zu with %d threads: %.9g, not %.9g", i,
+                          threads, (double)many[i], (double)one[i]);
+    }
+    free(one), free(many);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("kernels");
+    TCase *t = tcase_create("reference");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, instruction_sets);
+    tcase_add_test(t, activations);
+    tcase_add_test(t, activation_range);
+    tcase_add_test(t, vectors);
+    tcase_add_test(t, column_sums);
+    tcase_add_test(t, layer_norm);
+    tcase_add_test(t, embedding);
+    tcase_add_test(t, dropout);
+    tcase_add_test(t, dropout_statistics);
+    tcase_add_loop_test(t, attention, 0, sizeof attention_cases / sizeof *attention_cases);
+    tcase_add_test(t, cross_entropy);
+    tcase_add_loop_test(t, vocabulary, 0, 5);
+    tcase_add_test(t, adamw);
+    tcase_add_loop_test(t, linear, 0, PRODUCTS);
+    tcase_add_test(t, same_bits_for_any_number_of_threads);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+UNIT_MAIN(suite)
