@@ -1,7 +1,8 @@
 liblmutils_la_SOURCES += \
+	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \
 	libshared/metrics/metrics.c libshared/metrics/metrics.h \
-	libshared/metrics/report.c libshared/metrics/report.h
-noinst_HEADERS += libshared/metrics/evaluate.h
+	libshared/metrics/report.c libshared/metrics/report.h \
+	libshared/metrics/tally.c libshared/metrics/tally.h
 
 check_PROGRAMS += tests/unit/check_metrics
 tests_unit_check_metrics_SOURCES = tests/unit/check_metrics.c

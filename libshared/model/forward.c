@@ -60,20 +60,25 @@ static lm_tensor *run_body(lm_model *m, lm_graph *g, const lm_batch *batch, cons
     return x;
 }
 
+lm_tensor *lm_model_token_logits(lm_model *m, lm_graph *g, lm_tensor *hidden, const int32_t *tokens, int count)
+{
+    if (!m->head->tokens)
+        return NULL;
+    lm_tensor *rows = tokens ? lm_gather_rows(g, hidden, tokens, count) : hidden;
+    return m->head->tokens(g, (lm_scope){""}, m->plugin_config, rows);
+}
+
 lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, const lm_select *select)
 {
-    const lm_head *head = m->head, *base = pooler(m);
-    const lm_scope none = {""};
+    const lm_head *base = pooler(m);
     lm_outputs out = {0};
     lm_tensor *x = run_body(m, g, batch, select);
     if (select->hidden)
         out.hidden = x;
-    if (select->token_logits && head->tokens) {
-        lm_tensor *rows = select->tokens ? lm_gather_rows(g, x, select->tokens, select->count) : x;
-        out.token_logits = head->tokens(g, none, m->plugin_config, rows);
-    }
-    if (select->row_logits && head->rows)
-        out.row_logits = head->rows(g, none, m->plugin_config, x);
+    if (select->token_logits)
+        out.token_logits = lm_model_token_logits(m, g, x, select->tokens, select->count);
+    if (select->row_logits && m->head->rows)
+        out.row_logits = m->head->rows(g, (lm_scope){""}, m->plugin_config, x);
     if (select->pooled && base)
         out.pooled = base->rows(g, lm_model_body(m), m->plugin_config, x);
     return out;

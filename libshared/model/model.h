@@ -74,6 +74,10 @@ typedef struct lm_outputs {
 /* Embeds, runs the blocks, and the head. Call between lm_graph_begin and lm_graph_end. */
 lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, const lm_select *select);
 
+/* Logits of some tokens (ascending) from the hidden state of a forward pass; NULL where the head has none for tokens.
+ * For a vocabulary too large to hold the logits of a whole batch. */
+lm_tensor *lm_model_token_logits(lm_model *m, lm_graph *g, lm_tensor *hidden, const int32_t *tokens, int count);
+
 bool lm_model_has_pooler(const lm_model *m); /* lm_select.pooled can be had */
 
 /* Checks ids and types of a batch against the vocabulary and each row against max_length: "row R: ...". */
