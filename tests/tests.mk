@@ -11,3 +11,9 @@ shell_tests = \
 	tests/pipelines/options.sh
 TESTS += $(shell_tests)
 EXTRA_DIST += $(shell_tests) tests/pipelines/init.sh tests/run
+
+# what was installed runs, and finds its library and its plugins
+installcheck-local:
+	for program in $(lm_programs); do $(DESTDIR)$(bindir)/$$program --version || exit 1; done
+	test -s $(DESTDIR)$(pluginsdir)/bert.so
+	PKG_CONFIG_PATH=$(DESTDIR)$(pkgconfigdir) $(PKG_CONFIG) --exists lmutils

@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "base/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +10,8 @@ static void *checked(void *p, size_t count, size_t size)
 {
     if (p || !count || !size)
         return p;
-    fprintf(stderr, "lmutils: out of memory (%zu times %zu bytes): give --memory, or free some\n", count, size);
+    fprintf(stderr, "%s: out of memory (%zu times %zu bytes): give it less to do at a time, or more memory\n",
+            lm_program_name(), count, size);
     exit(LM_FAILED);
 }
 

@@ -40,11 +40,15 @@ bool lm_fail_prefix(lm_status *st, const char *prefix)
 {
     if (st->code == LM_OK)
         return false;
-    char message[LM_MESSAGE_MAX];
-    memcpy(message, st->message, sizeof message);
-    int n = snprintf(st->message, sizeof st->message, "%s: ", prefix);
-    if (n > 0 && (size_t)n < sizeof st->message)
-        snprintf(st->message + n, sizeof st->message - (size_t)n, "%s", message);
+    size_t room = sizeof st->message - 1, before = strlen(prefix), after = strlen(st->message);
+    if (before + 2 > room)
+        return false; /* what is wrong says more than where */
+    if (after > room - before - 2)
+        after = room - before - 2;
+    memmove(st->message + before + 2, st->message, after);
+    memcpy(st->message, prefix, before);
+    memcpy(st->message + before, ": ", 2);
+    st->message[before + 2 + after] = '\0';
     return false;
 }
 

@@ -11,6 +11,14 @@ START_TEST(first_failure_stays)
     ck_assert_int_eq(st.code, LM_ENDED);
     lm_fail_prefix(&st, "file");
     ck_assert_str_eq(st.message, "file: a: 1");
+    static char longest[LM_MESSAGE_MAX + 10];
+    memset(longest, 'x', sizeof longest - 1);
+    lm_fail_prefix(&st, longest);
+    ck_assert_str_eq(st.message, "file: a: 1");
+    longest[LM_MESSAGE_MAX - 6] = '\0';
+    lm_fail_prefix(&st, longest);
+    ck_assert_uint_eq(strlen(st.message), LM_MESSAGE_MAX - 1);
+    ck_assert_str_eq(st.message + LM_MESSAGE_MAX - 6, ": fil");
 }
 END_TEST
 
