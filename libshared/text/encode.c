@@ -183,13 +183,13 @@ void lm_encoding_free(lm_encoding *e)
     *e = (lm_encoding){0};
 }
 
-static void put_side(lm_encoding *out, const lm_side *side, size_t n, uint8_t type)
+static void put_side(lm_encoding *out, const lm_side *side, size_t first, size_t n, uint8_t type)
 {
     if (n == 0)
         return;
-    memcpy(out->ids + out->len, side->ids, n * sizeof *out->ids);
-    memcpy(out->word_ids + out->len, side->word_ids, n * sizeof *out->word_ids);
-    memcpy(out->offsets + 2 * out->len, side->offsets, 2 * n * sizeof *out->offsets);
+    memcpy(out->ids + out->len, side->ids + first, n * sizeof *out->ids);
+    memcpy(out->word_ids + out->len, side->word_ids + first, n * sizeof *out->word_ids);
+    memcpy(out->offsets + 2 * out->len, side->offsets + 2 * first, 2 * n * sizeof *out->offsets);
     memset(out->types + out->len, type, n);
     memset(out->special + out->len, 0, n);
     out->len += (int)n;
@@ -220,8 +220,8 @@ bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options 
         return lm_fail(st, LM_FAILED, "a text of more than 2 GiB: split it");
 
     size_t budget = cut ? (size_t)(options->max_length - added) : SIZE_MAX;
-    bool whole = !cut || (pair.data && options->truncation == LM_LONGEST_FIRST); /* the true lengths matter */
-    size_t limit = whole ? SIZE_MAX : budget;
+    bool whole = !cut || options->left || (pair.data && options->truncation == LM_LONGEST_FIRST);
+    size_t limit = whole ? SIZE_MAX : budget; /* of what lies beyond, only that it is there matters */
     encode_text(e, text, &e->sides[0], limit);
     if (pair.data)
         encode_text(e, pair, &e->sides[1], limit);
@@ -242,7 +242,7 @@ bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options 
             const lm_side *side = &e->sides[p->id == LM_TEMPLATE_B];
             size_t n = p->id == LM_TEMPLATE_B ? b : a;
             encoding_reserve(out, (size_t)out->len + n + (size_t)(t->count - i));
-            put_side(out, side, n, p->type);
+            put_side(out, side, options->left ? side->n - n : 0, n, p->type);
         }
     }
     return true;

@@ -15,3 +15,9 @@ liblmutils_la_SOURCES += \
 	libshared/text/unicode.c libshared/text/unicode.h \
 	libshared/text/unicode_data.c libshared/text/unicode_data.h \
 	libshared/text/vocabulary.c libshared/text/vocabulary.h
+
+check_PROGRAMS += tests/unit/check_text
+tests_unit_check_text_SOURCES = tests/unit/check_text.c
+tests_unit_check_text_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_text_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_text

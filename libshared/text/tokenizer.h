@@ -32,6 +32,7 @@ typedef enum lm_truncation { LM_LONGEST_FIRST, LM_ONLY_FIRST, LM_ONLY_SECOND, LM
 typedef struct lm_encode_options {
     int max_length;           /* special tokens included; 0 = no limit */
     lm_truncation truncation;
+    bool left;                /* what is cut is cut at the start of a text, not at its end */
     bool no_special;          /* no template */
 } lm_encode_options;
 
@@ -52,7 +53,8 @@ void lm_encoding_free(lm_encoding *e);
 typedef struct lm_encoder lm_encoder;
 lm_encoder *lm_encoder_new(const lm_tokenizer *t);
 void lm_encoder_free(lm_encoder *e);
-/* `pair.data` NULL = no pair. Invalid UTF-8 is replaced by U+FFFD (the caller may have refused it before). */
+/* `pair.data` NULL = no pair. Ill-formed UTF-8 counts as U+FFFD (the caller may have refused it before). Fails where
+ * the truncation cannot be done: the text that may not be cut fills the length by itself. */
 bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options *options, lm_encoding *out,
                lm_status *st);
 /* Ids to text, appended to out. */

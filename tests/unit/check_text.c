@@ -1,0 +1,530 @@
+#include "unit.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/utf8.h"
+#include "text/tokenizer_internal.h"
+#include "text/unicode.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* ---------------------------------------------------------------- helpers */
+
+static lm_tokenizer *tokenizer_of(const char *json)
+{
+    lm_status st = LM_STATUS_INIT;
+    json_error_t error;
+    json_t *spec = json_loads(json, 0, &error);
+    ck_assert_msg(spec != NULL, "%s", error.text);
+    lm_tokenizer *t = lm_tokenizer_from_spec(spec, NULL, NULL, NULL, NULL, &st);
+    assert_ok(&st);
+    return t;
+}
+
+static void refused(const char *json, const char *why)
+{
+    lm_status st = LM_STATUS_INIT;
+    json_error_t error;
+    json_t *spec = json_loads(json, JSON_DECODE_ANY, &error);
+    ck_assert_msg(spec != NULL, "%s", error.text);
+    ck_assert_ptr_null(lm_tokenizer_from_spec(spec, NULL, NULL, NULL, NULL, &st));
+    ck_assert_msg(strstr(st.message, why) != NULL, "\"%s\" lacks \"%s\"", st.message, why);
+}
+
+static lm_str str(json_t *v)
+{
+    return (lm_str){json_string_value(v), json_string_length(v)};
+}
+
+static void check_ids(json_t *ids, const lm_encoding *e, const char *what, int row)
+{
+    ck_assert_msg((size_t)e->len == json_array_size(ids), "%s %d: %d ids instead of %zu", what, row, e->len,
+                  json_array_size(ids));
+    for (int i = 0; i < e->len; i++)
+        ck_assert_msg(e->ids[i] == json_integer_value(json_array_get(ids, (size_t)i)), "%s %d: id %d", what, row, i);
+}
+
+/* Row by row against what another encoding found. */
+static void same_sides(const lm_side *a, const lm_side *b, const char *what)
+{
+    ck_assert_msg(a->n == b->n, "%s: %zu tokens, %zu", what, a->n, b->n);
+    ck_assert_msg(a->n == 0 || (memcmp(a->ids, b->ids, a->n * sizeof *a->ids) == 0 &&
+                                memcmp(a->word_ids, b->word_ids, a->n * sizeof *a->word_ids) == 0 &&
+                                memcmp(a->offsets, b->offsets, 2 * a->n * sizeof *a->offsets) == 0),
+                  "%s", what);
+}
+
+/* ---------------------------------------------------------------- goldens */
+
+static json_t *load(const char *path)
+{
+    json_error_t error;
+    json_t *root = json_load_file(path, JSON_ALLOW_NUL, &error);
+    ck_assert_msg(root != NULL, "%s: %s", path, error.text);
+    return root;
+}
+
+static void check_offsets(json_t *off, const lm_encoding *e, lm_str text, int row)
+{
+    for (int i = 0; i < e->len; i++)
+        for (int k = 0; k < 2; k++) {
+            size_t bytes = (size_t)e->offsets[2 * i + k];
+            ck_assert_uint_le(bytes, text.len);
+            long points = (long)lm_utf8_count(text.data, bytes);
+            json_t *want = json_array_get(json_array_get(off, (size_t)i), (size_t)k);
+            ck_assert_msg(points == json_integer_value(want), "text %d: offset %d of token %d is %ld instead of %lld", row,
+                          k, i, points, (long long)json_integer_value(want));
+        }
+}
+
+static void check_decoded(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip, json_t *want, const char *what)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_buf b = {0};
+    lm_decode(t, ids, n, skip, &b, &st);
+    assert_ok(&st);
+    ck_assert_msg(lm_str_equal(lm_buf_str(&b), str(want)), "%s: \"%s\" instead of \"%s\"", what, lm_buf_cstr(&b),
+                  json_string_value(want));
+    lm_buf_free(&b);
+}
+
+static void golden_single(lm_encoder *e, json_t *golden, json_t *texts)
+{
+    lm_encoding out = {0};
+    lm_encode_options options = {0}, bare = {.no_special = true};
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(golden, "single"), i, row) {
+        lm_status st = LM_STATUS_INIT;
+        int n = (int)json_integer_value(json_object_get(row, "i"));
+        lm_str text = str(json_array_get(texts, (size_t)n));
+        lm_encode(e, text, (lm_str){NULL, 0}, &options, &out, &st);
+        assert_ok(&st);
+        check_ids(json_object_get(row, "ids"), &out, "text", n);
+        check_offsets(json_object_get(row, "off"), &out, text, n);
+        for (int k = 0; k < out.len; k++)
+            ck_assert_int_eq(out.special[k],
+                             json_integer_value(json_array_get(json_object_get(row, "special"), (size_t)k)));
+        json_t *keep = json_object_get(row, "dec_keep");
+        check_decoded(e->t, out.ids, (size_t)out.len, true, json_object_get(row, "dec"), "dec");
+        check_decoded(e->t, out.ids, (size_t)out.len, false, keep ? keep : json_object_get(row, "dec"), "dec_keep");
+        int with = out.len, special = 0;
+        for (int k = 0; k < with; k++)
+            special += out.special[k];
+        lm_encode(e, text, (lm_str){NULL, 0}, &bare, &out, &st);
+        ck_assert_int_eq(out.len, with - special);
+    }
+    lm_encoding_free(&out);
+}
+
+static void golden_rows(lm_encoder *e, json_t *golden, json_t *texts, const char *part)
+{
+    lm_encoding out = {0};
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(golden, part), i, row) {
+        lm_status st = LM_STATUS_INIT;
+        json_t *b = json_object_get(row, "b");
+        const char *strategy = json_string_value(json_object_get(row, "strategy"));
+        const char *direction = json_string_value(json_object_get(row, "direction"));
+        lm_encode_options options = {
+            .max_length = (int)json_integer_value(json_object_get(row, "max_length")),
+            .truncation = !strategy || !strcmp(strategy, "longest_first") ? LM_LONGEST_FIRST
+                          : !strcmp(strategy, "only_first")               ? LM_ONLY_FIRST
+                                                                          : LM_ONLY_SECOND,
+            .left = direction && !strcmp(direction, "left"),
+        };
+        lm_str text = str(json_array_get(texts, (size_t)json_integer_value(json_object_get(row, "a"))));
+        lm_str pair = json_is_integer(b) ? str(json_array_get(texts, (size_t)json_integer_value(b))) : (lm_str){NULL, 0};
+        bool ok = lm_encode(e, text, pair, &options, &out, &st);
+        ck_assert_msg(ok == !json_object_get(row, "error"), "%s %zu: %s", part, i, st.message);
+        if (!ok)
+            continue;
+        check_ids(json_object_get(row, "ids"), &out, part, (int)i);
+        for (int k = 0; k < out.len; k++)
+            ck_assert_int_eq(out.types[k],
+                             json_integer_value(json_array_get(json_object_get(row, "type_ids"), (size_t)k)));
+    }
+    lm_encoding_free(&out);
+}
+
+static void golden_decode(const lm_tokenizer *t, json_t *golden)
+{
+    size_t i, k;
+    json_t *row, *id;
+    json_array_foreach(json_object_get(golden, "decode_random"), i, row) {
+        int32_t ids[256];
+        json_array_foreach(json_object_get(row, "ids"), k, id)
+            ids[k] = (int32_t)json_integer_value(id);
+        check_decoded(t, ids, k, true, json_object_get(row, "skip"), "decode_random");
+        check_decoded(t, ids, k, false, json_object_get(row, "keep"), "decode_random");
+    }
+}
+
+static const char *const golden_names[][2] = {
+    {"goldens/tokenizer/bert-uncased-small", "bert-uncased-small/golden.json"},
+    {"goldens/tokenizer/bert-cased-small", "bert-cased-small/golden.json"},
+    {"tokenizers/bert-base-uncased", "real-bert-base-uncased.golden.json"},
+};
+
+START_TEST(goldens)
+{
+    const char *data = unit_testdata();
+    if (!data) {
+        printf("SKIP goldens of tokenizers: LMUTILS_TESTDATA is not set\n");
+        return;
+    }
+    for (int from_vocab = 0; from_vocab < 2; from_vocab++) {
+        lm_status st = LM_STATUS_INIT;
+        char *path = lm_format("%s/%s%s", data, golden_names[_i][0], from_vocab ? "/vocab.txt" : "");
+        lm_tokenizer *t = lm_tokenizer_open(path, &st);
+        assert_ok(&st);
+        ck_assert(t->bert.usable);
+        for (int components = 0; components < 2; components++) {
+            t->bert.usable = !components;
+            lm_encoder *e = lm_encoder_new(t);
+            char *texts_path = lm_format("%s/goldens/tokenizer/texts.json", data);
+            char *golden_path = lm_format("%s/goldens/tokenizer/%s", data, golden_names[_i][1]);
+            json_t *texts = load(texts_path), *golden = load(golden_path);
+            golden_single(e, golden, json_object_get(texts, "texts"));
+            golden_rows(e, golden, json_object_get(texts, "texts"), "pairs");
+            golden_rows(e, golden, json_object_get(texts, "texts"), "truncation");
+            golden_decode(t, golden);
+            json_decref(texts);
+            json_decref(golden);
+            free(texts_path);
+            free(golden_path);
+            lm_encoder_free(e);
+        }
+        lm_tokenizer_free(t);
+        free(path);
+    }
+}
+END_TEST
+
+static const char *const real_names[] = {"bert-base-uncased", "bert-base-multilingual-cased", "klue-roberta",
+                                         "koelectra"};
+
+START_TEST(real_tokenizers)
+{
+    const char *data = unit_testdata();
+    if (!data) {
+        printf("SKIP real tokenizers: LMUTILS_TESTDATA is not set\n");
+        return;
+    }
+    lm_status st = LM_STATUS_INIT;
+    char *path = lm_format("%s/tokenizers/%s", data, real_names[_i]);
+    char *lines = lm_format("%s/goldens/tokenizers-real/%s.jsonl", data, real_names[_i]);
+    lm_tokenizer *t = lm_tokenizer_open(path, &st);
+    assert_ok(&st);
+    lm_encoder *e = lm_encoder_new(t);
+    FILE *f = fopen(lines, "r");
+    ck_assert_ptr_nonnull(f);
+    json_error_t error;
+    lm_encoding out = {0};
+    int rows = 0;
+    for (json_t *row; (row = json_loadf(f, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error)) != NULL; rows++) {
+        lm_str text = str(json_object_get(row, "text"));
+        for (int bare = 0; bare < 2; bare++) {
+            lm_encode_options options = {.no_special = bare};
+            lm_encode(e, text, (lm_str){NULL, 0}, &options, &out, &st);
+            assert_ok(&st);
+            check_ids(json_object_get(row, bare ? "ids" : "ids_special"), &out, real_names[_i], rows);
+        }
+        for (int i = 0; i < out.len; i++)
+            ck_assert(lm_str_equal(lm_tokenizer_token(t, out.ids[i]),
+                                   str(json_array_get(json_object_get(row, "tokens"), (size_t)i))));
+        check_decoded(t, out.ids, (size_t)out.len, false, json_object_get(row, "decoded"), real_names[_i]);
+        json_decref(row);
+    }
+    ck_assert_int_eq(rows, 278);
+    fclose(f);
+    lm_encoding_free(&out);
+    lm_encoder_free(e);
+    lm_tokenizer_free(t);
+    free(path);
+    free(lines);
+}
+END_TEST
+
+START_TEST(vocab_txt_agrees)
+{
+    const char *data = unit_testdata();
+    if (!data) {
+        printf("SKIP vocab.txt against tokenizer.json: LMUTILS_TESTDATA is not set\n");
+        return;
+    }
+    static const char *const names[] = {"goldens/tokenizer/bert-uncased-small", "goldens/tokenizer/bert-cased-small",
+                                        "tokenizers/bert-base-uncased"};
+    for (int i = 0; i < 3; i++) {
+        lm_status st = LM_STATUS_INIT;
+        char *directory = lm_format("%s/%s", data, names[i]), *vocab = lm_format("%s/vocab.txt", directory);
+        lm_tokenizer *a = lm_tokenizer_open(directory, &st), *b = lm_tokenizer_open(vocab, &st);
+        assert_ok(&st);
+        ck_assert(lm_tokenizer_digest(a) == lm_tokenizer_digest(b));
+        ck_assert(lm_tokenizer_behaviour(a) == lm_tokenizer_behaviour(b));
+        ck_assert_int_eq(lm_tokenizer_role(a, "mask"), lm_tokenizer_role(b, "mask"));
+        lm_tokenizer_free(a);
+        lm_tokenizer_free(b);
+        free(directory);
+        free(vocab);
+    }
+}
+END_TEST
+
+/* ---------------------------------------------------------------- the quick path against the components */
+
+#define SMALL_MODEL                                                                                                  \
+    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","                \
+    "\"max_input_chars_per_word\":20,\"vocab\":{\"[UNK]\":0,\"[CLS]\":1,\"[SEP]\":2,\"a\":3,\"##a\":4,\"b\":5,"      \
+    "\"##b\":6,\"ab\":7,\"##i\":8,\"i\":9,\"e\":10,\"##e\":11,\"\xE4\xB8\xAD\":12,\"!\":13,\"\xCC\x88\":14,"         \
+    "\"##\xCC\x88\":15,\"\xE1\x84\x92\":16,\"##\xE1\x85\xA1\":17,\"##\xE1\x86\xAB\":18,\"\xED\x95\x9C\":19,"         \
+    "\"##\xED\x95\x9C\":20,\"A\":21,\"##A\":22,\"`\":23,\"\xC3\xA9\":24,\"##\xC3\xA9\":25}}"
+
+static const uint32_t interesting[] = {
+    'a', 'b', 'A', 'B', 'i', 'e', ' ', '\t', '\n', '!', '`', '#', 0, 1, 0x0B, 0x7F, 0x85, 0xA0, 0xE9, 0xC9, 0x130, 0x308,
+    0x301, 0x316, 0x334, 0x345, 0x344, 0x37E, 0x1FEF, 0x4E2D, 0xF900, 0x2F800, 0x3000, 0xD55C, 0x1112, 0x1161, 0x11AB,
+    0xFFFD, 0x200D, 0xAD, 0xE000, 0x2028, 0x1F468, 0xFB01, 0x1E9E, 0x3A3, 0x10400, 0xE0100, 0x30000, 0x1734, 0x0E4D, 0x0F73,
+};
+
+START_TEST(quick_path_is_the_components)
+{
+    lm_philox_key key = lm_random_key(1, LM_FOR_SAMPLING, 0);
+    lm_buf text = {0};
+    uint64_t draw = 0;
+    for (int variant = 0; variant < 16; variant++) {
+        char json[4096];
+        snprintf(json, sizeof json,
+                 "{\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":%s,\"handle_chinese_chars\":%s,"
+                 "\"strip_accents\":%s,\"lowercase\":%s},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}," SMALL_MODEL "}",
+                 variant & 1 ? "true" : "false", variant & 2 ? "true" : "false", variant & 4 ? "true" : "false",
+                 variant & 8 ? "true" : "false");
+        lm_tokenizer *t = tokenizer_of(json);
+        ck_assert(t->bert.usable);
+        lm_encoder *quick = lm_encoder_new(t), *slow = lm_encoder_new(t);
+        quick->sides[0].limit = slow->sides[0].limit = SIZE_MAX;
+        for (int round = 0; round < 3000; round++) {
+            text.len = 0;
+            uint64_t n = lm_random_below(key, draw++, 0, 24);
+            for (uint64_t i = 0; i < n; i++) {
+                uint32_t kind = (uint32_t)lm_random_below(key, draw++, 1, 20), code;
+                char bytes[4];
+                if (kind == 0)
+                    code = (uint32_t)lm_random_below(key, draw++, 2, 0x110000);
+                else if (kind == 1)
+                    code = (uint32_t)lm_random_below(key, draw++, 3, 0x3000);
+                else
+                    code = interesting[lm_random_below(key, draw++, 4, sizeof interesting / sizeof *interesting)];
+                if (kind == 2)
+                    lm_buf_putc(&text, (char)lm_random_below(key, draw++, 5, 256)); /* often ill-formed */
+                else if (code < 0xD800 || code > 0xDFFF)
+                    lm_buf_append(&text, bytes, lm_utf8_encode(code, bytes));
+            }
+            lm_side *a = &quick->sides[0], *b = &slow->sides[0];
+            a->n = b->n = 0;
+            a->words = b->words = 0;
+            lm_bert_encode(quick, lm_buf_str(&text), 0, text.len, a);
+            lm_encode_components(slow, lm_buf_str(&text), 0, text.len, b);
+            same_sides(a, b, lm_buf_cstr(&text));
+        }
+        lm_encoder_free(quick);
+        lm_encoder_free(slow);
+        lm_tokenizer_free(t);
+    }
+    lm_buf_free(&text);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- components */
+
+static void expect(const char *json, const char *text, const char *want)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_tokenizer *t = tokenizer_of(json);
+    lm_encoder *e = lm_encoder_new(t);
+    lm_encoding out = {0};
+    lm_encode_options options = {0};
+    lm_buf b = {0};
+    lm_encode(e, lm_str_of(text), (lm_str){NULL, 0}, &options, &out, &st);
+    assert_ok(&st);
+    for (int i = 0; i < out.len; i++) {
+        lm_str token = lm_tokenizer_token(t, out.ids[i]);
+        lm_buf_printf(&b, "%s%.*s@%d-%d", i ? " " : "", (int)token.len, token.data, out.offsets[2 * i],
+                      out.offsets[2 * i + 1]);
+    }
+    ck_assert_str_eq(lm_buf_cstr(&b), want);
+    lm_buf_free(&b);
+    lm_encoding_free(&out);
+    lm_encoder_free(e);
+    lm_tokenizer_free(t);
+}
+
+#define TOKENIZER(normalizer, pre, added)                                                                            \
+    "{\"normalizer\":" normalizer ",\"pre_tokenizer\":" pre ",\"added_tokens\":[" added "]," SMALL_MODEL "}"
+
+START_TEST(normalizers_and_pre_tokenizers)
+{
+    expect(TOKENIZER("{\"type\":\"Lowercase\"}", "{\"type\":\"Whitespace\"}", ""), "AB! A", "ab@0-2 !@2-3 a@4-5");
+    expect(TOKENIZER("{\"type\":\"NFC\"}", "{\"type\":\"WhitespaceSplit\"}", ""), "e\xCC\x81 \xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB",
+           "\xC3\xA9@0-1 \xED\x95\x9C@4-7");
+    expect(TOKENIZER("{\"type\":\"NFD\"}", "null", ""), "\xED\x95\x9C", "\xE1\x84\x92@0-3 ##\xE1\x85\xA1@0-3 ##\xE1\x86\xAB@0-3");
+    expect(TOKENIZER("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFD\"},{\"type\":\"StripAccents\"}]}", "null", ""),
+           "\xC3\xA9" "a", "e@0-2 ##a@2-3");
+    expect(TOKENIZER("{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}", "null", ""), "  ab ", "ab@2-4");
+    expect(TOKENIZER("{\"type\":\"Prepend\",\"prepend\":\"a\"}", "null", ""), "b", "ab@0-1");
+    expect(TOKENIZER("null", "{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"-\"}", ""), "a-b", "a@0-1 b@2-3");
+    expect(TOKENIZER("null", "{\"type\":\"Punctuation\",\"behavior\":\"MergedWithPrevious\"}", ""), "a!b", "[UNK]@0-2 b@2-3");
+    expect(TOKENIZER("null", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"},{\"type\":\"Punctuation\"}]}", ""),
+           "a! b", "a@0-1 !@1-2 b@3-4");
+}
+END_TEST
+
+#define ADDED(id, content, flags) "{\"id\":" #id ",\"content\":\"" content "\"," flags "}"
+
+START_TEST(added_tokens)
+{
+    expect(TOKENIZER("null", "{\"type\":\"BertPreTokenizer\"}", ADDED(30, "<x>", "\"special\":true,\"lstrip\":true,\"rstrip\":true")),
+           "a  <x>  b", "a@0-1 <x>@1-8 b@8-9");
+    expect(TOKENIZER("null", "{\"type\":\"BertPreTokenizer\"}", ADDED(30, "ib", "\"special\":true,\"single_word\":true")),
+           "ib aib ib!", "ib@0-2 a@3-4 ##i@4-5 ##b@5-6 ib@7-9 !@9-10");
+    /* matched in the normalised text */
+    expect(TOKENIZER("{\"type\":\"Lowercase\"}", "{\"type\":\"BertPreTokenizer\"}", ADDED(30, "IB", "\"normalized\":true,\"special\":false")),
+           "aIb", "a@0-1 IB@1-3");
+    expect(TOKENIZER("{\"type\":\"Lowercase\"}", "{\"type\":\"BertPreTokenizer\"}", ADDED(30, "IB", "\"normalized\":false,\"special\":false")),
+           "Ib IB", "i@0-1 ##b@1-2 IB@3-5");
+    /* the longest of those that begin leftmost */
+    expect(TOKENIZER("null", "null", ADDED(30, "ii", "\"special\":true") "," ADDED(31, "iiii", "\"special\":true")), "aiiiiii",
+           "a@0-1 iiii@1-5 ii@5-7");
+}
+END_TEST
+
+START_TEST(bad_tokenizers)
+{
+    refused("[]", "no JSON object");
+    refused("{}", "no \"model\"");
+    refused("{\"model\":{\"type\":\"Nonesuch\",\"vocab\":{\"a\":0}}}", "needs: model \"Nonesuch\"");
+    refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{}}}", "empty");
+    refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":[]}}", "vocab");
+    refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0}}}", "lacks the unknown token \"[UNK]\"");
+    refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":0}}}", "id 0 belongs to two tokens");
+    refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":-1}}}", "not from 0 to");
+    refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":4294967296}}}", "not from 0 to");
+    refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":16000000}}}", "too many holes");
+    refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":\"x\"}}}", "no integer");
+    refused("{\"normalizer\":{\"type\":\"Nonesuch\"}," SMALL_MODEL "}", "needs: normalizer \"Nonesuch\"");
+    refused("{\"normalizer\":{}," SMALL_MODEL "}", "has no \"type\"");
+    refused("{\"pre_tokenizer\":{\"type\":\"ByteLevelest\"}," SMALL_MODEL "}", "needs: pre-tokenizer");
+    refused("{\"decoder\":{\"type\":\"Nonesuch\"}," SMALL_MODEL "}", "needs: decoder");
+    refused("{\"post_processor\":{\"type\":\"Nonesuch\"}," SMALL_MODEL "}", "needs: post-processor");
+    refused("{\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"x\",99],\"sep\":[\"y\",1]}," SMALL_MODEL "}",
+            "not in the vocabulary");
+    refused("{\"added_tokens\":[{\"id\":3,\"content\":\"b\"}]," SMALL_MODEL "}", "but 5 in the vocabulary");
+    refused("{\"added_tokens\":[{\"id\":3,\"content\":\"zz\"}]," SMALL_MODEL "}", "which is \"a\"");
+}
+END_TEST
+
+START_TEST(template_and_truncation)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_tokenizer *t = tokenizer_of("{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"post_processor\":{\"type\":"
+                                   "\"BertProcessing\",\"cls\":[\"[CLS]\",1],\"sep\":[\"[SEP]\",2]}," SMALL_MODEL "}");
+    lm_encoder *e = lm_encoder_new(t);
+    lm_encoding out = {0};
+    lm_str a = lm_str_of("a b a b a b"), b = lm_str_of("i i i");
+    lm_encode_options options = {.max_length = 8};
+    ck_assert(lm_encode(e, a, b, &options, &out, &st));
+    ck_assert_int_eq(out.len, 8);
+    ck_assert(out.truncated);
+    static const int want[] = {1, 3, 5, 3, 2, 9, 9, 2};
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(out.ids[i], want[i]);
+    options.max_length = 12;
+    ck_assert(lm_encode(e, a, b, &options, &out, &st));
+    ck_assert(!out.truncated);
+    options.max_length = 2;
+    ck_assert(!lm_encode(e, a, b, &options, &out, &st));
+    lm_status_clear(&st);
+    options.truncation = LM_ONLY_SECOND;
+    options.max_length = 5;
+    ck_assert(!lm_encode(e, a, (lm_str){NULL, 0}, &options, &out, &st));
+    lm_encoding_free(&out);
+    lm_encoder_free(e);
+    lm_tokenizer_free(t);
+}
+END_TEST
+
+START_TEST(save_and_load)
+{
+    const char *data = unit_testdata();
+    if (!data) {
+        printf("SKIP saving: LMUTILS_TESTDATA is not set\n");
+        return;
+    }
+    lm_status st = LM_STATUS_INIT;
+    char one[] = "/tmp/check_text.XXXXXX", two[] = "/tmp/check_text.XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(one));
+    ck_assert_ptr_nonnull(mkdtemp(two));
+    char *from = lm_format("%s/goldens/tokenizer/bert-cased-small/vocab.txt", data);
+    lm_tokenizer *a = lm_tokenizer_open(from, &st);
+    assert_ok(&st);
+    ck_assert(lm_tokenizer_save(a, one, &st));
+    lm_tokenizer *b = lm_tokenizer_open(one, &st);
+    assert_ok(&st);
+    ck_assert(lm_tokenizer_digest(a) == lm_tokenizer_digest(b) && lm_tokenizer_behaviour(a) == lm_tokenizer_behaviour(b));
+    ck_assert_int_eq(lm_tokenizer_max_length(b), 512);
+    ck_assert(lm_tokenizer_save(b, two, &st));
+    char *compare = lm_format("diff -r %s %s && rm -r %s %s", one, two, one, two);
+    ck_assert_int_eq(system(compare), 0);
+    free(compare);
+    free(from);
+    lm_tokenizer_free(a);
+    lm_tokenizer_free(b);
+}
+END_TEST
+
+START_TEST(unicode_facts)
+{
+    uint32_t out[LM_DECOMPOSITION_MAX];
+    ck_assert_int_eq(lm_unicode_lower_case(0x130, out), 2);
+    ck_assert_uint_eq(out[1], 0x307);
+    uint32_t wrong = UINT32_MAX;
+    for (uint32_t c = 0; c < 0x110000; c++) {
+        unsigned p = lm_unicode_properties(c);
+        int n = lm_unicode_lower_case(c, out);
+        bool good = p & LM_CP_LOWER ? n == 2 || out[0] != c : out[0] == c;
+        good &= !(p & LM_CP_NONSPACING) || p & LM_CP_MARK || c == 0x1734; /* U+1734 was Mn, and is Mc now */
+        n = lm_unicode_decompose(c, true, out);
+        if (!good || n < 1 || n > LM_DECOMPOSITION_MAX)
+            wrong = c;
+    }
+    ck_assert_uint_eq(wrong, UINT32_MAX);
+    ck_assert_int_eq(lm_unicode_decompose(0x1F82, false, out), 4);
+    ck_assert_uint_eq(lm_unicode_compose(0x1112, 0x1161), 0xD558);
+    ck_assert_uint_eq(lm_unicode_compose('e', 0x301), 0xE9);
+    ck_assert_uint_eq(lm_unicode_compose('q', 0x301), 0);
+    ck_assert_uint_eq(lm_unicode_compose(0x0915, 0x093C), 0); /* excluded from composition */
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("text");
+    TCase *c = tcase_create("text");
+    tcase_set_timeout(c, 120);
+    tcase_add_loop_test(c, goldens, 0, 3);
+    tcase_add_loop_test(c, real_tokenizers, 0, 4);
+    tcase_add_test(c, vocab_txt_agrees);
+    tcase_add_test(c, quick_path_is_the_components);
+    tcase_add_test(c, normalizers_and_pre_tokenizers);
+    tcase_add_test(c, added_tokens);
+    tcase_add_test(c, bad_tokenizers);
+    tcase_add_test(c, template_and_truncation);
+    tcase_add_test(c, save_and_load);
+    tcase_add_test(c, unicode_facts);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+UNIT_MAIN(suite)
