@@ -46,6 +46,7 @@ typedef struct lm_records_options {
     uint64_t offset;         /* number of the first record (for inputs that were split), from 0 */
     const char *rejects;     /* records that cannot be used go to this file (JSON Lines: file, line, why, record) instead
                               * of failing; NULL = the first such record fails with its file and line */
+    bool rejects_append;     /* behind what that file holds: for the second of several inputs */
 } lm_records_options;
 
 /* A field of the user's: its JSON text (a csv value as a JSON string). */
