@@ -5,3 +5,8 @@
 #     tok_LDADD = liblmutils.la
 # From lm_programs come the page man/tok.1 (out of man/tok.1.in and the built program's option table) and the completions.
 lm_programs =
+
+bin_PROGRAMS += tok
+lm_programs += tok
+tok_SOURCES = tools/tok.c
+tok_LDADD = liblmutils.la

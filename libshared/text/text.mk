@@ -4,12 +4,15 @@ liblmutils_la_SOURCES += \
 	libshared/text/chars.c libshared/text/chars.h \
 	libshared/text/components.h \
 	libshared/text/decoders.c \
+	libshared/text/detokenize.c \
 	libshared/text/encode.c \
 	libshared/text/models.c \
 	libshared/text/normalizers.c \
 	libshared/text/post_processors.c \
 	libshared/text/pre_tokenizers.c \
+	libshared/text/source.c libshared/text/source.h \
 	libshared/text/spec.c \
+	libshared/text/tokenize.c libshared/text/tokenize.h libshared/text/tokenize_sinks.c \
 	libshared/text/tokenizer.c libshared/text/tokenizer.h \
 	libshared/text/tokenizer_files.c libshared/text/tokenizer_internal.h \
 	libshared/text/unicode.c libshared/text/unicode.h \

@@ -1,0 +1,235 @@
+#include "text/tokenize.h"
+
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "base/tool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* A batch goes through three hands: it is read, encoded, written; while one is encoded by all threads, one of them
+ * reads the next and writes the last. What comes out does not depend on it. */
+enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 20, ROWS_AT_ONCE = 16 };
+
+typedef struct batch {
+    lm_text_batch text;
+    lm_encoding *rows;
+    size_t row_cap;
+    int rc;                /* of reading */
+    lm_status reading;
+    size_t failed;         /* the first row that could not be encoded */
+    lm_status failure;
+} batch;
+
+typedef struct run {
+    const lm_tokenize_options *o;
+    lm_encode_options encode;
+    lm_text_source source;
+    lm_tokenizer *tokenizer;
+    lm_encoder **encoders; /* by thread */
+    int threads;
+    lm_token_sink *sink;
+    batch batches[BATCHES];
+    uint64_t written;
+} run;
+
+/* ---------------------------------------------------------------- limits */
+
+int lm_tokenize_limit(const lm_tokenizer *t, const char *path)
+{
+    int limit = lm_tokenizer_max_length(t);
+    struct stat s;
+    char *name = stat(path, &s) == 0 && S_ISDIR(s.st_mode) ? lm_format("%s/config.json", path) : NULL;
+    json_t *config = name ? json_load_file(name, 0, NULL) : NULL;
+    json_t *positions = json_object_get(config, "max_position_embeddings");
+    if (json_is_integer(positions) && json_integer_value(positions) > 0 && json_integer_value(positions) <= INT_MAX) {
+        int n = (int)json_integer_value(positions);
+        const char *type = json_string_value(json_object_get(config, "model_type"));
+        json_t *pad = json_object_get(config, "pad_token_id");
+        if (type && strstr(type, "roberta") && json_is_integer(pad)) /* its first position is pad_token_id + 1 */
+            n -= (int)json_integer_value(pad) + 1;
+        if (n > 0 && (!limit || n < limit))
+            limit = n;
+    }
+    json_decref(config);
+    free(name);
+    return limit;
+}
+
+/* ---------------------------------------------------------------- the three hands */
+
+static void read_batch(run *r, batch *b)
+{
+    lm_status_clear(&b->reading);
+    b->failed = SIZE_MAX;
+    lm_status_clear(&b->failure);
+    b->rc = lm_signal_check(&b->reading)
+                ? lm_text_source_batch(&r->source, BATCH_ROWS, BATCH_BYTES, &b->text, &b->reading)
+                : -1;
+    if (b->text.count > b->row_cap) {
+        b->rows = lm_realloc(b->rows, b->text.count, sizeof *b->rows);
+        memset(b->rows + b->row_cap, 0, (b->text.count - b->row_cap) * sizeof *b->rows);
+        b->row_cap = b->text.count;
+    }
+}
+
+static void encode_row(run *r, batch *b, size_t i, lm_encoder *e)
+{
+    const lm_text_record *record = &b->text.items[i];
+    lm_status st = LM_STATUS_INIT;
+    if (record->flush || lm_encode(e, record->text, record->pair, &r->encode, &b->rows[i], &st))
+        return;
+#pragma omp critical(lm_tokenize_failure)
+    if (i < b->failed) {
+        b->failed = i;
+        b->failure = st;
+    }
+}
+
+static bool write_batch(run *r, batch *b, lm_status *st)
+{
+    for (size_t i = 0; i < b->text.count && lm_ok(st); i++) {
+        const lm_text_record *record = &b->text.items[i];
+        if (i == b->failed)
+            return lm_fail(st, b->failure.code, "%s:%" PRIu64 ": %s", record->file, record->line, b->failure.message);
+        lm_token_sink_put(r->sink, record, &b->rows[i], st);
+        r->written += !record->flush;
+    }
+    lm_progress_update(r->written, NULL);
+    if (lm_ok(st) && b->rc < 0)
+        *st = b->reading;
+    return lm_ok(st);
+}
+
+static int thread_index(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+static bool ends_in_flush(const batch *b)
+{
+    return b && b->text.count && b->text.items[b->text.count - 1].flush;
+}
+
+static bool run_batches(run *r, lm_status *st)
+{
+    size_t turn = 0;
+    batch *now = &r->batches[0], *last = NULL;
+    read_batch(r, now);
+    while (now || last) {
+        batch *next = now && now->rc > 0 ? &r->batches[(turn + 1) % BATCHES] : NULL;
+        bool flush = ends_in_flush(now); /* it is written before anything more is waited for */
+        size_t count = now ? now->text.count : 0;
+#pragma omp parallel num_threads(r->threads)
+        {
+            lm_encoder *e = r->encoders[thread_index()];
+#pragma omp single nowait
+            {
+                if (last)
+                    write_batch(r, last, st);
+                if (next && !flush)
+                    read_batch(r, next);
+            }
+#pragma omp for schedule(dynamic, ROWS_AT_ONCE)
+            for (size_t i = 0; i < count; i++)
+                encode_row(r, now, i, e);
+        }
+        if (flush && lm_ok(st))
+            write_batch(r, now, st);
+        if (flush && next && lm_ok(st))
+            read_batch(r, next);
+        if (!lm_ok(st))
+            return false;
+        last = flush ? NULL : now;
+        now = next;
+        turn++;
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- the run */
+
+static void free_run(run *r)
+{
+    for (int i = 0; i < BATCHES; i++) {
+        for (size_t k = 0; k < r->batches[i].row_cap; k++)
+            lm_encoding_free(&r->batches[i].rows[k]);
+        free(r->batches[i].rows);
+        lm_text_batch_free(&r->batches[i].text);
+    }
+    for (int i = 0; i < r->threads; i++)
+        lm_encoder_free(r->encoders[i]);
+    free(r->encoders);
+    lm_token_sink_free(r->sink);
+    lm_text_source_close(&r->source);
+    lm_tokenizer_free(r->tokenizer);
+}
+
+static void say_what_happened(const run *r)
+{
+    if (r->source.rejected)
+        lm_warn("%" PRIu64 " records rejected, see %s", r->source.rejected, r->o->records.rejects);
+    if (r->source.replaced)
+        lm_warn("%" PRIu64 " records had invalid UTF-8, replaced by U+FFFD", r->source.replaced);
+}
+
+/* The stream begins before the first record is read, so that whoever reads it learns of what goes wrong: of a tokenizer
+ * that cannot be opened, too. */
+static bool open_run(run *r, lm_output_file *out, lm_status *st)
+{
+    const lm_tokenize_options *o = r->o;
+    r->tokenizer = lm_tokenizer_open(o->tokenizer, st);
+    for (int i = 0; r->tokenizer && i < r->threads; i++)
+        r->encoders[i] = lm_encoder_new(r->tokenizer);
+    if (r->tokenizer && r->encode.max_length < 0)
+        r->encode.max_length = o->form == LM_FORM_STATS ? 0 : lm_tokenize_limit(r->tokenizer, o->tokenizer);
+    bool ok = r->tokenizer && lm_text_source_open(&r->source, o->operands, &o->records, st);
+    lm_status writing = LM_STATUS_INIT;
+    r->sink = lm_token_sink_new(o, r->tokenizer, r->source.preamble, lm_output_file_fd(out), lm_output_file_name(out),
+                                &writing);
+    if (ok && !r->sink)
+        *st = writing;
+    return lm_ok(st);
+}
+
+bool lm_tokenize(const lm_tokenize_options *o, lm_status *st)
+{
+    run r = {.o = o, .encode = o->encode, .threads = lm_threads()};
+    if (o->form == LM_FORM_LMS && !o->output && !lm_tool_refuse_terminal(STDOUT_FILENO, "tokens", st))
+        return false;
+    lm_output_file *out = lm_output_file_open(o->output, st);
+    if (!out)
+        return false;
+    r.encoders = lm_calloc((size_t)r.threads, sizeof *r.encoders);
+    if (open_run(&r, out, st)) {
+        lm_progress_begin("tokens", "rows", 0);
+        run_batches(&r, st);
+        lm_progress_end();
+    }
+    if (r.sink)
+        lm_token_sink_close(r.sink, st);
+    if (lm_ok(st))
+        lm_output_file_publish(out, st);
+    else
+        lm_output_file_discard(out, st->code == LM_ENDED);
+    lm_text_source_close(&r.source);
+    say_what_happened(&r);
+    free_run(&r);
+    return lm_ok(st);
+}
