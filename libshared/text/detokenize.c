@@ -102,7 +102,7 @@ static bool read_ids(run *r, lm_str line, size_t *n, lm_status *st)
 {
     *n = 0;
     for (size_t i = 0; i < line.len;) {
-        if (line.data[i] == ' ' || line.data[i] == '\t' || line.data[i] == ',') {
+        if (line.data[i] == ' ' || line.data[i] == '\t' || line.data[i] == '\r' || line.data[i] == ',') {
             i++;
             continue;
         }
@@ -124,7 +124,7 @@ static bool decode_lines(run *r, lm_input *in, lm_status *st)
         return false;
     lm_str line;
     bool end = false;
-    for (uint64_t number = 1; lm_signal_check(st) && lm_input_line(in, LINE_LIMIT, &line, &end, st) && !end; number++) {
+    for (uint64_t number = 1; lm_signal_check(st) && lm_input_line(in, LINE_LIMIT, &line, &end, NULL, st) && !end; number++) {
         size_t n;
         if (!read_ids(r, line, &n, st) || !put(r, r->ids, n, st)) {
             if (st->code == LM_FAILED) {
