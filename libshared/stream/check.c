@@ -153,10 +153,13 @@ bool lm_record_roles(const lm_record *r, lm_column_role *roles, lm_status *st)
         if (!find_splits(r, i, &splits, st))
             return false;
         if (splits < 0) {
-            if (c->shape.dims > 0 && c->shape.size[0] == r->n)
+            bool blocks = lm_dtype_block(c->dtype) > 1 && c->shape.dims < 2;
+            if (c->shape.dims > 0 && c->shape.size[0] == r->n && !blocks)
                 roles[i].kind = LM_PER_ROW;
             continue;
         }
+        if (lm_dtype_block(c->dtype) > 1 && c->shape.dims < 2)
+            return fail_column(st, c->name, "blocks that lie across rows");
         int64_t last = ((const int32_t *)r->columns[splits].data)[r->n];
         if (c->shape.dims == 0 || c->shape.size[0] != last)
             return lm_fail(st, LM_FAILED, "tensor `%s`: it has %lld elements, its row splits end at %lld", c->name,

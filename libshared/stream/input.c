@@ -1,7 +1,7 @@
 #include "stream/input.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "stream/decode.h"
+#include "stream/transcode.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -33,7 +33,7 @@ struct lm_input {
     size_t prefix_len;
     char *chunk;            /* buffer of the callback that reads a pipe for libarchive */
 
-    lm_recoder *recoder;    /* of the member's encoding */
+    lm_transcoder *transcoder; /* of the member's encoding */
 
     char *buf; /* what is visible is buf[pos..end) */
     size_t pos, end, cap;
@@ -212,7 +212,7 @@ static ssize_t fill(lm_input *in, void *to, size_t n, lm_status *st)
 {
     if (in->at_end)
         return 0;
-    ssize_t got = in->recoder ? lm_recoder_read(in->recoder, to, n, fill_raw, in, st) : fill_raw(in, to, n, st);
+    ssize_t got = in->transcoder ? lm_transcoder_read(in->transcoder, to, n, fill_raw, in, st) : fill_raw(in, to, n, st);
     if (got == 0)
         in->at_end = true;
     return got;
@@ -221,8 +221,8 @@ static ssize_t fill(lm_input *in, void *to, size_t n, lm_status *st)
 bool lm_input_decode(lm_input *in, const char *encoding, lm_status *st)
 {
     lm_str seen = {in->buf ? in->buf + in->pos : "", in->end - in->pos};
-    in->recoder = lm_recoder_new(encoding, seen, lm_input_name(in), st);
-    if (!in->recoder)
+    in->transcoder = lm_transcoder_new(encoding, seen, lm_input_name(in), st);
+    if (!in->transcoder)
         return false;
     if (in->borrowed) {
         in->buf = NULL;
@@ -313,15 +313,15 @@ bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *co
 
 /* ---------------------------------------------------------------------------------------------------- members */
 
-static void drop_decoder(lm_input *in)
+static void drop_transcoder(lm_input *in)
 {
-    lm_recoder_free(in->recoder);
-    in->recoder = NULL;
+    lm_transcoder_free(in->transcoder);
+    in->transcoder = NULL;
 }
 
 static void close_file(lm_input *in)
 {
-    drop_decoder(in);
+    drop_transcoder(in);
     if (in->archive)
         archive_read_free(in->archive);
     if (in->fd_owned && in->fd >= 0)
@@ -394,7 +394,7 @@ int lm_input_next_member(lm_input *in, lm_status *st)
     if (in->no_member)
         return 0;
     if (in->archive) {
-        drop_decoder(in);
+        drop_transcoder(in);
         free(in->name);
         in->name = NULL;
         in->pos = in->end = 0;

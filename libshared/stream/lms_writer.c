@@ -21,7 +21,7 @@ struct lm_lms_writer {
     XXH3_state_t *digest;
     lm_buf out;    /* hashed, not yet written */
     lm_buf header; /* the header being made */
-    uint64_t records, examples;
+    uint64_t records, examples, bytes;
     bool broken;   /* writing failed: nothing more can be said */
     bool ended;
 };
@@ -42,6 +42,7 @@ static bool drain(lm_lms_writer *w, lm_status *st)
 
 static bool put(lm_lms_writer *w, const void *bytes, size_t n, lm_status *st)
 {
+    w->bytes += n;
     XXH3_64bits_update(w->digest, bytes, n);
     if (n >= BUFFER) {
         if (!drain(w, st))
@@ -168,44 +169,54 @@ static size_t element_bytes(const lm_column *c)
     return lm_dtype_block(c->dtype) == 1 ? lm_dtype_block_bytes(c->dtype) : 1;
 }
 
-/* Payload bytes before column i: wider elements come first, and among equals the order given. */
-static size_t offset_of(const lm_column *columns, size_t count, size_t i)
+/* Wider elements come first, and among equals the order given. */
+void lm_columns_layout(const lm_column *columns, size_t count, size_t *offsets)
 {
-    size_t offset = 0, mine = element_bytes(&columns[i]);
-    for (size_t k = 0; k < count; k++) {
-        size_t e = element_bytes(&columns[k]);
-        if (e > mine || (e == mine && k < i))
-            offset += columns[k].bytes;
+    size_t at = 0;
+    for (size_t e = 8; e; e /= 2)
+        for (size_t i = 0; i < count; i++)
+            if (element_bytes(&columns[i]) == e) {
+                offsets[i] = at;
+                at += columns[i].bytes;
+            }
+}
+
+static bool append_tensor(lm_lms_writer *w, const lm_column *c, size_t i, size_t at, size_t *total, lm_status *st)
+{
+    lm_buf *h = &w->header;
+    size_t expected;
+    if (!lm_tensor_bytes(c->dtype, &c->shape, &expected) || expected != c->bytes ||
+        !lm_add_size(*total, c->bytes, total) || *total > LM_LMS_PAYLOAD_MAX)
+        return lm_fail(st, LM_FAILED, "%s: record %" PRIu64 ": tensor `%s` of %zu bytes does not fit its shape or a "
+                       "record (%d bytes)", w->name, w->records + 1, c->name, c->bytes, LM_LMS_PAYLOAD_MAX);
+    lm_buf_puts(h, i ? "," : "");
+    lm_json_string(lm_str_of(c->name), h);
+    lm_buf_printf(h, ":{\"dtype\":\"%s\",\"shape\":[", lm_dtype_name(c->dtype));
+    for (int d = 0; d < c->shape.dims; d++)
+        lm_buf_printf(h, d ? ",%" PRId64 : "%" PRId64, c->shape.size[d]);
+    lm_buf_printf(h, "],\"data_offsets\":[%zu,%zu]", at, at + c->bytes);
+    if (c->rows) {
+        lm_buf_puts(h, ",\"rows\":");
+        lm_json_string(lm_str_of(c->rows), h);
     }
-    return offset;
+    lm_buf_putc(h, '}');
+    return true;
 }
 
 static bool append_tensors(lm_lms_writer *w, const lm_column *columns, size_t count, size_t *total, lm_status *st)
 {
     lm_buf *h = &w->header;
     *total = 0;
+    size_t few[32], *offsets = count <= 32 ? few : lm_calloc(count, sizeof *offsets);
+    lm_columns_layout(columns, count, offsets);
     lm_buf_puts(h, h->len > 1 ? ",\"tensors\":{" : "\"tensors\":{");
-    for (size_t i = 0; i < count; i++) {
-        const lm_column *c = &columns[i];
-        size_t expected, at = offset_of(columns, count, i);
-        if (!lm_tensor_bytes(c->dtype, &c->shape, &expected) || expected != c->bytes ||
-            !lm_add_size(*total, c->bytes, total) || *total > LM_LMS_PAYLOAD_MAX)
-            return lm_fail(st, LM_FAILED, "%s: record %" PRIu64 ": tensor `%s` of %zu bytes does not fit its shape or "
-                           "a record (%d bytes)", w->name, w->records + 1, c->name, c->bytes, LM_LMS_PAYLOAD_MAX);
-        lm_buf_puts(h, i ? "," : "");
-        lm_json_string(lm_str_of(c->name), h);
-        lm_buf_printf(h, ":{\"dtype\":\"%s\",\"shape\":[", lm_dtype_name(c->dtype));
-        for (int d = 0; d < c->shape.dims; d++)
-            lm_buf_printf(h, d ? ",%" PRId64 : "%" PRId64, c->shape.size[d]);
-        lm_buf_printf(h, "],\"data_offsets\":[%zu,%zu]", at, at + c->bytes);
-        if (c->rows) {
-            lm_buf_puts(h, ",\"rows\":");
-            lm_json_string(lm_str_of(c->rows), h);
-        }
-        lm_buf_putc(h, '}');
-    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = append_tensor(w, &columns[i], i, offsets[i], total, st);
+    if (offsets != few)
+        free(offsets);
     lm_buf_printf(h, "},\"bytes\":%zu", *total);
-    return true;
+    return ok;
 }
 
 static bool put_pad(lm_lms_writer *w, size_t bytes, lm_status *st)
@@ -344,4 +355,9 @@ uint64_t lm_lms_writer_records(const lm_lms_writer *w)
 uint64_t lm_lms_writer_examples(const lm_lms_writer *w)
 {
     return w->examples;
+}
+
+uint64_t lm_lms_writer_bytes(const lm_lms_writer *w)
+{
+    return w->bytes;
 }

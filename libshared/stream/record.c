@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const LM_LMS_ANY[] = {NULL};
+const char *const lm_lms_any[] = {NULL};
 
 const char *lm_lms_kind_name(lm_lms_kind kind)
 {
@@ -182,7 +182,7 @@ bool lm_header_must(json_t *header, const char *const *extra, const char *where,
         const char *s = json_string_value(name);
         if (!s)
             return lm_fail(st, LM_FAILED, "%s: `must` is no list of names", where);
-        bool found = extra == LM_LMS_ANY || lm_known_column_find(s);
+        bool found = extra == lm_lms_any || lm_known_column_find(s);
         for (size_t k = 0; !found && known[k]; k++)
             found = !strcmp(known[k], s);
         for (size_t k = 0; !found && extra && extra[k]; k++)

@@ -25,10 +25,13 @@ bool lm_record_describe(lm_record *record, size_t *cap, int64_t bytes, const cha
  * `aligned`, which has to live as long as the record. */
 bool lm_record_columns(lm_record *record, lm_buf *aligned, const char *where, lm_status *st);
 
+/* Where in a payload the writer puts columns: each aligned to its element. */
+void lm_columns_layout(const lm_column *columns, size_t count, size_t *offsets);
+
 /* What a record of a kind has to fulfil beyond its frame. Sets record->n. */
 bool lm_record_check(lm_record *record, lm_lms_kind kind, const char *where, lm_status *st);
 
-/* Every name in `must` is one of lmstream(5) or of `extra` (NULL-terminated, or NULL, or LM_LMS_ANY). */
+/* Every name in `must` is one of lmstream(5) or of `extra` (NULL-terminated, or NULL, or lm_lms_any). */
 bool lm_header_must(json_t *header, const char *const *extra, const char *where, lm_status *st);
 
 /* A column that lmstream(5) names. */

@@ -27,17 +27,34 @@ typedef bool (*lm_record_sink)(void *context, lm_str members, int64_t n, const l
 /* lm_lms_write_members as a sink; the context is the writer. */
 bool lm_write_sink(void *writer, lm_str members, int64_t n, const lm_column *columns, size_t count, lm_status *st);
 
+/* A record taken apart into rows. Zero cost a row until rows are asked for; use it for record after record. */
+typedef struct lm_rows lm_rows;
+
+/* `keep`: names of the columns and per-row members (labels, id, fields) to keep, NULL-terminated and borrowed; all other
+ * columns and members are dropped. NULL = everything. */
+lm_rows *lm_rows_new(const char *const *keep);
+void lm_rows_free(lm_rows *rows);
+/* `record` is borrowed as long as the rows are used. */
+bool lm_rows_read(lm_rows *rows, const lm_record *record, lm_status *st);
+/* Length of `ids` of a row; 0 where there are none. */
+size_t lm_rows_length(const lm_rows *rows, int64_t i);
+/* JSON text of a per-row member: "labels", "id", or a field by name; data NULL where absent. */
+lm_str lm_rows_member(const lm_rows *rows, const char *member, int64_t i);
+lm_str lm_rows_field(const lm_rows *rows, lm_str name, int64_t i);
+/* The bytes of a row in a column; data NULL where absent. */
+lm_str lm_rows_bytes(const lm_rows *rows, const char *column, int64_t i);
+
 /* Packs rows into records of up to LM_LMS_RECORD_TOKENS or LM_LMS_RECORD_BYTES; one longer row is a record by itself.
- * Rows whose columns or other header members differ do not share a record. */
+ * Where that happens depends on the rows alone, not on the records they come in. Rows whose columns or other members
+ * differ do not share a record. */
 typedef struct lm_packer lm_packer;
 
-/* `keep`: names of the columns and per-row members (labels, id, fields) to keep, NULL-terminated and borrowed; other
- * columns and members are dropped. NULL = everything. */
-lm_packer *lm_packer_new(lm_record_sink sink, void *context, const char *const *keep);
+/* `spool`: labels, id and fields become columns (stream/spool.h). */
+lm_packer *lm_packer_new(lm_record_sink sink, void *context, bool spool);
 void lm_packer_free(lm_packer *p);
-/* Rows first..first+count of a record. Refuses a record with an uncuttable column unless all its rows are taken (it is
- * then passed on as a record by itself). */
-bool lm_packer_add(lm_packer *p, const lm_record *record, int64_t first, int64_t count, lm_status *st);
+/* Rows first..first+count. A record with a column that belongs to it as a whole is passed on by itself if all its rows
+ * are taken, else refused. */
+bool lm_packer_add(lm_packer *p, const lm_rows *rows, int64_t first, int64_t count, lm_status *st);
 bool lm_packer_flush(lm_packer *p, lm_status *st); /* what is there goes to the sink; call it at the end */
 
 #endif

@@ -1,13 +1,15 @@
 liblmutils_la_SOURCES += \
 	libshared/stream/cells.h libshared/stream/check.c \
-	libshared/stream/decode.c libshared/stream/decode.h \
+	libshared/stream/transcode.c libshared/stream/transcode.h \
+	libshared/stream/field_lists.c libshared/stream/field_lists.h \
 	libshared/stream/input.c libshared/stream/input.h \
 	libshared/stream/json.c libshared/stream/json.h \
 	libshared/stream/lms.h libshared/stream/lms_reader.c libshared/stream/lms_writer.c \
 	libshared/stream/record.c libshared/stream/record.h \
 	libshared/stream/records.c libshared/stream/records.h libshared/stream/records_guess.c \
 	libshared/stream/records_json.c libshared/stream/records_table.c libshared/stream/records_write.c \
-	libshared/stream/rows.h libshared/stream/selectors.c libshared/stream/spool.h \
+	libshared/stream/packer.c libshared/stream/rows.c libshared/stream/rows.h libshared/stream/rows_internal.h \
+	libshared/stream/selectors.c libshared/stream/spool.c libshared/stream/spool.h \
 	libshared/stream/tokens.c libshared/stream/tokens.h libshared/stream/tokens_writer.c
 
 check_PROGRAMS += tests/unit/check_stream
@@ -21,3 +23,9 @@ tests_unit_check_records_SOURCES = tests/unit/check_records.c
 tests_unit_check_records_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_records_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_records
+
+check_PROGRAMS += tests/unit/check_rows
+tests_unit_check_rows_SOURCES = tests/unit/check_rows.c
+tests_unit_check_rows_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_rows_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_rows

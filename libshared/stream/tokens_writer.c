@@ -1,6 +1,6 @@
 /* Rows packed into tokens records. */
 #include "base/memory.h"
-#include "stream/json.h"
+#include "stream/field_lists.h"
 #include "stream/tokens.h"
 
 #include <stdlib.h>
@@ -38,11 +38,6 @@ static const struct {
     [PAIR] = {"pair", LM_U8, CUT_OWN, "pair.splits"},
 };
 
-typedef struct field {
-    lm_buf name, values; /* values: JSON texts, each behind a comma but the first */
-    int64_t rows;
-} field;
-
 struct lm_tokens_writer {
     lm_lms_writer *out;
     uint32_t columns; /* bits of slots: of the record in hand */
@@ -51,8 +46,7 @@ struct lm_tokens_writer {
     size_t tokens, bytes;
     lm_buf data[SLOTS], splits[SLOTS];
     lm_buf labels, ids; /* JSON lists without brackets */
-    field *fields;
-    size_t field_count, field_cap;
+    lm_field_lists fields;
     lm_buf members;
 };
 
@@ -71,56 +65,11 @@ void lm_tokens_writer_free(lm_tokens_writer *t)
         lm_buf_free(&t->data[s]);
         lm_buf_free(&t->splits[s]);
     }
-    for (size_t i = 0; i < t->field_cap; i++) {
-        lm_buf_free(&t->fields[i].name);
-        lm_buf_free(&t->fields[i].values);
-    }
-    free(t->fields);
+    lm_field_lists_free(&t->fields);
     lm_buf_free(&t->labels);
     lm_buf_free(&t->ids);
     lm_buf_free(&t->members);
     free(t);
-}
-
-/* ---------------------------------------------------------------------------------------------------- fields */
-
-static void add_value(field *f, lm_str json)
-{
-    lm_buf_puts(&f->values, f->rows++ ? "," : "");
-    lm_buf_append(&f->values, json.data, json.len);
-}
-
-static field *find_field(lm_tokens_writer *t, lm_str name)
-{
-    for (size_t i = 0; i < t->field_count; i++)
-        if (lm_str_equal(lm_buf_str(&t->fields[i].name), name))
-            return &t->fields[i];
-    if (t->field_count == t->field_cap) {
-        size_t old = t->field_cap;
-        LM_GROW(t->fields, t->field_count, t->field_cap);
-        memset(t->fields + old, 0, (t->field_cap - old) * sizeof *t->fields);
-    }
-    field *f = &t->fields[t->field_count++];
-    f->name.len = f->values.len = 0;
-    f->rows = 0;
-    lm_buf_append(&f->name, name.data, name.len);
-    return f;
-}
-
-/* Rows that lack a field of others have null there. */
-static void add_fields(lm_tokens_writer *t, const lm_tokens_row *row)
-{
-    static const lm_str null = {"null", 4};
-    for (size_t i = 0; i < row->field_count; i++) {
-        field *f = find_field(t, row->fields[i].name);
-        while (f->rows < t->n)
-            add_value(f, null);
-        if (f->rows == t->n) /* a name that stands twice: the first counts */
-            add_value(f, row->fields[i].json);
-    }
-    for (size_t i = 0; i < t->field_count; i++)
-        if (t->fields[i].rows == t->n)
-            add_value(&t->fields[i], null);
 }
 
 /* ---------------------------------------------------------------------------------------------------- rows */
@@ -178,11 +127,9 @@ static size_t row_bytes(const lm_tokens_row *r, uint32_t columns)
 /* At most what the header will have with the row: every byte of a label may be escaped, every field may be null. */
 static size_t header_bytes(const lm_tokens_writer *t, const lm_tokens_row *r)
 {
-    size_t bytes = t->labels.len + t->ids.len + 6 * r->label_word.len + r->id.len + 8;
-    for (size_t i = 0; i < t->field_count; i++)
-        bytes += t->fields[i].values.len + t->fields[i].name.len + 16;
+    size_t bytes = lm_field_lists_bytes(&t->fields) + 5 * t->fields.count + t->labels.len + t->ids.len + 6 * r->label_word.len + r->id.len + 8;
     for (size_t i = 0; i < r->field_count; i++)
-        bytes += r->fields[i].json.len + r->fields[i].name.len + 16 + 5 * (size_t)t->n;
+        bytes += r->fields[i].json.len + 6 * r->fields[i].name.len + 16 + 5 * (size_t)t->n;
     return bytes;
 }
 
@@ -206,8 +153,10 @@ static void append(lm_tokens_writer *t, const lm_tokens_row *row)
         lm_buf_puts(&t->ids, t->n ? "," : "");
         lm_buf_append(&t->ids, row->id.data, row->id.len);
     }
-    add_fields(t, row);
+    for (size_t i = 0; i < row->field_count; i++)
+        lm_field_lists_add(&t->fields, t->n, row->fields[i].name, row->fields[i].json);
     t->n++;
+    lm_field_lists_pad(&t->fields, t->n);
 }
 
 static void begin_record(lm_tokens_writer *t, const lm_tokens_row *row, uint32_t columns)
@@ -216,7 +165,8 @@ static void begin_record(lm_tokens_writer *t, const lm_tokens_row *row, uint32_t
     t->columns = columns;
     t->classes = row->classes;
     t->n = 0;
-    t->tokens = t->bytes = t->field_count = t->labels.len = t->ids.len = 0;
+    t->tokens = t->bytes = t->labels.len = t->ids.len = 0;
+    lm_field_lists_clear(&t->fields);
     for (int s = 0; s < SLOTS; s++) {
         t->data[s].len = t->splits[s].len = 0;
         if (columns >> s & 1 && slots[s].cut == CUT_OWN)
@@ -286,14 +236,7 @@ bool lm_tokens_writer_flush(lm_tokens_writer *t, lm_status *st)
         add_list(m, "labels", &t->labels);
     if (t->columns >> ID & 1)
         add_list(m, "id", &t->ids);
-    for (size_t i = 0; i < t->field_count; i++) {
-        lm_buf_puts(m, i ? "," : ",\"fields\":{");
-        lm_json_string(lm_buf_str(&t->fields[i].name), m);
-        lm_buf_puts(m, ":[");
-        lm_buf_append(m, t->fields[i].values.data, t->fields[i].values.len);
-        lm_buf_putc(m, ']');
-    }
-    lm_buf_puts(m, t->field_count ? "}" : "");
+    lm_field_lists_write(&t->fields, m);
     bool ok = lm_lms_write_members(t->out, lm_buf_str(m), t->n, columns, make_columns(t, columns), st);
     t->n = 0;
     t->columns = 0;

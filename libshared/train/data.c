@@ -120,7 +120,7 @@ static bool next_record(lm_data *d, lm_record *record, bool *end, lm_status *st)
 
 static lm_spool *new_spool(const lm_data *d, const char *file, lm_status *st)
 {
-    lm_spool_options options = {.memory = d->how.memory, .file = file, .keep = LM_TRAINING_COLUMNS, .uniform = false};
+    lm_spool_options options = {.memory = d->how.memory, .file = file, .keep = lm_training_columns, .uniform = false};
     return lm_spool_new(&options, st);
 }
 

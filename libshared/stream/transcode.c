@@ -1,5 +1,5 @@
 /* Bytes of another encoding made UTF-8 with iconv. */
-#include "stream/decode.h"
+#include "stream/transcode.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 enum { CHUNK = 64 * 1024, LONGEST = 32 /* bytes that one character may become, and more */ };
 
-struct lm_recoder {
+struct lm_transcoder {
     iconv_t cd;
     lm_buf raw; /* not yet converted: raw.data[at..len) */
     size_t at;
@@ -18,20 +18,20 @@ struct lm_recoder {
     size_t cooked_at, cooked_len;
 };
 
-lm_recoder *lm_recoder_new(const char *encoding, lm_str first, const char *where, lm_status *st)
+lm_transcoder *lm_transcoder_new(const char *encoding, lm_str first, const char *where, lm_status *st)
 {
     iconv_t cd = iconv_open("UTF-8", encoding);
     if (cd == (iconv_t)-1) {
         lm_fail(st, LM_USAGE, "%s: unknown encoding `%s`: `iconv -l` lists those there are", where, encoding);
         return NULL;
     }
-    lm_recoder *d = lm_calloc(1, sizeof *d);
+    lm_transcoder *d = lm_calloc(1, sizeof *d);
     d->cd = cd;
     lm_buf_append(&d->raw, first.data, first.len);
     return d;
 }
 
-void lm_recoder_free(lm_recoder *d)
+void lm_transcoder_free(lm_transcoder *d)
 {
     if (!d)
         return;
@@ -42,7 +42,7 @@ void lm_recoder_free(lm_recoder *d)
 
 /* Converts what is there. A byte that means nothing becomes 0xFF, which UTF-8 does not have, so that it is treated as
  * any invalid byte is; so does what is left of a character that the end cuts. */
-static void convert(lm_recoder *d)
+static void convert(lm_transcoder *d)
 {
     char *out = d->cooked;
     size_t room = sizeof d->cooked;
@@ -64,7 +64,7 @@ static void convert(lm_recoder *d)
     d->cooked_len = sizeof d->cooked - room;
 }
 
-ssize_t lm_recoder_read(lm_recoder *d, void *to, size_t n, lm_raw_read *read, void *context, lm_status *st)
+ssize_t lm_transcoder_read(lm_transcoder *d, void *to, size_t n, lm_raw_read *read, void *context, lm_status *st)
 {
     while (d->cooked_at == d->cooked_len) {
         if (d->at == d->raw.len && d->ended)
