@@ -127,7 +127,8 @@ static size_t row_bytes(const lm_tokens_row *r, uint32_t columns)
 /* At most what the header will have with the row: every byte of a label may be escaped, every field may be null. */
 static size_t header_bytes(const lm_tokens_writer *t, const lm_tokens_row *r)
 {
-    size_t bytes = lm_field_lists_bytes(&t->fields) + 5 * t->fields.count + t->labels.len + t->ids.len + 6 * r->label_word.len + r->id.len + 8;
+    size_t bytes = lm_field_lists_bytes(&t->fields) + 5 * t->fields.count +
+                   t->labels.len + t->ids.len + 6 * r->label_word.len + r->id.len + 8;
     for (size_t i = 0; i < r->field_count; i++)
         bytes += r->fields[i].json.len + 6 * r->fields[i].name.len + 16 + 5 * (size_t)t->n;
     return bytes;
