@@ -9,3 +9,10 @@ tests_unit_check_metrics_SOURCES = tests/unit/check_metrics.c
 tests_unit_check_metrics_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_metrics_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_metrics
+
+check_PROGRAMS += tests/unit/check_evaluate
+tests_unit_check_evaluate_SOURCES = tests/unit/check_evaluate.c tests/unit/golden.c tests/unit/golden.h \
+	tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_evaluate_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_evaluate_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
+TESTS += tests/unit/check_evaluate
