@@ -1,6 +1,7 @@
 /* Running a model over labelled rows: what `score` does, and trainers between epochs.
  *
- * Rows are packed into batches without padding, and every output depends on its row alone. What is measured follows
+ * Rows are packed into batches without padding, and every output depends on its row alone (but for its last digits: BLAS
+ * sums the rows of a product in an order that depends on their place). What is measured follows
  * from the head and the labels: classes (a `label` word or id), several classes (`multi_label`), a number (`label` as
  * F32), masked tokens (`mlm_labels`). config.json's problem_type decides where it is given; else, as in transformers,
  * one output is a regression, and integer labels are classes. */
