@@ -1,117 +1,167 @@
 /* tok: text to tokens and back, and tokenizers out of text. */
 #include "base/tool.h"
 #include "text/tokenize.h"
+#include "text/train.h"
 
 #include <math.h>
 
 static const char *const truncations[] = {"longest_first", "only_first", "only_second", "none", NULL};
 static const char *const sides[] = {"right", "left", NULL};
+static const char *const trainers[] = {"wordpiece", NULL};
+static const char *const accents[] = {"auto", "yes", "no", NULL};
+
+/* What the command line says beside lm_tokenize_options and lm_tokenizer_training. */
+static struct {
+    int format, label_type, header, truncation, side, train;
+    int64_t max_length, offset;
+    bool decode, ids, pieces, json, stats, fields;
+    const char *tokenizer;
+} given = {.train = -1, .max_length = -1, .fields = true};
+
+static lm_tokenize_options o;
+static lm_tokenizer_training t = {.vocab_size = 30000, .min_frequency = 2, .limit_alphabet = 1000,
+                                  .lower_case = true, .cjk = true, .max_length = 512};
+
+#define GROUP(heading)                         {.name = heading, .type = LM_OPT_GROUP}
+#define FLAG(option, to, ...)                  {.name = option, .type = LM_OPT_FLAG, .target = &(to), __VA_ARGS__}
+#define STRING(option, to, what, ...)                                                                         \
+    {.name = option, .type = LM_OPT_STRING, .target = &(to), .value = what, __VA_ARGS__}
+#define CHOICE(option, to, what, from, ...)                                                                   \
+    {.name = option, .type = LM_OPT_CHOICE, .target = &(to), .value = what, .choices = from, __VA_ARGS__}
+#define COUNT(option, to, from, up_to, ...)                                                                   \
+    {.name = option, .type = LM_OPT_COUNT, .target = &(to), .value = "N", .min = from, .max = up_to, __VA_ARGS__}
+
+static const lm_option table[] = {
+    {.name = "tokenizer", .type = LM_OPT_DIR, .target = &given.tokenizer, .value = "DIR",
+     .aliases = "tokenizer_name",
+     .help = "the tokenizer, where it is not the model's: a directory, a tokenizer.json or a vocab.txt"},
+    FLAG("decode", given.decode, .letter = 'd', .help = "tokens (or lines of ids) back to lines of text"),
+    FLAG("keep-special", o.keep_special, .help = "with -d, show special tokens as well"),
+    FLAG("force", o.force, .help = "with -d, take a tokenizer that is not the stream's"),
+    GROUP("Text in"),
+    CHOICE("input-format", given.format, "FORMAT", lm_format_names,
+           .help = "of the input; auto goes by its name, then by its first bytes"),
+    STRING("text", o.records.text, "FIELD[,FIELD...]", .aliases = "text_column text_column_name",
+           .shown = "text, or what is obviously it",
+           .help = "the field of the text: a name, a JSON path or a number from 1; several are joined by a space"),
+    STRING("pair", o.records.pair, "FIELD", .shown = "pair, if there is one",
+           .help = "the field of the second text"),
+    STRING("label", o.records.label, "FIELD", .aliases = "label_column_name", .shown = "label, if there is one",
+           .help = "the field of the label"),
+    CHOICE("label-type", given.label_type, "TYPE", lm_label_type_names,
+           .help = "word: labels go on as they stand; id: as class numbers from 0; float: as numbers to be met"),
+    STRING("id", o.records.id, "FIELD", .shown = "id, if there is one",
+           .help = "the field that names the record"),
+    FLAG("fields", given.fields, .help = "pass on the other fields of the input"),
+    CHOICE("header", given.header, "WHETHER", lm_header_names,
+           .help = "does the first row of a csv or tsv name the columns"),
+    STRING("encoding", o.records.encoding, "NAME", .shown = "utf-8",
+           .help = "of the input: cp949, euc-kr, utf-16, latin1 and what else iconv knows"),
+    FLAG("strict", o.records.strict, .help = "refuse invalid UTF-8 instead of replacing it by U+FFFD"),
+    {.name = "rejects", .type = LM_OPT_FILE, .target = &o.records.rejects, .value = "FILE",
+     .help = "put records that cannot be used there, with the reason, and go on"},
+    FLAG("require-end", o.records.require_end,
+         .help = "refuse plain text, whose end cannot be told from a writer's death"),
+    COUNT("offset", given.offset, 0, INFINITY,
+          .help = "number of the first record, where the input is a part of a whole"),
+    GROUP("Tokens out"),
+    COUNT("max-length", given.max_length, -1, 1 << 30, .aliases = "max_seq_length",
+          .shown = "the model's own limit", .help = "most tokens of a row, special ones included; 0 is no limit"),
+    CHOICE("truncation", given.truncation, "HOW", truncations, .help = "which text of a pair is cut"),
+    CHOICE("truncation-side", given.side, "SIDE", sides, .help = "where it is cut"),
+    FLAG("no-special", o.encode.no_special, .help = "without the special tokens of the template"),
+    FLAG("offsets", o.offsets, .help = "add each token's span of bytes"),
+    FLAG("word-ids", o.word_ids, .help = "add the number of each token's word"),
+    FLAG("keep-text", o.keep_text, .help = "add the source texts"),
+    FLAG("documents", o.documents, .help = "add document numbers: blank lines of plain text part documents"),
+    FLAG("ids", given.ids, .help = "write a line of ids a row instead"),
+    FLAG("pieces", given.pieces, .help = "write a line of tokens a row instead"),
+    FLAG("json", given.json, .help = "write a JSON object a row instead"),
+    FLAG("stats", given.stats,
+         .help = "write figures instead: tokens per row and per word, share of unknown words"),
+    GROUP("A tokenizer out of text"),
+    CHOICE("train", given.train, "MODEL", trainers, .shown = "",
+           .help = "learn a tokenizer from the text and write it to the directory -o"),
+    COUNT("vocab-size", t.vocab_size, 1, 1 << 24, .help = "tokens of the vocabulary, special ones included"),
+    COUNT("min-frequency", t.min_frequency, 0, INFINITY, .help = "how often a pair must occur to become a token"),
+    COUNT("limit-alphabet", t.limit_alphabet, 0, 0x110000,
+          .help = "most characters of the alphabet, the rarest are left out; 0 keeps all"),
+    {.name = "special", .type = LM_OPT_STRINGS, .target = &t.special, .value = "TOKEN",
+     .aliases = "special_tokens",
+     .help = "a special token beside [PAD], [UNK], [CLS], [SEP] and [MASK]; may be given again"},
+    FLAG("lowercase", t.lower_case, .aliases = "do_lower_case", .help = "the tokenizer makes text lower case"),
+    CHOICE("strip-accents", t.strip_accents, "WHETHER", accents,
+           .help = "it takes accents off; auto does where it makes lower case"),
+    FLAG("chinese-chars", t.cjk, .aliases = "tokenize_chinese_chars",
+         .help = "it takes each Chinese character for a word"),
+    {0},
+};
+
+static const lm_program program = {
+    .name = "tok",
+    .purpose = "turn text into tokens, and back",
+    .operands = "[FILE...]",
+    .summary = "Reads text (JSON Lines, JSON, csv, tsv, plain lines or a text stream; compressed or in an archive) "
+               "and writes a stream of tokens for pretrain, finetune and score. With --train it learns a "
+               "tokenizer from the text.",
+    .options = table,
+    .examples = (const char *const[]){"News with labels, for a model to train on",
+                                      "tok -m bert/ news.csv | finetune -m bert/ -o newsbert/",
+                                      "See how words are cut",
+                                      "echo 'unaffable embeddings' | tok -m bert/ --pieces",
+                                      "Learn a vocabulary",
+                                      "tok --train wordpiece --vocab-size 8k -o tokenizer/ corpus.txt",
+                                      "Back to text",
+                                      "tok -m bert/ news.csv | tok -d",
+                                      NULL},
+};
+
+static void run(const lm_common *common, lm_status *st)
+{
+    lm_records_options *r = &o.records;
+    r->format = (lm_text_format)given.format;
+    r->label_type = (lm_label_type)given.label_type;
+    r->header = (lm_header)given.header;
+    r->offset = (uint64_t)given.offset;
+    o.form = given.ids      ? LM_FORM_IDS
+             : given.pieces ? LM_FORM_PIECES
+             : given.json   ? LM_FORM_JSON
+             : given.stats  ? LM_FORM_STATS
+                            : LM_FORM_LMS;
+    o.json = given.json;
+    o.tokenizer = given.tokenizer ? given.tokenizer : common->model;
+    o.command = common->command_line;
+    o.output = t.output = common->output;
+    o.operands = t.operands = &common->operands;
+    o.encode.max_length = (int)given.max_length;
+    o.encode.truncation = (lm_truncation)given.truncation;
+    o.encode.left = given.side == 1;
+    r->no_fields = o.no_fields = !given.fields || o.form != LM_FORM_LMS || given.train >= 0;
+    t.records = *r;
+    if (given.max_length > 0)
+        t.max_length = given.max_length;
+
+    if (given.ids + given.pieces + given.json + given.stats > 1)
+        lm_fail(st, LM_USAGE, "--ids, --pieces, --json and --stats are different outputs: give one of them");
+    else if (given.decode && given.train >= 0)
+        lm_fail(st, LM_USAGE, "-d and --train are different jobs: give one of them");
+    else if (given.train >= 0 && !common->output)
+        lm_fail(st, LM_USAGE, "where does the new tokenizer go? Give -o DIR");
+    else if (given.train >= 0)
+        lm_train_wordpiece(&t, st);
+    else if (given.decode)
+        lm_detokenize(&o, st);
+    else if (!o.tokenizer)
+        lm_fail(st, LM_USAGE, "which tokenizer? Give -m DIR");
+    else
+        lm_tokenize(&o, st);
+}
 
 int main(int argc, char **argv)
 {
     lm_common common = LM_COMMON_INIT;
-    lm_tokenize_options o = {.encode.max_length = -1};
-    lm_records_options *r = &o.records;
-    int format = 0, label_type = 0, header = 0, truncation = 0, side = 0;
-    int64_t max_length = -1, offset = 0;
-    bool decode = false, special = true, ids = false, pieces = false, json = false, stats = false, fields = true;
-    const char *tokenizer = NULL;
-
-    const lm_option table[] = {
-        {.name = "tokenizer", .type = LM_OPT_DIR, .target = &tokenizer, .value = "DIR", .aliases = "tokenizer_name",
-         .help = "the tokenizer, where it is not the model's: a directory, a tokenizer.json or a vocab.txt"},
-        {.name = "decode", .letter = 'd', .type = LM_OPT_FLAG, .target = &decode,
-         .help = "tokens (or lines of ids) back to lines of text"},
-        {.name = "Text in", .type = LM_OPT_GROUP},
-        {.name = "input-format", .type = LM_OPT_CHOICE, .target = &format, .value = "FORMAT", .choices = lm_format_names,
-         .help = "of the input; auto goes by its name, then by its first bytes"},
-        {.name = "text", .type = LM_OPT_STRING, .target = &r->text, .value = "FIELD[,FIELD...]",
-         .aliases = "text_column text_column_name", .shown = "text, or what is obviously it",
-         .help = "the field of the text: a name, a JSON path or a number from 1; several are joined by a space"},
-        {.name = "pair", .type = LM_OPT_STRING, .target = &r->pair, .value = "FIELD", .shown = "pair, if there is one",
-         .help = "the field of the second text"},
-        {.name = "label", .type = LM_OPT_STRING, .target = &r->label, .value = "FIELD", .aliases = "label_column_name",
-         .shown = "label, if there is one", .help = "the field of the label"},
-        {.name = "label-type", .type = LM_OPT_CHOICE, .target = &label_type, .value = "TYPE",
-         .choices = lm_label_type_names,
-         .help = "word: labels go on as they stand; id: as class numbers from 0; float: as numbers to be met"},
-        {.name = "id", .type = LM_OPT_STRING, .target = &r->id, .value = "FIELD", .shown = "id, if there is one",
-         .help = "the field that names the record"},
-        {.name = "fields", .type = LM_OPT_FLAG, .target = &fields, .help = "pass on the other fields of the input"},
-        {.name = "header", .type = LM_OPT_CHOICE, .target = &header, .value = "WHETHER", .choices = lm_header_names,
-         .help = "does the first row of a csv or tsv name the columns"},
-        {.name = "encoding", .type = LM_OPT_STRING, .target = &r->encoding, .value = "NAME", .shown = "utf-8",
-         .help = "of the input: cp949, euc-kr, utf-16, latin1 and what else iconv knows"},
-        {.name = "strict", .type = LM_OPT_FLAG, .target = &r->strict,
-         .help = "refuse invalid UTF-8 instead of replacing it by U+FFFD"},
-        {.name = "rejects", .type = LM_OPT_FILE, .target = &r->rejects, .value = "FILE",
-         .help = "put records that cannot be used there, with the reason, and go on"},
-        {.name = "require-end", .type = LM_OPT_FLAG, .target = &r->require_end,
-         .help = "refuse plain text, whose end cannot be told from a writer's death"},
-        {.name = "offset", .type = LM_OPT_COUNT, .target = &offset, .value = "N", .min = 0, .max = INFINITY,
-         .help = "number of the first record, where the input is a part of a whole"},
-        {.name = "Tokens out", .type = LM_OPT_GROUP},
-        {.name = "max-length", .type = LM_OPT_COUNT, .target = &max_length, .value = "N", .min = -1, .max = 1 << 30,
-         .aliases = "max_seq_length", .shown = "the model's own limit",
-         .help = "most tokens of a row, special ones included; 0 is no limit"},
-        {.name = "truncation", .type = LM_OPT_CHOICE, .target = &truncation, .value = "HOW", .choices = truncations,
-         .help = "which text of a pair is cut"},
-        {.name = "truncation-side", .type = LM_OPT_CHOICE, .target = &side, .value = "SIDE", .choices = sides,
-         .help = "where it is cut"},
-        {.name = "special", .type = LM_OPT_FLAG, .target = &special, .aliases = "add_special_tokens",
-         .help = "add the template's special tokens; with -d, show special tokens"},
-        {.name = "offsets", .type = LM_OPT_FLAG, .target = &o.offsets, .help = "add each token's span of bytes"},
-        {.name = "word-ids", .type = LM_OPT_FLAG, .target = &o.word_ids, .help = "add the number of each token's word"},
-        {.name = "keep-text", .type = LM_OPT_FLAG, .target = &o.keep_text, .help = "add the source texts"},
-        {.name = "documents", .type = LM_OPT_FLAG, .target = &o.documents,
-         .help = "add document numbers: blank lines of plain text part documents"},
-        {.name = "ids", .type = LM_OPT_FLAG, .target = &ids, .help = "write a line of ids a row instead"},
-        {.name = "pieces", .type = LM_OPT_FLAG, .target = &pieces, .help = "write a line of tokens a row instead"},
-        {.name = "json", .type = LM_OPT_FLAG, .target = &json, .help = "write a JSON object a row instead"},
-        {.name = "stats", .type = LM_OPT_FLAG, .target = &stats,
-         .help = "write figures instead: tokens per row and per word, share of unknown words"},
-        {.name = "force", .type = LM_OPT_FLAG, .target = &o.force,
-         .help = "with -d, take a tokenizer that is not the stream's"},
-        {0},
-    };
-    const lm_program program = {
-        .name = "tok", .purpose = "turn text into tokens, and back", .operands = "[FILE...]",
-        .summary = "Reads text (JSON Lines, JSON, csv, tsv, plain lines or a text stream; compressed or in an archive) and "
-                   "writes a stream of tokens for pretrain, finetune and score.",
-        .options = table,
-        .examples = (const char *const[]){
-            "News with labels, for a model to train on",
-            "tok -m bert/ news.csv | finetune -m bert/ -o newsbert/",
-            "See how words are cut",
-            "echo 'unaffable embeddings' | tok -m bert/ --pieces",
-            "Back to text",
-            "tok -m bert/ news.csv | tok -d",
-            NULL}};
-    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS, &common, argc, argv);
-
     lm_status st = LM_STATUS_INIT;
-    r->format = (lm_text_format)format;
-    r->label_type = (lm_label_type)label_type;
-    r->header = (lm_header)header;
-    r->offset = (uint64_t)offset;
-    r->no_fields = o.no_fields = !fields || ids || pieces || json || stats;
-    o.tokenizer = tokenizer ? tokenizer : common.model;
-    o.output = common.output;
-    o.command = common.command_line;
-    o.operands = &common.operands;
-    o.encode.max_length = (int)max_length;
-    o.encode.truncation = (lm_truncation)truncation;
-    o.encode.left = side == 1;
-    o.encode.no_special = !special;
-    o.form = ids ? LM_FORM_IDS : pieces ? LM_FORM_PIECES : json ? LM_FORM_JSON : stats ? LM_FORM_STATS : LM_FORM_LMS;
-    o.json = json;
-    if (ids + pieces + json + stats > 1)
-        lm_fail(&st, LM_USAGE, "--ids, --pieces, --json and --stats are different outputs: give one of them");
-    else if (decode)
-        lm_detokenize(&o, &st);
-    else if (!o.tokenizer)
-        lm_fail(&st, LM_USAGE, "which tokenizer? Give -m DIR");
-    else
-        lm_tokenize(&o, &st);
+    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS, &common, argc, argv);
+    run(&common, &st);
     return lm_tool_end(&st);
 }

@@ -99,7 +99,8 @@ bool lm_added_tokens_read(lm_added_tokens *a, json_t *list, const lm_vocabulary 
                            (int)content.len, content.data, (long long)json_integer_value(id), known);
         lm_str other = lm_vocabulary_get(model, (int)json_integer_value(id));
         if (known < 0 && json_integer_value(id) < model->size && other.data)
-            return lm_fail(st, LM_FAILED, "added token \"%.*s\" has the id %lld, which is \"%.*s\" in the vocabulary",
+            return lm_fail(st, LM_FAILED,
+                           "added token \"%.*s\" has the id %lld, which is \"%.*s\" in the vocabulary",
                            (int)content.len, content.data, (long long)json_integer_value(id), (int)other.len,
                            other.data);
         if (!lm_vocabulary_add(&a->vocabulary, content, json_integer_value(id), st))
@@ -188,7 +189,8 @@ static size_t spaces_before(lm_str s, size_t at)
         while (i > 0 && at - i < 4 && ((unsigned char)s.data[i] & 0xC0) == 0x80)
             i--;
         uint32_t code;
-        if (lm_utf8_decode(s.data + i, at - i, &code) != at - i || !(lm_unicode_properties(code) & LM_CP_SPACE))
+        if (lm_utf8_decode(s.data + i, at - i, &code) != at - i ||
+            !(lm_unicode_properties(code) & LM_CP_SPACE))
             break;
         at = i;
     }
@@ -300,7 +302,8 @@ void lm_added_tokens_split(const lm_added_tokens *a, lm_pieces *p)
     while (a->normalized.only != -2 && next_normalized(&a->normalized, c, start, &begin, &end, &index)) {
         const lm_added_token *token = &a->items[index];
         start = end;
-        if (token->single_word && ((begin > 0 && char_is(c, begin - 1, LM_CP_WORD)) || char_is(c, end, LM_CP_WORD)))
+        if (token->single_word &&
+            ((begin > 0 && char_is(c, begin - 1, LM_CP_WORD)) || char_is(c, end, LM_CP_WORD)))
             continue;
         if (token->left_strip)
             while (begin > done && char_is(c, begin - 1, LM_CP_SPACE))

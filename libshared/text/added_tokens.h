@@ -1,4 +1,5 @@
-/* Tokens that are cut out of the text before everything else: special ones, and those that were added later. */
+/* Tokens that are cut out of the text before everything else: special ones, and those that were added later.
+ */
 #ifndef LM_TEXT_ADDED_TOKENS_H
 #define LM_TEXT_ADDED_TOKENS_H
 
@@ -15,14 +16,14 @@ typedef struct lm_trie {
     size_t edge_count, slot_count; /* slot_count: a power of two, or 0 */
     int32_t *accepts;              /* by node: index of the token that ends there, or -1 */
     size_t node_count, node_cap;
-    bool starts[256];              /* by the first symbol's low byte */
-    int only;                      /* the one byte all tokens begin with; -1 = several, -2 = no token */
+    bool starts[256]; /* by the first symbol's low byte */
+    int only;         /* the one byte all tokens begin with; -1 = several, -2 = no token */
 } lm_trie;
 
 typedef struct lm_added_tokens {
     lm_added_token *items;
     size_t count, cap;
-    lm_vocabulary vocabulary;      /* of these alone */
+    lm_vocabulary vocabulary; /* of these alone */
     lm_trie raw, normalized;
 } lm_added_tokens;
 
@@ -40,7 +41,8 @@ typedef struct lm_match {
 
 /* The next token at or behind `start` in text (bytes); `done` is where the last one's span ended. */
 bool lm_added_tokens_find(const lm_added_tokens *a, lm_str text, size_t start, size_t done, lm_match *m);
-/* Splits the characters of p into words: added tokens that are matched in normalised text, and what is between. */
+/* Splits the characters of p into words: added tokens that are matched in normalised text, and what is
+ * between. */
 void lm_added_tokens_split(const lm_added_tokens *a, lm_pieces *p);
 
 #endif

@@ -1,7 +1,8 @@
-/* The path of most text: BertNormalizer, BertPreTokenizer and WordPiece in one pass over the bytes. ASCII is classified
- * by a table; a word with other characters is looked at, and taken as it stands if nothing would change it. Only words
- * that normalisation changes go through the components one by one, alone: white space and punctuation are starters,
- * so that no character beyond them has a say. The ids and spans are those of the components, which a test compares. */
+/* The path of most text: BertNormalizer, BertPreTokenizer and WordPiece in one pass over the bytes. ASCII is
+ * classified by a table; a word with other characters is looked at, and taken as it stands if nothing would
+ * change it. Only words that normalisation changes go through the components one by one, alone: white space
+ * and punctuation are starters, so that no character beyond them has a say. The ids and spans are those of
+ * the components, which a test compares. */
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/tokenizer_internal.h"
@@ -30,9 +31,9 @@ void lm_bert_prepare(lm_tokenizer *t)
         unsigned p = c < 128 ? lm_unicode_properties((uint32_t)c) : 0;
         bool removed = n->clean_text && p & LM_CP_CONTROL;
         b->kind[c] = c >= 128 || removed || c == 0 ? LM_BYTE_ODD
-                     : p & LM_CP_SPACE   ? LM_BYTE_SPACE
-                     : ascii_punct(c)    ? LM_BYTE_PUNCT
-                                         : LM_BYTE_WORD;
+                     : p & LM_CP_SPACE             ? LM_BYTE_SPACE
+                     : ascii_punct(c)              ? LM_BYTE_PUNCT
+                                                   : LM_BYTE_WORD;
         b->lower[c] = (char)(n->lower_case && c >= 'A' && c <= 'Z' ? c + 32 : c);
         if (b->kind[c] == LM_BYTE_PUNCT) {
             char byte = (char)c;
@@ -121,8 +122,8 @@ static void run(lm_encoder *e, lm_str text, size_t from, size_t to, unsigned see
         plain_word(e, text, from, to, chars, out);
 }
 
-/* A run that begins at `from` and has something else than ASCII in it; `ascii`: as many bytes at its start are. Ends
- * before the next ASCII space or punctuation, or behind the first other one. Returns where. */
+/* A run that begins at `from` and has something else than ASCII in it; `ascii`: as many bytes at its start
+ * are. Ends before the next ASCII space or punctuation, or behind the first other one. Returns where. */
 static size_t odd_run(lm_encoder *e, lm_str text, size_t from, size_t ascii, size_t to, lm_side *out)
 {
     const lm_bert_path *b = &e->t->bert;
@@ -172,7 +173,7 @@ void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side 
             continue;
         }
         if (kind == LM_BYTE_PUNCT) {
-            lm_side_push(out, b->punct_id[byte], out->words++, p, p + 1);
+            lm_side_push(out, e->punct_id[byte], out->words++, p, p + 1);
             p++;
             continue;
         }

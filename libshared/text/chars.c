@@ -147,7 +147,9 @@ static size_t decompose(lm_pieces *p, bool compatibility)
         int count = 0;
         if (i < p->chars.n) {
             parts[0] = p->chars.at[i].code;
-            count = lm_unicode_is(table, parts[0]) & touched ? lm_unicode_decompose(parts[0], compatibility, parts) : 1;
+            count = lm_unicode_is(table, parts[0]) & touched
+                        ? lm_unicode_decompose(parts[0], compatibility, parts)
+                        : 1;
         }
         while (n + LM_DECOMPOSITION_MAX > p->order_cap) {
             p->order_cap = p->order_cap ? 2 * p->order_cap : 256;
@@ -160,7 +162,7 @@ static size_t decompose(lm_pieces *p, bool compatibility)
                     (n - marks < 64 ? sort_marks : sort_many_marks)(p->order + marks, n - marks);
                 marks = n + 1;
             }
-            p->order[n++] = (sort_entry){parts[k], (uint8_t)class, k > 0};
+            p->order[n++] = (sort_entry){parts[k], (uint8_t) class, k > 0};
         }
     }
     if (n > marks + 1)
@@ -168,8 +170,9 @@ static size_t decompose(lm_pieces *p, bool compatibility)
     return n;
 }
 
-/* The reference gives a character that replaces one the next source character in turn, and one that is added the
- * source of the one before: after reordering that need not be where it came from, but spans must be equal. */
+/* The reference gives a character that replaces one the next source character in turn, and one that is added
+ * the source of the one before: after reordering that need not be where it came from, but spans must be
+ * equal. */
 void lm_pieces_decompose(lm_pieces *p, bool compatibility)
 {
     size_t n = decompose(p, compatibility), source = 0;
@@ -211,7 +214,7 @@ void lm_pieces_compose(lm_pieces *p, bool compatibility)
     while (i < n) {
         uint32_t starter = p->order[i].code;
         long change = p->order[i].extra;
-        int last = -1; /* class of the last mark that stayed */
+        int last = -1;                /* class of the last mark that stayed */
         size_t kept = ++i, first = i; /* marks that stay are moved to order[first..kept) */
         for (; i < n; i++) {
             sort_entry e = p->order[i];

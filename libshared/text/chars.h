@@ -1,5 +1,6 @@
-/* Text on its way through the pipeline: code points, each with the span of source bytes that it stands for, and the
- * words into which they are split. Growing keeps the memory, so that after the longest line nothing is allocated. */
+/* Text on its way through the pipeline: code points, each with the span of source bytes that it stands for,
+ * and the words into which they are split. Growing keeps the memory, so that after the longest line nothing
+ * is allocated. */
 #ifndef LM_TEXT_CHARS_H
 #define LM_TEXT_CHARS_H
 
@@ -51,15 +52,16 @@ static inline void lm_pieces_swap(lm_pieces *p) /* what stands in `spare` is the
     p->chars = p->spare;
     p->spare = c;
 }
-void lm_pieces_push_word(lm_pieces *p, int32_t from, int32_t to, int32_t id); /* to the spare words; not if empty */
-void lm_pieces_swap_words(lm_pieces *p);                                      /* and empties the spare ones */
+void lm_pieces_push_word(lm_pieces *p, int32_t from, int32_t to,
+                         int32_t id);    /* to the spare words; not if empty */
+void lm_pieces_swap_words(lm_pieces *p); /* and empties the spare ones */
 /* The characters [from, to) as UTF-8, appended. */
 void lm_chars_utf8(const lm_chars *c, size_t from, size_t to, lm_buf *out);
 
 /* Transformations, with alignments as the reference's. */
-void lm_pieces_decompose(lm_pieces *p, bool compatibility);              /* NFD, NFKD */
-void lm_pieces_compose(lm_pieces *p, bool compatibility);                /* NFC, NFKC */
+void lm_pieces_decompose(lm_pieces *p, bool compatibility); /* NFD, NFKD */
+void lm_pieces_compose(lm_pieces *p, bool compatibility);   /* NFC, NFKC */
 void lm_pieces_lower_case(lm_pieces *p);
-void lm_pieces_remove(lm_pieces *p, unsigned properties);                /* characters with any of them */
+void lm_pieces_remove(lm_pieces *p, unsigned properties); /* characters with any of them */
 
 #endif

@@ -1,6 +1,6 @@
 /* The components of a tokenizer, as tokenizer.json names them. Each kind is a table of types in one file
- * (normalizers.c, pre_tokenizers.c, models.c, post_processors.c, decoders.c); a type that is in no table is refused
- * with `needs: ...`. Reading one fills its options and fails into a status; using one cannot fail. */
+ * (normalizers.c, pre_tokenizers.c, models.c, post_processors.c, decoders.c); a type that is in no table is
+ * refused with `needs: ...`. Reading one fills its options and fails into a status; using one cannot fail. */
 #ifndef LM_TEXT_COMPONENTS_H
 #define LM_TEXT_COMPONENTS_H
 
@@ -30,13 +30,18 @@ void lm_normalizer_describe(const lm_normalizer *n, lm_buf *out);
 bool lm_normalizer_is_bert(const lm_normalizer *n);
 
 /* ---- pre-tokenizers: words to smaller words */
-typedef enum lm_split { LM_SPLIT_REMOVED, LM_SPLIT_ISOLATED, LM_SPLIT_PREVIOUS, LM_SPLIT_NEXT,
-                        LM_SPLIT_CONTIGUOUS } lm_split;
+typedef enum lm_split {
+    LM_SPLIT_REMOVED,
+    LM_SPLIT_ISOLATED,
+    LM_SPLIT_PREVIOUS,
+    LM_SPLIT_NEXT,
+    LM_SPLIT_CONTIGUOUS
+} lm_split;
 
 typedef struct lm_pre_tokenizer {
     const struct lm_pre_tokenizer_type *type;
-    lm_split behavior;        /* Punctuation */
-    uint32_t delimiter;       /* CharDelimiterSplit */
+    lm_split behavior;  /* Punctuation */
+    uint32_t delimiter; /* CharDelimiterSplit */
     struct lm_pre_tokenizer *parts;
     size_t part_count;
 } lm_pre_tokenizer;
@@ -116,11 +121,13 @@ void lm_decoder_free(lm_decoder *d);
 void lm_decoder_run(const lm_decoder *d, lm_str token, bool first, lm_buf *out);
 
 /* ---- reading */
-/* Members of a spec, with messages that name `what`. A missing member gives `otherwise`; another type fails. */
+/* Members of a spec, with messages that name `what`. A missing member gives `otherwise`; another type fails.
+ */
 bool lm_spec_bool(json_t *spec, const char *name, bool otherwise, const char *what, lm_status *st);
 lm_str lm_spec_string(json_t *spec, const char *name, lm_str otherwise, const char *what, lm_status *st);
-/* The index of spec's "type" in a table of `count` entries of `stride` bytes that begin with the name; -1 and a
- * failed status if it is in none. */
-int lm_spec_type(json_t *spec, const void *table, size_t count, size_t stride, const char *kind, lm_status *st);
+/* The index of spec's "type" in a table of `count` entries of `stride` bytes that begin with the name; -1 and
+ * a failed status if it is in none. */
+int lm_spec_type(json_t *spec, const void *table, size_t count, size_t stride, const char *kind,
+                 lm_status *st);
 
 #endif

@@ -32,12 +32,13 @@ static void replace(lm_buf *b, size_t from, const char *what, const char *with)
     b->len = out;
 }
 
-/* What BERT's decoding undoes: the space before punctuation and English clitics. Token by token, as the reference. */
+/* What BERT's decoding undoes: the space before punctuation and English clitics. Token by token, as the
+ * reference. */
 static void cleanup(lm_buf *b, size_t from)
 {
-    static const char *const pairs[][2] = {{" .", "."},     {" ?", "?"},     {" !", "!"},   {" ,", ","},
-                                           {" ' ", "'"},    {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"},
-                                           {" 's", "'s"},   {" 've", "'ve"}, {" 're", "'re"}};
+    static const char *const pairs[][2] = {
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         replace(b, from, pairs[i][0], pairs[i][1]);
 }

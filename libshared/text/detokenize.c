@@ -20,7 +20,8 @@ typedef struct run {
 
 static bool write_text(run *r, lm_status *st)
 {
-    bool ok = lm_write_all(lm_output_file_fd(r->out), r->text.data, r->text.len, lm_output_file_name(r->out), st);
+    bool ok =
+        lm_write_all(lm_output_file_fd(r->out), r->text.data, r->text.len, lm_output_file_name(r->out), st);
     r->text.len = 0;
     return ok;
 }
@@ -57,7 +58,8 @@ static bool open_tokenizer(run *r, json_t *preamble, lm_status *st)
     if (!r->t)
         r->t = lm_tokenizer_open(path, st);
     if (r->t && info.has_xxh3 && info.xxh3 != lm_tokenizer_digest(r->t) && !r->o->force)
-        return lm_fail(st, LM_FAILED, "%s: the tokens were made with another vocabulary: give that one, or --force", path);
+        return lm_fail(st, LM_FAILED,
+                       "%s: the tokens were made with another vocabulary: give that one, or --force", path);
     return lm_ok(st);
 }
 
@@ -124,7 +126,8 @@ static bool decode_lines(run *r, lm_input *in, lm_status *st)
         return false;
     lm_str line;
     bool end = false;
-    for (uint64_t number = 1; lm_signal_check(st) && lm_input_line(in, LINE_LIMIT, &line, &end, NULL, st) && !end; number++) {
+    for (uint64_t number = 1;
+         lm_signal_check(st) && lm_input_line(in, LINE_LIMIT, &line, &end, NULL, st) && !end; number++) {
         size_t n;
         if (!read_ids(r, line, &n, st) || !put(r, r->ids, n, st)) {
             if (st->code == LM_FAILED) {

@@ -9,6 +9,17 @@ lm_encoder *lm_encoder_new(const lm_tokenizer *t)
     lm_encoder *e = lm_calloc(1, sizeof *e);
     e->t = t;
     e->cache = lm_calloc(LM_CACHE_WORDS, sizeof *e->cache);
+    memcpy(e->punct_id, t->bert.punct_id, sizeof e->punct_id);
+    return e;
+}
+
+lm_encoder *lm_encoder_counting(const lm_tokenizer *t, lm_word_counts *counts)
+{
+    lm_encoder *e = lm_encoder_new(t);
+    e->counts = counts;
+    for (int c = 0; t->bert.usable && c < 128; c++)
+        if (t->bert.kind[c] == LM_BYTE_PUNCT)
+            e->punct_id[c] = lm_word_counts_number(counts, (lm_str){&(char){(char)c}, 1});
     return e;
 }
 
@@ -52,7 +63,10 @@ void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
             return;
         }
     }
-    lm_token_model_encode(&e->t->model, word, chars, &e->tokens);
+    if (e->counts)
+        lm_token_push(&e->tokens, lm_word_counts_number(e->counts, word), (int32_t)word.len);
+    else
+        lm_token_model_encode(&e->t->model, word, chars, &e->tokens);
     if (!c || e->tokens.n > LM_CACHE_TOKENS)
         return;
     memcpy(c->key, key, sizeof key);
@@ -118,6 +132,12 @@ static void encode_text(lm_encoder *e, lm_str text, lm_side *out, size_t limit)
         segment(e, text, done, text.len, out);
 }
 
+lm_side *lm_encode_words(lm_encoder *e, lm_str text)
+{
+    encode_text(e, text, &e->sides[0], SIZE_MAX);
+    return &e->sides[0];
+}
+
 /* ---------------------------------------------------------------- truncation and template */
 
 /* How many tokens of each text stay so that at most `budget` do; `b` < 0: there is no second text. */
@@ -149,10 +169,12 @@ static bool truncate_sides(size_t budget, lm_truncation how, bool pair, size_t *
         return true;
     }
     if (how == LM_ONLY_SECOND && !pair)
-        return lm_fail(st, LM_FAILED, "truncation only_second: there is no second text to cut: choose another");
+        return lm_fail(st, LM_FAILED,
+                       "truncation only_second: there is no second text to cut: choose another");
     size_t *cut = how == LM_ONLY_FIRST ? a : b, remove = total - budget;
     if (*cut <= remove)
-        return lm_fail(st, LM_FAILED, "truncation %s: the other text alone fills the length: choose longest_first",
+        return lm_fail(st, LM_FAILED,
+                       "truncation %s: the other text alone fills the length: choose longest_first",
                        how == LM_ONLY_FIRST ? "only_first" : "only_second");
     *cut -= remove;
     return true;
@@ -214,8 +236,8 @@ bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options 
     out->len = 0;
     out->truncated = false;
     if (cut && options->max_length < added)
-        return lm_fail(st, LM_USAGE, "max-length %d: the template alone has %d special tokens", options->max_length,
-                       added);
+        return lm_fail(st, LM_USAGE, "max-length %d: the template alone has %d special tokens",
+                       options->max_length, added);
     if (text.len > INT32_MAX || pair.len > INT32_MAX)
         return lm_fail(st, LM_FAILED, "a text of more than 2 GiB: split it");
 
@@ -250,13 +272,15 @@ bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options 
 
 /* ---------------------------------------------------------------- decoding */
 
-bool lm_decode(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, lm_buf *out, lm_status *st)
+bool lm_decode(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, lm_buf *out,
+               lm_status *st)
 {
     bool first = true;
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= lm_tokenizer_size(t))
-            return lm_fail(st, LM_FAILED, "id %d is not in the tokenizer's 0 to %d: is it another tokenizer's?",
-                           (int)ids[i], lm_tokenizer_size(t) - 1);
+            return lm_fail(st, LM_FAILED,
+                           "id %d is not in the tokenizer's 0 to %d: is it another tokenizer's?", (int)ids[i],
+                           lm_tokenizer_size(t) - 1);
         lm_str token = lm_tokenizer_token(t, ids[i]);
         if (!token.data || (skip_special && lm_tokenizer_is_special(t, ids[i])))
             continue;

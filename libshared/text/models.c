@@ -30,7 +30,8 @@ static bool read_wordpiece(lm_token_model *m, json_t *spec, lm_status *st)
     lm_buf_append(&m->prefix, prefix.data, prefix.len);
     m->unk_id = lm_vocabulary_find(&m->vocabulary, unk);
     if (lm_ok(st) && m->unk_id < 0)
-        return lm_fail(st, LM_FAILED, "the vocabulary lacks the unknown token \"%.*s\"", (int)unk.len, unk.data);
+        return lm_fail(st, LM_FAILED, "the vocabulary lacks the unknown token \"%.*s\"", (int)unk.len,
+                       unk.data);
     json_t *max = json_object_get(spec, "max_input_chars_per_word");
     if (max && (!json_is_integer(max) || json_integer_value(max) < 0))
         return lm_fail(st, LM_FAILED, "WordPiece: \"max_input_chars_per_word\" is no count");
@@ -39,8 +40,8 @@ static bool read_wordpiece(lm_token_model *m, json_t *spec, lm_status *st)
 }
 
 /* The longest token that begins word[start..], behind `head`; its end, or `start` where there is none. */
-static size_t longest(const lm_token_model *m, lm_str word, size_t start, lm_str head, uint64_t hash, uint64_t *hashes,
-                      int *id)
+static size_t longest(const lm_token_model *m, lm_str word, size_t start, lm_str head, uint64_t hash,
+                      uint64_t *hashes, int *id)
 {
     size_t end = start + m->vocabulary.longest;
     if (end > word.len)
@@ -95,8 +96,8 @@ static void encode_wordpiece(const lm_token_model *m, lm_str word, size_t chars,
 
 static void describe_wordpiece(const lm_token_model *m, lm_buf *out)
 {
-    lm_buf_printf(out, "(prefix=%.*s,unk=%d,max=%zu)", (int)m->prefix.len, m->prefix.data ? m->prefix.data : "",
-                  m->unk_id, m->max_chars);
+    lm_buf_printf(out, "(prefix=%.*s,unk=%d,max=%zu)", (int)m->prefix.len,
+                  m->prefix.data ? m->prefix.data : "", m->unk_id, m->max_chars);
 }
 
 /* ---------------------------------------------------------------- the table */
@@ -113,7 +114,8 @@ static bool read_vocabulary(lm_vocabulary *v, json_t *spec, lm_status *st)
     const char *token;
     size_t len;
     json_t *id;
-    json_object_keylen_foreach(vocab, token, len, id) {
+    json_object_keylen_foreach(vocab, token, len, id)
+    {
         if (!json_is_integer(id))
             return lm_fail(st, LM_FAILED, "the id of token \"%.*s\" is no integer", (int)len, token);
         if (!lm_vocabulary_add(v, (lm_str){token, len}, json_integer_value(id), st))
@@ -122,8 +124,8 @@ static bool read_vocabulary(lm_vocabulary *v, json_t *spec, lm_status *st)
     if (v->count == 0)
         return lm_fail(st, LM_FAILED, "the vocabulary is empty");
     if (v->size / 64 > v->count)
-        return lm_fail(st, LM_FAILED, "%d tokens have ids up to %d: the vocabulary has too many holes", v->count,
-                       v->size - 1);
+        return lm_fail(st, LM_FAILED, "%d tokens have ids up to %d: the vocabulary has too many holes",
+                       v->count, v->size - 1);
     return true;
 }
 

@@ -11,7 +11,7 @@ struct lm_normalizer_type {
     const char *name;
     bool (*read)(lm_normalizer *n, json_t *spec, int depth, lm_status *st); /* or NULL: no options */
     void (*run)(const lm_normalizer *n, lm_pieces *p);
-    void (*describe)(const lm_normalizer *n, lm_buf *out);                  /* or NULL: its name says all */
+    void (*describe)(const lm_normalizer *n, lm_buf *out); /* or NULL: its name says all */
 };
 
 static bool read_one(lm_normalizer *n, json_t *spec, int depth, lm_status *st);
@@ -111,7 +111,8 @@ static void run_strip_accents(const lm_normalizer *n, lm_pieces *p)
     lm_pieces_remove(p, LM_CP_MARK);
 }
 
-/* The character map of NMT systems that SentencePiece calls nmt: some controls go, odd spaces become a space. */
+/* The character map of NMT systems that SentencePiece calls nmt: some controls go, odd spaces become a space.
+ */
 static void run_nmt(const lm_normalizer *n, lm_pieces *p)
 {
     (void)n;

@@ -51,12 +51,14 @@ static bool read_piece(lm_template *t, json_t *piece, json_t *tokens, int size, 
     const char *id = json_string_value(json_object_get(body, "id"));
     json_t *type = json_object_get(body, "type_id");
     if (!id || !json_is_integer(type) || json_integer_value(type) < 0 || json_integer_value(type) > UINT8_MAX)
-        return lm_fail(st, LM_FAILED, "TemplateProcessing: a piece is neither a special token nor a sequence with a "
-                                      "type_id up to 255");
+        return lm_fail(st, LM_FAILED,
+                       "TemplateProcessing: a piece is neither a special token nor a sequence with a "
+                       "type_id up to 255");
     uint8_t segment = (uint8_t)json_integer_value(type);
     if (!token) {
         if (strcmp(id, "A") != 0 && strcmp(id, "B") != 0)
-            return lm_fail(st, LM_FAILED, "TemplateProcessing: the sequence \"%.40s\" is neither A nor B", id);
+            return lm_fail(st, LM_FAILED, "TemplateProcessing: the sequence \"%.40s\" is neither A nor B",
+                           id);
         push(t, *id == 'A' ? LM_TEMPLATE_A : LM_TEMPLATE_B, segment);
         return true;
     }
@@ -87,8 +89,9 @@ static bool read_template(lm_post_processor *p, json_t *spec, int size, lm_statu
             if (t->pieces[i].id < 0)
                 seen[t->pieces[i].id == LM_TEMPLATE_B] = true;
         if (pair ? !seen[0] || !seen[1] : seen[1])
-            return lm_fail(st, LM_FAILED, pair ? "TemplateProcessing: \"pair\" does not use both texts"
-                                               : "TemplateProcessing: \"single\" uses a second text");
+            return lm_fail(st, LM_FAILED,
+                           pair ? "TemplateProcessing: \"pair\" does not use both texts"
+                                : "TemplateProcessing: \"single\" uses a second text");
     }
     return true;
 }
@@ -128,6 +131,10 @@ void lm_post_processor_describe(const lm_post_processor *p, lm_buf *out)
     for (int pair = 0; pair < 2; pair++) {
         const lm_template *t = pair ? &p->pair : &p->single;
         for (int i = 0; i < t->count; i++)
-            lm_buf_printf(out, "%s%d:%d", i ? "," : pair ? ";" : "", (int)t->pieces[i].id, (int)t->pieces[i].type);
+            lm_buf_printf(out, "%s%d:%d",
+                          i      ? ","
+                          : pair ? ";"
+                                 : "",
+                          (int)t->pieces[i].id, (int)t->pieces[i].type);
     }
 }

@@ -100,7 +100,8 @@ static void run_whitespace(const lm_pre_tokenizer *t, lm_pieces *p)
 
 static bool read_punctuation(lm_pre_tokenizer *t, json_t *spec, int depth, lm_status *st)
 {
-    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext",
+                                        "Contiguous"};
     (void)depth;
     lm_str name = lm_spec_string(spec, "behavior", lm_str_of("Isolated"), "Punctuation", st);
     for (int i = 0; i < 5; i++)

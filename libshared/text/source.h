@@ -11,7 +11,7 @@ typedef struct lm_text_source {
     size_t next;                /* operand to open next */
     lm_input *input;
     lm_records *records;
-    json_t *preamble;           /* of the first input where that is LMS text; else NULL */
+    json_t *preamble; /* of the first input where that is LMS text; else NULL */
     uint64_t count, rejected, replaced, bytes;
 } lm_text_source;
 
@@ -20,6 +20,7 @@ bool lm_text_source_open(lm_text_source *s, const lm_strings *operands, const lm
                          lm_status *st);
 void lm_text_source_close(lm_text_source *s);
 /* As lm_records_batch, over all inputs. */
-int lm_text_source_batch(lm_text_source *s, size_t records, size_t bytes, lm_text_batch *batch, lm_status *st);
+int lm_text_source_batch(lm_text_source *s, size_t records, size_t bytes, lm_text_batch *batch,
+                         lm_status *st);
 
 #endif

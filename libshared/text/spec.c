@@ -22,7 +22,8 @@ lm_str lm_spec_string(json_t *spec, const char *name, lm_str otherwise, const ch
     return (lm_str){json_string_value(v), json_string_length(v)};
 }
 
-int lm_spec_type(json_t *spec, const void *table, size_t count, size_t stride, const char *kind, lm_status *st)
+int lm_spec_type(json_t *spec, const void *table, size_t count, size_t stride, const char *kind,
+                 lm_status *st)
 {
     json_t *type = json_object_get(spec, "type");
     if (!json_is_string(type)) {
@@ -32,6 +33,7 @@ int lm_spec_type(json_t *spec, const void *table, size_t count, size_t stride, c
     for (size_t i = 0; i < count; i++)
         if (strcmp(*(const char *const *)((const char *)table + i * stride), json_string_value(type)) == 0)
             return (int)i;
-    lm_fail(st, LM_FAILED, "needs: %s \"%.100s\", which this version does not have", kind, json_string_value(type));
+    lm_fail(st, LM_FAILED, "needs: %s \"%.100s\", which this version does not have", kind,
+            json_string_value(type));
     return -1;
 }

@@ -15,9 +15,11 @@ liblmutils_la_SOURCES += \
 	libshared/text/tokenize.c libshared/text/tokenize.h libshared/text/tokenize_sinks.c \
 	libshared/text/tokenizer.c libshared/text/tokenizer.h \
 	libshared/text/tokenizer_files.c libshared/text/tokenizer_internal.h \
+	libshared/text/train.c libshared/text/train.h libshared/text/train_wordpiece.c \
 	libshared/text/unicode.c libshared/text/unicode.h \
 	libshared/text/unicode_data.c libshared/text/unicode_data.h \
-	libshared/text/vocabulary.c libshared/text/vocabulary.h
+	libshared/text/vocabulary.c libshared/text/vocabulary.h \
+	libshared/text/word_counts.c libshared/text/word_counts.h
 
 check_PROGRAMS += tests/unit/check_text
 tests_unit_check_text_SOURCES = tests/unit/check_text.c

@@ -19,17 +19,17 @@
 #include <omp.h>
 #endif
 
-/* A batch goes through three hands: it is read, encoded, written; while one is encoded by all threads, one of them
- * reads the next and writes the last. What comes out does not depend on it. */
+/* A batch goes through three hands: it is read, encoded, written; while one is encoded by all threads, one of
+ * them reads the next and writes the last. What comes out does not depend on it. */
 enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 20, ROWS_AT_ONCE = 16 };
 
 typedef struct batch {
     lm_text_batch text;
     lm_encoding *rows;
     size_t row_cap;
-    int rc;                /* of reading */
+    int rc; /* of reading */
     lm_status reading;
-    size_t failed;         /* the first row that could not be encoded */
+    size_t failed; /* the first row that could not be encoded */
     lm_status failure;
 } batch;
 
@@ -54,11 +54,13 @@ int lm_tokenize_limit(const lm_tokenizer *t, const char *path)
     char *name = stat(path, &s) == 0 && S_ISDIR(s.st_mode) ? lm_format("%s/config.json", path) : NULL;
     json_t *config = name ? json_load_file(name, 0, NULL) : NULL;
     json_t *positions = json_object_get(config, "max_position_embeddings");
-    if (json_is_integer(positions) && json_integer_value(positions) > 0 && json_integer_value(positions) <= INT_MAX) {
+    if (json_is_integer(positions) && json_integer_value(positions) > 0 &&
+        json_integer_value(positions) <= INT_MAX) {
         int n = (int)json_integer_value(positions);
         const char *type = json_string_value(json_object_get(config, "model_type"));
         json_t *pad = json_object_get(config, "pad_token_id");
-        if (type && strstr(type, "roberta") && json_is_integer(pad)) /* its first position is pad_token_id + 1 */
+        if (type && strstr(type, "roberta") &&
+            json_is_integer(pad)) /* its first position is pad_token_id + 1 */
             n -= (int)json_integer_value(pad) + 1;
         if (n > 0 && (!limit || n < limit))
             limit = n;
@@ -103,7 +105,8 @@ static bool write_batch(run *r, batch *b, lm_status *st)
     for (size_t i = 0; i < b->text.count && lm_ok(st); i++) {
         const lm_text_record *record = &b->text.items[i];
         if (i == b->failed)
-            return lm_fail(st, b->failure.code, "%s:%" PRIu64 ": %s", record->file, record->line, b->failure.message);
+            return lm_fail(st, b->failure.code, "%s:%" PRIu64 ": %s", record->file, record->line,
+                           b->failure.message);
         lm_token_sink_put(r->sink, record, &b->rows[i], st);
         r->written += !record->flush;
     }
@@ -189,8 +192,8 @@ static void say_what_happened(const run *r)
         lm_warn("%" PRIu64 " records had invalid UTF-8, replaced by U+FFFD", r->source.replaced);
 }
 
-/* The stream begins before the first record is read, so that whoever reads it learns of what goes wrong: of a tokenizer
- * that cannot be opened, too. */
+/* The stream begins before the first record is read, so that whoever reads it learns of what goes wrong: of a
+ * tokenizer that cannot be opened, too. */
 static bool open_run(run *r, lm_output_file *out, lm_status *st)
 {
     const lm_tokenize_options *o = r->o;
@@ -201,8 +204,8 @@ static bool open_run(run *r, lm_output_file *out, lm_status *st)
         r->encode.max_length = o->form == LM_FORM_STATS ? 0 : lm_tokenize_limit(r->tokenizer, o->tokenizer);
     bool ok = r->tokenizer && lm_text_source_open(&r->source, o->operands, &o->records, st);
     lm_status writing = LM_STATUS_INIT;
-    r->sink = lm_token_sink_new(o, r->tokenizer, r->source.preamble, lm_output_file_fd(out), lm_output_file_name(out),
-                                &writing);
+    r->sink = lm_token_sink_new(o, r->tokenizer, r->source.preamble, lm_output_file_fd(out),
+                                lm_output_file_name(out), &writing);
     if (ok && !r->sink)
         *st = writing;
     return lm_ok(st);

@@ -8,38 +8,40 @@
 typedef enum lm_tokenize_form {
     LM_FORM_LMS,    /* a stream of kind tokens */
     LM_FORM_IDS,    /* a line of ids a row */
-    LM_FORM_PIECES, /* a line of tokens a row; those that hold white space or a backslash are escaped as in JSON */
+    LM_FORM_PIECES, /* a line of tokens a row; those that hold white space or a backslash are escaped as in
+                       JSON */
     LM_FORM_JSON,   /* an object a row */
     LM_FORM_STATS   /* name, tab, value: about all rows */
 } lm_tokenize_form;
 
 typedef struct lm_tokenize_options {
-    const char *tokenizer;     /* directory or file */
-    const char *output;        /* NULL = standard output */
-    const char *command;       /* for the stream's `via` */
+    const char *tokenizer; /* directory or file */
+    const char *output;    /* NULL = standard output */
+    const char *command;   /* for the stream's `via` */
     const lm_strings *operands;
     lm_records_options records;
-    lm_encode_options encode;  /* max_length < 0: the tokenizer's or the model's own limit */
+    lm_encode_options encode; /* max_length < 0: the tokenizer's or the model's own limit */
     lm_tokenize_form form;
     bool offsets, word_ids, keep_text, documents, no_fields;
-    bool keep_special;         /* detokenize: special tokens too */
-    bool json;                 /* detokenize: an object a row */
-    bool force;                /* detokenize: although the tokens are another tokenizer's */
+    bool keep_special; /* detokenize: special tokens too */
+    bool json;         /* detokenize: an object a row */
+    bool force;        /* detokenize: although the tokens are another tokenizer's */
 } lm_tokenize_options;
 
-/* Reads text from the operands (or standard input), writes the form to the output; a failure leaves an abort record. */
+/* Reads text from the operands (or standard input), writes the form to the output; a failure leaves an abort
+ * record. */
 bool lm_tokenize(const lm_tokenize_options *o, lm_status *st);
 /* Reads tokens, or lines of ids; writes a line of text a row (line ends in it become spaces), or JSON. */
 bool lm_detokenize(const lm_tokenize_options *o, lm_status *st);
 
-/* The longest row for a tokenizer at `path`: model_max_length, or what config.json beside it has positions for; 0 where
- * neither is known. */
+/* The longest row for a tokenizer at `path`: model_max_length, or what config.json beside it has positions
+ * for; 0 where neither is known. */
 int lm_tokenize_limit(const lm_tokenizer *t, const char *path);
 
 /* Where rows go (text/tokenize_sinks.c). */
 typedef struct lm_token_sink lm_token_sink;
-lm_token_sink *lm_token_sink_new(const lm_tokenize_options *o, const lm_tokenizer *t, json_t *upstream, int fd,
-                                 const char *name, lm_status *st);
+lm_token_sink *lm_token_sink_new(const lm_tokenize_options *o, const lm_tokenizer *t, json_t *upstream,
+                                 int fd, const char *name, lm_status *st);
 bool lm_token_sink_put(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, lm_status *st);
 /* Writes what is left and the end, or an abort where st has failed. Returns lm_ok(st). */
 bool lm_token_sink_close(lm_token_sink *s, lm_status *st);

@@ -13,8 +13,9 @@ struct lm_token_sink {
     char *name;
     lm_lms_writer *lms;
     lm_tokens_writer *rows;
-    lm_buf text;               /* of the forms that are lines */
-    uint64_t count, tokens, pieces, words, unknown, truncated, bytes, longest, shortest; /* pieces: not special */
+    lm_buf text; /* of the forms that are lines */
+    uint64_t count, tokens, pieces, words, unknown, truncated, bytes, longest,
+        shortest; /* pieces: not special */
 };
 
 enum { TEXT_BUFFER = 1 << 16 };
@@ -41,14 +42,15 @@ static json_t *preamble_of(const lm_token_sink *s)
     return lm_tokens_preamble(&info);
 }
 
-lm_token_sink *lm_token_sink_new(const lm_tokenize_options *o, const lm_tokenizer *t, json_t *upstream, int fd,
-                                 const char *name, lm_status *st)
+lm_token_sink *lm_token_sink_new(const lm_tokenize_options *o, const lm_tokenizer *t, json_t *upstream,
+                                 int fd, const char *name, lm_status *st)
 {
     lm_token_sink *s = lm_calloc(1, sizeof *s);
     *s = (lm_token_sink){.o = o, .t = t, .fd = fd, .name = lm_strdup(name), .shortest = UINT64_MAX};
     if (o->form == LM_FORM_LMS) {
         json_t *preamble = preamble_of(s);
-        s->lms = lm_lms_writer_new(fd, name, LM_KIND_TOKENS, preamble, json_object_get(upstream, "via"), o->command, st);
+        s->lms = lm_lms_writer_new(fd, name, LM_KIND_TOKENS, preamble, json_object_get(upstream, "via"),
+                                   o->command, st);
         json_decref(preamble);
         if (s->lms)
             s->rows = lm_tokens_writer_new(s->lms);
@@ -106,8 +108,8 @@ static bool put_lms(lm_token_sink *s, const lm_text_record *r, const lm_encoding
         row.label_word = r->label;
     } else if (r->label.data && o->records.label_type == LM_LABEL_ID) {
         if (r->label_id < INT32_MIN || r->label_id > INT32_MAX)
-            return lm_fail(st, LM_FAILED, "%s:%llu: the label %lld is no class id: give --label-type word", r->file,
-                           (unsigned long long)r->line, (long long)r->label_id);
+            return lm_fail(st, LM_FAILED, "%s:%llu: the label %lld is no class id: give --label-type word",
+                           r->file, (unsigned long long)r->line, (long long)r->label_id);
         row.has_label_id = true;
         row.label_id = (int32_t)r->label_id;
     } else if (r->label.data) {
@@ -237,14 +239,17 @@ static void put_figures(lm_token_sink *s)
 {
     lm_buf *b = &s->text;
     double rows = s->count ? (double)s->count : 1, words = s->words ? (double)s->words : 1;
-    lm_buf_printf(b, "rows\t%llu\ntokens\t%llu\n", (unsigned long long)s->count, (unsigned long long)s->tokens);
-    lm_buf_printf(b, "tokens_per_row\t%.2f\nshortest_row\t%llu\nlongest_row\t%llu\n", (double)s->tokens / rows,
-                  (unsigned long long)(s->count ? s->shortest : 0), (unsigned long long)s->longest);
+    lm_buf_printf(b, "rows\t%llu\ntokens\t%llu\n", (unsigned long long)s->count,
+                  (unsigned long long)s->tokens);
+    lm_buf_printf(b, "tokens_per_row\t%.2f\nshortest_row\t%llu\nlongest_row\t%llu\n",
+                  (double)s->tokens / rows, (unsigned long long)(s->count ? s->shortest : 0),
+                  (unsigned long long)s->longest);
     lm_buf_printf(b, "words\t%llu\ntokens_per_word\t%.4f\nunknown_words\t%llu\nunknown_rate\t%.6f\n",
-                  (unsigned long long)s->words, (double)s->pieces / words,
-                  (unsigned long long)s->unknown, (double)s->unknown / words);
-    lm_buf_printf(b, "bytes\t%llu\nbytes_per_token\t%.3f\ntruncated_rows\t%llu\n", (unsigned long long)s->bytes,
-                  (double)s->bytes / (s->tokens ? (double)s->tokens : 1), (unsigned long long)s->truncated);
+                  (unsigned long long)s->words, (double)s->pieces / words, (unsigned long long)s->unknown,
+                  (double)s->unknown / words);
+    lm_buf_printf(b, "bytes\t%llu\nbytes_per_token\t%.3f\ntruncated_rows\t%llu\n",
+                  (unsigned long long)s->bytes, (double)s->bytes / (s->tokens ? (double)s->tokens : 1),
+                  (unsigned long long)s->truncated);
 }
 
 /* ---------------------------------------------------------------- all of them */
@@ -257,9 +262,15 @@ bool lm_token_sink_put(lm_token_sink *s, const lm_text_record *r, const lm_encod
         return write_text(s, st);
     s->count++;
     switch (s->o->form) {
-    case LM_FORM_JSON: put_json(s, r, e); break;
-    case LM_FORM_STATS: count(s, r, e); break;
-    default: put_line(s, e); break;
+    case LM_FORM_JSON:
+        put_json(s, r, e);
+        break;
+    case LM_FORM_STATS:
+        count(s, r, e);
+        break;
+    default:
+        put_line(s, e);
+        break;
     }
     return s->text.len < TEXT_BUFFER || write_text(s, st);
 }

@@ -9,7 +9,8 @@ const char *const lm_role_names[LM_ROLE_COUNT] = {"pad", "cls", "sep", "mask", "
 
 /* ---------------------------------------------------------------- roles */
 
-/* A special token in tokenizer_config.json or special_tokens_map.json: a string, or an object with `content`. */
+/* A special token in tokenizer_config.json or special_tokens_map.json: a string, or an object with `content`.
+ */
 static lm_str named_token(json_t *object, const char *role)
 {
     char name[16];
@@ -23,8 +24,8 @@ static lm_str named_token(json_t *object, const char *role)
 static void find_roles(lm_tokenizer *t)
 {
     static const char *const usual[LM_ROLE_COUNT][2] = {
-        {"[PAD]", "<pad>"}, {"[CLS]", NULL}, {"[SEP]", NULL}, {"[MASK]", "<mask>"}, {"[UNK]", "<unk>"},
-        {NULL, NULL},       {NULL, NULL}};
+        {"[PAD]", "<pad>"}, {"[CLS]", NULL}, {"[SEP]", NULL}, {"[MASK]", "<mask>"},
+        {"[UNK]", "<unk>"}, {NULL, NULL},    {NULL, NULL}};
     for (int r = 0; r < LM_ROLE_COUNT; r++) {
         lm_str token = named_token(t->config, lm_role_names[r]);
         if (!token.data)
@@ -93,14 +94,14 @@ static bool read_components(lm_tokenizer *t, lm_vocabulary *vocabulary, lm_statu
         !lm_added_tokens_read(&t->added, json_object_get(spec, "added_tokens"), &t->model.vocabulary, st) ||
         !lm_normalizer_read(&t->normalizer, json_object_get(spec, "normalizer"), st) ||
         !lm_pre_tokenizer_read(&t->pre_tokenizer, json_object_get(spec, "pre_tokenizer"), st) ||
-        !lm_post_processor_read(&t->post_processor, json_object_get(spec, "post_processor"), lm_tokenizer_size(t),
-                                st))
+        !lm_post_processor_read(&t->post_processor, json_object_get(spec, "post_processor"),
+                                lm_tokenizer_size(t), st))
         return false;
     return lm_decoder_read(&t->decoder, json_object_get(spec, "decoder"), st);
 }
 
-lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, json_t *config, json_t *special_map,
-                                     const char *path, lm_status *st)
+lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, json_t *config,
+                                     json_t *special_map, const char *path, lm_status *st)
 {
     lm_tokenizer *t = lm_calloc(1, sizeof *t);
     t->model.unk_id = -1;

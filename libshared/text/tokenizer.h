@@ -1,7 +1,8 @@
 /* Tokenizers: text to ids and back, equal to Hugging Face's `tokenizers`.
  *
- * A tokenizer is a pipeline: added tokens are cut out, the rest is normalised, split into words, each word turned into
- * ids by the model, and the result put into a template with special tokens. Spans refer to the source text in bytes. */
+ * A tokenizer is a pipeline: added tokens are cut out, the rest is normalised, split into words, each word
+ * turned into ids by the model, and the result put into a template with special tokens. Spans refer to the
+ * source text in bytes. */
 #ifndef LM_TEXT_TOKENIZER_H
 #define LM_TEXT_TOKENIZER_H
 
@@ -16,33 +17,38 @@ typedef struct lm_tokenizer lm_tokenizer;
 lm_tokenizer *lm_tokenizer_open(const char *path, lm_status *st);
 void lm_tokenizer_free(lm_tokenizer *t);
 
-int lm_tokenizer_size(const lm_tokenizer *t);                        /* ids, added tokens included */
-int lm_tokenizer_id(const lm_tokenizer *t, lm_str token);            /* -1 if absent */
-lm_str lm_tokenizer_token(const lm_tokenizer *t, int id);            /* as it stands in tokenizer.json */
+int lm_tokenizer_size(const lm_tokenizer *t);             /* ids, added tokens included */
+int lm_tokenizer_id(const lm_tokenizer *t, lm_str token); /* -1 if absent */
+lm_str lm_tokenizer_token(const lm_tokenizer *t, int id); /* as it stands in tokenizer.json */
 /* Ids by role: "pad", "cls", "sep", "mask", "unk", "bos", "eos"; -1 if there is none. */
 int lm_tokenizer_role(const lm_tokenizer *t, const char *role);
 bool lm_tokenizer_is_special(const lm_tokenizer *t, int id);
-int lm_tokenizer_max_length(const lm_tokenizer *t);                  /* model_max_length; 0 = no limit known */
+int lm_tokenizer_max_length(const lm_tokenizer *t); /* model_max_length; 0 = no limit known */
 /* XXH3-64 digests as lmstream(5) defines them: of the vocabulary, and of the rest of the behaviour. */
 uint64_t lm_tokenizer_digest(const lm_tokenizer *t);
 uint64_t lm_tokenizer_behaviour(const lm_tokenizer *t);
 
-typedef enum lm_truncation { LM_LONGEST_FIRST, LM_ONLY_FIRST, LM_ONLY_SECOND, LM_NO_TRUNCATION } lm_truncation;
+typedef enum lm_truncation {
+    LM_LONGEST_FIRST,
+    LM_ONLY_FIRST,
+    LM_ONLY_SECOND,
+    LM_NO_TRUNCATION
+} lm_truncation;
 
 typedef struct lm_encode_options {
-    int max_length;           /* special tokens included; 0 = no limit */
+    int max_length; /* special tokens included; 0 = no limit */
     lm_truncation truncation;
-    bool left;                /* what is cut is cut at the start of a text, not at its end */
-    bool no_special;          /* no template */
+    bool left;       /* what is cut is cut at the start of a text, not at its end */
+    bool no_special; /* no template */
 } lm_encode_options;
 
 /* One encoded row. Zero-initialise; reuse it: arrays grow and stay. Free with lm_encoding_free. */
 typedef struct lm_encoding {
     int32_t *ids;
     uint8_t *types;
-    int32_t *word_ids;        /* index of the word within its text; -1 for special tokens */
-    int32_t *offsets;         /* [len][2] byte span in the source text (of the pair's second text where type is 1) */
-    uint8_t *special;         /* 1 for the template's tokens */
+    int32_t *word_ids; /* index of the word within its text; -1 for special tokens */
+    int32_t *offsets;  /* [len][2] byte span in the source text (of the pair's second text where type is 1) */
+    uint8_t *special;  /* 1 for the template's tokens */
     int len, cap;
     bool truncated;
 } lm_encoding;
@@ -53,12 +59,13 @@ void lm_encoding_free(lm_encoding *e);
 typedef struct lm_encoder lm_encoder;
 lm_encoder *lm_encoder_new(const lm_tokenizer *t);
 void lm_encoder_free(lm_encoder *e);
-/* `pair.data` NULL = no pair. Ill-formed UTF-8 counts as U+FFFD (the caller may have refused it before). Fails where
- * the truncation cannot be done: the text that may not be cut fills the length by itself. */
+/* `pair.data` NULL = no pair. Ill-formed UTF-8 counts as U+FFFD (the caller may have refused it before).
+ * Fails where the truncation cannot be done: the text that may not be cut fills the length by itself. */
 bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options *options, lm_encoding *out,
                lm_status *st);
 /* Ids to text, appended to out. */
-bool lm_decode(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, lm_buf *out, lm_status *st);
+bool lm_decode(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, lm_buf *out,
+               lm_status *st);
 
 /* Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and the classic files into `dir`. */
 bool lm_tokenizer_save(const lm_tokenizer *t, const char *dir, lm_status *st);

@@ -36,7 +36,8 @@ static json_t *read_beside(const char *directory, const char *name, lm_status *s
     return root;
 }
 
-/* Lines of a vocab.txt: the number of a line is the id of its token. A token that comes again keeps its last id. */
+/* Lines of a vocab.txt: the number of a line is the id of its token. A token that comes again keeps its last
+ * id. */
 static bool read_vocab_lines(const char *path, lm_vocabulary *v, lm_status *st)
 {
     char *bytes;
@@ -55,8 +56,8 @@ static bool read_vocab_lines(const char *path, lm_vocabulary *v, lm_status *st)
         int known = lm_vocabulary_find(v, token);
         if (known >= 0) {
             if (!twice++)
-                lm_warn("%s:%zu: \"%.*s\" stands on line %d already: the later line counts", path, line + 1, (int)len,
-                        token.data, known + 1);
+                lm_warn("%s:%zu: \"%.*s\" stands on line %d already: the later line counts", path, line + 1,
+                        (int)len, token.data, known + 1);
             lm_vocabulary_move(v, known, (int)line);
         } else if (!lm_vocabulary_add(v, token, (int64_t)line, st)) {
             break;
@@ -71,8 +72,8 @@ static bool read_vocab_lines(const char *path, lm_vocabulary *v, lm_status *st)
 
 static json_t *token_spec(lm_str token, int id)
 {
-    return json_pack("{s:i, s:s%, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", token.data, token.len, "single_word",
-                     0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special", 1);
+    return json_pack("{s:i, s:s%, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", token.data, token.len,
+                     "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special", 1);
 }
 
 static json_t *template_piece(const char *kind, lm_str id, int type)
@@ -82,7 +83,8 @@ static json_t *template_piece(const char *kind, lm_str id, int type)
 
 static json_t *template_token(lm_str token, int id)
 {
-    return json_pack("{s:s%, s:[i], s:[s%]}", "id", token.data, token.len, "ids", id, "tokens", token.data, token.len);
+    return json_pack("{s:s%, s:[i], s:[s%]}", "id", token.data, token.len, "ids", id, "tokens", token.data,
+                     token.len);
 }
 
 json_t *lm_bert_spec(const lm_bert_options *o, const lm_vocabulary *v, lm_status *st)
@@ -90,8 +92,8 @@ json_t *lm_bert_spec(const lm_bert_options *o, const lm_vocabulary *v, lm_status
     int cls = lm_vocabulary_find(v, o->cls), sep = lm_vocabulary_find(v, o->sep);
     lm_str lacking = cls < 0 ? o->cls : o->sep;
     if (cls < 0 || sep < 0) {
-        lm_fail(st, LM_FAILED, "the vocabulary lacks \"%.*s\": name its own in tokenizer_config.json", (int)lacking.len,
-                lacking.data);
+        lm_fail(st, LM_FAILED, "the vocabulary lacks \"%.*s\": name its own in tokenizer_config.json",
+                (int)lacking.len, lacking.data);
         return NULL;
     }
     json_t *added = json_array(), *specials = json_object();
@@ -103,21 +105,22 @@ json_t *lm_bert_spec(const lm_bert_options *o, const lm_vocabulary *v, lm_status
     json_object_setn_new(specials, o->cls.data, o->cls.len, template_token(o->cls, cls));
     json_object_setn_new(specials, o->sep.data, o->sep.len, template_token(o->sep, sep));
     lm_str a = lm_str_of("A"), b = lm_str_of("B");
-    json_t *single = json_pack("[o,o,o]", template_piece("SpecialToken", o->cls, 0), template_piece("Sequence", a, 0),
-                               template_piece("SpecialToken", o->sep, 0));
+    json_t *single = json_pack("[o,o,o]", template_piece("SpecialToken", o->cls, 0),
+                               template_piece("Sequence", a, 0), template_piece("SpecialToken", o->sep, 0));
     json_t *pair = json_pack("[o,o,o,o,o]", template_piece("SpecialToken", o->cls, 0),
                              template_piece("Sequence", a, 0), template_piece("SpecialToken", o->sep, 0),
                              template_piece("Sequence", b, 1), template_piece("SpecialToken", o->sep, 1));
     json_t *accents = o->strip_accents < 0 ? json_null() : json_boolean(o->strip_accents);
     json_t *spec = json_pack(
-        "{s:s, s:n, s:n, s:o, s:{s:s, s:b, s:b, s:o, s:b}, s:{s:s}, s:{s:s, s:o, s:o, s:o}, s:{s:s, s:s, s:b},"
+        "{s:s, s:n, s:n, s:o, s:{s:s, s:b, s:b, s:o, s:b}, s:{s:s}, s:{s:s, s:o, s:o, s:o}, s:{s:s, s:s, "
+        "s:b},"
         " s:{s:s, s:s%, s:s, s:i}}",
-        "version", "1.0", "truncation", "padding", "added_tokens", added, "normalizer", "type", "BertNormalizer",
-        "clean_text", o->clean_text, "handle_chinese_chars", o->cjk, "strip_accents", accents, "lowercase",
-        o->lower_case, "pre_tokenizer", "type", "BertPreTokenizer", "post_processor", "type", "TemplateProcessing",
-        "single", single, "pair", pair, "special_tokens", specials, "decoder", "type", "WordPiece", "prefix", "##",
-        "cleanup", 1, "model", "type", "WordPiece", "unk_token", o->unk.data, o->unk.len, "continuing_subword_prefix",
-        "##", "max_input_chars_per_word", 100);
+        "version", "1.0", "truncation", "padding", "added_tokens", added, "normalizer", "type",
+        "BertNormalizer", "clean_text", o->clean_text, "handle_chinese_chars", o->cjk, "strip_accents",
+        accents, "lowercase", o->lower_case, "pre_tokenizer", "type", "BertPreTokenizer", "post_processor",
+        "type", "TemplateProcessing", "single", single, "pair", pair, "special_tokens", specials, "decoder",
+        "type", "WordPiece", "prefix", "##", "cleanup", 1, "model", "type", "WordPiece", "unk_token",
+        o->unk.data, o->unk.len, "continuing_subword_prefix", "##", "max_input_chars_per_word", 100);
     if (!spec)
         lm_fail(st, LM_FAILED, "a special token is not valid UTF-8");
     return spec;
@@ -196,8 +199,10 @@ static char *find_file(const char *directory, lm_status *st)
         bool there = stat(path, &s) == 0;
         free(path);
         if (there) {
-            lm_fail(st, LM_FAILED, "%s: needs: a reader of %s, which this version does not have: save it with its "
-                                   "tokenizer.json", directory, later[i]);
+            lm_fail(st, LM_FAILED,
+                    "%s: needs: a reader of %s, which this version does not have: save it with its "
+                    "tokenizer.json",
+                    directory, later[i]);
             return NULL;
         }
     }
@@ -246,7 +251,8 @@ static bool write_json(const char *directory, const char *name, json_t *root, lm
 static bool write_tokenizer_json(const lm_tokenizer *t, const char *directory, lm_status *st)
 {
     const lm_vocabulary *v = &t->model.vocabulary;
-    json_t *root = json_copy(t->spec), *model = json_copy(json_object_get(t->spec, "model")), *vocab = json_object();
+    json_t *root = json_copy(t->spec), *model = json_copy(json_object_get(t->spec, "model")),
+           *vocab = json_object();
     for (int id = 0; id < v->size; id++) {
         lm_str token = lm_vocabulary_get(v, id);
         if (token.data && json_object_setn_new(vocab, token.data, token.len, json_integer(id)) != 0)
@@ -259,7 +265,8 @@ static bool write_tokenizer_json(const lm_tokenizer *t, const char *directory, l
     return ok;
 }
 
-/* One token a line. With holes or line ends in tokens there is no such file, and tokenizer.json alone says it all. */
+/* One token a line. With holes or line ends in tokens there is no such file, and tokenizer.json alone says it
+ * all. */
 static bool write_vocab_txt(const lm_tokenizer *t, const char *directory, lm_status *st)
 {
     lm_buf b = {0};
@@ -280,14 +287,14 @@ static bool write_vocab_txt(const lm_tokenizer *t, const char *directory, lm_sta
 /* What transformers needs beside tokenizer.json, where none was read. */
 static json_t *default_config(const lm_tokenizer *t)
 {
-    json_t *config = json_pack("{s:s, s:s, s:b, s:b, s:o, s:b}", "tokenizer_class",
-                               lm_normalizer_is_bert(&t->normalizer) ? "BertTokenizer" : "PreTrainedTokenizerFast",
-                               "padding_side", "right", "clean_up_tokenization_spaces", 1, "do_lower_case",
-                               t->normalizer.lower_case, "strip_accents",
-                               t->normalizer.strip_accents == t->normalizer.lower_case
-                                   ? json_null()
-                                   : json_boolean(t->normalizer.strip_accents),
-                               "tokenize_chinese_chars", t->normalizer.cjk);
+    json_t *config = json_pack(
+        "{s:s, s:s, s:b, s:b, s:o, s:b}", "tokenizer_class",
+        lm_normalizer_is_bert(&t->normalizer) ? "BertTokenizer" : "PreTrainedTokenizerFast", "padding_side",
+        "right", "clean_up_tokenization_spaces", 1, "do_lower_case", t->normalizer.lower_case,
+        "strip_accents",
+        t->normalizer.strip_accents == t->normalizer.lower_case ? json_null()
+                                                                : json_boolean(t->normalizer.strip_accents),
+        "tokenize_chinese_chars", t->normalizer.cjk);
     for (int r = 0; r < LM_ROLE_COUNT; r++) {
         char name[16];
         snprintf(name, sizeof name, "%s_token", lm_role_names[r]);

@@ -4,9 +4,18 @@
 
 #include "text/added_tokens.h"
 #include "text/tokenizer.h"
+#include "text/word_counts.h"
 
-enum lm_role { LM_ROLE_PAD, LM_ROLE_CLS, LM_ROLE_SEP, LM_ROLE_MASK, LM_ROLE_UNK, LM_ROLE_BOS, LM_ROLE_EOS,
-               LM_ROLE_COUNT };
+enum lm_role {
+    LM_ROLE_PAD,
+    LM_ROLE_CLS,
+    LM_ROLE_SEP,
+    LM_ROLE_MASK,
+    LM_ROLE_UNK,
+    LM_ROLE_BOS,
+    LM_ROLE_EOS,
+    LM_ROLE_COUNT
+};
 extern const char *const lm_role_names[LM_ROLE_COUNT]; /* "pad" ... */
 
 /* What ASCII bytes are to BERT's normaliser and pre-tokeniser together. */
@@ -15,18 +24,18 @@ enum { LM_BYTE_WORD, LM_BYTE_SPACE, LM_BYTE_PUNCT, LM_BYTE_ODD };
 /* BertNormalizer, BertPreTokenizer and WordPiece in one pass over the bytes (text/bert.c). */
 typedef struct lm_bert_path {
     bool usable;
-    unsigned odd;          /* properties that send a word the long way */
-    unsigned cut;          /* properties that part words (LM_CP_SPACE, LM_CP_PUNCT, LM_CP_CJK) */
+    unsigned odd; /* properties that send a word the long way */
+    unsigned cut; /* properties that part words (LM_CP_SPACE, LM_CP_PUNCT, LM_CP_CJK) */
     uint8_t kind[256];
     char lower[256];
     int32_t punct_id[128];
 } lm_bert_path;
 
 struct lm_tokenizer {
-    char *path;            /* as opened */
-    json_t *spec;          /* tokenizer.json without the model's vocabulary */
-    json_t *config;        /* tokenizer_config.json, or NULL */
-    json_t *special_map;   /* special_tokens_map.json, or NULL */
+    char *path;          /* as opened */
+    json_t *spec;        /* tokenizer.json without the model's vocabulary */
+    json_t *config;      /* tokenizer_config.json, or NULL */
+    json_t *special_map; /* special_tokens_map.json, or NULL */
     lm_added_tokens added;
     lm_normalizer normalizer;
     lm_pre_tokenizer pre_tokenizer;
@@ -39,14 +48,15 @@ struct lm_tokenizer {
     uint64_t digest, behaviour;
 };
 
-/* Makes a tokenizer of a spec (stolen) whose vocabulary stands in it, or in `vocabulary` (taken over) if not NULL;
- * `config` and `special_map` are stolen or NULL. What vocab.txt and training make goes through here, too. */
-lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, json_t *config, json_t *special_map,
-                                     const char *path, lm_status *st);
+/* Makes a tokenizer of a spec (stolen) whose vocabulary stands in it, or in `vocabulary` (taken over) if not
+ * NULL; `config` and `special_map` are stolen or NULL. What vocab.txt and training make goes through here,
+ * too. */
+lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, json_t *config,
+                                     json_t *special_map, const char *path, lm_status *st);
 /* The spec of a BERT tokenizer without vocabulary: `special` are the tokens of its added_tokens. */
 typedef struct lm_bert_options {
     bool lower_case, clean_text, cjk;
-    int strip_accents;                 /* -1 = as lower_case */
+    int strip_accents; /* -1 = as lower_case */
     lm_str unk, cls, sep;
     const lm_str *special;
     size_t special_count;
@@ -87,7 +97,14 @@ struct lm_encoder {
     lm_token_list tokens;
     lm_buf word;
     lm_cached_word *cache;
+    lm_word_counts *counts; /* not NULL: words are numbered there instead of being cut into tokens */
+    int32_t punct_id[128];  /* what single ASCII punctuation becomes */
 };
+
+/* An encoder whose ids are the numbers of words in `counts` (borrowed), for training. */
+lm_encoder *lm_encoder_counting(const lm_tokenizer *t, lm_word_counts *counts);
+/* The words of a text, without truncation and template; valid until the encoder is used again. */
+lm_side *lm_encode_words(lm_encoder *e, lm_str text);
 
 /* Encode text[from..to), which holds no added token that is matched raw. */
 void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);

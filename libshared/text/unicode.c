@@ -34,7 +34,8 @@ static void make_table(void)
     paint(lm_unicode_word, lm_unicode_word_count, LM_CP_WORD);
     paint(cjk, sizeof cjk / sizeof *cjk, LM_CP_CJK);
     for (unsigned i = 0; i < lm_unicode_lower_count; i++)
-        for (uint32_t c = lm_unicode_lower[i].first; c <= lm_unicode_lower[i].last; c += lm_unicode_lower[i].step)
+        for (uint32_t c = lm_unicode_lower[i].first; c <= lm_unicode_lower[i].last;
+             c += lm_unicode_lower[i].step)
             table[c] |= LM_CP_LOWER;
     table[0x130] |= LM_CP_LOWER;
 }

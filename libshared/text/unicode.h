@@ -1,5 +1,5 @@
-/* What a code point is and becomes, as Hugging Face's `tokenizers` sees it (text/unicode_data.c says from where).
- * Decompositions and combining classes come from utf8proc, held back to what the reference knows. */
+/* What a code point is and becomes, as Hugging Face's `tokenizers` sees it (text/unicode_data.c says from
+ * where). Decompositions and combining classes come from utf8proc, held back to what the reference knows. */
 #ifndef LM_TEXT_UNICODE_H
 #define LM_TEXT_UNICODE_H
 
@@ -8,16 +8,16 @@
 #include <stdint.h>
 
 enum {
-    LM_CP_SPACE = 1,        /* White_Space */
-    LM_CP_CONTROL = 2,      /* removed by BERT's clean_text; U+FFFD too */
-    LM_CP_PUNCT = 4,        /* P* and ASCII symbols */
-    LM_CP_NONSPACING = 8,   /* Mn */
-    LM_CP_MARK = 16,        /* M* */
-    LM_CP_NFD = 32,         /* decomposes or reorders under NFD */
-    LM_CP_LOWER = 64,       /* has another lower case */
-    LM_CP_WORD = 128,       /* \w */
-    LM_CP_NFKD = 256,       /* decomposes further under NFKD */
-    LM_CP_CJK = 512         /* BERT puts spaces around it */
+    LM_CP_SPACE = 1,      /* White_Space */
+    LM_CP_CONTROL = 2,    /* removed by BERT's clean_text; U+FFFD too */
+    LM_CP_PUNCT = 4,      /* P* and ASCII symbols */
+    LM_CP_NONSPACING = 8, /* Mn */
+    LM_CP_MARK = 16,      /* M* */
+    LM_CP_NFD = 32,       /* decomposes or reorders under NFD */
+    LM_CP_LOWER = 64,     /* has another lower case */
+    LM_CP_WORD = 128,     /* \w */
+    LM_CP_NFKD = 256,     /* decomposes further under NFKD */
+    LM_CP_CJK = 512       /* BERT puts spaces around it */
 };
 
 enum { LM_CP_TABLE = 0x30000, LM_DECOMPOSITION_MAX = 32 };

@@ -1,6 +1,6 @@
 /* Properties of code points as Hugging Face's `tokenizers` (0.22, 0.23) sees them: facts measured by asking it about
- * each of the 1,112,064 scalar values. It takes them from Unicode versions of different age (normalisation 9, categories 8 or so,
- * letter case and white space current), which no one library has together; so they stand here. */
+ * each of the 1,112,064 scalar values. It takes them from Unicode versions of different age (normalisation 9,
+ * categories 8 or so, letter case and white space current), which no one library has together; so they stand here. */
 #include "text/unicode_data.h"
 
 /* White_Space */
@@ -437,7 +437,7 @@ const lm_range lm_unicode_word[] = {
 };
 const unsigned lm_unicode_word_count = sizeof lm_unicode_word / sizeof *lm_unicode_word;
 
-/* Lower case: code points first, first+step, ... last move by `by`. U+0130, which becomes two, is not among them. */
+/* Lower case: code points first, first+step, ... last move by `by`. U+0130 becomes two and is not among them. */
 const lm_case_range lm_unicode_lower[] = {
     {0x41, 0x5A, 1, 32}, {0xC0, 0xD6, 1, 32}, {0xD8, 0xDE, 1, 32}, {0x100, 0x12E, 2, 1}, {0x132, 0x136, 2, 1},
     {0x139, 0x147, 2, 1}, {0x14A, 0x176, 2, 1}, {0x178, 0x178, 1, -121}, {0x179, 0x17D, 2, 1},

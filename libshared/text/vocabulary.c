@@ -58,7 +58,8 @@ int lm_vocabulary_probe(const lm_vocabulary *v, uint64_t hash, lm_str head, lm_s
         if (v->slots[i].tag != (uint32_t)mixed)
             continue;
         lm_str token = lm_vocabulary_get(v, v->slots[i].id);
-        if (token.len == head.len + tail.len && (head.len == 0 || memcmp(token.data, head.data, head.len) == 0) &&
+        if (token.len == head.len + tail.len &&
+            (head.len == 0 || memcmp(token.data, head.data, head.len) == 0) &&
             (tail.len == 0 || memcmp(token.data + head.len, tail.data, tail.len) == 0))
             return v->slots[i].id;
     }
@@ -67,7 +68,8 @@ int lm_vocabulary_probe(const lm_vocabulary *v, uint64_t hash, lm_str head, lm_s
 
 int lm_vocabulary_find(const lm_vocabulary *v, lm_str token)
 {
-    return lm_vocabulary_probe(v, lm_vocabulary_hash(lm_vocabulary_hash_start(), token), (lm_str){NULL, 0}, token);
+    return lm_vocabulary_probe(v, lm_vocabulary_hash(lm_vocabulary_hash_start(), token), (lm_str){NULL, 0},
+                               token);
 }
 
 static void reach(lm_vocabulary *v, int id)
@@ -81,8 +83,8 @@ static void reach(lm_vocabulary *v, int id)
 bool lm_vocabulary_add(lm_vocabulary *v, lm_str token, int64_t id, lm_status *st)
 {
     if (id < 0 || id > LM_MAX_TOKEN_ID)
-        return lm_fail(st, LM_FAILED, "token \"%.*s\" has the id %lld, which is not from 0 to %d", (int)token.len,
-                       token.data ? token.data : "", (long long)id, LM_MAX_TOKEN_ID);
+        return lm_fail(st, LM_FAILED, "token \"%.*s\" has the id %lld, which is not from 0 to %d",
+                       (int)token.len, token.data ? token.data : "", (long long)id, LM_MAX_TOKEN_ID);
     if (token.len > INT32_MAX / 2 || v->bytes.len + token.len > UINT32_MAX)
         return lm_fail(st, LM_FAILED, "the vocabulary's tokens are longer than 4 GiB");
     if (lm_vocabulary_find(v, token) >= 0)

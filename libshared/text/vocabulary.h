@@ -27,13 +27,14 @@ typedef struct lm_vocabulary {
     int count;                   /* tokens */
     size_t longest;              /* bytes of the longest token */
     lm_vocabulary_slot *slots;
-    size_t slot_count;           /* a power of two, or 0 */
+    size_t slot_count; /* a power of two, or 0 */
 } lm_vocabulary;
 
 void lm_vocabulary_free(lm_vocabulary *v);
 /* Gives `token` the id. Fails for an id out of range or taken, and for a token that has an id already. */
 bool lm_vocabulary_add(lm_vocabulary *v, lm_str token, int64_t id, lm_status *st);
-/* Moves a token to another id; its old id becomes a hole (what a later line of vocab.txt does to an earlier one). */
+/* Moves a token to another id; its old id becomes a hole (what a later line of vocab.txt does to an earlier
+ * one). */
 void lm_vocabulary_move(lm_vocabulary *v, int from, int to);
 int lm_vocabulary_find(const lm_vocabulary *v, lm_str token); /* -1 if absent */
 

@@ -43,7 +43,8 @@ static void check_ids(json_t *ids, const lm_encoding *e, const char *what, int r
     ck_assert_msg((size_t)e->len == json_array_size(ids), "%s %d: %d ids instead of %zu", what, row, e->len,
                   json_array_size(ids));
     for (int i = 0; i < e->len; i++)
-        ck_assert_msg(e->ids[i] == json_integer_value(json_array_get(ids, (size_t)i)), "%s %d: id %d", what, row, i);
+        ck_assert_msg(e->ids[i] == json_integer_value(json_array_get(ids, (size_t)i)), "%s %d: id %d", what,
+                      row, i);
 }
 
 /* Row by row against what another encoding found. */
@@ -74,19 +75,21 @@ static void check_offsets(json_t *off, const lm_encoding *e, lm_str text, int ro
             ck_assert_uint_le(bytes, text.len);
             long points = (long)lm_utf8_count(text.data, bytes);
             json_t *want = json_array_get(json_array_get(off, (size_t)i), (size_t)k);
-            ck_assert_msg(points == json_integer_value(want), "text %d: offset %d of token %d is %ld instead of %lld", row,
-                          k, i, points, (long long)json_integer_value(want));
+            ck_assert_msg(points == json_integer_value(want),
+                          "text %d: offset %d of token %d is %ld instead of %lld", row, k, i, points,
+                          (long long)json_integer_value(want));
         }
 }
 
-static void check_decoded(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip, json_t *want, const char *what)
+static void check_decoded(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip, json_t *want,
+                          const char *what)
 {
     lm_status st = LM_STATUS_INIT;
     lm_buf b = {0};
     lm_decode(t, ids, n, skip, &b, &st);
     assert_ok(&st);
-    ck_assert_msg(lm_str_equal(lm_buf_str(&b), str(want)), "%s: \"%s\" instead of \"%s\"", what, lm_buf_cstr(&b),
-                  json_string_value(want));
+    ck_assert_msg(lm_str_equal(lm_buf_str(&b), str(want)), "%s: \"%s\" instead of \"%s\"", what,
+                  lm_buf_cstr(&b), json_string_value(want));
     lm_buf_free(&b);
 }
 
@@ -96,7 +99,8 @@ static void golden_single(lm_encoder *e, json_t *golden, json_t *texts)
     lm_encode_options options = {0}, bare = {.no_special = true};
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(golden, "single"), i, row) {
+    json_array_foreach(json_object_get(golden, "single"), i, row)
+    {
         lm_status st = LM_STATUS_INIT;
         int n = (int)json_integer_value(json_object_get(row, "i"));
         lm_str text = str(json_array_get(texts, (size_t)n));
@@ -109,7 +113,8 @@ static void golden_single(lm_encoder *e, json_t *golden, json_t *texts)
                              json_integer_value(json_array_get(json_object_get(row, "special"), (size_t)k)));
         json_t *keep = json_object_get(row, "dec_keep");
         check_decoded(e->t, out.ids, (size_t)out.len, true, json_object_get(row, "dec"), "dec");
-        check_decoded(e->t, out.ids, (size_t)out.len, false, keep ? keep : json_object_get(row, "dec"), "dec_keep");
+        check_decoded(e->t, out.ids, (size_t)out.len, false, keep ? keep : json_object_get(row, "dec"),
+                      "dec_keep");
         int with = out.len, special = 0;
         for (int k = 0; k < with; k++)
             special += out.special[k];
@@ -124,7 +129,8 @@ static void golden_rows(lm_encoder *e, json_t *golden, json_t *texts, const char
     lm_encoding out = {0};
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(golden, part), i, row) {
+    json_array_foreach(json_object_get(golden, part), i, row)
+    {
         lm_status st = LM_STATUS_INIT;
         json_t *b = json_object_get(row, "b");
         const char *strategy = json_string_value(json_object_get(row, "strategy"));
@@ -137,7 +143,8 @@ static void golden_rows(lm_encoder *e, json_t *golden, json_t *texts, const char
             .left = direction && !strcmp(direction, "left"),
         };
         lm_str text = str(json_array_get(texts, (size_t)json_integer_value(json_object_get(row, "a"))));
-        lm_str pair = json_is_integer(b) ? str(json_array_get(texts, (size_t)json_integer_value(b))) : (lm_str){NULL, 0};
+        lm_str pair = json_is_integer(b) ? str(json_array_get(texts, (size_t)json_integer_value(b)))
+                                         : (lm_str){NULL, 0};
         bool ok = lm_encode(e, text, pair, &options, &out, &st);
         ck_assert_msg(ok == !json_object_get(row, "error"), "%s %zu: %s", part, i, st.message);
         if (!ok)
@@ -154,10 +161,10 @@ static void golden_decode(const lm_tokenizer *t, json_t *golden)
 {
     size_t i, k;
     json_t *row, *id;
-    json_array_foreach(json_object_get(golden, "decode_random"), i, row) {
+    json_array_foreach(json_object_get(golden, "decode_random"), i, row)
+    {
         int32_t ids[256];
-        json_array_foreach(json_object_get(row, "ids"), k, id)
-            ids[k] = (int32_t)json_integer_value(id);
+        json_array_foreach(json_object_get(row, "ids"), k, id) ids[k] = (int32_t)json_integer_value(id);
         check_decoded(t, ids, k, true, json_object_get(row, "skip"), "decode_random");
         check_decoded(t, ids, k, false, json_object_get(row, "keep"), "decode_random");
     }
@@ -225,7 +232,8 @@ START_TEST(real_tokenizers)
     json_error_t error;
     lm_encoding out = {0};
     int rows = 0;
-    for (json_t *row; (row = json_loadf(f, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error)) != NULL; rows++) {
+    for (json_t *row; (row = json_loadf(f, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error)) != NULL;
+         rows++) {
         lm_str text = str(json_object_get(row, "text"));
         for (int bare = 0; bare < 2; bare++) {
             lm_encode_options options = {.no_special = bare};
@@ -256,8 +264,8 @@ START_TEST(vocab_txt_agrees)
         printf("SKIP vocab.txt against tokenizer.json: LMUTILS_TESTDATA is not set\n");
         return;
     }
-    static const char *const names[] = {"goldens/tokenizer/bert-uncased-small", "goldens/tokenizer/bert-cased-small",
-                                        "tokenizers/bert-base-uncased"};
+    static const char *const names[] = {"goldens/tokenizer/bert-uncased-small",
+                                        "goldens/tokenizer/bert-cased-small", "tokenizers/bert-base-uncased"};
     for (int i = 0; i < 3; i++) {
         lm_status st = LM_STATUS_INIT;
         char *directory = lm_format("%s/%s", data, names[i]), *vocab = lm_format("%s/vocab.txt", directory);
@@ -276,17 +284,20 @@ END_TEST
 
 /* ---------------------------------------------------------------- the quick path against the components */
 
-#define SMALL_MODEL                                                                                                  \
-    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","                \
-    "\"max_input_chars_per_word\":20,\"vocab\":{\"[UNK]\":0,\"[CLS]\":1,\"[SEP]\":2,\"a\":3,\"##a\":4,\"b\":5,"      \
-    "\"##b\":6,\"ab\":7,\"##i\":8,\"i\":9,\"e\":10,\"##e\":11,\"\xE4\xB8\xAD\":12,\"!\":13,\"\xCC\x88\":14,"         \
-    "\"##\xCC\x88\":15,\"\xE1\x84\x92\":16,\"##\xE1\x85\xA1\":17,\"##\xE1\x86\xAB\":18,\"\xED\x95\x9C\":19,"         \
+#define SMALL_MODEL                                                                                          \
+    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","        \
+    "\"max_input_chars_per_word\":20,\"vocab\":{\"[UNK]\":0,\"[CLS]\":1,\"[SEP]\":2,\"a\":3,\"##a\":4,"      \
+    "\"b\":5,"                                                                                               \
+    "\"##b\":6,\"ab\":7,\"##i\":8,\"i\":9,\"e\":10,\"##e\":11,\"\xE4\xB8\xAD\":12,\"!\":13,\"\xCC\x88\":14," \
+    "\"##\xCC\x88\":15,\"\xE1\x84\x92\":16,\"##\xE1\x85\xA1\":17,\"##\xE1\x86\xAB\":18,\"\xED\x95\x9C\":19," \
     "\"##\xED\x95\x9C\":20,\"A\":21,\"##A\":22,\"`\":23,\"\xC3\xA9\":24,\"##\xC3\xA9\":25}}"
 
 static const uint32_t interesting[] = {
-    'a', 'b', 'A', 'B', 'i', 'e', ' ', '\t', '\n', '!', '`', '#', 0, 1, 0x0B, 0x7F, 0x85, 0xA0, 0xE9, 0xC9, 0x130, 0x308,
-    0x301, 0x316, 0x334, 0x345, 0x344, 0x37E, 0x1FEF, 0x4E2D, 0xF900, 0x2F800, 0x3000, 0xD55C, 0x1112, 0x1161, 0x11AB,
-    0xFFFD, 0x200D, 0xAD, 0xE000, 0x2028, 0x1F468, 0xFB01, 0x1E9E, 0x3A3, 0x10400, 0xE0100, 0x30000, 0x1734, 0x0E4D, 0x0F73,
+    'a',    'b',    'A',     'B',     'i',     'e',    ' ',    '\t',   '\n',   '!',     '`',
+    '#',    0,      1,       0x0B,    0x7F,    0x85,   0xA0,   0xE9,   0xC9,   0x130,   0x308,
+    0x301,  0x316,  0x334,   0x345,   0x344,   0x37E,  0x1FEF, 0x4E2D, 0xF900, 0x2F800, 0x3000,
+    0xD55C, 0x1112, 0x1161,  0x11AB,  0xFFFD,  0x200D, 0xAD,   0xE000, 0x2028, 0x1F468, 0xFB01,
+    0x1E9E, 0x3A3,  0x10400, 0xE0100, 0x30000, 0x1734, 0x0E4D, 0x0F73,
 };
 
 START_TEST(quick_path_is_the_components)
@@ -298,9 +309,10 @@ START_TEST(quick_path_is_the_components)
         char json[4096];
         snprintf(json, sizeof json,
                  "{\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":%s,\"handle_chinese_chars\":%s,"
-                 "\"strip_accents\":%s,\"lowercase\":%s},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}," SMALL_MODEL "}",
-                 variant & 1 ? "true" : "false", variant & 2 ? "true" : "false", variant & 4 ? "true" : "false",
-                 variant & 8 ? "true" : "false");
+                 "\"strip_accents\":%s,\"lowercase\":%s},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}"
+                 "," SMALL_MODEL "}",
+                 variant & 1 ? "true" : "false", variant & 2 ? "true" : "false",
+                 variant & 4 ? "true" : "false", variant & 8 ? "true" : "false");
         lm_tokenizer *t = tokenizer_of(json);
         ck_assert(t->bert.usable);
         lm_encoder *quick = lm_encoder_new(t), *slow = lm_encoder_new(t);
@@ -316,7 +328,8 @@ START_TEST(quick_path_is_the_components)
                 else if (kind == 1)
                     code = (uint32_t)lm_random_below(key, draw++, 3, 0x3000);
                 else
-                    code = interesting[lm_random_below(key, draw++, 4, sizeof interesting / sizeof *interesting)];
+                    code = interesting[lm_random_below(key, draw++, 4,
+                                                       sizeof interesting / sizeof *interesting)];
                 if (kind == 2)
                     lm_buf_putc(&text, (char)lm_random_below(key, draw++, 5, 256)); /* often ill-formed */
                 else if (code < 0xD800 || code > 0xDFFF)
@@ -361,22 +374,34 @@ static void expect(const char *json, const char *text, const char *want)
     lm_tokenizer_free(t);
 }
 
-#define TOKENIZER(normalizer, pre, added)                                                                            \
+#define TOKENIZER(normalizer, pre, added)                                                                    \
     "{\"normalizer\":" normalizer ",\"pre_tokenizer\":" pre ",\"added_tokens\":[" added "]," SMALL_MODEL "}"
 
 START_TEST(normalizers_and_pre_tokenizers)
 {
-    expect(TOKENIZER("{\"type\":\"Lowercase\"}", "{\"type\":\"Whitespace\"}", ""), "AB! A", "ab@0-2 !@2-3 a@4-5");
-    expect(TOKENIZER("{\"type\":\"NFC\"}", "{\"type\":\"WhitespaceSplit\"}", ""), "e\xCC\x81 \xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB",
-           "\xC3\xA9@0-1 \xED\x95\x9C@4-7");
-    expect(TOKENIZER("{\"type\":\"NFD\"}", "null", ""), "\xED\x95\x9C", "\xE1\x84\x92@0-3 ##\xE1\x85\xA1@0-3 ##\xE1\x86\xAB@0-3");
-    expect(TOKENIZER("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFD\"},{\"type\":\"StripAccents\"}]}", "null", ""),
-           "\xC3\xA9" "a", "e@0-2 ##a@2-3");
-    expect(TOKENIZER("{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}", "null", ""), "  ab ", "ab@2-4");
+    expect(TOKENIZER("{\"type\":\"Lowercase\"}", "{\"type\":\"Whitespace\"}", ""), "AB! A",
+           "ab@0-2 !@2-3 a@4-5");
+    expect(TOKENIZER("{\"type\":\"NFC\"}", "{\"type\":\"WhitespaceSplit\"}", ""),
+           "e\xCC\x81 \xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xC3\xA9@0-1 \xED\x95\x9C@4-7");
+    expect(TOKENIZER("{\"type\":\"NFD\"}", "null", ""), "\xED\x95\x9C",
+           "\xE1\x84\x92@0-3 ##\xE1\x85\xA1@0-3 ##\xE1\x86\xAB@0-3");
+    expect(
+        TOKENIZER("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFD\"},{\"type\":\"StripAccents\"}]}",
+                  "null", ""),
+        "\xC3\xA9"
+        "a",
+        "e@0-2 ##a@2-3");
+    expect(TOKENIZER("{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}", "null", ""), "  ab ",
+           "ab@2-4");
     expect(TOKENIZER("{\"type\":\"Prepend\",\"prepend\":\"a\"}", "null", ""), "b", "ab@0-1");
-    expect(TOKENIZER("null", "{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"-\"}", ""), "a-b", "a@0-1 b@2-3");
-    expect(TOKENIZER("null", "{\"type\":\"Punctuation\",\"behavior\":\"MergedWithPrevious\"}", ""), "a!b", "[UNK]@0-2 b@2-3");
-    expect(TOKENIZER("null", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"},{\"type\":\"Punctuation\"}]}", ""),
+    expect(TOKENIZER("null", "{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"-\"}", ""), "a-b",
+           "a@0-1 b@2-3");
+    expect(TOKENIZER("null", "{\"type\":\"Punctuation\",\"behavior\":\"MergedWithPrevious\"}", ""), "a!b",
+           "[UNK]@0-2 b@2-3");
+    expect(TOKENIZER("null",
+                     "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"},{\"type\":"
+                     "\"Punctuation\"}]}",
+                     ""),
            "a! b", "a@0-1 !@1-2 b@3-4");
 }
 END_TEST
@@ -385,18 +410,23 @@ END_TEST
 
 START_TEST(added_tokens)
 {
-    expect(TOKENIZER("null", "{\"type\":\"BertPreTokenizer\"}", ADDED(30, "<x>", "\"special\":true,\"lstrip\":true,\"rstrip\":true")),
+    expect(TOKENIZER("null", "{\"type\":\"BertPreTokenizer\"}",
+                     ADDED(30, "<x>", "\"special\":true,\"lstrip\":true,\"rstrip\":true")),
            "a  <x>  b", "a@0-1 <x>@1-8 b@8-9");
-    expect(TOKENIZER("null", "{\"type\":\"BertPreTokenizer\"}", ADDED(30, "ib", "\"special\":true,\"single_word\":true")),
+    expect(TOKENIZER("null", "{\"type\":\"BertPreTokenizer\"}",
+                     ADDED(30, "ib", "\"special\":true,\"single_word\":true")),
            "ib aib ib!", "ib@0-2 a@3-4 ##i@4-5 ##b@5-6 ib@7-9 !@9-10");
     /* matched in the normalised text */
-    expect(TOKENIZER("{\"type\":\"Lowercase\"}", "{\"type\":\"BertPreTokenizer\"}", ADDED(30, "IB", "\"normalized\":true,\"special\":false")),
+    expect(TOKENIZER("{\"type\":\"Lowercase\"}", "{\"type\":\"BertPreTokenizer\"}",
+                     ADDED(30, "IB", "\"normalized\":true,\"special\":false")),
            "aIb", "a@0-1 IB@1-3");
-    expect(TOKENIZER("{\"type\":\"Lowercase\"}", "{\"type\":\"BertPreTokenizer\"}", ADDED(30, "IB", "\"normalized\":false,\"special\":false")),
+    expect(TOKENIZER("{\"type\":\"Lowercase\"}", "{\"type\":\"BertPreTokenizer\"}",
+                     ADDED(30, "IB", "\"normalized\":false,\"special\":false")),
            "Ib IB", "i@0-1 ##b@1-2 IB@3-5");
     /* the longest of those that begin leftmost */
-    expect(TOKENIZER("null", "null", ADDED(30, "ii", "\"special\":true") "," ADDED(31, "iiii", "\"special\":true")), "aiiiiii",
-           "a@0-1 iiii@1-5 ii@5-7");
+    expect(TOKENIZER("null", "null",
+                     ADDED(30, "ii", "\"special\":true") "," ADDED(31, "iiii", "\"special\":true")),
+           "aiiiiii", "a@0-1 iiii@1-5 ii@5-7");
 }
 END_TEST
 
@@ -418,8 +448,10 @@ START_TEST(bad_tokenizers)
     refused("{\"pre_tokenizer\":{\"type\":\"ByteLevelest\"}," SMALL_MODEL "}", "needs: pre-tokenizer");
     refused("{\"decoder\":{\"type\":\"Nonesuch\"}," SMALL_MODEL "}", "needs: decoder");
     refused("{\"post_processor\":{\"type\":\"Nonesuch\"}," SMALL_MODEL "}", "needs: post-processor");
-    refused("{\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"x\",99],\"sep\":[\"y\",1]}," SMALL_MODEL "}",
-            "not in the vocabulary");
+    refused(
+        "{\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"x\",99],\"sep\":[\"y\",1]}," SMALL_MODEL
+        "}",
+        "not in the vocabulary");
     refused("{\"added_tokens\":[{\"id\":3,\"content\":\"b\"}]," SMALL_MODEL "}", "but 5 in the vocabulary");
     refused("{\"added_tokens\":[{\"id\":3,\"content\":\"zz\"}]," SMALL_MODEL "}", "which is \"a\"");
 }
@@ -428,8 +460,9 @@ END_TEST
 START_TEST(template_and_truncation)
 {
     lm_status st = LM_STATUS_INIT;
-    lm_tokenizer *t = tokenizer_of("{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"post_processor\":{\"type\":"
-                                   "\"BertProcessing\",\"cls\":[\"[CLS]\",1],\"sep\":[\"[SEP]\",2]}," SMALL_MODEL "}");
+    lm_tokenizer *t =
+        tokenizer_of("{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"post_processor\":{\"type\":"
+                     "\"BertProcessing\",\"cls\":[\"[CLS]\",1],\"sep\":[\"[SEP]\",2]}," SMALL_MODEL "}");
     lm_encoder *e = lm_encoder_new(t);
     lm_encoding out = {0};
     lm_str a = lm_str_of("a b a b a b"), b = lm_str_of("i i i");
@@ -472,7 +505,8 @@ START_TEST(save_and_load)
     ck_assert(lm_tokenizer_save(a, one, &st));
     lm_tokenizer *b = lm_tokenizer_open(one, &st);
     assert_ok(&st);
-    ck_assert(lm_tokenizer_digest(a) == lm_tokenizer_digest(b) && lm_tokenizer_behaviour(a) == lm_tokenizer_behaviour(b));
+    ck_assert(lm_tokenizer_digest(a) == lm_tokenizer_digest(b) &&
+              lm_tokenizer_behaviour(a) == lm_tokenizer_behaviour(b));
     ck_assert_int_eq(lm_tokenizer_max_length(b), 512);
     ck_assert(lm_tokenizer_save(b, two, &st));
     char *compare = lm_format("diff -r %s %s && rm -r %s %s", one, two, one, two);

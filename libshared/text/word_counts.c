@@ -1,0 +1,81 @@
+#include "text/word_counts.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+void lm_word_counts_free(lm_word_counts *c)
+{
+    lm_buf_free(&c->bytes);
+    free(c->words);
+    free(c->slots);
+    *c = (lm_word_counts){0};
+}
+
+static void make_room(lm_word_counts *c)
+{
+    if (2 * (c->n + 1) <= c->slot_count)
+        return;
+    free(c->slots);
+    c->slot_count = c->slot_count ? 2 * c->slot_count : 1 << 14;
+    c->slots = lm_malloc(c->slot_count, sizeof *c->slots);
+    memset(c->slots, 0xff, c->slot_count * sizeof *c->slots);
+    for (size_t k = 0; k < c->n; k++) {
+        lm_str w = lm_word_counts_word(c, k);
+        size_t i = XXH3_64bits(w.data, w.len) & (c->slot_count - 1);
+        while (c->slots[i] >= 0)
+            i = (i + 1) & (c->slot_count - 1);
+        c->slots[i] = (int32_t)k;
+    }
+}
+
+int32_t lm_word_counts_number(lm_word_counts *c, lm_str word)
+{
+    make_room(c);
+    uint64_t hash = XXH3_64bits(word.data, word.len);
+    uint32_t tag = (uint32_t)(hash >> 32);
+    size_t i = hash & (c->slot_count - 1);
+    for (; c->slots[i] >= 0; i = (i + 1) & (c->slot_count - 1)) {
+        const lm_counted_word *w = &c->words[c->slots[i]];
+        if (w->tag == tag && lm_str_equal(lm_word_counts_word(c, (size_t)c->slots[i]), word))
+            return c->slots[i];
+    }
+    LM_GROW(c->words, c->n, c->cap);
+    c->words[c->n] = (lm_counted_word){c->bytes.len, (uint32_t)word.len, tag, 0};
+    lm_buf_append(&c->bytes, word.data, word.len);
+    c->slots[i] = (int32_t)c->n;
+    return (int32_t)c->n++;
+}
+
+void lm_word_counts_merge(lm_word_counts *into, const lm_word_counts *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        if (!from->words[i].count)
+            continue;
+        int32_t k = lm_word_counts_number(into, lm_word_counts_word(from, i)); /* may move the words */
+        into->words[k].count += from->words[i].count;
+    }
+}
+
+static int bytewise(const void *a, const void *b, void *bytes)
+{
+    const lm_counted_word *x = a, *y = b;
+    const char *base = bytes;
+    int d = memcmp(base + x->start, base + y->start, x->len < y->len ? x->len : y->len);
+    return d ? d : (x->len > y->len) - (x->len < y->len);
+}
+
+void lm_word_counts_sort(lm_word_counts *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->n; i++)
+        if (c->words[i].count)
+            c->words[kept++] = c->words[i];
+    c->n = kept;
+    if (kept)
+        qsort_r(c->words, kept, sizeof *c->words, bytewise, c->bytes.data);
+    free(c->slots);
+    c->slots = NULL;
+    c->slot_count = 0;
+}
