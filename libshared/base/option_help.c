@@ -48,6 +48,13 @@ static void wrap(lm_buf *out, const char *text, int at, int indent, int columns)
     lm_buf_putc(out, '\n');
 }
 
+/* ": auto, always or never" */
+static void list_choices(const lm_option *o, lm_buf *out)
+{
+    for (size_t i = 0; o->choices[i]; i++)
+        lm_buf_printf(out, "%s%s", i == 0 ? ": " : o->choices[i + 1] ? ", " : " or ", o->choices[i]);
+}
+
 /* "help text [default: 3; 1 to 10]" */
 static void describe(const lm_option *o, lm_buf *out)
 {
@@ -55,9 +62,7 @@ static void describe(const lm_option *o, lm_buf *out)
     bool has_default = lm_option_default(o, &value), has_range = lm_option_range(o, &range);
     lm_buf_puts(out, o->help ? o->help : "");
     if (o->type == LM_OPT_CHOICE && o->value) {
-        lm_buf_puts(out, ":");
-        for (size_t i = 0; o->choices[i]; i++)
-            lm_buf_printf(out, "%s %s", i ? "," : "", o->choices[i]);
+        list_choices(o, out);
     }
     if (o->type == LM_OPT_STRINGS)
         lm_buf_puts(out, " (may be given several times)");
@@ -241,9 +246,7 @@ static void man_description(const lm_option *o, lm_buf *out)
     if (*help >= 'a' && *help <= 'z' && help[1] != '.')
         text.data[0] = (char)(*help - 'a' + 'A');
     if (o->type == LM_OPT_CHOICE && o->value) {
-        lm_buf_puts(&text, ":");
-        for (size_t i = 0; o->choices[i]; i++)
-            lm_buf_printf(&text, "%s %s", i ? "," : "", o->choices[i]);
+        list_choices(o, &text);
     }
     lm_buf_puts(&text, ".");
     if (o->type == LM_OPT_STRINGS)

@@ -18,6 +18,15 @@ make_news() { # FILE [ROWS]: csv with header, two classes that words tell apart
     }' >"$1"
 }
 
+make_tokenizer() { # DIR: WordPiece with a small vocabulary
+    mkdir -p "$1"
+    {
+        printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]'
+        printf '%s\n' {a..z} '##'{a..z} {0..9} '##'{0..9} the team won match goal cup final coach shares bank rates \
+            company profit investors bonds report on day
+    } >"$1/vocab.txt"
+}
+
 # The commands of a page as a bash script.
 script_of() {
     awk '
@@ -36,7 +45,7 @@ script_of() {
             next
         }
         code {
-            gsub(/\\-/, "-"); gsub(/\\(e|\(rs)/, "\\"); gsub(/\\\(aq/, "\047"); gsub(/\\&/, ""); gsub(/\\\(dq/, "\"")
+            gsub(/\\-/, "-"); gsub(/\\(e|\(rs)/, "\\"); gsub(/\\\(aq/, "\047"); gsub(/\\\(ha/, "^"); gsub(/\\&/, ""); gsub(/\\\(dq/, "\"")
             gsub(/\\f[BIR]/, "")
             block = block $0 "\n"
         }' "$1"
@@ -52,7 +61,7 @@ for page in "$abs_top_srcdir"/man/*.[157].in; do
         cd "$name"
         {
             echo "set -e -o pipefail"
-            declare -f make_news
+            declare -f make_news make_tokenizer
             echo "set -v"
             cat ../script
         } >../"$name.sh"
