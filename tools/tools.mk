@@ -10,3 +10,7 @@ bin_PROGRAMS += tok
 lm_programs += tok
 tok_SOURCES = tools/tok.c
 tok_LDADD = liblmutils.la
+bin_PROGRAMS += lms
+lm_programs += lms
+lms_SOURCES = tools/lms.c
+lms_LDADD = liblmutils.la

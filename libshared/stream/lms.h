@@ -67,9 +67,8 @@ uint64_t lm_lms_reader_digest(const lm_lms_reader *r);
  * given has passed every check of lmstream(5); the digest over the stream is known to be right only at the end (0). */
 int lm_lms_next(lm_lms_reader *r, lm_record *record, lm_status *st);
 /* Names that this program understands when they stand in `must`, NULL-terminated and borrowed; those of lmstream(5)
- * are always understood. Set it before reading. lm_lms_any: whatever it is (for a program that looks at no meaning). */
+ * are always understood. Set it before reading. */
 void lm_lms_reader_understand(lm_lms_reader *r, const char *const *names);
-extern const char *const lm_lms_any[];
 
 const lm_column *lm_record_column(const lm_record *r, const char *name); /* NULL if absent */
 

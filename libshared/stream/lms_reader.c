@@ -199,6 +199,8 @@ static int read_header(lm_lms_reader *r, lm_status *st)
         return -1;
     if (end)
         return 0;
+    if (!r->open && r->streams && line.len && line.data[0] != '{')
+        return lm_fail(st, LM_FAILED, "%s: what follows the end record is no stream", lm_input_name(r->in)), -1;
     if (!complete) {
         if (line.data[0] == '{')
             fail_ended(r, "inside a header", st);

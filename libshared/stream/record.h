@@ -31,7 +31,7 @@ void lm_columns_layout(const lm_column *columns, size_t count, size_t *offsets);
 /* What a record of a kind has to fulfil beyond its frame. Sets record->n. */
 bool lm_record_check(lm_record *record, lm_lms_kind kind, const char *where, lm_status *st);
 
-/* Every name in `must` is one of lmstream(5) or of `extra` (NULL-terminated, or NULL, or lm_lms_any). */
+/* Every name in `must` is one of lmstream(5) or of `extra` (NULL-terminated, or NULL). */
 bool lm_header_must(json_t *header, const char *const *extra, const char *where, lm_status *st);
 
 /* A column that lmstream(5) names. */

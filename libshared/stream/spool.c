@@ -1,11 +1,10 @@
 /* Rows kept for reading in any order: parts as a packer makes them, in memory or in a mapped file. */
 #include "stream/spool.h"
-#include "base/atomic.h"
 #include "base/memory.h"
+#include "stream/lines.h"
 #include "stream/record.h"
 #include "stream/rows_internal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -206,16 +205,12 @@ static bool open_file(lm_spool *s, lm_status *st)
     if (s->options.file) {
         s->name = lm_strdup(s->options.file);
         s->fd = open(s->name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (s->fd < 0)
+            lm_fail_errno(st, LM_FAILED, "%s: cannot make it", s->name);
     } else {
-        const char *dir = getenv("TMPDIR");
-        s->name = lm_format("%s/lmutils-spool.XXXXXX", dir && *dir ? dir : "/var/tmp");
-        s->fd = mkostemp(s->name, O_CLOEXEC);
-        if (s->fd >= 0)
-            unlink(s->name);
+        s->fd = lm_unlinked_file(&s->name, st);
     }
-    if (s->fd < 0)
-        return lm_fail_errno(st, LM_FAILED, "%s: cannot make a file for the rows (see $TMPDIR)", s->name);
-    return true;
+    return s->fd >= 0;
 }
 
 static bool write_part(lm_spool *s, part *p, lm_str members, const lm_column *columns, size_t count, lm_status *st)

@@ -58,7 +58,7 @@ static const struct {
     {"bad-duplicate", "twice"},
     {"bad-second-preamble", "preamble inside"},
     {"bad-mixed-kinds", "cannot be concatenated"},
-    {"bad-trailing", "the stream is damaged"},
+    {"bad-trailing", "what follows the end record is no stream"},
 };
 
 static void check_golden(const char *dir, const char *file, json_t *expected)

@@ -1,0 +1,23 @@
+/* Inside the stream floor: strings kept for reading in any order: in memory up to a budget, past it in an unlinked file
+ * in $TMPDIR or /var/tmp. */
+#ifndef LM_STREAM_LINES_H
+#define LM_STREAM_LINES_H
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+#include <stdint.h>
+
+/* A new file without a name; *name is for messages, malloced. -1: failed. */
+int lm_unlinked_file(char **name, lm_status *st);
+
+typedef struct lm_lines lm_lines;
+
+lm_lines *lm_lines_new(size_t memory); /* 0 = 256 MiB */
+void lm_lines_free(lm_lines *l);
+bool lm_lines_add(lm_lines *l, lm_str line, lm_status *st);
+bool lm_lines_finish(lm_lines *l, lm_status *st); /* no more: reading may begin */
+uint64_t lm_lines_count(const lm_lines *l);
+lm_str lm_lines_at(const lm_lines *l, uint64_t i);
+
+#endif
