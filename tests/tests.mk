@@ -8,7 +8,10 @@ AM_TESTS_ENVIRONMENT = abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir
 shell_tests = \
 	tests/house.sh \
 	tests/pipelines/man-examples.sh \
-	tests/pipelines/options.sh
+	tests/pipelines/options.sh \
+	tests/pipelines/tok-bad.sh \
+	tests/pipelines/tok-encode.sh \
+	tests/pipelines/tok-train.sh
 TESTS += $(shell_tests)
 EXTRA_DIST += $(shell_tests) tests/pipelines/init.sh tests/run
 
