@@ -15,9 +15,11 @@ typedef struct grid {
 } grid;
 
 enum {
-    TILES = 8,              /* aimed at: enough to share among some cores */
+    TILES = 8,              /* of a small product; enough to share among some cores */
+    MANY_TILES = 16,        /* of one whose tiles stay large: SIDE squared */
+    SIDE = 384,
     LEAST_ROWS = 64,        /* a tile that is smaller than this packs more than it multiplies */
-    LEAST_COLUMNS = 192,
+    LEAST_COLUMNS = 96,
     STEP = 24,              /* edges at multiples of what BLAS kernels take at a time (4, 6, 8, 12, 24) */
 };
 
@@ -26,25 +28,32 @@ static int divide_up(int a, int b)
     return (a + b - 1) / b;
 }
 
-static int tile_size(int n, int tiles, int least)
+static int side(int n, int parts)
 {
-    int size = divide_up(divide_up(n, tiles), STEP) * STEP;
-    size = size < least ? least : size;
+    int size = divide_up(divide_up(n, parts), STEP) * STEP;
     return size < n ? size : n;
 }
 
+/* The most nearly square tiles: BLAS packs rows plus columns of a tile for each rows times columns of results. */
 static grid cut(int m, int n)
 {
-    grid g;
-    if (!lm_kernels_deterministic()) {
-        g = (grid){m, n, 1, 1};
-        return g;
+    grid best = {m, n, 1, 1};
+    if (!lm_kernels_deterministic())
+        return best;
+    int tiles = (double)m * n >= (double)MANY_TILES * SIDE * SIDE ? MANY_TILES : TILES;
+    for (; tiles > 1 && best.down * best.across == 1; tiles /= 2) {
+        double least = 0;
+        for (int down = 1; down <= tiles; down *= 2) {
+            int across = tiles / down, rows = side(m, down), columns = side(n, across);
+            bool fine = (down == 1 || rows >= LEAST_ROWS) && (across == 1 || columns >= LEAST_COLUMNS);
+            double edge = (double)rows + columns;
+            if (fine && (least == 0 || edge < least)) {
+                least = edge;
+                best = (grid){rows, columns, divide_up(m, rows), divide_up(n, columns)};
+            }
+        }
     }
-    g.rows = tile_size(m, TILES, LEAST_ROWS);
-    g.down = divide_up(m, g.rows);
-    g.columns = tile_size(n, divide_up(TILES, g.down), LEAST_COLUMNS);
-    g.across = divide_up(n, g.columns);
-    return g;
+    return best;
 }
 
 static int extent(int from, int size, int end)

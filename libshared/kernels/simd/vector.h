@@ -91,26 +91,44 @@ INLINE vf root(vf x)
 #endif
 }
 
-/* Halves are added to one another: the order is fixed. */
+/* Halves are added to one another, or the larger of two taken: the order is fixed. */
+#if defined(__x86_64__)
+#define HALVES(name, op)                                                                                      \
+    INLINE float name(vf v)                                                                                   \
+    {                                                                                                         \
+        __m128 x = FIRST_QUARTER(v, op);                                                                      \
+        x = op(x, _mm_movehl_ps(x, x));                                                                       \
+        x = op(x, _mm_shuffle_ps(x, x, 1));                                                                   \
+        return _mm_cvtss_f32(x);                                                                              \
+    }
+#if defined(__AVX512F__)
+#define FIRST_QUARTER(v, op)                                                                                  \
+    op(op(_mm512_extractf32x4_ps((__m512)(v), 0), _mm512_extractf32x4_ps((__m512)(v), 2)),                    \
+       op(_mm512_extractf32x4_ps((__m512)(v), 1), _mm512_extractf32x4_ps((__m512)(v), 3)))
+#elif defined(__AVX2__)
+#define FIRST_QUARTER(v, op) op(_mm256_castps256_ps128((__m256)(v)), _mm256_extractf128_ps((__m256)(v), 1))
+#else
+#define FIRST_QUARTER(v, op) (__m128)(v)
+#endif
+HALVES(sum_of, _mm_add_ps)
+HALVES(max_of, _mm_max_ps)
+#else
 INLINE float sum_of(vf v)
 {
-    float a[LANES];
-    memcpy(a, &v, sizeof a);
     for (int half = LANES / 2; half; half /= 2)
         for (int i = 0; i < half; i++)
-            a[i] += a[i + half];
-    return a[0];
+            v[i] += v[i + half];
+    return v[0];
 }
 
 INLINE float max_of(vf v)
 {
-    float a[LANES];
-    memcpy(a, &v, sizeof a);
     for (int half = LANES / 2; half; half /= 2)
         for (int i = 0; i < half; i++)
-            a[i] = a[i] > a[i + half] ? a[i] : a[i + half];
-    return a[0];
+            v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
+    return v[0];
 }
+#endif
 
 /* exp x = 2^n exp r with |r| <= ln(2)/2; exp r = 1 + r + r^2 P(r), P minimax of degree 4 (relative error 3e-9).
  * 0 below the normal range; infinity above the range of float. NaN stays NaN. */
