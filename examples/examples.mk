@@ -1,1 +1,1 @@
-# examples
+EXTRA_DIST += examples/quickstart examples/debian-packages.awk

@@ -213,6 +213,21 @@ static char *quoted_command(const char *name, int argc, char **argv)
     return line.data;
 }
 
+/* libgomp's threads spin for milliseconds at every barrier unless told otherwise, and it listens only to the environment
+ * that a program starts with. On a machine that has other things to do that costs several times the work itself; so the
+ * program begins again, once, with a short spin. A user's own setting stands. */
+static void spin_shortly(char **argv)
+{
+    if (lm_threads() < 2 || getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
+        return;
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0 || setenv("GOMP_SPINCOUNT", "1000", 1) != 0)
+        return;
+    path[n] = 0;
+    execv(path, argv); /* where that fails the program goes on as it is */
+}
+
 void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int argc, char **argv)
 {
     static lm_program whole;     /* the program with the common options; kept for its whole life */
@@ -234,8 +249,10 @@ void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int 
     lm_log_level(everybody.quiet ? LM_WARNING : everybody.verbose ? LM_DEBUG : LM_INFO);
     lm_progress_mode_set(everybody.quiet && !everybody.progress ? LM_PROGRESS_NEVER
                                                                 : (lm_progress_mode)everybody.progress);
-    if (takes & LM_TAKES_THREADS)
+    if (takes & LM_TAKES_THREADS) {
         lm_threads_set((int)common->threads);
+        spin_shortly(argv);
+    }
     lm_signals_catch();
 }
 
