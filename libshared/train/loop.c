@@ -55,8 +55,12 @@ static void report(lm_run *r, double norm, double rate)
     json_t *entry = json_pack("{s:f, s:f, s:f, s:f, s:I}", "loss", loss, "grad_norm", norm, "learning_rate", rate,
                               "epoch", epoch_now(r), "step", (json_int_t)r->step);
     lm_runlog_add(r->log, entry);
-    lm_info("step %" PRIu64 "/%" PRIu64 "  epoch %.2f  loss %.4f  grad norm %.3g  rate %.3g  %.0f tokens/s", r->step,
-            r->total_steps, epoch_now(r), loss, norm, rate, speed);
+    char place[80];
+    snprintf(place, sizeof place, "step %" PRIu64, r->step);
+    if (r->steps_per_epoch)
+        snprintf(place, sizeof place, "step %" PRIu64 "/%" PRIu64 "  epoch %.2f", r->step, r->total_steps,
+                 epoch_now(r));
+    lm_info("%s  loss %.4f  grad norm %.3g  rate %.3g  %.0f tokens/s", place, loss, norm, rate, speed);
     r->loss_sum = 0;
     r->loss_steps = 0;
     r->logged_at = now;

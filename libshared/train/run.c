@@ -38,15 +38,24 @@ static bool check_early(const lm_run *r, lm_status *st)
     return out != NULL;
 }
 
-static bool streams(const lm_train_options *o)
+/* Whether the rows are trained on as they arrive. It is asked for by a window; without shuffling it is done where
+ * nothing needs to be known beforehand: the length of the run, or the classes. */
+static bool streams(const lm_run *r)
 {
-    return o->epochs <= 1 && !o->by_length && (!o->shuffle || o->shuffle_window > 0);
+    const lm_train_options *o = r->o;
+    const lm_objective *objective = r->spec->objective ? lm_objective_find(r->spec->objective) : NULL;
+    bool endless = o->schedule == LM_SCHEDULE_CONSTANT || o->schedule == LM_SCHEDULE_INVERSE_SQRT;
+    if (o->epochs > 1 || o->by_length)
+        return false;
+    if (o->shuffle)
+        return o->shuffle_window > 0;
+    return (o->max_steps > 0 || endless) && objective && (objective->masked_tokens || r->spec->labels);
 }
 
 static bool open_data(lm_run *r, lm_status *st)
 {
     const lm_train_options *o = r->o;
-    bool streaming = streams(o);
+    bool streaming = streams(r);
     if (!streaming && o->shuffle_window > 0)
         return lm_fail(st, LM_USAGE, "--shuffle-window is for a single pass: add --epochs 1, or leave it out to shuffle "
                        "all rows");
