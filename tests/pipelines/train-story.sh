@@ -1,0 +1,107 @@
+#!/bin/bash
+# tok, pretrain, finetune and score through pipes; what the output holds; determinism.
+. "$(dirname "$0")/init.sh"
+. "$test_dir/train-words.inc"
+
+# ---- the story
+tok -m tokdir -q corpus.txt | pretrain $small -e 4 -b 16 --learning-rate 2e-3 -o mini --log mini.jsonl 2>err
+grep -q 'step 1/' err
+tok -m mini -q --text text --label label train.csv |
+    finetune -m mini -e 2 -b 16 --learning-rate 1e-3 -o news --eval test.lms --log news.jsonl 2>err
+grep -q 'task: classify' err
+tok -m news -q --text text --label label test.csv | score -m news >report
+awk '$1 == "accuracy" { found = 1; exit !($2 > 0.8) } END { exit !found }' report || fail_ "$(cat report)"
+
+# ---- what is in the directories
+for dir in mini news; do
+    for file in config.json model.safetensors README.md tokenizer.json; do
+        test -s $dir/$file || fail_ "$dir/$file is missing"
+    done
+done
+grep -q '"BertForMaskedLM"' mini/config.json
+grep -q '"vocab_size": 200' mini/config.json
+grep -q '"BertForSequenceClassification"' news/config.json
+grep -q '"0": "business"' news/config.json
+grep -q '"weather": 2' news/config.json
+grep -q '"problem_type": "single_label_classification"' news/config.json
+test ! -e news.partial
+
+# ---- the log has the keys of transformers
+head -n 1 mini.jsonl | grep -q '"loss".*"grad_norm".*"learning_rate".*"epoch".*"step":1'
+grep -q '"eval_loss".*"eval_accuracy"' news.jsonl
+tail -n 1 mini.jsonl | grep -q '"train_runtime"'
+# and pretraining learned something
+awk -F'[:,]' '/"loss"/ { last = $2; if (!first) first = $2 } END { exit !(last < first - 0.7) }' mini.jsonl ||
+    fail_ "$(cat mini.jsonl)"
+
+# ---- the same seed and input: the same bytes, whatever -j; another seed: others
+p() {
+    pretrain $small -b 16 --max-steps 12 -q "$@"
+}
+p -j 1 -o a corpus.lms
+p -j 1 -o b corpus.lms
+p -j 2 -o c corpus.lms
+p -j 3 -o d <corpus.lms
+for other in b c d; do
+    cmp a/model.safetensors $other/model.safetensors
+    cmp a/config.json $other/config.json
+done
+p --seed 43 -o e corpus.lms
+! cmp -s a/model.safetensors e/model.safetensors || fail_ "the seed changes nothing"
+f() {
+    finetune -m mini -b 16 --max-steps 12 -q "$@" train.lms
+}
+f -j 1 -o fa
+f -j 2 -o fb
+cmp fa/model.safetensors fb/model.safetensors
+
+# ---- micro-batches and accumulated batches: the same losses to 1e-6, dropout and masks included
+last_loss() {
+    awk -F'[:,]' '/"loss"/ { loss = $2 } END { print loss }' "$1"
+}
+near() {
+    awk -v a="$1" -v b="$2" 'BEGIN { d = a - b; exit !(d < 1e-6 && d > -1e-6 && a > 0) }' ||
+        fail_ "line ${BASH_LINENO[0]}: $1 and $2 differ"
+}
+p -o one --log one.jsonl corpus.lms
+p -o micro --micro-tokens 32 --log micro.jsonl corpus.lms
+p -b 4 --gradient-accumulation 4 -o accumulated --log accumulated.jsonl corpus.lms
+near "$(last_loss one.jsonl)" "$(last_loss micro.jsonl)"
+near "$(last_loss one.jsonl)" "$(last_loss accumulated.jsonl)"
+p -b 4 -o smaller --log smaller.jsonl corpus.lms
+test "$(last_loss one.jsonl)" != "$(last_loss smaller.jsonl)"
+
+# ---- options
+p --per_device_train_batch_size 16 --lr_scheduler_type linear --num_train_epochs 1 -o alias corpus.lms
+cmp a/model.safetensors alias/model.safetensors
+# the network alone: other weights than those of -m; a frozen body: the same
+f --random-weights -o random
+! cmp -s fa/model.safetensors random/model.safetensors || fail_ "--random-weights changes nothing"
+f --freeze bert -o frozen -v 2>err
+grep -q 'bert.embeddings.word_embeddings.weight (frozen)' err
+! grep -q 'classifier.weight (frozen)' err || fail_ "the head is frozen too"
+f --dropout 0 -o dry
+grep -q '"hidden_dropout_prob": 0.0' dry/config.json
+f --labels weather,sport,business -o ordered
+grep -q '"0": "weather"' ordered/config.json
+# numbers; going on from a model; an own config
+tok -m tokdir -q --text text --label label --label-type float <(sed 's/sport/1.5/; s/business/2/; s/weather/-1e1/' train.csv) |
+    finetune -m mini --max-steps 5 -q -o number
+grep -q '"problem_type": "regression"' number/config.json
+pretrain -m mini --max-steps 3 -q -o more corpus.lms
+grep -q '"BertForMaskedLM"' more/config.json
+pretrain --config mini/config.json --max-steps 3 -q -o configured corpus.lms
+cmp mini/config.json configured/config.json
+# MLM and next sentence from the column `label`
+tok -m tokdir -q --text text --label label --label-type id <(sed 's/sport/0/; s/business/1/; s/weather/1/' train.csv) |
+    pretrain $small --objective pretrain --max-steps 5 -q -o both
+grep -q '"BertForPreTraining"' both/config.json
+
+# ---- the output may be the model that is read; the old one goes as a whole
+cp -r mini again
+finetune -m again --max-steps 3 -q -o again train.lms
+grep -q '"BertForSequenceClassification"' again/config.json
+
+# ---- plans print and train nothing
+finetune -m mini --plan train.lms >plan 2>err
+grep -q '^parameters	' plan && grep -q '^memory_mib	' plan && grep -q '^tokens_per_second	' plan && grep -q '^flops	' plan
