@@ -11,9 +11,12 @@ shell_tests = \
 	tests/pipelines/options.sh \
 	tests/pipelines/tok-bad.sh \
 	tests/pipelines/tok-encode.sh \
-	tests/pipelines/tok-train.sh
+	tests/pipelines/tok-train.sh \
+	tests/pipelines/train-faults.sh \
+	tests/pipelines/train-resume.sh \
+	tests/pipelines/train-story.sh
 TESTS += $(shell_tests)
-EXTRA_DIST += $(shell_tests) tests/pipelines/init.sh tests/run
+EXTRA_DIST += $(shell_tests) tests/pipelines/init.sh tests/pipelines/train-words.inc tests/run
 
 # what was installed runs, and finds its library and its plugins
 installcheck-local:

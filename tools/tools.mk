@@ -14,3 +14,10 @@ bin_PROGRAMS += lms
 lm_programs += lms
 lms_SOURCES = tools/lms.c
 lms_LDADD = liblmutils.la
+
+bin_PROGRAMS += pretrain finetune
+lm_programs += pretrain finetune
+pretrain_SOURCES = tools/pretrain.c
+pretrain_LDADD = liblmutils.la
+finetune_SOURCES = tools/finetune.c
+finetune_LDADD = liblmutils.la

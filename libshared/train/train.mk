@@ -1,13 +1,21 @@
 liblmutils_la_SOURCES += \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \
+	libshared/train/data.c libshared/train/data.h \
+	libshared/train/evaluate.c \
 	libshared/train/labels.c libshared/train/labels.h \
+	libshared/train/loop.c \
+	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \
 	libshared/train/objective.c libshared/train/objective.h \
 	libshared/train/optimizer.c libshared/train/optimizer.h \
 	libshared/train/options.c libshared/train/options.h \
 	libshared/train/order.c libshared/train/order.h \
+	libshared/train/plan.c \
+	libshared/train/run.c libshared/train/run.h libshared/train/run_internal.h \
 	libshared/train/runlog.c libshared/train/runlog.h \
-	libshared/train/schedule.c libshared/train/schedule.h
+	libshared/train/save.c \
+	libshared/train/schedule.c libshared/train/schedule.h \
+	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h
 
 check_PROGRAMS += tests/unit/check_train
 tests_unit_check_train_SOURCES = tests/unit/check_train.c

@@ -60,11 +60,14 @@ unchanged_
 # rows that are too long, and ids beyond the vocabulary
 pretrain -a bert --layers 1 --width 32 --heads 2 --max-length 8 --max-steps 1 -q -o short < <(tok -m tokdir -q --max-length 8 corpus.txt)
 refuses_ 1 'takes 8' finetune -m short -q -o x train.lms
-sed 's/"vocab_size": 200/"vocab_size": 60/' model/config.json >small.json
-refuses_ 1 'row' pretrain --config model/config.json -q -o x --max-length 4 corpus.lms
+sed 's/"vocab_size": [0-9]*/"vocab_size": 60/' model/config.json >model/other.json
+cp -r model beyond
+mv beyond/other.json beyond/config.json
+refuses_ 1 'beyond' finetune -m beyond --random-weights -q -o x train.lms
 
 # ---- another tokenizer
-tok --train wordpiece --vocab-size 100 -o other -q corpus.txt
+mkdir other
+head -n 100 tokdir/vocab.txt >other/vocab.txt
 tok -m other -q --text text --label label train.csv >other.lms
 refuses_ 1 'not the one that the tokens were made with' f other.lms
 unchanged_
@@ -74,7 +77,7 @@ tok -m gone -q corpus.txt >gone.lms
 rm -r gone
 refuses_ 1 '--tokenizer' pretrain $small --max-steps 2 -q -o x gone.lms
 pretrain $small --max-steps 2 -q --tokenizer tokdir -o found gone.lms
-cmp tokdir/tokenizer.json found/tokenizer.json
+cmp tokdir/vocab.txt found/vocab.txt
 refuses_ 1 'no tokenizer' pretrain $small --max-steps 2 -q --tokenizer . -o x gone.lms
 
 # ---- a model that is not whole
