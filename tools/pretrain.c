@@ -11,7 +11,7 @@ int main(int argc, char **argv)
     train.learning_rate = 5e-4;
     int objective = 0;
     lm_run_spec spec = {.common = &common, .options = &train, .mlm_probability = 0.15,
-                        .new_model = {.size = -1, .max_length = 512}};
+                        .new_model = {.size = -1}};
     lm_new_model *n = &spec.new_model;
 
     const lm_option own[] = {
@@ -41,7 +41,8 @@ int main(int argc, char **argv)
         {.name = "inner", .type = LM_OPT_COUNT, .target = &n->inner, .value = "N", .min = 0, .max = 1 << 20,
          .shown = "4 times the width", .aliases = "intermediate_size", .help = "columns of the feed-forward layer"},
         {.name = "max-length", .type = LM_OPT_COUNT, .target = &n->max_length, .value = "N", .min = 0, .max = 1 << 20,
-         .aliases = "max_seq_length max_position_embeddings", .help = "the longest row that it takes, in tokens"},
+         .aliases = "max_seq_length max_position_embeddings", .shown = "512, or the config's",
+         .help = "the longest row that it takes, in tokens"},
         {0},
     };
     lm_option table[LM_TRAIN_OPTION_MAX];

@@ -9,12 +9,10 @@ grep -q 'step 1/' err
 tok -m mini -q --text text --label label train.csv |
     finetune -m mini -e 4 -b 16 --learning-rate 3e-3 -o news --eval test.lms --log news.jsonl 2>err
 grep -q 'task: classify' err
-case " $lm_programs " in
-*" score "*)
+if test -x "$abs_top_builddir/.libs/score"; then
     tok -m news -q --text text --label label test.csv | score -m news >report
     awk '$1 == "accuracy" { good = $2 > 0.8 } END { exit !good }' report || fail_ "$(cat report)"
-    ;;
-esac
+fi
 tail -n 2 news.jsonl | sed -n 's/.*"eval_accuracy":\([0-9.]*\).*/\1/p' >accuracy
 awk '{ good = $1 > 0.8 } END { exit !good }' accuracy || fail_ "$(cat news.jsonl)"
 
@@ -83,7 +81,7 @@ cmp a/model.safetensors alias/model.safetensors
 # the network alone: other weights than those of -m; a frozen body: the same
 f --random-weights -o random
 ! cmp -s fa/model.safetensors random/model.safetensors || fail_ "--random-weights changes nothing"
-f --freeze bert -o frozen -v 2>err
+finetune -m mini -b 16 --max-steps 12 -v --freeze bert -o frozen train.lms 2>err
 grep -q 'bert.embeddings.word_embeddings.weight (frozen)' err
 ! grep -q 'classifier.weight (frozen)' err || fail_ "the head is frozen too"
 f --dropout 0 -o dry
@@ -91,7 +89,7 @@ grep -q '"hidden_dropout_prob": 0.0' dry/config.json
 f --labels weather,sport,business -o ordered
 grep -q '"0": "weather"' ordered/config.json
 # numbers; going on from a model; an own config
-tok -m tokdir -q --text text --label label --label-type float <(sed 's/sport/1.5/; s/business/2/; s/weather/-1e1/' train.csv) |
+tok -m tokdir -q --text text --label label --label-type float --input-format csv <(sed 's/sport/1.5/; s/business/2/; s/weather/-1e1/' train.csv) |
     finetune -m mini --max-steps 5 -q -o number
 grep -q '"problem_type": "regression"' number/config.json
 pretrain -m mini --max-steps 3 -q -o more corpus.lms
@@ -99,7 +97,7 @@ grep -q '"BertForMaskedLM"' more/config.json
 pretrain --config mini/config.json --max-steps 3 -q -o configured corpus.lms
 cmp mini/config.json configured/config.json
 # MLM and next sentence from the column `label`
-tok -m tokdir -q --text text --label label --label-type id <(sed 's/sport/0/; s/business/1/; s/weather/1/' train.csv) |
+tok -m tokdir -q --text text --label label --label-type id --input-format csv <(sed 's/sport/0/; s/business/1/; s/weather/1/' train.csv) |
     pretrain $small --objective pretrain --max-steps 5 -q -o both
 grep -q '"BertForPreTraining"' both/config.json
 
