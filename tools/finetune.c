@@ -42,7 +42,7 @@ int main(int argc, char **argv)
             "The accuracy on other rows",
             "tok -m news --text 2,3 --label 1 test.csv | score -m news",
             "Train the head alone, on frozen features",
-            "tok -m bert --text 2,3 --label 1 train.csv | finetune -m bert -o news --freeze bert --learning-rate 1e-3",
+            "tok -m bert --text 2,3 --label 1 train.csv | finetune -m bert -o news --freeze bert",
             NULL}};
     lm_tool_begin(&program, LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_LOG | LM_TAKES_PLUGIN, &common, argc, argv);
 
