@@ -25,7 +25,7 @@ if test $# -ge 1; then
 fi
 # one row for each alias, with all the programs that know it, in tbl(1)'s language
 LC_ALL=C sort "$work.aliases" | awk -F '\t' '
-    function row() { if (key != "") print name "\t" option "\t" programs }
+    function row() { if (key != "") print name "\t" option "\tT{\n.na\n.nh\n" programs "\nT}" }
     { gsub(/-/, "\\-", $1); gsub(/-/, "\\-", $2) }
     $1 FS $2 != key { row(); key = $1 FS $2; name = $1; option = $2; programs = $3; next }
     { programs = programs ", " $3 }
