@@ -97,8 +97,7 @@ void lm_arena_release(lm_arena *arena, lm_arena_mark mark)
 
 void lm_arena_reset(lm_arena *arena)
 {
-    bool several = arena->top->previous != NULL;
-    if (several) {
+    if (arena->top->previous || arena->top->size < arena->peak) { /* releases may have freed the largest chunks */
         while (arena->top)
             chunk_pop(arena);
         arena->top = chunk_new(arena, NULL, arena->peak);

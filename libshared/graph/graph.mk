@@ -11,3 +11,9 @@ tests_unit_check_gradients_SOURCES = tests/unit/check_gradients.c
 tests_unit_check_gradients_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_gradients_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_gradients
+
+check_PROGRAMS += tests/unit/check_graph
+tests_unit_check_graph_SOURCES = tests/unit/check_graph.c
+tests_unit_check_graph_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_graph_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_graph

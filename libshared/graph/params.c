@@ -156,7 +156,8 @@ void lm_params_current_name(const lm_params *p, const char *stored, char out[LM_
 
 /* ------------------------------------------------------------------ scopes */
 
-static const char too_long[] = "\001"; /* no parameter has this name */
+/* The first byte of a path that grew too long: no parameter has such a name. */
+enum { TOO_LONG = '\001' };
 
 static lm_scope join(lm_scope scope, const char *part, int index)
 {
@@ -164,8 +165,11 @@ static lm_scope join(lm_scope scope, const char *part, int index)
     if (index >= 0)
         snprintf(number, sizeof number, ".%d", index);
     size_t n = strlen(scope.name), dot = n > 0 && *part, m = strlen(part), k = strlen(number);
+    if (scope.name[0] == TOO_LONG)
+        return scope;
     if (n + dot + m + k >= sizeof scope.name) {
-        strcpy(scope.name, too_long);
+        memmove(scope.name + 1, scope.name, sizeof scope.name - 2);
+        scope.name[0] = TOO_LONG;
         return scope;
     }
     if (dot)
@@ -213,9 +217,9 @@ static bool full_name(lm_declare *d, lm_scope scope, const char *name, lm_scope 
     if (!lm_ok(&d->status))
         return false;
     *full = lm_in(scope, name);
-    if (strcmp(full->name, too_long) == 0)
-        return lm_fail(&d->status, LM_FAILED, "%s.%s: the name is over %d bytes: shorten it in the plugin",
-                       scope.name, name, LM_NAME_MAX - 1);
+    if (full->name[0] == TOO_LONG)
+        return lm_fail(&d->status, LM_FAILED, "%s...: the name is over %d bytes: shorten it in the plugin",
+                       full->name + 1, LM_NAME_MAX - 1);
     if (*find_slot(d->params, full->name))
         return lm_fail(&d->status, LM_FAILED, "%s: declared twice: the plugin must declare it once", full->name);
     return true;
