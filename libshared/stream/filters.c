@@ -44,7 +44,10 @@ bool lm_flow_open(lm_flow *flow, const lm_filter *filter, lm_status *st)
         flow->streams = 1;
         return true;
     }
-    flow->records = lm_records_new(flow->in, &filter->records, st);
+    lm_records_options o = filter->records;
+    flow->chosen = o.text || o.pair || o.label || o.id;
+    o.textless = !filter->framed && !o.text;
+    flow->records = lm_records_new(flow->in, &o, st);
     if (flow->records)
         flow->preamble = json_incref(lm_records_preamble(flow->records));
     return flow->records != NULL;
@@ -62,9 +65,8 @@ void lm_flow_close(lm_flow *flow)
     lm_buf_free(&flow->json);
 }
 
-int lm_flow_next(lm_flow *flow, lm_text_record *record, lm_status *st)
+int lm_flow_next(lm_flow *flow, lm_status *st)
 {
-    lm_text_record own;
     if (!lm_signal_check(st))
         return -1;
     if (flow->reader) {
@@ -76,13 +78,16 @@ int lm_flow_next(lm_flow *flow, lm_text_record *record, lm_status *st)
         }
         return rc;
     }
-    if (!record)
-        record = &own;
-    int rc = lm_records_next(flow->records, record, st);
-    flow->record = (lm_record){.flush = rc > 0 && record->flush, .n = 1};
+    lm_text_record *t = &flow->text;
+    int rc = lm_records_next(flow->records, t, st);
+    flow->record = (lm_record){.flush = rc > 0 && t->flush, .n = 1};
     flow->json.len = 0;
-    if (rc > 0 && !record->flush)
-        lm_text_record_json(record, flow->filter->framed, &flow->json);
+    if (rc <= 0 || t->flush)
+        return rc;
+    if (t->source.data && !flow->filter->framed && !flow->chosen)
+        lm_buf_append(&flow->json, t->source.data, t->source.len); /* a line stays as it is */
+    else
+        lm_text_record_json(t, flow->filter->framed, &flow->json);
     return rc;
 }
 
@@ -185,7 +190,7 @@ static bool cat(const lm_filter *filter, int64_t most, lm_status *st)
         if (filter->mode == LM_FILTER_HEAD && flow.reader && lm_lms_reader_kind(flow.reader) == LM_KIND_MODEL)
             lm_fail(st, LM_FAILED, "%s: a model has no rows", lm_input_name(flow.in));
         else if (lm_filter_out_open(&out, &flow, filter->output, st))
-            while (left > 0 && lm_flow_next(&flow, NULL, st) > 0)
+            while (left > 0 && lm_flow_next(&flow, st) > 0)
                 if (!put_some(&out, &flow, rows, &left, st))
                     break;
     }

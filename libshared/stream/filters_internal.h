@@ -24,13 +24,15 @@ typedef struct lm_flow {
     lm_record record;      /* of the reader */
     json_t *preamble;      /* of the first stream; NULL = none */
     uint64_t streams;      /* preambles seen */
-    lm_buf json;
+    bool chosen;           /* fields are asked for: lines of JSON do not stay as they are */
+    lm_text_record text;   /* of the records */
+    lm_buf json;           /* and its JSON */
 } lm_flow;
 
 bool lm_flow_open(lm_flow *flow, const lm_filter *filter, lm_status *st);
 void lm_flow_close(lm_flow *flow);
-/* The next record: 1, 0, -1. LMS: flow->record. Else its JSON is in flow->json, and *record (or NULL) has it. */
-int lm_flow_next(lm_flow *flow, lm_text_record *record, lm_status *st);
+/* The next record: 1, 0, -1. LMS: flow->record; else flow->text and flow->json. */
+int lm_flow_next(lm_flow *flow, lm_status *st);
 bool lm_flow_is_tokens(const lm_flow *flow);
 
 bool lm_filter_out_open(lm_filter_out *out, const lm_flow *flow, const char *path, lm_status *st);

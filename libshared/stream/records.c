@@ -247,8 +247,11 @@ static bool make_record(lm_records *r, lm_text_record *out, lm_status *st)
     }
     if (!choose(r, &r->text, &out->text, st) || !choose(r, &r->pair, &out->pair, st) || !read_label(r, out, st))
         return false;
-    if (!out->text.data)
+    if (!out->text.data && !r->options.textless)
         return fail_missing(r, &r->text, st);
+    out->format = r->format;
+    if (r->format == LM_FORMAT_JSONL && !r->replaced)
+        out->source = r->source;
     out->members = lm_buf_str(&r->members);
     return read_id(r, out, st) && read_fields(r, out, st);
 }

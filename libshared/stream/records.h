@@ -42,6 +42,7 @@ typedef struct lm_records_options {
     const char *encoding;    /* as iconv knows it: cp949, euc-kr, utf-16; NULL = UTF-8, or UTF-16 where a BOM says so */
     bool strict;             /* invalid UTF-8 is a failure; else each ill-formed part becomes U+FFFD, counted */
     bool no_fields;          /* the caller has no use for other fields: do not collect them */
+    bool textless;           /* a record without text will do; its `text.data` is NULL */
     bool require_end;        /* refuse plain text, which has no end that can be checked */
     uint64_t offset;         /* number of the first record (for inputs that were split), from 0 */
     const char *rejects;     /* records that cannot be used go to this file (JSON Lines: file, line, why, record) instead
@@ -68,6 +69,8 @@ typedef struct lm_text_record {
     uint64_t doc;            /* LM_FORMAT_TEXT: number of the document, from 0; else = number */
     const char *file;        /* where it stands, for messages; valid as long as the reader */
     uint64_t line;           /* its first line, from 1 (LMS: the record's number) */
+    lm_text_format format;   /* that it was read in */
+    lm_str source;           /* JSON Lines: the line, where it is valid UTF-8; else data NULL. Not kept by a batch */
     bool flush;              /* no record: {"flush":true} came by; the strings are empty */
 } lm_text_record;
 

@@ -131,6 +131,19 @@ static bool begin_encoding(lm_records *r, lm_status *st)
     return true;
 }
 
+/* Names that are known to mislead: tables with tabs called csv, and tables called txt. */
+static void doubt_name(const lm_records *r, lm_text_format *format, lm_str seen)
+{
+    lm_str first = line_of(&seen);
+    size_t tabs = count_byte(first, '\t');
+    if (*format == LM_FORMAT_CSV && first.len && first.data[0] != '"' && tabs > count_byte(first, ',')) {
+        *format = LM_FORMAT_TSV;
+        lm_info("%s: it has tabs where a csv has commas, and is read as tsv (--input-format says otherwise)", r->file);
+    } else if (*format == LM_FORMAT_TEXT && tabs) {
+        lm_info("%s: read as lines of text, though there are tabs: --input-format tsv reads fields", r->file);
+    }
+}
+
 bool lm_member_begin(lm_records *r, lm_status *st)
 {
     bool is_lms = r->options.format == LM_FORMAT_LMS;
@@ -149,12 +162,14 @@ bool lm_member_begin(lm_records *r, lm_status *st)
         return false;
     if (format == LM_FORMAT_AUTO)
         format = format_of_name(r->file);
-    if (format == LM_FORMAT_AUTO) {
+    if (r->options.format == LM_FORMAT_AUTO && !is_lms && format != LM_FORMAT_JSONL && format != LM_FORMAT_JSON) {
         lm_str seen;
         if (!look(r->in, &seen, st))
             return false;
-        format = format_of_bytes(seen);
-        lm_debug("%s: read as %s, by its first bytes (--input-format says otherwise)", r->file, lm_format_names[format]);
+        if (format == LM_FORMAT_AUTO)
+            format = format_of_bytes(seen);
+        else
+            doubt_name(r, &format, seen);
     }
     r->format = format;
     r->line = 0;

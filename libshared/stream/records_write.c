@@ -44,8 +44,9 @@ static bool goes_under(const lm_text_record *r, size_t i, bool framed)
 
 void lm_text_record_json(const lm_text_record *r, bool framed, lm_buf *out)
 {
-    lm_buf_puts(out, "{\"text\":");
-    lm_json_string(r->text, out);
+    size_t begin = out->len;
+    if (r->text.data)
+        add_string(out, "text", r->text);
     if (r->pair.data)
         add_string(out, "pair", r->pair);
     if (r->label.data)
@@ -76,6 +77,9 @@ void lm_text_record_json(const lm_text_record *r, bool framed, lm_buf *out)
         lm_buf_putc(out, '}');
     }
     lm_buf_append(out, r->members.data, r->members.len);
+    if (out->len == begin)
+        lm_buf_putc(out, '{');
+    out->data[begin] = '{'; /* where the first comma is */
     lm_buf_putc(out, '}');
 }
 
@@ -107,6 +111,7 @@ static void keep_record(lm_text_batch *b, const lm_text_record *r)
     k->label = keep(b->arena, r->label);
     k->id = keep(b->arena, r->id);
     k->members = keep(b->arena, r->members);
+    k->source = (lm_str){NULL, 0};
     if (!r->field_count)
         return;
     lm_field *fields = lm_arena_alloc(b->arena, r->field_count, sizeof *fields);

@@ -24,7 +24,7 @@ static bool shuffle_tokens(lm_flow *flow, lm_filter_out *out, lm_status *st)
     const lm_filter *f = flow->filter;
     lm_spool *spool = lm_spool_new(&(lm_spool_options){.memory = f->memory}, st);
     uint32_t *order = NULL;
-    while (spool && lm_flow_next(flow, NULL, st) > 0)
+    while (spool && lm_flow_next(flow, st) > 0)
         if (!lm_spool_add(spool, &flow->record, st))
             break;
     if (lm_ok(st) && lm_spool_finish(spool, NULL, st))
@@ -41,7 +41,7 @@ static bool shuffle_text(lm_flow *flow, lm_filter_out *out, lm_status *st)
 {
     lm_lines *lines = lm_lines_new(flow->filter->memory);
     uint32_t *order = NULL;
-    while (lm_flow_next(flow, NULL, st) > 0)
+    while (lm_flow_next(flow, st) > 0)
         if (!flow->record.flush &&
             !lm_lines_add(lines, flow->reader ? flow->record.line : lm_buf_str(&flow->json), st))
             break;

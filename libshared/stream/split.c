@@ -113,10 +113,6 @@ static bool hash_row(const lm_filter *f, const lm_rows *rows, int64_t i, uint64_
                      uint64_t *hash, lm_status *st)
 {
     lm_str v;
-    if (f->by == LM_BY_ROW) {
-        *hash = hash_bytes(f, (lm_str){(const char *)&number, sizeof number});
-        return true;
-    }
     if (f->by == LM_BY_HASH) {
         v = lm_rows_bytes(rows, "text", i);
         if (v.data) {
@@ -139,29 +135,22 @@ static bool hash_row(const lm_filter *f, const lm_rows *rows, int64_t i, uint64_
     return v.data || fail_field(f, where, number, st);
 }
 
-/* The same for a text record: of LMS its line, else its JSON. */
-static bool hash_text(const lm_filter *f, lm_str json, uint64_t number, const char *where, uint64_t *hash, lm_status *st)
+/* A record of kind text, by its line. */
+static bool hash_line(const lm_filter *f, lm_str json, const char *where, uint64_t number, uint64_t *hash, lm_status *st)
 {
     lm_str v, fields;
-    if (f->by == LM_BY_ROW) {
-        *hash = hash_bytes(f, (lm_str){(const char *)&number, sizeof number});
-        return true;
-    }
     if (f->by == LM_BY_HASH) {
-        lm_str pair;
-        if (!lm_json_find(json, lm_str_of("text"), &v))
-            return fail_field(f, where, number, st);
-        lm_buf text = {0}, second = {0};
-        lm_json_unquote(v, &text);
-        if (lm_json_find(json, lm_str_of("pair"), &pair))
-            lm_json_unquote(pair, &second);
-        lm_buf_cstr(&text); /* so that it is not NULL */
-        *hash = hash_texts(f, lm_buf_str(&text), lm_buf_str(&second));
+        lm_buf text = {0}, pair = {0};
+        if (lm_json_find(json, (lm_str){"text", 4}, &v))
+            lm_json_unquote(v, &text);
+        if (lm_json_find(json, (lm_str){"pair", 4}, &v))
+            lm_json_unquote(v, &pair);
+        *hash = hash_texts(f, lm_buf_str(&text), lm_buf_str(&pair));
         lm_buf_free(&text);
-        lm_buf_free(&second);
+        lm_buf_free(&pair);
         return true;
     }
-    bool found = (lm_json_find(json, lm_str_of("fields"), &fields) && lm_json_find(fields, lm_str_of(f->field), &v)) ||
+    bool found = (lm_json_find(json, (lm_str){"fields", 6}, &fields) && lm_json_find(fields, lm_str_of(f->field), &v)) ||
                  lm_json_find(json, lm_str_of(f->field), &v);
     if (!found || lm_str_is(v, "null"))
         return fail_field(f, where, number, st);
@@ -169,16 +158,51 @@ static bool hash_text(const lm_filter *f, lm_str json, uint64_t number, const ch
     return true;
 }
 
+/* A plain record; one without text goes by its JSON. */
+static bool hash_plain(const lm_filter *f, const lm_flow *flow, const char *where, uint64_t number, uint64_t *hash,
+                       lm_status *st)
+{
+    const lm_text_record *t = &flow->text;
+    const struct {
+        const char *name;
+        lm_str value;
+    } own[] = {{"label", t->label}, {"pair", t->pair}, {"text", t->text}};
+    if (f->by == LM_BY_HASH) {
+        *hash = t->text.data ? hash_texts(f, t->text, t->pair) : hash_bytes(f, lm_buf_str(&flow->json));
+        return true;
+    }
+    for (size_t i = 0; i < t->field_count; i++)
+        if (lm_str_is(t->fields[i].name, f->field) && !lm_str_is(t->fields[i].json, "null")) {
+            *hash = hash_json(f, t->fields[i].json);
+            return true;
+        }
+    for (size_t i = 0; i < 3; i++)
+        if (!strcmp(f->field, own[i].name) && own[i].value.data) {
+            *hash = hash_bytes(f, own[i].value);
+            return true;
+        }
+    if (strcmp(f->field, "id") != 0 || !t->id.data)
+        return fail_field(f, where, number, st);
+    *hash = hash_json(f, t->id);
+    return true;
+}
+
+static uint64_t hash_number(const lm_filter *f, uint64_t number)
+{
+    return hash_bytes(f, (lm_str){(const char *)&number, sizeof number});
+}
+
 /* ---------------------------------------------------------------------------------------------------- parting */
 
-static bool split_tokens(lm_flow *flow, parts *p, lm_rows *rows, uint64_t *number, lm_status *st)
+static bool split_tokens(lm_flow *flow, parts *p, lm_rows *rows, uint64_t *row, lm_status *st)
 {
+    const lm_filter *f = flow->filter;
     const char *where = lm_lms_reader_where(flow->reader);
     if (!lm_rows_read(rows, &flow->record, st))
         return false;
     for (int64_t i = 0; i < flow->record.n; i++) {
-        uint64_t hash = 0;
-        if (!hash_row(flow->filter, rows, i, (*number)++, where, &hash, st))
+        uint64_t number = (*row)++, hash = hash_number(f, number);
+        if (f->by != LM_BY_ROW && !hash_row(f, rows, i, number, where, &hash, st))
             return false;
         part *x = part_of(p, hash);
         if (!x || !x->wanted)
@@ -190,22 +214,27 @@ static bool split_tokens(lm_flow *flow, parts *p, lm_rows *rows, uint64_t *numbe
     return true;
 }
 
-static bool split_record(lm_flow *flow, parts *p, lm_rows *rows, uint64_t *number, lm_status *st)
+static bool split_text(lm_flow *flow, parts *p, uint64_t number, lm_status *st)
 {
-    if (flow->record.flush) {
-        for (size_t i = 0; i < p->count; i++)
-            if (p->items[i].wanted && !lm_filter_out_put(&p->items[i].out, flow, st))
-                return false;
-        return true;
-    }
-    if (lm_flow_is_tokens(flow))
-        return split_tokens(flow, p, rows, number, st);
+    const lm_filter *f = flow->filter;
+    const char *where = lm_input_name(flow->in);
+    uint64_t hash = hash_number(f, number);
     lm_str json = flow->reader ? flow->record.line : lm_buf_str(&flow->json);
-    uint64_t hash = 0;
-    if (!hash_text(flow->filter, json, (*number)++, lm_input_name(flow->in), &hash, st))
+    if (f->by != LM_BY_ROW && !(flow->reader ? hash_line(f, json, where, number, &hash, st)
+                                             : hash_plain(f, flow, where, number, &hash, st)))
         return false;
     part *x = part_of(p, hash);
     return !x || !x->wanted || lm_filter_out_line(&x->out, json, st);
+}
+
+static bool split_record(lm_flow *flow, parts *p, lm_rows *rows, uint64_t *row, lm_status *st)
+{
+    if (!flow->record.flush)
+        return lm_flow_is_tokens(flow) ? split_tokens(flow, p, rows, row, st) : split_text(flow, p, (*row)++, st);
+    for (size_t i = 0; i < p->count; i++)
+        if (p->items[i].wanted && !lm_filter_out_put(&p->items[i].out, flow, st))
+            return false;
+    return true;
 }
 
 /* PREFIXtrain.lms; of plain text, PREFIXtrain.jsonl. */
@@ -224,7 +253,7 @@ static bool run(lm_flow *flow, parts *p, lm_status *st)
     for (size_t i = 0; i < p->count && lm_ok(st); i++)
         if (p->items[i].wanted)
             lm_filter_out_open(&p->items[i].out, flow, flow->filter->part ? flow->filter->output : p->items[i].path, st);
-    while (lm_ok(st) && lm_flow_next(flow, NULL, st) > 0)
+    while (lm_ok(st) && lm_flow_next(flow, st) > 0)
         split_record(flow, p, rows, &number, st);
     lm_rows_free(rows);
     return lm_ok(st);

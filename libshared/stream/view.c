@@ -175,46 +175,45 @@ static bool view_lms(lm_flow *flow, lm_rows *rows, uint64_t *number, lm_buf *out
     return true;
 }
 
+static void view_string(const char *name, lm_str value, lm_buf *out)
+{
+    if (!value.data)
+        return;
+    lm_buf_printf(out, "  %s ", name);
+    print_text(value, out);
+    lm_buf_putc(out, '\n');
+}
+
 static void view_text(const lm_text_record *t, lm_buf *out)
 {
     lm_buf_printf(out, "row %" PRIu64 ":\n", t->number);
     if (t->id.data)
         lm_buf_printf(out, "  id %.*s\n", (int)t->id.len, t->id.data);
-    if (t->label.data) {
-        lm_buf_puts(out, "  label ");
-        print_text(t->label, out);
-        lm_buf_putc(out, '\n');
-    }
+    view_string("label", t->label, out);
     for (size_t i = 0; i < t->field_count; i++) {
         lm_buf_puts(out, "  field ");
         print_text(t->fields[i].name, out);
         lm_buf_printf(out, " %.*s\n", (int)t->fields[i].json.len, t->fields[i].json.data);
     }
-    lm_buf_puts(out, "  text ");
-    print_text(t->text, out);
-    if (t->pair.data) {
-        lm_buf_puts(out, "\n  pair ");
-        print_text(t->pair, out);
-    }
-    lm_buf_putc(out, '\n');
+    view_string("text", t->text, out);
+    view_string("pair", t->pair, out);
 }
 
 bool lm_filter_view(const lm_filter *filter, lm_status *st)
 {
     lm_flow flow = {0};
-    lm_text_record t;
     lm_buf out = {0};
     lm_rows *rows = lm_rows_new(NULL);
     lm_output_file *file = lm_output_file_open(filter->output, st);
     uint64_t number = 0, streams = 0;
     bool open = file && lm_flow_open(&flow, filter, st);
-    while (open && lm_flow_next(&flow, &t, st) > 0) {
+    while (open && lm_flow_next(&flow, st) > 0) {
         if (flow.reader && lm_lms_reader_streams(flow.reader) != streams) {
             streams = lm_lms_reader_streams(flow.reader);
             view_header("stream", lm_lms_reader_preamble(flow.reader), &out);
         }
         if (!flow.reader && !flow.record.flush)
-            view_text(&t, &out);
+            view_text(&flow.text, &out);
         else if (flow.reader && !view_lms(&flow, rows, &number, &out, st))
             break;
         if (!lm_write_all(lm_output_file_fd(file), out.data, out.len, lm_output_file_name(file), st))
@@ -250,7 +249,7 @@ static bool count_all(const lm_filter *filter, counts *c, lm_status *st)
     lm_flow flow;
     *c = (counts){.kind = "plain text"};
     if (lm_flow_open(&flow, filter, st)) {
-        while (lm_flow_next(&flow, NULL, st) > 0)
+        while (lm_flow_next(&flow, st) > 0)
             if (flow.reader)
                 c->tokens += tokens_of(&flow.record);
         if (flow.reader) {
