@@ -7,6 +7,9 @@ AM_TESTS_ENVIRONMENT = abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir
 # one a line, in order of the alphabet (tests/house.sh sees that none is forgotten)
 shell_tests = \
 	tests/house.sh \
+	tests/pipelines/lms-faults.sh \
+	tests/pipelines/lms-filters.sh \
+	tests/pipelines/lms-input.sh \
 	tests/pipelines/man-examples.sh \
 	tests/pipelines/options.sh \
 	tests/pipelines/tok-bad.sh \

@@ -146,7 +146,7 @@ static bool archive_start(lm_input *in, lm_status *st)
 /* The next regular file of the archive: 1, 0 or -1. */
 static int archive_next(lm_input *in, lm_status *st)
 {
-    for (;;) {
+    while (!in->empty_archive) {
         struct archive_entry *e;
         int rc = archive_read_next_header(in->archive, &e);
         if (rc == ARCHIVE_EOF) {
@@ -170,6 +170,7 @@ static int archive_next(lm_input *in, lm_status *st)
         in->name = raw ? lm_strdup(in->operand) : lm_format("%s:%s", in->operand, path ? path : "(unnamed)");
         return 1;
     }
+    return 0;
 }
 
 /* ---------------------------------------------------------------------------------------------------- filling */

@@ -375,7 +375,7 @@ bool lm_lms_detect(lm_input *in, bool *is_lms, lm_status *st)
     if (!line.len || line.data[0] != '{' || line.len >= LM_LMS_HEADER_MAX)
         return true;
     if (ended) { /* a preamble that was cut is one, too: its reader says what happened */
-        *is_lms = line.len >= 7 && !memcmp(line.data, "{\"lms\":", 7);
+        *is_lms = !memcmp(line.data, "{\"lms\":", line.len < 7 ? line.len : 7);
         return true;
     }
     json_t *header = json_loadb(line.data, line.len, 0, NULL);
