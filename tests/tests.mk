@@ -12,6 +12,9 @@ shell_tests = \
 	tests/pipelines/lms-input.sh \
 	tests/pipelines/man-examples.sh \
 	tests/pipelines/options.sh \
+	tests/pipelines/score-filter.sh \
+	tests/pipelines/score-goldens.sh \
+	tests/pipelines/score-report.sh \
 	tests/pipelines/tok-bad.sh \
 	tests/pipelines/tok-encode.sh \
 	tests/pipelines/tok-train.sh \

@@ -10,6 +10,7 @@ bin_PROGRAMS += tok
 lm_programs += tok
 tok_SOURCES = tools/tok.c
 tok_LDADD = liblmutils.la
+
 bin_PROGRAMS += lms
 lm_programs += lms
 lms_SOURCES = tools/lms.c
@@ -21,3 +22,8 @@ pretrain_SOURCES = tools/pretrain.c
 pretrain_LDADD = liblmutils.la
 finetune_SOURCES = tools/finetune.c
 finetune_LDADD = liblmutils.la
+
+bin_PROGRAMS += score
+lm_programs += score
+score_SOURCES = tools/score.c
+score_LDADD = liblmutils.la

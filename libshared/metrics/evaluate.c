@@ -117,6 +117,11 @@ void lm_evaluator_free(lm_evaluator *e)
     free(e);
 }
 
+lm_measured lm_evaluator_kind(const lm_evaluator *e)
+{
+    return e->tally.kind;
+}
+
 void lm_evaluator_reset(lm_evaluator *e)
 {
     lm_tally_clear(&e->tally);

@@ -48,6 +48,7 @@ typedef struct lm_evaluator lm_evaluator;
  * does not have. */
 lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evaluate_options *options, lm_status *st);
 void lm_evaluator_free(lm_evaluator *e);
+lm_measured lm_evaluator_kind(const lm_evaluator *e); /* as far as is known before labels have been seen */
 
 /* Runs n rows and counts them. `record` is for messages (0 = not known). Refuses ids that the model does not have, rows
  * that are too long, a label word that is none of the model's classes (named), a label of the wrong kind. `out` or

@@ -1,7 +1,9 @@
 liblmutils_la_SOURCES += \
+	libshared/metrics/emit.c libshared/metrics/emit.h \
 	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \
 	libshared/metrics/metrics.c libshared/metrics/metrics.h \
 	libshared/metrics/report.c libshared/metrics/report.h \
+	libshared/metrics/score.c libshared/metrics/score.h \
 	libshared/metrics/tally.c libshared/metrics/tally.h
 
 check_PROGRAMS += tests/unit/check_metrics
@@ -16,3 +18,9 @@ tests_unit_check_evaluate_SOURCES = tests/unit/check_evaluate.c tests/unit/golde
 tests_unit_check_evaluate_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_evaluate_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
 TESTS += tests/unit/check_evaluate
+
+# makes and compares streams for the pipeline tests of score
+check_PROGRAMS += tests/unit/golden_stream
+tests_unit_golden_stream_SOURCES = tests/unit/golden_stream.c tests/unit/golden.c tests/unit/golden.h
+tests_unit_golden_stream_CPPFLAGS = $(unit_cppflags)
+tests_unit_golden_stream_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm

@@ -34,6 +34,7 @@ typedef struct golden_batch {
 
 /* `path` below the directory of reference data. */
 golden golden_open(const char *path);
+golden golden_open_directory(const char *dir);
 void golden_close(golden *g);
 const float *golden_find(const golden *g, const char *name, size_t count); /* fails unless it has count elements */
 bool golden_has(const golden *g, const char *name);

@@ -1,0 +1,97 @@
+#include "metrics/emit.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+enum { NEW_COLUMNS = 6 };
+
+typedef struct columns {
+    lm_column items[NEW_COLUMNS];
+    size_t count;
+} columns;
+
+/* A column with a row for each of the record's rows or tokens, and `width` elements in it (0 = it has one dimension). */
+static bool add(columns *c, const char *name, lm_dtype dtype, const void *data, bool ragged, int64_t rows, int64_t width,
+                lm_status *st)
+{
+    lm_column *column = &c->items[c->count++];
+    *column = (lm_column){.name = name, .dtype = dtype, .data = data, .rows = ragged ? "ids.splits" : NULL};
+    column->shape = (lm_shape){width ? 2 : 1, {rows, width}};
+    if (!lm_tensor_bytes(dtype, &column->shape, &column->bytes) || column->bytes > LM_LMS_PAYLOAD_MAX)
+        return lm_fail(st, LM_FAILED, "%s: %lld times %lld values are too many for one record: make smaller ones with "
+                       "lms, or ask for less", name, (long long)rows, (long long)width);
+    return true;
+}
+
+static bool add_predictions(columns *c, const lm_row_outputs *out, bool ragged, int64_t units, lm_status *st)
+{
+    if (out->kind == LM_MEASURE_MULTI_LABEL)
+        return add(c, "predictions", LM_U8, out->chosen, false, out->rows, out->columns, st);
+    if (out->kind == LM_MEASURE_VALUES)
+        return add(c, "predictions", LM_F32, out->values, false, out->rows, out->columns > 1 ? out->columns : 0, st);
+    return add(c, "predictions", LM_I32, out->classes, ragged, units, 0, st);
+}
+
+static bool new_columns(columns *c, const lm_row_outputs *out, unsigned emit, lm_status *st)
+{
+    bool ragged = out->kind == LM_MEASURE_TOKENS;
+    int64_t units = ragged ? out->tokens : out->rows;
+    if (emit & LM_EMIT_LOGITS && !add(c, "logits", LM_F32, out->logits, ragged, units, out->columns, st))
+        return false;
+    if (emit & LM_EMIT_PROBS && !add(c, "probs", LM_F32, out->probs, ragged, units, out->columns, st))
+        return false;
+    if (emit & LM_EMIT_PREDICTIONS && !add_predictions(c, out, ragged, units, st))
+        return false;
+    if (emit & LM_EMIT_HIDDEN && !add(c, "hidden", LM_F32, out->hidden, true, out->tokens, out->width, st))
+        return false;
+    if (emit & LM_EMIT_POOLED && !add(c, "pooled", LM_F32, out->pooled, false, out->rows, out->width, st))
+        return false;
+    return !(emit & LM_EMIT_LOSS) || add(c, "loss", LM_F32, out->loss, false, out->rows, 0, st);
+}
+
+static bool is_replaced(const columns *c, const char *name)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (strcmp(c->items[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The record's header without what the writer makes; with the predicted names among its fields. */
+static json_t *new_header(const lm_record *record, const lm_row_outputs *out, unsigned emit, const lm_config *config)
+{
+    json_t *header = json_copy(record->header);
+    json_object_del(header, "tensors");
+    json_object_del(header, "bytes");
+    if (!(emit & LM_EMIT_PREDICTIONS) || out->kind != LM_MEASURE_CLASSES)
+        return header;
+    json_t *old = json_object_get(header, "fields"), *fields = json_is_object(old) ? json_copy(old) : json_object();
+    json_t *names = json_array();
+    for (int64_t i = 0; i < out->rows; i++)
+        json_array_append_new(names, json_string(lm_config_label(config, out->classes[i])));
+    json_object_set_new(fields, "prediction", names);
+    json_object_set_new(header, "fields", fields);
+    return header;
+}
+
+bool lm_emit_record(lm_lms_writer *w, const lm_record *record, const lm_row_outputs *out, unsigned emit,
+                    const lm_config *config, lm_status *st)
+{
+    columns new = {0};
+    if (!new_columns(&new, out, emit, st))
+        return false;
+    lm_column *all = lm_malloc(record->column_count + new.count, sizeof *all);
+    size_t n = 0;
+    for (size_t i = 0; i < record->column_count; i++) {
+        if (!is_replaced(&new, record->columns[i].name))
+            all[n++] = record->columns[i];
+    }
+    for (size_t i = 0; i < new.count; i++)
+        all[n++] = new.items[i];
+    json_t *header = new_header(record, out, emit, config);
+    bool ok = lm_lms_write(w, header, all, n, st);
+    json_decref(header);
+    free(all);
+    return ok;
+}

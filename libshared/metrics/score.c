@@ -1,0 +1,272 @@
+#include "metrics/score.h"
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/signals.h"
+#include "metrics/emit.h"
+#include "metrics/evaluate.h"
+#include "model/model.h"
+#include "stream/lms.h"
+#include "stream/tokens.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A bound on a measure. */
+typedef struct gate {
+    char *name;
+    double bound;
+    bool at_most;
+} gate;
+
+typedef struct score {
+    const lm_score_options *o;
+    lm_model *model;
+    lm_evaluator *evaluator;
+    unsigned emit;
+    gate *gates;
+    size_t gate_count, gate_cap;
+    lm_output_file *out;
+    lm_lms_writer *writer;      /* of the stream in hand, when emitting */
+    lm_tokens_row *rows;        /* of the record in hand */
+    size_t row_cap;
+    uint64_t stream, checked;   /* streams seen; the vocabulary that was compared last */
+} score;
+
+/* ------------------------------------------------------------------ options */
+
+static bool read_emit(score *s, lm_status *st)
+{
+    static const struct {
+        const char *name;
+        unsigned flag;
+    } known[] = {{"logits", LM_EMIT_LOGITS}, {"probs", LM_EMIT_PROBS}, {"predictions", LM_EMIT_PREDICTIONS},
+                 {"hidden", LM_EMIT_HIDDEN}, {"pooled", LM_EMIT_POOLED}, {"loss", LM_EMIT_LOSS}};
+    enum { KNOWN = sizeof known / sizeof *known };
+    for (size_t i = 0; i < s->o->emit.count; i++) {
+        for (const char *word = s->o->emit.items[i], *end; word; word = *end ? end + 1 : NULL) {
+            end = word + strcspn(word, ",");
+            lm_str name = {word, (size_t)(end - word)};
+            int k = 0;
+            while (k < KNOWN && !lm_str_is(name, known[k].name))
+                k++;
+            if (k == KNOWN)
+                return lm_fail(st, LM_USAGE, "--emit %.*s: not one of logits, probs, predictions, hidden, pooled, loss",
+                               (int)name.len, word);
+            s->emit |= known[k].flag;
+        }
+    }
+    return true;
+}
+
+static bool read_gates(score *s, const lm_strings *given, bool at_most, lm_status *st)
+{
+    for (size_t i = 0; i < given->count; i++) {
+        const char *equal = strrchr(given->items[i], '=');
+        double bound;
+        if (!equal || equal == given->items[i] || !lm_parse_float(equal + 1, &bound))
+            return lm_fail(st, LM_USAGE, "--fail-%s %s: NAME=VALUE is expected, as in accuracy=0.9",
+                           at_most ? "over" : "under", given->items[i]);
+        LM_GROW(s->gates, s->gate_count, s->gate_cap);
+        s->gates[s->gate_count++] =
+            (gate){lm_strndup(given->items[i], (size_t)(equal - given->items[i])), bound, at_most};
+    }
+    return true;
+}
+
+static bool open_all(score *s, lm_status *st)
+{
+    const lm_common *common = s->o->common;
+    if (!common->model)
+        return lm_fail(st, LM_USAGE, "no model: give its directory with -m");
+    if (!read_emit(s, st) || !read_gates(s, &s->o->fail_under, false, st) || !read_gates(s, &s->o->fail_over, true, st))
+        return false;
+    if (s->o->report && !s->emit)
+        return lm_fail(st, LM_USAGE, "--report is for a report beside --emit: without that, use -o");
+    lm_model_options options = {.task = s->o->task, .plugin_path = common->plugin};
+    s->model = lm_model_open(common->model, &options, st);
+    if (!s->model)
+        return false;
+    lm_evaluate_options evaluate = {.batch_tokens = (int)s->o->batch_tokens, .emit = s->emit};
+    s->evaluator = lm_evaluator_new(s->model, NULL, &evaluate, st);
+    if (s->evaluator && !s->emit && lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
+        lm_fail(st, LM_USAGE, "%s: %s has nothing to measure: give --emit hidden or pooled", common->model,
+                s->model->head->architecture);
+    if (lm_ok(st))
+        s->out = lm_output_file_open(common->output, st);
+    return lm_ok(st) && (!s->emit || lm_tool_refuse_terminal(lm_output_file_fd(s->out), "tokens", st));
+}
+
+/* ------------------------------------------------------------------ records */
+
+/* A stream begins: its tokenizer is compared with the model's, and the stream that goes out begins too. */
+static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
+{
+    json_t *preamble = lm_lms_reader_preamble(reader);
+    lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
+    if (lm_lms_reader_kind(reader) != LM_KIND_TOKENS)
+        return lm_fail(st, LM_FAILED, "%s: a stream of kind %s, and score reads tokens: send it through tok",
+                       lm_lms_reader_where(reader), lm_lms_kind_name(lm_lms_reader_kind(reader)));
+    if (!lm_tokenizer_info_read(preamble, &info, st))
+        return false;
+    if (!s->stream++ || info.xxh3 != s->checked) {
+        if (!lm_model_check_tokenizer(s->model, s->o->tokenizer, &info, s->o->force, st))
+            return false;
+        s->checked = info.xxh3;
+    }
+    if (!s->emit)
+        return true;
+    if (s->writer && !lm_lms_write_end(s->writer, st))
+        return false;
+    lm_lms_writer_free(s->writer);
+    json_t *members = json_copy(preamble);
+    static const char *const own[] = {"lms", "kind", "producer", "via"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        json_object_del(members, own[i]);
+    s->writer = lm_lms_writer_new(lm_output_file_fd(s->out), lm_output_file_name(s->out), LM_KIND_TOKENS, members,
+                                  json_object_get(preamble, "via"), s->o->common->command_line, st);
+    json_decref(members);
+    return s->writer != NULL;
+}
+
+static bool read_record(score *s, const lm_record *record, lm_status *st)
+{
+    if (record->flush)
+        return !s->emit || lm_lms_write_flush(s->writer, st);
+    lm_tokens_view view;
+    if (!lm_tokens_view_read(record, &view, st))
+        return false;
+    if ((size_t)view.n > s->row_cap) {
+        s->row_cap = (size_t)view.n;
+        s->rows = lm_realloc(s->rows, s->row_cap, sizeof *s->rows);
+    }
+    for (int64_t i = 0; i < view.n; i++)
+        lm_tokens_view_row(&view, i, &s->rows[i]);
+    lm_row_outputs out;
+    return lm_evaluator_run(s->evaluator, s->rows, view.n, 0, &out, st) &&
+           (!s->emit || lm_emit_record(s->writer, record, &out, s->emit, s->model->config, st));
+}
+
+static bool read_input(score *s, const char *path, lm_status *st)
+{
+    lm_input *in = lm_input_open(path, st);
+    lm_lms_reader *reader = in ? lm_lms_reader_new(in, st) : NULL;
+    uint64_t streams = 0;
+    while (reader) {
+        lm_record record;
+        int got = lm_lms_next(reader, &record, st);
+        if (lm_lms_reader_streams(reader) != streams && lm_ok(st)) {
+            streams = lm_lms_reader_streams(reader);
+            begin_stream(s, reader, st);
+        }
+        if (got <= 0 || !lm_ok(st) || !lm_signal_check(st))
+            break;
+        if (!read_record(s, &record, st)) {
+            lm_fail_prefix(st, lm_lms_reader_where(reader));
+            break;
+        }
+        lm_progress_update(lm_lms_reader_examples(reader), NULL);
+    }
+    lm_lms_reader_free(reader);
+    lm_input_close(in);
+    return lm_ok(st);
+}
+
+/* ------------------------------------------------------------------ report */
+
+static bool check_gates(const score *s, const lm_report *report, lm_status *st)
+{
+    for (size_t i = 0; i < s->gate_count; i++) {
+        const gate *g = &s->gates[i];
+        double value;
+        if (!lm_report_find(report, g->name, &value)) {
+            lm_buf names = {0};
+            const char *name;
+            for (size_t k = 0; (name = lm_report_at(report, k, &value)); k++)
+                lm_buf_printf(&names, "%s%s", k ? ", " : "", name);
+            lm_fail(st, LM_USAGE, "--fail-%s %s: no such measure: there are %s", g->at_most ? "over" : "under", g->name,
+                    lm_buf_cstr(&names));
+            lm_buf_free(&names);
+            return false;
+        }
+        if (g->at_most ? !(value <= g->bound) : !(value >= g->bound)) /* NaN fails too */
+            return lm_fail(st, LM_GATE, "%s is %.6g, %s the %.6g that is asked for", g->name, value,
+                           g->at_most ? "over" : "under", g->bound);
+    }
+    return true;
+}
+
+static void print_report(const score *s, const lm_report *report, int fd, const char *name, lm_status *st)
+{
+    lm_buf text = {0};
+    if (s->o->json) {
+        json_t *object = lm_report_json(report);
+        char *line = json_dumps(object, JSON_REAL_PRECISION(9));
+        lm_buf_printf(&text, "%s\n", line);
+        free(line);
+        json_decref(object);
+    } else {
+        lm_report_print(report, &text);
+    }
+    lm_write_all(fd, text.data, text.len, name, st);
+    lm_buf_free(&text);
+}
+
+/* The report goes to the output, or, beside a stream, to its own file. */
+static bool conclude(score *s, lm_status *st)
+{
+    lm_report *report = lm_evaluator_report(s->evaluator, s->o->per_class);
+    double labelled = 0;
+    lm_report_find(report, "labelled", &labelled);
+    if (!s->emit && !(labelled > 0)) {
+        lm_fail(st, LM_FAILED, "no row has a label: there is nothing to measure: make tokens with tok --label, or give "
+                "--emit");
+    } else if (!s->emit) {
+        print_report(s, report, lm_output_file_fd(s->out), lm_output_file_name(s->out), st);
+    } else if (s->o->report) {
+        lm_output_file *file = lm_output_file_open(s->o->report, st);
+        if (file) {
+            print_report(s, report, lm_output_file_fd(file), lm_output_file_name(file), st);
+            if (lm_ok(st))
+                lm_output_file_publish(file, st);
+            else
+                lm_output_file_discard(file, false);
+        }
+    }
+    lm_status gate_status = LM_STATUS_INIT; /* a gate that is not met says so after all else has gone well */
+    if (lm_ok(st) && lm_output_file_publish(s->out, st) && !check_gates(s, report, &gate_status))
+        *st = gate_status;
+    else if (!lm_ok(st) && s->out)
+        lm_output_file_discard(s->out, false);
+    s->out = NULL;
+    lm_report_free(report);
+    return lm_ok(st);
+}
+
+bool lm_score(const lm_score_options *o, lm_status *st)
+{
+    score s = {.o = o};
+    if (open_all(&s, st)) {
+        lm_progress_begin("scoring", "rows", 0);
+        size_t files = o->common->operands.count;
+        for (size_t i = 0; i < (files ? files : 1) && lm_ok(st); i++)
+            read_input(&s, files ? o->common->operands.items[i] : "-", st);
+        lm_progress_end();
+        if (s.writer)
+            lm_lms_writer_close(s.writer, st);
+        if (lm_ok(st))
+            conclude(&s, st);
+    }
+    if (s.out)
+        lm_output_file_discard(s.out, s.emit && st->code == LM_ENDED);
+    lm_lms_writer_free(s.writer);
+    lm_evaluator_free(s.evaluator);
+    lm_model_free(s.model);
+    for (size_t i = 0; i < s.gate_count; i++)
+        free(s.gates[i].name);
+    free(s.gates);
+    free(s.rows);
+    return lm_ok(st);
+}

@@ -1,0 +1,47 @@
+#!/bin/bash
+# score against transformers: what it adds to a stream is what the reference computed, and its report fits.
+. "$(dirname "$0")/init.sh"
+needs_data_ goldens/models/bert-mlm
+
+golden_stream=$abs_top_builddir/tests/unit/golden_stream
+models=$data/goldens/models
+
+for case in cls2 cls3 cls4 multilabel4 reg1; do
+    "$golden_stream" write "$models/bert-$case" >"$case.lms"
+    score -q -m "$models/bert-$case" --emit logits,hidden,pooled <"$case.lms" 2>err |
+        "$golden_stream" compare "$models/bert-$case"
+    # two batches in one report: the mean of the losses, by rows
+    score -q -m "$models/bert-$case" "$case.lms" >report 2>err
+    score -q -m "$models/bert-$case" --batch-tokens 1 "$case.lms" >again 2>err
+    compare_ report again
+    grep -q "^rows	7$" report
+done
+for case in mlm mlm-f16 pretrain; do
+    "$golden_stream" write "$models/bert-$case" >"$case.lms"
+    score -q -m "$models/bert-$case" --emit logits --emit hidden <"$case.lms" 2>err |
+        "$golden_stream" compare "$models/bert-$case"
+    score -q -m "$models/bert-$case" "$case.lms" >report 2>err
+    grep -q "^perplexity	" report
+    grep -q "^accuracy	" report
+done
+
+# directories with the names of old
+for dir in bert-gammabeta bert-tied-stored; do
+    score -q -m "$data/goldens/extras/$dir" --emit logits <mlm.lms 2>err | "$golden_stream" compare "$models/bert-mlm"
+done
+
+# threads change nothing
+for threads in 1 3; do
+    OMP_NUM_THREADS=$threads score -q -m "$models/bert-mlm" --emit logits,probs,predictions,loss -o out.lms mlm.lms 2>err
+    mv out.lms "threads$threads.lms"
+done
+compare_ threads1.lms threads3.lms
+
+# from text to labels, with a tokenizer
+cls=$data/goldens/e2e/bert-cls
+"$golden_stream" texts "$cls" >texts.jsonl
+tok -m "$cls" texts.jsonl >texts.lms
+score -q -m "$cls" --emit logits,probs,predictions <texts.lms | "$golden_stream" items "$cls"
+score -m "$cls" texts.lms >report
+grep -qx "accuracy	1" report
+grep -qx "rows	25" report
