@@ -19,6 +19,7 @@ shell_tests = \
 	tests/pipelines/tok-encode.sh \
 	tests/pipelines/tok-train.sh \
 	tests/pipelines/train-faults.sh \
+	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-story.sh
 TESTS += $(shell_tests)
 EXTRA_DIST += $(shell_tests) tests/pipelines/init.sh tests/pipelines/train-words.inc tests/run

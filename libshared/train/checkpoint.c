@@ -209,6 +209,11 @@ static bool list_steps(const char *dir, int64_t **steps, size_t *count, lm_statu
     return true;
 }
 
+char *lm_checkpoint_path(const char *dir, uint64_t step)
+{
+    return lm_format("%s/" PREFIX "%" PRIu64, dir, step);
+}
+
 bool lm_checkpoint_find(const char *dir, char **path, uint64_t *step, lm_status *st)
 {
     int64_t *steps;
@@ -218,7 +223,7 @@ bool lm_checkpoint_find(const char *dir, char **path, uint64_t *step, lm_status 
     if (!list_steps(dir, &steps, &count, st))
         return false;
     for (size_t i = 0; i < count && !*path; i++) {
-        char *candidate = lm_format("%s/" PREFIX "%" PRId64, dir, steps[i]);
+        char *candidate = lm_checkpoint_path(dir, (uint64_t)steps[i]);
         lm_status damage = LM_STATUS_INIT;
         if (lm_manifest_check(candidate, &damage)) {
             *path = candidate;
@@ -256,7 +261,7 @@ static void prune(const char *dir, int keep)
     if (keep <= 0 || !list_steps(dir, &steps, &count, &st))
         return;
     for (size_t i = (size_t)keep; i < count; i++) {
-        char *path = lm_format("%s/" PREFIX "%" PRId64, dir, steps[i]);
+        char *path = lm_checkpoint_path(dir, (uint64_t)steps[i]);
         remove_checkpoint(path);
         free(path);
     }
@@ -268,7 +273,7 @@ bool lm_checkpoint_save(const char *dir, uint64_t step, int keep, lm_checkpoint_
 {
     if (!lm_make_directories(dir, st))
         return false;
-    char *name = lm_format("%s/" PREFIX "%" PRIu64, dir, step);
+    char *name = lm_checkpoint_path(dir, step);
     lm_output_dir *out = lm_output_dir_open(name, st);
     bool ok = out && write(context, lm_output_dir_path(out), st) && lm_manifest_write(lm_output_dir_path(out), st);
     if (ok)

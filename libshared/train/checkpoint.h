@@ -18,6 +18,8 @@ typedef bool (*lm_checkpoint_writer)(void *context, const char *path, lm_status 
 bool lm_checkpoint_save(const char *dir, uint64_t step, int keep, lm_checkpoint_writer write, void *context,
                         lm_status *st);
 
+char *lm_checkpoint_path(const char *dir, uint64_t step); /* DIR/checkpoint-STEP, malloced */
+
 /* The newest whole one: *path (malloced) and *step; *path NULL where there is none. Damaged ones are passed over with a
  * warning that names what is wrong. Fails only where DIR cannot be read. */
 bool lm_checkpoint_find(const char *dir, char **path, uint64_t *step, lm_status *st);

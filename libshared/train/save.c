@@ -144,6 +144,13 @@ bool lm_run_checkpoint(lm_run *r, lm_status *st)
     if (!lm_checkpoint_save(r->o->checkpoint, r->step, (int)r->o->keep, write_checkpoint, r, st))
         return false;
     r->saved_step = r->step;
+    if (r->tokenizer.path && r->resume_path && strcmp(r->tokenizer.path, r->resume_path) == 0) {
+        /* the checkpoint that the run went on from will be removed in its turn: its tokenizer is in the new one too */
+        free(r->tokenizer.path);
+        free(r->resume_path);
+        r->resume_path = lm_checkpoint_path(r->o->checkpoint, r->step);
+        r->tokenizer.path = lm_strdup(r->resume_path);
+    }
     lm_debug("checkpoint of step %" PRIu64 " saved", r->step);
     return true;
 }
