@@ -222,6 +222,10 @@ START_TEST(whole_files)
     lm_status_clear(&st);
     ck_assert(lm_file_read("a", 5, &bytes, &n, &st));
     free(bytes);
+    ck_assert(!lm_file_copy(".", "half", &st));
+    ck_assert_msg(strstr(st.message, ".: cannot be read"), "%s", st.message);
+    ck_assert(!exists("half"));
+    lm_status_clear(&st);
     ck_assert(!lm_file_copy("/dev/zero", "/dev/full", &st));
     ck_assert(exists("/dev/full"));
     lm_status_clear(&st);

@@ -58,6 +58,20 @@ START_TEST(below_is_uniform_and_in_range)
     uint64_t big = (UINT64_C(1) << 63) + 1;
     for (uint64_t i = 0; i < 1000; i++)
         ck_assert_uint_lt(lm_random_below(key, 4, i, big), big);
+    int rejected = 0;
+    for (uint64_t i = 0; i < 1000; i++) { /* the first word pair of the block that is not surplus decides */
+        uint32_t w[4];
+        lm_random_block(key, 4, i, w);
+        for (int j = 0; j < 4; j += 2) {
+            unsigned __int128 product = (unsigned __int128)((uint64_t)w[j + 1] << 32 | w[j]) * big;
+            if ((uint64_t)product >= -big % big) {
+                ck_assert_uint_eq(lm_random_below(key, 4, i, big), (uint64_t)(product >> 64));
+                break;
+            }
+            rejected++;
+        }
+    }
+    ck_assert_int_gt(rejected, 300);
     ck_assert_uint_eq(lm_random_below(key, 0, 0, 1), 0);
 }
 END_TEST
@@ -140,6 +154,7 @@ START_TEST(utf8_ill_formed)
     } cases[] = {
         {"Hello \xF0\x90\x80World", "Hello \xEF\xBF\xBDWorld", 6},
         {"\xC0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD", 0},
+        {"\xF0\x80\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 0},
         {"\xED\xA0\x80x", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDx", 0},
         {"\xF5\x80", "\xEF\xBF\xBD\xEF\xBF\xBD", 0},
         {"\xE0\x80\x41", "\xEF\xBF\xBD\xEF\xBF\xBD\x41", 0},
