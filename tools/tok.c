@@ -4,6 +4,7 @@
 #include "text/train.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const char *const truncations[] = {"longest_first", "only_first", "only_second", "none", NULL};
 static const char *const sides[] = {"right", "left", NULL};
@@ -163,5 +164,6 @@ int main(int argc, char **argv)
     lm_status st = LM_STATUS_INIT;
     lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS, &common, argc, argv);
     run(&common, &st);
+    free(common.operands.items);
     return lm_tool_end(&st);
 }

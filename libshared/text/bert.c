@@ -23,6 +23,7 @@ void lm_bert_prepare(lm_tokenizer *t)
                 t->added.normalized.only == -2;
     if (!b->usable)
         return;
+    b->lower_case = n->lower_case;
     b->cut = LM_CP_SPACE | LM_CP_PUNCT | (n->cjk ? LM_CP_CJK : 0);
     b->odd = ILL_FORMED | (n->clean_text ? LM_CP_CONTROL : 0) | (n->lower_case ? LM_CP_LOWER : 0) |
              (n->strip_accents ? LM_CP_NFD | LM_CP_NONSPACING : 0);
@@ -71,12 +72,23 @@ static void plain_word(lm_encoder *e, lm_str text, size_t from, size_t to, size_
     }
 }
 
-/* Eight bytes, A-Z made a-z; all are ASCII. */
+static const uint64_t ones = 0x0101010101010101u;
+
+/* Eight ASCII bytes, A-Z made a-z. */
 static inline uint64_t lower_eight(uint64_t x)
 {
-    const uint64_t ones = 0x0101010101010101u;
     uint64_t from_a = x + ones * (0x80 - 'A'), beyond_z = x + ones * (0x80 - 'Z' - 1);
     return x | ((from_a & ~beyond_z & (ones * 0x80)) >> 2);
+}
+
+/* How many of eight bytes are letters or digits before the first that is neither (the first is the lowest). */
+static inline unsigned word_bytes(uint64_t x)
+{
+    uint64_t seven = x & (ones * 0x7F), small = seven | (ones * 0x20);
+    uint64_t letter = (small + ones * (0x80 - 'a')) & ~(small + ones * (0x80 - 'z' - 1));
+    uint64_t digit = (seven + ones * (0x80 - '0')) & ~(seven + ones * (0x80 - '9' - 1));
+    uint64_t other = ~((letter | digit) & ~x) & (ones * 0x80);
+    return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
 }
 
 static inline uint64_t low_bytes(uint64_t x, size_t n)
@@ -84,24 +96,11 @@ static inline uint64_t low_bytes(uint64_t x, size_t n)
     return n >= 8 ? x : x & ((1ull << (8 * n)) - 1);
 }
 
-/* An ASCII word of up to 16 bytes that the cache knows; false if it does not. */
-static inline bool cached_word(lm_encoder *e, lm_str text, size_t from, size_t n, lm_side *out)
+/* An ASCII word of up to 16 bytes that the cache knows: its tokens. False if it does not. */
+static inline bool cached_word(lm_encoder *e, const uint64_t key[2], size_t from, lm_side *out)
 {
-    uint64_t key[2];
-    if (text.len - from >= sizeof key) {
-        memcpy(key, text.data + from, sizeof key);
-        key[0] = low_bytes(key[0], n);
-        key[1] = n > 8 ? low_bytes(key[1], n - 8) : 0;
-    } else {
-        key[0] = key[1] = 0;
-        memcpy(key, text.data + from, n);
-    }
-    if (e->t->normalizer.lower_case) {
-        key[0] = lower_eight(key[0]);
-        key[1] = lower_eight(key[1]);
-    }
-    const lm_cached_word *c = lm_cache_slot(e->cache, key);
-    if (c->key[0] != key[0] || c->key[1] != key[1])
+    const lm_cached_word *c = lm_cache_find(e->cache, key);
+    if (!c)
         return false;
     int32_t word = out->words++;
     size_t start = from;
@@ -110,6 +109,48 @@ static inline bool cached_word(lm_encoder *e, lm_str text, size_t from, size_t n
         start = from + c->ends[i];
     }
     return true;
+}
+
+/* Where the words of text[from..to) that are letters and digits alone, and known, end: the first byte that is something
+ * else than such a word, white space or punctuation. */
+static size_t quick_words(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+{
+    const lm_bert_path *b = &e->t->bert;
+    const char *data = text.data;
+    size_t p = from, last = to >= 17 ? to - 17 : 0; /* up to there, 16 bytes and one more can be read */
+    if (to - from < 17)
+        return from;
+    while (p <= last && out->n <= out->limit) {
+        unsigned char byte = (unsigned char)data[p];
+        unsigned kind = b->kind[byte];
+        if (kind == LM_BYTE_SPACE) {
+            p++;
+            continue;
+        }
+        if (kind == LM_BYTE_PUNCT) {
+            lm_side_push(out, e->punct_id[byte], out->words++, p, p + 1);
+            p++;
+            continue;
+        }
+        uint64_t key[2];
+        memcpy(key, data + p, sizeof key);
+        size_t n = word_bytes(key[0]);
+        if (n == 8)
+            n += word_bytes(key[1]);
+        kind = b->kind[(unsigned char)data[p + n]];
+        if (n == 0 || kind == LM_BYTE_WORD || kind == LM_BYTE_ODD)
+            break;
+        key[1] = n > 8 ? low_bytes(key[1], n - 8) : 0;
+        key[0] = low_bytes(key[0], n);
+        if (b->lower_case) {
+            key[0] = lower_eight(key[0]);
+            key[1] = lower_eight(key[1]);
+        }
+        if (!cached_word(e, key, p, out))
+            plain_word(e, text, p, p + n, n, out);
+        p += n;
+    }
+    return p;
 }
 
 static void run(lm_encoder *e, lm_str text, size_t from, size_t to, unsigned seen, size_t chars, lm_side *out)
@@ -165,9 +206,10 @@ void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side 
 {
     const lm_bert_path *b = &e->t->bert;
     size_t p = from;
-    while (p < to && out->n <= out->limit) {
+    while ((p = quick_words(e, text, p, to, out)) < to && out->n <= out->limit) {
         unsigned char byte = (unsigned char)text.data[p];
         unsigned kind = b->kind[byte];
+        size_t i = p;
         if (kind == LM_BYTE_SPACE) {
             p++;
             continue;
@@ -177,15 +219,13 @@ void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side 
             p++;
             continue;
         }
-        size_t i = p;
         while (i < to && (kind = b->kind[(unsigned char)text.data[i]]) == LM_BYTE_WORD)
             i++;
         if (i < to && kind == LM_BYTE_ODD) {
             p = odd_run(e, text, p, i - p, to, out);
             continue;
         }
-        if (i - p > 16 || !cached_word(e, text, p, i - p, out))
-            plain_word(e, text, p, i, i - p, out);
+        plain_word(e, text, p, i, i - p, out);
         p = i;
     }
 }

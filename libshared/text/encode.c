@@ -4,11 +4,21 @@
 #include <limits.h>
 #include <stdlib.h>
 
+static lm_cached_word *cache_new(void)
+{
+    size_t bytes = 2 * LM_CACHE_SETS * sizeof(lm_cached_word);
+    lm_status st = LM_STATUS_INIT;
+    lm_cached_word *cache = lm_try_malloc(bytes, 1, "the cache of words", &st);
+    if (!cache)
+        return lm_calloc(bytes, 1); /* says that there is no memory, and ends */
+    return memset(cache, 0, bytes);
+}
+
 lm_encoder *lm_encoder_new(const lm_tokenizer *t)
 {
     lm_encoder *e = lm_calloc(1, sizeof *e);
     e->t = t;
-    e->cache = lm_calloc(LM_CACHE_WORDS, sizeof *e->cache);
+    e->cache = cache_new();
     memcpy(e->punct_id, t->bert.punct_id, sizeof e->punct_id);
     return e;
 }
@@ -56,12 +66,13 @@ void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
     e->tokens.n = 0;
     if (word.len <= sizeof key && memchr(word.data, 0, word.len) == NULL) {
         memcpy(key, word.data, word.len);
-        c = lm_cache_slot(e->cache, key);
-        if (c->key[0] == key[0] && c->key[1] == key[1]) {
-            for (int i = 0; i < c->count; i++)
-                lm_token_push(&e->tokens, c->ids[i], c->ends[i]);
+        const lm_cached_word *hit = lm_cache_find(e->cache, key);
+        if (hit) {
+            for (int i = 0; i < hit->count; i++)
+                lm_token_push(&e->tokens, hit->ids[i], hit->ends[i]);
             return;
         }
+        c = lm_cache_set(e->cache, key);
     }
     if (e->counts)
         lm_token_push(&e->tokens, lm_word_counts_number(e->counts, word), (int32_t)word.len);
@@ -69,6 +80,7 @@ void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
         lm_token_model_encode(&e->t->model, word, chars, &e->tokens);
     if (!c || e->tokens.n > LM_CACHE_TOKENS)
         return;
+    c[1] = c[0];
     memcpy(c->key, key, sizeof key);
     c->count = (uint8_t)e->tokens.n;
     for (size_t i = 0; i < e->tokens.n; i++) {

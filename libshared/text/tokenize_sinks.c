@@ -74,12 +74,10 @@ void lm_token_sink_free(lm_token_sink *s)
 
 /* ---------------------------------------------------------------- a stream of tokens */
 
-static bool any_type(const lm_encoding *e)
+/* Segments are worth a column where there are several: in pairs, or where the tokenizer's template says so. */
+static bool has_types(const lm_text_record *r, const lm_encoding *e)
 {
-    for (int i = 0; i < e->len; i++)
-        if (e->types[i])
-            return true;
-    return false;
+    return r->pair.data || (e->len > 0 && (e->types[0] || e->types[e->len - 1]));
 }
 
 static bool put_lms(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, lm_status *st)
@@ -90,7 +88,7 @@ static bool put_lms(lm_token_sink *s, const lm_text_record *r, const lm_encoding
     lm_tokens_row row = {
         .ids = e->ids,
         .len = (size_t)e->len,
-        .types = r->pair.data || any_type(e) ? e->types : NULL,
+        .types = has_types(r, e) ? e->types : NULL,
         .word_ids = o->word_ids ? e->word_ids : NULL,
         .offsets = o->offsets ? e->offsets : NULL,
         .has_row = true,
@@ -162,7 +160,7 @@ static void put_json(lm_token_sink *s, const lm_text_record *r, const lm_encodin
         lm_json_string(lm_tokenizer_token(s->t, e->ids[i]), b);
     }
     lm_buf_putc(b, ']');
-    if (r->pair.data || any_type(e)) {
+    if (has_types(r, e)) {
         lm_buf_puts(b, ",\"types\":[");
         for (int i = 0; i < e->len; i++)
             lm_buf_printf(b, i ? ",%d" : "%d", e->types[i]);

@@ -12,17 +12,23 @@ enum { FILE_LIMIT = 1 << 28 };
 
 /* ---------------------------------------------------------------- reading */
 
+static json_t *parse_json(lm_str bytes, const char *name, lm_status *st)
+{
+    json_error_t error;
+    json_t *root = json_loadb(bytes.data, bytes.len, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        lm_fail(st, LM_FAILED, "%s:%d: %s: not valid JSON", name, error.line, error.text);
+    return root;
+}
+
 static json_t *read_json(const char *path, lm_status *st)
 {
     char *bytes;
     size_t n;
     if (!lm_file_read(path, FILE_LIMIT, &bytes, &n, st))
         return NULL;
-    json_error_t error;
-    json_t *root = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = parse_json((lm_str){bytes, n}, path, st);
     free(bytes);
-    if (!root)
-        lm_fail(st, LM_FAILED, "%s:%d: %s: not valid JSON", path, error.line, error.text);
     return root;
 }
 
@@ -36,38 +42,30 @@ static json_t *read_beside(const char *directory, const char *name, lm_status *s
     return root;
 }
 
-/* Lines of a vocab.txt: the number of a line is the id of its token. A token that comes again keeps its last
- * id. */
-static bool read_vocab_lines(const char *path, lm_vocabulary *v, lm_status *st)
+/* Lines of a vocab.txt: the number of a line is the id of its token. A token that comes again keeps its last id. */
+static bool take_vocab_lines(lm_str bytes, const char *name, lm_vocabulary *v, lm_status *st)
 {
-    char *bytes;
-    size_t n;
-    if (!lm_file_read(path, FILE_LIMIT, &bytes, &n, st))
-        return false;
     size_t twice = 0, line = 0;
-    if (n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0)
-        lm_warn("%s: begins with a byte order mark, which is taken for a part of the first token", path);
-    for (size_t i = 0; i < n; line++) {
-        char *end = memchr(bytes + i, '\n', n - i);
-        size_t next = end ? (size_t)(end - bytes) + 1 : n, len = (end ? next - 1 : n) - i;
-        if (len && bytes[i + len - 1] == '\r')
+    if (bytes.len >= 3 && memcmp(bytes.data, "\xEF\xBB\xBF", 3) == 0)
+        lm_warn("%s: begins with a byte order mark, which is taken for a part of the first token", name);
+    for (size_t i = 0; i < bytes.len; line++) {
+        const char *start = bytes.data + i, *end = memchr(start, '\n', bytes.len - i);
+        size_t len = end ? (size_t)(end - start) : bytes.len - i;
+        i += len + 1;
+        if (len && start[len - 1] == '\r')
             len--;
-        lm_str token = {bytes + i, len};
+        lm_str token = {start, len};
         int known = lm_vocabulary_find(v, token);
         if (known >= 0) {
             if (!twice++)
-                lm_warn("%s:%zu: \"%.*s\" stands on line %d already: the later line counts", path, line + 1,
-                        (int)len, token.data, known + 1);
+                lm_warn("%s:%zu: \"%.*s\" stands on line %d already: the later line counts", name, line + 1,
+                        (int)len, start, known + 1);
             lm_vocabulary_move(v, known, (int)line);
         } else if (!lm_vocabulary_add(v, token, (int64_t)line, st)) {
-            break;
+            return false;
         }
-        i = next;
     }
-    free(bytes);
-    if (lm_ok(st) && v->count == 0)
-        lm_fail(st, LM_FAILED, "the vocabulary is empty");
-    return lm_ok(st);
+    return v->count > 0 || lm_fail(st, LM_FAILED, "the vocabulary is empty");
 }
 
 static json_t *token_spec(lm_str token, int id)
@@ -135,7 +133,8 @@ static lm_str config_token(json_t *config, const char *name, const char *otherwi
 }
 
 /* What transformers makes of BertTokenizer's vocab.txt and tokenizer_config.json. */
-static lm_tokenizer *open_vocab_txt(const char *path, json_t *config, json_t *special_map, lm_status *st)
+static lm_tokenizer *from_vocab_txt(lm_str bytes, json_t *config, json_t *special_map, const char *path,
+                                    lm_status *st)
 {
     lm_vocabulary v = {0};
     json_t *names = config ? config : special_map, *spec = NULL;
@@ -155,7 +154,7 @@ static lm_tokenizer *open_vocab_txt(const char *path, json_t *config, json_t *sp
         .special = special,
         .special_count = sizeof special / sizeof *special,
     };
-    if (lm_ok(st) && read_vocab_lines(path, &v, st))
+    if (lm_ok(st) && take_vocab_lines(bytes, path, &v, st))
         spec = lm_bert_spec(&options, &v, st);
     if (!spec) {
         lm_vocabulary_free(&v);
@@ -166,20 +165,34 @@ static lm_tokenizer *open_vocab_txt(const char *path, json_t *config, json_t *sp
     return lm_tokenizer_from_spec(spec, &v, config, special_map, path, st);
 }
 
+lm_tokenizer *lm_tokenizer_from_bytes(lm_str bytes, json_t *config, json_t *special_map, const char *path,
+                                      lm_status *st)
+{
+    size_t n = strlen(path);
+    if (n >= 4 && strcmp(path + n - 4, ".txt") == 0)
+        return from_vocab_txt(bytes, config, special_map, path, st);
+    json_t *spec = parse_json(bytes, path, st);
+    if (spec)
+        return lm_tokenizer_from_spec(spec, NULL, config, special_map, path, st);
+    json_decref(config);
+    json_decref(special_map);
+    return NULL;
+}
+
 static lm_tokenizer *open_file(const char *path, const char *directory, lm_status *st)
 {
     json_t *config = read_beside(directory, "tokenizer_config.json", st);
     json_t *special_map = lm_ok(st) ? read_beside(directory, "special_tokens_map.json", st) : NULL;
-    size_t n = strlen(path);
-    if (lm_ok(st) && n >= 4 && strcmp(path + n - 4, ".txt") == 0)
-        return open_vocab_txt(path, config, special_map, st);
-    json_t *spec = lm_ok(st) ? read_json(path, st) : NULL;
-    if (!spec) {
+    char *bytes = NULL;
+    size_t n;
+    if (!lm_ok(st) || !lm_file_read(path, FILE_LIMIT, &bytes, &n, st)) {
         json_decref(config);
         json_decref(special_map);
         return NULL;
     }
-    return lm_tokenizer_from_spec(spec, NULL, config, special_map, path, st);
+    lm_tokenizer *t = lm_tokenizer_from_bytes((lm_str){bytes, n}, config, special_map, path, st);
+    free(bytes);
+    return t;
 }
 
 /* `path` is a directory: what in it is a tokenizer? */

@@ -23,7 +23,7 @@ enum { LM_BYTE_WORD, LM_BYTE_SPACE, LM_BYTE_PUNCT, LM_BYTE_ODD };
 
 /* BertNormalizer, BertPreTokenizer and WordPiece in one pass over the bytes (text/bert.c). */
 typedef struct lm_bert_path {
-    bool usable;
+    bool usable, lower_case;
     unsigned odd; /* properties that send a word the long way */
     unsigned cut; /* properties that part words (LM_CP_SPACE, LM_CP_PUNCT, LM_CP_CJK) */
     uint8_t kind[256];
@@ -53,6 +53,9 @@ struct lm_tokenizer {
  * too. */
 lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, json_t *config,
                                      json_t *special_map, const char *path, lm_status *st);
+/* From the bytes of a tokenizer.json, or of a vocab.txt where `path` ends in .txt. */
+lm_tokenizer *lm_tokenizer_from_bytes(lm_str bytes, json_t *config, json_t *special_map, const char *path,
+                                      lm_status *st);
 /* The spec of a BERT tokenizer without vocabulary: `special` are the tokens of its added_tokens. */
 typedef struct lm_bert_options {
     bool lower_case, clean_text, cjk;
@@ -82,8 +85,8 @@ static inline void lm_side_push(lm_side *s, int32_t id, int32_t word, size_t fro
     s->n++;
 }
 
-/* Words of up to 16 bytes that came by, with what became of them. */
-enum { LM_CACHE_WORDS = 1 << 14, LM_CACHE_TOKENS = 8 };
+/* Words of up to 16 bytes that came by, with what became of them: two of them to a cache line. */
+enum { LM_CACHE_SETS = 1 << 14, LM_CACHE_TOKENS = 3 };
 typedef struct lm_cached_word {
     uint64_t key[2]; /* the bytes, zero-padded; all zero = free */
     int32_t ids[LM_CACHE_TOKENS];
@@ -113,10 +116,19 @@ void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side 
 /* The tokens of one word of `chars` code points into e->tokens, by way of the cache. */
 void lm_encode_word(lm_encoder *e, lm_str word, size_t chars);
 
-static inline lm_cached_word *lm_cache_slot(lm_cached_word *cache, const uint64_t key[2])
+/* Sets of two: the first is the one that came last. */
+static inline lm_cached_word *lm_cache_set(lm_cached_word *cache, const uint64_t key[2])
 {
     uint64_t h = key[0] * 0x9e3779b97f4a7c15u ^ (key[1] + 0x7f4a7c15) * 0xc2b2ae3d27d4eb4fu;
-    return &cache[(h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> 50];
+    return &cache[2 * ((h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> 50)];
+}
+
+static inline const lm_cached_word *lm_cache_find(lm_cached_word *cache, const uint64_t key[2])
+{
+    lm_cached_word *c = lm_cache_set(cache, key);
+    if (c->key[0] == key[0] && c->key[1] == key[1])
+        return c;
+    return c[1].key[0] == key[0] && c[1].key[1] == key[1] ? c + 1 : NULL;
 }
 
 #endif

@@ -457,6 +457,20 @@ START_TEST(bad_tokenizers)
 }
 END_TEST
 
+/* A tokenizer.json cut at every byte is refused, whatever else may be said of it. */
+START_TEST(cut_at_every_byte)
+{
+    static const char whole[] = TOKENIZER("{\"type\":\"NFC\"}", "{\"type\":\"Whitespace\"}",
+                                          ADDED(30, "<x>", "\"special\":true"));
+    for (size_t n = 0; n < sizeof whole; n++) {
+        lm_status st = LM_STATUS_INIT;
+        lm_tokenizer *t = lm_tokenizer_from_bytes((lm_str){whole, n}, NULL, NULL, "tokenizer.json", &st);
+        ck_assert_msg((t != NULL) == (n == sizeof whole - 1), "cut behind byte %zu", n);
+        lm_tokenizer_free(t);
+    }
+}
+END_TEST
+
 START_TEST(template_and_truncation)
 {
     lm_status st = LM_STATUS_INIT;
@@ -554,6 +568,7 @@ static Suite *suite(void)
     tcase_add_test(c, normalizers_and_pre_tokenizers);
     tcase_add_test(c, added_tokens);
     tcase_add_test(c, bad_tokenizers);
+    tcase_add_test(c, cut_at_every_byte);
     tcase_add_test(c, template_and_truncation);
     tcase_add_test(c, save_and_load);
     tcase_add_test(c, unicode_facts);
