@@ -81,7 +81,8 @@ static inline uint64_t lower_eight(uint64_t x)
     return x | ((from_a & ~beyond_z & (ones * 0x80)) >> 2);
 }
 
-/* How many of eight bytes are letters or digits before the first that is neither (the first is the lowest). */
+/* How many of eight bytes are letters or digits before the first that is neither (the first is the lowest).
+ */
 static inline unsigned word_bytes(uint64_t x)
 {
     uint64_t seven = x & (ones * 0x7F), small = seven | (ones * 0x20);
@@ -111,8 +112,8 @@ static inline bool cached_word(lm_encoder *e, const uint64_t key[2], size_t from
     return true;
 }
 
-/* Where the words of text[from..to) that are letters and digits alone, and known, end: the first byte that is something
- * else than such a word, white space or punctuation. */
+/* Where the words of text[from..to) that are letters and digits alone, and known, end: the first byte that is
+ * something else than such a word, white space or punctuation. */
 static size_t quick_words(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
     const lm_bert_path *b = &e->t->bert;

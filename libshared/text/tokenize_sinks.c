@@ -74,7 +74,8 @@ void lm_token_sink_free(lm_token_sink *s)
 
 /* ---------------------------------------------------------------- a stream of tokens */
 
-/* Segments are worth a column where there are several: in pairs, or where the tokenizer's template says so. */
+/* Segments are worth a column where there are several: in pairs, or where the tokenizer's template says so.
+ */
 static bool has_types(const lm_text_record *r, const lm_encoding *e)
 {
     return r->pair.data || (e->len > 0 && (e->types[0] || e->types[e->len - 1]));

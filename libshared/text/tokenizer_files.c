@@ -42,7 +42,8 @@ static json_t *read_beside(const char *directory, const char *name, lm_status *s
     return root;
 }
 
-/* Lines of a vocab.txt: the number of a line is the id of its token. A token that comes again keeps its last id. */
+/* Lines of a vocab.txt: the number of a line is the id of its token. A token that comes again keeps its last
+ * id. */
 static bool take_vocab_lines(lm_str bytes, const char *name, lm_vocabulary *v, lm_status *st)
 {
     size_t twice = 0, line = 0;
@@ -124,6 +125,58 @@ json_t *lm_bert_spec(const lm_bert_options *o, const lm_vocabulary *v, lm_status
     return spec;
 }
 
+/* Tokens that were added to a vocab.txt: `list` is tokenizer_config.json's added_tokens_decoder (id to
+ * token), or the older added_tokens.json (token to id). What stands in the spec already stays as it is. */
+static void add_decoder_tokens(json_t *spec, json_t *decoder)
+{
+    const char *id;
+    json_t *token;
+    json_object_foreach(decoder, id, token)
+    {
+        json_t *added = json_is_object(token) ? json_copy(token) : NULL;
+        if (added && json_object_set_new(added, "id", json_integer(atoll(id))) == 0)
+            json_array_append(json_object_get(spec, "added_tokens"), added);
+        json_decref(added);
+    }
+}
+
+static void add_older_tokens(json_t *spec, json_t *tokens, json_t *special)
+{
+    const char *content;
+    size_t len;
+    json_t *id;
+    json_object_keylen_foreach(tokens, content, len, id)
+    {
+        bool is_special = false;
+        size_t i;
+        json_t *name;
+        json_array_foreach(json_object_get(special, "additional_special_tokens"), i, name) is_special |=
+            json_is_string(name) && lm_str_is((lm_str){content, len}, json_string_value(name));
+        json_t *added = token_spec((lm_str){content, len}, 0);
+        json_object_set(added, "id", id);
+        json_object_set_new(added, "special", json_boolean(is_special));
+        json_object_set_new(added, "normalized", json_boolean(!is_special));
+        json_array_append_new(json_object_get(spec, "added_tokens"), added);
+    }
+}
+
+/* Of two with the same content the first counts. */
+static void drop_repeated(json_t *list)
+{
+    json_t *seen = json_object();
+    for (size_t i = 0; i < json_array_size(list);) {
+        const char *content = json_string_value(json_object_get(json_array_get(list, i), "content"));
+        if (content && json_object_get(seen, content)) {
+            json_array_remove(list, i);
+            continue;
+        }
+        if (content)
+            json_object_set_new(seen, content, json_true());
+        i++;
+    }
+    json_decref(seen);
+}
+
 static lm_str config_token(json_t *config, const char *name, const char *otherwise)
 {
     json_t *v = json_object_get(config, name);
@@ -133,8 +186,8 @@ static lm_str config_token(json_t *config, const char *name, const char *otherwi
 }
 
 /* What transformers makes of BertTokenizer's vocab.txt and tokenizer_config.json. */
-static lm_tokenizer *from_vocab_txt(lm_str bytes, json_t *config, json_t *special_map, const char *path,
-                                    lm_status *st)
+static lm_tokenizer *from_vocab_txt(lm_str bytes, json_t *config, json_t *special_map, json_t *older,
+                                    const char *path, lm_status *st)
 {
     lm_vocabulary v = {0};
     json_t *names = config ? config : special_map, *spec = NULL;
@@ -162,18 +215,37 @@ static lm_tokenizer *from_vocab_txt(lm_str bytes, json_t *config, json_t *specia
         json_decref(special_map);
         return NULL;
     }
+    add_decoder_tokens(spec, json_object_get(config, "added_tokens_decoder"));
+    add_older_tokens(spec, older, names);
+    drop_repeated(json_object_get(spec, "added_tokens"));
     return lm_tokenizer_from_spec(spec, &v, config, special_map, path, st);
 }
 
-lm_tokenizer *lm_tokenizer_from_bytes(lm_str bytes, json_t *config, json_t *special_map, const char *path,
-                                      lm_status *st)
+/* transformers may let the settings of BERT's slow tokenizer in tokenizer_config.json overrule
+ * tokenizer.json; we do not, for it is the file that the reference reads. */
+static void say_conflict(json_t *spec, json_t *config, const char *path)
+{
+    json_t *normalizer = json_object_get(spec, "normalizer"),
+           *lower = json_object_get(config, "do_lower_case");
+    const char *type = json_string_value(json_object_get(normalizer, "type"));
+    json_t *mine = json_object_get(normalizer, "lowercase");
+    if (type && strcmp(type, "BertNormalizer") == 0 && json_is_boolean(lower) && json_is_boolean(mine) &&
+        json_is_true(lower) != json_is_true(mine))
+        lm_warn("%s: lowercase is %s, but do_lower_case in tokenizer_config.json %s: the former counts", path,
+                json_is_true(mine) ? "true" : "false", json_is_true(lower) ? "true" : "false");
+}
+
+lm_tokenizer *lm_tokenizer_from_bytes(lm_str bytes, json_t *config, json_t *special_map, json_t *older,
+                                      const char *path, lm_status *st)
 {
     size_t n = strlen(path);
     if (n >= 4 && strcmp(path + n - 4, ".txt") == 0)
-        return from_vocab_txt(bytes, config, special_map, path, st);
+        return from_vocab_txt(bytes, config, special_map, older, path, st);
     json_t *spec = parse_json(bytes, path, st);
-    if (spec)
+    if (spec) {
+        say_conflict(spec, config, path);
         return lm_tokenizer_from_spec(spec, NULL, config, special_map, path, st);
+    }
     json_decref(config);
     json_decref(special_map);
     return NULL;
@@ -183,14 +255,17 @@ static lm_tokenizer *open_file(const char *path, const char *directory, lm_statu
 {
     json_t *config = read_beside(directory, "tokenizer_config.json", st);
     json_t *special_map = lm_ok(st) ? read_beside(directory, "special_tokens_map.json", st) : NULL;
+    json_t *older = lm_ok(st) ? read_beside(directory, "added_tokens.json", st) : NULL;
     char *bytes = NULL;
     size_t n;
-    if (!lm_ok(st) || !lm_file_read(path, FILE_LIMIT, &bytes, &n, st)) {
+    lm_tokenizer *t = NULL;
+    if (lm_ok(st) && lm_file_read(path, FILE_LIMIT, &bytes, &n, st)) {
+        t = lm_tokenizer_from_bytes((lm_str){bytes, n}, config, special_map, older, path, st);
+    } else {
         json_decref(config);
         json_decref(special_map);
-        return NULL;
     }
-    lm_tokenizer *t = lm_tokenizer_from_bytes((lm_str){bytes, n}, config, special_map, path, st);
+    json_decref(older);
     free(bytes);
     return t;
 }

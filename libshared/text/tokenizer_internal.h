@@ -53,9 +53,10 @@ struct lm_tokenizer {
  * too. */
 lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, json_t *config,
                                      json_t *special_map, const char *path, lm_status *st);
-/* From the bytes of a tokenizer.json, or of a vocab.txt where `path` ends in .txt. */
-lm_tokenizer *lm_tokenizer_from_bytes(lm_str bytes, json_t *config, json_t *special_map, const char *path,
-                                      lm_status *st);
+/* From the bytes of a tokenizer.json, or of a vocab.txt where `path` ends in .txt; to the latter belongs what
+ * older added_tokens.json has (borrowed, or NULL). */
+lm_tokenizer *lm_tokenizer_from_bytes(lm_str bytes, json_t *config, json_t *special_map, json_t *older,
+                                      const char *path, lm_status *st);
 /* The spec of a BERT tokenizer without vocabulary: `special` are the tokens of its added_tokens. */
 typedef struct lm_bert_options {
     bool lower_case, clean_text, cjk;

@@ -1,5 +1,5 @@
-/* tokenizer.json and vocab.txt from anywhere: refused or usable, never worse. The input's first byte chooses between
- * the two; what makes a tokenizer is then used on texts, the input itself among them. */
+/* tokenizer.json and vocab.txt from anywhere: refused or usable, never worse. The input's first byte chooses
+ * between the two; what makes a tokenizer is then used on texts, the input itself among them. */
 #include "base/log.h"
 #include "text/tokenizer_internal.h"
 
@@ -7,7 +7,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static void encode_and_decode(const lm_tokenizer *t, lm_str text)
 {
-    static const lm_encode_options options[] = {{.max_length = 0}, {.max_length = 7}, {.max_length = 5, .left = true}};
+    static const lm_encode_options options[] = {
+        {.max_length = 0}, {.max_length = 7}, {.max_length = 5, .left = true}};
     lm_encoder *e = lm_encoder_new(t);
     lm_encoding out = {0};
     lm_buf back = {0};
@@ -35,9 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     lm_status st = LM_STATUS_INIT;
     lm_str rest = {(const char *)bytes + 1, size - 1};
     lm_tokenizer *t =
-        lm_tokenizer_from_bytes(rest, NULL, NULL, bytes[0] & 1 ? "vocab.txt" : "tokenizer.json", &st);
+        lm_tokenizer_from_bytes(rest, NULL, NULL, NULL, bytes[0] & 1 ? "vocab.txt" : "tokenizer.json", &st);
     if (t) {
-        encode_and_decode(t, lm_str_of("The [MASK] caf\xC3\xA9 e\xCC\x81\xCC\x96 \xE4\xB8\xAD\xED\x95\x9C\xFF ab!?"));
+        encode_and_decode(
+            t, lm_str_of("The [MASK] caf\xC3\xA9 e\xCC\x81\xCC\x96 \xE4\xB8\xAD\xED\x95\x9C\xFF ab!?"));
         encode_and_decode(t, rest);
     }
     lm_tokenizer_free(t);

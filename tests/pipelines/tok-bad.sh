@@ -99,7 +99,22 @@ refuses_ 1 'ids:1' tok -d -m bert ids
 printf '99\n' >ids
 refuses_ 1 'ids:1: id 99' tok -d -m bert ids
 
+# ---- ended by a signal: the stream says so, and the shell, too
+mkfifo slow
+tok -m bert slow >cut.lms 2>err &
+pid=$!
+exec 9>slow
+printf 'the cat\n' >&9
+sleep 0.5
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+exec 9>&-
+same_ 143 "$status"
+grep -aq '"abort":{' cut.lms || fail_ "no abort record after a signal"
+
 # ---- the output
+returns_ 1 tok -m bert text >&- 2>err
 refuses_ 1 'No space left' tok -m bert --max-length 0 --ids huge >/dev/full
 refuses_ 1 'No space left' tok -m bert text >/dev/full
 refuses_ 2 'different outputs' tok -m bert --ids --json text

@@ -26,6 +26,16 @@ tok -m bert --json --offsets --word-ids plain.txt | sed -n 2p >got
 echo '{"row":1,"ids":[2,19,20,18,15,13,17,3],"tokens":["[CLS]","caf","##e","中",",","dog","!","[SEP]"],"word_ids":[-1,0,0,1,2,3,4,-1],"offsets":[[0,0],[0,3],[3,5],[6,9],[9,10],[11,14],[14,15],[0,0]]}' >want
 compare_ want got
 
+# ---- tokens that were added beside a vocab.txt, in the two ways of transformers
+cp -r bert added
+echo '{"<new>": 21, "Dog": 22}' >added/added_tokens.json
+echo '{"additional_special_tokens": ["<new>"], "model_max_length": 16}' >added/tokenizer_config.json
+same_ '2 21 22 12 3' "$(echo '<new>dog mat' | tok -m added --ids)"
+same_ 'Dog mat' "$(echo '<new> DOG mat' | tok -m added | tok -d -m added)"
+rm added/added_tokens.json
+echo '{"added_tokens_decoder": {"21": {"content": "<new>", "special": true}}}' >added/tokenizer_config.json
+same_ '2 21 12 3' "$(echo '<new> mat' | tok -m added --ids)"
+
 # ---- a csv without header as AG News has it, one with, a tsv, JSON Lines with a pair: the same rows
 printf '"3","The cat","sat on the ""mat"""\n"1","dog","the\nmat"\n' >news.csv
 printf 'kind,title,body\n3,The cat,"sat on the ""mat"""\n1,dog,"the\nmat"\n' >header.csv

@@ -464,7 +464,7 @@ START_TEST(cut_at_every_byte)
                                           ADDED(30, "<x>", "\"special\":true"));
     for (size_t n = 0; n < sizeof whole; n++) {
         lm_status st = LM_STATUS_INIT;
-        lm_tokenizer *t = lm_tokenizer_from_bytes((lm_str){whole, n}, NULL, NULL, "tokenizer.json", &st);
+        lm_tokenizer *t = lm_tokenizer_from_bytes((lm_str){whole, n}, NULL, NULL, NULL, "tokenizer.json", &st);
         ck_assert_msg((t != NULL) == (n == sizeof whole - 1), "cut behind byte %zu", n);
         lm_tokenizer_free(t);
     }
