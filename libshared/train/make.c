@@ -195,7 +195,18 @@ static void set_dropout(lm_config *c, double p, lm_status *st)
         lm_fail(st, LM_FAILED, "--dropout: the model's config.json names no dropout: put it there");
 }
 
-static void set_classes(lm_run *r, lm_config *c)
+/* A head with as many outputs is taken over; that is rarely meant where the classes are others. */
+static void compare_classes(const lm_config *c, const char *const *names, int n)
+{
+    bool same = true;
+    for (int i = 0; i < n && same; i++)
+        same = lm_config_label(c, i) && strcmp(lm_config_label(c, i), names[i]) == 0;
+    if (!same && lm_config_label(c, n - 1) && !lm_config_label(c, n))
+        lm_warn("the model was trained for %d other classes (%s ...): its head is the start for these (%s ...)", n,
+                lm_config_label(c, 0), names[0]);
+}
+
+static void set_classes(lm_run *r, lm_config *c, bool has_head)
 {
     int n = r->targets.classes;
     char **made = NULL;
@@ -204,7 +215,10 @@ static void set_classes(lm_run *r, lm_config *c)
         for (int i = 0; i < n; i++)
             made[i] = lm_format("LABEL_%d", i);
     }
-    lm_config_set_labels(c, made ? (const char *const *)made : lm_labels_names(r->labels), n);
+    const char *const *names = made ? (const char *const *)made : lm_labels_names(r->labels);
+    if (has_head)
+        compare_classes(c, names, n);
+    lm_config_set_labels(c, names, n);
     for (int i = 0; made && i < n; i++)
         free(made[i]);
     free(made);
@@ -231,7 +245,7 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
         if (r->o->dropout >= 0)
             set_dropout(c, r->o->dropout, st);
         if (strcmp(r->objective->head, "classify") == 0)
-            set_classes(r, c);
+            set_classes(r, c, !s->random_weights && lm_config_has(c, "id2label"));
         if (r->objective->problem_type)
             lm_config_set_string(c, "problem_type", r->objective->problem_type);
     }

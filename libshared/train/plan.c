@@ -65,6 +65,8 @@ static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *
     }
     double loss;
     bool ok = lm_ok(st) && lm_run_gradients(r, &loss, st);
+    int64_t memory = anonymous_memory(); /* now, with all activations in place */
+    r->probed_memory = memory > r->probed_memory ? memory : r->probed_memory;
     lm_optimizer_zero_gradients(r->optimizer);
     free(ids);
     free(classes);
@@ -93,7 +95,7 @@ static bool fit_memory(lm_run *r, const uint32_t *lengths, uint64_t n, lm_status
     int64_t later = r->o->keep_best ? (int64_t)lm_optimizer_parameters(r->optimizer) * 4 : 0;
     if (!probe(r, lengths, 1, st))
         return false;
-    int64_t one = anonymous_memory() + later;
+    int64_t one = r->probed_memory + later;
     if (one > limit) {
         char *needs = in_mib(one), *has = in_mib(limit);
         lm_fail(st, LM_FAILED, "--memory %s: the longest row alone (%u tokens) takes the run to %s: allow that much, "
@@ -109,7 +111,7 @@ static bool fit_memory(lm_run *r, const uint32_t *lengths, uint64_t n, lm_status
     uint32_t rows = rows_of(r, lengths, n, 2 * (int64_t)lengths[0]);
     if (!probe(r, lengths, rows < 2 ? 2 : rows, st))
         return false;
-    int64_t two = anonymous_memory() + later, each = two - one > 4096 ? two - one : 4096;
+    int64_t two = r->probed_memory + later, each = two - one > 4096 ? two - one : 4096;
     int64_t more = two > limit ? 0 : (limit - two) / each;
     int64_t tokens = two > limit ? lengths[0] : (2 + more) * (int64_t)lengths[0];
     r->micro_tokens = tokens < most ? tokens : most;
@@ -184,7 +186,7 @@ bool lm_run_plan_print(lm_run *r, lm_status *st)
     if (r->total_steps != UINT64_MAX)
         printf("steps\t%" PRIu64 "\nwarmup_steps\t%" PRIu64 "\n", r->total_steps, r->schedule.warmup);
     printf("micro_tokens\t%" PRId64 "\nmemory_mib\t%.0f\nthreads\t%d\ntokens_per_second\t%.0f\n", r->micro_tokens,
-           (double)anonymous_memory() / (1 << 20), lm_threads(), speed);
+           (double)r->probed_memory / (1 << 20), lm_threads(), speed);
     if (spooled) {
         double epochs = (double)r->total_steps / (double)r->steps_per_epoch;
         printf("flops\t%.4g\nseconds\t%.0f\n", flops * epochs, tokens * epochs / speed);

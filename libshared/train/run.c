@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* What can be seen to be wrong before anything is read. */
@@ -18,6 +19,8 @@ static bool check_early(const lm_run *r, lm_status *st)
         return false;
     if (!c->output && !r->o->plan)
         return lm_fail(st, LM_USAGE, "no name for the new model: give -o DIR");
+    if (c->output && strcmp(c->output, "-") == 0)
+        return lm_fail(st, LM_USAGE, "-o -: a model is a directory: name one");
     if (!c->model && !r->spec->new_model.architecture && !r->spec->new_model.config)
         return lm_fail(st, LM_USAGE, "no model: give -m DIR");
     if (r->o->eval && access(r->o->eval, R_OK) != 0)

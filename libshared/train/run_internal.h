@@ -26,6 +26,7 @@ typedef struct lm_run {
     lm_step_rows rows;
     lm_micro_batch micro;
     int64_t micro_tokens;
+    int64_t probed_memory;        /* most anonymous memory seen while planning */
 
     uint64_t step;                /* updates done */
     uint64_t total_steps, steps_per_epoch; /* steps_per_epoch 0 = not known (streaming) */

@@ -35,6 +35,14 @@ pretrain $small -b 4 -e 1 --shuffle-window 20 --max-steps 200 -q -o out --checkp
 pretrain $small -b 4 -e 1 --shuffle-window 20 --max-steps 200 -q -o straight <corpus.lms
 cmp out/model.safetensors straight/model.safetensors
 
+# its writer aborts it
+printf 'label,text\nsport,"goal\n' >ragged.csv
+status=0
+tok -m tokdir -q --text text --label label train.csv ragged.csv 2>tok.err | f 2>err || status=$?
+same_ 3 $status
+grep -q 'tok stopped' err
+unchanged_
+
 # ---- damaged
 { head -c 5000 train.lms; printf 'x'; tail -c +5002 train.lms; } >damaged.lms
 returns_ 1 f damaged.lms 2>err
@@ -92,6 +100,7 @@ touch file
 refuses_ 1 'file' finetune -m model -q -o file train.lms
 refuses_ 1 'nowhere' finetune -m model -q -o nowhere/deep/x train.lms
 refuses_ 2 '-o' finetune -m model -q train.lms
+refuses_ 2 'name one' finetune -m model -q -o - train.lms
 refuses_ 2 'which model' pretrain -q -o x corpus.lms
 refuses_ 2 'one of them' pretrain -a bert -m model -q -o x corpus.lms
 refuses_ 1 'run.jsonl' f --log nowhere/run.jsonl train.lms
@@ -99,6 +108,15 @@ refuses_ 1 'run.jsonl' f --log nowhere/run.jsonl train.lms
 f --log /dev/full train.lms 2>err
 grep -q 'the log ends here' err
 rm -rf old && cp -r before old
+
+# ---- a disk that is full in the middle of it, as a limit on the size of files: of the output, and of a checkpoint
+trap '' XFSZ
+returns_ 1 bash -c 'ulimit -f 60; finetune -m model -b 16 --max-steps 5 -q -o old train.lms' 2>err
+unchanged_
+returns_ 1 bash -c 'ulimit -f 60; finetune -m model -b 16 --max-steps 5 -q -o x --checkpoint full --save-steps 2 train.lms' 2>err
+test ! -e x
+! ls full | grep -q checkpoint || fail_ 'half a checkpoint is left'
+trap - XFSZ
 
 # ---- a loss that is not finite stops the run
 refuses_ 1 'lower --learning-rate' finetune -m model -e 30 -q --learning-rate 900 --warmup-steps 0 --max-grad-norm 0 \

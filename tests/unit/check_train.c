@@ -528,6 +528,61 @@ START_TEST(micro_batches_cover_a_step)
 }
 END_TEST
 
+/* Masks that stand in the stream are taken as they are; weights count in what a loss is divided by. */
+START_TEST(static_masks_and_weights)
+{
+    static const int32_t labels[] = {-100, 17, -100, -100, 12, -100, -100, -100};
+    lm_targets t = {.objective = lm_objective_find("pretrain"), .classes = 2, .vocab_size = 20, .max_length = 100,
+                    .masking = {1, MASK, 20, special, 4, 1}};
+    lm_status st = LM_STATUS_INIT;
+    lm_step_rows s = {0};
+    lm_tokens_row row = {.ids = some_ids, .len = 8, .mlm_labels = labels, .has_label_id = true, .label_id = 1,
+                         .has_weight = true, .weight = 0.25f};
+    lm_step_rows_begin(&s, &t, 3, 24);
+    lm_step_rows_add(&s, &t, &row, 0, 0, 0, &st);
+    row.label_id = LM_IGNORE;
+    lm_step_rows_add(&s, &t, &row, 0, 1, 1, &st);
+    row.label_id = 0;
+    row.has_weight = false;
+    lm_step_rows_add(&s, &t, &row, 0, 2, 2, &st);
+    assert_ok(&st);
+    ck_assert_mem_eq(s.ids, some_ids, sizeof some_ids);
+    ck_assert_mem_eq(s.token_label + 8, labels, sizeof labels);
+    ck_assert_double_eq(s.token_count, 2 * (0.25 + 0.25 + 1));
+    ck_assert_double_eq(s.row_count, 0.25 + 1);
+    ck_assert_int_eq(s.row_class[1], LM_IGNORE);
+    ck_assert(s.weighted);
+    static const int32_t beyond[] = {-100, 20, -100, -100, 12, -100, -100, -100};
+    row.mlm_labels = beyond;
+    ck_assert(!lm_targets_check(&t, &row, 0, &st));
+    ck_assert_ptr_nonnull(strstr(st.message, "mlm_labels"));
+    lm_step_rows_free(&s);
+
+    /* several classes, and numbers: a mean over all elements */
+    static const uint8_t several[] = {1, 0, 1};
+    t = (lm_targets){.objective = lm_objective_find("multilabel"), .classes = 3, .vocab_size = 20};
+    row = (lm_tokens_row){.ids = some_ids, .len = 8, .multi_label = several, .classes = 3};
+    lm_status_clear(&st);
+    ck_assert(lm_targets_check(&t, &row, 0, &st));
+    lm_step_rows_begin(&s, &t, 1, 8);
+    lm_step_rows_add(&s, &t, &row, 0, 0, 0, &st);
+    lm_step_rows_add(&s, &t, &row, 0, 1, 1, &st);
+    ck_assert_double_eq(s.row_count, 6);
+    ck_assert_float_eq(s.row_value[5], 1);
+    ck_assert_float_eq(s.row_value[4], 0);
+    lm_step_rows_free(&s);
+    t = (lm_targets){.objective = lm_objective_find("regress"), .classes = 1, .vocab_size = 20};
+    row = (lm_tokens_row){.ids = some_ids, .len = 8, .has_label_word = true, .label_word = lm_str_of("-2.5e1")};
+    lm_step_rows_begin(&s, &t, 1, 8);
+    lm_step_rows_add(&s, &t, &row, 0, 0, 0, &st);
+    assert_ok(&st);
+    ck_assert_float_eq(s.row_value[0], -25);
+    row.label_word = lm_str_of("1.5x");
+    ck_assert(!lm_targets_check(&t, &row, 0, &st));
+    lm_step_rows_free(&s);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ checkpoints */
 
 static bool write_files(void *context, const char *path, lm_status *st)
@@ -681,7 +736,7 @@ static Suite *suite(void)
         {"optimizer", nothing_trainable_is_refused}, {"masking", masking_rates},
         {"masking", masking_is_keyed_by_meaning}, {"order", order_visits_each_row_once},
         {"order", grouped_steps_are_even}, {"labels", classes_are_sorted}, {"labels", class_lists_are_parsed},
-        {"targets", bad_rows_are_named}, {"targets", micro_batches_cover_a_step},
+        {"targets", bad_rows_are_named}, {"targets", micro_batches_cover_a_step}, {"targets", static_masks_and_weights},
         {"checkpoint", damaged_checkpoints_are_passed_over}, {"checkpoint", failed_checkpoint_leaves_the_old},
         {"checkpoint", old_checkpoints_go}, {"log", log_goes_on_after_a_resume}};
     Suite *s = suite_create("train");
