@@ -1,1 +1,41 @@
-# fuzz
+# Fuzzers. A target is tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput, and tests/fuzz/seeds-NAME.sh DIR, which makes its
+# seeds. `make check` replays the seeds and some mutations of each without libFuzzer; in a tree configured with
+# CC=clang --enable-fuzzers, `make fuzz` runs each for FUZZ_SECONDS under ASan and UBSan, and `make fuzz-coverage` says
+# which lines of the parsers the corpus reaches.
+fuzz_names = stream
+FUZZ_SECONDS = 600
+FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
+FUZZ_REPLAY_MUTATIONS = 100
+EXTRA_DIST += $(fuzz_names:%=tests/fuzz/seeds-%.sh) tests/fuzz/replay.sh tests/fuzz/coverage.sh
+# the sources whose coverage counts
+fuzz_stream_parsers = check.c json.c lms_reader.c record.c records.c records_guess.c records_json.c records_table.c \
+	rows.c selectors.c tokens.c
+
+check_PROGRAMS += tests/fuzz/replay_stream
+tests_fuzz_replay_stream_SOURCES = tests/fuzz/fuzz_stream.c tests/fuzz/replay.c
+tests_fuzz_replay_stream_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
+TESTS += tests/fuzz/replay.sh
+AM_TESTS_ENVIRONMENT += fuzz_names='$(fuzz_names)'; export fuzz_names; \
+	fuzz_mutations='$(FUZZ_REPLAY_MUTATIONS)'; export fuzz_mutations;
+
+if FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_stream
+tests_fuzz_fuzz_stream_SOURCES = tests/fuzz/fuzz_stream.c
+tests_fuzz_fuzz_stream_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
+tests_fuzz_fuzz_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+fuzz: all
+	for name in $(fuzz_names); do \
+	    bash $(srcdir)/tests/fuzz/seeds-$$name.sh fuzz-corpus/$$name-seeds && mkdir -p fuzz-corpus/$$name || exit 1; \
+	    tests/fuzz/fuzz_$$name $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=fuzz-corpus/$$name- \
+	        fuzz-corpus/$$name fuzz-corpus/$$name-seeds || exit 1; \
+	done
+
+fuzz-coverage:
+	for name in $(fuzz_names); do \
+	    bash $(srcdir)/tests/fuzz/seeds-$$name.sh fuzz-corpus/$$name-seeds || exit 1; \
+	done
+	CC='$(CC)' FLAGS='-I. -I$(srcdir)/libshared $(AM_CFLAGS)' LIBS='$(liblmutils_la_LIBADD)' \
+	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) stream "$(fuzz_stream_parsers)"
+.PHONY: fuzz fuzz-coverage
+endif
