@@ -175,12 +175,21 @@ static bool make_cells(lm_records *r, lm_str row, lm_status *st)
     return true;
 }
 
+/* A NUL, which no name can have, becomes a question mark. */
+static lm_str keep_name(lm_records *r, lm_str v)
+{
+    char *name = lm_arena_strndup(r->names, v.data, v.len), *nul = name;
+    while ((nul = memchr(nul, '\0', v.len - (size_t)(nul - name))))
+        *nul = '?';
+    return (lm_str){name, v.len};
+}
+
 static void keep_header(lm_records *r)
 {
     r->header = lm_arena_alloc(r->names, r->cell_count, sizeof *r->header);
     for (size_t i = 0; i < r->cell_count; i++) {
-        lm_str v = r->cells[i].value;
-        r->header[i] = (lm_str){lm_arena_strndup(r->names, v.data, v.len), v.len};
+        lm_str v = keep_name(r, r->cells[i].value);
+        r->header[i] = v;
         for (size_t k = 0; k < i; k++)
             if (lm_str_equal(r->header[k], v)) { /* a name that stands twice: the column's number tells them apart */
                 char *name = lm_format("%.*s.%zu", (int)v.len, v.data, i + 1);

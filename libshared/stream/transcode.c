@@ -70,7 +70,8 @@ ssize_t lm_transcoder_read(lm_transcoder *d, void *to, size_t n, lm_raw_read *re
         if (d->at == d->raw.len && d->ended)
             return 0;
         if (d->raw.len - d->at < CHUNK / 2 && !d->ended) {
-            memmove(d->raw.data, d->raw.data + d->at, d->raw.len - d->at);
+            if (d->at)
+                memmove(d->raw.data, d->raw.data + d->at, d->raw.len - d->at);
             d->raw.len -= d->at;
             d->at = 0;
             lm_buf_reserve(&d->raw, CHUNK);
