@@ -474,6 +474,21 @@ START_TEST(adamw)
 }
 END_TEST
 
+START_TEST(adamw_leaves_no_denormals)
+{
+    FOR_EACH_ISA(isa) {
+        float p[3] = {1, 1, 1}, g[3] = {0}, m[3] = {1e-3f, -1e-3f, 0}, v[3] = {1e-30f, 1e-6f, 0};
+        lm_adamw how = {1e-3, 0.9, 0.999, 1e-8, 0, 1, 1, 1};
+        for (int i = 0; i < 1000; i++)
+            lm_adamw_step(p, g, m, v, 3, &how, true);
+        ck_assert_float_eq(m[0], 0);
+        ck_assert_float_eq(m[1], 0);
+        ck_assert_float_eq(p[2], 1);
+        ck_assert_float_eq_tol(v[1], 3.677e-7f, 1e-9f);
+    }
+}
+END_TEST
+
 /* ------------------------------------------------------------------ products */
 
 static const int products[][3] = {{0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {1, 1, 1}, {2, 3, 5}, {65, 33, 17}, {200, 7, 130},
@@ -600,6 +615,7 @@ static Suite *suite(void)
     tcase_add_test(t, cross_entropy);
     tcase_add_loop_test(t, vocabulary, 0, 5);
     tcase_add_test(t, adamw);
+    tcase_add_test(t, adamw_leaves_no_denormals);
     tcase_add_loop_test(t, linear, 0, PRODUCTS);
     tcase_add_test(t, same_bits_for_any_number_of_threads);
     suite_add_tcase(s, t);
