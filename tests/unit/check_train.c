@@ -50,7 +50,7 @@ START_TEST(schedules_golden)
         {"linear", "linear"}, {"cosine", "cosine"}, {"constant_with_warmup", "constant"},
         {"inverse_sqrt", "inverse-sqrt"}};
     if (!unit_testdata()) {
-        printf("schedules_golden: skipped, no LMUTILS_TESTDATA\n");
+        printf("SKIP: schedules_golden: no reference data (LMUTILS_TESTDATA)\n");
         return;
     }
     lm_status st = LM_STATUS_INIT;
