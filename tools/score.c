@@ -8,43 +8,78 @@ int main(int argc, char **argv)
 
     const lm_option options[] = {
         {.name = "What to measure", .type = LM_OPT_GROUP},
-        {.name = "per-class", .type = LM_OPT_FLAG, .target = &o.per_class,
+        {.name = "per-class",
+         .type = LM_OPT_FLAG,
+         .target = &o.per_class,
          .help = "precision, recall, F1 and support of each class; with --json the confusion matrix too"},
         {.name = "json", .type = LM_OPT_FLAG, .target = &o.json, .help = "one JSON object instead of lines"},
-        {.name = "fail-under", .type = LM_OPT_STRINGS, .target = &o.fail_under, .value = "NAME=VALUE",
+        {.name = "fail-under",
+         .type = LM_OPT_STRINGS,
+         .target = &o.fail_under,
+         .value = "NAME=VALUE",
          .help = "exit with status 4 where a measure is smaller (accuracy=0.9)"},
-        {.name = "fail-over", .type = LM_OPT_STRINGS, .target = &o.fail_over, .value = "NAME=VALUE",
+        {.name = "fail-over",
+         .type = LM_OPT_STRINGS,
+         .target = &o.fail_over,
+         .value = "NAME=VALUE",
          .help = "exit with status 4 where a measure is larger (loss=2.5)"},
         {.name = "As a filter", .type = LM_OPT_GROUP},
-        {.name = "emit", .letter = 'e', .type = LM_OPT_STRINGS, .target = &o.emit, .value = "WHAT[,WHAT...]",
+        {.name = "emit",
+         .letter = 'e',
+         .type = LM_OPT_STRINGS,
+         .target = &o.emit,
+         .value = "WHAT[,WHAT...]",
          .help = "write the tokens on, with logits, probs, predictions, hidden, pooled or loss added"},
-        {.name = "report", .type = LM_OPT_FILE, .target = &o.report, .value = "FILE",
+        {.name = "report",
+         .type = LM_OPT_FILE,
+         .target = &o.report,
+         .value = "FILE",
          .help = "with --emit: a file for the report"},
         {.name = "The model", .type = LM_OPT_GROUP},
-        {.name = "task", .type = LM_OPT_STRING, .target = &o.task, .value = "NAME", .shown = "the model's own",
+        {.name = "task",
+         .type = LM_OPT_STRING,
+         .target = &o.task,
+         .value = "NAME",
+         .shown = "the model's own",
          .help = "use another of its heads: base is the body alone"},
-        {.name = "tokenizer", .type = LM_OPT_DIR, .target = &o.tokenizer, .value = "DIR", .shown = "the model's own",
+        {.name = "tokenizer",
+         .type = LM_OPT_DIR,
+         .target = &o.tokenizer,
+         .value = "DIR",
+         .shown = "the model's own",
          .help = "the tokenizer that the tokens are to be from"},
-        {.name = "force", .type = LM_OPT_FLAG, .target = &o.force, .help = "take the tokens of another tokenizer"},
-        {.name = "batch-tokens", .type = LM_OPT_COUNT, .target = &o.batch_tokens, .value = "N", .min = 0, .max = 1e9,
-         .shown = "4096", .help = "most tokens that go through the model at once"},
+        {.name = "force",
+         .type = LM_OPT_FLAG,
+         .target = &o.force,
+         .help = "take the tokens of another tokenizer"},
+        {.name = "batch-tokens",
+         .type = LM_OPT_COUNT,
+         .target = &o.batch_tokens,
+         .value = "N",
+         .min = 0,
+         .max = 1e9,
+         .shown = "4096",
+         .help = "most tokens that go through the model at once"},
         {0},
     };
     const lm_program program = {
-        .name = "score", .purpose = "measure a model, or see what it makes of tokens", .operands = "[FILE...]",
-        .summary = "Reads a stream of tokens (made by tok), runs the model of -m over it, and prints how well its "
-                   "predictions fit the labels, a NAME TAB VALUE a line. With --emit it is a filter: the stream goes on "
-                   "to standard output with the model's outputs added.",
+        .name = "score",
+        .purpose = "measure a model, or see what it makes of tokens",
+        .operands = "[FILE...]",
+        .summary =
+            "Reads a stream of tokens (made by tok), runs the model of -m over it, and prints how well its "
+            "predictions fit the labels, a NAME TAB VALUE a line. With --emit it is a filter: the stream "
+            "goes on "
+            "to standard output with the model's outputs added.",
         .options = options,
         .examples = (const char *const[]){
-            "How good is it on rows that it has not seen?",
-            "tok -m news test.csv | score -m news",
+            "How good is it on rows that it has not seen?", "tok -m news test.csv | score -m news",
             "The classes that it predicts, beside the texts",
             "tok -m news --keep-text new.csv | score -m news --emit predictions | lms --view",
             "A gate in a script: exit status 4 under 90 %",
-            "tok -m news test.csv | score -m news --fail-under accuracy=0.9",
-            NULL}};
-    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_PLUGIN, &common, argc, argv);
+            "tok -m news test.csv | score -m news --fail-under accuracy=0.9", NULL}};
+    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_PLUGIN, &common,
+                  argc, argv);
 
     lm_status st = LM_STATUS_INIT;
     lm_score(&o, &st);

@@ -10,16 +10,19 @@ typedef struct columns {
     size_t count;
 } columns;
 
-/* A column with a row for each of the record's rows or tokens, and `width` elements in it (0 = it has one dimension). */
-static bool add(columns *c, const char *name, lm_dtype dtype, const void *data, bool ragged, int64_t rows, int64_t width,
-                lm_status *st)
+/* A column with a row for each of the record's rows or tokens, and `width` elements in it (0 = it has one
+ * dimension). */
+static bool add(columns *c, const char *name, lm_dtype dtype, const void *data, bool ragged, int64_t rows,
+                int64_t width, lm_status *st)
 {
     lm_column *column = &c->items[c->count++];
     *column = (lm_column){.name = name, .dtype = dtype, .data = data, .rows = ragged ? "ids.splits" : NULL};
     column->shape = (lm_shape){width ? 2 : 1, {rows, width}};
     if (!lm_tensor_bytes(dtype, &column->shape, &column->bytes) || column->bytes > LM_LMS_PAYLOAD_MAX)
-        return lm_fail(st, LM_FAILED, "%s: %lld times %lld values are too many for one record: make smaller ones with "
-                       "lms, or ask for less", name, (long long)rows, (long long)width);
+        return lm_fail(st, LM_FAILED,
+                       "%s: %lld times %lld values are too many for one record: make smaller ones with "
+                       "lms, or ask for less",
+                       name, (long long)rows, (long long)width);
     return true;
 }
 
@@ -28,7 +31,8 @@ static bool add_predictions(columns *c, const lm_row_outputs *out, bool ragged, 
     if (out->kind == LM_MEASURE_MULTI_LABEL)
         return add(c, "predictions", LM_U8, out->chosen, false, out->rows, out->columns, st);
     if (out->kind == LM_MEASURE_VALUES)
-        return add(c, "predictions", LM_F32, out->values, false, out->rows, out->columns > 1 ? out->columns : 0, st);
+        return add(c, "predictions", LM_F32, out->values, false, out->rows,
+                   out->columns > 1 ? out->columns : 0, st);
     return add(c, "predictions", LM_I32, out->classes, ragged, units, 0, st);
 }
 
@@ -59,14 +63,16 @@ static bool is_replaced(const columns *c, const char *name)
 }
 
 /* The record's header without what the writer makes; with the predicted names among its fields. */
-static json_t *new_header(const lm_record *record, const lm_row_outputs *out, unsigned emit, const lm_config *config)
+static json_t *new_header(const lm_record *record, const lm_row_outputs *out, unsigned emit,
+                          const lm_config *config)
 {
     json_t *header = json_copy(record->header);
     json_object_del(header, "tensors");
     json_object_del(header, "bytes");
     if (!(emit & LM_EMIT_PREDICTIONS) || out->kind != LM_MEASURE_CLASSES)
         return header;
-    json_t *old = json_object_get(header, "fields"), *fields = json_is_object(old) ? json_copy(old) : json_object();
+    json_t *old = json_object_get(header, "fields"),
+           *fields = json_is_object(old) ? json_copy(old) : json_object();
     json_t *names = json_array();
     for (int64_t i = 0; i < out->rows; i++)
         json_array_append_new(names, json_string(lm_config_label(config, out->classes[i])));

@@ -23,7 +23,7 @@ struct lm_evaluator {
     lm_graph *graph;
     bool own_graph;
     lm_evaluate_options options;
-    bool decided;               /* the kind stands: problem_type has said it, or labels have been seen */
+    bool decided; /* the kind stands: problem_type has said it, or labels have been seen */
     lm_tally tally;
     room splits, ids, types, positions, wanted; /* of the batch */
     room out[OUTPUTS];
@@ -72,18 +72,22 @@ static lm_measured kind_of(lm_model *m, bool *decided)
 
 static bool check_emit(const lm_evaluator *e, lm_status *st)
 {
-    unsigned emit = e->options.emit, of_logits = LM_EMIT_LOGITS | LM_EMIT_PROBS | LM_EMIT_PREDICTIONS | LM_EMIT_LOSS;
+    unsigned emit = e->options.emit,
+             of_logits = LM_EMIT_LOGITS | LM_EMIT_PROBS | LM_EMIT_PREDICTIONS | LM_EMIT_LOSS;
     const char *architecture = e->model->head->architecture;
     if (e->tally.kind == LM_MEASURE_NOTHING && emit & of_logits)
-        return lm_fail(st, LM_USAGE, "%s has no logits: only hidden and pooled can be had from it", architecture);
+        return lm_fail(st, LM_USAGE, "%s has no logits: only hidden and pooled can be had from it",
+                       architecture);
     if (e->tally.kind == LM_MEASURE_VALUES && emit & LM_EMIT_PROBS)
-        return lm_fail(st, LM_USAGE, "the model predicts a number and has no probabilities: take predictions");
+        return lm_fail(st, LM_USAGE,
+                       "the model predicts a number and has no probabilities: take predictions");
     if (emit & LM_EMIT_POOLED && !lm_model_has_pooler(e->model))
         return lm_fail(st, LM_USAGE, "%s has no pooler: only hidden can be had from it", architecture);
     return true;
 }
 
-lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evaluate_options *options, lm_status *st)
+lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evaluate_options *options,
+                               lm_status *st)
 {
     lm_evaluator *e = lm_calloc(1, sizeof *e);
     e->model = model;
@@ -143,7 +147,8 @@ typedef struct place {
 static const char *where(place *p)
 {
     if (p->record)
-        snprintf(p->text, sizeof p->text, "record %llu, row %lld", (unsigned long long)p->record, (long long)p->row + 1);
+        snprintf(p->text, sizeof p->text, "record %llu, row %lld", (unsigned long long)p->record,
+                 (long long)p->row + 1);
     else
         snprintf(p->text, sizeof p->text, "row %lld", (long long)p->row + 1);
     return p->text;
@@ -154,18 +159,21 @@ static bool check_row(const lm_evaluator *e, const lm_tokens_row *row, place *p,
     const lm_arch *arch = &e->model->arch;
     int types = arch->type_vocab_size ? arch->type_vocab_size : 1;
     if (arch->max_length && row->len > (size_t)arch->max_length)
-        return lm_fail(st, LM_FAILED, "%s: %zu tokens, and the model takes %d: use tok --max-length %d", where(p), row->len,
-                       arch->max_length, arch->max_length);
+        return lm_fail(st, LM_FAILED, "%s: %zu tokens, and the model takes %d: use tok --max-length %d",
+                       where(p), row->len, arch->max_length, arch->max_length);
     for (size_t t = 0; t < row->len; t++) {
         if (row->ids[t] < 0 || row->ids[t] >= arch->vocab_size)
-            return lm_fail(st, LM_FAILED, "%s: token id %d is not in the model's vocabulary of %d: use the model's "
-                           "tokenizer", where(p), row->ids[t], arch->vocab_size);
+            return lm_fail(st, LM_FAILED,
+                           "%s: token id %d is not in the model's vocabulary of %d: use the model's "
+                           "tokenizer",
+                           where(p), row->ids[t], arch->vocab_size);
         if (row->types && row->types[t] >= types)
-            return lm_fail(st, LM_FAILED, "%s: segment %d, and the model has 0 to %d", where(p), row->types[t], types - 1);
+            return lm_fail(st, LM_FAILED, "%s: segment %d, and the model has 0 to %d", where(p),
+                           row->types[t], types - 1);
         int32_t label = row->mlm_labels && e->tally.kind == LM_MEASURE_TOKENS ? row->mlm_labels[t] : IGNORED;
         if (label != IGNORED && (label < 0 || label >= arch->vocab_size))
-            return lm_fail(st, LM_FAILED, "%s: mlm_labels: id %d is not in the model's vocabulary of %d", where(p), label,
-                           arch->vocab_size);
+            return lm_fail(st, LM_FAILED, "%s: mlm_labels: id %d is not in the model's vocabulary of %d",
+                           where(p), label, arch->vocab_size);
     }
     return true;
 }
@@ -267,7 +275,8 @@ static void emit_loss(lm_evaluator *e, int64_t row, double loss)
 /* ------------------------------------------------------------------ measuring */
 
 /* The tokens whose logits are needed: all where they are handed out, else those that carry a label. */
-static bool choose_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, int *count, lm_status *st)
+static bool choose_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, int *count,
+                          lm_status *st)
 {
     bool all = e->options.emit & (LM_EMIT_LOGITS | LM_EMIT_PROBS | LM_EMIT_PREDICTIONS);
     int32_t *wanted = make_room(&e->wanted, (size_t)batch->tokens, sizeof *wanted, "a batch", st);
@@ -282,7 +291,7 @@ static bool choose_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_b
 }
 
 typedef struct row_loss {
-    int row;         /* being summed */
+    int row; /* being summed */
     double sum;
     int64_t count;
 } row_loss;
@@ -294,8 +303,8 @@ static void finish_rows(lm_evaluator *e, row_loss *l, const target *to, int befo
 }
 
 /* Logits of the wanted tokens, a few at a time. */
-static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, lm_tensor *hidden,
-                           int count, const target *to)
+static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch,
+                           lm_tensor *hidden, int count, const target *to)
 {
     const int32_t *wanted = e->wanted.data;
     row_loss loss = {0};
@@ -326,8 +335,8 @@ static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_
 }
 
 /* The rows head of a pretraining model, where the rows carry its label. */
-static bool measure_next(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, lm_tensor *row_logits,
-                         uint64_t record, const target *to, lm_status *st)
+static bool measure_next(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch,
+                         lm_tensor *row_logits, uint64_t record, const target *to, lm_status *st)
 {
     const float *logits = lm_tensor_read(e->graph, row_logits);
     for (int r = 0; r < batch->rows && row_logits->rows == batch->rows; r++) {
@@ -335,14 +344,16 @@ static bool measure_next(lm_evaluator *e, const lm_tokens_row *rows, const lm_ba
         if (!rows[r].has_label_id || rows[r].label_id == IGNORED)
             continue;
         if (rows[r].label_id < 0 || rows[r].label_id >= row_logits->width)
-            return lm_fail(st, LM_FAILED, "%s: next-sentence label %d: 0 or 1 is expected", where(&p), rows[r].label_id);
-        lm_tally_next(&e->tally, rows[r].label_id, logits + (size_t)r * (size_t)row_logits->width, row_logits->width);
+            return lm_fail(st, LM_FAILED, "%s: next-sentence label %d: 0 or 1 is expected", where(&p),
+                           rows[r].label_id);
+        lm_tally_next(&e->tally, rows[r].label_id, logits + (size_t)r * (size_t)row_logits->width,
+                      row_logits->width);
     }
     return true;
 }
 
-static bool measure_rows(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, lm_tensor *row_logits,
-                         uint64_t record, const target *to, lm_status *st)
+static bool measure_rows(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch,
+                         lm_tensor *row_logits, uint64_t record, const target *to, lm_status *st)
 {
     const float *logits = lm_tensor_read(e->graph, row_logits);
     if (row_logits->rows != batch->rows || row_logits->width != e->tally.columns)
@@ -380,7 +391,8 @@ static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_
         (kind == LM_MEASURE_TOKENS && !choose_tokens(e, rows, &batch, &wanted, st)))
         return false;
     lm_select select = {.hidden = kind == LM_MEASURE_TOKENS || e->options.emit & LM_EMIT_HIDDEN,
-                        .pooled = e->options.emit & LM_EMIT_POOLED, .row_logits = kind != LM_MEASURE_NOTHING};
+                        .pooled = e->options.emit & LM_EMIT_POOLED,
+                        .row_logits = kind != LM_MEASURE_NOTHING};
     lm_graph_begin(e->graph, &batch, (lm_step){0});
     lm_outputs out = lm_model_forward(e->model, e->graph, &batch, &select);
     copy_state(e, &out, &batch, to);
@@ -404,8 +416,8 @@ static void decide(lm_evaluator *e, const lm_tokens_row *rows, int64_t n)
     }
 }
 
-bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uint64_t record, lm_row_outputs *out,
-                      lm_status *st)
+bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uint64_t record,
+                      lm_row_outputs *out, lm_status *st)
 {
     lm_row_outputs spare;
     if (!out)

@@ -1,10 +1,10 @@
 /* Running a model over labelled rows: what `score` does, and trainers between epochs.
  *
- * Rows are packed into batches without padding, and every output depends on its row alone (but for its last digits: BLAS
- * sums the rows of a product in an order that depends on their place). What is measured follows
- * from the head and the labels: classes (a `label` word or id), several classes (`multi_label`), a number (`label` as
- * F32), masked tokens (`mlm_labels`). config.json's problem_type decides where it is given; else, as in transformers,
- * one output is a regression, and integer labels are classes. */
+ * Rows are packed into batches without padding, and every output depends on its row alone (but for its last
+ * digits: BLAS sums the rows of a product in an order that depends on their place). What is measured follows
+ * from the head and the labels: classes (a `label` word or id), several classes (`multi_label`), a number
+ * (`label` as F32), masked tokens (`mlm_labels`). config.json's problem_type decides where it is given; else,
+ * as in transformers, one output is a regression, and integer labels are classes. */
 #ifndef LM_METRICS_EVALUATE_H
 #define LM_METRICS_EVALUATE_H
 
@@ -14,16 +14,25 @@
 #include "stream/tokens.h"
 
 typedef enum lm_measured {
-    LM_MEASURE_NOTHING,     /* the head has no logits that rows are labelled for (the body alone) */
-    LM_MEASURE_CLASSES, LM_MEASURE_MULTI_LABEL, LM_MEASURE_VALUES, LM_MEASURE_TOKENS
+    LM_MEASURE_NOTHING, /* the head has no logits that rows are labelled for (the body alone) */
+    LM_MEASURE_CLASSES,
+    LM_MEASURE_MULTI_LABEL,
+    LM_MEASURE_VALUES,
+    LM_MEASURE_TOKENS
 } lm_measured;
 
-enum { LM_EMIT_LOGITS = 1, LM_EMIT_PROBS = 2, LM_EMIT_PREDICTIONS = 4, LM_EMIT_HIDDEN = 8, LM_EMIT_POOLED = 16,
-       LM_EMIT_LOSS = 32 };
+enum {
+    LM_EMIT_LOGITS = 1,
+    LM_EMIT_PROBS = 2,
+    LM_EMIT_PREDICTIONS = 4,
+    LM_EMIT_HIDDEN = 8,
+    LM_EMIT_POOLED = 16,
+    LM_EMIT_LOSS = 32
+};
 
 typedef struct lm_evaluate_options {
-    int batch_tokens;       /* most tokens of a batch; 0 = 4096. A longer row is a batch by itself */
-    unsigned emit;          /* which outputs lm_evaluator_run hands out: LM_EMIT_* */
+    int batch_tokens; /* most tokens of a batch; 0 = 4096. A longer row is a batch by itself */
+    unsigned emit;    /* which outputs lm_evaluator_run hands out: LM_EMIT_* */
 } lm_evaluate_options;
 
 /* Outputs of the rows of one call, in their order; NULL where not asked for. Valid until the next call. */
@@ -35,26 +44,29 @@ typedef struct lm_row_outputs {
     const float *logits;    /* [rows, columns]; for token heads [tokens, columns] */
     const float *probs;     /* softmax, or for several classes sigmoid, of logits; NULL for numbers */
     const int32_t *classes; /* [rows], or [tokens]: the most probable class */
-    const uint8_t *chosen;  /* [rows, columns] 1 where a class has probability >= 1/2; LM_MEASURE_MULTI_LABEL */
-    const float *values;    /* [rows, columns] of LM_MEASURE_VALUES */
-    const float *hidden;    /* [tokens, width] after the last block */
-    const float *pooled;    /* [rows, width] */
-    const float *loss;      /* [rows]; of tokens: the mean over the row's labelled ones. NaN for a row without a label */
+    const uint8_t
+        *chosen;         /* [rows, columns] 1 where a class has probability >= 1/2; LM_MEASURE_MULTI_LABEL */
+    const float *values; /* [rows, columns] of LM_MEASURE_VALUES */
+    const float *hidden; /* [tokens, width] after the last block */
+    const float *pooled; /* [rows, width] */
+    const float
+        *loss; /* [rows]; of tokens: the mean over the row's labelled ones. NaN for a row without a label */
 } lm_row_outputs;
 
 typedef struct lm_evaluator lm_evaluator;
 
-/* Borrows the model. The graph is borrowed too, or made where NULL. Fails where an output is asked for that the head
- * does not have. */
-lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evaluate_options *options, lm_status *st);
+/* Borrows the model. The graph is borrowed too, or made where NULL. Fails where an output is asked for that
+ * the head does not have. */
+lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evaluate_options *options,
+                               lm_status *st);
 void lm_evaluator_free(lm_evaluator *e);
 lm_measured lm_evaluator_kind(const lm_evaluator *e); /* as far as is known before labels have been seen */
 
-/* Runs n rows and counts them. `record` is for messages (0 = not known). Refuses ids that the model does not have, rows
- * that are too long, a label word that is none of the model's classes (named), a label of the wrong kind. `out` or
- * NULL. */
-bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uint64_t record, lm_row_outputs *out,
-                      lm_status *st);
+/* Runs n rows and counts them. `record` is for messages (0 = not known). Refuses ids that the model does not
+ * have, rows that are too long, a label word that is none of the model's classes (named), a label of the
+ * wrong kind. `out` or NULL. */
+bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uint64_t record,
+                      lm_row_outputs *out, lm_status *st);
 
 /* The report over all rows since the start or the last reset: rows, tokens, labelled, loss, and by kind
  *   classes: accuracy, macro_f1, macro_precision, macro_recall, micro_f1, weighted_f1, mcc

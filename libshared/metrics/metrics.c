@@ -42,12 +42,15 @@ static double ratio(double a, double b)
 
 static lm_prf prf_of(uint64_t hit, uint64_t truth, uint64_t chosen)
 {
-    return (lm_prf){.precision = ratio((double)hit, (double)chosen), .recall = ratio((double)hit, (double)truth),
-                    .f1 = ratio(2 * (double)hit, (double)truth + (double)chosen), .support = truth};
+    return (lm_prf){.precision = ratio((double)hit, (double)chosen),
+                    .recall = ratio((double)hit, (double)truth),
+                    .f1 = ratio(2 * (double)hit, (double)truth + (double)chosen),
+                    .support = truth};
 }
 
 /* Mean over classes: by support, or plain over those that occur. */
-static lm_prf average(const uint64_t *hit, const uint64_t *truth, const uint64_t *chosen, int classes, lm_average how)
+static lm_prf average(const uint64_t *hit, const uint64_t *truth, const uint64_t *chosen, int classes,
+                      lm_average how)
 {
     uint64_t hits = 0, truths = 0, choices = 0;
     double weights = 0;
@@ -67,7 +70,8 @@ static lm_prf average(const uint64_t *hit, const uint64_t *truth, const uint64_t
     }
     if (how == LM_MICRO)
         return prf_of(hits, truths, choices);
-    return (lm_prf){ratio(mean.precision, weights), ratio(mean.recall, weights), ratio(mean.f1, weights), truths};
+    return (lm_prf){ratio(mean.precision, weights), ratio(mean.recall, weights), ratio(mean.f1, weights),
+                    truths};
 }
 
 lm_confusion *lm_confusion_new(int classes)
@@ -203,8 +207,8 @@ lm_prf lm_multi_label_average(const lm_multi_label *m, lm_average how)
 
 /* ------------------------------------------------------------------ numbers */
 
-/* The power of two by which values are divided so that the largest is below 1. Dividing by it is exact, and the fixed
- * point of the sums then has room at both ends. */
+/* The power of two by which values are divided so that the largest is below 1. Dividing by it is exact, and
+ * the fixed point of the sums then has room at both ends. */
 static int exponent_of(const double *x, size_t n)
 {
     double largest = 0;

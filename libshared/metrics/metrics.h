@@ -1,6 +1,6 @@
-/* Measures of how well predictions fit the truth, as scikit-learn defines them, with zero_division = 0 (where a measure
- * would divide by zero it is 0). Counts are exact and sums are kept in fixed point, so no result depends on the order
- * or the batches in which rows arrive. */
+/* Measures of how well predictions fit the truth, as scikit-learn defines them, with zero_division = 0 (where
+ * a measure would divide by zero it is 0). Counts are exact and sums are kept in fixed point, so no result
+ * depends on the order or the batches in which rows arrive. */
 #ifndef LM_METRICS_METRICS_H
 #define LM_METRICS_METRICS_H
 
@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A sum that does not depend on the order of its terms: 128-bit fixed point with a unit of 2^-60. Terms beyond +-2^60,
- * those that are not finite, and an overflow make the sum NaN. */
+/* A sum that does not depend on the order of its terms: 128-bit fixed point with a unit of 2^-60. Terms
+ * beyond +-2^60, those that are not finite, and an overflow make the sum NaN. */
 typedef struct lm_exact_sum {
     __extension__ __int128 units;
     uint64_t count;
@@ -30,8 +30,8 @@ typedef struct lm_prf {
     uint64_t support; /* rows of which it is the truth */
 } lm_prf;
 
-/* MICRO pools all decisions; MACRO is the plain mean and WEIGHTED the mean by support over the classes that occur in
- * truth or prediction. */
+/* MICRO pools all decisions; MACRO is the plain mean and WEIGHTED the mean by support over the classes that
+ * occur in truth or prediction. */
 typedef enum lm_average { LM_MICRO, LM_MACRO, LM_WEIGHTED } lm_average;
 
 /* One class a row. */
@@ -59,7 +59,8 @@ typedef struct lm_multi_label {
 
 lm_multi_label *lm_multi_label_new(int classes);
 void lm_multi_label_free(lm_multi_label *m);
-void lm_multi_label_add(lm_multi_label *m, const uint8_t *truth, const uint8_t *prediction); /* [classes], 0 or not */
+void lm_multi_label_add(lm_multi_label *m, const uint8_t *truth,
+                        const uint8_t *prediction);      /* [classes], 0 or not */
 double lm_multi_label_accuracy(const lm_multi_label *m); /* exact matches */
 double lm_multi_label_hamming(const lm_multi_label *m);  /* Hamming loss: share of wrong decisions */
 lm_prf lm_multi_label_class(const lm_multi_label *m, int k);
@@ -71,7 +72,8 @@ double lm_mean_squared_error(const double *truth, const double *prediction, size
 double lm_mean_absolute_error(const double *truth, const double *prediction, size_t n);
 /* 1 - residual / total sum of squares. */
 double lm_r2(const double *truth, const double *prediction, size_t n);
-/* Correlations; 0 where one side is constant. Spearman's is Pearson's over ranks, ties sharing their mean rank. */
+/* Correlations; 0 where one side is constant. Spearman's is Pearson's over ranks, ties sharing their mean
+ * rank. */
 double lm_pearson(const double *x, const double *y, size_t n);
 double lm_spearman(const double *x, const double *y, size_t n);
 

@@ -102,7 +102,9 @@ json_t *lm_report_json(const lm_report *r)
     json_t *object = json_object();
     for (size_t i = 0; i < r->count; i++) {
         double v = r->items[i].value;
-        json_t *value = r->items[i].whole ? json_integer((json_int_t)v) : isfinite(v) ? json_real(v) : json_null();
+        json_t *value = r->items[i].whole ? json_integer((json_int_t)v)
+                        : isfinite(v)     ? json_real(v)
+                                          : json_null();
         json_object_set_new(object, r->items[i].name, value);
     }
     json_object_update(object, r->details);

@@ -12,7 +12,8 @@ typedef struct lm_report lm_report;
 lm_report *lm_report_new(void);
 void lm_report_free(lm_report *r);
 
-void lm_report_add(lm_report *r, const char *name, double value);    /* copied; shown with 6 significant digits */
+void lm_report_add(lm_report *r, const char *name,
+                   double value); /* copied; shown with 6 significant digits */
 void lm_report_count(lm_report *r, const char *name, uint64_t value); /* shown whole */
 /* A member that only the JSON form has (labels, confusion matrix); takes over `value`. */
 void lm_report_detail(lm_report *r, const char *name, json_t *value);

@@ -29,10 +29,10 @@ typedef struct score {
     gate *gates;
     size_t gate_count, gate_cap;
     lm_output_file *out;
-    lm_lms_writer *writer;      /* of the stream in hand, when emitting */
-    lm_tokens_row *rows;        /* of the record in hand */
+    lm_lms_writer *writer; /* of the stream in hand, when emitting */
+    lm_tokens_row *rows;   /* of the record in hand */
     size_t row_cap;
-    uint64_t stream, checked;   /* streams seen; the vocabulary that was compared last */
+    uint64_t stream, checked; /* streams seen; the vocabulary that was compared last */
 } score;
 
 /* ------------------------------------------------------------------ options */
@@ -42,7 +42,7 @@ static bool read_emit(score *s, lm_status *st)
     static const struct {
         const char *name;
         unsigned flag;
-    } known[] = {{"logits", LM_EMIT_LOGITS}, {"probs", LM_EMIT_PROBS}, {"predictions", LM_EMIT_PREDICTIONS},
+    } known[] = {{"logits", LM_EMIT_LOGITS}, {"probs", LM_EMIT_PROBS},   {"predictions", LM_EMIT_PREDICTIONS},
                  {"hidden", LM_EMIT_HIDDEN}, {"pooled", LM_EMIT_POOLED}, {"loss", LM_EMIT_LOSS}};
     enum { KNOWN = sizeof known / sizeof *known };
     for (size_t i = 0; i < s->o->emit.count; i++) {
@@ -53,7 +53,8 @@ static bool read_emit(score *s, lm_status *st)
             while (k < KNOWN && !lm_str_is(name, known[k].name))
                 k++;
             if (k == KNOWN)
-                return lm_fail(st, LM_USAGE, "--emit %.*s: not one of logits, probs, predictions, hidden, pooled, loss",
+                return lm_fail(st, LM_USAGE,
+                               "--emit %.*s: not one of logits, probs, predictions, hidden, pooled, loss",
                                (int)name.len, word);
             s->emit |= known[k].flag;
         }
@@ -81,7 +82,8 @@ static bool open_all(score *s, lm_status *st)
     const lm_common *common = s->o->common;
     if (!common->model)
         return lm_fail(st, LM_USAGE, "no model: give its directory with -m");
-    if (!read_emit(s, st) || !read_gates(s, &s->o->fail_under, false, st) || !read_gates(s, &s->o->fail_over, true, st))
+    if (!read_emit(s, st) || !read_gates(s, &s->o->fail_under, false, st) ||
+        !read_gates(s, &s->o->fail_over, true, st))
         return false;
     if (s->o->report && !s->emit)
         return lm_fail(st, LM_USAGE, "--report is for a report beside --emit: without that, use -o");
@@ -125,8 +127,8 @@ static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
     static const char *const own[] = {"lms", "kind", "producer", "via"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         json_object_del(members, own[i]);
-    s->writer = lm_lms_writer_new(lm_output_file_fd(s->out), lm_output_file_name(s->out), LM_KIND_TOKENS, members,
-                                  json_object_get(preamble, "via"), s->o->common->command_line, st);
+    s->writer = lm_lms_writer_new(lm_output_file_fd(s->out), lm_output_file_name(s->out), LM_KIND_TOKENS,
+                                  members, json_object_get(preamble, "via"), s->o->common->command_line, st);
     json_decref(members);
     return s->writer != NULL;
 }
@@ -186,8 +188,8 @@ static bool check_gates(const score *s, const lm_report *report, lm_status *st)
             const char *name;
             for (size_t k = 0; (name = lm_report_at(report, k, &value)); k++)
                 lm_buf_printf(&names, "%s%s", k ? ", " : "", name);
-            lm_fail(st, LM_USAGE, "--fail-%s %s: no such measure: there are %s", g->at_most ? "over" : "under", g->name,
-                    lm_buf_cstr(&names));
+            lm_fail(st, LM_USAGE, "--fail-%s %s: no such measure: there are %s",
+                    g->at_most ? "over" : "under", g->name, lm_buf_cstr(&names));
             lm_buf_free(&names);
             return false;
         }
@@ -221,7 +223,8 @@ static bool conclude(score *s, lm_status *st)
     double labelled = 0;
     lm_report_find(report, "labelled", &labelled);
     if (!s->emit && !(labelled > 0)) {
-        lm_fail(st, LM_FAILED, "no row has a label: there is nothing to measure: make tokens with tok --label, or give "
+        lm_fail(st, LM_FAILED,
+                "no row has a label: there is nothing to measure: make tokens with tok --label, or give "
                 "--emit");
     } else if (!s->emit) {
         print_report(s, report, lm_output_file_fd(s->out), lm_output_file_name(s->out), st);

@@ -6,15 +6,15 @@
 #include "base/tool.h"
 
 typedef struct lm_score_options {
-    const lm_common *common;  /* model, output, plugin, operands, command line */
-    const char *task;         /* the head to use; NULL = the model's */
-    const char *tokenizer;    /* directory whose tokenizer the stream is compared with; NULL = the model's */
-    bool force;               /* take the tokens of another tokenizer */
-    lm_strings emit;          /* words, or several joined by commas; none = a report */
-    const char *report;       /* with emit: a file for the report, or NULL */
-    bool json, per_class;     /* of the report */
+    const lm_common *common; /* model, output, plugin, operands, command line */
+    const char *task;        /* the head to use; NULL = the model's */
+    const char *tokenizer;   /* directory whose tokenizer the stream is compared with; NULL = the model's */
+    bool force;              /* take the tokens of another tokenizer */
+    lm_strings emit;         /* words, or several joined by commas; none = a report */
+    const char *report;      /* with emit: a file for the report, or NULL */
+    bool json, per_class;    /* of the report */
     lm_strings fail_under, fail_over; /* NAME=VALUE */
-    int64_t batch_tokens;     /* 0 = the usual */
+    int64_t batch_tokens;             /* 0 = the usual */
 } lm_score_options;
 
 bool lm_score(const lm_score_options *o, lm_status *st);

@@ -30,7 +30,8 @@ static const char *class_list(const lm_tally *t, lm_buf *out)
     return lm_buf_cstr(out);
 }
 
-/* A class by its name. A model whose classes have no names of their own (LABEL_3) also takes their numbers. */
+/* A class by its name. A model whose classes have no names of their own (LABEL_3) also takes their numbers.
+ */
 static int find_class(const lm_tally *t, lm_str word)
 {
     int id = lm_config_label_id(t->config, word);
@@ -41,30 +42,35 @@ static int find_class(const lm_tally *t, lm_str word)
     return lm_config_label_id(t->config, lm_str_of(name));
 }
 
-static bool class_truth(const lm_tally *t, const lm_tokens_row *row, const char *where, lm_truth *truth, lm_status *st)
+static bool class_truth(const lm_tally *t, const lm_tokens_row *row, const char *where, lm_truth *truth,
+                        lm_status *st)
 {
     if (row->has_label_word) {
         truth->class = find_class(t, row->label_word);
         if (truth->class >= 0 && truth->class < t->columns)
             return truth->labelled = true;
         lm_buf classes = {0};
-        lm_fail(st, LM_FAILED, "%s: label \"%.*s\" is none of the model's classes (%s)", where, (int)row->label_word.len,
-                row->label_word.data, class_list(t, &classes));
+        lm_fail(st, LM_FAILED, "%s: label \"%.*s\" is none of the model's classes (%s)", where,
+                (int)row->label_word.len, row->label_word.data, class_list(t, &classes));
         lm_buf_free(&classes);
         return false;
     }
     if (row->has_label_float)
-        return lm_fail(st, LM_FAILED, "%s: the label is a number, and the model has classes: use tok --label-type word "
-                       "or id", where);
+        return lm_fail(st, LM_FAILED,
+                       "%s: the label is a number, and the model has classes: use tok --label-type word "
+                       "or id",
+                       where);
     if (!row->has_label_id || row->label_id == -100)
         return true;
     if (row->label_id < 0 || row->label_id >= t->columns)
-        return lm_fail(st, LM_FAILED, "%s: class %d, and the model has 0 to %d", where, row->label_id, t->columns - 1);
+        return lm_fail(st, LM_FAILED, "%s: class %d, and the model has 0 to %d", where, row->label_id,
+                       t->columns - 1);
     truth->class = row->label_id;
     return truth->labelled = true;
 }
 
-static bool value_truth(const lm_tally *t, const lm_tokens_row *row, const char *where, lm_truth *truth, lm_status *st)
+static bool value_truth(const lm_tally *t, const lm_tokens_row *row, const char *where, lm_truth *truth,
+                        lm_status *st)
 {
     if (row->has_label_float) {
         truth->value = row->label_float;
@@ -75,7 +81,8 @@ static bool value_truth(const lm_tally *t, const lm_tokens_row *row, const char 
         snprintf(text, sizeof text, "%.*s", (int)row->label_word.len, row->label_word.data);
         truth->value = strtod(text, &end);
         if (row->label_word.len >= sizeof text || end == text || *end || !isfinite(truth->value))
-            return lm_fail(st, LM_FAILED, "%s: label \"%s\" is no number, and the model predicts one", where, text);
+            return lm_fail(st, LM_FAILED, "%s: label \"%s\" is no number, and the model predicts one", where,
+                           text);
     } else {
         return true;
     }
@@ -84,7 +91,8 @@ static bool value_truth(const lm_tally *t, const lm_tokens_row *row, const char 
     return truth->labelled = true;
 }
 
-bool lm_tally_truth(const lm_tally *t, const lm_tokens_row *row, const char *where, lm_truth *truth, lm_status *st)
+bool lm_tally_truth(const lm_tally *t, const lm_tokens_row *row, const char *where, lm_truth *truth,
+                    lm_status *st)
 {
     *truth = (lm_truth){0};
     switch (t->kind) {
@@ -96,8 +104,8 @@ bool lm_tally_truth(const lm_tally *t, const lm_tokens_row *row, const char *whe
         if (!row->multi_label)
             return true;
         if (row->classes != (size_t)t->columns)
-            return lm_fail(st, LM_FAILED, "%s: multi_label has %zu classes, and the model %d", where, row->classes,
-                           t->columns);
+            return lm_fail(st, LM_FAILED, "%s: multi_label has %zu classes, and the model %d", where,
+                           row->classes, t->columns);
         truth->several = row->multi_label;
         return truth->labelled = true;
     case LM_MEASURE_NOTHING:
@@ -291,7 +299,8 @@ static void report_classes(const lm_tally *t, lm_report *r, bool per_class)
     for (int i = 0; i < c->classes; i++) {
         json_t *row = json_array();
         for (int k = 0; k < c->classes; k++)
-            json_array_append_new(row, json_integer((json_int_t)c->count[(size_t)i * (size_t)c->classes + (size_t)k]));
+            json_array_append_new(
+                row, json_integer((json_int_t)c->count[(size_t)i * (size_t)c->classes + (size_t)k]));
         json_array_append_new(matrix, row);
     }
     lm_report_detail(r, "confusion_matrix", matrix);

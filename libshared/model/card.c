@@ -11,8 +11,9 @@ static const char *pipeline_tag(const char *task)
 {
     static const struct {
         const char *task, *tag;
-    } tags[] = {{"classify", "text-classification"}, {"mlm", "fill-mask"}, {"pretrain", "fill-mask"},
-                {"tag", "token-classification"}, {"causal", "text-generation"}, {"seq2seq", "text2text-generation"},
+    } tags[] = {{"classify", "text-classification"}, {"mlm", "fill-mask"},
+                {"pretrain", "fill-mask"},           {"tag", "token-classification"},
+                {"causal", "text-generation"},       {"seq2seq", "text2text-generation"},
                 {"qa", "question-answering"}};
     for (size_t i = 0; task && i < sizeof tags / sizeof *tags; i++) {
         if (strcmp(task, tags[i].task) == 0)
@@ -117,7 +118,8 @@ bool lm_card_write(const lm_card *card, const char *dir, lm_status *st)
     front_matter(card, name, &out);
     lm_buf_printf(&out, "# %s\n\n", name);
     if (card->program)
-        lm_buf_printf(&out, "Made by `%s`%s%s%s.\n\n", card->program, card->base_model ? " from `" : " from random weights",
+        lm_buf_printf(&out, "Made by `%s`%s%s%s.\n\n", card->program,
+                      card->base_model ? " from `" : " from random weights",
                       card->base_model ? card->base_model : "", card->base_model ? "`" : "");
     if (card->data)
         lm_buf_printf(&out, "## Data\n\n%s\n\n", card->data);

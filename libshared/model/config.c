@@ -13,16 +13,17 @@ enum { FILE_MAX = 64 << 20, LABELS_MAX = 1 << 20 };
 
 struct lm_config {
     json_t *root;
-    char *name;             /* for messages */
-    lm_status failure;      /* of a getter */
-    lm_arena *arena;        /* what getters return */
-    const char **labels;    /* [label_count] names of the classes, in the arena */
+    char *name;          /* for messages */
+    lm_status failure;   /* of a getter */
+    lm_arena *arena;     /* what getters return */
+    const char **labels; /* [label_count] names of the classes, in the arena */
     int label_count;
 };
 
 /* ------------------------------------------------------------------ reading */
 
-/* transformers 5 calls torch_dtype `dtype` and puts rope_theta and rope_scaling together as rope_parameters. */
+/* transformers 5 calls torch_dtype `dtype` and puts rope_theta and rope_scaling together as rope_parameters.
+ */
 static void from_version_5(json_t *root)
 {
     json_t *dtype = json_object_get(root, "dtype"), *rope = json_object_get(root, "rope_parameters");
@@ -63,11 +64,15 @@ static const char *numbered_label(lm_config *c, int id)
 /* The class names: id2label, or num_labels of them, or the default two. */
 static void read_labels(lm_config *c)
 {
-    const json_t *map = json_object_get(c->root, "id2label"), *number = json_object_get(c->root, "num_labels");
+    const json_t *map = json_object_get(c->root, "id2label"),
+                 *number = json_object_get(c->root, "num_labels");
     bool mapped = json_is_object(map);
-    json_int_t n = mapped ? (json_int_t)json_object_size(map) : json_is_integer(number) ? json_integer_value(number) : 2;
+    json_int_t n = mapped                    ? (json_int_t)json_object_size(map)
+                   : json_is_integer(number) ? json_integer_value(number)
+                                             : 2;
     if (n < 0 || n > LABELS_MAX) {
-        lm_config_fail(c, "num_labels: %lld is not a number of classes (at most %d)", (long long)n, LABELS_MAX);
+        lm_config_fail(c, "num_labels: %lld is not a number of classes (at most %d)", (long long)n,
+                       LABELS_MAX);
         n = 0;
     }
     c->label_count = (int)n;
@@ -81,7 +86,8 @@ static void read_labels(lm_config *c)
         else
             c->labels[i] = numbered_label(c, i);
         if (mapped && !json_is_string(label))
-            lm_config_fail(c, "id2label: %d classes, but class %d has no name: number them from 0", (int)n, i);
+            lm_config_fail(c, "id2label: %d classes, but class %d has no name: number them from 0", (int)n,
+                           i);
     }
 }
 
@@ -221,8 +227,14 @@ lm_activation lm_config_activation(lm_config *c, const char *key, const char *fa
         const char *name;
         lm_activation is;
     } known[] = {
-        {"gelu", LM_GELU}, {"gelu_python", LM_GELU}, {"gelu_new", LM_GELU_TANH}, {"gelu_fast", LM_GELU_TANH},
-        {"gelu_pytorch_tanh", LM_GELU_TANH}, {"relu", LM_RELU}, {"silu", LM_SILU}, {"swish", LM_SILU},
+        {"gelu", LM_GELU},
+        {"gelu_python", LM_GELU},
+        {"gelu_new", LM_GELU_TANH},
+        {"gelu_fast", LM_GELU_TANH},
+        {"gelu_pytorch_tanh", LM_GELU_TANH},
+        {"relu", LM_RELU},
+        {"silu", LM_SILU},
+        {"swish", LM_SILU},
         {"tanh", LM_TANH},
     };
     const char *name = lm_config_string(c, key, fallback);

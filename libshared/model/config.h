@@ -15,7 +15,8 @@
 lm_config *lm_config_read(const char *file, lm_status *st);
 lm_config *lm_config_parse(lm_str json, const char *name, lm_status *st); /* `name` is for messages */
 void lm_config_free(lm_config *c);
-bool lm_config_failed(lm_config *c, lm_status *st); /* moves a failure of the getters into st; true if there is one */
+bool lm_config_failed(lm_config *c,
+                      lm_status *st); /* moves a failure of the getters into st; true if there is one */
 
 void lm_config_set_int(lm_config *c, const char *key, int64_t value);
 void lm_config_set_float(lm_config *c, const char *key, double value);
@@ -27,7 +28,8 @@ const char *lm_config_label(const lm_config *c, int id); /* name of a class; NUL
 int lm_config_label_id(const lm_config *c, lm_str name); /* -1 if no class is called so */
 void lm_config_set_strings(lm_config *c, const char *key, const char *const *values, int n);
 void lm_config_remove(lm_config *c, const char *key);
-/* Sets every member of the JSON object `defaults` that the config does not have; false where it is no object. */
+/* Sets every member of the JSON object `defaults` that the config does not have; false where it is no object.
+ */
 bool lm_config_complete(lm_config *c, const char *defaults);
 /* First element of a list of strings (`architectures`); NULL where there is none. */
 const char *lm_config_first(const lm_config *c, const char *key);

@@ -60,7 +60,8 @@ static lm_tensor *run_body(lm_model *m, lm_graph *g, const lm_batch *batch, cons
     return x;
 }
 
-lm_tensor *lm_model_token_logits(lm_model *m, lm_graph *g, lm_tensor *hidden, const int32_t *tokens, int count)
+lm_tensor *lm_model_token_logits(lm_model *m, lm_graph *g, lm_tensor *hidden, const int32_t *tokens,
+                                 int count)
 {
     if (!m->head->tokens)
         return NULL;
@@ -89,16 +90,18 @@ bool lm_model_check_batch(const lm_model *m, const lm_batch *batch, lm_status *s
     for (int r = 0; r < batch->rows; r++) {
         int from = batch->row_splits[r], to = batch->row_splits[r + 1];
         if (m->arch.max_length && to - from > m->arch.max_length)
-            return lm_fail(st, LM_FAILED, "row %d: %d tokens, and the model takes %d: use tok --max-length", r,
-                           to - from, m->arch.max_length);
+            return lm_fail(st, LM_FAILED, "row %d: %d tokens, and the model takes %d: use tok --max-length",
+                           r, to - from, m->arch.max_length);
         for (int t = from; t < to; t++) {
             if (batch->ids[t] < 0 || batch->ids[t] >= m->arch.vocab_size)
-                return lm_fail(st, LM_FAILED, "row %d: token id %d is not in the model's vocabulary of %d: use the "
-                               "model's tokenizer", r, batch->ids[t], m->arch.vocab_size);
-            if (batch->types && (batch->types[t] < 0 || batch->types[t] >= (m->arch.type_vocab_size ?
-                                                                           m->arch.type_vocab_size : 1)))
-                return lm_fail(st, LM_FAILED, "row %d: segment id %d, and the model has %d", r, batch->types[t],
-                               m->arch.type_vocab_size);
+                return lm_fail(st, LM_FAILED,
+                               "row %d: token id %d is not in the model's vocabulary of %d: use the "
+                               "model's tokenizer",
+                               r, batch->ids[t], m->arch.vocab_size);
+            if (batch->types && (batch->types[t] < 0 ||
+                                 batch->types[t] >= (m->arch.type_vocab_size ? m->arch.type_vocab_size : 1)))
+                return lm_fail(st, LM_FAILED, "row %d: segment id %d, and the model has %d", r,
+                               batch->types[t], m->arch.type_vocab_size);
         }
     }
     return true;

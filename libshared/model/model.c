@@ -20,14 +20,16 @@ static void list_heads(const lm_plugin *plugin, bool tasks, lm_buf *out)
         lm_buf_printf(out, "%s%s", h == plugin->heads ? "" : ", ", tasks ? h->name : h->architecture);
 }
 
-static const lm_head *choose_head(const lm_plugin *plugin, const lm_config *config, const char *task, lm_status *st)
+static const lm_head *choose_head(const lm_plugin *plugin, const lm_config *config, const char *task,
+                                  lm_status *st)
 {
     const char *architecture = lm_config_first(config, "architectures");
     const lm_head *head = NULL;
     lm_buf known = {0};
     if (task && !(head = lm_plugin_head_by_task(plugin, task))) {
         list_heads(plugin, true, &known);
-        lm_fail(st, LM_USAGE, "%s: unknown task of %s: known are %s", task, plugin->name, lm_buf_cstr(&known));
+        lm_fail(st, LM_USAGE, "%s: unknown task of %s: known are %s", task, plugin->name,
+                lm_buf_cstr(&known));
     } else if (!task && !architecture) {
         list_heads(plugin, true, &known);
         lm_fail(st, LM_FAILED, "config.json: architectures: none is named: give the task, one of %s",
@@ -43,11 +45,13 @@ static const lm_head *choose_head(const lm_plugin *plugin, const lm_config *conf
 
 static bool check_arch(const lm_arch *arch, const char *plugin, lm_status *st)
 {
-    if (arch->layers < 0 || arch->layers > LAYERS_MAX || arch->decoder_layers < 0 || arch->decoder_layers > LAYERS_MAX)
+    if (arch->layers < 0 || arch->layers > LAYERS_MAX || arch->decoder_layers < 0 ||
+        arch->decoder_layers > LAYERS_MAX)
         return lm_fail(st, LM_FAILED, "config.json: %d layers: at most %d are possible",
                        arch->layers > LAYERS_MAX ? arch->layers : arch->decoder_layers, LAYERS_MAX);
     if (arch->width < 1 || arch->vocab_size < 1 || !arch->body || !arch->layer)
-        return lm_fail(st, LM_FAILED, "plugin %s: configure has not filled in width, vocab_size, body or layer", plugin);
+        return lm_fail(st, LM_FAILED,
+                       "plugin %s: configure has not filled in width, vocab_size, body or layer", plugin);
     return true;
 }
 
@@ -84,7 +88,8 @@ static lm_model *assemble(lm_config *config, const lm_model_options *options, bo
         m->head = choose_head(m->plugin, config, options->task, st);
     if (m->head) {
         m->plugin_config = m->plugin->configure(config, &m->arch);
-        if (!lm_config_failed(config, st) && check_arch(&m->arch, m->plugin->name, st) && declare(m, head_from, st)) {
+        if (!lm_config_failed(config, st) && check_arch(&m->arch, m->plugin->name, st) &&
+            declare(m, head_from, st)) {
             lm_config_set_strings(config, "architectures", &m->head->architecture, 1);
             return m;
         }
@@ -130,7 +135,8 @@ lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_st
         return NULL;
     }
     m->path = lm_strdup(path);
-    bool ok = options->random_weights || lm_weights_load(m, head_from, options->allow_missing_head, options->seed, st);
+    bool ok = options->random_weights ||
+              lm_weights_load(m, head_from, options->allow_missing_head, options->seed, st);
     if (!ok || !initialise(m, options->seed, st)) {
         lm_model_free(m);
         return NULL;

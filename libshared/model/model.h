@@ -1,4 +1,5 @@
-/* A model: a plugin's architecture, its parameters, and the Hugging Face directory it came from or goes to. */
+/* A model: a plugin's architecture, its parameters, and the Hugging Face directory it came from or goes to.
+ */
 #ifndef LM_MODEL_MODEL_H
 #define LM_MODEL_MODEL_H
 
@@ -11,72 +12,76 @@ typedef struct lm_model {
     const lm_plugin *plugin;
     const lm_head *head;
     lm_arch arch;
-    lm_config *config;        /* config.json as read, and what was changed since (model/config.h) */
+    lm_config *config; /* config.json as read, and what was changed since (model/config.h) */
     const void *plugin_config;
     lm_params *params;
-    const char *path;         /* of the directory; NULL for a new model */
-    int missing;              /* parameters that the checkpoint lacked and that were initialised */
+    const char *path;                 /* of the directory; NULL for a new model */
+    int missing;                      /* parameters that the checkpoint lacked and that were initialised */
     struct lm_checkpoint *checkpoint; /* the files that are mapped; NULL = none */
 } lm_model;
 
 typedef struct lm_model_options {
-    const char *task;         /* a head's name (lm_head.name); NULL = by config.json's architectures */
-    const char *plugin_path;  /* --plugin FILE; NULL = search */
-    uint64_t seed;            /* of parameters that have to be initialised */
-    bool allow_missing_head;  /* initialise a head that the checkpoint lacks (and log so); else it is an error */
-    bool random_weights;      /* do not load the tensors: initialise all */
-    lm_config *config;        /* lm_model_open: stands for the directory's config.json, which the caller has read and
-                               * changed (labels, dropout); taken over, also on failure. NULL = read it */
+    const char *task;        /* a head's name (lm_head.name); NULL = by config.json's architectures */
+    const char *plugin_path; /* --plugin FILE; NULL = search */
+    uint64_t seed;           /* of parameters that have to be initialised */
+    bool allow_missing_head; /* initialise a head that the checkpoint lacks (and log so); else it is an error
+                              */
+    bool random_weights;     /* do not load the tensors: initialise all */
+    lm_config *config; /* lm_model_open: stands for the directory's config.json, which the caller has read and
+                        * changed (labels, dropout); taken over, also on failure. NULL = read it */
 } lm_model_options;
 
-/* Opens a Hugging Face directory. Every missing, misshapen or unreadable tensor is named. A checkpoint of another head
- * serves where the body is complete: the old head is dropped, and said so on the log. */
+/* Opens a Hugging Face directory. Every missing, misshapen or unreadable tensor is named. A checkpoint of
+ * another head serves where the body is complete: the old head is dropped, and said so on the log. */
 lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_status *st);
 /* A new model from a config (which it takes over), its weights from the initialisers. */
 lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st);
 void lm_model_free(lm_model *m);
 
-/* Writes config.json and model.safetensors (Hugging Face names, ties left out as transformers does) into the existing
- * directory `dir`. Weights that were neither trained nor initialised keep their dtype if that holds for all; else all
- * are F32. For an atomic publication see base/atomic.h: `dir` is the temporary beside the final name. */
+/* Writes config.json and model.safetensors (Hugging Face names, ties left out as transformers does) into the
+ * existing directory `dir`. Weights that were neither trained nor initialised keep their dtype if that holds
+ * for all; else all are F32. For an atomic publication see base/atomic.h: `dir` is the temporary beside the
+ * final name. */
 bool lm_model_save(lm_model *m, const char *dir, lm_status *st);
 
 bool lm_model_has_tokenizer(const char *dir);
-/* Copies the tokenizer's files (tokenizer.json, vocab.txt and their like) from one directory to another. Fails where
- * `from` has none. */
+/* Copies the tokenizer's files (tokenizer.json, vocab.txt and their like) from one directory to another.
+ * Fails where `from` has none. */
 bool lm_model_copy_tokenizer(const char *from, const char *to, lm_status *st);
 
-/* Whether ids of a stream are this model's: compares the digest of the stream's vocabulary (`info`, from its preamble)
- * with that of the tokenizer in the model's directory, or in `tokenizer` where that is not NULL. Another vocabulary is
- * refused unless `force`; a difference in behaviour alone, or nothing to compare with, gives a warning. */
-bool lm_model_check_tokenizer(const lm_model *m, const char *tokenizer, const lm_tokenizer_info *info, bool force,
-                              lm_status *st);
+/* Whether ids of a stream are this model's: compares the digest of the stream's vocabulary (`info`, from its
+ * preamble) with that of the tokenizer in the model's directory, or in `tokenizer` where that is not NULL.
+ * Another vocabulary is refused unless `force`; a difference in behaviour alone, or nothing to compare with,
+ * gives a warning. */
+bool lm_model_check_tokenizer(const lm_model *m, const char *tokenizer, const lm_tokenizer_info *info,
+                              bool force, lm_status *st);
 
 /* Which outputs a step needs. */
 typedef struct lm_select {
-    const int32_t *tokens;    /* token rows whose logits are wanted, ascending; NULL = all */
+    const int32_t *tokens; /* token rows whose logits are wanted, ascending; NULL = all */
     int count;
     bool token_logits, row_logits;
-    bool hidden;              /* keep the last hidden state */
-    bool pooled;              /* the body's own pooler, whatever the head */
+    bool hidden; /* keep the last hidden state */
+    bool pooled; /* the body's own pooler, whatever the head */
     /* Called with the embedding's output (layer 0) and every block's; NULL = nobody looks. */
     void (*tap)(void *context, int layer, const lm_tensor *hidden);
     void *tap_context;
 } lm_select;
 
 typedef struct lm_outputs {
-    lm_tensor *hidden;        /* [tokens, width] after the last block; NULL unless asked for */
-    lm_tensor *token_logits;  /* [count or tokens, columns]; NULL where the head has none */
-    lm_tensor *row_logits;    /* [rows, columns]; NULL where the head has none */
-    lm_tensor *pooled;        /* [rows, width] */
+    lm_tensor *hidden;       /* [tokens, width] after the last block; NULL unless asked for */
+    lm_tensor *token_logits; /* [count or tokens, columns]; NULL where the head has none */
+    lm_tensor *row_logits;   /* [rows, columns]; NULL where the head has none */
+    lm_tensor *pooled;       /* [rows, width] */
 } lm_outputs;
 
 /* Embeds, runs the blocks, and the head. Call between lm_graph_begin and lm_graph_end. */
 lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, const lm_select *select);
 
-/* Logits of some tokens (ascending) from the hidden state of a forward pass; NULL where the head has none for tokens.
- * For a vocabulary too large to hold the logits of a whole batch. */
-lm_tensor *lm_model_token_logits(lm_model *m, lm_graph *g, lm_tensor *hidden, const int32_t *tokens, int count);
+/* Logits of some tokens (ascending) from the hidden state of a forward pass; NULL where the head has none for
+ * tokens. For a vocabulary too large to hold the logits of a whole batch. */
+lm_tensor *lm_model_token_logits(lm_model *m, lm_graph *g, lm_tensor *hidden, const int32_t *tokens,
+                                 int count);
 
 bool lm_model_has_pooler(const lm_model *m); /* lm_select.pooled can be had */
 

@@ -24,7 +24,8 @@ static bool check_heads(const lm_plugin *p, const char *file, lm_status *st)
         if (!h->declare)
             return lm_fail(st, LM_FAILED, "%s: heads: \"%s\" has no declare function", file, h->name);
         if (!h->tokens && !h->rows)
-            return lm_fail(st, LM_FAILED, "%s: heads: \"%s\" has neither a tokens nor a rows function", file, h->name);
+            return lm_fail(st, LM_FAILED, "%s: heads: \"%s\" has neither a tokens nor a rows function", file,
+                           h->name);
     }
     return true;
 }
@@ -34,14 +35,18 @@ bool lm_plugin_check(const lm_plugin *p, const char *file, lm_status *st)
     if (!p)
         return lm_fail(st, LM_FAILED, "%s: %s() gave no descriptor", file, LM_PLUGIN_ENTRY);
     if (p->magic != LM_PLUGIN_MAGIC)
-        return lm_fail(st, LM_FAILED, "%s: magic: 0x%08x, where a plugin has 0x%08x: it is something else", file,
-                       p->magic, LM_PLUGIN_MAGIC);
+        return lm_fail(st, LM_FAILED, "%s: magic: 0x%08x, where a plugin has 0x%08x: it is something else",
+                       file, p->magic, LM_PLUGIN_MAGIC);
     if (p->abi != LM_PLUGIN_ABI)
-        return lm_fail(st, LM_FAILED, "%s: abi: built for plugin ABI %u, and this is ABI %u: rebuild it with the "
-                       "lmutils/plugin.h that is installed", file, p->abi, LM_PLUGIN_ABI);
+        return lm_fail(st, LM_FAILED,
+                       "%s: abi: built for plugin ABI %u, and this is ABI %u: rebuild it with the "
+                       "lmutils/plugin.h that is installed",
+                       file, p->abi, LM_PLUGIN_ABI);
     if (p->size != sizeof *p)
-        return lm_fail(st, LM_FAILED, "%s: size: a descriptor of %u bytes, where ABI %u has %zu: rebuild it with the "
-                       "lmutils/plugin.h that is installed", file, p->size, LM_PLUGIN_ABI, sizeof *p);
+        return lm_fail(st, LM_FAILED,
+                       "%s: size: a descriptor of %u bytes, where ABI %u has %zu: rebuild it with the "
+                       "lmutils/plugin.h that is installed",
+                       file, p->size, LM_PLUGIN_ABI, sizeof *p);
     if (!p->name || !*p->name)
         return lm_fail(st, LM_FAILED, "%s: name: the plugin has none", file);
     if (!p->model_types || !p->model_types[strspn(p->model_types, " ")])
@@ -49,7 +54,8 @@ bool lm_plugin_check(const lm_plugin *p, const char *file, lm_status *st)
     const struct {
         const char *name;
         bool there;
-    } functions[] = {{"configure", p->configure}, {"declare", p->declare}, {"embed", p->embed}, {"block", p->block}};
+    } functions[] = {
+        {"configure", p->configure}, {"declare", p->declare}, {"embed", p->embed}, {"block", p->block}};
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         if (!functions[i].there)
             return lm_fail(st, LM_FAILED, "%s: %s: the function is missing", file, functions[i].name);
@@ -67,8 +73,8 @@ static bool serves(const lm_plugin *p, const char *model_type)
     return false;
 }
 
-/* Loads a file, for good, and checks its descriptor. A name without a slash would send dlopen to the system's library
- * path, so it is made absolute first. */
+/* Loads a file, for good, and checks its descriptor. A name without a slash would send dlopen to the system's
+ * library path, so it is made absolute first. */
 static const lm_plugin *load(const char *file, lm_status *st)
 {
     char path[PATH_MAX];
@@ -98,8 +104,8 @@ typedef struct search {
     const char *model_type;
     const lm_plugin *found;
     char *found_in;
-    lm_buf tried;  /* every directory, and each file that was refused with why, one after the other */
-    lm_buf known;  /* model types that were seen */
+    lm_buf tried; /* every directory, and each file that was refused with why, one after the other */
+    lm_buf known; /* model types that were seen */
 } search;
 
 static int is_module(const struct dirent *e)
@@ -121,8 +127,10 @@ static bool consider(search *s, const lm_plugin *plugin, const char *file, lm_st
     if (!serves(plugin, s->model_type))
         return true;
     if (s->found)
-        return lm_fail(st, LM_FAILED, "two plugins serve the model_type \"%s\": %s and %s: remove one, or choose with "
-                       "--plugin FILE", s->model_type, s->found_in, file);
+        return lm_fail(st, LM_FAILED,
+                       "two plugins serve the model_type \"%s\": %s and %s: remove one, or choose with "
+                       "--plugin FILE",
+                       s->model_type, s->found_in, file);
     s->found = plugin;
     s->found_in = lm_strdup(file);
     return true;

@@ -6,9 +6,9 @@
 #include "base/status.h"
 #include "lmutils/plugin.h"
 
-/* The plugin that serves `model_type`. `file` (or NULL) is tried first and must be loadable. A descriptor of another
- * magic, ABI or size, a missing symbol or function, and two plugins for one model_type are refused, naming field and
- * file; not found: every path that was tried, and the model types that exist. */
+/* The plugin that serves `model_type`. `file` (or NULL) is tried first and must be loadable. A descriptor of
+ * another magic, ABI or size, a missing symbol or function, and two plugins for one model_type are refused,
+ * naming field and file; not found: every path that was tried, and the model types that exist. */
 const lm_plugin *lm_plugin_find(const char *model_type, const char *file, lm_status *st);
 /* Checks one descriptor field by field; `file` is for messages. */
 bool lm_plugin_check(const lm_plugin *plugin, const char *file, lm_status *st);

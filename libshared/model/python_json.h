@@ -1,5 +1,5 @@
-/* JSON text as Python's json.dumps(value, indent=2, sort_keys=True) writes it, which is how transformers writes its
- * files: so that what we write back differs from what was read only where it was changed. */
+/* JSON text as Python's json.dumps(value, indent=2, sort_keys=True) writes it, which is how transformers
+ * writes its files: so that what we write back differs from what was read only where it was changed. */
 #ifndef LM_MODEL_PYTHON_JSON_H
 #define LM_MODEL_PYTHON_JSON_H
 
@@ -7,10 +7,11 @@
 
 #include <jansson.h>
 
-/* Appends the text, without a final newline. Keys are sorted by code point; those of an object whose keys are all
- * decimal integers by number, since Python holds such a map (id2label) with integer keys. */
+/* Appends the text, without a final newline. Keys are sorted by code point; those of an object whose keys are
+ * all decimal integers by number, since Python holds such a map (id2label) with integer keys. */
 void lm_python_json(const json_t *value, lm_buf *out);
-/* A float as Python's repr: the shortest digits that read back the same, and always a point or an exponent. */
+/* A float as Python's repr: the shortest digits that read back the same, and always a point or an exponent.
+ */
 void lm_python_float(double value, lm_buf *out);
 
 #endif

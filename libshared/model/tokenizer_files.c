@@ -7,8 +7,17 @@
 
 /* What transformers' tokenizers save; the first ones are enough by themselves. */
 static const char *const files[] = {
-    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model",
-    "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
 };
 enum { VOCABULARIES = 6, FILES = sizeof files / sizeof *files };
 
@@ -27,8 +36,10 @@ bool lm_model_has_tokenizer(const char *dir)
 bool lm_model_copy_tokenizer(const char *from, const char *to, lm_status *st)
 {
     if (!lm_model_has_tokenizer(from))
-        return lm_fail(st, LM_FAILED, "%s: no tokenizer.json or vocabulary: name a directory that has one with "
-                       "--tokenizer", from);
+        return lm_fail(st, LM_FAILED,
+                       "%s: no tokenizer.json or vocabulary: name a directory that has one with "
+                       "--tokenizer",
+                       from);
     for (int i = 0; i < FILES && lm_ok(st); i++) {
         char *source = lm_format("%s/%s", from, files[i]), *target = lm_format("%s/%s", to, files[i]);
         if (access(source, F_OK) == 0)

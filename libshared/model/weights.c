@@ -13,7 +13,7 @@ enum { INDEX_MAX = 64 << 20, SHARDS_MAX = 10000 };
 
 struct lm_checkpoint {
     lm_safetensors **files;
-    char **names;    /* of the files, without directory */
+    char **names; /* of the files, without directory */
     size_t count, cap;
 };
 
@@ -39,8 +39,8 @@ static bool open_file(lm_checkpoint *c, const char *dir, const char *name, lm_st
             return true;
     }
     if (strchr(name, '/') || c->count >= SHARDS_MAX)
-        return lm_fail(st, LM_FAILED, "%s: model.safetensors.index.json: \"%s\" is no shard of this directory", dir,
-                       name);
+        return lm_fail(st, LM_FAILED,
+                       "%s: model.safetensors.index.json: \"%s\" is no shard of this directory", dir, name);
     char *path = lm_format("%s/%s", dir, name);
     lm_safetensors *file = lm_safetensors_open(path, st);
     free(path);
@@ -73,7 +73,7 @@ static bool open_shards(lm_checkpoint *c, const char *dir, const char *index, lm
         lm_fail(st, LM_FAILED, "%s: weight_map is missing", index);
     const char *tensor;
     json_t *file;
-    json_object_foreach((json_t *)map, tensor, file) {
+    json_object_foreach ((json_t *)map, tensor, file) {
         if (!json_is_string(file)) {
             lm_fail(st, LM_FAILED, "%s: weight_map: \"%s\" names no file", index, tensor);
             break;
@@ -114,8 +114,10 @@ static bool open_checkpoint(lm_checkpoint *c, const char *dir, lm_status *st)
         return ok;
     }
     if (exists(dir, "pytorch_model.bin") || exists(dir, "pytorch_model.bin.index.json"))
-        return lm_fail(st, LM_FAILED, "%s: pytorch_model.bin is a pickle, which can run any code and is never read: "
-                       "convert it to model.safetensors", dir);
+        return lm_fail(st, LM_FAILED,
+                       "%s: pytorch_model.bin is a pickle, which can run any code and is never read: "
+                       "convert it to model.safetensors",
+                       dir);
     return lm_fail(st, LM_FAILED, "%s: no model.safetensors", dir);
 }
 
@@ -124,9 +126,9 @@ static bool open_checkpoint(lm_checkpoint *c, const char *dir, lm_status *st)
 typedef struct loading {
     lm_model *model;
     size_t head_from;
-    bool spare_head;            /* what the head lacks is no error */
-    const char **from;          /* [parameters] stored name of what was taken */
-    bool *direct;               /* [parameters] taken under the parameter's own name, not under a tied one */
+    bool spare_head;   /* what the head lacks is no error */
+    const char **from; /* [parameters] stored name of what was taken */
+    bool *direct;      /* [parameters] taken under the parameter's own name, not under a tied one */
     lm_buf problems;
     int problem_count;
     lm_buf dropped, fresh;
@@ -148,8 +150,8 @@ static size_t index_of(lm_params *params, const lm_param *p)
     return i;
 }
 
-/* The parameter that a stored name means: as it is, with the body's prefix, or without it. `name` becomes the name
- * under which it was found. */
+/* The parameter that a stored name means: as it is, with the body's prefix, or without it. `name` becomes the
+ * name under which it was found. */
 static lm_param *resolve(const lm_model *m, const char *stored, char name[LM_NAME_MAX])
 {
     char current[LM_NAME_MAX];
@@ -172,8 +174,8 @@ static lm_param *resolve(const lm_model *m, const char *stored, char name[LM_NAM
 /* Buffers that checkpoints of older versions carry, which are computed and not learned. */
 static bool is_buffer(const lm_safetensor *t)
 {
-    static const char *const ends[] = {".position_ids", ".token_type_ids", ".rotary_emb.inv_freq", ".attn.bias",
-                                       ".attn.masked_bias"};
+    static const char *const ends[] = {".position_ids", ".token_type_ids", ".rotary_emb.inv_freq",
+                                       ".attn.bias", ".attn.masked_bias"};
     size_t n = strlen(t->name);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t m = strlen(ends[i]);
@@ -257,11 +259,11 @@ static bool conclude(loading *l, uint64_t seed, lm_status *st)
                        l->problem_count, l->problem_count > 1 ? "s" : "", l->problem_count > 1 ? "" : "es",
                        m->head->name, lm_buf_cstr(&l->problems));
     if (l->dropped_count)
-        lm_info("%s: dropped %d tensors that %s does not have: %s", m->path, l->dropped_count, m->head->architecture,
-                lm_buf_cstr(&l->dropped));
+        lm_info("%s: dropped %d tensors that %s does not have: %s", m->path, l->dropped_count,
+                m->head->architecture, lm_buf_cstr(&l->dropped));
     if (l->fresh_count)
-        lm_info("%s: initialised %d parameters that it does not have (seed %llu): %s", m->path, l->fresh_count,
-                (unsigned long long)seed, lm_buf_cstr(&l->fresh));
+        lm_info("%s: initialised %d parameters that it does not have (seed %llu): %s", m->path,
+                l->fresh_count, (unsigned long long)seed, lm_buf_cstr(&l->fresh));
     return true;
 }
 

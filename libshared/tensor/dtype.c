@@ -1,18 +1,18 @@
 #include "tensor/dtype.h"
 #include "base/memory.h"
 
-/* Blocks of the GGML types as ggml-common.h lays them out: a scale (and minimum) in half precision and the packed
- * values; the K types hold 256 values in a super-block. */
+/* Blocks of the GGML types as ggml-common.h lays them out: a scale (and minimum) in half precision and the
+ * packed values; the K types hold 256 values in a super-block. */
 static const struct {
     const char *name;
     uint16_t block, bytes;
 } types[LM_DTYPE_COUNT] = {
-    [LM_F64] = {"F64", 1, 8},      [LM_F32] = {"F32", 1, 4},      [LM_F16] = {"F16", 1, 2},
-    [LM_BF16] = {"BF16", 1, 2},    [LM_I64] = {"I64", 1, 8},      [LM_I32] = {"I32", 1, 4},
-    [LM_I16] = {"I16", 1, 2},      [LM_I8] = {"I8", 1, 1},        [LM_U8] = {"U8", 1, 1},
-    [LM_BOOL] = {"BOOL", 1, 1},    [LM_Q8_0] = {"Q8_0", 32, 34},  [LM_Q4_0] = {"Q4_0", 32, 18},
-    [LM_Q4_1] = {"Q4_1", 32, 20},  [LM_Q5_0] = {"Q5_0", 32, 22},  [LM_Q5_1] = {"Q5_1", 32, 24},
-    [LM_Q2_K] = {"Q2_K", 256, 84}, [LM_Q3_K] = {"Q3_K", 256, 110}, [LM_Q4_K] = {"Q4_K", 256, 144},
+    [LM_F64] = {"F64", 1, 8},       [LM_F32] = {"F32", 1, 4},       [LM_F16] = {"F16", 1, 2},
+    [LM_BF16] = {"BF16", 1, 2},     [LM_I64] = {"I64", 1, 8},       [LM_I32] = {"I32", 1, 4},
+    [LM_I16] = {"I16", 1, 2},       [LM_I8] = {"I8", 1, 1},         [LM_U8] = {"U8", 1, 1},
+    [LM_BOOL] = {"BOOL", 1, 1},     [LM_Q8_0] = {"Q8_0", 32, 34},   [LM_Q4_0] = {"Q4_0", 32, 18},
+    [LM_Q4_1] = {"Q4_1", 32, 20},   [LM_Q5_0] = {"Q5_0", 32, 22},   [LM_Q5_1] = {"Q5_1", 32, 24},
+    [LM_Q2_K] = {"Q2_K", 256, 84},  [LM_Q3_K] = {"Q3_K", 256, 110}, [LM_Q4_K] = {"Q4_K", 256, 144},
     [LM_Q5_K] = {"Q5_K", 256, 176}, [LM_Q6_K] = {"Q6_K", 256, 210},
 };
 

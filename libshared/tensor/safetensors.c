@@ -16,8 +16,8 @@ struct lm_safetensors {
     const unsigned char *bytes;
     size_t size;
     bool mapped;
-    json_t *header;           /* names and metadata live in it */
-    lm_safetensor *tensors;   /* in the order of their bytes */
+    json_t *header;         /* names and metadata live in it */
+    lm_safetensor *tensors; /* in the order of their bytes */
     const lm_safetensor **by_name;
     size_t count;
 };
@@ -31,12 +31,14 @@ static uint64_t read_u64(const unsigned char *p)
 }
 
 /* Checks the length and parses the header; *data and *data_size become what follows it. */
-static json_t *parse_header(const unsigned char *bytes, size_t size, const unsigned char **data, size_t *data_size,
-                            const char *name, lm_status *st)
+static json_t *parse_header(const unsigned char *bytes, size_t size, const unsigned char **data,
+                            size_t *data_size, const char *name, lm_status *st)
 {
     if (size >= 2 && (memcmp(bytes, "PK", 2) == 0 || memcmp(bytes, "\x80\x02", 2) == 0)) {
-        lm_fail(st, LM_FAILED, "%s: a pickle or a zip of pickles, which can run any code and is never read: "
-                "convert it to safetensors", name);
+        lm_fail(st, LM_FAILED,
+                "%s: a pickle or a zip of pickles, which can run any code and is never read: "
+                "convert it to safetensors",
+                name);
         return NULL;
     }
     if (size < LENGTH_BYTES) {
@@ -45,8 +47,9 @@ static json_t *parse_header(const unsigned char *bytes, size_t size, const unsig
     }
     uint64_t length = read_u64(bytes);
     if (length > HEADER_MAX) {
-        lm_fail(st, LM_FAILED, "%s: the header would have %llu bytes (at most %d are read): no safetensors file",
-                name, (unsigned long long)length, HEADER_MAX);
+        lm_fail(st, LM_FAILED,
+                "%s: the header would have %llu bytes (at most %d are read): no safetensors file", name,
+                (unsigned long long)length, HEADER_MAX);
         return NULL;
     }
     if (length > size - LENGTH_BYTES) {
@@ -85,7 +88,7 @@ static bool check_metadata(const json_t *metadata, const char *name, lm_status *
         return lm_fail(st, LM_FAILED, "%s: __metadata__ is no object", name);
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)metadata, key, value) {
+    json_object_foreach ((json_t *)metadata, key, value) {
         if (!json_is_string(value))
             return lm_fail(st, LM_FAILED, "%s: __metadata__: \"%s\" is no string", name, key);
     }
@@ -93,14 +96,15 @@ static bool check_metadata(const json_t *metadata, const char *name, lm_status *
 }
 
 /* Reads one entry of the header; its bytes are [*begin, *begin + t->bytes) of the data. */
-static bool read_entry(lm_safetensor *t, const json_t *entry, size_t data_size, size_t *begin, const char *file,
-                       lm_status *st)
+static bool read_entry(lm_safetensor *t, const json_t *entry, size_t data_size, size_t *begin,
+                       const char *file, lm_status *st)
 {
     const json_t *dtype = json_object_get(entry, "dtype"), *shape = json_object_get(entry, "shape");
     const json_t *offsets = json_object_get(entry, "data_offsets");
     if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) ||
         json_array_size(offsets) != 2)
-        return lm_fail(st, LM_FAILED, "%s: tensor \"%s\": dtype, shape and two data_offsets are needed", file, t->name);
+        return lm_fail(st, LM_FAILED, "%s: tensor \"%s\": dtype, shape and two data_offsets are needed", file,
+                       t->name);
 
     if (!lm_dtype_find(lm_str_of(json_string_value(dtype)), &t->dtype) || lm_dtype_block(t->dtype) != 1)
         return lm_fail(st, LM_FAILED, "%s: tensor \"%s\": unknown dtype \"%s\"", file, t->name,
@@ -119,11 +123,11 @@ static bool read_entry(lm_safetensor *t, const json_t *entry, size_t data_size, 
     if (!get_size(json_array_get(offsets, 0), &a) || !get_size(json_array_get(offsets, 1), &b) || a > b)
         return lm_fail(st, LM_FAILED, "%s: tensor \"%s\": bad data_offsets", file, t->name);
     if (b > data_size)
-        return lm_fail(st, LM_FAILED, "%s: tensor \"%s\" ends at byte %zu of %zu: the file is cut off", file, t->name, b,
-                       data_size);
+        return lm_fail(st, LM_FAILED, "%s: tensor \"%s\" ends at byte %zu of %zu: the file is cut off", file,
+                       t->name, b, data_size);
     if (!lm_tensor_bytes(t->dtype, &t->shape, &t->bytes) || t->bytes != b - a)
-        return lm_fail(st, LM_FAILED, "%s: tensor \"%s\": %zu bytes do not fit its shape and dtype", file, t->name,
-                       b - a);
+        return lm_fail(st, LM_FAILED, "%s: tensor \"%s\": %zu bytes do not fit its shape and dtype", file,
+                       t->name, b - a);
     *begin = a;
     return true;
 }
@@ -153,8 +157,8 @@ static bool check_layout(lm_safetensors *f, const unsigned char *data, size_t da
         const lm_safetensor *t = &f->tensors[i];
         size_t begin = (size_t)((const unsigned char *)t->data - data);
         if (begin != at)
-            return lm_fail(st, LM_FAILED, "%s: tensor \"%s\" begins at byte %zu, %s the one before it", name, t->name,
-                           begin, begin < at ? "inside" : "after a hole behind");
+            return lm_fail(st, LM_FAILED, "%s: tensor \"%s\" begins at byte %zu, %s the one before it", name,
+                           t->name, begin, begin < at ? "inside" : "after a hole behind");
         at += t->bytes;
         f->by_name[i] = t;
     }
@@ -177,7 +181,7 @@ static bool read_file(lm_safetensors *f, const char *name, lm_status *st)
     f->by_name = lm_calloc(members, sizeof *f->by_name);
     const char *key;
     json_t *value;
-    json_object_foreach(f->header, key, value) {
+    json_object_foreach (f->header, key, value) {
         if (strcmp(key, "__metadata__") == 0) {
             if (!check_metadata(value, name, st))
                 return false;
@@ -261,7 +265,8 @@ const lm_safetensor *lm_safetensors_at(const lm_safetensors *f, size_t i)
 const lm_safetensor *lm_safetensors_find(const lm_safetensors *f, const char *name)
 {
     const lm_safetensor key = {.name = name}, *p = &key;
-    const lm_safetensor **found = f->count ? bsearch(&p, f->by_name, f->count, sizeof *f->by_name, by_name) : NULL;
+    const lm_safetensor **found =
+        f->count ? bsearch(&p, f->by_name, f->count, sizeof *f->by_name, by_name) : NULL;
     return found ? *found : NULL;
 }
 
@@ -275,7 +280,8 @@ const char *lm_safetensors_metadata(const lm_safetensors *f, const char *key)
 /* The crate's order of dtypes, by alignment; the writer goes from the last to the first. */
 static int dtype_rank(lm_dtype t)
 {
-    static const lm_dtype order[] = {LM_BOOL, LM_U8, LM_I8, LM_I16, LM_F16, LM_BF16, LM_I32, LM_F32, LM_F64, LM_I64};
+    static const lm_dtype order[] = {LM_BOOL, LM_U8,  LM_I8,  LM_I16, LM_F16,
+                                     LM_BF16, LM_I32, LM_F32, LM_F64, LM_I64};
     for (int i = 0; i < (int)(sizeof order / sizeof *order); i++) {
         if (order[i] == t)
             return i;
@@ -321,8 +327,10 @@ static bool print_header(lm_buf *out, const lm_safetensor *const *tensors, size_
         if (dtype_rank(t->dtype) < 0)
             return lm_fail(st, LM_FAILED, "%s: tensor \"%s\": safetensors has no dtype %s", file, t->name,
                            lm_dtype_name(t->dtype));
-        if (!lm_tensor_bytes(t->dtype, &t->shape, &bytes) || bytes != t->bytes || !lm_add_size(at, bytes, &end))
-            return lm_fail(st, LM_FAILED, "%s: tensor \"%s\": its size does not fit its shape", file, t->name);
+        if (!lm_tensor_bytes(t->dtype, &t->shape, &bytes) || bytes != t->bytes ||
+            !lm_add_size(at, bytes, &end))
+            return lm_fail(st, LM_FAILED, "%s: tensor \"%s\": its size does not fit its shape", file,
+                           t->name);
         lm_buf_putc(out, ',');
         put_string(out, t->name);
         lm_buf_printf(out, ":{\"dtype\":\"%s\",\"shape\":[", lm_dtype_name(t->dtype));

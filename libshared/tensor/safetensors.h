@@ -1,7 +1,8 @@
-/* safetensors files: read by mmap, written whole. The format: a little-endian u64 header length, a JSON header
+/* safetensors files: read by mmap, written whole. The format: a little-endian u64 header length, a JSON
+ * header
  * ({"NAME":{"dtype","shape","data_offsets":[begin,end]},...,"__metadata__":{string:string}}), then the bytes;
- * offsets are contiguous, without hole or overlap, and end with the file (huggingface/safetensors, README). Everything
- * is checked before it is used; a header above 100 MB is refused. */
+ * offsets are contiguous, without hole or overlap, and end with the file (huggingface/safetensors, README).
+ * Everything is checked before it is used; a header above 100 MB is refused. */
 #ifndef LM_TENSOR_SAFETENSORS_H
 #define LM_TENSOR_SAFETENSORS_H
 
@@ -9,10 +10,10 @@
 #include "tensor/dtype.h"
 
 typedef struct lm_safetensor {
-    const char *name;  /* owned by the file */
+    const char *name; /* owned by the file */
     lm_dtype dtype;
     lm_shape shape;
-    const void *data;  /* in the map; alignment not promised */
+    const void *data; /* in the map; alignment not promised */
     size_t bytes;
 } lm_safetensor;
 
@@ -29,8 +30,9 @@ const lm_safetensor *lm_safetensors_at(const lm_safetensors *f, size_t i); /* in
 const lm_safetensor *lm_safetensors_find(const lm_safetensors *f, const char *name); /* NULL if absent */
 const char *lm_safetensors_metadata(const lm_safetensors *f, const char *key);       /* NULL if absent */
 
-/* Writes the tensors to fd, header first: ordered as the Rust crate does (by descending element size, then by name),
- * with __metadata__ {"format":"pt"}, data aligned to 8 bytes. The entries are not changed. */
-bool lm_safetensors_write(int fd, const char *name, const lm_safetensor *tensors, size_t count, lm_status *st);
+/* Writes the tensors to fd, header first: ordered as the Rust crate does (by descending element size, then by
+ * name), with __metadata__ {"format":"pt"}, data aligned to 8 bytes. The entries are not changed. */
+bool lm_safetensors_write(int fd, const char *name, const lm_safetensor *tensors, size_t count,
+                          lm_status *st);
 
 #endif

@@ -1,5 +1,5 @@
-/* libFuzzer target: any bytes as a config.json. Getters take whatever is there, and what is printed is read back and
- * printed the same. */
+/* libFuzzer target: any bytes as a config.json. Getters take whatever is there, and what is printed is read
+ * back and printed the same. */
 #include "model/config.h"
 
 #include <stdlib.h>
@@ -14,8 +14,8 @@ static void must(bool holds)
 
 static void read_members(lm_config *c)
 {
-    static const char *const keys[] = {"hidden_size", "layer_norm_eps", "hidden_act", "model_type", "use_cache",
-                                       "rope_theta", "torch_dtype", "a"};
+    static const char *const keys[] = {"hidden_size", "layer_norm_eps", "hidden_act",  "model_type",
+                                       "use_cache",   "rope_theta",     "torch_dtype", "a"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         lm_status st = LM_STATUS_INIT;
         lm_config_int(c, keys[i], 1);

@@ -1,5 +1,5 @@
-/* libFuzzer target: any bytes as a safetensors file. What is accepted keeps its promises, and, written again, is read
- * back the same. */
+/* libFuzzer target: any bytes as a safetensors file. What is accepted keeps its promises, and, written again,
+ * is read back the same. */
 #include "tensor/safetensors.h"
 
 #include <stdio.h>

@@ -22,10 +22,23 @@ START_TEST(floats_as_python_prints_them)
     static const struct {
         double value;
         const char *text;
-    } table[] = {{0.1, "0.1"}, {1e-12, "1e-12"}, {0, "0.0"}, {1, "1.0"}, {-0.5, "-0.5"}, {1e-5, "1e-05"},
-                 {0.0001, "0.0001"}, {500000, "500000.0"}, {1e15, "1000000000000000.0"}, {1e16, "1e+16"},
-                 {1.5e300, "1.5e+300"}, {0.02, "0.02"}, {1.0 / 3, "0.3333333333333333"}, {5e-324, "5e-324"},
-                 {123456.789, "123456.789"}, {9007199254740993.0, "9007199254740992.0"}, {-0.0, "-0.0"}};
+    } table[] = {{0.1, "0.1"},
+                 {1e-12, "1e-12"},
+                 {0, "0.0"},
+                 {1, "1.0"},
+                 {-0.5, "-0.5"},
+                 {1e-5, "1e-05"},
+                 {0.0001, "0.0001"},
+                 {500000, "500000.0"},
+                 {1e15, "1000000000000000.0"},
+                 {1e16, "1e+16"},
+                 {1.5e300, "1.5e+300"},
+                 {0.02, "0.02"},
+                 {1.0 / 3, "0.3333333333333333"},
+                 {5e-324, "5e-324"},
+                 {123456.789, "123456.789"},
+                 {9007199254740993.0, "9007199254740992.0"},
+                 {-0.0, "-0.0"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         lm_buf out = {0};
         lm_python_float(table[i].value, &out);
@@ -37,17 +50,19 @@ END_TEST
 
 START_TEST(json_as_python_prints_it)
 {
-    lm_config *c = config_of("{\"b\":[],\"a\":{},\"id2label\":{\"10\":\"k\",\"9\":\"j\",\"0\":\"a\",\"1\":\"b\","
-                             "\"2\":\"c\",\"3\":\"d\",\"4\":\"e\",\"5\":\"f\",\"6\":\"g\",\"7\":\"h\",\"8\":\"i\"},"
-                             "\"s\":\"\\u00e9\\ud83d\\ude00\\\"\\n\\u0001\\u007f/\",\"l\":[1,true,null,[2.0]]}");
+    lm_config *c =
+        config_of("{\"b\":[],\"a\":{},\"id2label\":{\"10\":\"k\",\"9\":\"j\",\"0\":\"a\",\"1\":\"b\","
+                  "\"2\":\"c\",\"3\":\"d\",\"4\":\"e\",\"5\":\"f\",\"6\":\"g\",\"7\":\"h\",\"8\":\"i\"},"
+                  "\"s\":\"\\u00e9\\ud83d\\ude00\\\"\\n\\u0001\\u007f/\",\"l\":[1,true,null,[2.0]]}");
     lm_buf out = {0};
     lm_config_print(c, &out);
-    ck_assert_str_eq(lm_buf_cstr(&out),
-                     "{\n  \"a\": {},\n  \"b\": [],\n  \"id2label\": {\n    \"0\": \"a\",\n    \"1\": \"b\",\n"
-                     "    \"2\": \"c\",\n    \"3\": \"d\",\n    \"4\": \"e\",\n    \"5\": \"f\",\n    \"6\": \"g\",\n"
-                     "    \"7\": \"h\",\n    \"8\": \"i\",\n    \"9\": \"j\",\n    \"10\": \"k\"\n  },\n"
-                     "  \"l\": [\n    1,\n    true,\n    null,\n    [\n      2.0\n    ]\n  ],\n"
-                     "  \"s\": \"\\u00e9\\ud83d\\ude00\\\"\\n\\u0001\x7f/\"\n}\n");
+    ck_assert_str_eq(
+        lm_buf_cstr(&out),
+        "{\n  \"a\": {},\n  \"b\": [],\n  \"id2label\": {\n    \"0\": \"a\",\n    \"1\": \"b\",\n"
+        "    \"2\": \"c\",\n    \"3\": \"d\",\n    \"4\": \"e\",\n    \"5\": \"f\",\n    \"6\": \"g\",\n"
+        "    \"7\": \"h\",\n    \"8\": \"i\",\n    \"9\": \"j\",\n    \"10\": \"k\"\n  },\n"
+        "  \"l\": [\n    1,\n    true,\n    null,\n    [\n      2.0\n    ]\n  ],\n"
+        "  \"s\": \"\\u00e9\\ud83d\\ude00\\\"\\n\\u0001\x7f/\"\n}\n");
     lm_buf_free(&out);
     lm_config_free(c);
 }
@@ -55,8 +70,9 @@ END_TEST
 
 START_TEST(config_getters)
 {
-    lm_config *c = config_of("{\"i\":3,\"f\":0.5,\"b\":true,\"s\":\"x\",\"n\":null,\"neg\":-1,\"big\":2147483648,"
-                             "\"act\":\"gelu_new\",\"odd\":\"mish\"}");
+    lm_config *c =
+        config_of("{\"i\":3,\"f\":0.5,\"b\":true,\"s\":\"x\",\"n\":null,\"neg\":-1,\"big\":2147483648,"
+                  "\"act\":\"gelu_new\",\"odd\":\"mish\"}");
     lm_status st = LM_STATUS_INIT;
     ck_assert_int_eq(lm_config_int(c, "i", 9), 3);
     ck_assert_int_eq(lm_config_int(c, "absent", 9), 9);
@@ -120,8 +136,8 @@ START_TEST(config_labels)
     ck_assert_int_eq(lm_config_labels(c), 5);
     ck_assert_str_eq(lm_config_label(c, 4), "LABEL_4");
     lm_config_free(c);
-    static const char *const bad[] = {"{\"num_labels\":-1}", "{\"num_labels\":99999999}", "{\"id2label\":{\"1\":\"a\"}}",
-                                      "{\"id2label\":{\"0\":1}}"};
+    static const char *const bad[] = {"{\"num_labels\":-1}", "{\"num_labels\":99999999}",
+                                      "{\"id2label\":{\"1\":\"a\"}}", "{\"id2label\":{\"0\":1}}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         c = config_of(bad[i]);
         ck_assert_msg(lm_config_failed(c, &st), "%s", bad[i]);
@@ -133,8 +149,16 @@ END_TEST
 
 START_TEST(bad_configs_are_refused)
 {
-    static const char *const bad[] = {"", "{", "[]", "3", "{\"a\":1,\"a\":2}", "{\"a\":01}", "{} x", "{\"\xff\":1}",
-                                      "{\"a\":1e999}", "{\"a\":123456789012345678901234567890}"};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[]",
+                                      "3",
+                                      "{\"a\":1,\"a\":2}",
+                                      "{\"a\":01}",
+                                      "{} x",
+                                      "{\"\xff\":1}",
+                                      "{\"a\":1e999}",
+                                      "{\"a\":123456789012345678901234567890}"};
     lm_status st = LM_STATUS_INIT;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ck_assert_msg(!lm_config_parse(lm_str_of(bad[i]), "c", &st), "accepted: %s", bad[i]);

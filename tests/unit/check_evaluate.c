@@ -1,5 +1,5 @@
-/* Evaluation against the goldens of BERT: what the evaluator hands out is what transformers computed, whatever the
- * batches were. */
+/* Evaluation against the goldens of BERT: what the evaluator hands out is what transformers computed,
+ * whatever the batches were. */
 #include "golden.h"
 #include "scratch.h"
 #include "unit.h"
@@ -44,7 +44,8 @@ static setting set_up(const char *name)
     for (size_t r = 0; r < rows; r++) {
         size_t at = (size_t)s.b.row_splits[r];
         lm_tokens_row *row = &s.rows[r];
-        *row = (lm_tokens_row){.ids = s.b.ids + at, .len = (size_t)s.b.row_splits[r + 1] - at, .types = s.types + at};
+        *row = (lm_tokens_row){
+            .ids = s.b.ids + at, .len = (size_t)s.b.row_splits[r + 1] - at, .types = s.types + at};
         if (s.m->head->tokens) {
             row->mlm_labels = s.b.labels + at;
         } else if (s.b.labels) {
@@ -86,18 +87,19 @@ static double found(const lm_evaluator *e, const char *name)
 
 START_TEST(losses_are_those_of_transformers)
 {
-    static const char *const cases[] = {"bert-cls2", "bert-cls3", "bert-cls4", "bert-mlm", "bert-mlm-f16",
-                                        "bert-multilabel4", "bert-pretrain", "bert-reg1"};
+    static const char *const cases[] = {"bert-cls2",    "bert-cls3",        "bert-cls4",     "bert-mlm",
+                                        "bert-mlm-f16", "bert-multilabel4", "bert-pretrain", "bert-reg1"};
     char *data = data_path("goldens");
     for (size_t i = 0; data && i < sizeof cases / sizeof *cases; i++) {
         setting s = set_up(cases[i]);
         lm_status st = LM_STATUS_INIT;
         for (int tokens = 1; tokens < 1000; tokens *= 30) {
-            lm_evaluator *e = lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){.batch_tokens = tokens}, &st);
+            lm_evaluator *e =
+                lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){.batch_tokens = tokens}, &st);
             lm_evaluator_run(e, s.rows, s.b.batch.rows, 0, NULL, &st);
             assert_ok(&st);
-            ck_assert_msg(fabs(found(e, "loss") - s.b.loss) <= 1e-5, "%s: loss %.9g, not %.9g", cases[i], found(e, "loss"),
-                          s.b.loss);
+            ck_assert_msg(fabs(found(e, "loss") - s.b.loss) <= 1e-5, "%s: loss %.9g, not %.9g", cases[i],
+                          found(e, "loss"), s.b.loss);
             ck_assert(found(e, "rows") == s.b.batch.rows && found(e, "tokens") == s.b.batch.tokens);
             lm_evaluator_free(e);
         }
@@ -114,8 +116,8 @@ static void same(const char *name, const float *a, const float *b, size_t n)
     ck_assert_msg(d <= 1e-5, "%s differs by %g", name, d);
 }
 
-/* Each output is the same whether rows go one by one or all at once, but for the last digits: BLAS sums a row of a
- * product in an order that depends on its place. */
+/* Each output is the same whether rows go one by one or all at once, but for the last digits: BLAS sums a row
+ * of a product in an order that depends on its place. */
 START_TEST(outputs_do_not_depend_on_batches)
 {
     static const char *const cases[] = {"bert-cls3", "bert-mlm", "bert-multilabel4", "bert-pretrain"};
@@ -127,7 +129,8 @@ START_TEST(outputs_do_not_depend_on_batches)
         if (lm_model_has_pooler(s.m))
             emit |= LM_EMIT_POOLED;
         lm_evaluate_options alone = {.batch_tokens = 1, .emit = emit}, all = {.emit = emit};
-        lm_evaluator *a = lm_evaluator_new(s.m, NULL, &alone, &st), *b = lm_evaluator_new(s.m, NULL, &all, &st);
+        lm_evaluator *a = lm_evaluator_new(s.m, NULL, &alone, &st),
+                     *b = lm_evaluator_new(s.m, NULL, &all, &st);
         lm_row_outputs x, y;
         lm_evaluator_run(a, s.rows, s.b.batch.rows, 0, &x, &st);
         lm_evaluator_run(b, s.rows, s.b.batch.rows, 0, &y, &st);
@@ -169,7 +172,8 @@ START_TEST(classes_are_counted)
         return;
     setting s = set_up("bert-cls3");
     lm_status st = LM_STATUS_INIT;
-    lm_evaluator *e = lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){.emit = LM_EMIT_PREDICTIONS | LM_EMIT_LOSS}, &st);
+    lm_evaluator *e =
+        lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){.emit = LM_EMIT_PREDICTIONS | LM_EMIT_LOSS}, &st);
     lm_row_outputs out;
     lm_evaluator_run(e, s.rows, 4, 0, &out, &st);
     assert_ok(&st);
@@ -192,7 +196,8 @@ START_TEST(classes_are_counted)
     s.rows[2].label_id = -100;
     lm_evaluator_run(e, s.rows, 4, 0, &out, &st);
     assert_ok(&st);
-    ck_assert(found(e, "labelled") == 2 && fabs(out.loss[0] - before) < 1e-6 && isnan(out.loss[1]) && isnan(out.loss[2]));
+    ck_assert(found(e, "labelled") == 2 && fabs(out.loss[0] - before) < 1e-6 && isnan(out.loss[1]) &&
+              isnan(out.loss[2]));
     s.rows[0].label_word = lm_str_of(word + 6);
     lm_evaluator_run(e, s.rows, 1, 0, &out, &st);
     assert_ok(&st);
@@ -220,7 +225,8 @@ START_TEST(rows_that_do_not_fit_are_refused)
     lm_evaluator *e = lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){0}, &st);
     int32_t ids[65] = {1, 128, -1};
     uint8_t types[65] = {2};
-    refuses(e, &(lm_tokens_row){.ids = ids, .len = 2}, "record 7, row 1: token id 128 is not in the model's vocabulary");
+    refuses(e, &(lm_tokens_row){.ids = ids, .len = 2},
+            "record 7, row 1: token id 128 is not in the model's vocabulary");
     refuses(e, &(lm_tokens_row){.ids = ids + 2, .len = 1}, "token id -1");
     refuses(e, &(lm_tokens_row){.ids = ids + 3, .len = 62, .types = types}, "segment 2");
     ids[1] = ids[2] = 0;
@@ -276,7 +282,8 @@ START_TEST(the_body_alone)
     assert_ok(&st);
     ck_assert_ptr_null(lm_evaluator_new(base, NULL, &(lm_evaluate_options){.emit = LM_EMIT_LOGITS}, &st));
     assert_says(&st, "BertModel has no logits");
-    lm_evaluator *e = lm_evaluator_new(base, NULL, &(lm_evaluate_options){.emit = LM_EMIT_POOLED | LM_EMIT_HIDDEN}, &st);
+    lm_evaluator *e =
+        lm_evaluator_new(base, NULL, &(lm_evaluate_options){.emit = LM_EMIT_POOLED | LM_EMIT_HIDDEN}, &st);
     lm_row_outputs out;
     lm_evaluator_run(e, s.rows, s.b.batch.rows, 0, &out, &st);
     assert_ok(&st);

@@ -11,14 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOGITS 5e-5
-#define LOSS 1e-5
-#define NORM 2e-5       /* relative */
-#define ELEMENT 3e-5    /* of the parameter's largest gradient */
-#define TRAINED 1e-4    /* logits and parameters after training */
+#define LOGITS  5e-5
+#define LOSS    1e-5
+#define NORM    2e-5 /* relative */
+#define ELEMENT 3e-5 /* of the parameter's largest gradient */
+#define TRAINED 1e-4 /* logits and parameters after training */
 
-static const char *const cases[] = {"bert-cls2", "bert-cls3", "bert-cls4", "bert-mlm", "bert-mlm-f16",
-                                    "bert-multilabel4", "bert-pretrain", "bert-reg1"};
+static const char *const cases[] = {"bert-cls2",    "bert-cls3",        "bert-cls4",     "bert-mlm",
+                                    "bert-mlm-f16", "bert-multilabel4", "bert-pretrain", "bert-reg1"};
 enum { CASES = sizeof cases / sizeof *cases };
 
 static bool have_data(const char *test)
@@ -62,7 +62,7 @@ static void compare_tokens(const golden *g, const char *name, const float *padde
 typedef struct hidden_check {
     const golden *g;
     const golden_batch *b;
-    const float *all, *last;  /* [layers+1, rows, padded, width], [rows, padded, width]; or NULL */
+    const float *all, *last; /* [layers+1, rows, padded, width], [rows, padded, width]; or NULL */
     int layers, seen;
 } hidden_check;
 
@@ -88,8 +88,8 @@ static const float *array_of(const golden *g, const char *batch, const char *wha
     return a;
 }
 
-static void compare_outputs(const golden *g, const char *name, lm_model *m, lm_graph *graph, const golden_batch *b,
-                            const lm_outputs *out)
+static void compare_outputs(const golden *g, const char *name, lm_model *m, lm_graph *graph,
+                            const golden_batch *b, const lm_outputs *out)
 {
     size_t rows = (size_t)b->batch.rows, padded = rows * (size_t)b->padded;
     if (out->token_logits) {
@@ -108,7 +108,8 @@ static void compare_outputs(const golden *g, const char *name, lm_model *m, lm_g
     const float *pooled = array_of(g, name, "pooled", rows * (size_t)m->arch.width);
     ck_assert(!pooled == !out->pooled);
     if (pooled) {
-        double d = golden_difference(lm_tensor_read(graph, out->pooled), pooled, rows * (size_t)m->arch.width);
+        double d =
+            golden_difference(lm_tensor_read(graph, out->pooled), pooled, rows * (size_t)m->arch.width);
         ck_assert_msg(d <= LOGITS, "%s: pooled differs by %g", g->dir, d);
     }
 }
@@ -118,16 +119,21 @@ static void check_forward(const golden *g, lm_model *m, bool taping)
     lm_graph *graph = lm_graph_new(m->params);
     size_t i;
     json_t *json;
-    json_array_foreach(json_object_get(g->json, "batches"), i, json) {
+    json_array_foreach (json_object_get(g->json, "batches"), i, json) {
         const char *name = json_string_value(json_object_get(json, "name"));
         golden_batch b = golden_batch_read(json);
         lm_status st = LM_STATUS_INIT;
         size_t size = (size_t)b.batch.rows * (size_t)b.padded * (size_t)m->arch.width;
-        hidden_check hidden = {.g = g, .b = &b, .layers = m->arch.layers,
+        hidden_check hidden = {.g = g,
+                               .b = &b,
+                               .layers = m->arch.layers,
                                .all = array_of(g, name, "hidden", size * (size_t)(m->arch.layers + 1)),
                                .last = array_of(g, name, "hidden_last", size)};
-        lm_select select = {.token_logits = true, .row_logits = true, .pooled = lm_model_has_pooler(m),
-                            .tap = check_hidden, .tap_context = &hidden};
+        lm_select select = {.token_logits = true,
+                            .row_logits = true,
+                            .pooled = lm_model_has_pooler(m),
+                            .tap = check_hidden,
+                            .tap_context = &hidden};
         ck_assert(lm_model_check_batch(m, &b.batch, &st));
         lm_graph_begin(graph, &b.batch, (lm_step){.taping = taping});
         lm_outputs out = lm_model_forward(m, graph, &b.batch, &select);
@@ -185,7 +191,8 @@ static lm_tensor *token_loss(lm_model *m, lm_graph *g, const golden_batch *b, lm
     }
     lm_select select = {.tokens = at, .count = n, .token_logits = true, .row_logits = true};
     lm_outputs out = lm_model_forward(m, g, &b->batch, &select);
-    lm_tensor *loss = lm_scale(g, lm_cross_entropy(g, out.token_logits, label, NULL, 0, NULL), 1.0f / (float)n);
+    lm_tensor *loss =
+        lm_scale(g, lm_cross_entropy(g, out.token_logits, label, NULL, 0, NULL), 1.0f / (float)n);
     *row_logits = out.row_logits;
     return loss;
 }
@@ -198,14 +205,16 @@ static lm_tensor *loss_of(lm_model *m, lm_graph *g, const golden_batch *b)
         lm_tensor *row_logits, *loss = token_loss(m, g, b, &row_logits);
         if (!b->next)
             return loss;
-        return lm_add(g, loss, lm_scale(g, lm_cross_entropy(g, row_logits, b->next, NULL, 0, NULL), 1 / rows));
+        return lm_add(g, loss,
+                      lm_scale(g, lm_cross_entropy(g, row_logits, b->next, NULL, 0, NULL), 1 / rows));
     }
     lm_tensor *logits = lm_model_forward(m, g, &b->batch, &(lm_select){.row_logits = true}).row_logits;
     if (b->labels)
         return lm_scale(g, lm_cross_entropy(g, logits, b->labels, NULL, 0, NULL), 1 / rows);
     if (b->columns == 1)
         return lm_scale(g, lm_squared_error(g, logits, b->values, NULL, NULL), 1 / rows);
-    return lm_scale(g, lm_binary_cross_entropy(g, logits, b->values, NULL, NULL), 1 / (rows * (float)b->columns));
+    return lm_scale(g, lm_binary_cross_entropy(g, logits, b->values, NULL, NULL),
+                    1 / (rows * (float)b->columns));
 }
 
 static void train_all(lm_model *m)
@@ -231,7 +240,8 @@ static double step(lm_model *m, lm_graph *graph, const golden_batch *b)
 
 static bool is_noise(const char *name)
 {
-    return strstr(name, "attention.self.key.bias") != NULL; /* zero analytically: softmax ignores a constant */
+    return strstr(name, "attention.self.key.bias") !=
+           NULL; /* zero analytically: softmax ignores a constant */
 }
 
 static void compare_gradient(const golden *g, const lm_param *p, const json_t *want)
@@ -241,11 +251,11 @@ static void compare_gradient(const golden *g, const lm_param *p, const json_t *w
     for (size_t i = 0; i < p->elements; i++)
         norm += (double)p->grad[i] * (double)p->grad[i];
     norm = sqrt(norm);
-    ck_assert_msg(fabs(norm - want_norm) <= NORM * want_norm, "%s: gradient of %s has norm %.9g, not %.9g", g->dir,
-                  p->name, norm, want_norm);
+    ck_assert_msg(fabs(norm - want_norm) <= NORM * want_norm, "%s: gradient of %s has norm %.9g, not %.9g",
+                  g->dir, p->name, norm, want_norm);
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(want, "first4"), i, v) {
+    json_array_foreach (json_object_get(want, "first4"), i, v) {
         ck_assert_msg(fabs((double)p->grad[i] - json_number_value(v)) <= ELEMENT * absmax,
                       "%s: gradient of %s: element %zu", g->dir, p->name, i);
     }
@@ -268,7 +278,7 @@ START_TEST(gradients)
     const json_t *grad = json_object_get(g.json, "grad"), *params = json_object_get(grad, "params");
     size_t i;
     json_t *json;
-    json_array_foreach(json_object_get(g.json, "batches"), i, json) {
+    json_array_foreach (json_object_get(g.json, "batches"), i, json) {
         golden_batch b = golden_batch_read(json);
         bool first = i == 0; /* the gradients are of batch A, which is the first */
         for (size_t k = 0; k < lm_params_count(m->params); k++) {
@@ -306,14 +316,17 @@ static void compare_trained(const golden *g, lm_model *m, const json_t *train)
             continue;
         size_t k;
         json_t *v;
-        json_array_foreach(json_object_get(want, "first4"), k, v)
-            ck_assert_msg(fabs((double)p->value[k] - json_number_value(v)) <= TRAINED, "%s: trained %s", g->dir, p->name);
+        json_array_foreach (json_object_get(want, "first4"), k, v)
+            ck_assert_msg(fabs((double)p->value[k] - json_number_value(v)) <= TRAINED, "%s: trained %s",
+                          g->dir, p->name);
         double norm = 0;
         for (k = 0; k < p->elements; k++)
             norm += (double)p->value[k] * (double)p->value[k];
         double limit = TRAINED * sqrt((double)p->elements);
-        ck_assert_msg(fabs(sqrt(norm) - json_number_value(json_object_get(want, "norm"))) <= limit, "%s: norm of "
-                      "trained %s", g->dir, p->name);
+        ck_assert_msg(fabs(sqrt(norm) - json_number_value(json_object_get(want, "norm"))) <= limit,
+                      "%s: norm of "
+                      "trained %s",
+                      g->dir, p->name);
     }
 }
 
@@ -328,8 +341,9 @@ static void compare_after_training(const golden *g, lm_model *m, lm_graph *graph
     size_t n = (size_t)b.batch.rows * (size_t)logits->width;
     const float *have = lm_tensor_read(graph, logits);
     if (out.token_logits) {
-        compare_tokens(g, "logits after training", golden_find(g, "after_train.A.logits", n * (size_t)b.padded), &b,
-                       have, logits->width, TRAINED);
+        compare_tokens(g, "logits after training",
+                       golden_find(g, "after_train.A.logits", n * (size_t)b.padded), &b, have, logits->width,
+                       TRAINED);
     } else {
         double d = golden_difference(have, golden_find(g, "after_train.A.logits", n), n);
         ck_assert_msg(d <= TRAINED, "%s: logits after training differ by %g", g->dir, d);
@@ -346,7 +360,7 @@ static void check_decay(const golden *g, lm_model *m, const json_t *decayed)
         bool wanted = false;
         size_t k;
         json_t *name;
-        json_array_foreach((json_t *)decayed, k, name)
+        json_array_foreach ((json_t *)decayed, k, name)
             wanted = wanted || strcmp(json_string_value(name), p->name) == 0;
         ck_assert_msg(wanted == p->decay, "%s: decay of %s", g->dir, p->name);
     }
@@ -363,7 +377,8 @@ START_TEST(training)
     train_all(m);
     const json_t *train = json_object_get(g.json, "train"), *order = json_object_get(train, "batch_order");
     check_decay(&g, m, json_object_get(train, "decayed_params"));
-    lm_optimizer *optimizer = lm_optimizer_new(m->params, &(lm_adamw_options){.9, .999, 1e-8, .01, true}, &st);
+    lm_optimizer *optimizer =
+        lm_optimizer_new(m->params, &(lm_adamw_options){.9, .999, 1e-8, .01, true}, &st);
     assert_ok(&st);
     lm_schedule schedule = {LM_SCHEDULE_LINEAR, 3, json_array_size(order)};
     for (size_t i = 0; i < schedule.total; i++) {
@@ -371,12 +386,15 @@ START_TEST(training)
         golden_batch b = golden_batch_read(json_array_get(json_object_get(train, "batches"), which));
         double loss = step(m, graph, &b), norm = lm_optimizer_gradient_norm(optimizer);
         double want_loss = json_number_value(json_array_get(json_object_get(train, "loss"), i));
-        double want_norm = json_number_value(json_array_get(json_object_get(train, "grad_norm_before_clip"), i));
+        double want_norm =
+            json_number_value(json_array_get(json_object_get(train, "grad_norm_before_clip"), i));
         double rate = 1e-3 * lm_schedule_factor(&schedule, i);
-        ck_assert_double_eq_tol(rate, json_number_value(json_array_get(json_object_get(train, "lr_per_step"), i)), 1e-12);
-        ck_assert_msg(fabs(loss - want_loss) <= LOSS, "%s: step %zu: loss %.9g, not %.9g", g.dir, i, loss, want_loss);
-        ck_assert_msg(fabs(norm - want_norm) <= NORM * want_norm, "%s: step %zu: norm %.9g, not %.9g", g.dir, i, norm,
-                      want_norm);
+        ck_assert_double_eq_tol(
+            rate, json_number_value(json_array_get(json_object_get(train, "lr_per_step"), i)), 1e-12);
+        ck_assert_msg(fabs(loss - want_loss) <= LOSS, "%s: step %zu: loss %.9g, not %.9g", g.dir, i, loss,
+                      want_loss);
+        ck_assert_msg(fabs(norm - want_norm) <= NORM * want_norm, "%s: step %zu: norm %.9g, not %.9g", g.dir,
+                      i, norm, want_norm);
         lm_optimizer_update(optimizer, rate, lm_clip_coefficient(norm, 1));
         golden_batch_free(&b);
     }

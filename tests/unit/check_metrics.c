@@ -7,7 +7,8 @@
 
 #define NEAR(a, b) ck_assert_double_eq_tol(a, b, 1e-12)
 
-/* Expected values are worked out by hand from the definitions in scikit-learn's user guide ("Metrics and scoring"). */
+/* Expected values are worked out by hand from the definitions in scikit-learn's user guide ("Metrics and
+ * scoring"). */
 
 /* truth 0 0 0 1 1 2 2 2 2 2, predictions 0 0 1 1 2 2 2 2 0 0 */
 static lm_confusion *three_classes(void)
@@ -198,7 +199,8 @@ START_TEST(reports)
     ck_assert_str_eq(lm_report_at(r, 0, &v), "rows");
     ck_assert_ptr_null(lm_report_at(r, 3, &v));
     json_t *json = lm_report_json(r);
-    ck_assert(json_is_integer(json_object_get(json, "rows")) && json_is_array(json_object_get(json, "labels")));
+    ck_assert(json_is_integer(json_object_get(json, "rows")) &&
+              json_is_array(json_object_get(json, "labels")));
     ck_assert(json_is_null(json_object_get(json, "f1[a\tb]")));
     json_decref(json);
     lm_buf_free(&out);

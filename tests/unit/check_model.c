@@ -44,10 +44,15 @@ START_TEST(faulty_plugins_are_refused)
 {
     static const struct {
         const char *name, *says;
-    } bad[] = {{"magic", "magic: 0x12345678"}, {"abi", "abi: built for plugin ABI 2"}, {"size", "size: "},
-               {"nosymbol", "no symbol lm_plugin_entry_point"}, {"nothing", "gave no descriptor"},
-               {"noblock", "block: the function is missing"}, {"noheads", "heads: the plugin has none"},
-               {"deafhead", "neither a tokens nor a rows"}, {"notypes", "model_types"},
+    } bad[] = {{"magic", "magic: 0x12345678"},
+               {"abi", "abi: built for plugin ABI 2"},
+               {"size", "size: "},
+               {"nosymbol", "no symbol lm_plugin_entry_point"},
+               {"nothing", "gave no descriptor"},
+               {"noblock", "block: the function is missing"},
+               {"noheads", "heads: the plugin has none"},
+               {"deafhead", "neither a tokens nor a rows"},
+               {"notypes", "model_types"},
                {"undefined", "lm_no_such_operation"}};
     lm_status st = LM_STATUS_INIT;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -76,7 +81,8 @@ START_TEST(plugins_are_searched)
     assert_ok(&st);
     ck_assert_str_eq(good->name, "bad");
     ck_assert(lm_plugin_head_by_task(good, "base") && !lm_plugin_head_by_task(good, "x"));
-    ck_assert(lm_plugin_head_by_architecture(good, "BadModel") && !lm_plugin_head_by_architecture(good, "Bad"));
+    ck_assert(lm_plugin_head_by_architecture(good, "BadModel") &&
+              !lm_plugin_head_by_architecture(good, "Bad"));
     ck_assert_ptr_null(lm_plugin_find("ba", NULL, &st));
     assert_says(&st, "model_type \"ba\": no plugin serves it (known: bad)");
     ck_assert_ptr_null(lm_plugin_find("", NULL, &st));
@@ -150,16 +156,17 @@ START_TEST(new_models_have_the_fields_of_transformers)
     lm_model *m = create(small, "mlm", 1);
     char *dir = saved(m);
     lm_str text = scratch_read(dir, "config.json");
-    ck_assert_str_eq(text.data,
-                     "{\n  \"architectures\": [\n    \"BertForMaskedLM\"\n  ],\n"
-                     "  \"attention_probs_dropout_prob\": 0.1,\n  \"classifier_dropout\": null,\n"
-                     "  \"hidden_act\": \"gelu\",\n  \"hidden_dropout_prob\": 0.1,\n  \"hidden_size\": 8,\n"
-                     "  \"initializer_range\": 0.02,\n  \"intermediate_size\": 12,\n  \"layer_norm_eps\": 1e-12,\n"
-                     "  \"max_position_embeddings\": 6,\n  \"model_type\": \"bert\",\n  \"num_attention_heads\": 2,\n"
-                     "  \"num_hidden_layers\": 2,\n  \"pad_token_id\": 0,\n"
-                     "  \"position_embedding_type\": \"absolute\",\n  \"torch_dtype\": \"float32\",\n"
-                     "  \"transformers_version\": \"" LM_TRANSFORMERS_VERSION "\",\n  \"type_vocab_size\": 2,\n"
-                     "  \"use_cache\": true,\n  \"vocab_size\": 11\n}\n");
+    ck_assert_str_eq(
+        text.data,
+        "{\n  \"architectures\": [\n    \"BertForMaskedLM\"\n  ],\n"
+        "  \"attention_probs_dropout_prob\": 0.1,\n  \"classifier_dropout\": null,\n"
+        "  \"hidden_act\": \"gelu\",\n  \"hidden_dropout_prob\": 0.1,\n  \"hidden_size\": 8,\n"
+        "  \"initializer_range\": 0.02,\n  \"intermediate_size\": 12,\n  \"layer_norm_eps\": 1e-12,\n"
+        "  \"max_position_embeddings\": 6,\n  \"model_type\": \"bert\",\n  \"num_attention_heads\": 2,\n"
+        "  \"num_hidden_layers\": 2,\n  \"pad_token_id\": 0,\n"
+        "  \"position_embedding_type\": \"absolute\",\n  \"torch_dtype\": \"float32\",\n"
+        "  \"transformers_version\": \"" LM_TRANSFORMERS_VERSION "\",\n  \"type_vocab_size\": 2,\n"
+        "  \"use_cache\": true,\n  \"vocab_size\": 11\n}\n");
     free((char *)text.data);
     lm_model_free(m);
     scratch_discard(dir);
@@ -201,15 +208,23 @@ START_TEST(initial_values_follow_the_seed)
 }
 END_TEST
 
-/* Directories that transformers wrote come out byte for byte; those with hub names as transformers would write them. */
+/* Directories that transformers wrote come out byte for byte; those with hub names as transformers would
+ * write them. */
 START_TEST(golden_directories_are_rewritten)
 {
     static const struct {
         const char *from, *same_as;
-    } dirs[] = {{"models/bert-cls2", NULL}, {"models/bert-cls3", NULL}, {"models/bert-cls4", NULL},
-                {"models/bert-mlm", NULL}, {"models/bert-mlm-f16", NULL}, {"models/bert-multilabel4", NULL},
-                {"models/bert-pretrain", NULL}, {"models/bert-reg1", NULL}, {"e2e/bert-cls", NULL},
-                {"e2e/bert-fillmask", NULL}, {"extras/bert-gammabeta", "models/bert-mlm"},
+    } dirs[] = {{"models/bert-cls2", NULL},
+                {"models/bert-cls3", NULL},
+                {"models/bert-cls4", NULL},
+                {"models/bert-mlm", NULL},
+                {"models/bert-mlm-f16", NULL},
+                {"models/bert-multilabel4", NULL},
+                {"models/bert-pretrain", NULL},
+                {"models/bert-reg1", NULL},
+                {"e2e/bert-cls", NULL},
+                {"e2e/bert-fillmask", NULL},
+                {"extras/bert-gammabeta", "models/bert-mlm"},
                 {"extras/bert-tied-stored", "models/bert-mlm"}};
     char *root = data_path("goldens");
     for (size_t i = 0; root && i < sizeof dirs / sizeof *dirs; i++) {
@@ -255,7 +270,8 @@ START_TEST(heads_change)
     lm_model_free(m);
 
     ck_assert_ptr_null(open_model(mlm, &(lm_model_options){.task = "classify"}, &st));
-    ck_assert(strstr(st.message, "bert.pooler.dense.bias: is missing") && strstr(st.message, "classifier.weight"));
+    ck_assert(strstr(st.message, "bert.pooler.dense.bias: is missing") &&
+              strstr(st.message, "classifier.weight"));
     lm_status_clear(&st);
     ck_assert_ptr_null(open_model(mlm, &(lm_model_options){.task = "tag"}, &st));
     ck_assert_int_eq(st.code, LM_USAGE);
@@ -309,9 +325,10 @@ END_TEST
 
 /* ------------------------------------------------------------------ directories that are wrong */
 
-/* Rewrites a directory's tensors: `drop` (or NULL) left out, `reshape` turned to one dimension, `integer` said to be
- * I32, `twice` stored under its name of old too. */
-static void spoil(const char *dir, const char *drop, const char *reshape, const char *integer, const char *twice)
+/* Rewrites a directory's tensors: `drop` (or NULL) left out, `reshape` turned to one dimension, `integer`
+ * said to be I32, `twice` stored under its name of old too. */
+static void spoil(const char *dir, const char *drop, const char *reshape, const char *integer,
+                  const char *twice)
 {
     lm_status st = LM_STATUS_INIT;
     char *path = lm_format("%s/model.safetensors", dir), *other = lm_format("%s/other", dir);
@@ -361,11 +378,13 @@ START_TEST(spoilt_tensors_are_named)
     lm_model *m = create(small, "mlm", 7);
     char *dir = saved(m);
     spoil(dir, norm, NULL, NULL, NULL);
-    assert_refused(dir, "1 tensor does not fit config.json and task mlm: bert.embeddings.LayerNorm.weight: is missing");
+    assert_refused(
+        dir, "1 tensor does not fit config.json and task mlm: bert.embeddings.LayerNorm.weight: is missing");
     scratch_discard(dir);
     dir = saved(m);
     spoil(dir, bias, query, norm, NULL);
-    assert_refused(dir, "bert.encoder.layer.1.attention.self.query.weight: has shape [64], config.json asks for [8, 8]");
+    assert_refused(
+        dir, "bert.encoder.layer.1.attention.self.query.weight: has shape [64], config.json asks for [8, 8]");
     assert_refused(dir, "cls.predictions.bias: is missing");
     assert_refused(dir, "bert.embeddings.LayerNorm.weight: dtype I32");
     assert_refused(dir, "3 tensors do not fit");
@@ -426,12 +445,22 @@ END_TEST
 /* Sizes that a damaged config asks for cost nothing before they are compared with the file. */
 START_TEST(absurd_sizes_cost_nothing)
 {
-    static const char *const members[] = {
-        "\"hidden_size\":2147483646,\"num_attention_heads\":2", "\"num_hidden_layers\":2147483647",
-        "\"num_hidden_layers\":10000", "\"vocab_size\":2147483647", "\"intermediate_size\":2147483647",
-        "\"max_position_embeddings\":2147483647", "\"vocab_size\":0", "\"hidden_size\":7", "\"num_attention_heads\":0",
-        "\"pad_token_id\":11", "\"num_labels\":0", "\"type_vocab_size\":0", "\"hidden_size\":-8",
-        "\"position_embedding_type\":\"relative_key\"", "\"hidden_act\":\"mish\"", "\"is_decoder\":true"};
+    static const char *const members[] = {"\"hidden_size\":2147483646,\"num_attention_heads\":2",
+                                          "\"num_hidden_layers\":2147483647",
+                                          "\"num_hidden_layers\":10000",
+                                          "\"vocab_size\":2147483647",
+                                          "\"intermediate_size\":2147483647",
+                                          "\"max_position_embeddings\":2147483647",
+                                          "\"vocab_size\":0",
+                                          "\"hidden_size\":7",
+                                          "\"num_attention_heads\":0",
+                                          "\"pad_token_id\":11",
+                                          "\"num_labels\":0",
+                                          "\"type_vocab_size\":0",
+                                          "\"hidden_size\":-8",
+                                          "\"position_embedding_type\":\"relative_key\"",
+                                          "\"hidden_act\":\"mish\"",
+                                          "\"is_decoder\":true"};
     lm_model *m = create(small, "classify", 7);
     char *dir = saved(m);
     lm_model_free(m);
@@ -495,7 +524,8 @@ START_TEST(shards)
     lm_model_free(m);
 
     static const char *const lies[] = {"../a.safetensors", "b.safetensors", "c.safetensors"};
-    static const char *const says[] = {"no shard of this directory", "is not in b.safetensors", "cannot open"};
+    static const char *const says[] = {"no shard of this directory", "is not in b.safetensors",
+                                       "cannot open"};
     for (int i = 0; i < 3; i++) {
         json_object_set_new(map, t[0].name, json_string(lies[i]));
         text = json_dumps(index, 0);
@@ -604,28 +634,39 @@ START_TEST(cards)
     const lm_card_item settings[] = {{"learning_rate", "5e-05"}, {"a|b", "x\ny"}};
     const lm_card_item metrics[] = {{"accuracy", "0.91"}, {"note", "n/a"}};
     const char *via[] = {"tok -m bert 'news.csv'"};
-    lm_card card = {.name = "news", .base_model = "bert \"tiny\"", .task = "classify", .program = "finetune 0.1.0",
-                    .command_line = "finetune -m a|b", .via = via, .via_count = 1, .data = "2,000 rows.",
-                    .settings = settings, .setting_count = 2, .metrics = metrics, .metric_count = 2};
+    lm_card card = {.name = "news",
+                    .base_model = "bert \"tiny\"",
+                    .task = "classify",
+                    .program = "finetune 0.1.0",
+                    .command_line = "finetune -m a|b",
+                    .via = via,
+                    .via_count = 1,
+                    .data = "2,000 rows.",
+                    .settings = settings,
+                    .setting_count = 2,
+                    .metrics = metrics,
+                    .metric_count = 2};
     lm_card_write(&card, dir, &st);
     assert_ok(&st);
     lm_str text = scratch_read(dir, "README.md");
-    ck_assert_str_eq(text.data,
-                     "---\nbase_model: \"bert \\\"tiny\\\"\"\nlibrary_name: transformers\n"
-                     "pipeline_tag: text-classification\ntags:\n- lmutils\n- generated_from_trainer\n"
-                     "model-index:\n- name: \"news\"\n  results:\n  - task:\n      type: text-classification\n"
-                     "    metrics:\n    - name: \"accuracy\"\n      type: \"accuracy\"\n      value: 0.91\n"
-                     "    - name: \"note\"\n      type: \"note\"\n      value: \"n/a\"\n---\n\n# news\n\n"
-                     "Made by `finetune 0.1.0` from `bert \"tiny\"`.\n\n## Data\n\n2,000 rows.\n\n## Command\n\n"
-                     "    tok -m bert 'news.csv'\n    finetune -m a|b\n\n## Hyper-parameters\n\n| name | value |\n"
-                     "|---|---|\n| learning_rate | 5e-05 |\n| a\\|b | x y |\n\n## Evaluation\n\n| metric | value |\n"
-                     "|---|---|\n| accuracy | 0.91 |\n| note | n/a |\n\n");
+    ck_assert_str_eq(
+        text.data,
+        "---\nbase_model: \"bert \\\"tiny\\\"\"\nlibrary_name: transformers\n"
+        "pipeline_tag: text-classification\ntags:\n- lmutils\n- generated_from_trainer\n"
+        "model-index:\n- name: \"news\"\n  results:\n  - task:\n      type: text-classification\n"
+        "    metrics:\n    - name: \"accuracy\"\n      type: \"accuracy\"\n      value: 0.91\n"
+        "    - name: \"note\"\n      type: \"note\"\n      value: \"n/a\"\n---\n\n# news\n\n"
+        "Made by `finetune 0.1.0` from `bert \"tiny\"`.\n\n## Data\n\n2,000 rows.\n\n## Command\n\n"
+        "    tok -m bert 'news.csv'\n    finetune -m a|b\n\n## Hyper-parameters\n\n| name | value |\n"
+        "|---|---|\n| learning_rate | 5e-05 |\n| a\\|b | x y |\n\n## Evaluation\n\n| metric | value |\n"
+        "|---|---|\n| accuracy | 0.91 |\n| note | n/a |\n\n");
     free((char *)text.data);
     lm_card_write(&(lm_card){.program = "pretrain 0.1.0"}, dir, &st);
     assert_ok(&st);
     text = scratch_read(dir, "README.md");
-    ck_assert_str_eq(text.data, "---\nlibrary_name: transformers\ntags:\n- lmutils\n- generated_from_trainer\n---\n\n"
-                                "# model\n\nMade by `pretrain 0.1.0` from random weights.\n\n");
+    ck_assert_str_eq(text.data,
+                     "---\nlibrary_name: transformers\ntags:\n- lmutils\n- generated_from_trainer\n---\n\n"
+                     "# model\n\nMade by `pretrain 0.1.0` from random weights.\n\n");
     free((char *)text.data);
     scratch_discard(dir);
 }

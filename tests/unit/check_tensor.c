@@ -61,7 +61,8 @@ START_TEST(shapes_compare_and_print)
 }
 END_TEST
 
-/* Every half is exact in f32 and comes back; the spacing around every half rounds to nearest, ties to even. */
+/* Every half is exact in f32 and comes back; the spacing around every half rounds to nearest, ties to even.
+ */
 START_TEST(halves_round_to_even)
 {
     for (unsigned h = 0; h < 0x10000; h++) {
@@ -99,8 +100,8 @@ START_TEST(bfloats_round_to_even)
         }
         ck_assert_uint_eq(lm_f32_to_bf16(f), h);
     }
-    ck_assert_uint_eq(lm_f32_to_bf16(1.00390625f), 0x3f80);  /* tie: 1 + 2^-8 goes to even */
-    ck_assert_uint_eq(lm_f32_to_bf16(1.01171875f), 0x3f82);  /* tie: 1 + 3*2^-8 */
+    ck_assert_uint_eq(lm_f32_to_bf16(1.00390625f), 0x3f80); /* tie: 1 + 2^-8 goes to even */
+    ck_assert_uint_eq(lm_f32_to_bf16(1.01171875f), 0x3f82); /* tie: 1 + 3*2^-8 */
     ck_assert_uint_eq(lm_f32_to_bf16(1.00390637f), 0x3f81);
     ck_assert_uint_eq(lm_f32_to_bf16(3.4028235e38f), 0x7f80);
 }
@@ -176,7 +177,8 @@ START_TEST(good_headers_are_read)
 }
 END_TEST
 
-#define T(dtype, shape, offsets) "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+#define T(dtype, shape, offsets)                                                                             \
+    "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 
 START_TEST(bad_headers_are_refused)
 {
@@ -235,8 +237,13 @@ START_TEST(bad_lengths_are_refused)
         const char *bytes;
         size_t n;
     } bad[] = {
-        {"", 0}, {"\2\0\0\0\0\0\0", 7}, {"\2\0\0\0\0\0\0\0{", 9}, {"\377\377\377\377\377\377\377\377{}", 10},
-        {"\1\341\365\5\0\0\0\0{}", 10}, {"PK\3\4abcdefgh", 12}, {"\x80\x02}q\0abcdef", 11},
+        {"", 0},
+        {"\2\0\0\0\0\0\0", 7},
+        {"\2\0\0\0\0\0\0\0{", 9},
+        {"\377\377\377\377\377\377\377\377{}", 10},
+        {"\1\341\365\5\0\0\0\0{}", 10},
+        {"PK\3\4abcdefgh", 12},
+        {"\x80\x02}q\0abcdef", 11},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         lm_status st = LM_STATUS_INIT;
@@ -299,7 +306,8 @@ END_TEST
 START_TEST(unwritable_tensors_are_refused)
 {
     const uint8_t bytes[64] = {0};
-    const lm_safetensor quantised = {"q", LM_Q8_0, {1, {32}}, bytes, 34}, lying = {"l", LM_F32, {1, {2}}, bytes, 4};
+    const lm_safetensor quantised = {"q", LM_Q8_0, {1, {32}}, bytes, 34},
+                        lying = {"l", LM_F32, {1, {2}}, bytes, 4};
     const lm_safetensor twins[] = {{"a", LM_F32, {1, {1}}, bytes, 4}, {"a", LM_U8, {1, {1}}, bytes, 1}};
     lm_status st = LM_STATUS_INIT;
     ck_assert(!lm_safetensors_write(-1, "o", &quantised, 1, &st) && strstr(st.message, "Q8_0"));
@@ -341,9 +349,9 @@ END_TEST
 START_TEST(rewritten_files_are_identical)
 {
     static const char *const files[] = {
-        "goldens/models/bert-mlm", "goldens/models/bert-mlm-f16", "goldens/models/bert-cls3", "goldens/models/llama-bf16",
-        "goldens/models/t5-v1.1-gated", "goldens/extras/bert-gammabeta", "goldens/e2e/bert-cls",
-        "goldens/extras/roberta-positionids",
+        "goldens/models/bert-mlm",   "goldens/models/bert-mlm-f16",        "goldens/models/bert-cls3",
+        "goldens/models/llama-bf16", "goldens/models/t5-v1.1-gated",       "goldens/extras/bert-gammabeta",
+        "goldens/e2e/bert-cls",      "goldens/extras/roberta-positionids",
     };
     const char *root = unit_testdata();
     if (!root) {

@@ -11,7 +11,8 @@
 #include <string.h>
 
 /* Ends the test; Check's own assertions work in its tests alone, and golden_stream is none. */
-#define MUST(condition, ...) ((condition) ? (void)0 : (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), abort()))
+#define MUST(condition, ...)                                                                                 \
+    ((condition) ? (void)0 : (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), abort()))
 
 /* The float32 array in the bytes of a .npy file, version 1. */
 static void read_array(struct golden_array *a, const char *name, const lm_buf *file)
@@ -137,7 +138,8 @@ golden_batch golden_batch_read(const json_t *json)
 {
     golden_batch b = {0};
     const json_t *ids = json_object_get(json, "input_ids"), *mask = json_object_get(json, "attention_mask");
-    const json_t *types = json_object_get(json, "token_type_ids"), *next = json_object_get(json, "next_sentence_label");
+    const json_t *types = json_object_get(json, "token_type_ids"),
+                 *next = json_object_get(json, "next_sentence_label");
     size_t rows = json_array_size(ids), padded = json_array_size(json_array_get(ids, 0)), n = 0;
     b.padded = (int)padded;
     b.row_splits = lm_calloc(rows + 1, sizeof *b.row_splits);
@@ -152,8 +154,12 @@ golden_batch golden_batch_read(const json_t *json)
         }
         b.row_splits[r + 1] = (int32_t)n;
     }
-    b.batch = (lm_batch){.rows = (int)rows, .tokens = (int)n, .row_splits = b.row_splits, .ids = b.ids,
-                         .types = b.types, .positions = b.positions};
+    b.batch = (lm_batch){.rows = (int)rows,
+                         .tokens = (int)n,
+                         .row_splits = b.row_splits,
+                         .ids = b.ids,
+                         .types = b.types,
+                         .positions = b.positions};
     if (next) {
         b.next = lm_calloc(rows, sizeof *b.next);
         for (size_t r = 0; r < rows; r++)

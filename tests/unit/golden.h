@@ -1,5 +1,6 @@
-/* Reads the numerical goldens (goldens/README.md of the reference data): golden.json, the arrays of golden.npz, and the
- * batches, packed as the library wants them. Anything that is not as expected fails the test. */
+/* Reads the numerical goldens (goldens/README.md of the reference data): golden.json, the arrays of
+ * golden.npz, and the batches, packed as the library wants them. Anything that is not as expected fails the
+ * test. */
 #ifndef LM_TESTS_GOLDEN_H
 #define LM_TESTS_GOLDEN_H
 
@@ -15,28 +16,29 @@ typedef struct golden {
         char *name;
         float *data;
         size_t count;
-    } *arrays;
+    } * arrays;
     size_t array_count;
 } golden;
 
-/* A batch without its padding. row r has tokens [row_splits[r], row_splits[r+1]); `padded` is the length of a row of
- * the arrays. */
+/* A batch without its padding. row r has tokens [row_splits[r], row_splits[r+1]); `padded` is the length of a
+ * row of the arrays. */
 typedef struct golden_batch {
     lm_batch batch;
     int padded;
     int32_t *row_splits, *ids, *types, *positions;
-    int32_t *labels;       /* [tokens] or [rows]; NULL where they are floats */
-    float *values;         /* [rows, columns] */
+    int32_t *labels; /* [tokens] or [rows]; NULL where they are floats */
+    float *values;   /* [rows, columns] */
     int columns;
-    int32_t *next;         /* [rows] next_sentence_label, or NULL */
-    double loss;           /* NaN where it is not said */
+    int32_t *next; /* [rows] next_sentence_label, or NULL */
+    double loss;   /* NaN where it is not said */
 } golden_batch;
 
 /* `path` below the directory of reference data. */
 golden golden_open(const char *path);
 golden golden_open_directory(const char *dir);
 void golden_close(golden *g);
-const float *golden_find(const golden *g, const char *name, size_t count); /* fails unless it has count elements */
+const float *golden_find(const golden *g, const char *name,
+                         size_t count); /* fails unless it has count elements */
 bool golden_has(const golden *g, const char *name);
 
 golden_batch golden_batch_read(const json_t *batch);

@@ -1,8 +1,8 @@
 /* For pipeline tests: `golden_stream write CASE` makes a tokens stream of a golden's batches, and
  * `golden_stream compare CASE` reads what score has added to it and compares that with transformers' values;
- * `golden_stream texts CASE` prints the texts of an end-to-end golden with their predicted labels as JSON Lines, and
- * `golden_stream items CASE` compares what score says of them. CASE is a directory. Exit status 1 where something
- * differs. */
+ * `golden_stream texts CASE` prints the texts of an end-to-end golden with their predicted labels as JSON
+ * Lines, and `golden_stream items CASE` compares what score says of them. CASE is a directory. Exit status 1
+ * where something differs. */
 #include "golden.h"
 
 #include "base/memory.h"
@@ -33,7 +33,8 @@ static void write_batch(const golden *g, const json_t *json, lm_tokens_writer *t
 {
     golden_batch b = golden_batch_read(json);
     for (int r = 0; r < b.batch.rows; r++) {
-        size_t at = (size_t)b.row_splits[r], n = (size_t)b.row_splits[r + 1] - at, columns = (size_t)b.columns;
+        size_t at = (size_t)b.row_splits[r], n = (size_t)b.row_splits[r + 1] - at,
+               columns = (size_t)b.columns;
         uint8_t *types = lm_calloc(n, 1), *several = lm_calloc(columns + 1, 1);
         for (size_t i = 0; i < n; i++)
             types[i] = (uint8_t)b.types[at + i];
@@ -62,11 +63,12 @@ static void write_batch(const golden *g, const json_t *json, lm_tokens_writer *t
 
 static void write_stream(const golden *g, lm_status *st)
 {
-    lm_lms_writer *w = lm_lms_writer_new(STDOUT_FILENO, "standard output", LM_KIND_TOKENS, NULL, NULL, NULL, st);
+    lm_lms_writer *w =
+        lm_lms_writer_new(STDOUT_FILENO, "standard output", LM_KIND_TOKENS, NULL, NULL, NULL, st);
     lm_tokens_writer *t = lm_tokens_writer_new(w);
     size_t i;
     json_t *batch;
-    json_array_foreach(json_object_get(g->json, "batches"), i, batch)
+    json_array_foreach (json_object_get(g->json, "batches"), i, batch)
         write_batch(g, batch, t, st);
     lm_tokens_writer_free(t);
     lm_lms_writer_close(w, st);
@@ -74,8 +76,8 @@ static void write_stream(const golden *g, lm_status *st)
 }
 
 /* Compares a column of the record in hand with row r of a batch. */
-static bool compare(const golden *g, const json_t *json, const golden_batch *b, int r, const lm_record *record,
-                    const char *column, const char *array)
+static bool compare(const golden *g, const json_t *json, const golden_batch *b, int r,
+                    const lm_record *record, const char *column, const char *array)
 {
     const lm_column *c = lm_record_column(record, column);
     const char *batch = json_string_value(json_object_get(json, "name"));
@@ -87,7 +89,8 @@ static bool compare(const golden *g, const json_t *json, const golden_batch *b, 
         return neither;
     }
     size_t width = (size_t)(c->shape.dims > 1 ? c->shape.size[1] : 1);
-    size_t rows = (size_t)b->batch.rows * (ragged ? (size_t)b->padded : 1), n = (size_t)c->shape.size[0] * width;
+    size_t rows = (size_t)b->batch.rows * (ragged ? (size_t)b->padded : 1),
+           n = (size_t)c->shape.size[0] * width;
     const float *all = golden_find(g, name, rows * width);
     double d = golden_difference(c->data, all + (size_t)r * (ragged ? (size_t)b->padded : 1) * width, n);
     if (d > LIMIT)
@@ -103,13 +106,15 @@ static bool compare_stream(const golden *g, lm_status *st)
     bool same = reader != NULL;
     size_t i;
     json_t *batch;
-    json_array_foreach(json_object_get(g->json, "batches"), i, batch) {
+    json_array_foreach (json_object_get(g->json, "batches"), i, batch) {
         golden_batch b = golden_batch_read(batch);
         for (int r = 0; r < b.batch.rows && same; r++) {
             lm_record record;
             same = lm_lms_next(reader, &record, st) == 1 && lm_record_column(&record, "logits") &&
-                   compare(g, batch, &b, r, &record, "logits", "logits") && lm_record_column(&record, "ids") &&
-                   (!lm_record_column(&record, "pooled") || compare(g, batch, &b, r, &record, "pooled", "pooled")) &&
+                   compare(g, batch, &b, r, &record, "logits", "logits") &&
+                   lm_record_column(&record, "ids") &&
+                   (!lm_record_column(&record, "pooled") ||
+                    compare(g, batch, &b, r, &record, "pooled", "pooled")) &&
                    (!golden_has(g, "A.hidden_last") || i || !lm_record_column(&record, "hidden") ||
                     compare(g, batch, &b, r, &record, "hidden", "hidden_last"));
         }
@@ -135,7 +140,7 @@ static void print_texts(const json_t *items)
 {
     size_t i;
     json_t *item;
-    json_array_foreach((json_t *)items, i, item) {
+    json_array_foreach ((json_t *)items, i, item) {
         json_t *line = json_pack("{s:O, s:O}", "text", json_object_get(item, "text"), "label",
                                  json_object_get(item, "label"));
         if (json_object_get(item, "pair"))
@@ -152,7 +157,7 @@ static bool near_list(const json_t *want, const float *have)
     bool near = true;
     size_t k;
     json_t *v;
-    json_array_foreach((json_t *)want, k, v)
+    json_array_foreach ((json_t *)want, k, v)
         near = near && fabs(json_number_value(v) - (double)have[k]) <= LIMIT;
     return near;
 }
@@ -166,13 +171,16 @@ static bool compare_items(const json_t *items, lm_status *st)
     size_t i = 0;
     bool same = reader != NULL;
     while (same && lm_lms_next(reader, &record, st) == 1) {
-        const lm_column *logits = lm_record_column(&record, "logits"), *probs = lm_record_column(&record, "probs");
+        const lm_column *logits = lm_record_column(&record, "logits"),
+                        *probs = lm_record_column(&record, "probs");
         const json_t *names = json_object_get(json_object_get(record.header, "fields"), "prediction");
         for (int64_t r = 0; r < record.n && same; r++, i++) {
             const json_t *item = json_array_get(items, i), *name = json_array_get(names, (size_t)r);
             same = logits && probs && json_equal(name, json_object_get(item, "label")) &&
-                   near_list(json_object_get(item, "logits"), (const float *)logits->data + r * logits->shape.size[1]) &&
-                   near_list(json_object_get(item, "probs"), (const float *)probs->data + r * probs->shape.size[1]);
+                   near_list(json_object_get(item, "logits"),
+                             (const float *)logits->data + r * logits->shape.size[1]) &&
+                   near_list(json_object_get(item, "probs"),
+                             (const float *)probs->data + r * probs->shape.size[1]);
             if (!same)
                 fprintf(stderr, "golden_stream: text %zu differs\n", i);
         }
@@ -192,7 +200,8 @@ static int end_to_end(const char *what, const char *dir)
     else
         same = compare_items(items, &st);
     json_decref(items);
-    return same && lm_ok(&st) ? EXIT_SUCCESS : die(lm_ok(&st) ? "what score says is not the reference" : st.message);
+    return same && lm_ok(&st) ? EXIT_SUCCESS
+                              : die(lm_ok(&st) ? "what score says is not the reference" : st.message);
 }
 
 int main(int argc, char **argv)

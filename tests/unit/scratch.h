@@ -5,8 +5,8 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-char *scratch_new(void);              /* a new directory */
-void scratch_discard(char *dir);      /* removes it with its files, and frees the name */
+char *scratch_new(void);                                /* a new directory */
+void scratch_discard(char *dir);                        /* removes it with its files, and frees the name */
 lm_str scratch_read(const char *dir, const char *name); /* data is malloced and NUL-terminated */
 void scratch_write(const char *dir, const char *name, const char *bytes, size_t n);
 void assert_same_file(const char *a, const char *b, const char *name); /* of two directories */
