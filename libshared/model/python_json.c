@@ -82,7 +82,7 @@ static void print_object(const json_t *value, int depth, lm_buf *out)
     const char **keys = lm_malloc(n, sizeof *keys), *key;
     bool numbers = true;
     json_t *member;
-    json_object_foreach ((json_t *)value, key, member) {
+    json_object_foreach((json_t *)value, key, member) {
         keys[i++] = key;
         numbers = numbers && is_number(key);
     }

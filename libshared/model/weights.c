@@ -73,7 +73,7 @@ static bool open_shards(lm_checkpoint *c, const char *dir, const char *index, lm
         lm_fail(st, LM_FAILED, "%s: weight_map is missing", index);
     const char *tensor;
     json_t *file;
-    json_object_foreach ((json_t *)map, tensor, file) {
+    json_object_foreach((json_t *)map, tensor, file) {
         if (!json_is_string(file)) {
             lm_fail(st, LM_FAILED, "%s: weight_map: \"%s\" names no file", index, tensor);
             break;

@@ -88,7 +88,7 @@ static bool check_metadata(const json_t *metadata, const char *name, lm_status *
         return lm_fail(st, LM_FAILED, "%s: __metadata__ is no object", name);
     const char *key;
     json_t *value;
-    json_object_foreach ((json_t *)metadata, key, value) {
+    json_object_foreach((json_t *)metadata, key, value) {
         if (!json_is_string(value))
             return lm_fail(st, LM_FAILED, "%s: __metadata__: \"%s\" is no string", name, key);
     }
@@ -181,7 +181,7 @@ static bool read_file(lm_safetensors *f, const char *name, lm_status *st)
     f->by_name = lm_calloc(members, sizeof *f->by_name);
     const char *key;
     json_t *value;
-    json_object_foreach (f->header, key, value) {
+    json_object_foreach(f->header, key, value) {
         if (strcmp(key, "__metadata__") == 0) {
             if (!check_metadata(value, name, st))
                 return false;

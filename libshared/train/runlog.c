@@ -48,7 +48,7 @@ lm_runlog *lm_runlog_open(const char *path, json_t *history, lm_status *st)
     }
     size_t i;
     json_t *entry;
-    json_array_foreach (l->history, i, entry)
+    json_array_foreach(l->history, i, entry)
         write_entry(l, entry);
     return l;
 }

@@ -54,7 +54,7 @@ static bool same_options(const lm_run *r, lm_status *st)
     json_t *now = lm_run_options(r), *then = json_object_get(r->state, "options");
     const char *name;
     json_t *value;
-    json_object_foreach (now, name, value) {
+    json_object_foreach(now, name, value) {
         json_t *was = json_object_get(then, name);
         if (was && json_equal(was, value))
             continue;
@@ -274,7 +274,7 @@ static void add_metrics(const lm_run *r, items *metrics)
     for (size_t i = 0; i < json_array_size(history); i++)
         if (json_object_get(json_array_get(history, i), "eval_loss"))
             last = json_array_get(history, i);
-    json_object_foreach (last, name, value)
+    json_object_foreach(last, name, value)
         if (strncmp(name, "eval_", 5) == 0 && json_is_number(value) && strcmp(name, "eval_runtime") != 0
             && strcmp(name, "eval_samples_per_second") != 0)
             add_item(metrics, name, lm_format("%.6g", json_number_value(value)));
@@ -286,7 +286,7 @@ static bool write_card(const lm_run *r, const char *dir, lm_status *st)
     items settings = {0}, metrics = {0};
     json_t *options = lm_run_options(r), *value;
     const char *key;
-    json_object_foreach (options, key, value) {
+    json_object_foreach(options, key, value) {
         char *text = json_is_string(value) ? lm_strdup(json_string_value(value))
                      : json_is_real(value) ? lm_format("%.6g", json_real_value(value))
                                            : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);

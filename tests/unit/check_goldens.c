@@ -119,7 +119,7 @@ static void check_forward(const golden *g, lm_model *m, bool taping)
     lm_graph *graph = lm_graph_new(m->params);
     size_t i;
     json_t *json;
-    json_array_foreach (json_object_get(g->json, "batches"), i, json) {
+    json_array_foreach(json_object_get(g->json, "batches"), i, json) {
         const char *name = json_string_value(json_object_get(json, "name"));
         golden_batch b = golden_batch_read(json);
         lm_status st = LM_STATUS_INIT;
@@ -255,7 +255,7 @@ static void compare_gradient(const golden *g, const lm_param *p, const json_t *w
                   g->dir, p->name, norm, want_norm);
     size_t i;
     json_t *v;
-    json_array_foreach (json_object_get(want, "first4"), i, v) {
+    json_array_foreach(json_object_get(want, "first4"), i, v) {
         ck_assert_msg(fabs((double)p->grad[i] - json_number_value(v)) <= ELEMENT * absmax,
                       "%s: gradient of %s: element %zu", g->dir, p->name, i);
     }
@@ -278,7 +278,7 @@ START_TEST(gradients)
     const json_t *grad = json_object_get(g.json, "grad"), *params = json_object_get(grad, "params");
     size_t i;
     json_t *json;
-    json_array_foreach (json_object_get(g.json, "batches"), i, json) {
+    json_array_foreach(json_object_get(g.json, "batches"), i, json) {
         golden_batch b = golden_batch_read(json);
         bool first = i == 0; /* the gradients are of batch A, which is the first */
         for (size_t k = 0; k < lm_params_count(m->params); k++) {
@@ -316,7 +316,7 @@ static void compare_trained(const golden *g, lm_model *m, const json_t *train)
             continue;
         size_t k;
         json_t *v;
-        json_array_foreach (json_object_get(want, "first4"), k, v)
+        json_array_foreach(json_object_get(want, "first4"), k, v)
             ck_assert_msg(fabs((double)p->value[k] - json_number_value(v)) <= TRAINED, "%s: trained %s",
                           g->dir, p->name);
         double norm = 0;
@@ -360,7 +360,7 @@ static void check_decay(const golden *g, lm_model *m, const json_t *decayed)
         bool wanted = false;
         size_t k;
         json_t *name;
-        json_array_foreach ((json_t *)decayed, k, name)
+        json_array_foreach((json_t *)decayed, k, name)
             wanted = wanted || strcmp(json_string_value(name), p->name) == 0;
         ck_assert_msg(wanted == p->decay, "%s: decay of %s", g->dir, p->name);
     }

@@ -58,7 +58,7 @@ START_TEST(schedules_golden)
     json_t *golden = lm_json_read(path, &st), *entry;
     assert_ok(&st);
     size_t i, compared = 0;
-    json_array_foreach (json_object_get(golden, "schedules"), i, entry) {
+    json_array_foreach(json_object_get(golden, "schedules"), i, entry) {
         for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
             if (strcmp(names[k][0], json_string_value(json_object_get(entry, "name"))) != 0
                 || json_object_get(entry, "num_cycles"))

@@ -68,7 +68,7 @@ static void write_stream(const golden *g, lm_status *st)
     lm_tokens_writer *t = lm_tokens_writer_new(w);
     size_t i;
     json_t *batch;
-    json_array_foreach (json_object_get(g->json, "batches"), i, batch)
+    json_array_foreach(json_object_get(g->json, "batches"), i, batch)
         write_batch(g, batch, t, st);
     lm_tokens_writer_free(t);
     lm_lms_writer_close(w, st);
@@ -106,7 +106,7 @@ static bool compare_stream(const golden *g, lm_status *st)
     bool same = reader != NULL;
     size_t i;
     json_t *batch;
-    json_array_foreach (json_object_get(g->json, "batches"), i, batch) {
+    json_array_foreach(json_object_get(g->json, "batches"), i, batch) {
         golden_batch b = golden_batch_read(batch);
         for (int r = 0; r < b.batch.rows && same; r++) {
             lm_record record;
@@ -140,7 +140,7 @@ static void print_texts(const json_t *items)
 {
     size_t i;
     json_t *item;
-    json_array_foreach ((json_t *)items, i, item) {
+    json_array_foreach((json_t *)items, i, item) {
         json_t *line = json_pack("{s:O, s:O}", "text", json_object_get(item, "text"), "label",
                                  json_object_get(item, "label"));
         if (json_object_get(item, "pair"))
@@ -157,7 +157,7 @@ static bool near_list(const json_t *want, const float *have)
     bool near = true;
     size_t k;
     json_t *v;
-    json_array_foreach ((json_t *)want, k, v)
+    json_array_foreach((json_t *)want, k, v)
         near = near && fabs(json_number_value(v) - (double)have[k]) <= LIMIT;
     return near;
 }
