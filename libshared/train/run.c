@@ -173,11 +173,13 @@ static void free_run(lm_run *r)
     free(r->best);
     free(r->resume_path);
     json_decref(r->state);
+    if (r->lock >= 0)
+        close(r->lock);
 }
 
 bool lm_train_run(const lm_run_spec *spec, lm_status *st)
 {
-    lm_run r = {.spec = spec, .o = spec->options, .saved_step = UINT64_MAX, .best_loss = INFINITY};
+    lm_run r = {.spec = spec, .o = spec->options, .saved_step = UINT64_MAX, .best_loss = INFINITY, .lock = -1};
     bool ok = run(&r, st);
     free_run(&r);
     return ok;

@@ -48,6 +48,7 @@ typedef struct lm_run {
 
     char *resume_path;            /* checkpoint that the run goes on from; NULL = none */
     json_t *state;                /* its state.json */
+    int lock;                     /* of --checkpoint DIR; -1 = none */
 } lm_run;
 
 double lm_now(void);              /* monotonic seconds */

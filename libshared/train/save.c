@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 enum { STATE_FORMAT = 1 };
@@ -42,11 +43,22 @@ json_t *lm_run_options(const lm_run *r)
         "group-by-length", o->by_length, "shuffle-window", (json_int_t)o->shuffle_window);
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
     json_object_set_new(all, "freeze", frozen(r));
+    if (o->keep_best) /* then evaluation chooses what is written */
+        json_object_set_new(all, "eval-steps", json_integer((json_int_t)o->eval_steps));
+    json_object_set_new(all, "keep-best", json_boolean(o->keep_best));
     if (r->objective->masked_tokens)
         json_object_set_new(all, "mlm-probability", json_real(r->spec->mlm_probability));
     else
         json_object_set_new(all, "label-smoothing", json_real(o->label_smoothing));
     return all;
+}
+
+static json_t *classes_of(const lm_run *r)
+{
+    json_t *names = json_array();
+    for (int i = 0; r->labels && i < lm_labels_count(r->labels); i++)
+        json_array_append_new(names, json_string(lm_labels_name(r->labels, i)));
+    return names;
 }
 
 static bool same_options(const lm_run *r, lm_status *st)
@@ -67,6 +79,11 @@ static bool same_options(const lm_run *r, lm_status *st)
         break;
     }
     json_decref(now);
+    json_t *classes = classes_of(r);
+    if (lm_ok(st) && !json_equal(classes, json_object_get(r->state, "classes")))
+        lm_fail(st, LM_USAGE, "--resume: the run in %s has other classes, or another order of them: give the same "
+                "--labels", r->o->checkpoint);
+    json_decref(classes);
     return lm_ok(st);
 }
 
@@ -81,6 +98,7 @@ static json_t *state_of(const lm_run *r)
                               (json_int_t)(r->total_steps == UINT64_MAX ? 0 : r->total_steps), "data_xxh3", digest,
                               "micro_tokens", (json_int_t)r->micro_tokens, "options", lm_run_options(r),
                               "log_history", lm_runlog_history(r->log));
+    json_object_set_new(state, "classes", classes_of(r));
     json_object_set_new(state, "empty_steps", json_integer((json_int_t)r->empty_steps));
     if (r->best) {
         json_object_set_new(state, "best_loss", json_real(r->best_loss));
@@ -155,19 +173,35 @@ bool lm_run_checkpoint(lm_run *r, lm_status *st)
     return true;
 }
 
+/* One run at a time writes there; the lock goes with the process. */
+static bool lock_directory(lm_run *r, lm_status *st)
+{
+    if (!lm_make_directories(r->o->checkpoint, st))
+        return false;
+    r->lock = open(r->o->checkpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->lock < 0)
+        return lm_fail_errno(st, LM_FAILED, "%s", r->o->checkpoint);
+    if (flock(r->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return lm_fail(st, LM_FAILED, "%s: another run is using it: give this one a directory of its own",
+                       r->o->checkpoint);
+    return true;
+}
+
 bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
 {
     uint64_t step;
     r->saved_step = UINT64_MAX;
     if (!r->o->checkpoint)
         return true;
+    if (!lock_directory(r, st))
+        return false;
     if (!lm_checkpoint_find(r->o->checkpoint, &r->resume_path, &step, st))
         return false;
     if (!r->o->resume && r->resume_path)
         return lm_fail(st, LM_FAILED, "%s stands there from an earlier run: --resume goes on from it; to begin anew, "
                        "remove %s", r->resume_path, r->o->checkpoint);
     if (!r->resume_path)
-        return lm_make_directories(r->o->checkpoint, st);
+        return true;
     char *file = lm_format("%s/state.json", r->resume_path);
     r->state = lm_json_read(file, st);
     if (r->state && json_integer_value(json_object_get(r->state, "format")) != STATE_FORMAT)

@@ -117,3 +117,12 @@ rm -rf ck
 end_at KILL 100 $tuning -o best2 --checkpoint ck --save-steps 10 <train.lms
 $tuning -o best2 --checkpoint ck --save-steps 10 --resume </dev/null
 cmp best/model.safetensors best2/model.safetensors
+refuses_ 2 'the same --labels' $tuning --labels weather,sport,business -o best2 --checkpoint ck --resume </dev/null
+
+# ---- two runs do not share a directory
+rm -rf ck
+{ cat train.lms; sleep 10; } | $tuning -o x --checkpoint ck 2>err2 &
+while ! test -d ck; do sleep 0.01; done
+sleep 0.2
+refuses_ 1 'another run' $tuning -o y --checkpoint ck train.lms
+kill $! && wait || :
