@@ -134,10 +134,13 @@ bool lm_token_model_read(lm_token_model *m, json_t *spec, lm_vocabulary *vocabul
     *m = (lm_token_model){.unk_id = -1};
     if (!json_is_object(spec))
         return lm_fail(st, LM_FAILED, "it has no \"model\"");
-    /* files from before 2021 do not name the type */
-    int i = json_object_get(spec, "type") || !json_object_get(spec, "max_input_chars_per_word")
-                ? lm_spec_type(spec, types, sizeof types / sizeof *types, sizeof *types, "model", st)
-                : 0;
+    if (!json_object_get(spec, "type")) { /* as older files have it: the members tell */
+        const char *type = json_object_get(spec, "merges")                 ? "BPE"
+                           : json_is_array(json_object_get(spec, "vocab")) ? "Unigram"
+                                                                           : "WordPiece";
+        json_object_set_new(spec, "type", json_string(type));
+    }
+    int i = lm_spec_type(spec, types, sizeof types / sizeof *types, sizeof *types, "model", st);
     if (i < 0)
         return false;
     m->type = &types[i];

@@ -26,10 +26,3 @@ tests_unit_check_text_SOURCES = tests/unit/check_text.c
 tests_unit_check_text_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_text_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_text
-
-if FUZZERS
-noinst_PROGRAMS += tests/fuzz/fuzz_tokenizer
-endif
-tests_fuzz_fuzz_tokenizer_SOURCES = tests/fuzz/fuzz_tokenizer.c
-tests_fuzz_fuzz_tokenizer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_tokenizer_LDADD = liblmutils.la $(JANSSON_LIBS)

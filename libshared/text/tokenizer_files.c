@@ -12,10 +12,43 @@ enum { FILE_LIMIT = 1 << 28 };
 
 /* ---------------------------------------------------------------- reading */
 
+/* Integers beyond 64 bits (transformers writes 10^30 for "no limit") with ".0" behind them, so that they are
+ * read as reals; false if there are none. */
+static bool make_reals(lm_str bytes, lm_buf *out)
+{
+    enum { DIGITS = 18 };
+    bool string = false, any = false;
+    for (size_t i = 0; i < bytes.len;) {
+        char c = bytes.data[i];
+        size_t n = 1;
+        if (string && c == '\\' && i + 1 < bytes.len) {
+            n = 2;
+        } else if (c == '"') {
+            string = !string;
+        } else if (!string && c >= '0' && c <= '9') {
+            while (i + n < bytes.len && strchr("0123456789.eE+-", bytes.data[i + n]) && bytes.data[i + n])
+                n++;
+        }
+        lm_buf_append(out, bytes.data + i, n);
+        if (n > DIGITS && !string && strcspn(lm_buf_cstr(out) + out->len - n, ".eE") == n) {
+            lm_buf_puts(out, ".0");
+            any = true;
+        }
+        i += n;
+    }
+    return any;
+}
+
 static json_t *parse_json(lm_str bytes, const char *name, lm_status *st)
 {
     json_error_t error;
     json_t *root = json_loadb(bytes.data, bytes.len, JSON_REJECT_DUPLICATES, &error);
+    if (!root && json_error_code(&error) == json_error_numeric_overflow) {
+        lm_buf reals = {0};
+        if (make_reals(bytes, &reals))
+            root = json_loadb(reals.data, reals.len, JSON_REJECT_DUPLICATES, &error);
+        lm_buf_free(&reals);
+    }
     if (!root)
         lm_fail(st, LM_FAILED, "%s:%d: %s: not valid JSON", name, error.line, error.text);
     return root;

@@ -2,7 +2,7 @@
 # seeds. `make check` replays the seeds and some mutations of each without libFuzzer; in a tree configured with
 # CC=clang --enable-fuzzers, `make fuzz` runs each for FUZZ_SECONDS under ASan and UBSan, and `make fuzz-coverage` says
 # which lines of the parsers the corpus reaches.
-fuzz_names = stream
+fuzz_names = stream tokenizer
 FUZZ_SECONDS = 600
 FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
@@ -14,6 +14,11 @@ fuzz_stream_parsers = check.c json.c lms_reader.c record.c records.c records_gue
 check_PROGRAMS += tests/fuzz/replay_stream
 tests_fuzz_replay_stream_SOURCES = tests/fuzz/fuzz_stream.c tests/fuzz/replay.c
 tests_fuzz_replay_stream_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
+
+check_PROGRAMS += tests/fuzz/replay_tokenizer
+tests_fuzz_replay_tokenizer_SOURCES = tests/fuzz/fuzz_tokenizer.c tests/fuzz/replay.c
+tests_fuzz_replay_tokenizer_LDADD = liblmutils.la $(JANSSON_LIBS)
+
 TESTS += tests/fuzz/replay.sh
 AM_TESTS_ENVIRONMENT += fuzz_names='$(fuzz_names)'; export fuzz_names; \
 	fuzz_mutations='$(FUZZ_REPLAY_MUTATIONS)'; export fuzz_mutations;
@@ -23,6 +28,11 @@ noinst_PROGRAMS += tests/fuzz/fuzz_stream
 tests_fuzz_fuzz_stream_SOURCES = tests/fuzz/fuzz_stream.c
 tests_fuzz_fuzz_stream_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
 tests_fuzz_fuzz_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+noinst_PROGRAMS += tests/fuzz/fuzz_tokenizer
+tests_fuzz_fuzz_tokenizer_SOURCES = tests/fuzz/fuzz_tokenizer.c
+tests_fuzz_fuzz_tokenizer_LDADD = liblmutils.la $(JANSSON_LIBS)
+tests_fuzz_fuzz_tokenizer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 fuzz: all
 	for name in $(fuzz_names); do \

@@ -5,11 +5,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static void encode_and_decode(const lm_tokenizer *t, lm_str text)
+static void encode_and_decode(lm_encoder *e, lm_str text)
 {
     static const lm_encode_options options[] = {
         {.max_length = 0}, {.max_length = 7}, {.max_length = 5, .left = true}};
-    lm_encoder *e = lm_encoder_new(t);
     lm_encoding out = {0};
     lm_buf back = {0};
     for (int i = 0; i < 3; i++)
@@ -17,7 +16,7 @@ static void encode_and_decode(const lm_tokenizer *t, lm_str text)
             lm_status st = LM_STATUS_INIT;
             back.len = 0;
             if (lm_encode(e, text, pair ? text : (lm_str){NULL, 0}, &options[i], &out, &st))
-                lm_decode(t, out.ids, (size_t)out.len, i == 1, &back, &st);
+                lm_decode(e->t, out.ids, (size_t)out.len, i == 1, &back, &st);
             for (int k = 0; lm_ok(&st) && k < out.len; k++)
                 if (out.offsets[2 * k] < 0 || out.offsets[2 * k] > out.offsets[2 * k + 1] ||
                     (size_t)out.offsets[2 * k + 1] > text.len)
@@ -25,7 +24,6 @@ static void encode_and_decode(const lm_tokenizer *t, lm_str text)
         }
     lm_buf_free(&back);
     lm_encoding_free(&out);
-    lm_encoder_free(e);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -38,9 +36,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     lm_tokenizer *t =
         lm_tokenizer_from_bytes(rest, NULL, NULL, NULL, bytes[0] & 1 ? "vocab.txt" : "tokenizer.json", &st);
     if (t) {
+        lm_encoder *e = lm_encoder_new(t);
         encode_and_decode(
-            t, lm_str_of("The [MASK] caf\xC3\xA9 e\xCC\x81\xCC\x96 \xE4\xB8\xAD\xED\x95\x9C\xFF ab!?"));
-        encode_and_decode(t, rest);
+            e, lm_str_of("The [MASK] caf\xC3\xA9 e\xCC\x81\xCC\x96 \xE4\xB8\xAD\xED\x95\x9C\xFF ab!?"));
+        encode_and_decode(e, rest);
+        lm_encoder_free(e);
     }
     lm_tokenizer_free(t);
     return 0;
