@@ -101,6 +101,8 @@ static bool plain(lm_records *r, const lm_cell *c, const lm_selector *s, lm_str 
 
 static bool fail_missing(lm_records *r, const lm_selectors *s, lm_status *st)
 {
+    if (!s->count)
+        return lm_fail_record(r, st, "no field is left to be the text: choose one with --text");
     lm_buf names = {0};
     for (size_t i = 0; i < r->cell_count && i < 20; i++) {
         lm_str n = r->cells[i].name;

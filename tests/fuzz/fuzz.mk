@@ -45,7 +45,7 @@ fuzz-coverage:
 	for name in $(fuzz_names); do \
 	    bash $(srcdir)/tests/fuzz/seeds-$$name.sh fuzz-corpus/$$name-seeds || exit 1; \
 	done
-	CC='$(CC)' FLAGS='-I. -I$(srcdir)/libshared $(AM_CFLAGS)' LIBS='$(liblmutils_la_LIBADD)' \
+	CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS)' \
 	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) stream "$(fuzz_stream_parsers)"
 .PHONY: fuzz fuzz-coverage
 endif

@@ -5,12 +5,13 @@
  *   F   records to be framed: header text, LF, payload; a record ends at bytes FF FF. Headers are padded here, `@` in
  *       a header becomes the length of the payload, and the end record is made to fit, so that mutations reach what
  *       lies behind the frame
- *   R   text; the second and third byte choose format and options */
+ *   R   text; the second and third byte choose format and options, and whether the first two lines are --text and
+ *       --label */
 #include "base/log.h"
 #include "base/memory.h"
 #include "stream/records.h"
 #include "stream/rows.h"
-#include "stream/tokens.h"
+#include "stream/spool.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -63,13 +64,19 @@ static void use_record(const lm_record *record)
         must(sum != INT64_MIN);
     }
     total packed = {0};
+    lm_str name = {"f", 1};
     lm_rows *rows = lm_rows_new(NULL);
     lm_packer *packer = lm_packer_new(count_rows, &packed, false), *spool = lm_packer_new(count_rows, &packed, true);
     lm_status_clear(&st);
     must(lm_rows_read(rows, record, &st));
     bool cut = record->n <= 100;
-    for (int64_t i = 0; i < record->n && cut; i++)
+    for (int64_t i = 0; i < record->n && cut; i++) {
+        lm_str values[] = {lm_rows_member(rows, "labels", i), lm_rows_member(rows, "id", i),
+                           lm_rows_field(rows, name, i), lm_rows_bytes(rows, "ids", i)};
+        for (size_t k = 0; k < 4; k++)
+            sum += values[k].len ? values[k].data[values[k].len - 1] : 0;
         cut = lm_packer_add(packer, rows, i, 1, &st);
+    }
     lm_status_clear(&st);
     bool whole = lm_packer_add(spool, rows, 0, record->n, &st);
     lm_status_clear(&st);
@@ -80,6 +87,40 @@ static void use_record(const lm_record *record)
     lm_rows_free(rows);
 }
 
+/* All rows, kept and read back. */
+static void use_spool(lm_spool *s, lm_status *adding)
+{
+    lm_status st = LM_STATUS_INIT;
+    if (lm_ok(adding) && lm_spool_finish(s, NULL, &st)) {
+        uint64_t tokens = 0;
+        lm_tokens_row row;
+        total packed = {0};
+        lm_packer *packer = lm_packer_new(count_rows, &packed, false);
+        for (uint64_t i = 0; i < lm_spool_rows(s) && i < 100; i++) {
+            lm_spool_row(s, i, &row);
+            tokens += row.len;
+            must(row.len == lm_spool_lengths(s)[i]);
+            must(lm_spool_pack(s, i, packer, &st));
+        }
+        must(lm_packer_flush(packer, &st));
+        must(lm_spool_rows(s) > 100 || (tokens == lm_spool_tokens(s) && packed.rows == lm_spool_rows(s)));
+        lm_packer_free(packer);
+    }
+    lm_spool_free(s);
+}
+
+static void use_preamble(json_t *preamble)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_tokenizer_info info, again;
+    if (!lm_tokenizer_info_read(preamble, &info, &st))
+        return;
+    json_t *made = lm_tokens_preamble(&info);
+    must(lm_tokenizer_info_read(made, &again, &st));
+    must(again.vocab_size == info.vocab_size && again.pad_id == info.pad_id && again.has_xxh3 == info.has_xxh3);
+    json_decref(made);
+}
+
 static int read_lms(const char *bytes, size_t n, total *t, lm_status *st)
 {
     lm_record record;
@@ -87,10 +128,17 @@ static int read_lms(const char *bytes, size_t n, total *t, lm_status *st)
     *st = (lm_status)LM_STATUS_INIT;
     lm_input *in = lm_input_memory(bytes, n, "fuzz");
     lm_lms_reader *r = lm_lms_reader_new(in, st);
+    lm_status adding = LM_STATUS_INIT;
+    lm_spool *spool = lm_spool_new(&(lm_spool_options){0}, st);
     while (r && lm_lms_next(r, &record, st) > 0)
-        if (!record.flush && lm_lms_reader_kind(r) == LM_KIND_TOKENS)
+        if (!record.flush && lm_lms_reader_kind(r) == LM_KIND_TOKENS) {
             use_record(&record);
+            if (lm_ok(&adding))
+                lm_spool_add(spool, &record, &adding);
+        }
+    use_spool(spool, &adding);
     if (r) {
+        use_preamble(lm_lms_reader_preamble(r));
         t->records = lm_lms_reader_records(r);
         t->examples = lm_lms_reader_examples(r);
     }
@@ -162,12 +210,17 @@ static lm_records_options options_of(uint8_t a, uint8_t b)
 {
     static const char *const texts[] = {NULL, "text", "1", ".a.b[0]", "title,text", "2,3", NULL, ".[0]"};
     static const char *const encodings[] = {NULL, NULL, "cp949", "utf-16le"};
+    static const char *const others[][3] = {{NULL, NULL, NULL}, {"title", "3", "1"}};
     lm_records_options o = {.format = (lm_text_format)(a % 7), .text = texts[b & 7]};
     o.strict = b >> 3 & 1;
     o.tsv_quotes = b >> 4 & 1;
     o.label_type = (lm_label_type)((b >> 5) % 3);
     o.header = (lm_header)((a >> 4) % 3);
     o.encoding = encodings[(a >> 6) & 3];
+    o.rejects = (a ^ b) & 1 ? "/dev/null" : NULL;
+    o.pair = others[(a >> 3) & 1][0];
+    o.label = others[(a >> 3) & 1][1];
+    o.id = others[(a >> 3) & 1][2];
     return o;
 }
 
@@ -213,6 +266,27 @@ static void fuzz_text(lm_str s, lm_records_options o)
     close(fd);
 }
 
+/* `fields`: the first two lines are what --text and --label say. */
+static void fuzz_text_with(lm_str s, lm_records_options o, bool fields)
+{
+    char *specs[2] = {NULL, NULL};
+    for (int i = 0; i < 2 && fields; i++) {
+        const char *lf = s.len ? memchr(s.data, '\n', s.len) : NULL;
+        size_t n = lf ? (size_t)(lf - s.data) : s.len;
+        specs[i] = lm_strndup(s.data, n);
+        n += lf != NULL;
+        s.data += n;
+        s.len -= n;
+    }
+    if (fields) {
+        o.text = specs[0];
+        o.label = *specs[1] ? specs[1] : NULL;
+    }
+    fuzz_text(s, o);
+    free(specs[0]);
+    free(specs[1]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     lm_log_level(LM_ERROR);
@@ -224,6 +298,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else if (size >= 1 && data[0] == 'F')
         fuzz_framed((lm_str){s + 1, size - 1});
     else if (size >= 3 && data[0] == 'R')
-        fuzz_text((lm_str){s + 3, size - 3}, options_of(data[1], data[2]));
+        fuzz_text_with((lm_str){s + 3, size - 3}, options_of(data[1], data[2]), data[2] >> 7);
     return 0;
 }

@@ -121,6 +121,8 @@ START_TEST(csv)
     o.text = "body";
     o.header = LM_HEADER_YES;
     expect("a,b\n1,2\n", o, "! t:2: no field `body` (there are: a, b): choose one with --text, --pair, --label\n");
+    o.text = "";
+    expect("a,b\n1,2\n", o, "! t:2: no field is left to be the text: choose one with --text\n");
     o.text = "4";
     expect("a,b\n1,2\n", o, "! t:2: no field `4` (there are: a, b): choose one with --text, --pair, --label\n");
 }
