@@ -11,6 +11,9 @@ AM_TESTS_ENVIRONMENT = abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir
 # one a line, in order of the alphabet (tests/house.sh sees that none is forgotten)
 shell_tests = \
 	tests/house.sh \
+	tests/pipelines/fault-models.sh \
+	tests/pipelines/fault-streams.sh \
+	tests/pipelines/fault-text.sh \
 	tests/pipelines/lms-faults.sh \
 	tests/pipelines/lms-filters.sh \
 	tests/pipelines/lms-input.sh \
@@ -26,7 +29,8 @@ shell_tests = \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-story.sh
 TESTS += $(shell_tests)
-EXTRA_DIST += $(shell_tests) tests/pipelines/init.sh tests/pipelines/train-words.inc tests/run
+EXTRA_DIST += $(shell_tests) tests/pipelines/init.sh tests/pipelines/train-words.inc tests/pipelines/fault-common.inc \
+	tests/run
 
 # what was installed runs, and finds its library and its plugins
 installcheck-local:
