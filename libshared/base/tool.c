@@ -69,7 +69,7 @@ static lm_option *common_table(const lm_program *p, int takes, lm_common *c)
     add(&t, (lm_option){.name = "Common options", .type = LM_OPT_GROUP});
     add_common(&t, p, takes & LM_TAKES_THREADS,
                (lm_option){.name = "threads", .letter = 'j', .type = LM_OPT_INT, .target = &c->threads, .max = 4096,
-                           .help = "how many threads compute; 0 is one for each processor"});
+                           .help = "how many threads compute", .shown = "0: one for each processor"});
     add_common(&t, p, takes & LM_TAKES_SEED,
                (lm_option){.name = "seed", .type = LM_OPT_INT, .target = &c->seed, .max = INFINITY,
                            .help = "where random numbers start: the same seed gives the same result"});
