@@ -47,5 +47,4 @@ fuzz-coverage:
 	done
 	CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS)' \
 	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) stream "$(fuzz_stream_parsers)"
-.PHONY: fuzz fuzz-coverage
 endif
