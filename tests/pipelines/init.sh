@@ -17,11 +17,7 @@
 set -e -u -o pipefail
 
 : "${abs_top_builddir:=$PWD}"
-test_dir=$(cd "$(dirname "$0")" && pwd)
-case $test_dir in
-*/tests/pipelines) : "${abs_top_srcdir:=${test_dir%/tests/pipelines}}" ;;
-*) : "${abs_top_srcdir:=${test_dir%/tests}}" ;;
-esac
+: "${abs_top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}"
 export abs_top_builddir abs_top_srcdir
 
 # Nothing hangs: the whole test is ended after some minutes.
