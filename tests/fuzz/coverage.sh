@@ -9,7 +9,7 @@ mkdir -p "$out" "fuzz-corpus/$name"
 flags=$(printf '%s\n' $FLAGS | grep -v -e '^-fsanitize' -e '^-fno-sanitize' | xargs)
 floor=${FLOOR:-stream}
 $CC -O1 -g -fprofile-instr-generate -fcoverage-mapping $flags \
-    "$src"/libshared/base/*.c "$src"/libshared/tensor/*.c "$src"/libshared/stream/*.c \
+    "$src"/libshared/base/*.c "$src"/libshared/tensor/*.c "$src"/libshared/stream/*.c ${MORE:-} \
     "$src/tests/fuzz/fuzz_$name.c" "$src/tests/fuzz/replay.c" -o "$out/replay" $LIBS -lm
 LLVM_PROFILE_FILE=$out/raw "$out/replay" 0 "fuzz-corpus/$name" "fuzz-corpus/$name-seeds"
 llvm-profdata merge -o "$out/data" "$out/raw"

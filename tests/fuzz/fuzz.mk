@@ -2,7 +2,7 @@
 # seeds. `make check` replays the seeds and some mutations of each without libFuzzer; in a tree configured with
 # CC=clang --enable-fuzzers, `make fuzz` runs each for FUZZ_SECONDS under ASan and UBSan, and `make fuzz-coverage` says
 # which lines of the parsers the corpus reaches.
-fuzz_names = stream tokenizer
+fuzz_names = stream tokenizer safetensors config
 FUZZ_SECONDS = 600
 FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
@@ -23,7 +23,20 @@ TESTS += tests/fuzz/replay.sh
 AM_TESTS_ENVIRONMENT += fuzz_names='$(fuzz_names)'; export fuzz_names; \
 	fuzz_mutations='$(FUZZ_REPLAY_MUTATIONS)'; export fuzz_mutations;
 
+check_PROGRAMS += tests/fuzz/replay_safetensors tests/fuzz/replay_config
+tests_fuzz_replay_safetensors_SOURCES = tests/fuzz/fuzz_safetensors.c tests/fuzz/replay.c
+tests_fuzz_replay_safetensors_LDADD = liblmutils.la
+tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/replay.c
+tests_fuzz_replay_config_LDADD = liblmutils.la
+
 if FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_safetensors tests/fuzz/fuzz_config
+tests_fuzz_fuzz_safetensors_SOURCES = tests/fuzz/fuzz_safetensors.c
+tests_fuzz_fuzz_safetensors_LDADD = liblmutils.la
+tests_fuzz_fuzz_safetensors_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
+tests_fuzz_fuzz_config_LDADD = liblmutils.la
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += tests/fuzz/fuzz_stream
 tests_fuzz_fuzz_stream_SOURCES = tests/fuzz/fuzz_stream.c
 tests_fuzz_fuzz_stream_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
@@ -47,4 +60,11 @@ fuzz-coverage:
 	done
 	CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS)' \
 	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) stream "$(fuzz_stream_parsers)"
+	CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' FLOOR=tensor \
+	    LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS)' \
+	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) safetensors safetensors.c
+	CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' FLOOR=model \
+	    LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS)' \
+	    MORE='$(srcdir)/libshared/model/config.c $(srcdir)/libshared/model/python_json.c' \
+	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) config "config.c python_json.c"
 endif
