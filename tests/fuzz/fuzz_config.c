@@ -53,6 +53,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lm_config_print(again, &twice);
     must(lm_str_equal(lm_buf_str(&once), lm_buf_str(&twice)));
     lm_config_complete(c, "{\"hidden_size\":3}");
+    lm_config_set_int(c, "a", 1);
+    lm_config_set_float(c, "b", 0.5);
+    lm_config_set_bool(c, "c", true);
+    lm_config_set_string(c, "d", "x");
+    lm_config_set_strings(c, "architectures", (const char *[]){"A", "B"}, 2);
+    lm_config_remove(c, "e");
+    must(lm_config_int(c, "a", 0) == 1 && strcmp(lm_config_first(c, "architectures"), "A") == 0);
+    must(*(char *)lm_config_alloc(c, 1) == 0);
     if (lm_config_labels(c) > 0 && lm_config_labels(c) < 50) {
         const char *names[50];
         for (int i = 0; i < lm_config_labels(c); i++)
