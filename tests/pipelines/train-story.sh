@@ -7,7 +7,7 @@
 tok -m tokdir -q corpus.txt | pretrain $small -e 4 -b 16 --learning-rate 2e-3 -o mini --log mini.jsonl 2>err
 grep -q 'step 1/' err
 tok -m mini -q --text text --label label train.csv |
-    finetune -m mini -e 4 -b 16 --learning-rate 3e-3 -o news --eval test.lms --log news.jsonl 2>err
+    finetune -m mini -e 8 -b 16 --learning-rate 1e-3 -o news --eval test.lms --log news.jsonl 2>err
 grep -q 'task: classify' err
 if test -x "$abs_top_builddir/.libs/score"; then
     tok -m news -q --text text --label label test.csv | score -m news >report
@@ -76,6 +76,9 @@ p -b 4 -o smaller --log smaller.jsonl corpus.lms
 test "$(last_loss one.jsonl)" != "$(last_loss smaller.jsonl)"
 
 # ---- options
+p --max-grad-norm 0.001 -o clipped corpus.lms
+p --max-grad-norm 0 -o unclipped corpus.lms
+! cmp -s clipped/model.safetensors unclipped/model.safetensors || fail_ "gradients are not clipped"
 p --per_device_train_batch_size 16 --lr_scheduler_type linear --num_train_epochs 1 -o alias corpus.lms
 cmp a/model.safetensors alias/model.safetensors
 # the network alone: other weights than those of -m; a frozen body: the same
