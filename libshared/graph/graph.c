@@ -115,7 +115,8 @@ void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step)
     if (sound)
         g->layout = lm_layout_of(g, batch, step.global_row);
     else
-        lm_graph_fail(g, "batch", "its row_splits do not divide its tokens: this is a mistake in the program");
+        lm_graph_fail(g, "batch",
+                      "its row_splits do not divide its tokens: this is a mistake in the program");
 }
 
 bool lm_graph_end(lm_graph *g, lm_status *st)
@@ -189,8 +190,8 @@ lm_tensor *lm_graph_input(lm_graph *g, const float *values, int rows, int width,
     return t;
 }
 
-lm_node *lm_node_new(lm_graph *g, lm_op_id op, int rows, int width, const lm_layout *layout, lm_tensor *a, lm_tensor *b,
-                     lm_tensor *c)
+lm_node *lm_node_new(lm_graph *g, lm_op_id op, int rows, int width, const lm_layout *layout, lm_tensor *a,
+                     lm_tensor *b, lm_tensor *c)
 {
     lm_node *n = lm_graph_alloc(g, 1, sizeof *n);
     memset(n, 0, sizeof *n);

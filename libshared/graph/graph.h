@@ -1,9 +1,9 @@
 /* The host's side of the graph: an eager tape of fused operations.
  *
- * lmutils/plugin.h has the operations that a forward pass is written with; each runs at once and, while training,
- * leaves a node on the tape. lm_graph_backward walks the tape from the end. Values and nodes live in one arena that
- * lm_graph_begin resets: after the largest step no call reaches malloc. In inference nothing is taped, and
- * lm_graph_scope_* give back what a block has allocated but its result.
+ * lmutils/plugin.h has the operations that a forward pass is written with; each runs at once and, while
+ * training, leaves a node on the tape. lm_graph_backward walks the tape from the end. Values and nodes live
+ * in one arena that lm_graph_begin resets: after the largest step no call reaches malloc. In inference
+ * nothing is taped, and lm_graph_scope_* give back what a block has allocated but its result.
  *
  * All sums have a fixed order that does not depend on the number of threads. */
 #ifndef LM_GRAPH_GRAPH_H
@@ -19,30 +19,30 @@ typedef struct lm_node lm_node;
 /* What the rows of a value are. Dropout is keyed by it, attention runs over its sequences. */
 typedef struct lm_layout {
     int rows;
-    int sequences;              /* 0 where the rows are not whole sequences */
-    const int32_t *row_splits;  /* [sequences+1], or NULL */
-    const int64_t *sequence_row;/* [sequences] numbers of the sequences in the optimiser step */
-    const int64_t *global_row;  /* [rows] the same for each row */
-    const int32_t *token;       /* [rows] place in the sequence */
+    int sequences;               /* 0 where the rows are not whole sequences */
+    const int32_t *row_splits;   /* [sequences+1], or NULL */
+    const int64_t *sequence_row; /* [sequences] numbers of the sequences in the optimiser step */
+    const int64_t *global_row;   /* [rows] the same for each row */
+    const int32_t *token;        /* [rows] place in the sequence */
 } lm_layout;
 
 struct lm_tensor {
     int rows, width;
-    float *value;             /* [rows, width]; NULL while deferred: read through lm_tensor_read */
-    float *grad;              /* [rows, width] during backward; afterwards kept for inputs alone */
-    size_t grad_room;         /* floats behind grad */
-    const lm_layout *layout;  /* never NULL */
-    lm_node *node;            /* what computes it; NULL = an input */
+    float *value;            /* [rows, width]; NULL while deferred: read through lm_tensor_read */
+    float *grad;             /* [rows, width] during backward; afterwards kept for inputs alone */
+    size_t grad_room;        /* floats behind grad */
+    const lm_layout *layout; /* never NULL */
+    lm_node *node;           /* what computes it; NULL = an input */
     bool needs_grad;
 };
 
 typedef struct lm_step {
-    bool training;            /* tape and dropout on */
-    bool taping;              /* tape on: gradients wanted even where dropout is off (gradient checks) */
+    bool training; /* tape and dropout on */
+    bool taping;   /* tape on: gradients wanted even where dropout is off (gradient checks) */
     uint64_t seed;
-    uint64_t optimiser_step;  /* keys dropout */
-    const int64_t *global_row;/* [sequences] numbers of the rows in the optimiser step, which key dropout, so that k
-                                 micro-batches draw what one batch draws; NULL = 0, 1, 2 ... */
+    uint64_t optimiser_step;   /* keys dropout */
+    const int64_t *global_row; /* [sequences] numbers of the rows in the optimiser step, which key dropout, so
+                                  that k micro-batches draw what one batch draws; NULL = 0, 1, 2 ... */
 } lm_step;
 
 lm_graph *lm_graph_new(lm_params *params);
@@ -52,28 +52,32 @@ void lm_graph_free(lm_graph *g);
 void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step);
 /* The failure that stands on the graph, if any, moves into st. */
 bool lm_graph_end(lm_graph *g, lm_status *st);
-/* The blocks number their dropout sites: site = (layer, count inside the layer). -1 = outside the blocks, where the
- * count goes on from where it was. */
+/* The blocks number their dropout sites: site = (layer, count inside the layer). -1 = outside the blocks,
+ * where the count goes on from where it was. */
 void lm_graph_layer(lm_graph *g, int layer);
 
 /* d(scale*loss)/d(everything): adds into the gradients of the parameters. loss is [1,1]; once a step. */
 void lm_graph_backward(lm_graph *g, lm_tensor *loss, float scale);
 
-/* [rows, width]; computes what was deferred. While taping, a cross-entropy over a vocabulary projection is deferred
- * too, and so are the sum and the multiple of such a loss: backward computes logits, loss and gradients in one pass.
- * So read a loss (and per_row) after lm_graph_backward; before it costs one more projection. */
+/* [rows, width]; computes what was deferred. While taping, a cross-entropy over a vocabulary projection is
+ * deferred too, and so are the sum and the multiple of such a loss: backward computes logits, loss and
+ * gradients in one pass. So read a loss (and per_row) after lm_graph_backward; before it costs one more
+ * projection. */
 const float *lm_tensor_read(lm_graph *g, lm_tensor *t);
-lm_tensor *lm_graph_input(lm_graph *g, const float *values, int rows, int width, bool needs_grad); /* copied */
+lm_tensor *lm_graph_input(lm_graph *g, const float *values, int rows, int width,
+                          bool needs_grad); /* copied */
 lm_arena *lm_graph_arena(lm_graph *g);
 size_t lm_graph_mallocs(const lm_graph *g); /* constant once the largest step has been seen */
 
-/* Inference: everything allocated between open and close is given back but `keep`, which moves. No-ops while taping. */
+/* Inference: everything allocated between open and close is given back but `keep`, which moves. No-ops while
+ * taping. */
 lm_arena_mark lm_graph_scope_open(lm_graph *g);
 lm_tensor *lm_graph_scope_close(lm_graph *g, lm_arena_mark mark, lm_tensor *keep);
 
 /* ---- operations for the host alone ---- */
 
-lm_tensor *lm_gather_rows(lm_graph *g, lm_tensor *x, const int32_t *index, int n); /* [n, width]; indices ascending */
+lm_tensor *lm_gather_rows(lm_graph *g, lm_tensor *x, const int32_t *index,
+                          int n); /* [n, width]; indices ascending */
 lm_tensor *lm_scale(lm_graph *g, lm_tensor *x, float factor);
 
 /* Sum over rows of w[r] * loss(logits[r], label[r]); rows whose label is -100 count nothing. Result [1,1].
@@ -82,7 +86,8 @@ lm_tensor *lm_scale(lm_graph *g, lm_tensor *x, float factor);
 lm_tensor *lm_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *label, const float *weight,
                             float smoothing, float *per_row);
 /* Sum over rows and columns of w[r] (x-target)^2; target [rows, width]. */
-lm_tensor *lm_squared_error(lm_graph *g, lm_tensor *x, const float *target, const float *weight, float *per_row);
+lm_tensor *lm_squared_error(lm_graph *g, lm_tensor *x, const float *target, const float *weight,
+                            float *per_row);
 /* Sum of w[r] * binary cross-entropy with logits, over rows and columns; target [rows, width] in [0,1]. */
 lm_tensor *lm_binary_cross_entropy(lm_graph *g, lm_tensor *logits, const float *target, const float *weight,
                                    float *per_row);

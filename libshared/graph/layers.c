@@ -44,10 +44,12 @@ lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const
     int64_t rows = table->shape.size[0];
     for (int t = 0; t < batch->tokens; t++)
         if (index[t] < 0 || index[t] >= rows)
-            return lm_graph_fail(g, scope.name, "token %d has id %d, but there are %lld: use the model's own tokenizer",
-                                 t, (int)index[t], (long long)rows);
+            return lm_graph_fail(g, scope.name,
+                                 "token %d has id %d, but there are %lld: use the model's own tokenizer", t,
+                                 (int)index[t], (long long)rows);
     const lm_layout *layout = batch == g->batch ? g->layout : lm_layout_of(g, batch, g->step.global_row);
-    lm_node *n = lm_node_new(g, LM_OP_EMBEDDING, batch->tokens, (int)table->shape.size[1], layout, NULL, NULL, NULL);
+    lm_node *n =
+        lm_node_new(g, LM_OP_EMBEDDING, batch->tokens, (int)table->shape.size[1], layout, NULL, NULL, NULL);
     n->weight = table;
     n->gather.index = index;
     n->gather.skip = table->padding_row;
@@ -63,7 +65,8 @@ void lm_embedding_op_forward(lm_graph *g, lm_node *n)
 void lm_embedding_op_backward(lm_graph *g, lm_node *n)
 {
     (void)g;
-    lm_gather_backward(n->weight->grad, n->gather.index, n->out->grad, n->out->rows, n->out->width, n->gather.skip);
+    lm_gather_backward(n->weight->grad, n->gather.index, n->out->grad, n->out->rows, n->out->width,
+                       n->gather.skip);
 }
 
 /* ------------------------------------------------------------------ linear */
@@ -71,8 +74,11 @@ void lm_embedding_op_backward(lm_graph *g, lm_node *n)
 lm_weight_view lm_weight_of(const lm_node *n)
 {
     const lm_param *w = n->weight, *b = n->bias;
-    return (lm_weight_view){.weight = w->value, .bias = b ? b->value : NULL, .dweight = w->trainable ? w->grad : NULL,
-                            .dbias = b && b->trainable ? b->grad : NULL, .out = (int)w->shape.size[0],
+    return (lm_weight_view){.weight = w->value,
+                            .bias = b ? b->value : NULL,
+                            .dweight = w->trainable ? w->grad : NULL,
+                            .dbias = b && b->trainable ? b->grad : NULL,
+                            .out = (int)w->shape.size[0],
                             .in = (int)w->shape.size[1]};
 }
 
@@ -83,12 +89,14 @@ static lm_node *linear_node(lm_graph *g, lm_op_id op, lm_scope scope, lm_tensor 
     if (!w || !lm_graph_ok(g))
         return NULL;
     if (!is_matrix(w) || w->shape.size[1] != x->width) {
-        lm_graph_fail(g, w->name, "has %lld columns, but its input is %d wide: check the plugin against config.json",
+        lm_graph_fail(g, w->name,
+                      "has %lld columns, but its input is %d wide: check the plugin against config.json",
                       (long long)(w->shape.dims == 2 ? w->shape.size[1] : -1), x->width);
         return NULL;
     }
     if (b && !is_vector(b, w->shape.size[0])) {
-        lm_graph_fail(g, b->name, "does not have the %lld elements of its layer: check the plugin against config.json",
+        lm_graph_fail(g, b->name,
+                      "does not have the %lld elements of its layer: check the plugin against config.json",
                       (long long)w->shape.size[0]);
         return NULL;
     }
@@ -144,8 +152,10 @@ lm_tensor *lm_layer_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps)
     if (!bias)
         return g->nothing;
     if (!is_vector(weight, x->width) || !is_vector(bias, x->width))
-        return lm_graph_fail(g, scope.name, "its weight and bias do not have the %d elements of its input: check the "
-                                            "plugin against config.json", x->width);
+        return lm_graph_fail(g, scope.name,
+                             "its weight and bias do not have the %d elements of its input: check the "
+                             "plugin against config.json",
+                             x->width);
     lm_node *n = lm_node_new(g, LM_OP_LAYER_NORM, x->rows, x->width, x->layout, x, NULL, NULL);
     n->weight = weight;
     n->bias = bias;
@@ -160,8 +170,8 @@ void lm_layer_norm_op_forward(lm_graph *g, lm_node *n)
         n->norm.mean = lm_graph_alloc(g, rows, sizeof *n->norm.mean);
         n->norm.rstd = lm_graph_alloc(g, rows, sizeof *n->norm.rstd);
     }
-    lm_norm_forward(lm_value(g, n->in[0]), n->weight->value, n->bias->value, n->norm.eps, n->out->value, n->norm.mean,
-                    n->norm.rstd, n->out->rows, n->out->width);
+    lm_norm_forward(lm_value(g, n->in[0]), n->weight->value, n->bias->value, n->norm.eps, n->out->value,
+                    n->norm.mean, n->norm.rstd, n->out->rows, n->out->width);
 }
 
 void lm_layer_norm_op_backward(lm_graph *g, lm_node *n)
@@ -172,11 +182,14 @@ void lm_layer_norm_op_backward(lm_graph *g, lm_node *n)
     float *dx = lm_grad_take(n, n->in[0]) ? n->in[0]->grad : lm_grad_of(g, n->in[0], &add);
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
     float *scratch = lm_graph_alloc(g, lm_norm_scratch(rows, width), sizeof *scratch);
-    float *dweight = n->weight->trainable ? n->weight->grad : NULL, *dbias = n->bias->trainable ? n->bias->grad : NULL;
-    float *unused = lm_graph_alloc(g, (size_t)width, sizeof *unused); /* where only one of the two is trained */
+    float *dweight = n->weight->trainable ? n->weight->grad : NULL,
+          *dbias = n->bias->trainable ? n->bias->grad : NULL;
+    float *unused =
+        lm_graph_alloc(g, (size_t)width, sizeof *unused); /* where only one of the two is trained */
     memset(unused, 0, (size_t)width * sizeof *unused);
     bool either = dweight || dbias;
     lm_norm_backward(lm_value(g, n->in[0]), n->weight->value, n->norm.mean, n->norm.rstd, dy, dx, add,
-                     either && !dweight ? unused : dweight, either && !dbias ? unused : dbias, rows, width, scratch);
+                     either && !dweight ? unused : dweight, either && !dbias ? unused : dbias, rows, width,
+                     scratch);
     lm_arena_release(g->arena, mark);
 }

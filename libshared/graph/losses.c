@@ -34,15 +34,15 @@ static bool fused(const lm_node *n)
     return !logits->value && logits->node && logits->node->op == lm_op_at(LM_OP_VOCAB_LINEAR);
 }
 
-lm_tensor *lm_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *label, const float *weight, float smoothing,
-                            float *per_row)
+lm_tensor *lm_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *label, const float *weight,
+                            float smoothing, float *per_row)
 {
     if (!lm_graph_ok(g))
         return g->nothing;
     for (int r = 0; r < logits->rows; r++)
         if (label[r] != LM_IGNORED && (label[r] < 0 || label[r] >= logits->width))
-            return lm_graph_fail(g, "label", "row %d has %d, but the head has %d classes: check num_labels", r,
-                                 (int)label[r], logits->width);
+            return lm_graph_fail(g, "label", "row %d has %d, but the head has %d classes: check num_labels",
+                                 r, (int)label[r], logits->width);
     if (!(smoothing >= 0 && smoothing <= 1))
         return lm_graph_fail(g, "label smoothing", "%g: give a value from 0 to 1", (double)smoothing);
     lm_node *n = loss_node(g, LM_OP_CROSS_ENTROPY, logits, NULL, weight, per_row);
@@ -58,9 +58,16 @@ static void fused_cross_entropy(lm_graph *g, lm_node *n, bool backward)
     lm_node *projection = n->in[0]->node;
     lm_weight_view w = lm_weight_of(projection);
     lm_tensor *x = projection->in[0];
-    lm_vocab_args a = {.x = lm_value(g, x), .w = w.weight, .bias = w.bias, .rows = x->rows, .width = w.in,
-                       .vocab = w.out, .label = n->loss.label, .weight = n->loss.weight,
-                       .smoothing = n->loss.smoothing, .backward = backward};
+    lm_vocab_args a = {.x = lm_value(g, x),
+                       .w = w.weight,
+                       .bias = w.bias,
+                       .rows = x->rows,
+                       .width = w.in,
+                       .vocab = w.out,
+                       .label = n->loss.label,
+                       .weight = n->loss.weight,
+                       .smoothing = n->loss.smoothing,
+                       .backward = backward};
     if (backward) {
         a.scale = n->out->grad[0];
         a.dw = w.dweight;
@@ -86,7 +93,8 @@ void lm_cross_entropy_op_forward(lm_graph *g, lm_node *n)
     const lm_tensor *logits = n->in[0];
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
     float *row_loss = lm_graph_alloc(g, (size_t)logits->rows, sizeof *row_loss);
-    lm_cross_entropy_rows(logits->value, n->loss.label, n->loss.smoothing, row_loss, logits->rows, logits->width);
+    lm_cross_entropy_rows(logits->value, n->loss.label, n->loss.smoothing, row_loss, logits->rows,
+                          logits->width);
     total(n, row_loss);
     lm_arena_release(g->arena, mark);
 }
@@ -101,8 +109,8 @@ void lm_cross_entropy_op_backward(lm_graph *g, lm_node *n)
     bool add;
     float *dx = lm_grad_of(g, logits, &add);
     if (dx)
-        lm_cross_entropy_grad(logits->value, n->loss.label, n->loss.weight, n->loss.smoothing, n->out->grad[0], dx, add,
-                              logits->rows, logits->width);
+        lm_cross_entropy_grad(logits->value, n->loss.label, n->loss.weight, n->loss.smoothing,
+                              n->out->grad[0], dx, add, logits->rows, logits->width);
 }
 
 /* ------------------------------------------------------------------ squared error and binary cross-entropy
@@ -157,7 +165,8 @@ static void elementwise_backward(lm_graph *g, lm_node *n, pair (*f)(double, doub
     }
 }
 
-lm_tensor *lm_squared_error(lm_graph *g, lm_tensor *x, const float *target, const float *weight, float *per_row)
+lm_tensor *lm_squared_error(lm_graph *g, lm_tensor *x, const float *target, const float *weight,
+                            float *per_row)
 {
     if (!lm_graph_ok(g))
         return g->nothing;

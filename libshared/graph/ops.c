@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-_Static_assert((int)LM_ACT_GELU == LM_GELU && (int)LM_ACT_GELU_TANH == LM_GELU_TANH && (int)LM_ACT_RELU == LM_RELU &&
-                   (int)LM_ACT_SILU == LM_SILU && (int)LM_ACT_TANH == LM_TANH,
+_Static_assert((int)LM_ACT_GELU == LM_GELU && (int)LM_ACT_GELU_TANH == LM_GELU_TANH &&
+                   (int)LM_ACT_RELU == LM_RELU && (int)LM_ACT_SILU == LM_SILU && (int)LM_ACT_TANH == LM_TANH,
                "kernels number the activations as plugins do");
 
 static bool same_size(const lm_tensor *a, const lm_tensor *b)
@@ -20,7 +20,8 @@ lm_tensor *lm_activate(lm_graph *g, lm_tensor *x, lm_activation activation)
     if (!lm_graph_ok(g))
         return g->nothing;
     if ((unsigned)activation >= LM_ACT_COUNT)
-        return lm_graph_fail(g, "activation", "there is none of number %d: check the plugin", (int)activation);
+        return lm_graph_fail(g, "activation", "there is none of number %d: check the plugin",
+                             (int)activation);
     lm_node *n = lm_node_new(g, LM_OP_ACTIVATE, x->rows, x->width, x->layout, x, NULL, NULL);
     n->act = (lm_act)activation;
     return lm_node_run(g, n);
@@ -57,8 +58,8 @@ lm_tensor *lm_add(lm_graph *g, lm_tensor *a, lm_tensor *b)
     if (!lm_graph_ok(g))
         return g->nothing;
     if (!same_size(a, b))
-        return lm_graph_fail(g, "add", "[%d, %d] and [%d, %d] have no sum: check the plugin", a->rows, a->width, b->rows,
-                             b->width);
+        return lm_graph_fail(g, "add", "[%d, %d] and [%d, %d] have no sum: check the plugin", a->rows,
+                             a->width, b->rows, b->width);
     return run_unless_deferred(g, lm_node_new(g, LM_OP_ADD, a->rows, a->width, a->layout, a, b, NULL));
 }
 
@@ -124,7 +125,8 @@ static lm_dropout_key dropout_key(lm_graph *g)
     return (lm_dropout_key){g->step.seed, g->step.optimiser_step, lm_graph_site(g)};
 }
 
-static lm_tensor *dropout(lm_graph *g, lm_op_id op, lm_tensor *x, lm_tensor *residual, double p, lm_dropout_key key)
+static lm_tensor *dropout(lm_graph *g, lm_op_id op, lm_tensor *x, lm_tensor *residual, double p,
+                          lm_dropout_key key)
 {
     lm_node *n = lm_node_new(g, op, x->rows, x->width, x->layout, x, residual, NULL);
     n->dropout.p = p;
@@ -145,18 +147,20 @@ lm_tensor *lm_dropout_add(lm_graph *g, lm_tensor *x, lm_tensor *residual, double
     if (!lm_graph_ok(g) || !valid_rate(g, p))
         return g->nothing;
     if (!same_size(x, residual))
-        return lm_graph_fail(g, "dropout_add", "[%d, %d] and [%d, %d] have no sum: check the plugin", x->rows, x->width,
-                             residual->rows, residual->width);
+        return lm_graph_fail(g, "dropout_add", "[%d, %d] and [%d, %d] have no sum: check the plugin", x->rows,
+                             x->width, residual->rows, residual->width);
     lm_dropout_key key = dropout_key(g);
-    return g->step.training && p > 0 ? dropout(g, LM_OP_DROPOUT_ADD, x, residual, p, key) : lm_add(g, x, residual);
+    return g->step.training && p > 0 ? dropout(g, LM_OP_DROPOUT_ADD, x, residual, p, key)
+                                     : lm_add(g, x, residual);
 }
 
 void lm_dropout_op_forward(lm_graph *g, lm_node *n)
 {
     const lm_tensor *y = n->out;
     n->dropout.mask = lm_graph_alloc(g, lm_dropout_mask_bytes(y->rows, y->width), 1);
-    lm_dropout_forward(n->dropout.key, n->dropout.p, y->layout->global_row, y->layout->token, lm_value(g, n->in[0]),
-                       n->in[1] ? lm_value(g, n->in[1]) : NULL, y->value, n->dropout.mask, y->rows, y->width);
+    lm_dropout_forward(n->dropout.key, n->dropout.p, y->layout->global_row, y->layout->token,
+                       lm_value(g, n->in[0]), n->in[1] ? lm_value(g, n->in[1]) : NULL, y->value,
+                       n->dropout.mask, y->rows, y->width);
 }
 
 void lm_dropout_op_backward(lm_graph *g, lm_node *n)
@@ -175,7 +179,8 @@ void lm_dropout_op_backward(lm_graph *g, lm_node *n)
 
 /* ------------------------------------------------------------------ choosing rows */
 
-static lm_tensor *gather(lm_graph *g, lm_op_id op, lm_tensor *x, lm_layout *layout, const int32_t *index, int n)
+static lm_tensor *gather(lm_graph *g, lm_op_id op, lm_tensor *x, lm_layout *layout, const int32_t *index,
+                         int n)
 {
     int64_t *row = lm_graph_alloc(g, (size_t)n, sizeof *row);
     int32_t *token = lm_graph_alloc(g, (size_t)n, sizeof *token);
@@ -209,7 +214,8 @@ lm_tensor *lm_gather_rows(lm_graph *g, lm_tensor *x, const int32_t *index, int n
         return g->nothing;
     for (int i = 0; i < n; i++)
         if (index[i] < 0 || index[i] >= x->rows || (i && index[i] <= index[i - 1]))
-            return lm_graph_fail(g, "gather_rows", "index %d of %d rows out of order: this is a mistake in the program",
+            return lm_graph_fail(g, "gather_rows",
+                                 "index %d of %d rows out of order: this is a mistake in the program",
                                  (int)index[i], x->rows);
     int32_t *own = lm_graph_alloc(g, (size_t)n, sizeof *own);
     if (n)
@@ -258,31 +264,42 @@ void lm_first_token_op_backward(lm_graph *g, lm_node *n)
 
 /* ------------------------------------------------------------------ attention */
 
-lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor *v, const lm_attn *how, size_t size)
+lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor *v, const lm_attn *how,
+                              size_t size)
 {
     if (!lm_graph_ok(g))
         return g->nothing;
     if (size > sizeof *how)
-        return lm_graph_fail(g, "attention", "the plugin wants more of it than this lmutils has: use a newer lmutils");
+        return lm_graph_fail(g, "attention",
+                             "the plugin wants more of it than this lmutils has: use a newer lmutils");
     lm_attn a = {0};
     memcpy(&a, how, size);
     int kv_heads = a.kv_heads ? a.kv_heads : a.heads;
     const lm_layout *of_q = q->layout, *of_k = k->layout;
     if (a.heads <= 0 || kv_heads <= 0 || a.heads % kv_heads || q->width % a.heads ||
         (int64_t)k->width * a.heads != (int64_t)q->width * kv_heads || !same_size(k, v))
-        return lm_graph_fail(g, "attention", "%d heads (%d of keys) do not divide queries [%d, %d], keys [%d, %d], values "
-                             "[%d, %d]: check the plugin against config.json", a.heads, kv_heads, q->rows, q->width,
-                             k->rows, k->width, v->rows, v->width);
+        return lm_graph_fail(g, "attention",
+                             "%d heads (%d of keys) do not divide queries [%d, %d], keys [%d, %d], values "
+                             "[%d, %d]: check the plugin against config.json",
+                             a.heads, kv_heads, q->rows, q->width, k->rows, k->width, v->rows, v->width);
     if (!of_q->row_splits || !of_k->row_splits || of_q->sequences != of_k->sequences)
-        return lm_graph_fail(g, "attention", "queries and keys are not of the same sequences: check the plugin");
+        return lm_graph_fail(g, "attention",
+                             "queries and keys are not of the same sequences: check the plugin");
     if (!valid_rate(g, a.dropout))
         return g->nothing;
     lm_node *n = lm_node_new(g, LM_OP_ATTENTION, q->rows, q->width, of_q, q, k, v);
     int dim = q->width / a.heads;
-    n->attention.args = (lm_attention_args){
-        .sequences = of_q->sequences, .q_splits = of_q->row_splits, .k_splits = of_k->row_splits, .heads = a.heads,
-        .kv_heads = kv_heads, .dim = dim, .scale = (float)(a.scale != 0 ? a.scale : 1 / sqrt(dim)), .causal = a.causal,
-        .key = dropout_key(g), .dropout = g->step.training ? a.dropout : 0, .global_row = of_q->sequence_row};
+    n->attention.args = (lm_attention_args){.sequences = of_q->sequences,
+                                            .q_splits = of_q->row_splits,
+                                            .k_splits = of_k->row_splits,
+                                            .heads = a.heads,
+                                            .kv_heads = kv_heads,
+                                            .dim = dim,
+                                            .scale = (float)(a.scale != 0 ? a.scale : 1 / sqrt(dim)),
+                                            .causal = a.causal,
+                                            .key = dropout_key(g),
+                                            .dropout = g->step.training ? a.dropout : 0,
+                                            .global_row = of_q->sequence_row};
     return lm_node_run(g, n);
 }
 

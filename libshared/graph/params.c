@@ -17,8 +17,8 @@ typedef struct old_name {
     const char *from, *to;
 } old_name;
 
-/* Names of parameters and aliases are found by open addressing: slot = 1 + index of a parameter, or, past their
- * number's top bit, of an alias. */
+/* Names of parameters and aliases are found by open addressing: slot = 1 + index of a parameter, or, past
+ * their number's top bit, of an alias. */
 struct lm_params {
     lm_arena *strings;
     lm_param **items;
@@ -191,8 +191,9 @@ lm_scope lm_in_index(lm_scope scope, const char *part, int index)
 
 /* ------------------------------------------------------------------ declarations */
 
-/* get_decay_parameter_names of transformers' Trainer: no decay for bias|layernorm|rmsnorm|(^|.)norm($|.)|_norm($|.),
- * case ignored; nn.LayerNorm modules of other names come in by lm_declare_layer_norm. */
+/* get_decay_parameter_names of transformers' Trainer: no decay for
+ * bias|layernorm|rmsnorm|(^|.)norm($|.)|_norm($|.), case ignored; nn.LayerNorm modules of other names come in
+ * by lm_declare_layer_norm. */
 static bool name_decays(const char *name)
 {
     static const char *const anywhere[] = {"bias", "layernorm", "rmsnorm"};
@@ -221,11 +222,13 @@ static bool full_name(lm_declare *d, lm_scope scope, const char *name, lm_scope 
         return lm_fail(&d->status, LM_FAILED, "%s...: the name is over %d bytes: shorten it in the plugin",
                        full->name + 1, LM_NAME_MAX - 1);
     if (*find_slot(d->params, full->name))
-        return lm_fail(&d->status, LM_FAILED, "%s: declared twice: the plugin must declare it once", full->name);
+        return lm_fail(&d->status, LM_FAILED, "%s: declared twice: the plugin must declare it once",
+                       full->name);
     return true;
 }
 
-static lm_param *declare(lm_declare *d, lm_scope scope, const char *name, const int64_t shape[4], lm_init init)
+static lm_param *declare(lm_declare *d, lm_scope scope, const char *name, const int64_t shape[4],
+                         lm_init init)
 {
     lm_scope full;
     if (!full_name(d, scope, name, &full))
@@ -235,8 +238,9 @@ static lm_param *declare(lm_declare *d, lm_scope scope, const char *name, const 
         s.size[s.dims++] = shape[i];
     size_t elements, bytes;
     if (s.dims == 0 || !lm_shape_elements(&s, &elements) || !lm_mul(elements, sizeof(float), &bytes)) {
-        lm_fail(&d->status, LM_FAILED, "%s: impossible shape [%lld, %lld, %lld, %lld]: check the sizes in config.json",
-                full.name, (long long)shape[0], (long long)shape[1], (long long)shape[2], (long long)shape[3]);
+        lm_fail(&d->status, LM_FAILED,
+                "%s: impossible shape [%lld, %lld, %lld, %lld]: check the sizes in config.json", full.name,
+                (long long)shape[0], (long long)shape[1], (long long)shape[2], (long long)shape[3]);
         return NULL;
     }
     lm_params *p = d->params;
@@ -276,8 +280,8 @@ void lm_declare_embedding(lm_declare *d, lm_scope scope, int rows, int width, do
     if (!p)
         return;
     if (padding_row < -1 || padding_row >= rows)
-        lm_fail(&d->status, LM_FAILED, "%s: the padding row %d is not one of %d rows: correct pad_token_id", p->name,
-                padding_row, rows);
+        lm_fail(&d->status, LM_FAILED, "%s: the padding row %d is not one of %d rows: correct pad_token_id",
+                p->name, padding_row, rows);
     else
         p->padding_row = padding_row;
 }
@@ -378,8 +382,8 @@ static bool copy_value(lm_param *p, lm_status *st)
         return false;
     if (!lm_to_f32(p->dtype, p->data, p->elements, value)) {
         free(value);
-        return lm_fail(st, LM_FAILED, "%s: weights of type %s cannot be computed with: convert the model", p->name,
-                       lm_dtype_name(p->dtype));
+        return lm_fail(st, LM_FAILED, "%s: weights of type %s cannot be computed with: convert the model",
+                       p->name, lm_dtype_name(p->dtype));
     }
     p->value = value;
     p->owned = true;

@@ -1,8 +1,10 @@
-/* The parameters of a model: one table, filled by a plugin's declarations, from which the graph takes weights by name.
+/* The parameters of a model: one table, filled by a plugin's declarations, from which the graph takes weights
+ * by name.
  *
- * A parameter has one storage. `data` in `dtype` is what was loaded, often mapped read-only; `value` is float32, the
- * same memory where dtype is F32. Training needs `value` to be writable (lm_params_own) and gives it a gradient
- * (lm_params_train). Tied names lead to one lm_param. Adapters, quantised weights and fake quantisation attach here. */
+ * A parameter has one storage. `data` in `dtype` is what was loaded, often mapped read-only; `value` is
+ * float32, the same memory where dtype is F32. Training needs `value` to be writable (lm_params_own) and
+ * gives it a gradient (lm_params_train). Tied names lead to one lm_param. Adapters, quantised weights and
+ * fake quantisation attach here. */
 #ifndef LM_GRAPH_PARAMS_H
 #define LM_GRAPH_PARAMS_H
 
@@ -12,18 +14,18 @@
 #include "tensor/dtype.h"
 
 typedef struct lm_param {
-    const char *name;     /* Hugging Face name, under which it is stored */
+    const char *name; /* Hugging Face name, under which it is stored */
     lm_shape shape;
     size_t elements;
     lm_init init;
-    lm_dtype dtype;       /* of data */
-    const void *data;     /* as loaded; NULL until loaded or initialised */
-    float *value;         /* [elements] f32; NULL until needed */
-    float *grad;          /* [elements]; NULL where nothing is trained */
-    int padding_row;      /* of an embedding; -1 = none */
-    bool decay;           /* weight decay applies: not to biases and norms (conventions: get_decay_parameter_names) */
+    lm_dtype dtype;   /* of data */
+    const void *data; /* as loaded; NULL until loaded or initialised */
+    float *value;     /* [elements] f32; NULL until needed */
+    float *grad;      /* [elements]; NULL where nothing is trained */
+    int padding_row;  /* of an embedding; -1 = none */
+    bool decay; /* weight decay applies: not to biases and norms (conventions: get_decay_parameter_names) */
     bool trainable;
-    bool owned;           /* value is ours and writable */
+    bool owned; /* value is ours and writable */
 } lm_param;
 
 typedef struct lm_params lm_params;
@@ -32,20 +34,22 @@ lm_params *lm_params_new(void);
 void lm_params_free(lm_params *p);
 
 size_t lm_params_count(const lm_params *p);
-lm_param *lm_params_at(lm_params *p, size_t i);              /* in declaration order */
-lm_param *lm_params_find(lm_params *p, const char *name);    /* through ties; NULL if absent */
-/* The declared name that `stored` (a name in a checkpoint) stands for after old spellings are replaced; in `out`. */
+lm_param *lm_params_at(lm_params *p, size_t i);           /* in declaration order */
+lm_param *lm_params_find(lm_params *p, const char *name); /* through ties; NULL if absent */
+/* The declared name that `stored` (a name in a checkpoint) stands for after old spellings are replaced; in
+ * `out`. */
 void lm_params_current_name(const lm_params *p, const char *stored, char out[LM_NAME_MAX]);
 /* Tied pairs, for writers and loaders: alias i of the table, and the parameter it leads to. */
 size_t lm_params_aliases(const lm_params *p);
 const char *lm_params_alias(const lm_params *p, size_t i, lm_param **target);
 
-/* A declaration handle for plugins' declare functions; failures stick to it and come out of lm_declare_end. */
+/* A declaration handle for plugins' declare functions; failures stick to it and come out of lm_declare_end.
+ */
 lm_declare *lm_declare_begin(lm_params *p);
 bool lm_declare_end(lm_declare *d, lm_status *st);
 
-/* Fills `value` of every parameter that has no data by its initialiser: Philox keyed by (seed, name, element), so the
- * values depend on neither order nor threads. */
+/* Fills `value` of every parameter that has no data by its initialiser: Philox keyed by (seed, name,
+ * element), so the values depend on neither order nor threads. */
 bool lm_param_initialise(lm_param *p, uint64_t seed, lm_status *st);
 /* Makes value readable as f32 (mapped where dtype is F32 and aligned to 4, converted once elsewhere). */
 bool lm_param_ready(lm_param *p, lm_status *st);

@@ -8,17 +8,35 @@
 /* One operation on the tape: inputs, parameters and what its forward leaves for its backward. */
 struct lm_node {
     const lm_op *op;
-    lm_node *previous;              /* on the tape */
+    lm_node *previous; /* on the tape */
     lm_tensor *out, *in[3];
-    lm_param *weight, *bias;        /* NULL where there is none */
+    lm_param *weight, *bias; /* NULL where there is none */
     union {
         lm_act act;
         float factor;
-        struct { const int32_t *index; int skip; } gather;
-        struct { double eps; float *mean, *rstd; } norm;
-        struct { double p; lm_dropout_key key; uint8_t *mask; } dropout;
-        struct { lm_attention_args args; float *log_sum; } attention;
-        struct { const int32_t *label; const float *target, *weight; float smoothing; float *per_row; } loss;
+        struct {
+            const int32_t *index;
+            int skip;
+        } gather;
+        struct {
+            double eps;
+            float *mean, *rstd;
+        } norm;
+        struct {
+            double p;
+            lm_dropout_key key;
+            uint8_t *mask;
+        } dropout;
+        struct {
+            lm_attention_args args;
+            float *log_sum;
+        } attention;
+        struct {
+            const int32_t *label;
+            const float *target, *weight;
+            float smoothing;
+            float *per_row;
+        } loss;
     };
 };
 
@@ -30,21 +48,37 @@ struct lm_graph {
     lm_status status;
     lm_step step;
     const lm_batch *batch;
-    const lm_layout *layout;        /* of the batch's tokens */
-    lm_node *last;                  /* end of the tape */
-    lm_tensor *nothing;             /* what operations return on a failed graph */
+    const lm_layout *layout; /* of the batch's tokens */
+    lm_node *last;           /* end of the tape */
+    lm_tensor *nothing;      /* what operations return on a failed graph */
     int layer, site, outside_site;
-    struct { float *floats; size_t room; } pool[LM_POOL]; /* gradients that are no longer needed */
+    struct {
+        float *floats;
+        size_t room;
+    } pool[LM_POOL]; /* gradients that are no longer needed */
     int pooled;
-    float *carry;                   /* takes a scope's result past the release */
+    float *carry; /* takes a scope's result past the release */
     size_t carry_room, carry_mallocs;
 };
 
 /* The operations, in the order of the table. */
 typedef enum lm_op_id {
-    LM_OP_EMBEDDING, LM_OP_LINEAR, LM_OP_VOCAB_LINEAR, LM_OP_LAYER_NORM, LM_OP_ACTIVATE, LM_OP_ADD, LM_OP_DROPOUT,
-    LM_OP_DROPOUT_ADD, LM_OP_ATTENTION, LM_OP_FIRST_TOKEN, LM_OP_GATHER_ROWS, LM_OP_SCALE, LM_OP_CROSS_ENTROPY,
-    LM_OP_SQUARED_ERROR, LM_OP_BINARY_CROSS_ENTROPY, LM_OP_COUNT
+    LM_OP_EMBEDDING,
+    LM_OP_LINEAR,
+    LM_OP_VOCAB_LINEAR,
+    LM_OP_LAYER_NORM,
+    LM_OP_ACTIVATE,
+    LM_OP_ADD,
+    LM_OP_DROPOUT,
+    LM_OP_DROPOUT_ADD,
+    LM_OP_ATTENTION,
+    LM_OP_FIRST_TOKEN,
+    LM_OP_GATHER_ROWS,
+    LM_OP_SCALE,
+    LM_OP_CROSS_ENTROPY,
+    LM_OP_SQUARED_ERROR,
+    LM_OP_BINARY_CROSS_ENTROPY,
+    LM_OP_COUNT
 } lm_op_id;
 
 static inline bool lm_graph_ok(const lm_graph *g)
@@ -57,8 +91,8 @@ lm_tensor *lm_graph_fail(lm_graph *g, const char *where, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 
 /* A node and its result, not yet computed. The caller fills in parameters and options, then runs it. */
-lm_node *lm_node_new(lm_graph *g, lm_op_id op, int rows, int width, const lm_layout *layout, lm_tensor *a, lm_tensor *b,
-                     lm_tensor *c);
+lm_node *lm_node_new(lm_graph *g, lm_op_id op, int rows, int width, const lm_layout *layout, lm_tensor *a,
+                     lm_tensor *b, lm_tensor *c);
 /* Computes it, after its inputs, and tapes it if anything below is trained. */
 lm_tensor *lm_node_run(lm_graph *g, lm_node *n);
 /* Tapes it, and leaves computing to whoever reads it. */
@@ -74,11 +108,11 @@ void lm_grad_pass(lm_graph *g, lm_node *n, lm_tensor *t);
 /* Whether dt may be computed in place: it takes over the buffer of n's result's gradient. */
 bool lm_grad_take(lm_node *n, lm_tensor *t);
 
-/* A matrix [out, in] and its bias behind lm_linear: the one place where weights are looked at, so that adapters,
- * quantised weights and fake quantisation have one place to be. */
+/* A matrix [out, in] and its bias behind lm_linear: the one place where weights are looked at, so that
+ * adapters, quantised weights and fake quantisation have one place to be. */
 typedef struct lm_weight_view {
-    const float *weight, *bias;     /* bias NULL where there is none */
-    float *dweight, *dbias;         /* NULL where frozen */
+    const float *weight, *bias; /* bias NULL where there is none */
+    float *dweight, *dbias;     /* NULL where frozen */
     int out, in;
 } lm_weight_view;
 
@@ -91,8 +125,8 @@ lm_layout *lm_layout_new(lm_graph *g, int rows);
 lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *global_row);
 
 /* forward and backward of each operation, for the table */
-#define LM_OP_PAIR(name)                                                                                      \
-    void lm_##name##_op_forward(lm_graph *g, lm_node *n);                                                     \
+#define LM_OP_PAIR(name)                                                                                     \
+    void lm_##name##_op_forward(lm_graph *g, lm_node *n);                                                    \
     void lm_##name##_op_backward(lm_graph *g, lm_node *n)
 LM_OP_PAIR(embedding);
 LM_OP_PAIR(linear);

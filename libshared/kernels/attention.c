@@ -15,8 +15,8 @@ static int longest(const int32_t *splits, int sequences)
 
 static size_t scratch_of_thread(const lm_attention_args *a, bool backward)
 {
-    size_t n = lm_variant_now()->attention_scratch(longest(a->q_splits, a->sequences), longest(a->k_splits, a->sequences),
-                                                   a->dim, backward);
+    size_t n = lm_variant_now()->attention_scratch(longest(a->q_splits, a->sequences),
+                                                   longest(a->k_splits, a->sequences), a->dim, backward);
     return (n + 15) / 16 * 16;
 }
 
@@ -45,9 +45,14 @@ static int thread_number(void)
 /* What all tasks have in common. */
 static lm_attention_task common(const lm_attention_args *a)
 {
-    lm_attention_task t = {.dim = a->dim, .group = a->heads / a->kv_heads, .ldq = (size_t)a->heads * (size_t)a->dim,
-                           .ldkv = (size_t)a->kv_heads * (size_t)a->dim, .ldo = (size_t)a->heads * (size_t)a->dim,
-                           .ldl = (size_t)a->heads, .scale = a->scale, .causal = a->causal,
+    lm_attention_task t = {.dim = a->dim,
+                           .group = a->heads / a->kv_heads,
+                           .ldq = (size_t)a->heads * (size_t)a->dim,
+                           .ldkv = (size_t)a->kv_heads * (size_t)a->dim,
+                           .ldo = (size_t)a->heads * (size_t)a->dim,
+                           .ldl = (size_t)a->heads,
+                           .scale = a->scale,
+                           .causal = a->causal,
                            .threshold = lm_dropout_threshold(a->dropout)};
     t.keep_scale = a->dropout < 1 ? (float)(1 / (1 - a->dropout)) : 0;
     lm_dropout_words(a->key, t.key);
@@ -102,7 +107,8 @@ void lm_attention_backward(const lm_attention_args *a, const lm_attention_grads 
             place(&t, a, s, h);
             t.scratch = scratch + per_thread * (size_t)thread_number();
             t.dout = grads->dout + (t.q - a->q);
-            t.log_sum = (float *)(uintptr_t)grads->log_sum + (size_t)a->q_splits[s] * t.ldl + (size_t)t.first_head;
+            t.log_sum =
+                (float *)(uintptr_t)grads->log_sum + (size_t)a->q_splits[s] * t.ldl + (size_t)t.first_head;
             t.dq = grads->dq ? grads->dq + (t.q - a->q) : NULL;
             t.dk = grads->dk ? grads->dk + (t.k - a->k) : NULL;
             t.dv = grads->dv ? grads->dv + (t.v - a->v) : NULL;

@@ -30,7 +30,8 @@ static void start(void)
         if (variants[i]->usable())
             now = variants[i];
 #ifdef HAVE_OPENBLAS_SET_NUM_THREADS
-    /* Concurrent calls of an OpenMP build wait for one another (2 = OpenMP): it gets the threads, one call at a time. */
+    /* Concurrent calls of an OpenMP build wait for one another (2 = OpenMP): it gets the threads, one call at
+     * a time. */
     blas_threads = openblas_get_parallel() == 2;
     openblas_set_num_threads(blas_threads ? lm_threads() : 1);
 #endif

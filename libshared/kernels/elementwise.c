@@ -3,8 +3,8 @@
 
 enum { PIECE = 16384 }; /* floats of a task: three streams of them fit the second cache */
 
-#define PIECES(n) (((n) + PIECE - 1) / PIECE)
-#define PIECE_AT(i, n) ((n) - (i) * PIECE < PIECE ? (n) - (i) * PIECE : PIECE)
+#define PIECES(n)      (((n) + PIECE - 1) / PIECE)
+#define PIECE_AT(i, n) ((n) - (i)*PIECE < PIECE ? (n) - (i)*PIECE : PIECE)
 
 void lm_activation_forward(lm_act act, const float *x, float *y, size_t n)
 {
@@ -54,7 +54,7 @@ double lm_vector_sum_squares(const float *x, size_t n)
     for (size_t from = 0; from < PIECES(n); from += AT_ONCE) {
         double part[AT_ONCE];
         size_t count = PIECES(n) - from < AT_ONCE ? PIECES(n) - from : AT_ONCE;
-#pragma omp parallel for schedule(static) LM_THREADS_IF((double)count * PIECE * 2)
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)count *PIECE * 2)
         for (size_t i = 0; i < count; i++)
             part[i] = v->sum_squares(x + (from + i) * PIECE, PIECE_AT(from + i, n));
         for (size_t i = 0; i < count; i++)

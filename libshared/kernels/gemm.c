@@ -7,20 +7,20 @@
 
 #include <string.h>
 
-/* A product is cut into a grid of tiles by its shape alone; each tile is one single-threaded BLAS call over the whole
- * inner dimension. So every element is summed in one order whatever the number of threads. */
+/* A product is cut into a grid of tiles by its shape alone; each tile is one single-threaded BLAS call over
+ * the whole inner dimension. So every element is summed in one order whatever the number of threads. */
 typedef struct grid {
-    int rows, columns;      /* of a tile */
-    int down, across;       /* tiles */
+    int rows, columns; /* of a tile */
+    int down, across;  /* tiles */
 } grid;
 
 enum {
-    TILES = 8,              /* of a small product; enough to share among some cores */
-    MANY_TILES = 16,        /* of one whose tiles stay large: SIDE squared */
+    TILES = 8,       /* of a small product; enough to share among some cores */
+    MANY_TILES = 16, /* of one whose tiles stay large: SIDE squared */
     SIDE = 384,
-    LEAST_ROWS = 64,        /* a tile that is smaller than this packs more than it multiplies */
+    LEAST_ROWS = 64, /* a tile that is smaller than this packs more than it multiplies */
     LEAST_COLUMNS = 96,
-    STEP = 24,              /* edges at multiples of what BLAS kernels take at a time (4, 6, 8, 12, 24) */
+    STEP = 24, /* edges at multiples of what BLAS kernels take at a time (4, 6, 8, 12, 24) */
 };
 
 static int divide_up(int a, int b)
@@ -34,7 +34,8 @@ static int side(int n, int parts)
     return size < n ? size : n;
 }
 
-/* The most nearly square tiles: BLAS packs rows plus columns of a tile for each rows times columns of results. */
+/* The most nearly square tiles: BLAS packs rows plus columns of a tile for each rows times columns of
+ * results. */
 static grid cut(int m, int n)
 {
     grid best = {m, n, 1, 1};
@@ -80,7 +81,8 @@ void lm_linear_forward(const float *x, const float *w, const float *bias, float 
     if (empty(y, m, n, k, false))
         return;
     grid g = cut(m, n);
-#pragma omp parallel for schedule(dynamic, 1) collapse(2) LM_THREADS_IF((double)m * n * k)
+#pragma omp parallel for schedule(dynamic, 1) collapse(2)                                                    \
+    LM_THREADS_IF(g.down *g.across > 1 ? (double)m * n * k : 0)
     for (int i = 0; i < g.down; i++) {
         for (int j = 0; j < g.across; j++) {
             int r = i * g.rows, c = j * g.columns;
@@ -88,8 +90,9 @@ void lm_linear_forward(const float *x, const float *w, const float *bias, float 
             float *tile = y + (size_t)r * (size_t)n + c;
             if (bias)
                 fill_rows(bias + c, tile, rows, columns, n);
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, k, 1.0f, x + (size_t)r * (size_t)k, k,
-                        w + (size_t)c * (size_t)k, k, bias ? 1.0f : 0.0f, tile, n);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, k, 1.0f,
+                        x + (size_t)r * (size_t)k, k, w + (size_t)c * (size_t)k, k, bias ? 1.0f : 0.0f, tile,
+                        n);
         }
     }
 }
@@ -99,13 +102,14 @@ void lm_linear_backward_input(const float *dy, const float *w, float *dx, int m,
     if (empty(dx, m, k, n, add))
         return;
     grid g = cut(m, k);
-#pragma omp parallel for schedule(dynamic, 1) collapse(2) LM_THREADS_IF((double)m * n * k)
+#pragma omp parallel for schedule(dynamic, 1) collapse(2)                                                    \
+    LM_THREADS_IF(g.down *g.across > 1 ? (double)m * n * k : 0)
     for (int i = 0; i < g.down; i++) {
         for (int j = 0; j < g.across; j++) {
             int r = i * g.rows, c = j * g.columns;
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, extent(r, g.rows, m), extent(c, g.columns, k), n,
-                        1.0f, dy + (size_t)r * (size_t)n, n, w + c, k, add ? 1.0f : 0.0f,
-                        dx + (size_t)r * (size_t)k + c, k);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, extent(r, g.rows, m),
+                        extent(c, g.columns, k), n, 1.0f, dy + (size_t)r * (size_t)n, n, w + c, k,
+                        add ? 1.0f : 0.0f, dx + (size_t)r * (size_t)k + c, k);
         }
     }
 }
@@ -115,12 +119,14 @@ void lm_linear_backward_weight(const float *dy, const float *x, float *dw, int m
     if (m == 0 || n == 0 || k == 0)
         return;
     grid g = cut(n, k);
-#pragma omp parallel for schedule(dynamic, 1) collapse(2) LM_THREADS_IF((double)m * n * k)
+#pragma omp parallel for schedule(dynamic, 1) collapse(2)                                                    \
+    LM_THREADS_IF(g.down *g.across > 1 ? (double)m * n * k : 0)
     for (int i = 0; i < g.down; i++) {
         for (int j = 0; j < g.across; j++) {
             int r = i * g.rows, c = j * g.columns;
-            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, extent(r, g.rows, n), extent(c, g.columns, k), m, 1.0f,
-                        dy + r, n, x + c, k, 1.0f, dw + (size_t)r * (size_t)k + c, k);
+            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, extent(r, g.rows, n),
+                        extent(c, g.columns, k), m, 1.0f, dy + r, n, x + c, k, 1.0f,
+                        dw + (size_t)r * (size_t)k + c, k);
         }
     }
 }
@@ -140,11 +146,12 @@ void lm_column_sums(const float *dy, float *db, int m, int n, float *scratch)
         v->column_sums(dy, (size_t)n, m, db, n);
         return;
     }
-#pragma omp parallel for schedule(static) LM_THREADS_IF((double)m * n * 8)
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)m *n * 8)
     for (int p = 0; p < parts; p++) {
         float *sum = scratch + (size_t)p * (size_t)n;
         memset(sum, 0, (size_t)n * sizeof *sum);
-        v->column_sums(dy + (size_t)p * SUM_ROWS * (size_t)n, (size_t)n, extent(p * SUM_ROWS, SUM_ROWS, m), sum, n);
+        v->column_sums(dy + (size_t)p * SUM_ROWS * (size_t)n, (size_t)n, extent(p * SUM_ROWS, SUM_ROWS, m),
+                       sum, n);
     }
     v->column_sums(scratch, (size_t)n, parts, db, n);
 }

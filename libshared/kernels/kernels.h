@@ -1,10 +1,11 @@
 /* The hot loops, an operation each, over whole matrices: threaded, deterministic, without allocation.
  *
- * Matrices are row-major float32 without gaps. Work is cut into tasks by shape alone, never by the number of threads,
- * and each sum is taken in one order, so results are the same bits for any -j. `add` says whether a result is added to
- * what is there or replaces it. Scratch comes from the caller: each function that needs some has a partner that says
- * how many floats. Inner loops exist once for each instruction set (kernels/simd.h) and once in plain C in double
- * precision (kernels/scalar.c), which the unit test holds the others against. */
+ * Matrices are row-major float32 without gaps. Work is cut into tasks by shape alone, never by the number of
+ * threads, and each sum is taken in one order, so results are the same bits for any -j. `add` says whether a
+ * result is added to what is there or replaces it. Scratch comes from the caller: each function that needs
+ * some has a partner that says how many floats. Inner loops exist once for each instruction set
+ * (kernels/simd.h) and once in plain C in double precision (kernels/scalar.c), which the unit test holds the
+ * others against. */
 #ifndef LM_KERNELS_KERNELS_H
 #define LM_KERNELS_KERNELS_H
 
@@ -12,10 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Chooses the best instruction set of this processor and takes BLAS in hand; any kernel's first call does it too. */
+/* Chooses the best instruction set of this processor and takes BLAS in hand; any kernel's first call does it
+ * too. */
 void lm_kernels_start(void);
-const char *lm_kernels_isa(void);                 /* "avx2" */
-/* For tests: name of variant i ("scalar" is 0), NULL past the last; and forces one: false if this processor lacks it. */
+const char *lm_kernels_isa(void); /* "avx2" */
+/* For tests: name of variant i ("scalar" is 0), NULL past the last; and forces one: false if this processor
+ * lacks it. */
 const char *lm_kernels_isa_at(size_t i);
 bool lm_kernels_use(const char *isa);
 /* False where BLAS threads itself (an OpenMP build of OpenBLAS): then results may depend on -j. */
@@ -35,68 +38,80 @@ void lm_column_sums(const float *dy, float *db, int m, int n, float *scratch);
 
 /* ---- elementwise (elementwise.c) ---- */
 
-typedef enum lm_act { LM_ACT_GELU, LM_ACT_GELU_TANH, LM_ACT_RELU, LM_ACT_SILU, LM_ACT_TANH, LM_ACT_COUNT } lm_act;
+typedef enum lm_act {
+    LM_ACT_GELU,
+    LM_ACT_GELU_TANH,
+    LM_ACT_RELU,
+    LM_ACT_SILU,
+    LM_ACT_TANH,
+    LM_ACT_COUNT
+} lm_act;
 
 void lm_activation_forward(lm_act act, const float *x, float *y, size_t n);
 /* dx (+)= dy f'(x); dx may be dy where it is not added. */
 void lm_activation_backward(lm_act act, const float *x, const float *dy, float *dx, size_t n, bool add);
-void lm_vector_add(const float *a, const float *b, float *y, size_t n);       /* y = a + b */
-void lm_vector_axpy(float a, const float *x, float *y, size_t n);             /* y += a x */
-void lm_vector_scale(float a, const float *x, float *y, size_t n);            /* y = a x; y may be x */
+void lm_vector_add(const float *a, const float *b, float *y, size_t n); /* y = a + b */
+void lm_vector_axpy(float a, const float *x, float *y, size_t n);       /* y += a x */
+void lm_vector_scale(float a, const float *x, float *y, size_t n);      /* y = a x; y may be x */
 /* Sum of squares, in double over fixed chunks. */
 double lm_vector_sum_squares(const float *x, size_t n);
 
 /* ---- layer norm (norm.c) ---- */
 
-/* y = (x-mean) rstd weight + bias for each row; rstd = 1/sqrt(biased variance + eps). mean, rstd: [rows], or NULL. */
-void lm_norm_forward(const float *x, const float *weight, const float *bias, double eps, float *y, float *mean,
-                     float *rstd, int rows, int width);
+/* y = (x-mean) rstd weight + bias for each row; rstd = 1/sqrt(biased variance + eps). mean, rstd: [rows], or
+ * NULL. */
+void lm_norm_forward(const float *x, const float *weight, const float *bias, double eps, float *y,
+                     float *mean, float *rstd, int rows, int width);
 /* dx may be NULL; dweight and dbias are added to, and NULL together. */
 size_t lm_norm_scratch(int rows, int width);
-void lm_norm_backward(const float *x, const float *weight, const float *mean, const float *rstd, const float *dy,
-                      float *dx, bool add, float *dweight, float *dbias, int rows, int width, float *scratch);
+void lm_norm_backward(const float *x, const float *weight, const float *mean, const float *rstd,
+                      const float *dy, float *dx, bool add, float *dweight, float *dbias, int rows, int width,
+                      float *scratch);
 
 /* ---- embedding (embedding.c) ---- */
 
 void lm_gather_forward(const float *table, const int32_t *index, float *y, int n, int width);
-/* table[index[i]] += dy[i], each element in the order of i; rows whose index is `skip` add nothing (-1: all do). */
+/* table[index[i]] += dy[i], each element in the order of i; rows whose index is `skip` add nothing (-1: all
+ * do). */
 void lm_gather_backward(float *dtable, const int32_t *index, const float *dy, int n, int width, int skip);
 
 /* ---- dropout (dropout.c) ----
- * Element (row, token, feature) of a site is kept iff a 16-bit number of Philox4x32-10 is >= p 65536 (rounded). Key:
- * (seed, optimiser step, site); counter: (row, row >> 32, token, block). Feature f = 128 B + 16 s + l is in block
- * 16 B + l, word s/2, half s%2: neighbours are lanes of a vector whatever its width. */
+ * Element (row, token, feature) of a site is kept iff a 16-bit number of Philox4x32-10 is >= p 65536
+ * (rounded). Key: (seed, optimiser step, site); counter: (row, row >> 32, token, block). Feature f = 128 B +
+ * 16 s + l is in block 16 B + l, word s/2, half s%2: neighbours are lanes of a vector whatever its width. */
 
 typedef struct lm_dropout_key {
     uint64_t seed, optimiser_step;
-    uint32_t site;   /* below 2^24 */
+    uint32_t site; /* below 2^24 */
 } lm_dropout_key;
 
 /* Bytes of a mask: a bit an element, rows padded to bytes. */
 size_t lm_dropout_mask_bytes(int rows, int width);
 /* y = x mask/(1-p) (+ residual, where not NULL); row_of, token_of: [rows]. */
-void lm_dropout_forward(lm_dropout_key key, double p, const int64_t *row_of, const int32_t *token_of, const float *x,
-                        const float *residual, float *y, uint8_t *mask, int rows, int width);
+void lm_dropout_forward(lm_dropout_key key, double p, const int64_t *row_of, const int32_t *token_of,
+                        const float *x, const float *residual, float *y, uint8_t *mask, int rows, int width);
 /* dx (+)= dy mask/(1-p). dx may be dy where it is not added. */
-void lm_dropout_backward(double p, const uint8_t *mask, const float *dy, float *dx, bool add, int rows, int width);
+void lm_dropout_backward(double p, const uint8_t *mask, const float *dy, float *dx, bool add, int rows,
+                         int width);
 
 /* ---- attention (attention.c) ---- */
 
 typedef struct lm_attention_args {
     int sequences;
-    const int32_t *q_splits, *k_splits;  /* [sequences+1] */
-    int heads, kv_heads, dim;            /* width of q = heads*dim, of k and v = kv_heads*dim */
+    const int32_t *q_splits, *k_splits; /* [sequences+1] */
+    int heads, kv_heads, dim;           /* width of q = heads*dim, of k and v = kv_heads*dim */
     float scale;
-    bool causal;                         /* query i of nq sees keys 0 .. i + nk - nq */
-    double dropout;                      /* 0 = none */
-    lm_dropout_key key;                  /* counter: (row, row>>32 xor head<<16, query, block of keys) */
-    const int64_t *global_row;           /* [sequences] */
+    bool causal;               /* query i of nq sees keys 0 .. i + nk - nq */
+    double dropout;            /* 0 = none */
+    lm_dropout_key key;        /* counter: (row, row>>32 xor head<<16, query, block of keys) */
+    const int64_t *global_row; /* [sequences] */
     const float *q, *k, *v;
 } lm_attention_args;
 
 /* Floats of scratch for all threads. */
 size_t lm_attention_scratch(const lm_attention_args *a, bool backward);
-/* out [queries, heads*dim]; log_sum [queries, heads]: log of the sum of exp(scale q.k), for the backward; may be NULL. */
+/* out [queries, heads*dim]; log_sum [queries, heads]: log of the sum of exp(scale q.k), for the backward; may
+ * be NULL. */
 void lm_attention_forward(const lm_attention_args *a, float *out, float *log_sum, float *scratch);
 /* Probabilities are computed again from q, k and log_sum. Any of dq, dk, dv may be NULL. */
 typedef struct lm_attention_grads {
@@ -106,29 +121,30 @@ typedef struct lm_attention_grads {
 } lm_attention_grads;
 void lm_attention_backward(const lm_attention_args *a, const lm_attention_grads *grads, float *scratch);
 
-/* ---- losses (loss.c): sums are the caller's; row_loss [rows] is unweighted, 0 where the label is ignored ---- */
+/* ---- losses (loss.c): sums are the caller's; row_loss [rows] is unweighted, 0 where the label is ignored
+ * ---- */
 
 enum { LM_IGNORED = -100 };
 
 /* (1-e) NLL + e mean over columns of -log p. dlogits (NULL = none) (+)= scale weight[r] d row_loss. */
-void lm_cross_entropy_rows(const float *logits, const int32_t *label, float smoothing, float *row_loss, int rows,
-                           int columns);
-void lm_cross_entropy_grad(const float *logits, const int32_t *label, const float *weight, float smoothing, float scale,
-                           float *dlogits, bool add, int rows, int columns);
+void lm_cross_entropy_rows(const float *logits, const int32_t *label, float smoothing, float *row_loss,
+                           int rows, int columns);
+void lm_cross_entropy_grad(const float *logits, const int32_t *label, const float *weight, float smoothing,
+                           float scale, float *dlogits, bool add, int rows, int columns);
 
 /* The same with logits = X W^T + bias [vocab], which exist for some rows at a time only. */
 typedef struct lm_vocab_args {
-    const float *x, *w, *bias;  /* [rows, width], [vocab, width], [vocab] or NULL */
+    const float *x, *w, *bias; /* [rows, width], [vocab, width], [vocab] or NULL */
     int rows, width, vocab;
     const int32_t *label;
-    const float *weight;        /* [rows], or NULL = ones */
+    const float *weight; /* [rows], or NULL = ones */
     float smoothing;
-    float *row_loss;            /* [rows] */
-    bool backward;              /* gradients of scale * sum of weight * loss: */
+    float *row_loss; /* [rows] */
+    bool backward;   /* gradients of scale * sum of weight * loss: */
     float scale;
-    float *dx;                  /* [rows, width], or NULL */
+    float *dx; /* [rows, width], or NULL */
     bool add_x;
-    float *dw, *dbias;          /* added to, or NULL */
+    float *dw, *dbias; /* added to, or NULL */
 } lm_vocab_args;
 size_t lm_vocab_scratch(int rows, int width, int vocab, bool backward);
 void lm_vocab_cross_entropy(const lm_vocab_args *a, float *scratch);

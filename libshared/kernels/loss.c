@@ -23,23 +23,25 @@ static row_stats stats_of(const lm_variant *v, const float *logits, int columns)
     return (row_stats){max + logf(exps), sum};
 }
 
-void lm_cross_entropy_rows(const float *logits, const int32_t *label, float smoothing, float *row_loss, int rows,
-                           int columns)
+void lm_cross_entropy_rows(const float *logits, const int32_t *label, float smoothing, float *row_loss,
+                           int rows, int columns)
 {
     const lm_variant *v = lm_variant_now();
-#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows * columns * 16)
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows *columns * 16)
     for (int r = 0; r < rows; r++) {
         const float *x = logits + (size_t)r * (size_t)columns;
-        row_loss[r] = label[r] == LM_IGNORED ? 0 : row_loss_of(stats_of(v, x, columns), x[label[r]], smoothing, columns);
+        row_loss[r] = label[r] == LM_IGNORED
+                          ? 0
+                          : row_loss_of(stats_of(v, x, columns), x[label[r]], smoothing, columns);
     }
 }
 
-void lm_cross_entropy_grad(const float *logits, const int32_t *label, const float *weight, float smoothing, float scale,
-                           float *dlogits, bool add, int rows, int columns)
+void lm_cross_entropy_grad(const float *logits, const int32_t *label, const float *weight, float smoothing,
+                           float scale, float *dlogits, bool add, int rows, int columns)
 {
     enum { PIECE = 1024 };
     const lm_variant *v = lm_variant_now();
-#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows * columns * 32)
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows *columns * 32)
     for (int r = 0; r < rows; r++) {
         const float *x = logits + (size_t)r * (size_t)columns;
         float *dx = dlogits + (size_t)r * (size_t)columns;
@@ -64,22 +66,23 @@ void lm_cross_entropy_grad(const float *logits, const int32_t *label, const floa
 }
 
 /* ------------------------------------------------------------------ over the vocabulary
- * Rows are taken in blocks so small that their logits fit a fixed budget, and the vocabulary in slices. First each
- * slice computes its logits and, for each row, the parts of the log of the sum; then each slice turns its logits into
- * their gradient, adds to its own rows of dw and dbias, and leaves its part of dx, which are added in order. */
+ * Rows are taken in blocks so small that their logits fit a fixed budget, and the vocabulary in slices. First
+ * each slice computes its logits and, for each row, the parts of the log of the sum; then each slice turns
+ * its logits into their gradient, adds to its own rows of dw and dbias, and leaves its part of dx, which are
+ * added in order. */
 
 enum {
-    SLICE = 1024,               /* words of a task */
-    BUDGET = 8 * 1024 * 1024,   /* floats of logits at a time */
+    SLICE = 1024,             /* words of a task */
+    BUDGET = 8 * 1024 * 1024, /* floats of logits at a time */
     MOST_ROWS = 256
 };
 
 typedef struct vocab_plan {
-    int block, slices;          /* rows at a time; slices of the vocabulary */
-    float *logits;              /* [slices][block, SLICE]; a slice's rows without gaps between them */
-    float *max, *exps, *sum;    /* [slices, block] */
-    float *log_sum;             /* [block] */
-    float *dx;                  /* [slices][block, width] */
+    int block, slices;       /* rows at a time; slices of the vocabulary */
+    float *logits;           /* [slices][block, SLICE]; a slice's rows without gaps between them */
+    float *max, *exps, *sum; /* [slices, block] */
+    float *log_sum;          /* [block] */
+    float *dx;               /* [slices][block, width] */
 } vocab_plan;
 
 static vocab_plan plan(int rows, int vocab)
@@ -121,12 +124,14 @@ static void slice_logits(const lm_vocab_args *a, const vocab_plan *p, int from, 
     size_t cell = (size_t)slice * (size_t)p->block, width = (size_t)a->width;
     float *logits = p->logits + cell * SLICE;
     for (int r = 0; a->bias && r < rows; r++)
-        memcpy(logits + (size_t)r * (size_t)words, a->bias + (size_t)slice * SLICE, (size_t)words * sizeof *logits);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, words, a->width, 1, a->x + (size_t)from * width,
-                a->width, a->w + (size_t)slice * SLICE * width, a->width, a->bias ? 1 : 0, logits, words);
+        memcpy(logits + (size_t)r * (size_t)words, a->bias + (size_t)slice * SLICE,
+               (size_t)words * sizeof *logits);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, words, a->width, 1,
+                a->x + (size_t)from * width, a->width, a->w + (size_t)slice * SLICE * width, a->width,
+                a->bias ? 1 : 0, logits, words);
     for (int r = 0; r < rows; r++)
-        v->log_sum_parts(logits + (size_t)r * (size_t)words, words, &p->max[cell + (size_t)r], &p->exps[cell + (size_t)r],
-                         &p->sum[cell + (size_t)r]);
+        v->log_sum_parts(logits + (size_t)r * (size_t)words, words, &p->max[cell + (size_t)r],
+                         &p->exps[cell + (size_t)r], &p->sum[cell + (size_t)r]);
 }
 
 /* Puts a row's parts together, in the order of the slices. */
@@ -149,7 +154,8 @@ static void finish_row(const lm_vocab_args *a, const vocab_plan *p, int from, in
         return;
     }
     int slice = label / SLICE;
-    float at = p->logits[(size_t)slice * block * SLICE + (size_t)r * (size_t)slice_words(a, slice) + label % SLICE];
+    float at =
+        p->logits[(size_t)slice * block * SLICE + (size_t)r * (size_t)slice_words(a, slice) + label % SLICE];
     a->row_loss[from + r] = row_loss_of(stats, at, a->smoothing, a->vocab);
 }
 
@@ -197,7 +203,8 @@ void lm_vocab_cross_entropy(const lm_vocab_args *a, float *scratch)
     place(&p, scratch);
     for (int from = 0; from < a->rows; from += p.block) {
         int rows = a->rows - from < p.block ? a->rows - from : p.block;
-        double work = (double)rows * a->width * a->vocab;
+        /* where BLAS threads itself, it must be called from one thread */
+        double work = lm_kernels_deterministic() ? (double)rows * a->width * a->vocab : 0;
 #pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF(work)
         for (int s = 0; s < p.slices; s++)
             slice_logits(a, &p, from, rows, s);

@@ -5,11 +5,11 @@
 
 enum { NORM_ROWS = 64 }; /* rows of a task, whose dweight and dbias are summed apart and then in order */
 
-void lm_norm_forward(const float *x, const float *weight, const float *bias, double eps, float *y, float *mean,
-                     float *rstd, int rows, int width)
+void lm_norm_forward(const float *x, const float *weight, const float *bias, double eps, float *y,
+                     float *mean, float *rstd, int rows, int width)
 {
     const lm_variant *v = lm_variant_now();
-#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows * width * 4)
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows *width * 4)
     for (int r = 0; r < rows; r++) {
         float m, s;
         size_t at = (size_t)r * (size_t)width;
@@ -31,13 +31,14 @@ size_t lm_norm_scratch(int rows, int width)
     return 2 * (size_t)norm_parts(rows) * (size_t)width;
 }
 
-void lm_norm_backward(const float *x, const float *weight, const float *mean, const float *rstd, const float *dy,
-                      float *dx, bool add, float *dweight, float *dbias, int rows, int width, float *scratch)
+void lm_norm_backward(const float *x, const float *weight, const float *mean, const float *rstd,
+                      const float *dy, float *dx, bool add, float *dweight, float *dbias, int rows, int width,
+                      float *scratch)
 {
     const lm_variant *v = lm_variant_now();
     size_t w = (size_t)width;
     int parts = norm_parts(rows);
-#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows * width * 4)
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows *width * 4)
     for (int p = 0; p < parts; p++) {
         float *dw = NULL, *db = NULL;
         if (dweight) {
@@ -48,7 +49,8 @@ void lm_norm_backward(const float *x, const float *weight, const float *mean, co
         int end = (p + 1) * NORM_ROWS < rows ? (p + 1) * NORM_ROWS : rows;
         for (int r = p * NORM_ROWS; r < end; r++) {
             size_t at = (size_t)r * w;
-            v->norm_backward(x + at, weight, mean[r], rstd[r], dy + at, dx ? dx + at : NULL, add, dw, db, width);
+            v->norm_backward(x + at, weight, mean[r], rstd[r], dy + at, dx ? dx + at : NULL, add, dw, db,
+                             width);
         }
     }
     if (dweight && parts) {

@@ -21,7 +21,8 @@ static double act_value(lm_act act, double x, double *slope)
         return x * cdf;
     }
     case LM_ACT_GELU_TANH: {
-        double a = sqrt(2 / pi), u = a * (x + 0.044715 * x * x * x), s = 1 / (1 + exp(-2 * u)); /* (1 + tanh u)/2 */
+        double a = sqrt(2 / pi), u = a * (x + 0.044715 * x * x * x),
+               s = 1 / (1 + exp(-2 * u)); /* (1 + tanh u)/2 */
         *slope = s + 2 * x * s / (1 + exp(2 * u)) * a * (1 + 3 * 0.044715 * x * x);
         return x * s;
     }
@@ -93,8 +94,8 @@ static void column_sums(const float *x, size_t ld, int rows, float *y, int n)
     }
 }
 
-static void norm_forward(const float *x, const float *weight, const float *bias, float eps, float *y, float *mean,
-                         float *rstd, int width)
+static void norm_forward(const float *x, const float *weight, const float *bias, float eps, float *y,
+                         float *mean, float *rstd, int width)
 {
     double m = 0, var = 0;
     for (int j = 0; j < width; j++)
@@ -109,8 +110,8 @@ static void norm_forward(const float *x, const float *weight, const float *bias,
     *rstd = (float)r;
 }
 
-static void norm_backward(const float *x, const float *weight, float mean, float rstd, const float *dy, float *dx,
-                          bool add, float *dweight, float *dbias, int width)
+static void norm_backward(const float *x, const float *weight, float mean, float rstd, const float *dy,
+                          float *dx, bool add, float *dweight, float *dbias, int width)
 {
     double sum = 0, dot = 0;
     for (int j = 0; j < width; j++) {
@@ -138,8 +139,9 @@ static uint32_t dropout_number(const uint32_t key[2], const uint32_t counter[3],
     return out[slot / 2] >> (slot % 2 * 16) & 0xffff;
 }
 
-static void dropout_forward(const uint32_t key[2], const uint32_t counter[3], uint32_t threshold, float keep_scale,
-                            const float *x, const float *residual, float *y, uint8_t *mask, int width)
+static void dropout_forward(const uint32_t key[2], const uint32_t counter[3], uint32_t threshold,
+                            float keep_scale, const float *x, const float *residual, float *y, uint8_t *mask,
+                            int width)
 {
     memset(mask, 0, ((size_t)width + 7) / 8);
     for (int j = 0; j < width; j++) {
@@ -149,7 +151,8 @@ static void dropout_forward(const uint32_t key[2], const uint32_t counter[3], ui
     }
 }
 
-static void dropout_backward(const uint8_t *mask, float keep_scale, const float *dy, float *dx, bool add, int width)
+static void dropout_backward(const uint8_t *mask, float keep_scale, const float *dy, float *dx, bool add,
+                             int width)
 {
     for (int j = 0; j < width; j++)
         dx[j] = (add ? dx[j] : 0) + (mask[j / 8] >> j % 8 & 1 ? dy[j] * keep_scale : 0);
@@ -186,7 +189,8 @@ static double probabilities(const lm_attention_task *t, int head, int i, double 
     }
     for (int j = 0; j < n; j++)
         sum += p[j] = exp(p[j] - max);
-    uint32_t counter[3] = {t->counter[0], t->counter[1] ^ (uint32_t)(t->first_head + head) << 16, (uint32_t)i};
+    uint32_t counter[3] = {t->counter[0], t->counter[1] ^ (uint32_t)(t->first_head + head) << 16,
+                           (uint32_t)i};
     for (int j = 0; j < n; j++) {
         p[j] /= sum;
         bool kept = !t->threshold || dropout_number(t->key, counter, (uint32_t)j) >= t->threshold;
@@ -255,7 +259,8 @@ static void attention_backward(const lm_attention_task *t)
             query_backward(t, head, i, dk, dv);
     for (size_t j = 0; j < (size_t)t->nk; j++) {
         for (size_t c = 0; c < d; c++) {
-            float *to_k = t->dk ? t->dk + j * t->ldkv + c : NULL, *to_v = t->dv ? t->dv + j * t->ldkv + c : NULL;
+            float *to_k = t->dk ? t->dk + j * t->ldkv + c : NULL,
+                  *to_v = t->dv ? t->dv + j * t->ldkv + c : NULL;
             if (to_k)
                 *to_k = (float)((t->add_k ? *to_k : 0) + dk[j * d + c]);
             if (to_v)
@@ -292,18 +297,31 @@ static void adamw(float *p, float *g, float *m, float *v, size_t n, const lm_ada
         double d = (double)g[i] * how->grad_scale;
         m[i] = (float)((double)how->beta1 * m[i] + how->rest1 * d);
         v[i] = (float)((double)how->beta2 * v[i] + how->rest2 * d * d);
-        p[i] = (float)((double)p[i] * how->keep - how->step * m[i] / (sqrt((double)v[i]) * how->root + how->eps));
+        p[i] = (float)((double)p[i] * how->keep -
+                       how->step * m[i] / (sqrt((double)v[i]) * how->root + how->eps));
         if (clear)
             g[i] = 0;
     }
 }
 
 const lm_variant lm_variant_scalar = {
-    .isa = "scalar", .usable = usable, .activation_forward = activation_forward,
-    .activation_backward = activation_backward, .add = add_vectors, .axpy = axpy, .scale = scale,
-    .sum_squares = sum_squares, .column_sums = column_sums, .norm_forward = norm_forward,
-    .norm_backward = norm_backward, .dropout_forward = dropout_forward, .dropout_backward = dropout_backward,
-    .attention_scratch = attention_scratch, .attention_forward = attention_forward,
-    .attention_backward = attention_backward, .log_sum_parts = log_sum_parts, .softmax_grad = softmax_grad,
+    .isa = "scalar",
+    .usable = usable,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
+    .add = add_vectors,
+    .axpy = axpy,
+    .scale = scale,
+    .sum_squares = sum_squares,
+    .column_sums = column_sums,
+    .norm_forward = norm_forward,
+    .norm_backward = norm_backward,
+    .dropout_forward = dropout_forward,
+    .dropout_backward = dropout_backward,
+    .attention_scratch = attention_scratch,
+    .attention_forward = attention_forward,
+    .attention_backward = attention_backward,
+    .log_sum_parts = log_sum_parts,
+    .softmax_grad = softmax_grad,
     .adamw = adamw,
 };

@@ -1,5 +1,6 @@
-/* The inner loops of which there is one version for each instruction set. Private to kernels/: a function here works on
- * a row, or on a piece that one thread takes; the files beside this one cut the work and call through lm_variant(). */
+/* The inner loops of which there is one version for each instruction set. Private to kernels/: a function
+ * here works on a row, or on a piece that one thread takes; the files beside this one cut the work and call
+ * through lm_variant(). */
 #ifndef LM_KERNELS_VARIANT_H
 #define LM_KERNELS_VARIANT_H
 
@@ -7,30 +8,30 @@
 
 /* One row and one key/value head, with the query heads that share it. Leading dimensions in floats. */
 typedef struct lm_attention_task {
-    int nq, nk, dim, group;         /* group: query heads to this key/value head */
-    size_t ldq, ldkv, ldo;          /* of q and dq, of k v dk dv, of out and dout; head h of the group is at + h dim */
+    int nq, nk, dim, group; /* group: query heads to this key/value head */
+    size_t ldq, ldkv, ldo; /* of q and dq, of k v dk dv, of out and dout; head h of the group is at + h dim */
     const float *q, *k, *v;
-    float *out;                     /* forward */
-    float *log_sum;                 /* [nq] with step ldl, head h at + h; NULL = not wanted */
+    float *out;     /* forward */
+    float *log_sum; /* [nq] with step ldl, head h at + h; NULL = not wanted */
     size_t ldl;
-    const float *dout;              /* backward */
+    const float *dout; /* backward */
     float *dq, *dk, *dv;
     bool add_q, add_k, add_v;
     float scale;
     bool causal;
-    uint32_t threshold;             /* of dropout, in 65536ths; 0 = none */
-    float keep_scale;               /* 1/(1-p) */
-    uint32_t key[2], counter[2];    /* of dropout; the first query head of the group is first_head */
+    uint32_t threshold;          /* of dropout, in 65536ths; 0 = none */
+    float keep_scale;            /* 1/(1-p) */
+    uint32_t key[2], counter[2]; /* of dropout; the first query head of the group is first_head */
     int first_head;
     float *scratch;
 } lm_attention_task;
 
 typedef struct lm_adamw_floats {
-    float keep;                     /* 1 - lr weight_decay */
-    float beta1, rest1;             /* rest = 1 - beta, rounded once */
+    float keep;         /* 1 - lr weight_decay */
+    float beta1, rest1; /* rest = 1 - beta, rounded once */
     float beta2, rest2;
-    float step;                     /* lr / correction1 */
-    float root;                     /* 1 / sqrt(correction2) */
+    float step; /* lr / correction1 */
+    float root; /* 1 / sqrt(correction2) */
     float eps, grad_scale;
 } lm_adamw_floats;
 
@@ -45,14 +46,15 @@ typedef struct lm_variant {
     double (*sum_squares)(const float *x, size_t n);
     /* y[j] += sum over `rows` of x[r, j], x with leading dimension ld */
     void (*column_sums)(const float *x, size_t ld, int rows, float *y, int n);
-    void (*norm_forward)(const float *x, const float *weight, const float *bias, float eps, float *y, float *mean,
-                         float *rstd, int width);
-    void (*norm_backward)(const float *x, const float *weight, float mean, float rstd, const float *dy, float *dx,
-                          bool add, float *dweight, float *dbias, int width);
+    void (*norm_forward)(const float *x, const float *weight, const float *bias, float eps, float *y,
+                         float *mean, float *rstd, int width);
+    void (*norm_backward)(const float *x, const float *weight, float mean, float rstd, const float *dy,
+                          float *dx, bool add, float *dweight, float *dbias, int width);
     /* counter: row, row >> 32, token */
     void (*dropout_forward)(const uint32_t key[2], const uint32_t counter[3], uint32_t threshold, float scale,
                             const float *x, const float *residual, float *y, uint8_t *mask, int width);
-    void (*dropout_backward)(const uint8_t *mask, float scale, const float *dy, float *dx, bool add, int width);
+    void (*dropout_backward)(const uint8_t *mask, float scale, const float *dy, float *dx, bool add,
+                             int width);
     size_t (*attention_scratch)(int nq, int nk, int dim, bool backward);
     void (*attention_forward)(const lm_attention_task *t);
     void (*attention_backward)(const lm_attention_task *t);

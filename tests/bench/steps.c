@@ -1,12 +1,13 @@
-/* Times BERT's forward pass and train step (forward, backward, clipping, AdamW) at known shapes, and says what share of
- * this machine's sgemm, measured before and after in the same run, that is.
+/* Times BERT's forward pass and train step (forward, backward, clipping, AdamW) at known shapes, and says
+ * what share of this machine's sgemm, measured before and after in the same run, that is.
  *
- *     steps [-c] [-j THREADS] [-t SECONDS] [-m mlm|classify] [-d DROPOUT] [SHAPE ...]
+ *     steps [-c] [-j THREADS] [-t SECONDS] [-m mlm|classify] [-d DROPOUT] [-b 32x128|ag] [SHAPE ...]
  *
- * Shapes: tiny mini minilm distilbert base. Batches: 32 rows of 128 tokens, and 32 rows of the lengths of AG News
- * (46 on average, 88 at most). A line a measurement: shape, batch, what, tokens/s, GFLOP/s, share of sgemm, MiB of the
- * process at most so far. -c counts the processor's time, not the clock's: with -j 1 that says something on a busy
- * machine too. FLOPs are those of the matrices: 2 a weight and token forward, 6 for a step, and attention's. */
+ * Shapes: tiny mini minilm distilbert base. Batches: 32 rows of 128 tokens, and 32 rows of the lengths of AG
+ * News (46 on average, 88 at most). A line a measurement: shape, batch, what, tokens/s, GFLOP/s, share of
+ * sgemm, MiB of the process at most so far. -c counts the processor's time, not the clock's: with -j 1 that
+ * says something on a busy machine too. FLOPs are those of the matrices: 2 a weight and token forward, 6 for
+ * a step, and attention's. */
 #include "config.h"
 
 #include "base/memory.h"
@@ -28,13 +29,17 @@ typedef struct shape {
     int layers, width, heads;
 } shape;
 
-static const shape shapes[] = {{"tiny", 2, 128, 2}, {"mini", 4, 256, 4}, {"minilm", 6, 384, 12},
-                               {"distilbert", 6, 768, 12}, {"base", 12, 768, 12}};
+static const shape shapes[] = {{"tiny", 2, 128, 2},
+                               {"mini", 4, 256, 4},
+                               {"minilm", 6, 384, 12},
+                               {"distilbert", 6, 768, 12},
+                               {"base", 12, 768, 12}};
 
 enum { ROWS = 32, VOCAB = 30522, SHAPES = sizeof shapes / sizeof *shapes };
 
 static double seconds = 3, dropout = 0.1;
 static bool mlm;
+static const char *only; /* the batch that is wanted; NULL = both */
 static clockid_t clock_used = CLOCK_MONOTONIC;
 
 static double now(void)
@@ -79,8 +84,8 @@ static double sgemm_peak(void)
 typedef struct batch {
     const char *name;
     lm_batch rows;
-    int32_t *labels;        /* of rows, or of chosen tokens */
-    int32_t *chosen;        /* every seventh token: 15 % */
+    int32_t *labels; /* of rows, or of chosen tokens */
+    int32_t *chosen; /* every seventh token: 15 % */
     int count;
 } batch;
 
@@ -90,8 +95,10 @@ static batch make_batch(const char *name, bool ragged)
     for (int r = 0; r < ROWS; r++) /* 22 to 64 evenly, one of 88: 1.9 times the tokens if padded */
         splits[r + 1] = splits[r] + (!ragged ? 128 : r == 5 ? 88 : 22 + r * 42 / (ROWS - 1) + (r % 3));
     int tokens = splits[ROWS];
-    int32_t *ids = lm_calloc((size_t)tokens, sizeof *ids), *positions = lm_calloc((size_t)tokens, sizeof *positions);
-    batch b = {.name = name, .labels = lm_calloc((size_t)tokens, sizeof(int32_t)),
+    int32_t *ids = lm_calloc((size_t)tokens, sizeof *ids),
+            *positions = lm_calloc((size_t)tokens, sizeof *positions);
+    batch b = {.name = name,
+               .labels = lm_calloc((size_t)tokens, sizeof(int32_t)),
                .chosen = lm_calloc((size_t)tokens, sizeof(int32_t))};
     uint32_t state = 1;
     for (int r = 0; r < ROWS; r++) {
@@ -129,7 +136,8 @@ static void one_step(subject *s, const batch *b, bool train)
 {
     lm_status st = LM_STATUS_INIT;
     lm_select select = {.tokens = b->chosen, .count = b->count, .token_logits = mlm, .row_logits = !mlm};
-    lm_graph_begin(s->graph, &b->rows, (lm_step){.training = train, .taping = train, .seed = 1, .optimiser_step = s->steps++});
+    lm_graph_begin(s->graph, &b->rows,
+                   (lm_step){.training = train, .taping = train, .seed = 1, .optimiser_step = s->steps++});
     lm_outputs y = lm_model_forward(s->model, s->graph, &b->rows, &select);
     lm_tensor *logits = mlm ? y.token_logits : y.row_logits;
     if (logits) {
@@ -160,6 +168,8 @@ static double flops(const shape *s, const batch *b, bool train)
 
 static void measure(subject *s, const shape *what, const batch *b, bool train, double peak)
 {
+    if (only && strcmp(only, b->name) != 0)
+        return;
     one_step(s, b, train);
     one_step(s, b, train);
     double best = 1e30, start = now();
@@ -174,18 +184,19 @@ static void measure(subject *s, const shape *what, const batch *b, bool train, d
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
     printf("%-10s %-7s %-8s %9.0f tok/s (mean %.0f) %7.1f GFLOP/s %5.1f %% %6ld MiB\n", what->name, b->name,
-           train ? (mlm ? "mlm step" : "step") : "forward", b->rows.tokens / best, b->rows.tokens / mean, rate / 1e9,
-           100 * rate / peak, use.ru_maxrss / 1024);
+           train ? (mlm ? "mlm step" : "step") : "forward", b->rows.tokens / best, b->rows.tokens / mean,
+           rate / 1e9, 100 * rate / peak, use.ru_maxrss / 1024);
     fflush(stdout);
 }
 
 static void run_shape(const shape *what, double peak)
 {
     lm_status st = LM_STATUS_INIT;
-    char *json = lm_format("{\"model_type\":\"bert\",\"hidden_size\":%d,\"num_hidden_layers\":%d,"
-                           "\"num_attention_heads\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"num_labels\":4,"
-                           "\"hidden_dropout_prob\":%g,\"attention_probs_dropout_prob\":%g}",
-                           what->width, what->layers, what->heads, 4 * what->width, VOCAB, dropout, dropout);
+    char *json =
+        lm_format("{\"model_type\":\"bert\",\"hidden_size\":%d,\"num_hidden_layers\":%d,"
+                  "\"num_attention_heads\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"num_labels\":4,"
+                  "\"hidden_dropout_prob\":%g,\"attention_probs_dropout_prob\":%g}",
+                  what->width, what->layers, what->heads, 4 * what->width, VOCAB, dropout, dropout);
     lm_config *config = lm_config_parse(lm_str_of(json), "bench", &st);
     lm_model_options options = {.task = mlm ? "mlm" : "classify", .seed = 1};
     subject s = {.model = config ? lm_model_create(config, &options, &st) : NULL};
@@ -210,14 +221,28 @@ static void run_shape(const shape *what, double peak)
 
 int main(int argc, char **argv)
 {
-    for (int c; (c = getopt(argc, argv, "cj:t:m:d:")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "cj:t:m:d:b:")) != -1;) {
         switch (c) {
-        case 'c': clock_used = CLOCK_PROCESS_CPUTIME_ID; break;
-        case 'j': lm_threads_set(atoi(optarg)); break;
-        case 't': seconds = atof(optarg); break;
-        case 'm': mlm = strcmp(optarg, "mlm") == 0; break;
-        case 'd': dropout = atof(optarg); break;
-        default: return EXIT_FAILURE;
+        case 'b':
+            only = optarg;
+            break;
+        case 'c':
+            clock_used = CLOCK_PROCESS_CPUTIME_ID;
+            break;
+        case 'j':
+            lm_threads_set(atoi(optarg));
+            break;
+        case 't':
+            seconds = atof(optarg);
+            break;
+        case 'm':
+            mlm = strcmp(optarg, "mlm") == 0;
+            break;
+        case 'd':
+            dropout = atof(optarg);
+            break;
+        default:
+            return EXIT_FAILURE;
         }
     }
     lm_kernels_start();

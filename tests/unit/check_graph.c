@@ -41,7 +41,8 @@ static lm_params *network(uint64_t seed)
     lm_status st = LM_STATUS_INIT;
     ck_assert_msg(lm_declare_end(d, &st), "%s", st.message);
     for (size_t i = 0; i < lm_params_count(p); i++)
-        ck_assert(lm_param_initialise(lm_params_at(p, i), seed, &st) && lm_param_train(lm_params_at(p, i), true, &st));
+        ck_assert(lm_param_initialise(lm_params_at(p, i), seed, &st) &&
+                  lm_param_train(lm_params_at(p, i), true, &st));
     return p;
 }
 
@@ -112,7 +113,8 @@ static lm_tensor *class_loss(lm_graph *g, const rows *r, lm_tensor *x, double p)
 static float step(lm_graph *g, const rows *r, double p)
 {
     lm_status st = LM_STATUS_INIT;
-    lm_graph_begin(g, &r->batch, (lm_step){.training = true, .seed = 3, .optimiser_step = 9, .global_row = r->global_row});
+    lm_graph_begin(g, &r->batch,
+                   (lm_step){.training = true, .seed = 3, .optimiser_step = 9, .global_row = r->global_row});
     lm_tensor *x = body(g, r, p), *loss = lm_add(g, word_loss(g, r, x, false), class_loss(g, r, x, p));
     lm_graph_backward(g, loss, 0.5f);
     float value = *lm_tensor_read(g, loss);
@@ -173,7 +175,8 @@ END_TEST
 /* Dropout included: what is dropped depends on the row, not on the batch that it came in. */
 START_TEST(micro_batches_equal_a_batch)
 {
-    static const int cuts[][4] = {{0, ROWS, ROWS, ROWS}, {0, 1, 3, ROWS}, {0, 2, 2, ROWS}, {0, 5, ROWS, ROWS}};
+    static const int cuts[][4] = {
+        {0, ROWS, ROWS, ROWS}, {0, 1, 3, ROWS}, {0, 2, 2, ROWS}, {0, 5, ROWS, ROWS}};
     lm_params *p = network(1);
     lm_graph *g = lm_graph_new(p);
     float *first = NULL, loss = 0;
@@ -311,7 +314,8 @@ START_TEST(frozen_parts)
     float *want = all_gradients(p, &n);
     for (size_t i = 0; i < lm_params_count(p); i++) {
         lm_param *q = lm_params_at(p, i);
-        bool train = strncmp(q->name, "block.layer.1.down", 18) == 0 || strcmp(q->name, "classify.weight") == 0;
+        bool train =
+            strncmp(q->name, "block.layer.1.down", 18) == 0 || strcmp(q->name, "classify.weight") == 0;
         ck_assert(lm_param_train(q, train, &st));
     }
     zero(p);
@@ -336,12 +340,22 @@ END_TEST
 
 START_TEST(errors_stick_and_name_the_scope)
 {
-    static const struct { int what; const char *words; } wrong[] = {
-        {0, "nowhere.weight: is not a parameter"}, {1, "classify.weight: has 24 columns, but its input is 5 wide"},
-        {2, "embed.norm: its weight and bias do not have the 5 elements"}, {3, "words: token 1 has id 1300"},
-        {4, "add: [64, 24] and [64, 5]"}, {5, "attention: 5 heads"}, {6, "label: row 0 has 9"},
-        {7, "dropout: a probability of 1.5"}, {8, "first_token: its input is not whole sequences"},
-        {9, "gather_rows: index 64"}, {10, "activation: there is none of number 77"}, {11, "has no value"},
+    static const struct {
+        int what;
+        const char *words;
+    } wrong[] = {
+        {0, "nowhere.weight: is not a parameter"},
+        {1, "classify.weight: has 24 columns, but its input is 5 wide"},
+        {2, "embed.norm: its weight and bias do not have the 5 elements"},
+        {3, "words: token 1 has id 1300"},
+        {4, "add: [64, 24] and [64, 5]"},
+        {5, "attention: 5 heads"},
+        {6, "label: row 0 has 9"},
+        {7, "dropout: a probability of 1.5"},
+        {8, "first_token: its input is not whole sequences"},
+        {9, "gather_rows: index 64"},
+        {10, "activation: there is none of number 77"},
+        {11, "has no value"},
         {12, "backward: a loss is [1, 1], not [64, 24]"},
     };
     lm_params *p = network(1);
@@ -356,17 +370,39 @@ START_TEST(errors_stick_and_name_the_scope)
         with_ids.ids = ids;
         lm_param *head = lm_params_find(p, "classify.weight");
         switch (wrong[i].what) {
-        case 0: y = lm_linear(g, at("nowhere"), x); break;
-        case 1: y = lm_linear(g, at("classify"), y); break;
-        case 2: y = lm_layer_norm(g, at("embed.norm"), y, 1e-5); break;
-        case 3: y = lm_embedding(g, at("words"), ids, &with_ids); break;
-        case 4: y = lm_add(g, x, y); break;
-        case 5: y = lm_attention(g, x, x, x, (lm_attn){.heads = 5}); break;
-        case 6: y = lm_cross_entropy(g, y, labels, NULL, 0, NULL); break;
-        case 7: y = lm_dropout(g, x, 1.5); break;
-        case 8: y = lm_first_token(g, lm_first_token(g, x)); break;
-        case 9: y = lm_gather_rows(g, x, outside, 1); break;
-        case 10: y = lm_activate(g, x, (lm_activation)77); break;
+        case 0:
+            y = lm_linear(g, at("nowhere"), x);
+            break;
+        case 1:
+            y = lm_linear(g, at("classify"), y);
+            break;
+        case 2:
+            y = lm_layer_norm(g, at("embed.norm"), y, 1e-5);
+            break;
+        case 3:
+            y = lm_embedding(g, at("words"), ids, &with_ids);
+            break;
+        case 4:
+            y = lm_add(g, x, y);
+            break;
+        case 5:
+            y = lm_attention(g, x, x, x, (lm_attn){.heads = 5});
+            break;
+        case 6:
+            y = lm_cross_entropy(g, y, labels, NULL, 0, NULL);
+            break;
+        case 7:
+            y = lm_dropout(g, x, 1.5);
+            break;
+        case 8:
+            y = lm_first_token(g, lm_first_token(g, x));
+            break;
+        case 9:
+            y = lm_gather_rows(g, x, outside, 1);
+            break;
+        case 10:
+            y = lm_activate(g, x, (lm_activation)77);
+            break;
         case 11: {
             lm_param bare = *head;
             head->value = NULL, head->data = NULL;
@@ -374,7 +410,8 @@ START_TEST(errors_stick_and_name_the_scope)
             *head = bare;
             break;
         }
-        default: lm_graph_backward(g, x, 1);
+        default:
+            lm_graph_backward(g, x, 1);
         }
         /* whatever comes now is harmless */
         y = lm_add(g, lm_layer_norm(g, at("embed.norm"), y, 1e-5), x);
@@ -385,7 +422,8 @@ START_TEST(errors_stick_and_name_the_scope)
         ck_assert_ptr_nonnull(lm_tensor_read(g, loss));
         lm_status_clear(&st);
         ck_assert(!lm_graph_end(g, &st));
-        ck_assert_msg(strstr(st.message, wrong[i].words) != NULL, "\"%s\" lacks \"%s\"", st.message, wrong[i].words);
+        ck_assert_msg(strstr(st.message, wrong[i].words) != NULL, "\"%s\" lacks \"%s\"", st.message,
+                      wrong[i].words);
     }
     step(g, r, 0); /* and the next step is good again */
     free(r);
@@ -501,19 +539,29 @@ END_TEST
 
 START_TEST(declarations_that_are_refused)
 {
-    static const char *const words[] = {"a.weight: declared twice", "b.weight: tied to c.weight, which is not declared",
-                                        "a.weight: impossible shape [-3, 2", "the padding row 9 is not one of 4 rows",
-                                        "a.weight: impossible shape [0, 2"};
+    static const char *const words[] = {
+        "a.weight: declared twice", "b.weight: tied to c.weight, which is not declared",
+        "a.weight: impossible shape [-3, 2", "the padding row 9 is not one of 4 rows",
+        "a.weight: impossible shape [0, 2"};
     for (int i = 0; i < 5; i++) {
         lm_params *p = lm_params_new();
         lm_declare *d = lm_declare_begin(p);
         lm_status st = LM_STATUS_INIT;
         switch (i) {
-        case 0: lm_declare_linear(d, at("a"), 2, 2, 1), lm_declare_linear(d, at("a"), 2, 2, 1); break;
-        case 1: lm_declare_tied(d, at("b"), "weight", at("c"), "weight"); break;
-        case 2: lm_declare_linear(d, at("a"), 2, -3, 1); break;
-        case 3: lm_declare_embedding(d, at("a"), 4, 2, 1, 9); break;
-        default: lm_declare_linear(d, at("a"), 2, 0, 1);
+        case 0:
+            lm_declare_linear(d, at("a"), 2, 2, 1), lm_declare_linear(d, at("a"), 2, 2, 1);
+            break;
+        case 1:
+            lm_declare_tied(d, at("b"), "weight", at("c"), "weight");
+            break;
+        case 2:
+            lm_declare_linear(d, at("a"), 2, -3, 1);
+            break;
+        case 3:
+            lm_declare_embedding(d, at("a"), 4, 2, 1, 9);
+            break;
+        default:
+            lm_declare_linear(d, at("a"), 2, 0, 1);
         }
         lm_declare_layer_norm(d, at("later"), 2);
         ck_assert(!lm_declare_end(d, &st));
@@ -526,11 +574,23 @@ END_TEST
 /* transformers' rule, and its own names. */
 START_TEST(weight_decay)
 {
-    static const struct { const char *scope; bool decays; } rule[] = {
-        {"bert.encoder.layer.0.attention.output.dense", true}, {"bert.embeddings.LayerNorm", false},
-        {"model.norm", false}, {"model.layers.0.input_layernorm", false}, {"norm", false}, {"q_norm", false},
-        {"normal", true}, {"enorm", true}, {"x.normalise", true}, {"RMSNorm_3", false}, {"a.norm.b", false},
-        {"relative_attention_bias", false}, {"wte", true},
+    static const struct {
+        const char *scope;
+        bool decays;
+    } rule[] = {
+        {"bert.encoder.layer.0.attention.output.dense", true},
+        {"bert.embeddings.LayerNorm", false},
+        {"model.norm", false},
+        {"model.layers.0.input_layernorm", false},
+        {"norm", false},
+        {"q_norm", false},
+        {"normal", true},
+        {"enorm", true},
+        {"x.normalise", true},
+        {"RMSNorm_3", false},
+        {"a.norm.b", false},
+        {"relative_attention_bias", false},
+        {"wte", true},
     };
     lm_params *p = lm_params_new();
     lm_declare *d = lm_declare_begin(p);

@@ -1,5 +1,6 @@
-/* Each inner loop of each instruction set that this processor has against the reference in double precision, at sizes
- * around the widths of vectors; products against plain sums; and the same bits for any number of threads. */
+/* Each inner loop of each instruction set that this processor has against the reference in double precision,
+ * at sizes around the widths of vectors; products against plain sums; and the same bits for any number of
+ * threads. */
 #include "unit.h"
 
 #include "base/threads.h"
@@ -33,13 +34,14 @@ static float *copy(const float *v, size_t n)
 }
 
 /* |got - want| <= absolute + ulps * spacing of floats at want. */
-static void near(const char *what, const float *got, const float *want, size_t n, double absolute, double ulps)
+static void near(const char *what, const float *got, const float *want, size_t n, double absolute,
+                 double ulps)
 {
     for (size_t i = 0; i < n; i++) {
         double limit = absolute + ulps * fabs((double)want[i]) * 0x1p-23;
         ck_assert_msg(fabs((double)got[i] - want[i]) <= limit || (isnan(got[i]) && isnan(want[i])),
-                      "%s (%s): element %zu of %zu is %.9g, the reference has %.9g", what, lm_kernels_isa(), i, n,
-                      (double)got[i], (double)want[i]);
+                      "%s (%s): element %zu of %zu is %.9g, the reference has %.9g", what, lm_kernels_isa(),
+                      i, n, (double)got[i], (double)want[i]);
     }
 }
 
@@ -48,14 +50,16 @@ static void use(const char *isa)
     ck_assert(lm_kernels_use(isa));
 }
 
-static const size_t sizes[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127, 128, 129, 200, 768, 1031};
+static const size_t sizes[] = {0,  1,  2,  3,  4,  5,   7,   8,   9,   15,  16,
+                               17, 31, 33, 63, 65, 127, 128, 129, 200, 768, 1031};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 /* Runs the body once for every variant but the reference that can run here. */
-#define FOR_EACH_ISA(isa)                                                                                     \
-    for (size_t isa##_i = 1; lm_kernels_isa_at(isa##_i); isa##_i++)                                           \
-        for (const char *isa = lm_kernels_use(lm_kernels_isa_at(isa##_i)) ? lm_kernels_isa_at(isa##_i) : NULL; isa;  \
-             isa = NULL)
+#define FOR_EACH_ISA(isa)                                                                                    \
+    for (size_t isa##_i = 1; lm_kernels_isa_at(isa##_i); isa##_i++)                                          \
+        for (const char *isa = lm_kernels_use(lm_kernels_isa_at(isa##_i)) ? lm_kernels_isa_at(isa##_i)       \
+                                                                          : NULL;                            \
+             isa; isa = NULL)
 
 START_TEST(instruction_sets)
 {
@@ -81,7 +85,8 @@ START_TEST(activations)
             lm_activation_backward((lm_act)act, x, dy, d[0], n, false);
             memcpy(sum[0], dx, n * sizeof *dx);
             lm_activation_backward((lm_act)act, x, dy, sum[0], n, true);
-            FOR_EACH_ISA(isa) {
+            FOR_EACH_ISA(isa)
+            {
                 lm_activation_forward((lm_act)act, x, y[1], n);
                 lm_activation_backward((lm_act)act, x, dy, d[1], n, false);
                 memcpy(sum[1], dx, n * sizeof *dx);
@@ -99,11 +104,12 @@ START_TEST(activations)
 }
 END_TEST
 
-/* The whole range of floats that matter, NaN and infinities: to a few units in the last place of the result. */
+/* The whole range of floats that matter, NaN and infinities: to a few units in the last place of the result.
+ */
 START_TEST(activation_range)
 {
-    static const float odd[] = {0, -0.0f, 1e-30f, -1e-30f, 1e-8f, 0.624999f, 0.625f, -0.625f, 20, -20, 88, -88, 104, -104,
-                                1000, -1000, 1e30f, -1e30f, NAN};
+    static const float odd[] = {0,  -0.0f, 1e-30f, -1e-30f, 1e-8f, 0.624999f, 0.625f, -0.625f, 20, -20,
+                                88, -88,   104,    -104,    1000,  -1000,     1e30f,  -1e30f,  NAN};
     enum { N = 40000, ODD = sizeof odd / sizeof *odd };
     float *x = malloc(N * sizeof *x), *want = malloc(N * sizeof *want), *got = malloc(N * sizeof *got);
     for (int i = 0; i < N; i++)
@@ -111,9 +117,11 @@ START_TEST(activation_range)
     for (int act = 0; act < LM_ACT_COUNT; act++) {
         use("scalar");
         lm_activation_forward((lm_act)act, x, want, N);
-        FOR_EACH_ISA(isa) {
+        FOR_EACH_ISA(isa)
+        {
             lm_activation_forward((lm_act)act, x, got, N);
-            near("activation", got, want, N, 1e-30, act <= LM_ACT_GELU_TANH ? 400 : 40); /* far tails: x^2/2 rounds */
+            near("activation", got, want, N, 1e-30,
+                 act <= LM_ACT_GELU_TANH ? 400 : 40); /* far tails: x^2/2 rounds */
             near("activation", got, want, N, 1.5e-7, 6);
         }
     }
@@ -132,7 +140,8 @@ START_TEST(vectors)
         lm_vector_axpy(0.3f, a, want[1], n);
         lm_vector_scale(-0.7f, a, want[2], n);
         double squares = lm_vector_sum_squares(a, n);
-        FOR_EACH_ISA(isa) {
+        FOR_EACH_ISA(isa)
+        {
             lm_vector_add(a, b, got[0], n);
             memcpy(got[1], b, n * sizeof *b);
             lm_vector_axpy(0.3f, a, got[1], n);
@@ -150,12 +159,14 @@ START_TEST(column_sums)
 {
     for (int m = 0; m < 200; m += 33) {
         for (int n = 1; n < 40; n += 6) {
-            float *x = vector((size_t)m * (size_t)n, -1, 1), *to = vector((size_t)n, -1, 1), want[40], got[40];
+            float *x = vector((size_t)m * (size_t)n, -1, 1), *to = vector((size_t)n, -1, 1), want[40],
+                  got[40];
             float *scratch = vector(lm_column_sums_scratch(m, n), 0, 0);
             use("scalar");
             memcpy(want, to, (size_t)n * sizeof *to);
             lm_column_sums(x, want, m, n, scratch);
-            FOR_EACH_ISA(isa) {
+            FOR_EACH_ISA(isa)
+            {
                 memcpy(got, to, (size_t)n * sizeof *to);
                 lm_column_sums(x, got, m, n, scratch);
                 near("column sums", got, want, (size_t)n, 3e-6, 2);
@@ -172,16 +183,20 @@ START_TEST(layer_norm)
     for (size_t s = 1; s < SIZES; s++) {
         int width = (int)sizes[s];
         size_t w = sizes[s], n = ROWS * w;
-        float *x = vector(n, -2, 5), *dy = vector(n, -1, 1), *weight = vector(w, 0.5f, 2), *bias = vector(w, -1, 1);
+        float *x = vector(n, -2, 5), *dy = vector(n, -1, 1), *weight = vector(w, 0.5f, 2),
+              *bias = vector(w, -1, 1);
         float *dx0 = vector(n, -1, 1), *scratch = vector(lm_norm_scratch(ROWS, width), 0, 0);
         float *y[2], *dx[2], *sum[2], *dw[2], mean[2][ROWS], rstd[2][ROWS];
         for (int i = 0; i < 2; i++)
-            y[i] = vector(n, 0, 0), dx[i] = vector(n, 0, 0), sum[i] = copy(dx0, n), dw[i] = vector(2 * w, 1, 1);
+            y[i] = vector(n, 0, 0), dx[i] = vector(n, 0, 0), sum[i] = copy(dx0, n),
+            dw[i] = vector(2 * w, 1, 1);
         use("scalar");
         lm_norm_forward(x, weight, bias, 1e-5, y[0], mean[0], rstd[0], ROWS, width);
-        lm_norm_backward(x, weight, mean[0], rstd[0], dy, dx[0], false, dw[0], dw[0] + w, ROWS, width, scratch);
+        lm_norm_backward(x, weight, mean[0], rstd[0], dy, dx[0], false, dw[0], dw[0] + w, ROWS, width,
+                         scratch);
         lm_norm_backward(x, weight, mean[0], rstd[0], dy, sum[0], true, NULL, NULL, ROWS, width, scratch);
-        FOR_EACH_ISA(isa) {
+        FOR_EACH_ISA(isa)
+        {
             for (size_t j = 0; j < 2 * w; j++)
                 dw[1][j] = 1;
             memcpy(sum[1], dx0, n * sizeof *dx0);
@@ -189,13 +204,15 @@ START_TEST(layer_norm)
             double loose = width < 3 ? 2e-2 : 2e-5; /* hardly any variance: its inverse is large */
             near("norm", y[1], y[0], n, loose, 16);
             near("mean", mean[1], mean[0], ROWS, 1e-6, 4);
-            lm_norm_backward(x, weight, mean[0], rstd[0], dy, dx[1], false, dw[1], dw[1] + w, ROWS, width, scratch);
+            lm_norm_backward(x, weight, mean[0], rstd[0], dy, dx[1], false, dw[1], dw[1] + w, ROWS, width,
+                             scratch);
             lm_norm_backward(x, weight, mean[0], rstd[0], dy, sum[1], true, NULL, NULL, ROWS, width, scratch);
             near("norm's dx", dx[1], dx[0], n, loose, 32);
             near("norm's added dx", sum[1], sum[0], n, loose, 32);
             near("norm's parameters", dw[1], dw[0], 2 * w, 4e-5, 8);
             memcpy(dx[1], dy, n * sizeof *dy); /* in place */
-            lm_norm_backward(x, weight, mean[0], rstd[0], dx[1], dx[1], false, NULL, NULL, ROWS, width, scratch);
+            lm_norm_backward(x, weight, mean[0], rstd[0], dx[1], dx[1], false, NULL, NULL, ROWS, width,
+                             scratch);
             near("norm's dx in place", dx[1], dx[0], n, loose, 32);
         }
         for (int i = 0; i < 2; i++)
@@ -215,7 +232,8 @@ START_TEST(embedding)
     lm_gather_forward(table, index, y, N, WIDTH);
     for (int i = 0; i < N; i++)
         ck_assert_mem_eq(y + i * WIDTH, table + index[i] * WIDTH, WIDTH * sizeof *y);
-    FOR_EACH_ISA(isa) {
+    FOR_EACH_ISA(isa)
+    {
         float *dtable = vector(ROWS * WIDTH, 0, 0), *want = vector(ROWS * WIDTH, 0, 0);
         lm_gather_backward(dtable, index, dy, N, WIDTH, 4);
         for (int i = 0; i < N; i++)
@@ -245,7 +263,8 @@ START_TEST(dropout)
         lm_dropout_forward(key, 0.3, rows, tokens, x, residual, y[0], mask[0], ROWS, width);
         lm_dropout_backward(0.3, mask[0], x, z[0], false, ROWS, width);
         lm_dropout_backward(0.3, mask[0], x, z[0], true, ROWS, width);
-        FOR_EACH_ISA(isa) {
+        FOR_EACH_ISA(isa)
+        {
             lm_dropout_forward(key, 0.3, rows, tokens, x, residual, y[1], mask[1], ROWS, width);
             ck_assert_mem_eq(mask[0], mask[1], bytes);
             near("dropout", y[1], y[0], n, 1e-6, 2);
@@ -320,8 +339,8 @@ static const attention_case attention_cases[] = {
     {4, 2, 32, 3, {0, 10, 20, 71}, {0, 10, 20, 71}, false, 0.3},
     {4, 1, 12, 2, {0, 50, 99}, {0, 50, 99}, true, 0.3},
     {2, 2, 128, 1, {0, 20}, {0, 20}, false, 0},
-    {2, 2, 20, 4, {0, 3, 5, 5, 60}, {0, 30, 31, 40, 40}, false, 0},  /* a memory; queries without keys */
-    {2, 2, 20, 3, {0, 3, 4, 9}, {0, 30, 31, 40}, true, 0},           /* more keys than queries */
+    {2, 2, 20, 4, {0, 3, 5, 5, 60}, {0, 30, 31, 40, 40}, false, 0}, /* a memory; queries without keys */
+    {2, 2, 20, 3, {0, 3, 4, 9}, {0, 30, 31, 40}, true, 0},          /* more keys than queries */
 };
 
 typedef struct attention_result {
@@ -333,7 +352,8 @@ static attention_result attend(const lm_attention_args *a, const float *dout, si
     size_t wq = (size_t)(a->heads * a->dim), wk = (size_t)(a->kv_heads * a->dim);
     attention_result r = {vector(nq * wq, 0, 0), vector(nq * (size_t)a->heads, 0, 0), vector(nq * wq, 1, 1),
                           vector(nk * wk, 1, 1), vector(nk * wk, 1, 1)};
-    float *scratch = malloc((lm_attention_scratch(a, true) + lm_attention_scratch(a, false)) * sizeof *scratch);
+    float *scratch =
+        malloc((lm_attention_scratch(a, true) + lm_attention_scratch(a, false)) * sizeof *scratch);
     lm_attention_forward(a, r.out, r.log_sum, scratch);
     lm_attention_grads grads = {dout, r.log_sum, r.dq, r.dk, r.dv, add, add, add};
     lm_attention_backward(a, &grads, scratch);
@@ -354,12 +374,14 @@ START_TEST(attention)
     float *q = vector(nq * wq, -2, 2), *k = vector(nk * wk, -2, 2), *v = vector(nk * wk, -2, 2);
     float *dout = vector(nq * wq, -1, 1);
     const int64_t rows[] = {3, 0, 1 << 20, 77};
-    lm_attention_args a = {c->sequences, c->q_splits, c->k_splits, c->heads, c->kv_heads, c->dim,
-                           1 / sqrtf((float)c->dim), c->causal, c->dropout, {1, 2, 3}, rows, q, k, v};
+    lm_attention_args a = {
+        c->sequences, c->q_splits, c->k_splits, c->heads, c->kv_heads, c->dim, 1 / sqrtf((float)c->dim),
+        c->causal,    c->dropout,  {1, 2, 3},   rows,     q,           k,      v};
     for (int add = 0; add < 2; add++) {
         use("scalar");
         attention_result want = attend(&a, dout, nq, nk, add);
-        FOR_EACH_ISA(isa) {
+        FOR_EACH_ISA(isa)
+        {
             attention_result got = attend(&a, dout, nq, nk, add);
             near("attention", got.out, want.out, nq * wq, 2e-6, 20);
             near("log of sums", got.log_sum, want.log_sum, nq * (size_t)c->heads, 2e-6, 8);
@@ -392,7 +414,8 @@ START_TEST(cross_entropy)
             lm_cross_entropy_rows(x, label, e, loss[0], ROWS, n);
             lm_cross_entropy_grad(x, label, weight, e, 0.5f, d[0], false, ROWS, n);
             lm_cross_entropy_grad(x, label, weight, e, 0.5f, d[0], true, ROWS, n);
-            FOR_EACH_ISA(isa) {
+            FOR_EACH_ISA(isa)
+            {
                 lm_cross_entropy_rows(x, label, e, loss[1], ROWS, n);
                 lm_cross_entropy_grad(x, label, weight, e, 0.5f, d[1], false, ROWS, n);
                 lm_cross_entropy_grad(x, label, weight, e, 0.5f, d[1], true, ROWS, n);
@@ -412,10 +435,14 @@ START_TEST(vocabulary)
     static const int shapes[][3] = {{1, 3, 5}, {5, 8, 1024}, {7, 16, 1025}, {300, 12, 2100}, {0, 4, 9}};
     int rows = shapes[_i][0], width = shapes[_i][1], vocab = shapes[_i][2];
     size_t r = (size_t)rows, w = (size_t)width, v = (size_t)vocab;
-    float *x = vector(r * w, -1, 1), *table = vector(v * w, -1, 1), *bias = vector(v, -1, 1), *weight = vector(r, 0, 2);
-    float *logits = vector(r * v, 0, 0), *dlogits = vector(r * v, 0, 0), *loss = vector(r, 0, 0), *got = vector(r, 0, 0);
-    float *dx = vector(r * w, 0, 0), *dw = vector(v * w, 0, 0), *db = vector(v, 0, 0), *dx1 = vector(r * w, 9, 9);
-    float *dw1 = vector(v * w, 0, 0), *db1 = vector(v, 0, 0), *scratch = vector(lm_vocab_scratch(rows, width, vocab, true), 0, 0);
+    float *x = vector(r * w, -1, 1), *table = vector(v * w, -1, 1), *bias = vector(v, -1, 1),
+          *weight = vector(r, 0, 2);
+    float *logits = vector(r * v, 0, 0), *dlogits = vector(r * v, 0, 0), *loss = vector(r, 0, 0),
+          *got = vector(r, 0, 0);
+    float *dx = vector(r * w, 0, 0), *dw = vector(v * w, 0, 0), *db = vector(v, 0, 0),
+          *dx1 = vector(r * w, 9, 9);
+    float *dw1 = vector(v * w, 0, 0), *db1 = vector(v, 0, 0),
+          *scratch = vector(lm_vocab_scratch(rows, width, vocab, true), 0, 0);
     float *sums = vector(lm_column_sums_scratch(rows, vocab), 0, 0);
     int32_t *label = malloc((r + 1) * sizeof *label);
     for (size_t i = 0; i < r; i++)
@@ -426,9 +453,21 @@ START_TEST(vocabulary)
     lm_linear_backward_input(dlogits, table, dx, rows, vocab, width, false);
     lm_linear_backward_weight(dlogits, x, dw, rows, vocab, width);
     lm_column_sums(dlogits, db, rows, vocab, sums);
-    lm_vocab_args a = {.x = x, .w = table, .bias = bias, .rows = rows, .width = width, .vocab = vocab, .label = label,
-                       .weight = weight, .smoothing = 0.1f, .row_loss = got, .backward = true, .scale = 0.25f, .dx = dx1,
-                       .dw = dw1, .dbias = db1};
+    lm_vocab_args a = {.x = x,
+                       .w = table,
+                       .bias = bias,
+                       .rows = rows,
+                       .width = width,
+                       .vocab = vocab,
+                       .label = label,
+                       .weight = weight,
+                       .smoothing = 0.1f,
+                       .row_loss = got,
+                       .backward = true,
+                       .scale = 0.25f,
+                       .dx = dx1,
+                       .dw = dw1,
+                       .dbias = db1};
     lm_vocab_cross_entropy(&a, scratch);
     near("loss", got, loss, r, 4e-6, 4);
     near("dx", dx1, dx, r * w, 2e-6, 8);
@@ -437,7 +476,8 @@ START_TEST(vocabulary)
     a.backward = false;
     lm_vocab_cross_entropy(&a, scratch);
     near("loss alone", got, loss, r, 4e-6, 4);
-    free(x), free(table), free(bias), free(weight), free(logits), free(dlogits), free(loss), free(got), free(dx), free(dw);
+    free(x), free(table), free(bias), free(weight), free(logits), free(dlogits), free(loss), free(got),
+        free(dx), free(dw);
     free(db), free(dx1), free(dw1), free(db1), free(scratch), free(sums), free(label);
 }
 END_TEST
@@ -446,7 +486,8 @@ START_TEST(adamw)
 {
     for (size_t s = 0; s < SIZES; s++) {
         size_t n = sizes[s];
-        float *start[4] = {vector(n, -1, 1), vector(n, -1, 1), vector(n, -0.1f, 0.1f), vector(n, 0, 0.1f)}, *now[2][4];
+        float *start[4] = {vector(n, -1, 1), vector(n, -1, 1), vector(n, -0.1f, 0.1f), vector(n, 0, 0.1f)},
+              *now[2][4];
         lm_adamw how = {1e-2, 0.9, 0.999, 1e-8, 0.01, 1 - 0.9 * 0.9, 1 - 0.999 * 0.999, 0.5};
         use("scalar");
         for (int i = 0; i < 4; i++)
@@ -454,12 +495,14 @@ START_TEST(adamw)
         lm_adamw_step(now[0][0], now[0][1], now[0][2], now[0][3], n, &how, true);
         for (size_t i = 0; i < n; i++) /* the formula of torch.optim.AdamW, once more */
         {
-            double g = 0.5 * start[1][i], m = 0.9 * start[2][i] + 0.1 * g, v = 0.999 * start[3][i] + 0.001 * g * g;
+            double g = 0.5 * start[1][i], m = 0.9 * start[2][i] + 0.1 * g,
+                   v = 0.999 * start[3][i] + 0.001 * g * g;
             double p = start[0][i] * (1 - 1e-4) - 1e-2 * (m / 0.19) / (sqrt(v / 0.001999) + 1e-8);
             ck_assert_double_le(fabs(p - now[0][0][i]), 1e-6);
             ck_assert_float_eq(now[0][1][i], 0);
         }
-        FOR_EACH_ISA(isa) {
+        FOR_EACH_ISA(isa)
+        {
             for (int i = 0; i < 4; i++)
                 now[1][i] = copy(start[i], n);
             lm_adamw_step(now[1][0], now[1][1], now[1][2], now[1][3], n, &how, true);
@@ -476,7 +519,8 @@ END_TEST
 
 START_TEST(adamw_leaves_no_denormals)
 {
-    FOR_EACH_ISA(isa) {
+    FOR_EACH_ISA(isa)
+    {
         float p[3] = {1, 1, 1}, g[3] = {0}, m[3] = {1e-3f, -1e-3f, 0}, v[3] = {1e-30f, 1e-6f, 0};
         lm_adamw how = {1e-3, 0.9, 0.999, 1e-8, 0, 1, 1, 1};
         for (int i = 0; i < 1000; i++)
@@ -491,15 +535,16 @@ END_TEST
 
 /* ------------------------------------------------------------------ products */
 
-static const int products[][3] = {{0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {1, 1, 1}, {2, 3, 5}, {65, 33, 17}, {200, 7, 130},
-                                  {130, 400, 64}, {1000, 50, 20}};
+static const int products[][3] = {{0, 3, 4},    {3, 0, 4},     {3, 4, 0},      {1, 1, 1},     {2, 3, 5},
+                                  {65, 33, 17}, {200, 7, 130}, {130, 400, 64}, {1000, 50, 20}};
 enum { PRODUCTS = sizeof products / sizeof *products };
 
 START_TEST(linear)
 {
     int m = products[_i][0], n = products[_i][1], k = products[_i][2];
     size_t M = (size_t)m, N = (size_t)n, K = (size_t)k;
-    float *x = vector(M * K, -1, 1), *w = vector(N * K, -1, 1), *b = vector(N, -1, 1), *dy = vector(M * N, -1, 1);
+    float *x = vector(M * K, -1, 1), *w = vector(N * K, -1, 1), *b = vector(N, -1, 1),
+          *dy = vector(M * N, -1, 1);
     float *y = vector(M * N, 9, 9), *dx = vector(M * K, 9, 9), *dw = vector(N * K, 1, 1);
     float *wy = vector(M * N, 0, 0), *wdx = vector(M * K, 0, 0), *wdw = vector(N * K, 1, 1);
     for (size_t i = 0; i < M; i++) {
@@ -566,8 +611,17 @@ static size_t all_results(float *to)
     free(scratch);
     float *table = vector(VOCAB * K, -1, 1);
     scratch = malloc(lm_vocab_scratch(M, K, VOCAB, true) * sizeof *scratch);
-    lm_vocab_args v = {.x = x, .w = table, .rows = M, .width = K, .vocab = VOCAB, .label = label, .row_loss = to,
-                       .backward = true, .scale = 1, .dx = to + M, .dw = to + M + M * K};
+    lm_vocab_args v = {.x = x,
+                       .w = table,
+                       .rows = M,
+                       .width = K,
+                       .vocab = VOCAB,
+                       .label = label,
+                       .row_loss = to,
+                       .backward = true,
+                       .scale = 1,
+                       .dx = to + M,
+                       .dw = to + M + M * K};
     memset(v.dw, 0, VOCAB * K * sizeof *to);
     lm_vocab_cross_entropy(&v, scratch), to += M + M * K + VOCAB * K;
     free(scratch), free(table), free(x), free(w), free(dy);
@@ -590,8 +644,9 @@ START_TEST(same_bits_for_any_number_of_threads)
         lm_threads_set(threads);
         ck_assert_uint_eq(all_results(many), n);
         for (size_t i = 0; i < n; i++)
-            ck_assert_msg(memcmp(&one[i], &many[i], sizeof *one) == 0, "result %zu with %d threads: %.9g, not %.9g", i,
-                          threads, (double)many[i], (double)one[i]);
+            ck_assert_msg(memcmp(&one[i], &many[i], sizeof *one) == 0,
+                          "result %zu with %d threads: %.9g, not %.9g", i, threads, (double)many[i],
+                          (double)one[i]);
     }
     free(one), free(many);
 }

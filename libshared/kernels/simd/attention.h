@@ -1,11 +1,12 @@
 /* Attention of one row and key/value head, in blocks of queries. Part of variant.c.
  *
- * Everything is first packed without gaps, its width padded with zeros to whole vectors, keys also transposed, so that
- * each of the products is C = A B with B read by vectors and A by single elements with any two strides. */
+ * Everything is first packed without gaps, its width padded with zeros to whole vectors, keys also
+ * transposed, so that each of the products is C = A B with B read by vectors and A by single elements with
+ * any two strides. */
 
 enum {
-    QUERIES = 48,           /* of a block */
-    TILE = 6                /* rows of a product that are summed in registers, two vectors wide */
+    QUERIES = 48, /* of a block */
+    TILE = 6      /* rows of a product that are summed in registers, two vectors wide */
 };
 
 INLINE size_t padded(size_t n)
@@ -18,18 +19,38 @@ typedef struct operand {
     size_t row, column; /* steps */
 } operand;
 
-/* C[rows, vectors LANES] (+)= A[rows, depth] B[depth, ...]: rows and vectors are constants where it is inlined. */
-INLINE void tile(int rows, int vectors, operand a, const float *b, size_t ldb, float *c, size_t ldc, int depth, bool add)
+/* C[rows, vectors LANES] (+)= A[rows, depth] B[depth, ...]: rows and vectors are constants where it is
+ * inlined. */
+INLINE void tile(int rows, int vectors, operand a, const float *b, size_t ldb, float *c, size_t ldc,
+                 int depth, bool add)
 {
     vf sum[TILE][2];
-#define FOR_TILE(body)                                                                                        \
-    do {                                                                                                      \
-        { enum { i = 0 }; body }                                                                              \
-        if (rows > 1) { enum { i = 1 }; body }                                                                \
-        if (rows > 2) { enum { i = 2 }; body }                                                                \
-        if (rows > 3) { enum { i = 3 }; body }                                                                \
-        if (rows > 4) { enum { i = 4 }; body }                                                                \
-        if (rows > 5) { enum { i = 5 }; body }                                                                \
+#define FOR_TILE(body)                                                                                       \
+    do {                                                                                                     \
+        {                                                                                                    \
+            enum { i = 0 };                                                                                  \
+            body                                                                                             \
+        }                                                                                                    \
+        if (rows > 1) {                                                                                      \
+            enum { i = 1 };                                                                                  \
+            body                                                                                             \
+        }                                                                                                    \
+        if (rows > 2) {                                                                                      \
+            enum { i = 2 };                                                                                  \
+            body                                                                                             \
+        }                                                                                                    \
+        if (rows > 3) {                                                                                      \
+            enum { i = 3 };                                                                                  \
+            body                                                                                             \
+        }                                                                                                    \
+        if (rows > 4) {                                                                                      \
+            enum { i = 4 };                                                                                  \
+            body                                                                                             \
+        }                                                                                                    \
+        if (rows > 5) {                                                                                      \
+            enum { i = 5 };                                                                                  \
+            body                                                                                             \
+        }                                                                                                    \
     } while (0)
     FOR_TILE({
         sum[i][0] = add ? load(c + i * ldc) : (vf){0};
@@ -53,8 +74,8 @@ INLINE void tile(int rows, int vectors, operand a, const float *b, size_t ldb, f
 #undef FOR_TILE
 }
 
-INLINE void tile_row(int rows, operand a, const float *b, size_t ldb, float *c, size_t ldc, size_t columns, int depth,
-                     bool add)
+INLINE void tile_row(int rows, operand a, const float *b, size_t ldb, float *c, size_t ldc, size_t columns,
+                     int depth, bool add)
 {
     size_t j = 0;
     for (; j + 2 * LANES <= columns; j += 2 * LANES)
@@ -64,19 +85,30 @@ INLINE void tile_row(int rows, operand a, const float *b, size_t ldb, float *c, 
 }
 
 /* columns is a multiple of LANES. */
-static void product(operand a, const float *b, size_t ldb, float *c, size_t ldc, int rows, size_t columns, int depth,
-                    bool add)
+static void product(operand a, const float *b, size_t ldb, float *c, size_t ldc, int rows, size_t columns,
+                    int depth, bool add)
 {
     int i = 0;
     for (; i + TILE <= rows; i += TILE, a.at += TILE * a.row, c += TILE * ldc)
         tile_row(TILE, a, b, ldb, c, ldc, columns, depth, add);
     switch (rows - i) {
-    case 1: tile_row(1, a, b, ldb, c, ldc, columns, depth, add); break;
-    case 2: tile_row(2, a, b, ldb, c, ldc, columns, depth, add); break;
-    case 3: tile_row(3, a, b, ldb, c, ldc, columns, depth, add); break;
-    case 4: tile_row(4, a, b, ldb, c, ldc, columns, depth, add); break;
-    case 5: tile_row(5, a, b, ldb, c, ldc, columns, depth, add); break;
-    default: break;
+    case 1:
+        tile_row(1, a, b, ldb, c, ldc, columns, depth, add);
+        break;
+    case 2:
+        tile_row(2, a, b, ldb, c, ldc, columns, depth, add);
+        break;
+    case 3:
+        tile_row(3, a, b, ldb, c, ldc, columns, depth, add);
+        break;
+    case 4:
+        tile_row(4, a, b, ldb, c, ldc, columns, depth, add);
+        break;
+    case 5:
+        tile_row(5, a, b, ldb, c, ldc, columns, depth, add);
+        break;
+    default:
+        break;
     }
 }
 
@@ -137,12 +169,12 @@ static void unpack(const float *from, size_t width, float *to, size_t ld, int ro
 /* What one row works with. */
 typedef struct frame {
     const lm_attention_task *t;
-    size_t keys, width;             /* nk and dim, padded */
-    float *k_across, *v_across;     /* [dim, keys] */
-    float *k, *v;                   /* [nk, width] */
-    float *q, *o;                   /* [QUERIES, width]: queries, and out or dout */
-    float *scores, *slopes;         /* [QUERIES, keys] */
-    float *dq, *dk, *dv;            /* [QUERIES, width], [nk, width] twice */
+    size_t keys, width;         /* nk and dim, padded */
+    float *k_across, *v_across; /* [dim, keys] */
+    float *k, *v;               /* [nk, width] */
+    float *q, *o;               /* [QUERIES, width]: queries, and out or dout */
+    float *scores, *slopes;     /* [QUERIES, keys] */
+    float *dq, *dk, *dv;        /* [QUERIES, width], [nk, width] twice */
     uint8_t *mask;
 } frame;
 
@@ -187,7 +219,8 @@ static int visible(const lm_attention_task *t, int i)
 static void mask_of_query(const frame *f, int head, int i, int keys)
 {
     const lm_attention_task *t = f->t;
-    const uint32_t counter[3] = {t->counter[0], t->counter[1] ^ (uint32_t)(t->first_head + head) << 16, (uint32_t)i};
+    const uint32_t counter[3] = {t->counter[0], t->counter[1] ^ (uint32_t)(t->first_head + head) << 16,
+                                 (uint32_t)i};
     keep_bits(t->key, counter, t->threshold, f->mask, keys);
 }
 
@@ -219,8 +252,8 @@ static void fill(float *x, size_t from, size_t to, float value)
         x[j] = value;
 }
 
-/* Turns a row of products into probabilities, times the kept of dropout; less the division by *sum, which comes last.
- * Returns the log of the sum of exponents. */
+/* Turns a row of products into probabilities, times the kept of dropout; less the division by *sum, which
+ * comes last. Returns the log of the sum of exponents. */
 static float softmax_row(const frame *f, int head, int i, float *x, float *sum)
 {
     const lm_attention_task *t = f->t;
@@ -301,8 +334,8 @@ INLINE void slope_step(size_t at, size_t count, const float *p, float *dp, float
     store(dp + at, load(p + at) * (load(dp + at) - mean) * by);
 }
 
-/* From a row of products p and the gradient dp of its dropped probabilities: p becomes what the values were multiplied
- * with, dp the gradient of the products: p (dp - sum p dp) scale. */
+/* From a row of products p and the gradient dp of its dropped probabilities: p becomes what the values were
+ * multiplied with, dp the gradient of the products: p (dp - sum p dp) scale. */
 static void softmax_row_backward(const frame *f, int head, int i, float *p, float *dp)
 {
     const lm_attention_task *t = f->t;
@@ -330,16 +363,22 @@ static void backward_block(const frame *f, int head, int from, int rows)
     size_t columns = padded((size_t)keys);
     pack(t->q + (size_t)from * t->ldq + first, t->ldq, f->q, f->width, rows, t->dim);
     pack(t->dout + (size_t)from * t->ldo + first, t->ldo, f->o, f->width, rows, t->dim);
-    product((operand){f->q, f->width, 1}, f->k_across, f->keys, f->scores, f->keys, rows, columns, t->dim, false);
-    product((operand){f->o, f->width, 1}, f->v_across, f->keys, f->slopes, f->keys, rows, columns, t->dim, false);
+    product((operand){f->q, f->width, 1}, f->k_across, f->keys, f->scores, f->keys, rows, columns, t->dim,
+            false);
+    product((operand){f->o, f->width, 1}, f->v_across, f->keys, f->slopes, f->keys, rows, columns, t->dim,
+            false);
     for (int i = 0; i < rows; i++)
-        softmax_row_backward(f, head, from + i, f->scores + (size_t)i * f->keys, f->slopes + (size_t)i * f->keys);
+        softmax_row_backward(f, head, from + i, f->scores + (size_t)i * f->keys,
+                             f->slopes + (size_t)i * f->keys);
     if (t->dv)
-        product((operand){f->scores, 1, f->keys}, f->o, f->width, f->dv, f->width, keys, f->width, rows, true);
+        product((operand){f->scores, 1, f->keys}, f->o, f->width, f->dv, f->width, keys, f->width, rows,
+                true);
     if (t->dk)
-        product((operand){f->slopes, 1, f->keys}, f->q, f->width, f->dk, f->width, keys, f->width, rows, true);
+        product((operand){f->slopes, 1, f->keys}, f->q, f->width, f->dk, f->width, keys, f->width, rows,
+                true);
     if (t->dq) {
-        product((operand){f->slopes, f->keys, 1}, f->k, f->width, f->dq, f->width, rows, f->width, keys, false);
+        product((operand){f->slopes, f->keys, 1}, f->k, f->width, f->dq, f->width, rows, f->width, keys,
+                false);
         unpack(f->dq, f->width, t->dq + (size_t)from * t->ldq + first, t->ldq, rows, t->dim, t->add_q);
     }
 }

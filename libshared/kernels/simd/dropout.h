@@ -65,7 +65,8 @@ INLINE void philox(const uint32_t key[2], const uint32_t counter[3], uint32_t fi
 }
 
 /* The mask of n features, a bit each. */
-static void keep_bits(const uint32_t key[2], const uint32_t counter[3], uint32_t threshold, uint8_t *mask, int n)
+static void keep_bits(const uint32_t key[2], const uint32_t counter[3], uint32_t threshold, uint8_t *mask,
+                      int n)
 {
     memset(mask, 0, ((size_t)n + 7) / 8);
     const vi least = (vi){0} + (int32_t)threshold;
@@ -114,14 +115,16 @@ INLINE void dropout_step(size_t at, size_t count, const uint8_t *mask, float sca
     put(y + at, residual ? v + get(residual + at, count) : v, count);
 }
 
-static void dropout_forward(const uint32_t key[2], const uint32_t counter[3], uint32_t threshold, float scale_by,
-                            const float *x, const float *residual, float *y, uint8_t *mask, int width)
+static void dropout_forward(const uint32_t key[2], const uint32_t counter[3], uint32_t threshold,
+                            float scale_by, const float *x, const float *residual, float *y, uint8_t *mask,
+                            int width)
 {
     keep_bits(key, counter, threshold, mask, width);
     EACH(width, dropout_step, mask, scale_by, x, residual, y);
 }
 
-static void dropout_backward(const uint8_t *mask, float scale_by, const float *dy, float *dx, bool add, int width)
+static void dropout_backward(const uint8_t *mask, float scale_by, const float *dy, float *dx, bool add,
+                             int width)
 {
     EACH(width, dropout_step, mask, scale_by, dy, add ? dx : NULL, dx);
 }

@@ -38,7 +38,8 @@ INLINE void act_forward_step(size_t at, size_t count, lm_act act, const float *x
     put(y + at, act_value(act, get(x + at, count), &slope), count);
 }
 
-INLINE void act_backward_step(size_t at, size_t count, lm_act act, const float *x, const float *dy, float *dx, bool add)
+INLINE void act_backward_step(size_t at, size_t count, lm_act act, const float *x, const float *dy, float *dx,
+                              bool add)
 {
     vf slope;
     act_value(act, get(x + at, count), &slope);
@@ -47,13 +48,22 @@ INLINE void act_backward_step(size_t at, size_t count, lm_act act, const float *
 }
 
 /* The activation is a constant in each loop. */
-#define EACH_ACTIVATION(act, n, step, ...)                                                                    \
-    switch (act) {                                                                                            \
-    case LM_ACT_GELU: EACH(n, step, LM_ACT_GELU, __VA_ARGS__); break;                                         \
-    case LM_ACT_GELU_TANH: EACH(n, step, LM_ACT_GELU_TANH, __VA_ARGS__); break;                               \
-    case LM_ACT_RELU: EACH(n, step, LM_ACT_RELU, __VA_ARGS__); break;                                         \
-    case LM_ACT_SILU: EACH(n, step, LM_ACT_SILU, __VA_ARGS__); break;                                         \
-    default: EACH(n, step, LM_ACT_TANH, __VA_ARGS__);                                                         \
+#define EACH_ACTIVATION(act, n, step, ...)                                                                   \
+    switch (act) {                                                                                           \
+    case LM_ACT_GELU:                                                                                        \
+        EACH(n, step, LM_ACT_GELU, __VA_ARGS__);                                                             \
+        break;                                                                                               \
+    case LM_ACT_GELU_TANH:                                                                                   \
+        EACH(n, step, LM_ACT_GELU_TANH, __VA_ARGS__);                                                        \
+        break;                                                                                               \
+    case LM_ACT_RELU:                                                                                        \
+        EACH(n, step, LM_ACT_RELU, __VA_ARGS__);                                                             \
+        break;                                                                                               \
+    case LM_ACT_SILU:                                                                                        \
+        EACH(n, step, LM_ACT_SILU, __VA_ARGS__);                                                             \
+        break;                                                                                               \
+    default:                                                                                                 \
+        EACH(n, step, LM_ACT_TANH, __VA_ARGS__);                                                             \
     }
 
 static void activation_forward(lm_act act, const float *x, float *y, size_t n)
@@ -61,10 +71,8 @@ static void activation_forward(lm_act act, const float *x, float *y, size_t n)
     EACH_ACTIVATION(act, n, act_forward_step, x, y)
 }
 
-static void activation_backward(lm_act act, const float *x, const float *dy, float *dx, size_t n, bool add)
-{
-    EACH_ACTIVATION(act, n, act_backward_step, x, dy, dx, add)
-}
+static void activation_backward(lm_act act, const float *x, const float *dy, float *dx, size_t n,
+                                bool add){EACH_ACTIVATION(act, n, act_backward_step, x, dy, dx, add)}
 
 INLINE void add_step(size_t at, size_t count, const float *a, const float *b, float *y)
 {
@@ -104,7 +112,8 @@ static double sum_squares(const float *x, size_t n)
     for (; i + 16 * LANES <= n; i += 16 * LANES) {
         vf a = {0}, b = {0}, c = {0}, d = {0};
         for (size_t j = i; j < i + 16 * LANES; j += 4 * LANES) {
-            vf p = load(x + j), q = load(x + j + LANES), r = load(x + j + 2 * LANES), s = load(x + j + 3 * LANES);
+            vf p = load(x + j), q = load(x + j + LANES), r = load(x + j + 2 * LANES),
+               s = load(x + j + 3 * LANES);
             a += p * p;
             b += q * q;
             c += r * r;

@@ -39,21 +39,24 @@ static void softmax_grad(float *x, int n, float log_sum, float less, float facto
     EACH(n, softmax_grad_step, x, log_sum, less, factor);
 }
 
-/* Rows of an embedding that are no longer looked up have moments that only shrink; below the normal range arithmetic
- * is a hundred times slower on some processors, and 0.9 of the least number rounds to itself: there they end at 0. */
+/* Rows of an embedding that are no longer looked up have moments that only shrink; below the normal range
+ * arithmetic is a hundred times slower on some processors, and 0.9 of the least number rounds to itself:
+ * there they end at 0. */
 INLINE vf end_at_zero(vf x)
 {
     return (vf)((vi)x & (vi)(absolute(x) >= 1.17549435e-38f));
 }
 
-INLINE void adamw_step(size_t at, size_t count, float *p, float *g, float *m, float *v, lm_adamw_floats how, bool clear)
+INLINE void adamw_step(size_t at, size_t count, float *p, float *g, float *m, float *v, lm_adamw_floats how,
+                       bool clear)
 {
     vf d = get(g + at, count) * how.grad_scale;
     vf first = end_at_zero(get(m + at, count) * how.beta1 + d * how.rest1);
     vf second = end_at_zero(get(v + at, count) * how.beta2 + d * d * how.rest2);
     put(m + at, first, count);
     put(v + at, second, count);
-    put(p + at, get(p + at, count) * how.keep - first * how.step / (root(second) * how.root + how.eps), count);
+    put(p + at, get(p + at, count) * how.keep - first * how.step / (root(second) * how.root + how.eps),
+        count);
     if (clear)
         put(g + at, splat(0), count);
 }

@@ -24,14 +24,14 @@ INLINE void square_step(size_t at, size_t count, const float *x, float mean, vf 
     *sum += d * d;
 }
 
-INLINE void norm_step(size_t at, size_t count, const float *x, const float *weight, const float *bias, float mean,
-                      float rstd, float *y)
+INLINE void norm_step(size_t at, size_t count, const float *x, const float *weight, const float *bias,
+                      float mean, float rstd, float *y)
 {
     put(y + at, (get(x + at, count) - mean) * rstd * get(weight + at, count) + get(bias + at, count), count);
 }
 
-static void norm_forward(const float *x, const float *weight, const float *bias, float eps, float *y, float *mean,
-                         float *rstd, int width)
+static void norm_forward(const float *x, const float *weight, const float *bias, float eps, float *y,
+                         float *mean, float *rstd, int width)
 {
     vf sum = {0}, squares = {0};
     EACH(width, sum_step, x, &sum);
@@ -44,8 +44,8 @@ static void norm_forward(const float *x, const float *weight, const float *bias,
 }
 
 /* What both parts of the gradient need: sums of dy weight and of dy weight x^, and the parameters' share. */
-INLINE void norm_sums_step(size_t at, size_t count, const float *x, const float *weight, float mean, float rstd,
-                           const float *dy, vf *sum, vf *dot, float *dweight, float *dbias)
+INLINE void norm_sums_step(size_t at, size_t count, const float *x, const float *weight, float mean,
+                           float rstd, const float *dy, vf *sum, vf *dot, float *dweight, float *dbias)
 {
     vf n = (get(x + at, count) - mean) * rstd, d = get(dy + at, count), dw = d * get(weight + at, count);
     *sum += dw;
@@ -64,8 +64,8 @@ INLINE void norm_dx_step(size_t at, size_t count, const float *x, const float *w
     put(dx + at, add ? get(dx + at, count) + d : d, count);
 }
 
-static void norm_backward(const float *x, const float *weight, float mean, float rstd, const float *dy, float *dx,
-                          bool add, float *dweight, float *dbias, int width)
+static void norm_backward(const float *x, const float *weight, float mean, float rstd, const float *dy,
+                          float *dx, bool add, float *dweight, float *dbias, int width)
 {
     vf sum = {0}, dot = {0};
     EACH(width, norm_sums_step, x, weight, mean, rstd, dy, &sum, &dot, dweight, dbias);

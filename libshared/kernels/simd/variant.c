@@ -12,7 +12,8 @@ static bool usable(void)
 {
 #if defined(__AVX512F__)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("fma");
 #elif defined(__AVX2__)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
@@ -21,16 +22,28 @@ static bool usable(void)
 }
 
 #define NAME_(isa) lm_variant_##isa
-#define NAME(isa) NAME_(isa)
+#define NAME(isa)  NAME_(isa)
 #define TEXT_(isa) #isa
-#define TEXT(isa) TEXT_(isa)
+#define TEXT(isa)  TEXT_(isa)
 
 const lm_variant NAME(LM_ISA) = {
-    .isa = TEXT(LM_ISA), .usable = usable, .activation_forward = activation_forward,
-    .activation_backward = activation_backward, .add = add_vectors, .axpy = axpy, .scale = scale,
-    .sum_squares = sum_squares, .column_sums = column_sums, .norm_forward = norm_forward,
-    .norm_backward = norm_backward, .dropout_forward = dropout_forward, .dropout_backward = dropout_backward,
-    .attention_scratch = attention_scratch, .attention_forward = attention_forward,
-    .attention_backward = attention_backward, .log_sum_parts = log_sum_parts, .softmax_grad = softmax_grad,
+    .isa = TEXT(LM_ISA),
+    .usable = usable,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
+    .add = add_vectors,
+    .axpy = axpy,
+    .scale = scale,
+    .sum_squares = sum_squares,
+    .column_sums = column_sums,
+    .norm_forward = norm_forward,
+    .norm_backward = norm_backward,
+    .dropout_forward = dropout_forward,
+    .dropout_backward = dropout_backward,
+    .attention_scratch = attention_scratch,
+    .attention_forward = attention_forward,
+    .attention_backward = attention_backward,
+    .log_sum_parts = log_sum_parts,
+    .softmax_grad = softmax_grad,
     .adamw = adamw,
 };

@@ -1,5 +1,6 @@
-/* Vectors of the instruction set that this translation unit is compiled for, through the vector extensions that gcc
- * and clang share, and the functions that the formulas need. variant.c includes it once for each instruction set. */
+/* Vectors of the instruction set that this translation unit is compiled for, through the vector extensions
+ * that gcc and clang share, and the functions that the formulas need. variant.c includes it once for each
+ * instruction set. */
 #ifndef LM_KERNELS_SIMD_VECTOR_H
 #define LM_KERNELS_SIMD_VECTOR_H
 
@@ -93,17 +94,17 @@ INLINE vf root(vf x)
 
 /* Halves are added to one another, or the larger of two taken: the order is fixed. */
 #if defined(__x86_64__)
-#define HALVES(name, op)                                                                                      \
-    INLINE float name(vf v)                                                                                   \
-    {                                                                                                         \
-        __m128 x = FIRST_QUARTER(v, op);                                                                      \
-        x = op(x, _mm_movehl_ps(x, x));                                                                       \
-        x = op(x, _mm_shuffle_ps(x, x, 1));                                                                   \
-        return _mm_cvtss_f32(x);                                                                              \
+#define HALVES(name, op)                                                                                     \
+    INLINE float name(vf v)                                                                                  \
+    {                                                                                                        \
+        __m128 x = FIRST_QUARTER(v, op);                                                                     \
+        x = op(x, _mm_movehl_ps(x, x));                                                                      \
+        x = op(x, _mm_shuffle_ps(x, x, 1));                                                                  \
+        return _mm_cvtss_f32(x);                                                                             \
     }
 #if defined(__AVX512F__)
-#define FIRST_QUARTER(v, op)                                                                                  \
-    op(op(_mm512_extractf32x4_ps((__m512)(v), 0), _mm512_extractf32x4_ps((__m512)(v), 2)),                    \
+#define FIRST_QUARTER(v, op)                                                                                 \
+    op(op(_mm512_extractf32x4_ps((__m512)(v), 0), _mm512_extractf32x4_ps((__m512)(v), 2)),                   \
        op(_mm512_extractf32x4_ps((__m512)(v), 1), _mm512_extractf32x4_ps((__m512)(v), 3)))
 #elif defined(__AVX2__)
 #define FIRST_QUARTER(v, op) op(_mm256_castps256_ps128((__m256)(v)), _mm256_extractf128_ps((__m256)(v), 1))
@@ -130,8 +131,8 @@ INLINE float max_of(vf v)
 }
 #endif
 
-/* exp x = 2^n exp r with |r| <= ln(2)/2; exp r = 1 + r + r^2 P(r), P minimax of degree 4 (relative error 3e-9).
- * 0 below the normal range; infinity above the range of float. NaN stays NaN. */
+/* exp x = 2^n exp r with |r| <= ln(2)/2; exp r = 1 + r + r^2 P(r), P minimax of degree 4 (relative error
+ * 3e-9). 0 below the normal range; infinity above the range of float. NaN stays NaN. */
 INLINE vf exponential(vf x)
 {
     const float shift = 12582912.0f; /* 1.5 2^23: adding it rounds to an integer */
@@ -160,8 +161,8 @@ INLINE vf sigmoid(vf x, vf *slope)
     return choose(x > 0, t, e * t);
 }
 
-/* The standard normal distribution function and its density. Phi(-x) = exp(-x^2/2) Q(x) for x >= 0, with Q = t P(t),
- * t = 1/(1 + 0.35 x), P minimax of degree 8 on [0, 14] (relative error 3e-8). */
+/* The standard normal distribution function and its density. Phi(-x) = exp(-x^2/2) Q(x) for x >= 0, with Q =
+ * t P(t), t = 1/(1 + 0.35 x), P minimax of degree 8 on [0, 14] (relative error 3e-8). */
 INLINE vf normal_cdf(vf x, vf *density)
 {
     vf a = absolute(x), e = exponential(x * x * -0.5f), t = 1.0f / (a * 0.35f + 1.0f);
@@ -207,13 +208,13 @@ INLINE void put(float *p, vf v, size_t count)
 }
 
 /* step(at, count, ...) for each vector of n elements. */
-#define EACH(n, step, ...)                                                                                    \
-    do {                                                                                                      \
-        size_t at_ = 0, n_ = (size_t)(n);                                                                     \
-        for (; at_ + LANES <= n_; at_ += LANES)                                                               \
-            step(at_, LANES, __VA_ARGS__);                                                                    \
-        if (at_ < n_)                                                                                         \
-            step(at_, n_ - at_, __VA_ARGS__);                                                                 \
+#define EACH(n, step, ...)                                                                                   \
+    do {                                                                                                     \
+        size_t at_ = 0, n_ = (size_t)(n);                                                                    \
+        for (; at_ + LANES <= n_; at_ += LANES)                                                              \
+            step(at_, LANES, __VA_ARGS__);                                                                   \
+        if (at_ < n_)                                                                                        \
+            step(at_, n_ - at_, __VA_ARGS__);                                                                \
     } while (0)
 
 #endif
