@@ -1,7 +1,7 @@
 #!/bin/bash
 # What may go wrong in a trainer, and what it leaves behind: the old output whole, or nothing.
 . "$(dirname "$0")/init.sh"
-. "$test_dir/train-words.inc"
+. "$abs_top_srcdir/tests/pipelines/train-words.inc"
 
 pretrain $small -b 16 --max-steps 5 -q -o model corpus.lms
 finetune -m model -b 16 --max-steps 5 -q -o old train.lms

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Checkpoints: killed anywhere and resumed, a run ends in the same bytes as one that was not.
 . "$(dirname "$0")/init.sh"
-. "$test_dir/train-words.inc"
+. "$abs_top_srcdir/tests/pipelines/train-words.inc"
 
 options="$small -e 3 -b 16 --learning-rate 1e-3 -q"
 pretrain $options -o whole corpus.lms

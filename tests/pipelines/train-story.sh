@@ -1,7 +1,7 @@
 #!/bin/bash
 # tok, pretrain, finetune and score through pipes; what the output holds; determinism.
 . "$(dirname "$0")/init.sh"
-. "$test_dir/train-words.inc"
+. "$abs_top_srcdir/tests/pipelines/train-words.inc"
 
 # ---- the story
 tok -m tokdir -q corpus.txt | pretrain $small -e 4 -b 16 --learning-rate 2e-3 -o mini --log mini.jsonl 2>err
