@@ -408,7 +408,7 @@ def main():
     p.add_argument("--vocab", type=int, default=8000)
     p.add_argument("--layers", type=int, default=4)
     p.add_argument("--width", type=int, default=256)
-    args = p.parse_args()
+    args = p.parse_intermixed_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     {"train": train, "mlm": mlm, "steps": steps, "init": init}[args.what](args)
