@@ -80,6 +80,9 @@ lm_tensor *lm_gather_rows(lm_graph *g, lm_tensor *x, const int32_t *index,
                           int n); /* [n, width]; indices ascending */
 lm_tensor *lm_scale(lm_graph *g, lm_tensor *x, float factor);
 
+/* What the three losses are given (label, target, weight, per_row) must live until the loss has been read and
+ * lm_graph_backward is done. */
+
 /* Sum over rows of w[r] * loss(logits[r], label[r]); rows whose label is -100 count nothing. Result [1,1].
  * weight: [rows] or NULL (ones). smoothing e: (1-e) NLL + e mean over classes of -log p (transformers'
  * LabelSmoother). per_row, when not NULL, receives each row's unweighted loss (0 where ignored). */
