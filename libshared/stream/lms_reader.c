@@ -62,13 +62,17 @@ void lm_lms_reader_understand(lm_lms_reader *r, const char *const *names)
     r->understood = names;
 }
 
+/* Made for every record, so without printf. */
 static const char *where_record(lm_lms_reader *r, uint64_t number)
 {
+    char digits[24], *p = digits + sizeof digits;
+    *--p = '\0';
+    for (uint64_t n = number; n; n /= 10)
+        *--p = (char)('0' + n % 10);
     r->where.len = 0;
-    if (number)
-        lm_buf_printf(&r->where, "%s: record %" PRIu64, lm_input_name(r->in), number);
-    else
-        lm_buf_printf(&r->where, "%s: preamble", lm_input_name(r->in));
+    lm_buf_puts(&r->where, lm_input_name(r->in));
+    lm_buf_puts(&r->where, number ? ": record " : ": preamble");
+    lm_buf_puts(&r->where, p);
     return lm_buf_cstr(&r->where);
 }
 

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "stream/rows_internal.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,14 +198,25 @@ static void drop(lm_str **list, size_t *cap)
     *cap = 0;
 }
 
+static void put_hex(lm_buf *b, uint64_t v)
+{
+    lm_buf_putc(b, ' ');
+    do
+        lm_buf_putc(b, "0123456789abcdef"[v & 15]);
+    while (v >>= 4);
+}
+
+/* Made for every row that a spool packs, so without printf. */
 static void sign(lm_rows *r)
 {
     for (size_t i = 0; i < r->count; i++) {
         const lm_column *c = r->columns[i].column;
-        lm_buf_printf(&r->signature, "%s %d %d %d", c->name, (int)c->dtype, (int)r->columns[i].role.kind,
-                      r->columns[i].role.splits);
+        lm_buf_puts(&r->signature, c->name);
+        put_hex(&r->signature, c->dtype);
+        put_hex(&r->signature, r->columns[i].role.kind);
+        put_hex(&r->signature, (uint64_t)(r->columns[i].role.splits + 1));
         for (int d = 1; d < c->shape.dims; d++)
-            lm_buf_printf(&r->signature, " %" PRId64, c->shape.size[d]);
+            put_hex(&r->signature, (uint64_t)c->shape.size[d]);
         lm_buf_putc(&r->signature, '\n');
     }
     lm_buf_puts(&r->signature, r->labels || r->spool[LM_ROW_LABELS] ? "labels\n" : "");
