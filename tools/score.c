@@ -1,6 +1,8 @@
 /* score: tokens in, measures out; or the tokens with logits, probabilities, hidden states, losses. */
 #include "metrics/score.h"
 
+#include <stdlib.h>
+
 int main(int argc, char **argv)
 {
     lm_common common = LM_COMMON_INIT;
@@ -83,5 +85,8 @@ int main(int argc, char **argv)
 
     lm_status st = LM_STATUS_INIT;
     lm_score(&o, &st);
+    const lm_strings *lists[] = {&common.operands, &o.emit, &o.fail_under, &o.fail_over};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        free(lists[i]->items);
     return lm_tool_end(&st);
 }
