@@ -190,6 +190,8 @@ static bool safe_for_shell(const char *word)
     return *word && word[strspn(word, safe)] == '\0';
 }
 
+static char *command_line; /* until the end */
+
 static char *quoted_command(const char *name, int argc, char **argv)
 {
     lm_buf line = {0};
@@ -231,7 +233,7 @@ static void spin_shortly(char **argv)
 void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int argc, char **argv)
 {
     static lm_program whole;     /* the program with the common options; kept for its whole life */
-    static char *command, *made_by;
+    static char *made_by;
     open_standard();
     lm_program_name_set(program->name);
     whole = *program;
@@ -244,8 +246,8 @@ void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int 
     if (!lm_options_parse(&whole, argc, argv, &common->operands, &st))
         exit(lm_tool_end(&st));
     answer(&whole);
-    command = quoted_command(program->name, argc, argv);
-    common->command_line = command;
+    free(command_line);
+    common->command_line = command_line = quoted_command(program->name, argc, argv);
     lm_log_level(everybody.quiet ? LM_WARNING : everybody.verbose ? LM_DEBUG : LM_INFO);
     lm_progress_mode_set(everybody.quiet && !everybody.progress ? LM_PROGRESS_NEVER
                                                                 : (lm_progress_mode)everybody.progress);
@@ -278,6 +280,8 @@ int lm_tool_end(lm_status *st)
     }
     if (!lm_ok(st))
         lm_error("%s", st->message);
+    free(command_line);
+    command_line = NULL;
     return st->code;
 }
 
