@@ -22,6 +22,9 @@ for part in 0 100 $((size / 2)) $((size - 1)); do
 done
 returns_ 3 f --checkpoint ck --save-steps 1 < <(head -c $((size / 2)) train.lms) 2>err
 unchanged_
+test -z "$(find ck -type f)" || fail_ "half an input is kept: $(find ck)"
+finetune -m model -b 16 --max-steps 5 -q -o whole --checkpoint ck --resume <train.lms
+cmp old/model.safetensors whole/model.safetensors
 # a single pass has trained by then: its checkpoint is kept, and the run goes on from it
 rm -rf ck
 status=0
