@@ -50,6 +50,16 @@ for other in b c d; do
     cmp a/model.safetensors $other/model.safetensors
     cmp a/config.json $other/config.json
 done
+# the same rows in two files, in one stream of two, compressed
+head -n 400 corpus.txt | tok -m tokdir -q >first.lms
+tail -n +401 corpus.txt | tok -m tokdir -q >second.lms
+p -o files first.lms second.lms
+cat first.lms second.lms | p -o cat
+gzip -k first.lms
+p -o gzip first.lms.gz second.lms
+for other in files cat gzip; do
+    cmp a/model.safetensors $other/model.safetensors
+done
 p --seed 43 -o e corpus.lms
 ! cmp -s a/model.safetensors e/model.safetensors || fail_ "the seed changes nothing"
 f() {
