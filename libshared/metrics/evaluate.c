@@ -226,12 +226,10 @@ static void emit_logits(lm_evaluator *e, const float *logits, int64_t at)
         (several ? lm_sigmoid_row : lm_softmax_row)(logits, (int)n, OUT(e, OUT_PROBS, float) + from);
     if (!(emit & LM_EMIT_PREDICTIONS))
         return;
-    if (several) {
-        for (size_t k = 0; k < n; k++)
-            OUT(e, OUT_CHOSEN, uint8_t)[from + k] = logits[k] >= 0;
-    } else if (e->tally.kind != LM_MEASURE_VALUES) {
+    if (several)
+        lm_choose_row(logits, (int)n, OUT(e, OUT_CHOSEN, uint8_t) + from);
+    else if (e->tally.kind != LM_MEASURE_VALUES)
         OUT(e, OUT_CLASSES, int32_t)[at] = lm_argmax(logits, (int)n);
-    }
 }
 
 /* Makes room for the outputs of a call. */

@@ -154,6 +154,12 @@ void lm_sigmoid_row(const float *x, int n, float *out)
         out[i] = (float)sigmoid(x[i]);
 }
 
+void lm_choose_row(const float *x, int n, uint8_t *out)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = x[i] >= 0;
+}
+
 static double cross_entropy(const float *logits, int n, int class)
 {
     return log_sum_exp(logits, n) - logits[class];
@@ -173,8 +179,7 @@ static double count_several(lm_tally *t, const lm_truth *truth, const float *log
     if (!t->several)
         t->several = lm_multi_label_new(t->columns);
     uint8_t *chosen = lm_malloc((size_t)t->columns, 1);
-    for (int i = 0; i < t->columns; i++)
-        chosen[i] = logits[i] >= 0;
+    lm_choose_row(logits, t->columns, chosen);
     lm_multi_label_add(t->several, truth->several, chosen);
     free(chosen);
     return binary_cross_entropy(logits, truth->several, t->columns);

@@ -43,6 +43,8 @@ double lm_tally_next(lm_tally *t, int32_t label, const float *logits, int column
 
 int lm_argmax(const float *x, int n); /* the first of equals */
 void lm_softmax_row(const float *x, int n, float *out);
+/* 1 where the sigmoid is 1/2 or more. */
+void lm_choose_row(const float *x, int n, uint8_t *out);
 void lm_sigmoid_row(const float *x, int n, float *out);
 
 lm_report *lm_tally_report(const lm_tally *t, bool per_class);

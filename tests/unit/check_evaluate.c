@@ -208,6 +208,41 @@ START_TEST(classes_are_counted)
 }
 END_TEST
 
+START_TEST(several_classes_are_counted)
+{
+    char *data = data_path("goldens");
+    if (!data)
+        return;
+    setting s = set_up("bert-multilabel4");
+    lm_status st = LM_STATUS_INIT;
+    lm_evaluator *e =
+        lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){.emit = LM_EMIT_PREDICTIONS | LM_EMIT_LOGITS}, &st);
+    lm_row_outputs out;
+    int rows = s.b.batch.rows, columns = s.b.columns;
+    lm_evaluator_run(e, s.rows, rows, 0, &out, &st);
+    assert_ok(&st);
+    int hits = 0, chosen = 0, truth = 0, right = 0;
+    for (int r = 0; r < rows; r++) {
+        int same_classes = 0;
+        for (int k = 0; k < columns; k++) {
+            int c = out.logits[r * columns + k] >= 0, t = s.several[r * columns + k];
+            ck_assert_int_eq(out.chosen[r * columns + k], c);
+            hits += c && t;
+            chosen += c;
+            truth += t;
+            same_classes += c == t;
+        }
+        right += same_classes == columns;
+    }
+    ck_assert_double_eq_tol(found(e, "micro_f1"), 2.0 * hits / (chosen + truth), 1e-12);
+    ck_assert_double_eq_tol(found(e, "micro_recall"), (double)hits / truth, 1e-12);
+    ck_assert_double_eq_tol(found(e, "accuracy"), (double)right / rows, 1e-12);
+    lm_evaluator_free(e);
+    tear_down(&s);
+    free(data);
+}
+END_TEST
+
 static void refuses(lm_evaluator *e, const lm_tokens_row *row, const char *says)
 {
     lm_status st = LM_STATUS_INIT;
@@ -307,6 +342,7 @@ static Suite *suite(void)
     tcase_add_test(c, losses_are_those_of_transformers);
     tcase_add_test(c, outputs_do_not_depend_on_batches);
     tcase_add_test(c, classes_are_counted);
+    tcase_add_test(c, several_classes_are_counted);
     tcase_add_test(c, rows_that_do_not_fit_are_refused);
     tcase_add_test(c, the_body_alone);
     suite_add_tcase(s, c);

@@ -409,6 +409,81 @@ START_TEST(spoilt_tensors_are_named)
 }
 END_TEST
 
+/* A head may be made anew; a body that does not fit is refused even then. */
+START_TEST(a_spoilt_body_is_refused)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = create(small, "mlm", 7);
+    char *dir = saved(m);
+    lm_model_free(m);
+    spoil(dir, NULL, "bert.encoder.layer.1.attention.self.query.weight", NULL, NULL);
+    lm_model_options options = {.task = "classify", .allow_missing_head = true};
+    ck_assert_ptr_null(open_model(dir, &options, &st));
+    assert_says(&st, "1 tensor does not fit");
+    scratch_discard(dir);
+}
+END_TEST
+
+/* A tied weight that is stored as well, with other values: the parameter's own name counts. */
+START_TEST(stored_ties_do_not_count)
+{
+    char *mlm = data_path("goldens/models/bert-mlm"), *from = data_path("goldens/extras/bert-tied-stored");
+    if (!mlm)
+        return;
+    lm_status st = LM_STATUS_INIT;
+    char *dir = scratch_new();
+    lm_str config = scratch_read(from, "config.json");
+    lm_str weights = scratch_read(from, "model.safetensors");
+    lm_safetensors *f = lm_safetensors_from_memory(weights.data, weights.len, "f", &st);
+    const lm_safetensor *tied = lm_safetensors_find(f, "cls.predictions.decoder.weight");
+    memset((char *)weights.data + ((const char *)tied->data - weights.data), 0, tied->bytes);
+    lm_safetensors_close(f);
+    scratch_write(dir, "config.json", config.data, config.len);
+    scratch_write(dir, "model.safetensors", weights.data, weights.len);
+    lm_model *m = open_model(dir, NULL, &st);
+    assert_ok(&st);
+    char *again = saved(m);
+    assert_same_file(mlm, again, "model.safetensors");
+    lm_model_free(m);
+    free((char *)config.data);
+    free((char *)weights.data);
+    scratch_discard(dir);
+    scratch_discard(again);
+    free(mlm);
+    free(from);
+}
+END_TEST
+
+/* What has been trained is written as it was computed, whatever it was loaded from. */
+START_TEST(trained_halves_are_saved_whole)
+{
+    char *from = data_path("goldens/models/bert-mlm-f16");
+    if (!from)
+        return;
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = open_model(from, NULL, &st);
+    assert_ok(&st);
+    lm_param *p = lm_params_find(m->params, "cls.predictions.bias");
+    lm_param_train(p, true, &st);
+    assert_ok(&st);
+    p->value[0] = 1.0f / 3;
+    char *dir = saved(m), *path = lm_format("%s/model.safetensors", dir);
+    lm_model_free(m);
+    lm_safetensors *f = lm_safetensors_open(path, &st);
+    assert_ok(&st);
+    for (size_t i = 0; i < lm_safetensors_count(f); i++)
+        ck_assert_int_eq(lm_safetensors_at(f, i)->dtype, LM_F32);
+    ck_assert(*(const float *)lm_safetensors_find(f, "cls.predictions.bias")->data == 1.0f / 3);
+    lm_safetensors_close(f);
+    lm_str config = scratch_read(dir, "config.json");
+    ck_assert(strstr(config.data, "\"torch_dtype\": \"float32\""));
+    free((char *)config.data);
+    free(path);
+    free(from);
+    scratch_discard(dir);
+}
+END_TEST
+
 START_TEST(bad_directories_are_refused)
 {
     lm_status st = LM_STATUS_INIT;
@@ -688,6 +763,9 @@ static Suite *suite(void)
     tcase_add_test(c, weights_are_mapped_not_copied);
     tcase_add_test(c, heads_change);
     tcase_add_test(c, spoilt_tensors_are_named);
+    tcase_add_test(c, a_spoilt_body_is_refused);
+    tcase_add_test(c, stored_ties_do_not_count);
+    tcase_add_test(c, trained_halves_are_saved_whole);
     tcase_add_test(c, bad_directories_are_refused);
     tcase_add_test(c, absurd_sizes_cost_nothing);
     tcase_add_test(c, shards);

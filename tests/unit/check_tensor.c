@@ -250,6 +250,9 @@ START_TEST(bad_lengths_are_refused)
         ck_assert_ptr_null(lm_safetensors_from_memory(bad[i].bytes, bad[i].n, "f", &st));
         ck_assert_int_eq(st.code, LM_FAILED);
     }
+    lm_status st = LM_STATUS_INIT; /* refused for its size, before anything else is looked at */
+    ck_assert_ptr_null(lm_safetensors_from_memory("\1\341\365\5\0\0\0\0{}", 10, "f", &st));
+    ck_assert_msg(strstr(st.message, "100000001 bytes (at most 100000000"), "%s", st.message);
 }
 END_TEST
 
