@@ -339,8 +339,8 @@ static bool needs_value(const lm_option *o, lm_status *st)
     return false;
 }
 
-/* One long option at argv[*i]; moves *i to its value where that is the next argument. */
-static bool parse_long(const lm_program *program, int argc, char **argv, int *i, lm_status *st)
+/* One long option at argv[*i]; moves *i to its value where that is the next argument. *record where it is to be kept. */
+static bool parse_long(const lm_program *program, int argc, char **argv, int *i, bool *record, lm_status *st)
 {
     const char *written = argv[*i] + 2, *equals = strchr(written, '='), *value = equals ? equals + 1 : NULL;
     bool negated;
@@ -348,6 +348,7 @@ static bool parse_long(const lm_program *program, int argc, char **argv, int *i,
                               &negated, st);
     if (!o)
         return false;
+    *record = !o->unrecorded;
     if (lm_option_takes_value(o) && !value) {
         if (*i + 1 >= argc)
             return needs_value(o, st);
@@ -356,7 +357,7 @@ static bool parse_long(const lm_program *program, int argc, char **argv, int *i,
     return set(o, negated, value, st);
 }
 
-static bool parse_short(const lm_program *program, int argc, char **argv, int *i, lm_status *st)
+static bool parse_short(const lm_program *program, int argc, char **argv, int *i, bool *record, lm_status *st)
 {
     for (const char *p = argv[*i] + 1; *p; p++) {
         const lm_option *o = program->options;
@@ -372,6 +373,7 @@ static bool parse_short(const lm_program *program, int argc, char **argv, int *i
                 return lm_fail(st, LM_USAGE, "unknown option %s: did you mean --%s?", argv[*i], meant->name);
             return lm_fail(st, LM_USAGE, "unknown option -%c: see %s --help", *p, program->name);
         }
+        *record |= !o->unrecorded;
         if (!lm_option_takes_value(o)) {
             if (!set(o, false, NULL, st))
                 return false;
@@ -385,26 +387,31 @@ static bool parse_short(const lm_program *program, int argc, char **argv, int *i
     return true;
 }
 
-bool lm_options_parse(const lm_program *program, int argc, char **argv, lm_strings *operands, lm_status *st)
+bool lm_options_parse(const lm_program *program, int argc, char **argv, lm_strings *operands, lm_strings *recorded,
+                      lm_status *st)
 {
     bool options_end = false;
     for (int i = 1; i < argc; i++) {
         char *word = argv[i];
-        bool good = true;
+        int first = i;
+        bool good = true, record = false;
         if (options_end || word[0] != '-' || !word[1]) {
+            record = true;
             if (!program->operands || !operands)
                 good = lm_fail(st, LM_USAGE, "unexpected operand '%s': see %s --help", word, program->name);
             else
                 lm_strings_add(operands, word);
         } else if (strcmp(word, "--") == 0) {
-            options_end = true;
+            options_end = record = true;
         } else if (word[1] == '-') {
-            good = parse_long(program, argc, argv, &i, st);
+            good = parse_long(program, argc, argv, &i, &record, st);
         } else {
-            good = parse_short(program, argc, argv, &i, st);
+            good = parse_short(program, argc, argv, &i, &record, st);
         }
         if (!good)
             return false;
+        for (int k = first; recorded && record && k <= i; k++)
+            lm_strings_add(recorded, argv[k]);
     }
     return true;
 }

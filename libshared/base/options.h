@@ -46,6 +46,7 @@ typedef struct lm_option {
     const char *shown;        /* the default in words, or NULL */
     double min, max;          /* of a number, where min < max; an infinity is no limit */
     bool hidden;              /* accepted, not shown */
+    bool unrecorded;          /* changes nothing in the result (-j, -q): left out where command lines are kept */
     bool *given;              /* set to true when the option is on the command line; or NULL */
 } lm_option;
 
@@ -58,8 +59,10 @@ typedef struct lm_program {
     const char *const *examples; /* pairs of comment and command line; NULL-terminated */
 } lm_program;
 
-/* Parses argv; operands go to `operands`. False: LM_USAGE with a message. What it fills points into argv. */
-bool lm_options_parse(const lm_program *program, int argc, char **argv, lm_strings *operands, lm_status *st);
+/* Parses argv; operands go to `operands`, and to `recorded` (or NULL) all words but those of unrecorded options.
+ * False: LM_USAGE with a message. What it fills points into argv. */
+bool lm_options_parse(const lm_program *program, int argc, char **argv, lm_strings *operands, lm_strings *recorded,
+                      lm_status *st);
 
 /* Appends to a list (also one that starts zeroed). The list's array is malloced, the strings are not its own. */
 void lm_strings_add(lm_strings *list, const char *s);

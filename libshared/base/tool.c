@@ -69,7 +69,7 @@ static lm_option *common_table(const lm_program *p, int takes, lm_common *c)
     add(&t, (lm_option){.name = "Common options", .type = LM_OPT_GROUP});
     add_common(&t, p, takes & LM_TAKES_THREADS,
                (lm_option){.name = "threads", .letter = 'j', .type = LM_OPT_INT, .target = &c->threads, .max = 4096,
-                           .help = "how many threads compute", .shown = "0: one for each processor"});
+                           .help = "how many threads compute", .shown = "0: one for each processor", .unrecorded = true});
     add_common(&t, p, takes & LM_TAKES_SEED,
                (lm_option){.name = "seed", .type = LM_OPT_INT, .target = &c->seed, .max = INFINITY,
                            .help = "where random numbers start: the same seed gives the same result"});
@@ -82,11 +82,11 @@ static lm_option *common_table(const lm_program *p, int takes, lm_common *c)
                            .shown = "by the model's type, from $LMUTILS_PLUGIN_PATH and the installed ones"});
     add(&t, (lm_option){.name = "progress", .type = LM_OPT_CHOICE, .target = &everybody.progress,
                         .choices = progress_modes, .value = "WHEN",
-                        .help = "show progress on standard error; auto is on a terminal only"});
+                        .help = "show progress on standard error; auto is on a terminal only", .unrecorded = true});
     add(&t, (lm_option){.name = "quiet", .letter = 'q', .type = LM_OPT_FLAG, .target = &everybody.quiet,
-                        .help = "say nothing but errors and warnings"});
+                        .help = "say nothing but errors and warnings", .unrecorded = true});
     add(&t, (lm_option){.name = "verbose", .letter = 'v', .type = LM_OPT_FLAG, .target = &everybody.verbose,
-                        .help = "say more"});
+                        .help = "say more", .unrecorded = true});
     add(&t, (lm_option){.name = "help", .letter = 'h', .type = LM_OPT_FLAG, .target = &everybody.help,
                         .help = "print this help and exit"});
     add(&t, (lm_option){.name = "version", .letter = 'V', .type = LM_OPT_FLAG, .target = &everybody.version,
@@ -192,18 +192,18 @@ static bool safe_for_shell(const char *word)
 
 static char *command_line; /* until the end */
 
-static char *quoted_command(const char *name, int argc, char **argv)
+static char *quoted_command(const char *name, const lm_strings *words)
 {
     lm_buf line = {0};
     lm_buf_puts(&line, name);
-    for (int i = 1; i < argc; i++) {
+    for (size_t i = 0; i < words->count; i++) {
         lm_buf_putc(&line, ' ');
-        if (safe_for_shell(argv[i])) {
-            lm_buf_puts(&line, argv[i]);
+        if (safe_for_shell(words->items[i])) {
+            lm_buf_puts(&line, words->items[i]);
             continue;
         }
         lm_buf_putc(&line, '\'');
-        for (const char *p = argv[i]; *p; p++) {
+        for (const char *p = words->items[i]; *p; p++) {
             if (*p == '\'')
                 lm_buf_puts(&line, "'\\''");
             else
@@ -243,11 +243,13 @@ void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int 
     answer_first(&whole, argc, argv);
 
     lm_status st = LM_STATUS_INIT;
-    if (!lm_options_parse(&whole, argc, argv, &common->operands, &st))
+    lm_strings words = {0};
+    if (!lm_options_parse(&whole, argc, argv, &common->operands, &words, &st))
         exit(lm_tool_end(&st));
     answer(&whole);
     free(command_line);
-    common->command_line = command_line = quoted_command(program->name, argc, argv);
+    common->command_line = command_line = quoted_command(program->name, &words);
+    free(words.items);
     lm_log_level(everybody.quiet ? LM_WARNING : everybody.verbose ? LM_DEBUG : LM_INFO);
     lm_progress_mode_set(everybody.quiet && !everybody.progress ? LM_PROGRESS_NEVER
                                                                 : (lm_progress_mode)everybody.progress);

@@ -17,7 +17,8 @@ typedef struct lm_common {
     const char *log;          /* --log */
     const char *plugin;       /* --plugin */
     lm_strings operands;      /* FILE...; empty = standard input */
-    const char *command_line; /* this invocation, quoted for a shell; for `via` and model cards */
+    const char *command_line; /* this invocation, quoted for a shell, less what changes nothing in the result (-j,
+                                 -q ...); for `via` and model cards */
 } lm_common;
 
 #define LM_COMMON_INIT {.seed = 42}

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A model directory that is not what its config.json says is refused with the tensor named; so are strange plugins.
 . "$(dirname "$0")/init.sh"
-. "$test_dir/fault-common.inc"
+. "$abs_top_srcdir/tests/pipelines/fault-common.inc"
 tiny_
 finetune -q -m tiny -o good --max-steps 2 news.lms
 score -q -m good news.lms >/dev/null

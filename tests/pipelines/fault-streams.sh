@@ -1,7 +1,7 @@
 #!/bin/bash
 # A stream that is cut at any byte, damaged, or not meant for the model, is refused by every program that reads it.
 . "$(dirname "$0")/init.sh"
-. "$test_dir/fault-common.inc"
+. "$abs_top_srcdir/tests/pipelines/fault-common.inc"
 tiny_
 
 # ---- cut anywhere (the unit tests cut at every byte): the end record is what says that a stream is whole

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Text that is not what it should be: the message names file and line, and what was written so far is not taken for all.
 . "$(dirname "$0")/init.sh"
-. "$test_dir/fault-common.inc"
+. "$abs_top_srcdir/tests/pipelines/fault-common.inc"
 tiny_
 
 # ---- a csv with a ragged row: file and line; the stream ends with an abort, and the trainer behind it publishes nothing

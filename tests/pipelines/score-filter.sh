@@ -17,7 +17,7 @@ same_ "" "$(comm -23 before after)"
 same_ "hidden logits loss pooled predictions probs" "$(comm -13 before after | cut -d '"' -f 2 | paste -s -d ' ')"
 grep -a '^{"' out.lms | sed -n 2p | grep -q '"mood":\["odd"'
 grep -a '^{"' out.lms | sed -n 2p | grep -q '"prediction":\["n'
-grep -a '^{"' out.lms | head -n 1 | grep -q '"via":\["tok -m [^"]*","score -q -m'
+grep -a '^{"' out.lms | head -n 1 | grep -q '"via":\["tok -m [^"]*","score -m'
 grep -a '^{"' out.lms | head -n 1 | grep -q '"tokenizer":{'
 
 # what was added goes with its row: cut first or last, the same predictions

@@ -81,7 +81,7 @@ grep -qx 'unknown_rate	0.000000' got || fail_ "--stats finds unknown words"
 tok -q -m bert news.csv >a.lms
 printf '%-127s\n' '{"lms":1,"kind":"text","via":["augment --typos"]}' '{"text":"the cat"}' |
     tok -q -m bert >b.lms 2>err && fail_ "a text stream without its end passes"
-grep -aq '"via":\["augment --typos","tok -q -m bert"\]' b.lms || fail_ "those before us are not in via"
+grep -aq '"via":\["augment --typos","tok -m bert"\]' b.lms || fail_ "those before us are not in via"
 grep -aq '"abort":' b.lms || fail_ "the stream that ended early is not aborted"
 tok -q -m bert -o c.lms news.csv
 cmp <(tail -c +1025 a.lms) <(tail -c +1025 c.lms) || fail_ "-o writes another stream"
@@ -113,6 +113,11 @@ for form in --ids --json --no-fields; do
         cmp one some || fail_ "$form differs with $threads threads"
     done
 done
+tok -q -j 1 -m bert many.txt >one
+tok -j2 --threads=2 -qm bert many.txt >some
+lms --head 1 some | grep -a -q '"via":\["tok -qm bert many.txt"' || fail_ "-j stands in via"
+tok --progress never -v -m bert many.txt 2>err >some
+cmp one some || fail_ "the stream tells -j, -q and -v apart"
 head -n 7777 many.txt >first.txt
 tail -n +7778 many.txt >second.txt
 tok -q -m bert --json many.txt >want

@@ -69,7 +69,7 @@ static bool parse_with(const lm_program *p, const char *line)
             break;
         *s = '\0';
     }
-    return lm_options_parse(p, n, words, &operands, &st);
+    return lm_options_parse(p, n, words, &operands, NULL, &st);
 }
 
 static void good(const char *line)
