@@ -20,11 +20,12 @@ int main(int argc, char **argv)
          .help = "one class a row, any number of classes a row, or a number; auto: by the stream's labels"},
         {.name = "labels", .type = LM_OPT_STRING, .target = &spec.labels, .value = "NAME,NAME...",
          .shown = "all that occur, sorted", .help = "the classes, in this order"},
-        {.name = "label-smoothing", .type = LM_OPT_FLOAT, .target = &train.label_smoothing, .value = "E", .min = 0,
-         .max = 0.999, .aliases = "label_smoothing_factor", .help = "share of the target spread over all classes"},
+        {.name = "label-smoothing", .type = LM_OPT_FLOAT, .target = &train.label_smoothing, .value = "E",
+         .min = 0, .max = 0.999, .aliases = "label_smoothing_factor",
+         .help = "share of the target spread over all classes"},
         {.name = "freeze", .type = LM_OPT_STRINGS, .target = &freeze, .value = "PATTERN",
-         .help = "do not train parameters or modules of this name (* ? [a-b]; -v lists all names): embeddings, "
-                 "encoder.layer.[0-3]; may be repeated"},
+         .help = "do not train parameters or modules of this name (* ? [a-b]; -v lists all names): "
+                 "embeddings, encoder.layer.[0-3]; may be repeated"},
         {.name = "random-weights", .type = LM_OPT_FLAG, .target = &spec.random_weights,
          .help = "take the network of -m but not its weights: what would be learned without pretraining"},
         {0},
@@ -33,8 +34,9 @@ int main(int argc, char **argv)
     lm_train_option_table(&train, own, table);
     const lm_program program = {
         .name = "finetune", .purpose = "train a pretrained model for a task", .operands = "[FILE...]",
-        .summary = "Reads a stream of labelled tokens (made by tok) and trains the model of -m to predict the labels. "
-                   "The result is a Hugging Face directory, with the tokenizer and the names of the classes.",
+        .summary = "Reads a stream of labelled tokens (made by tok) and trains the model of -m to predict "
+                   "the labels. The result is a Hugging Face directory, with the tokenizer and the names of "
+                   "the classes.",
         .options = table,
         .examples = (const char *const[]){
             "Learn to tell the classes of a csv file (label in column 1, texts in 2 and 3)",
@@ -44,7 +46,8 @@ int main(int argc, char **argv)
             "Train the head alone, on frozen features",
             "tok -m bert --text 2,3 --label 1 train.csv | finetune -m bert -o news --freeze bert",
             NULL}};
-    lm_tool_begin(&program, LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_LOG | LM_TAKES_PLUGIN, &common, argc, argv);
+    int takes = LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_LOG | LM_TAKES_PLUGIN;
+    lm_tool_begin(&program, takes, &common, argc, argv);
 
     lm_status st = LM_STATUS_INIT;
     spec.objective = task ? tasks[task] : NULL;

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define PREFIX "checkpoint-"
+#define PREFIX   "checkpoint-"
 #define MANIFEST "MANIFEST"
 
 enum { MANIFEST_LIMIT = 1 << 20, JSON_LIMIT = 1 << 30 };
@@ -101,7 +101,8 @@ static int is_member(const struct dirent *e)
     return e->d_name[0] != '.' && strcmp(e->d_name, MANIFEST) != 0;
 }
 
-/* A line a file, `digest size name`, in byte order of the names, and the digest of these lines as the last. */
+/* A line a file, `digest size name`, in byte order of the names, and the digest of these lines as the last.
+ */
 bool lm_manifest_write(const char *path, lm_status *st)
 {
     struct dirent **entries;
@@ -154,7 +155,8 @@ bool lm_manifest_check(const char *path, lm_status *st)
     char last[32] = "";
     const char *end = ok && n >= 21 ? text + n - 21 : NULL;
     if (end)
-        snprintf(last, sizeof last, "%016" PRIx64 " end\n", (uint64_t)XXH3_64bits(text, (size_t)(end - text)));
+        snprintf(last, sizeof last, "%016" PRIx64 " end\n",
+                 (uint64_t)XXH3_64bits(text, (size_t)(end - text)));
     if (ok && (!end || strcmp(last, end) != 0))
         ok = lm_fail(st, LM_FAILED, "%s: cut or damaged", file);
     for (char *line = text; ok && line < end;) {
@@ -275,7 +277,8 @@ bool lm_checkpoint_save(const char *dir, uint64_t step, int keep, lm_checkpoint_
         return false;
     char *name = lm_checkpoint_path(dir, step);
     lm_output_dir *out = lm_output_dir_open(name, st);
-    bool ok = out && write(context, lm_output_dir_path(out), st) && lm_manifest_write(lm_output_dir_path(out), st);
+    bool ok =
+        out && write(context, lm_output_dir_path(out), st) && lm_manifest_write(lm_output_dir_path(out), st);
     if (ok)
         ok = lm_output_dir_publish(out, st);
     else if (out)

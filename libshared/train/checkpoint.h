@@ -1,7 +1,7 @@
-/* Checkpoints: DIR/checkpoint-STEP, each a whole model directory (config.json, model.safetensors, tokenizer files: any
- * program takes it with -m) with what a run needs to go on: optimizer.safetensors, state.json, and MANIFEST, a digest of
- * every file, written last. A checkpoint is built beside its name and renamed; one whose digests do not agree is passed
- * over when a run is resumed. */
+/* Checkpoints: DIR/checkpoint-STEP, each a whole model directory (config.json, model.safetensors, tokenizer
+ * files: any program takes it with -m) with what a run needs to go on: optimizer.safetensors, state.json, and
+ * MANIFEST, a digest of every file, written last. A checkpoint is built beside its name and renamed; one
+ * whose digests do not agree is passed over when a run is resumed. */
 #ifndef LM_TRAIN_CHECKPOINT_H
 #define LM_TRAIN_CHECKPOINT_H
 
@@ -13,15 +13,15 @@
 /* Writes the files of a checkpoint but MANIFEST into `path`. */
 typedef bool (*lm_checkpoint_writer)(void *context, const char *path, lm_status *st);
 
-/* Makes DIR (and its parents) where it is missing, and DIR/checkpoint-STEP. The oldest beyond `keep` (0 = keep all) are
- * removed once the new one stands. */
+/* Makes DIR (and its parents) where it is missing, and DIR/checkpoint-STEP. The oldest beyond `keep` (0 =
+ * keep all) are removed once the new one stands. */
 bool lm_checkpoint_save(const char *dir, uint64_t step, int keep, lm_checkpoint_writer write, void *context,
                         lm_status *st);
 
 char *lm_checkpoint_path(const char *dir, uint64_t step); /* DIR/checkpoint-STEP, malloced */
 
-/* The newest whole one: *path (malloced) and *step; *path NULL where there is none. Damaged ones are passed over with a
- * warning that names what is wrong. Fails only where DIR cannot be read. */
+/* The newest whole one: *path (malloced) and *step; *path NULL where there is none. Damaged ones are passed
+ * over with a warning that names what is wrong. Fails only where DIR cannot be read. */
 bool lm_checkpoint_find(const char *dir, char **path, uint64_t *step, lm_status *st);
 
 /* Writes MANIFEST over the files of a directory; checks one. */

@@ -12,10 +12,10 @@
 /* Rows that are read as they come: the window in hand, and where the next row of it stands. */
 typedef struct block {
     lm_spool *spool;
-    lm_order *order;          /* of its rows, as one step */
-    const uint32_t *rows;     /* in their order */
+    lm_order *order;      /* of its rows, as one step */
+    const uint32_t *rows; /* in their order */
     uint32_t count, next;
-    uint64_t first_row;       /* its first row's number in the input */
+    uint64_t first_row; /* its first row's number in the input */
 } block;
 
 /* One row of the step that is being put together. */
@@ -31,13 +31,13 @@ struct lm_data {
     lm_input *input;
     lm_lms_reader *reader;
     size_t next_input;
-    char *name;               /* of the input in hand */
+    char *name; /* of the input in hand */
     lm_tokenizer_info tokenizer;
-    json_t *preamble;         /* that tokenizer points into */
+    json_t *preamble; /* that tokenizer points into */
     lm_spool *spool;
     lm_order *order;
     uint64_t steps;
-    block now, before;        /* streaming */
+    block now, before; /* streaming */
     uint64_t rows_read, blocks_read, digest, next_step;
     pick *picks;
 };
@@ -61,7 +61,8 @@ static bool same_tokenizer(lm_data *d, json_t *preamble, lm_status *st)
         d->preamble = json_incref(preamble);
         d->tokenizer = info;
     } else if (info.present && d->tokenizer.present && info.xxh3 != d->tokenizer.xxh3) {
-        return lm_fail(st, LM_FAILED, "%s: its tokens are of another tokenizer than those before it: use one for all",
+        return lm_fail(st, LM_FAILED,
+                       "%s: its tokens are of another tokenizer than those before it: use one for all",
                        d->name);
     }
     return true;
@@ -79,7 +80,8 @@ static bool open_next(lm_data *d, bool *end, lm_status *st)
     const char *path = names && names->count ? names->items[d->next_input] : "-";
     d->next_input++;
     if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO))
-        return lm_fail(st, LM_USAGE, "tokens are read from standard input, which is a terminal: pipe them in "
+        return lm_fail(st, LM_USAGE,
+                       "tokens are read from standard input, which is a terminal: pipe them in "
                        "(tok -m MODEL FILE | ...), or name a file");
     d->input = lm_input_open(path, st);
     if (!d->input)
@@ -120,7 +122,8 @@ static bool next_record(lm_data *d, lm_record *record, bool *end, lm_status *st)
 
 static lm_spool *new_spool(const lm_data *d, const char *file, lm_status *st)
 {
-    lm_spool_options options = {.memory = d->how.memory, .file = file, .keep = lm_training_columns, .uniform = false};
+    lm_spool_options options = {
+        .memory = d->how.memory, .file = file, .keep = lm_training_columns, .uniform = false};
     return lm_spool_new(&options, st);
 }
 
@@ -160,10 +163,13 @@ bool lm_data_load(lm_data *d, lm_status *st)
     close_input(d);
     uint64_t rows = lm_spool_rows(d->spool);
     if (rows == 0)
-        return lm_fail(st, LM_FAILED, "%s: no rows: there is nothing to train on", d->name ? d->name : "the spool");
+        return lm_fail(st, LM_FAILED, "%s: no rows: there is nothing to train on",
+                       d->name ? d->name : "the spool");
     if (rows > UINT32_MAX - 1)
-        return lm_fail(st, LM_FAILED, "%" PRIu64 " rows, and at most %" PRIu32 " can be shuffled: train in one pass "
-                       "(--epochs 1 --shuffle-window 100k)", rows, UINT32_MAX - 1);
+        return lm_fail(st, LM_FAILED,
+                       "%" PRIu64 " rows, and at most %" PRIu32 " can be shuffled: train in one pass "
+                       "(--epochs 1 --shuffle-window 100k)",
+                       rows, UINT32_MAX - 1);
     d->order = lm_order_new((uint32_t)rows, d->how.rows_per_step, d->how.shuffle, d->how.by_length,
                             lm_spool_lengths(d->spool), d->how.seed);
     d->steps = lm_order_steps(d->order);
@@ -192,7 +198,8 @@ static void free_block(block *b)
     memset(b, 0, sizeof *b);
 }
 
-/* Reads the next window; the one before it stays until the step is whole, since a step may take rows of both. */
+/* Reads the next window; the one before it stays until the step is whole, since a step may take rows of both.
+ */
 static bool next_block(lm_data *d, bool *end, lm_status *st)
 {
     free_block(&d->before);
@@ -203,8 +210,8 @@ static bool next_block(lm_data *d, bool *end, lm_status *st)
     uint64_t rows = 0, wanted = d->how.window > d->how.rows_per_step ? d->how.window : d->how.rows_per_step;
     lm_record record;
     *end = false;
-    while (b->spool && rows < wanted && next_record(d, &record, end, st) && !*end
-           && lm_spool_add(b->spool, &record, st))
+    while (b->spool && rows < wanted && next_record(d, &record, end, st) && !*end &&
+           lm_spool_add(b->spool, &record, st))
         rows += (uint64_t)record.n;
     if (!lm_ok(st) || !lm_spool_finish(b->spool, NULL, st))
         return false;
@@ -230,8 +237,8 @@ static bool pick_streaming(lm_data *d, uint32_t *count, lm_status *st)
                 return true;
         }
         uint32_t row = d->now.rows[d->now.next++];
-        d->picks[*count] = (pick){d->now.spool, row, d->now.first_row + row, lm_spool_lengths(d->now.spool)[row],
-                                  *count};
+        d->picks[*count] =
+            (pick){d->now.spool, row, d->now.first_row + row, lm_spool_lengths(d->now.spool)[row], *count};
         ++*count;
     }
     return true;
@@ -255,7 +262,8 @@ static void pick_spooled(lm_data *d, uint64_t step, uint32_t *count)
         d->picks[i] = (pick){d->spool, rows[i], rows[i], lengths[rows[i]], i};
 }
 
-bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_rows *out, bool *end, lm_status *st)
+bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_rows *out, bool *end,
+                  lm_status *st)
 {
     uint32_t count;
     if (!d->how.streaming)
@@ -278,7 +286,8 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
         lm_spool_row(p->spool, p->row, &row);
         if (d->how.streaming && !lm_targets_check(targets, &row, p->number, st))
             return lm_fail_prefix(st, d->name);
-        if (!lm_step_rows_add(out, targets, &row, d->how.streaming ? 0 : step / d->steps, p->number, p->place, st))
+        if (!lm_step_rows_add(out, targets, &row, d->how.streaming ? 0 : step / d->steps, p->number, p->place,
+                              st))
             return false;
     }
     return true;

@@ -1,8 +1,8 @@
 /* The rows that a run trains on, step by step.
  *
- * Usually all of the input is spooled first (stream/spool.h), since more than one epoch and shuffling need to come back
- * to it. A single pass that is not shuffled, or shuffled within a window only, reads as it goes and holds one window:
- * then its memory does not grow with the input, and the input may be endless. */
+ * Usually all of the input is spooled first (stream/spool.h), since more than one epoch and shuffling need to
+ * come back to it. A single pass that is not shuffled, or shuffled within a window only, reads as it goes and
+ * holds one window: then its memory does not grow with the input, and the input may be endless. */
 #ifndef LM_TRAIN_DATA_H
 #define LM_TRAIN_DATA_H
 
@@ -15,10 +15,11 @@ typedef struct lm_data lm_data;
 
 typedef struct lm_data_options {
     const lm_strings *inputs; /* files; none = standard input */
-    const char *spool_file;   /* the spool has this name (a resume opens it again); NULL = memory, then unlinked */
-    size_t memory;            /* of the spool before it goes to a file; 0 = its own default */
-    bool streaming;           /* one pass without a spool */
-    uint32_t window;          /* streaming: rows that are shuffled among one another */
+    const char
+        *spool_file; /* the spool has this name (a resume opens it again); NULL = memory, then unlinked */
+    size_t memory;   /* of the spool before it goes to a file; 0 = its own default */
+    bool streaming;  /* one pass without a spool */
+    uint32_t window; /* streaming: rows that are shuffled among one another */
     bool shuffle, by_length;
     uint32_t rows_per_step;
     uint64_t seed;
@@ -29,18 +30,20 @@ lm_data *lm_data_open(const lm_data_options *options, lm_status *st);
 void lm_data_free(lm_data *d);
 /* What the ids belong to; `present` false where the stream does not say. */
 const lm_tokenizer_info *lm_data_tokenizer(const lm_data *d);
-/* Reads everything to its good end, unless it streams; LM_ENDED where the stream ended early. An input without rows
- * fails. */
+/* Reads everything to its good end, unless it streams; LM_ENDED where the stream ended early. An input
+ * without rows fails. */
 bool lm_data_load(lm_data *d, lm_status *st);
 /* All rows, in any order; NULL while streaming. */
 const lm_spool *lm_data_spool(const lm_data *d);
 /* The same, given away: the caller frees it, and d is good for nothing else. */
 lm_spool *lm_data_take_spool(lm_data *d);
-uint64_t lm_data_steps(const lm_data *d);     /* optimiser steps of an epoch; 0 while streaming */
+uint64_t lm_data_steps(const lm_data *d); /* optimiser steps of an epoch; 0 while streaming */
 bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st); /* every spooled row */
-/* The rows of optimiser step `step` (from 0, over all epochs; streaming: each once, in order), with their targets;
- * longest first. *end: there are no more. `targets` NULL: the step is passed over (a resume that streams). */
-bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_rows *out, bool *end, lm_status *st);
+/* The rows of optimiser step `step` (from 0, over all epochs; streaming: each once, in order), with their
+ * targets; longest first. *end: there are no more. `targets` NULL: the step is passed over (a resume that
+ * streams). */
+bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_rows *out, bool *end,
+                  lm_status *st);
 /* Digest of the rows: of all, or while streaming of those read so far. */
 uint64_t lm_data_digest(const lm_data *d);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVAL_ROWS = 64 };          /* handed to the evaluator at a time */
+enum { EVAL_ROWS = 64 }; /* handed to the evaluator at a time */
 /* Masks of an evaluation are the same each time: those of an epoch that no training reaches. */
 static const uint64_t EVAL_EPOCH = UINT32_MAX;
 
@@ -24,7 +24,8 @@ bool lm_run_load_eval(lm_run *r, lm_status *st)
     bool ok = data && lm_data_load(data, st) && lm_data_check(data, &r->targets, st);
     const lm_tokenizer_info *mine = ok ? lm_data_tokenizer(data) : NULL, *theirs = lm_data_tokenizer(r->data);
     if (ok && mine->has_xxh3 && theirs->has_xxh3 && mine->xxh3 != theirs->xxh3 && !r->o->force)
-        ok = lm_fail(st, LM_FAILED, "%s: its tokens are of another tokenizer than those to train on", r->o->eval);
+        ok = lm_fail(st, LM_FAILED, "%s: its tokens are of another tokenizer than those to train on",
+                     r->o->eval);
     r->eval = ok ? lm_data_take_spool(data) : NULL;
     lm_data_free(data);
     return ok;
@@ -84,7 +85,8 @@ static void keep_best(lm_run *r, double loss, lm_status *st)
     if (!r->o->keep_best || !(loss < r->best_loss))
         return;
     if (!r->best)
-        r->best = lm_try_malloc(lm_optimizer_parameters(r->optimizer), sizeof *r->best, "the best weights", st);
+        r->best =
+            lm_try_malloc(lm_optimizer_parameters(r->optimizer), sizeof *r->best, "the best weights", st);
     if (!r->best)
         return;
     r->best_loss = loss;
@@ -139,9 +141,10 @@ bool lm_run_evaluate(lm_run *r, lm_status *st)
     }
     lm_report_find(report, "loss", &loss);
     json_object_set_new(entry, "eval_runtime", json_real(seconds));
-    json_object_set_new(entry, "eval_samples_per_second", json_real((double)lm_spool_rows(r->eval) / seconds));
-    json_object_set_new(entry, "epoch", json_real(r->steps_per_epoch ? (double)r->step / (double)r->steps_per_epoch
-                                                                     : 0));
+    json_object_set_new(entry, "eval_samples_per_second",
+                        json_real((double)lm_spool_rows(r->eval) / seconds));
+    json_object_set_new(entry, "epoch",
+                        json_real(r->steps_per_epoch ? (double)r->step / (double)r->steps_per_epoch : 0));
     json_object_set_new(entry, "step", json_integer((json_int_t)r->step));
     lm_runlog_add(r->log, entry);
     lm_info("step %" PRIu64 ": evaluation%s", r->step, lm_buf_cstr(&line));

@@ -9,8 +9,8 @@
 struct lm_labels {
     const char **names;
     int count, cap;
-    int *table;               /* open addressing: id + 1, 0 = free */
-    size_t slots;             /* a power of two */
+    int *table;   /* open addressing: id + 1, 0 = free */
+    size_t slots; /* a power of two */
 };
 
 lm_labels *lm_labels_new(void)
@@ -152,7 +152,8 @@ lm_labels *lm_labels_parse(const char *list, lm_status *st)
         if (n == 0)
             lm_fail(st, LM_USAGE, "--labels %s: an empty name: separate the names by single commas", list);
         else if (lm_labels_find(l, word) >= 0)
-            lm_fail(st, LM_USAGE, "--labels %s: %.*s stands there twice: name each class once", list, (int)n, s);
+            lm_fail(st, LM_USAGE, "--labels %s: %.*s stands there twice: name each class once", list, (int)n,
+                    s);
         else
             lm_labels_add(l, word);
         if (!lm_ok(st)) {

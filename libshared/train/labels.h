@@ -20,9 +20,11 @@ int lm_labels_count(const lm_labels *l);
 const char *lm_labels_name(const lm_labels *l, int id);
 const char *const *lm_labels_names(const lm_labels *l); /* [count]; valid until a word is added */
 
-/* Orders the classes of a collected list: by number where all are integers, else bytewise (lmstream(5), Labels). */
+/* Orders the classes of a collected list: by number where all are integers, else bytewise (lmstream(5),
+ * Labels). */
 void lm_labels_sort(lm_labels *l);
-/* The list that a user gives: words separated by commas. An empty word and a word given twice fail (LM_USAGE). */
+/* The list that a user gives: words separated by commas. An empty word and a word given twice fail
+ * (LM_USAGE). */
 lm_labels *lm_labels_parse(const char *list, lm_status *st);
 
 #endif

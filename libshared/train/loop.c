@@ -19,8 +19,8 @@ double lm_now(void)
 
 bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
 {
-    lm_step step = {.training = true, .taping = true, .seed = (uint64_t)r->spec->common->seed,
-                    .optimiser_step = r->step};
+    lm_step step = {
+        .training = true, .taping = true, .seed = (uint64_t)r->spec->common->seed, .optimiser_step = r->step};
     *loss = 0;
     for (int first = 0; first < r->rows.rows;) {
         if (!lm_signal_check(st))
@@ -52,8 +52,8 @@ static void report(lm_run *r, double norm, double rate)
     double now = lm_now(), seconds = now - r->logged_at;
     double loss = r->loss_sum / (double)r->loss_steps;
     double speed = seconds > 0 ? (double)(r->tokens_seen - r->logged_tokens) / seconds : 0;
-    json_t *entry = json_pack("{s:f, s:f, s:f, s:f, s:I}", "loss", loss, "grad_norm", norm, "learning_rate", rate,
-                              "epoch", epoch_now(r), "step", (json_int_t)r->step);
+    json_t *entry = json_pack("{s:f, s:f, s:f, s:f, s:I}", "loss", loss, "grad_norm", norm, "learning_rate",
+                              rate, "epoch", epoch_now(r), "step", (json_int_t)r->step);
     lm_runlog_add(r->log, entry);
     char place[80];
     snprintf(place, sizeof place, "step %" PRIu64, r->step);
@@ -87,8 +87,9 @@ static void report_end(lm_run *r)
                                     "train_steps_per_second", (double)steps / seconds, "train_loss",
                                     r->total_loss / (double)steps, "epoch", epoch_now(r), "step",
                                     (json_int_t)r->step));
-    lm_info("%" PRIu64 " steps, %" PRIu64 " rows, %" PRIu64 " tokens in %.1f s: %.0f rows/s, %.0f tokens/s", steps,
-            r->rows_seen, r->tokens_seen, seconds, (double)r->rows_seen / seconds, (double)r->tokens_seen / seconds);
+    lm_info("%" PRIu64 " steps, %" PRIu64 " rows, %" PRIu64 " tokens in %.1f s: %.0f rows/s, %.0f tokens/s",
+            steps, r->rows_seen, r->tokens_seen, seconds, (double)r->rows_seen / seconds,
+            (double)r->tokens_seen / seconds);
     if (r->empty_steps)
         lm_warn("%" PRIu64 " steps had nothing that carries a loss and changed nothing", r->empty_steps);
 }
@@ -98,10 +99,12 @@ static void report_end(lm_run *r)
 static bool failed_step(const lm_run *r, const char *what, double value, lm_status *st)
 {
     if (r->saved_step != UINT64_MAX)
-        return lm_fail(st, LM_FAILED, "step %" PRIu64 ": the %s is %g: lower --learning-rate or lengthen the warm-up; "
-                       "the checkpoint of step %" PRIu64 " in %s is kept", r->step + 1, what, value, r->saved_step,
-                       r->o->checkpoint);
-    return lm_fail(st, LM_FAILED, "step %" PRIu64 ": the %s is %g: lower --learning-rate or lengthen the warm-up",
+        return lm_fail(st, LM_FAILED,
+                       "step %" PRIu64 ": the %s is %g: lower --learning-rate or lengthen the warm-up; "
+                       "the checkpoint of step %" PRIu64 " in %s is kept",
+                       r->step + 1, what, value, r->saved_step, r->o->checkpoint);
+    return lm_fail(st, LM_FAILED,
+                   "step %" PRIu64 ": the %s is %g: lower --learning-rate or lengthen the warm-up",
                    r->step + 1, what, value);
 }
 
@@ -169,8 +172,8 @@ static void stop_with_checkpoint(lm_run *r, lm_status *why)
     }
     lm_status told = *why;
     lm_status_clear(why);
-    lm_fail(why, told.code, "%s; the checkpoint of step %" PRIu64 " is in %s: --resume goes on from it", told.message,
-            r->step, r->o->checkpoint);
+    lm_fail(why, told.code, "%s; the checkpoint of step %" PRIu64 " is in %s: --resume goes on from it",
+            told.message, r->step, r->o->checkpoint);
 }
 
 bool lm_run_loop(lm_run *r, lm_status *st)

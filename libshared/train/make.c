@@ -21,7 +21,8 @@ bool lm_run_choose_objective(lm_run *r, lm_status *st)
         lm_info("task: %s, by the labels (--task says otherwise)", name);
     }
     if (!name)
-        return lm_fail(st, LM_USAGE, "a single pass over a pipe cannot look at the labels first: give --task");
+        return lm_fail(st, LM_USAGE,
+                       "a single pass over a pipe cannot look at the labels first: give --task");
     r->objective = lm_objective_find(name);
     return r->objective ? true : lm_fail(st, LM_USAGE, "%s: no such objective", name);
 }
@@ -33,7 +34,8 @@ static bool collect_words(lm_run *r, const lm_spool *spool, lm_status *st)
         lm_tokens_row row;
         lm_spool_row(spool, i, &row);
         if (!row.has_label_word)
-            return lm_fail(st, LM_FAILED, "row %" PRIu64 ": no label: name its column with tok --label", i + 1);
+            return lm_fail(st, LM_FAILED, "row %" PRIu64 ": no label: name its column with tok --label",
+                           i + 1);
         lm_labels_add(r->labels, row.label_word);
     }
     lm_labels_sort(r->labels);
@@ -49,7 +51,8 @@ static bool count_ids(lm_run *r, const lm_spool *spool, lm_status *st)
         lm_tokens_row row;
         lm_spool_row(spool, i, &row);
         if (!row.has_label_id)
-            return lm_fail(st, LM_FAILED, "row %" PRIu64 ": no label: name its column with tok --label", i + 1);
+            return lm_fail(st, LM_FAILED, "row %" PRIu64 ": no label: name its column with tok --label",
+                           i + 1);
         most = row.label_id > most ? row.label_id : most;
     }
     if (most < 0 || most > 1 << 20)
@@ -67,7 +70,8 @@ static bool collect_classes(lm_run *r, lm_status *st)
     if (!lm_ok(st))
         return false;
     if (!spool && !r->labels)
-        return lm_fail(st, LM_USAGE, "a single pass over a pipe cannot collect the classes first: give --labels");
+        return lm_fail(st, LM_USAGE,
+                       "a single pass over a pipe cannot collect the classes first: give --labels");
     if (spool)
         lm_spool_row(spool, 0, &row);
     if (spool && !r->labels && row.has_label_id)
@@ -100,7 +104,8 @@ bool lm_run_collect_labels(lm_run *r, lm_status *st)
             r->labels = lm_labels_parse(r->spec->labels, st);
         r->targets.classes = r->labels ? lm_labels_count(r->labels) : (int)row.classes;
         if (lm_ok(st) && r->targets.classes == 0)
-            lm_fail(st, LM_FAILED, "no multi_label column in the input, and no --labels: say which classes there are");
+            lm_fail(st, LM_FAILED,
+                    "no multi_label column in the input, and no --labels: say which classes there are");
         return lm_ok(st);
     case LM_TARGET_CLASS:
         if (r->objective->masked_tokens) {
@@ -110,7 +115,8 @@ bool lm_run_collect_labels(lm_run *r, lm_status *st)
         if (!collect_classes(r, st))
             return false;
         if (r->targets.classes < 2)
-            return lm_fail(st, LM_FAILED, "one class only%s%s: nothing can be learned from that: look at the labels",
+            return lm_fail(st, LM_FAILED,
+                           "one class only%s%s: nothing can be learned from that: look at the labels",
                            r->labels ? ": " : "", r->labels ? lm_labels_name(r->labels, 0) : "");
         return true;
     }
@@ -121,7 +127,8 @@ bool lm_run_collect_labels(lm_run *r, lm_status *st)
 
 const char *const lm_model_sizes[] = {"tiny", "mini", "small", "medium", "base", NULL};
 
-/* Google's BERT miniatures (Turc et al. 2019, arXiv 1908.08962): heads are 64 wide, the inner layer four times. */
+/* Google's BERT miniatures (Turc et al. 2019, arXiv 1908.08962): heads are 64 wide, the inner layer four
+ * times. */
 static const struct {
     int layers, width;
 } sizes[] = {{2, 128}, {4, 256}, {4, 512}, {8, 512}, {12, 768}};
@@ -166,7 +173,8 @@ static lm_config *new_config(const lm_run *r, lm_status *st)
     if (!c)
         return NULL;
     if (!r->tokenizer.size && !n->config)
-        lm_fail(st, LM_FAILED, "the stream names no tokenizer, so the new model's vocabulary is not known: name one "
+        lm_fail(st, LM_FAILED,
+                "the stream names no tokenizer, so the new model's vocabulary is not known: name one "
                 "with --tokenizer DIR, or give --config FILE with vocab_size");
     set_sizes(c, n, r->tokenizer.size, info->pad_id);
     lm_config_failed(c, st);
@@ -179,9 +187,15 @@ static lm_config *new_config(const lm_run *r, lm_status *st)
 /* Names that families have for their dropouts. */
 static void set_dropout(lm_config *c, double p, lm_status *st)
 {
-    static const char *const keys[] = {"hidden_dropout_prob", "attention_probs_dropout_prob", "dropout",
-                                       "attention_dropout", "seq_classif_dropout", "embd_pdrop", "resid_pdrop",
-                                       "attn_pdrop", "dropout_rate"};
+    static const char *const keys[] = {"hidden_dropout_prob",
+                                       "attention_probs_dropout_prob",
+                                       "dropout",
+                                       "attention_dropout",
+                                       "seq_classif_dropout",
+                                       "embd_pdrop",
+                                       "resid_pdrop",
+                                       "attn_pdrop",
+                                       "dropout_rate"};
     bool any = false;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (!lm_config_has(c, keys[i]))
@@ -202,8 +216,9 @@ static void compare_classes(const lm_config *c, const char *const *names, int n)
     for (int i = 0; i < n && same; i++)
         same = lm_config_label(c, i) && strcmp(lm_config_label(c, i), names[i]) == 0;
     if (!same && lm_config_label(c, n - 1) && !lm_config_label(c, n))
-        lm_warn("the model was trained for %d other classes (%s ...): its head is the start for these (%s ...)", n,
-                lm_config_label(c, 0), names[0]);
+        lm_warn(
+            "the model was trained for %d other classes (%s ...): its head is the start for these (%s ...)",
+            n, lm_config_label(c, 0), names[0]);
 }
 
 static void set_classes(lm_run *r, lm_config *c, bool has_head)
@@ -228,8 +243,10 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
 {
     const lm_run_spec *s = r->spec;
     const char *from = r->resume_path ? r->resume_path : s->common->model;
-    lm_model_options options = {.task = r->objective->head, .plugin_path = s->common->plugin,
-                                .seed = (uint64_t)s->common->seed, .allow_missing_head = !r->resume_path,
+    lm_model_options options = {.task = r->objective->head,
+                                .plugin_path = s->common->plugin,
+                                .seed = (uint64_t)s->common->seed,
+                                .allow_missing_head = !r->resume_path,
                                 .random_weights = s->random_weights && !r->resume_path};
     lm_config *c;
     if (from) {
@@ -269,7 +286,8 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
 
 /* ------------------------------------------------------------------ what is trained */
 
-/* A pattern stands for a parameter, or for any module on its path: "embeddings", "layer.0", "encoder.layer.[0-3]". */
+/* A pattern stands for a parameter, or for any module on its path: "embeddings", "layer.0",
+ * "encoder.layer.[0-3]". */
 static bool is_frozen(const lm_strings *patterns, const char *name)
 {
     char *dotted = lm_format(".%s.", name);

@@ -8,7 +8,8 @@
 
 static const lm_objective objectives[] = {
     {"mlm", "masked language modelling", "mlm", NULL, true, LM_TARGET_NONE},
-    {"pretrain", "masked language modelling and next-sentence prediction", "pretrain", NULL, true, LM_TARGET_CLASS},
+    {"pretrain", "masked language modelling and next-sentence prediction", "pretrain", NULL, true,
+     LM_TARGET_CLASS},
     {"classify", "one class a row", "classify", "single_label_classification", false, LM_TARGET_CLASS},
     {"multilabel", "any number of classes a row", "classify", "multi_label_classification", false,
      LM_TARGET_CLASSES},
@@ -30,16 +31,18 @@ const lm_objective *lm_objective_find(const char *name)
 
 /* ------------------------------------------------------------------ targets */
 
-bool lm_targets_class(const lm_targets *t, const lm_tokens_row *row, uint64_t number, int32_t *class, lm_status *st)
+bool lm_targets_class(const lm_targets *t, const lm_tokens_row *row, uint64_t number, int32_t *class,
+                      lm_status *st)
 {
     unsigned long long at = number + 1;
     *class = LM_IGNORE;
     if (row->has_label_word && t->labels) {
         *class = lm_labels_find(t->labels, row->label_word);
         if (*class < 0)
-            return lm_fail(st, LM_FAILED, "row %llu: label '%.*s' is none of the model's %d: correct it, or name "
-                           "all with --labels", at, (int)row->label_word.len, row->label_word.data,
-                           lm_labels_count(t->labels));
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: label '%.*s' is none of the model's %d: correct it, or name "
+                           "all with --labels",
+                           at, (int)row->label_word.len, row->label_word.data, lm_labels_count(t->labels));
         return true;
     }
     if (row->has_label_word) {
@@ -74,8 +77,9 @@ bool lm_targets_value(const lm_tokens_row *row, uint64_t number, float *value, l
         snprintf(text, sizeof text, "%.*s", (int)row->label_word.len, row->label_word.data);
         *value = strtof(text, &end);
         if (row->label_word.len >= sizeof text || end == text || *end)
-            return lm_fail(st, LM_FAILED, "row %llu: label '%.*s' is no number: choose --task classify, or correct it",
-                           at, (int)row->label_word.len, row->label_word.data);
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: label '%.*s' is no number: choose --task classify, or correct it", at,
+                           (int)row->label_word.len, row->label_word.data);
     } else {
         return lm_fail(st, LM_FAILED, "row %llu: no label: name its column with tok --label", at);
     }
@@ -96,10 +100,13 @@ static bool check_row_target(const lm_targets *t, const lm_tokens_row *row, uint
         return lm_targets_value(row, number, &value, st);
     case LM_TARGET_CLASSES:
         if (!row->multi_label)
-            return lm_fail(st, LM_FAILED, "row %llu: no multi_label column: tokenise with several labels", at);
+            return lm_fail(st, LM_FAILED, "row %llu: no multi_label column: tokenise with several labels",
+                           at);
         if (row->classes != (size_t)t->classes)
-            return lm_fail(st, LM_FAILED, "row %llu: multi_label has %zu classes, the model %d: use one list of "
-                           "classes", at, row->classes, t->classes);
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: multi_label has %zu classes, the model %d: use one list of "
+                           "classes",
+                           at, row->classes, t->classes);
         return true;
     case LM_TARGET_NONE:
         break;
@@ -113,7 +120,8 @@ bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t nu
     char where[32];
     snprintf(where, sizeof where, "row %llu", at);
     if (t->max_length && row->len > (size_t)t->max_length)
-        return lm_fail(st, LM_FAILED, "row %llu: %zu tokens, and the model takes %d: tokenise with --max-length %d", at,
+        return lm_fail(st, LM_FAILED,
+                       "row %llu: %zu tokens, and the model takes %d: tokenise with --max-length %d", at,
                        row->len, t->max_length, t->max_length);
     if (row->len > INT32_MAX / 4)
         return lm_fail(st, LM_FAILED, "row %llu: %zu tokens: tokenise with --max-length", at, row->len);
@@ -121,12 +129,16 @@ bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t nu
         return false;
     for (size_t i = 0; row->types && t->type_vocab_size && i < row->len; i++)
         if (row->types[i] >= t->type_vocab_size)
-            return lm_fail(st, LM_FAILED, "row %llu: segment %d, and the model has %d: use the model's tokenizer", at,
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: segment %d, and the model has %d: use the model's tokenizer", at,
                            row->types[i], t->type_vocab_size);
     for (size_t i = 0; row->mlm_labels && t->objective->masked_tokens && i < row->len; i++)
-        if (row->mlm_labels[i] != LM_IGNORE && (row->mlm_labels[i] < 0 || row->mlm_labels[i] >= t->vocab_size))
-            return lm_fail(st, LM_FAILED, "row %llu: mlm_labels: %d is no token of the vocabulary of %d: use the "
-                           "model's tokenizer", at, row->mlm_labels[i], t->vocab_size);
+        if (row->mlm_labels[i] != LM_IGNORE &&
+            (row->mlm_labels[i] < 0 || row->mlm_labels[i] >= t->vocab_size))
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: mlm_labels: %d is no token of the vocabulary of %d: use the "
+                           "model's tokenizer",
+                           at, row->mlm_labels[i], t->vocab_size);
     if (row->has_weight && !(row->weight >= 0 && isfinite(row->weight)))
         return lm_fail(st, LM_FAILED, "row %llu: weight %g: give a finite one that is not negative", at,
                        (double)row->weight);
@@ -172,7 +184,8 @@ static void grow_tokens(lm_step_rows *s, int64_t tokens)
 {
     if (tokens <= s->token_cap)
         return;
-    size_t cap = s->token_cap = (int)(tokens > 2 * (int64_t)s->token_cap ? tokens : 2 * (int64_t)s->token_cap);
+    size_t cap = s->token_cap =
+        (int)(tokens > 2 * (int64_t)s->token_cap ? tokens : 2 * (int64_t)s->token_cap);
     s->ids = lm_realloc(s->ids, cap, sizeof *s->ids);
     s->types = lm_realloc(s->types, cap, sizeof *s->types);
     s->positions = lm_realloc(s->positions, cap, sizeof *s->positions);
@@ -189,8 +202,8 @@ void lm_step_rows_begin(lm_step_rows *s, const lm_targets *t, int rows, int64_t 
     s->weighted = false;
 }
 
-static void add_masks(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number,
-                      float weight)
+static void add_masks(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t epoch,
+                      uint64_t number, float weight)
 {
     int32_t *label = s->token_label + s->tokens;
     int count = 0;
@@ -230,8 +243,8 @@ static bool add_row_target(lm_step_rows *s, const lm_targets *t, const lm_tokens
     return true;
 }
 
-bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number,
-                      int64_t place, lm_status *st)
+bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t epoch,
+                      uint64_t number, int64_t place, lm_status *st)
 {
     if ((int64_t)s->tokens + (int64_t)row->len > INT32_MAX / 2)
         return lm_fail(st, LM_FAILED, "a batch of more than %d tokens: lower --batch-size", INT32_MAX / 2);
@@ -295,8 +308,8 @@ static void select_tokens(lm_micro_batch *m, const lm_step_rows *s, int first, i
     }
 }
 
-int lm_micro_batch_cut(lm_micro_batch *m, const lm_step_rows *s, const lm_targets *t, int first, int64_t tokens,
-                       int rows)
+int lm_micro_batch_cut(lm_micro_batch *m, const lm_step_rows *s, const lm_targets *t, int first,
+                       int64_t tokens, int rows)
 {
     grow_micro(m, s);
     int last = first + 1, base = s->row_splits[first];
@@ -304,8 +317,12 @@ int lm_micro_batch_cut(lm_micro_batch *m, const lm_step_rows *s, const lm_target
         last++;
     for (int r = first; r <= last; r++)
         m->row_splits[r - first] = s->row_splits[r] - base;
-    m->batch = (lm_batch){.rows = last - first, .tokens = s->row_splits[last] - base, .row_splits = m->row_splits,
-                          .ids = s->ids + base, .types = s->types + base, .positions = s->positions + base};
+    m->batch = (lm_batch){.rows = last - first,
+                          .tokens = s->row_splits[last] - base,
+                          .row_splits = m->row_splits,
+                          .ids = s->ids + base,
+                          .types = s->types + base,
+                          .positions = s->positions + base};
     m->place = s->place + first;
     m->first = first;
     m->count = 0;
@@ -329,10 +346,12 @@ static lm_tensor *row_loss(const lm_micro_batch *m, const lm_step_rows *s, const
     return lm_scale(g, sum, (float)(1 / s->row_count));
 }
 
-lm_tensor *lm_micro_batch_loss(const lm_micro_batch *m, const lm_step_rows *s, const lm_targets *t, lm_model *model,
-                               lm_graph *g)
+lm_tensor *lm_micro_batch_loss(const lm_micro_batch *m, const lm_step_rows *s, const lm_targets *t,
+                               lm_model *model, lm_graph *g)
 {
-    lm_select select = {.tokens = m->selected, .count = m->count, .token_logits = m->count > 0 && s->token_count > 0,
+    lm_select select = {.tokens = m->selected,
+                        .count = m->count,
+                        .token_logits = m->count > 0 && s->token_count > 0,
                         .row_logits = t->objective->row != LM_TARGET_NONE && s->row_count > 0};
     if (!select.token_logits && !select.row_logits)
         return NULL;

@@ -9,16 +9,16 @@
 
 typedef struct slot {
     lm_param *param;
-    float *m, *v;             /* into the optimiser's states */
+    float *m, *v; /* into the optimiser's states */
 } slot;
 
 struct lm_optimizer {
     lm_adamw_options how;
     slot *slots;
     size_t slot_count, slot_cap;
-    float *states;            /* m and v of all */
+    float *states; /* m and v of all */
     size_t elements;
-    uint64_t steps;           /* updates made */
+    uint64_t steps; /* updates made */
 };
 
 lm_optimizer *lm_optimizer_new(lm_params *params, const lm_adamw_options *how, lm_status *st)
@@ -87,9 +87,13 @@ void lm_optimizer_update(lm_optimizer *o, double lr, double clip)
     o->steps++;
     const lm_adamw_options *h = &o->how;
     double t = (double)o->steps;
-    lm_adamw update = {.lr = lr, .beta1 = h->beta1, .beta2 = h->beta2, .eps = h->epsilon,
+    lm_adamw update = {.lr = lr,
+                       .beta1 = h->beta1,
+                       .beta2 = h->beta2,
+                       .eps = h->epsilon,
                        .correction1 = h->bias_correction ? 1 - pow(h->beta1, t) : 1,
-                       .correction2 = h->bias_correction ? 1 - pow(h->beta2, t) : 1, .grad_scale = clip};
+                       .correction2 = h->bias_correction ? 1 - pow(h->beta2, t) : 1,
+                       .grad_scale = clip};
     for (size_t i = 0; i < o->slot_count; i++) {
         const slot *s = &o->slots[i];
         update.weight_decay = s->param->decay ? h->weight_decay : 0;
@@ -118,8 +122,10 @@ bool lm_optimizer_save(const lm_optimizer *o, int fd, const char *name, lm_statu
     for (size_t i = 0; i < count; i++) {
         const slot *s = &o->slots[i / 2];
         tensors[i] = (lm_safetensor){.name = lm_format("%s.%s", s->param->name, state_names[i % 2]),
-                                     .dtype = LM_F32, .shape = s->param->shape,
-                                     .data = i % 2 ? s->v : s->m, .bytes = s->param->elements * sizeof(float)};
+                                     .dtype = LM_F32,
+                                     .shape = s->param->shape,
+                                     .data = i % 2 ? s->v : s->m,
+                                     .bytes = s->param->elements * sizeof(float)};
     }
     bool ok = lm_safetensors_write(fd, name, tensors, count, st);
     for (size_t i = 0; i < count; i++)

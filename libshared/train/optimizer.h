@@ -1,8 +1,8 @@
 /* AdamW over the trainable parameters of a table, with clipping by the global norm.
  *
- * The update (Loshchilov and Hutter 2019, arXiv 1711.05101; torch.optim.AdamW): p *= 1 - lr wd; m = b1 m + (1-b1) g;
- * v = b2 v + (1-b2) g^2; p -= lr (m/(1-b1^t)) / (sqrt(v/(1-b2^t)) + eps). Google's BERT leaves the two corrections
- * out (bias_correction false). Parameters whose `decay` is false keep wd 0.
+ * The update (Loshchilov and Hutter 2019, arXiv 1711.05101; torch.optim.AdamW): p *= 1 - lr wd; m = b1 m +
+ * (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m/(1-b1^t)) / (sqrt(v/(1-b2^t)) + eps). Google's BERT leaves the
+ * two corrections out (bias_correction false). Parameters whose `decay` is false keep wd 0.
  *
  * Results do not depend on the number of threads (kernels/kernels.h). */
 #ifndef LM_TRAIN_OPTIMIZER_H
@@ -22,8 +22,8 @@ typedef struct lm_adamw_options {
 
 typedef struct lm_optimizer lm_optimizer;
 
-/* Parameters that have a gradient now belong to it; the table must outlive it. NULL: not enough memory, or nothing is
- * trainable. */
+/* Parameters that have a gradient now belong to it; the table must outlive it. NULL: not enough memory, or
+ * nothing is trainable. */
 lm_optimizer *lm_optimizer_new(lm_params *params, const lm_adamw_options *how, lm_status *st);
 void lm_optimizer_free(lm_optimizer *o);
 
@@ -41,7 +41,7 @@ double lm_clip_coefficient(double norm, double max_norm);
 bool lm_optimizer_save(const lm_optimizer *o, int fd, const char *name, lm_status *st);
 /* Loads them and sets the count of steps done; a missing or misshapen one is named. */
 bool lm_optimizer_load(lm_optimizer *o, const lm_safetensors *file, uint64_t steps_done, lm_status *st);
-size_t lm_optimizer_bytes(const lm_optimizer *o);       /* memory of the states */
-size_t lm_optimizer_parameters(const lm_optimizer *o);  /* numbers that are trained */
+size_t lm_optimizer_bytes(const lm_optimizer *o);      /* memory of the states */
+size_t lm_optimizer_parameters(const lm_optimizer *o); /* numbers that are trained */
 
 #endif

@@ -7,9 +7,9 @@
 #include <string.h>
 
 const lm_train_options lm_train_defaults = {
-    .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .warmup_ratio = 0.1, .warmup_steps = -1,
-    .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_grad_norm = 1, .dropout = -1,
-    .shuffle = true, .keep = 2, .logging_steps = 100,
+    .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .warmup_ratio = 0.1,
+    .warmup_steps = -1, .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_grad_norm = 1,
+    .dropout = -1, .shuffle = true, .keep = 2, .logging_steps = 100,
 };
 
 static void append(lm_option *table, size_t *n, const lm_option *entries)
@@ -21,9 +21,9 @@ static void append(lm_option *table, size_t *n, const lm_option *entries)
     }
 }
 
-#define GROUP(title)                      {.name = title, .type = LM_OPT_GROUP}
-#define FLAG(long_name, field, ...)       {.name = long_name, .type = LM_OPT_FLAG, .target = &o->field, __VA_ARGS__}
-#define OPTION(long_name, kind, field, shows, ...)                                                            \
+#define GROUP(title)                {.name = title, .type = LM_OPT_GROUP}
+#define FLAG(long_name, field, ...) {.name = long_name, .type = LM_OPT_FLAG, .target = &o->field, __VA_ARGS__}
+#define OPTION(long_name, kind, field, shows, ...)                                                           \
     {.name = long_name, .type = kind, .target = &o->field, .value = shows, __VA_ARGS__}
 
 static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
@@ -56,16 +56,18 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
                .help = "decay of the mean of their squares"),
         OPTION("adam-epsilon", LM_OPT_FLOAT, epsilon, "X", .min = 0, .max = 1,
                .help = "added to the denominator"),
-        FLAG("adam-no-bias-correction", no_bias_correction, .help = "as Google's BERT trains: no correction of the "
-             "means at the start"),
+        FLAG("adam-no-bias-correction", no_bias_correction,
+             .help = "as Google's BERT trains: no correction of the means at the start"),
         OPTION("dropout", LM_OPT_FLOAT, dropout, "P", .min = 0, .max = 0.99, .shown = "the model's own",
                .help = "dropout everywhere in the model, and in its config.json"),
         FLAG("shuffle", shuffle, .help = "read the rows of each epoch in a new random order"),
         OPTION("shuffle-window", LM_OPT_COUNT, shuffle_window, "N", .shown = "all rows",
-               .help = "shuffle within so many rows only; one epoch is then trained as it arrives, without a spool"),
+               .help = "shuffle within so many rows only; one epoch is then trained as it arrives, without "
+                       "a spool"),
         FLAG("group-by-length", by_length, .help = "put rows of like length into one batch"),
         OPTION("micro-tokens", LM_OPT_COUNT, micro_tokens, "N", .shown = "2048, or what --memory allows",
-               .help = "tokens of one forward pass; a step is cut into as many as it takes, with the same result"),
+               .help = "tokens of one forward pass; a step is cut into as many as it takes, with the same "
+                       "result"),
         {0},
     };
     append(table, n, entries);

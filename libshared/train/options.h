@@ -6,33 +6,33 @@
 
 typedef struct lm_train_options {
     double epochs;
-    int64_t max_steps;            /* 0 = by epochs */
+    int64_t max_steps; /* 0 = by epochs */
     int64_t batch_size, accumulation;
     double learning_rate;
-    int schedule;                 /* lm_schedule_kind */
+    int schedule; /* lm_schedule_kind */
     double warmup_ratio;
-    int64_t warmup_steps;         /* goes before the ratio where it is not negative */
+    int64_t warmup_steps; /* goes before the ratio where it is not negative */
     double weight_decay, beta1, beta2, epsilon, max_grad_norm;
     bool no_bias_correction;
-    double dropout;               /* of the whole model; negative = the model's own */
+    double dropout; /* of the whole model; negative = the model's own */
     bool shuffle, by_length;
-    int64_t shuffle_window;       /* 0 = all rows */
-    int64_t micro_tokens;         /* of a forward pass; 0 = chosen */
+    int64_t shuffle_window; /* 0 = all rows */
+    int64_t micro_tokens;   /* of a forward pass; 0 = chosen */
     double label_smoothing;
 
     const char *tokenizer;
     bool force;
 
     const char *eval;
-    int64_t eval_steps;           /* 0 = after each epoch */
+    int64_t eval_steps; /* 0 = after each epoch */
     bool keep_best;
 
     const char *checkpoint;
     int64_t save_steps, keep;
     bool resume;
-    double max_time;              /* seconds; 0 = no limit */
+    double max_time; /* seconds; 0 = no limit */
 
-    int64_t memory;               /* bytes; 0 = no limit */
+    int64_t memory; /* bytes; 0 = no limit */
     bool plan;
     int64_t logging_steps;
 } lm_train_options;
@@ -42,8 +42,8 @@ extern const lm_train_options lm_train_defaults;
 
 enum { LM_TRAIN_OPTION_MAX = 64 };
 
-/* Appends the program's own entries (zero-terminated) and then the shared ones to table[LM_TRAIN_OPTION_MAX]; the
- * entries point into `o`. */
+/* Appends the program's own entries (zero-terminated) and then the shared ones to table[LM_TRAIN_OPTION_MAX];
+ * the entries point into `o`. */
 void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option *table);
 /* What the parser cannot see: options that exclude or need one another (LM_USAGE). */
 bool lm_train_options_check(const lm_train_options *o, lm_status *st);

@@ -6,26 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW = 50 };         /* steps that are sorted together (transformers' group_by_length) */
+enum { WINDOW = 50 }; /* steps that are sorted together (transformers' group_by_length) */
 
 struct lm_order {
     uint32_t rows, per_step;
     bool shuffle, by_length;
     const uint32_t *lengths;
     uint64_t seed;
-    uint64_t epoch;           /* of what `rows_in_order` holds */
+    uint64_t epoch; /* of what `rows_in_order` holds */
     bool valid;
     uint32_t *rows_in_order;
-    uint64_t *keys;           /* scratch of the sort */
+    uint64_t *keys; /* scratch of the sort */
     uint32_t *scratch;
 };
 
-lm_order *lm_order_new(uint32_t rows, uint32_t rows_per_step, bool shuffle, bool by_length, const uint32_t *lengths,
-                       uint64_t seed)
+lm_order *lm_order_new(uint32_t rows, uint32_t rows_per_step, bool shuffle, bool by_length,
+                       const uint32_t *lengths, uint64_t seed)
 {
     lm_order *o = lm_calloc(1, sizeof *o);
-    *o = (lm_order){.rows = rows, .per_step = rows_per_step, .shuffle = shuffle, .by_length = by_length,
-                    .lengths = lengths, .seed = seed};
+    *o = (lm_order){.rows = rows,
+                    .per_step = rows_per_step,
+                    .shuffle = shuffle,
+                    .by_length = by_length,
+                    .lengths = lengths,
+                    .seed = seed};
     o->rows_in_order = lm_malloc(rows ? rows : 1, sizeof *o->rows_in_order);
     if (by_length) {
         size_t window = (size_t)WINDOW * rows_per_step;
@@ -57,8 +61,8 @@ static int compare_keys(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Sorts a window by descending length, ties in their order, and deals its steps in shuffled order; the step that is
- * not full stays at the end. */
+/* Sorts a window by descending length, ties in their order, and deals its steps in shuffled order; the step
+ * that is not full stays at the end. */
 static void group_window(lm_order *o, uint32_t *rows, uint32_t n, uint64_t window)
 {
     for (uint32_t i = 0; i < n; i++)

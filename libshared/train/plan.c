@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Tokens of a forward pass where nobody asks for another number: enough for the matrix products to run at full speed,
- * few enough that activations stay small. */
+/* Tokens of a forward pass where nobody asks for another number: enough for the matrix products to run at
+ * full speed, few enough that activations stay small. */
 enum { DEFAULT_MICRO_TOKENS = 2048, PROBE_ROWS = 4096 };
 
 /* Anonymous memory of the process now, in bytes; 0 where the system does not say. */
@@ -59,7 +59,10 @@ static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *
         ids[i] = r->targets.vocab_size - 1;
     lm_step_rows_begin(&r->rows, &r->targets, (int)rows, lengths[0]);
     for (uint32_t i = 0; i < rows && lm_ok(st); i++) {
-        lm_tokens_row row = {.ids = ids, .len = lengths[i], .has_label_id = true, .multi_label = classes,
+        lm_tokens_row row = {.ids = ids,
+                             .len = lengths[i],
+                             .has_label_id = true,
+                             .multi_label = classes,
                              .classes = (size_t)r->targets.classes};
         lm_step_rows_add(&r->rows, &r->targets, &row, 0, i, i, st);
     }
@@ -98,8 +101,10 @@ static bool fit_memory(lm_run *r, const uint32_t *lengths, uint64_t n, lm_status
     int64_t one = r->probed_memory + later;
     if (one > limit) {
         char *needs = in_mib(one), *has = in_mib(limit);
-        lm_fail(st, LM_FAILED, "--memory %s: the longest row alone (%u tokens) takes the run to %s: allow that much, "
-                "shorten the rows (tok --max-length), or take a smaller model", has, lengths[0], needs);
+        lm_fail(st, LM_FAILED,
+                "--memory %s: the longest row alone (%u tokens) takes the run to %s: allow that much, "
+                "shorten the rows (tok --max-length), or take a smaller model",
+                has, lengths[0], needs);
         free(needs);
         free(has);
         return false;
@@ -120,7 +125,7 @@ static bool fit_memory(lm_run *r, const uint32_t *lengths, uint64_t n, lm_status
 
 bool lm_run_plan_memory(lm_run *r, lm_status *st)
 {
-    if (r->micro_tokens)          /* of the run that is resumed */
+    if (r->micro_tokens) /* of the run that is resumed */
         return true;
     r->micro_tokens = r->o->micro_tokens;
     bool ok = true;
@@ -137,8 +142,8 @@ bool lm_run_plan_memory(lm_run *r, lm_status *st)
 
 /* ------------------------------------------------------------------ --plan */
 
-/* Floating-point operations of training on all rows once: 6 for each weight of a matrix and token (2 forward, 4
- * backward), attention's 12 len^2 width a layer, and the vocabulary at masked tokens. */
+/* Floating-point operations of training on all rows once: 6 for each weight of a matrix and token (2 forward,
+ * 4 backward), attention's 12 len^2 width a layer, and the vocabulary at masked tokens. */
 static double epoch_flops(const lm_run *r, const uint32_t *lengths, uint64_t n, double *tokens)
 {
     double weights = 0, squares = 0;
@@ -182,11 +187,12 @@ bool lm_run_plan_print(lm_run *r, lm_status *st)
     bool spooled = lm_data_spool(r->data) != NULL;
     printf("parameters\t%zu\n", lm_optimizer_parameters(r->optimizer));
     if (spooled)
-        printf("rows\t%" PRIu64 "\ntokens\t%.0f\nsteps_per_epoch\t%" PRIu64 "\n", n, tokens, r->steps_per_epoch);
+        printf("rows\t%" PRIu64 "\ntokens\t%.0f\nsteps_per_epoch\t%" PRIu64 "\n", n, tokens,
+               r->steps_per_epoch);
     if (r->total_steps != UINT64_MAX)
         printf("steps\t%" PRIu64 "\nwarmup_steps\t%" PRIu64 "\n", r->total_steps, r->schedule.warmup);
-    printf("micro_tokens\t%" PRId64 "\nmemory_mib\t%.0f\nthreads\t%d\ntokens_per_second\t%.0f\n", r->micro_tokens,
-           (double)r->probed_memory / (1 << 20), lm_threads(), speed);
+    printf("micro_tokens\t%" PRId64 "\nmemory_mib\t%.0f\nthreads\t%d\ntokens_per_second\t%.0f\n",
+           r->micro_tokens, (double)r->probed_memory / (1 << 20), lm_threads(), speed);
     if (spooled) {
         double epochs = (double)r->total_steps / (double)r->steps_per_epoch;
         printf("flops\t%.4g\nseconds\t%.0f\n", flops * epochs, tokens * epochs / speed);

@@ -41,8 +41,8 @@ static bool check_early(const lm_run *r, lm_status *st)
     return out != NULL;
 }
 
-/* Whether the rows are trained on as they arrive. It is asked for by a window; without shuffling it is done where
- * nothing needs to be known beforehand: the length of the run, or the classes. */
+/* Whether the rows are trained on as they arrive. It is asked for by a window; without shuffling it is done
+ * where nothing needs to be known beforehand: the length of the run, or the classes. */
 static bool streams(const lm_run *r)
 {
     const lm_train_options *o = r->o;
@@ -60,15 +60,20 @@ static bool open_data(lm_run *r, lm_status *st)
     const lm_train_options *o = r->o;
     bool streaming = streams(r);
     if (!streaming && o->shuffle_window > 0)
-        return lm_fail(st, LM_USAGE, "--shuffle-window is for a single pass: add --epochs 1, or leave it out to shuffle "
+        return lm_fail(st, LM_USAGE,
+                       "--shuffle-window is for a single pass: add --epochs 1, or leave it out to shuffle "
                        "all rows");
     char *file = o->checkpoint && !streaming ? lm_format("%s/spool.lms", o->checkpoint) : NULL;
     if (file && !o->resume)
-        unlink(file);             /* of a run that was not to be resumed */
-    lm_data_options options = {.inputs = &r->spec->common->operands, .spool_file = file, .streaming = streaming,
+        unlink(file); /* of a run that was not to be resumed */
+    lm_data_options options = {.inputs = &r->spec->common->operands,
+                               .spool_file = file,
+                               .streaming = streaming,
                                .memory = o->memory > 0 ? (size_t)o->memory / 4 : 0,
-                               .window = (uint32_t)(o->shuffle_window < 1 << 30 ? o->shuffle_window : 1 << 30),
-                               .shuffle = o->shuffle, .by_length = o->by_length,
+                               .window =
+                                   (uint32_t)(o->shuffle_window < 1 << 30 ? o->shuffle_window : 1 << 30),
+                               .shuffle = o->shuffle,
+                               .by_length = o->by_length,
                                .rows_per_step = (uint32_t)(o->batch_size * o->accumulation),
                                .seed = (uint64_t)r->spec->common->seed};
     r->data = lm_data_open(&options, st);
@@ -78,8 +83,8 @@ static bool open_data(lm_run *r, lm_status *st)
     }
     const char *tokenizer = o->tokenizer;
     bool found = lm_tokenizer_source_find(&r->tokenizer, r->resume_path ? r->resume_path : tokenizer,
-                                          r->spec->common->model, lm_data_tokenizer(r->data), o->force, st)
-                 && lm_data_load(r->data, st);
+                                          r->spec->common->model, lm_data_tokenizer(r->data), o->force, st) &&
+                 lm_data_load(r->data, st);
     free(file);
     return found;
 }
@@ -94,16 +99,19 @@ static bool count_steps(lm_run *r, lm_status *st)
     r->schedule.kind = (lm_schedule_kind)o->schedule;
     if (!r->total_steps) {
         if (o->schedule == LM_SCHEDULE_LINEAR || o->schedule == LM_SCHEDULE_COSINE)
-            return lm_fail(st, LM_USAGE, "a single pass over a pipe has no known length, which --schedule %s needs: "
-                           "give --max-steps, or --schedule constant", lm_schedule_names[o->schedule]);
+            return lm_fail(st, LM_USAGE,
+                           "a single pass over a pipe has no known length, which --schedule %s needs: "
+                           "give --max-steps, or --schedule constant",
+                           lm_schedule_names[o->schedule]);
         if (o->warmup_steps < 0 && o->warmup_ratio > 0)
             lm_info("no warm-up: the length of the run is not known (--warmup-steps gives one)");
         r->total_steps = UINT64_MAX;
     }
     r->schedule.total = r->total_steps;
     r->schedule.warmup = o->warmup_steps >= 0 ? (uint64_t)o->warmup_steps
-                         : r->total_steps == UINT64_MAX ? 0
-                                                        : lm_schedule_warmup_steps(o->warmup_ratio, r->total_steps);
+                         : r->total_steps == UINT64_MAX
+                             ? 0
+                             : lm_schedule_warmup_steps(o->warmup_ratio, r->total_steps);
     return true;
 }
 
@@ -111,19 +119,25 @@ static bool prepare_targets(lm_run *r, lm_status *st)
 {
     r->targets.objective = r->objective;
     r->targets.label_smoothing = r->objective->row == LM_TARGET_CLASS && !r->objective->masked_tokens
-                                     ? (float)r->o->label_smoothing : 0;
-    r->targets.masking = (lm_masking){.probability = r->spec->mlm_probability, .mask_id = r->tokenizer.mask_id,
-                                      .special = r->tokenizer.special, .special_count = r->tokenizer.special_count,
+                                     ? (float)r->o->label_smoothing
+                                     : 0;
+    r->targets.masking = (lm_masking){.probability = r->spec->mlm_probability,
+                                      .mask_id = r->tokenizer.mask_id,
+                                      .special = r->tokenizer.special,
+                                      .special_count = r->tokenizer.special_count,
                                       .seed = (uint64_t)r->spec->common->seed};
     r->targets.masking.vocab_size = r->tokenizer.size && r->tokenizer.size < r->targets.vocab_size
-                                        ? r->tokenizer.size : r->targets.vocab_size;
+                                        ? r->tokenizer.size
+                                        : r->targets.vocab_size;
     if (r->objective->masked_tokens && r->tokenizer.mask_id < 0) {
         lm_tokens_row row = {0};
         if (lm_data_spool(r->data))
             lm_spool_row(lm_data_spool(r->data), 0, &row);
         if (!row.mlm_labels)
-            return lm_fail(st, LM_FAILED, "the tokenizer has no mask token, which %s needs: use one that has, or mask "
-                           "the stream (mlm_labels)", r->objective->purpose);
+            return lm_fail(st, LM_FAILED,
+                           "the tokenizer has no mask token, which %s needs: use one that has, or mask "
+                           "the stream (mlm_labels)",
+                           r->objective->purpose);
     }
     return lm_data_check(r->data, &r->targets, st);
 }
@@ -134,10 +148,14 @@ static bool prepare(lm_run *r, lm_status *st)
         return false;
     if (!lm_run_choose_objective(r, st) || !lm_run_collect_labels(r, st) || !count_steps(r, st))
         return false;
-    if (!lm_run_make_model(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) || !lm_run_freeze(r, st))
+    if (!lm_run_make_model(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
+        !lm_run_freeze(r, st))
         return false;
-    lm_adamw_options adam = {.beta1 = r->o->beta1, .beta2 = r->o->beta2, .epsilon = r->o->epsilon,
-                             .weight_decay = r->o->weight_decay, .bias_correction = !r->o->no_bias_correction};
+    lm_adamw_options adam = {.beta1 = r->o->beta1,
+                             .beta2 = r->o->beta2,
+                             .epsilon = r->o->epsilon,
+                             .weight_decay = r->o->weight_decay,
+                             .bias_correction = !r->o->no_bias_correction};
     r->graph = lm_graph_new(r->model->params);
     r->optimizer = lm_optimizer_new(r->model->params, &adam, st);
     return r->optimizer && lm_run_plan_memory(r, st);
@@ -179,7 +197,8 @@ static void free_run(lm_run *r)
 
 bool lm_train_run(const lm_run_spec *spec, lm_status *st)
 {
-    lm_run r = {.spec = spec, .o = spec->options, .saved_step = UINT64_MAX, .best_loss = INFINITY, .lock = -1};
+    lm_run r = {
+        .spec = spec, .o = spec->options, .saved_step = UINT64_MAX, .best_loss = INFINITY, .lock = -1};
     bool ok = run(&r, st);
     free_run(&r);
     return ok;

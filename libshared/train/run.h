@@ -1,8 +1,8 @@
 /* A training run, from the command line to the published model: what pretrain and finetune have in common.
  *
- * The order of things: what can fail early does (options, output, model, tokenizer); the input is read; classes are
- * collected; the model is made; every row is checked; then the steps; then the model appears under its final name. A
- * run that stops for any reason leaves what stood there before. */
+ * The order of things: what can fail early does (options, output, model, tokenizer); the input is read;
+ * classes are collected; the model is made; every row is checked; then the steps; then the model appears
+ * under its final name. A run that stops for any reason leaves what stood there before. */
 #ifndef LM_TRAIN_RUN_H
 #define LM_TRAIN_RUN_H
 
@@ -11,11 +11,11 @@
 
 /* A network that does not exist yet. */
 typedef struct lm_new_model {
-    const char *architecture;     /* "bert"; NULL = no new model */
-    int size;                     /* index into lm_model_sizes, or -1 */
-    const char *config;           /* --config FILE; NULL = none */
+    const char *architecture;            /* "bert"; NULL = no new model */
+    int size;                            /* index into lm_model_sizes, or -1 */
+    const char *config;                  /* --config FILE; NULL = none */
     int64_t layers, width, heads, inner; /* 0 = by the size */
-    int64_t max_length;           /* positions */
+    int64_t max_length;                  /* positions */
 } lm_new_model;
 
 extern const char *const lm_model_sizes[]; /* "tiny", "mini", ...; NULL-terminated */
@@ -23,11 +23,11 @@ extern const char *const lm_model_sizes[]; /* "tiny", "mini", ...; NULL-terminat
 typedef struct lm_run_spec {
     const lm_common *common;
     const lm_train_options *options;
-    const char *objective;        /* a name of train/objective.h; NULL = follows from the labels */
+    const char *objective; /* a name of train/objective.h; NULL = follows from the labels */
     double mlm_probability;
-    const char *labels;           /* --labels; NULL = from the input */
-    const lm_strings *freeze;     /* patterns (fnmatch) of parameter names; NULL = none */
-    bool random_weights;          /* the network of -m, but not its weights */
+    const char *labels;       /* --labels; NULL = from the input */
+    const lm_strings *freeze; /* patterns (fnmatch) of parameter names; NULL = none */
+    bool random_weights;      /* the network of -m, but not its weights */
     lm_new_model new_model;
 } lm_run_spec;
 

@@ -13,11 +13,11 @@ typedef struct lm_run {
     const lm_run_spec *spec;
     const lm_train_options *o;
     const lm_objective *objective;
-    lm_labels *labels;            /* of classes that are words; else NULL */
+    lm_labels *labels; /* of classes that are words; else NULL */
     lm_targets targets;
     lm_tokenizer_source tokenizer;
     lm_data *data;
-    lm_spool *eval;               /* --eval; NULL = none */
+    lm_spool *eval; /* --eval; NULL = none */
     lm_model *model;
     lm_graph *graph;
     lm_optimizer *optimizer;
@@ -26,32 +26,31 @@ typedef struct lm_run {
     lm_step_rows rows;
     lm_micro_batch micro;
     int64_t micro_tokens;
-    int64_t probed_memory;        /* most anonymous memory seen while planning */
+    int64_t probed_memory; /* most anonymous memory seen while planning */
 
-    uint64_t step;                /* updates done */
+    uint64_t step;                         /* updates done */
     uint64_t total_steps, steps_per_epoch; /* steps_per_epoch 0 = not known (streaming) */
     uint64_t tokens_seen, rows_seen;
-    double started;               /* seconds, monotonic */
-    uint64_t start_step;          /* where this process began */
-    uint64_t saved_step;          /* of the newest checkpoint; UINT64_MAX = none */
-    bool input_ended;             /* streaming: no more rows */
+    double started;      /* seconds, monotonic */
+    uint64_t start_step; /* where this process began */
+    uint64_t saved_step; /* of the newest checkpoint; UINT64_MAX = none */
 
-    double loss_sum;              /* since the last line of the log */
+    double loss_sum; /* since the last line of the log */
     uint64_t loss_steps, logged_tokens;
     double logged_at;
-    double total_loss;            /* of all steps of this process */
-    uint64_t empty_steps;         /* that carried no loss */
+    double total_loss;    /* of all steps of this process */
+    uint64_t empty_steps; /* that carried no loss */
 
-    double best_loss;             /* --keep-best */
+    double best_loss; /* --keep-best */
     uint64_t best_step;
-    float *best;                  /* the values of all trained parameters, one after the other */
+    float *best; /* the values of all trained parameters, one after the other */
 
-    char *resume_path;            /* checkpoint that the run goes on from; NULL = none */
-    json_t *state;                /* its state.json */
-    int lock;                     /* of --checkpoint DIR; -1 = none */
+    char *resume_path; /* checkpoint that the run goes on from; NULL = none */
+    json_t *state;     /* its state.json */
+    int lock;          /* of --checkpoint DIR; -1 = none */
 } lm_run;
 
-double lm_now(void);              /* monotonic seconds */
+double lm_now(void); /* monotonic seconds */
 
 /* make.c */
 bool lm_run_make_model(lm_run *r, lm_status *st);
@@ -71,7 +70,7 @@ bool lm_run_checkpoint(lm_run *r, lm_status *st);
 bool lm_run_find_checkpoint(lm_run *r, lm_status *st);
 bool lm_run_restore(lm_run *r, lm_status *st); /* optimiser and counts */
 bool lm_run_publish(lm_run *r, lm_status *st);
-json_t *lm_run_options(const lm_run *r);       /* those that decide the result */
+json_t *lm_run_options(const lm_run *r); /* those that decide the result */
 /* plan.c */
 bool lm_run_plan_memory(lm_run *r, lm_status *st); /* chooses micro_tokens */
 bool lm_run_plan_print(lm_run *r, lm_status *st);

@@ -12,7 +12,7 @@
 
 struct lm_runlog {
     char *path;
-    int fd;                   /* -1 = no file */
+    int fd; /* -1 = no file */
     json_t *history;
 };
 

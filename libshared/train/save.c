@@ -36,11 +36,11 @@ json_t *lm_run_options(const lm_run *r)
         "{s:s, s:f, s:I, s:I, s:I, s:f, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:b, s:f, s:b, s:b, s:I}",
         "objective", r->objective->name, "epochs", o->epochs, "max-steps", (json_int_t)o->max_steps,
         "batch-size", (json_int_t)o->batch_size, "gradient-accumulation", (json_int_t)o->accumulation,
-        "learning-rate", o->learning_rate, "schedule", lm_schedule_names[o->schedule],
-        "warmup-steps", (json_int_t)r->schedule.warmup, "weight-decay", o->weight_decay,
-        "max-grad-norm", o->max_grad_norm, "adam-beta1", o->beta1, "adam-beta2", o->beta2, "adam-epsilon", o->epsilon,
-        "adam-no-bias-correction", o->no_bias_correction, "dropout", o->dropout, "shuffle", o->shuffle,
-        "group-by-length", o->by_length, "shuffle-window", (json_int_t)o->shuffle_window);
+        "learning-rate", o->learning_rate, "schedule", lm_schedule_names[o->schedule], "warmup-steps",
+        (json_int_t)r->schedule.warmup, "weight-decay", o->weight_decay, "max-grad-norm", o->max_grad_norm,
+        "adam-beta1", o->beta1, "adam-beta2", o->beta2, "adam-epsilon", o->epsilon, "adam-no-bias-correction",
+        o->no_bias_correction, "dropout", o->dropout, "shuffle", o->shuffle, "group-by-length", o->by_length,
+        "shuffle-window", (json_int_t)o->shuffle_window);
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
     json_object_set_new(all, "freeze", frozen(r));
     if (o->keep_best) /* then evaluation chooses what is written */
@@ -72,8 +72,10 @@ static bool same_options(const lm_run *r, lm_status *st)
             continue;
         char *a = was ? json_dumps(was, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
         char *b = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
-        lm_fail(st, LM_USAGE, "--resume: the run in %s has --%s %s, and now it is %s: a run that goes on keeps its "
-                "options", r->o->checkpoint, name, a ? a : "nothing", b ? b : "?");
+        lm_fail(st, LM_USAGE,
+                "--resume: the run in %s has --%s %s, and now it is %s: a run that goes on keeps its "
+                "options",
+                r->o->checkpoint, name, a ? a : "nothing", b ? b : "?");
         free(a);
         free(b);
         break;
@@ -81,8 +83,10 @@ static bool same_options(const lm_run *r, lm_status *st)
     json_decref(now);
     json_t *classes = classes_of(r);
     if (lm_ok(st) && !json_equal(classes, json_object_get(r->state, "classes")))
-        lm_fail(st, LM_USAGE, "--resume: the run in %s has other classes, or another order of them: give the same "
-                "--labels", r->o->checkpoint);
+        lm_fail(st, LM_USAGE,
+                "--resume: the run in %s has other classes, or another order of them: give the same "
+                "--labels",
+                r->o->checkpoint);
     json_decref(classes);
     return lm_ok(st);
 }
@@ -93,11 +97,11 @@ static json_t *state_of(const lm_run *r)
 {
     char digest[17];
     snprintf(digest, sizeof digest, "%016" PRIx64, lm_data_digest(r->data));
-    json_t *state = json_pack("{s:i, s:I, s:I, s:s, s:I, s:o, s:O}", "format", STATE_FORMAT, "step",
-                              (json_int_t)r->step, "total_steps",
-                              (json_int_t)(r->total_steps == UINT64_MAX ? 0 : r->total_steps), "data_xxh3", digest,
-                              "micro_tokens", (json_int_t)r->micro_tokens, "options", lm_run_options(r),
-                              "log_history", lm_runlog_history(r->log));
+    json_t *state =
+        json_pack("{s:i, s:I, s:I, s:s, s:I, s:o, s:O}", "format", STATE_FORMAT, "step", (json_int_t)r->step,
+                  "total_steps", (json_int_t)(r->total_steps == UINT64_MAX ? 0 : r->total_steps), "data_xxh3",
+                  digest, "micro_tokens", (json_int_t)r->micro_tokens, "options", lm_run_options(r),
+                  "log_history", lm_runlog_history(r->log));
     json_object_set_new(state, "classes", classes_of(r));
     json_object_set_new(state, "empty_steps", json_integer((json_int_t)r->empty_steps));
     if (r->best) {
@@ -145,9 +149,9 @@ static bool write_file(const lm_run *r, const char *dir, const char *file, file_
 static bool write_checkpoint(void *context, const char *dir, lm_status *st)
 {
     const lm_run *r = context;
-    if (!lm_model_save(r->model, dir, st) || !lm_tokenizer_source_copy(&r->tokenizer, dir, st)
-        || !write_file(r, dir, "optimizer.safetensors", write_states, st)
-        || (r->best && !write_file(r, dir, "best.safetensors", write_best, st)))
+    if (!lm_model_save(r->model, dir, st) || !lm_tokenizer_source_copy(&r->tokenizer, dir, st) ||
+        !write_file(r, dir, "optimizer.safetensors", write_states, st) ||
+        (r->best && !write_file(r, dir, "best.safetensors", write_best, st)))
         return false;
     char *file = lm_format("%s/state.json", dir);
     json_t *state = state_of(r);
@@ -163,7 +167,8 @@ bool lm_run_checkpoint(lm_run *r, lm_status *st)
         return false;
     r->saved_step = r->step;
     if (r->tokenizer.path && r->resume_path && strcmp(r->tokenizer.path, r->resume_path) == 0) {
-        /* the checkpoint that the run went on from will be removed in its turn: its tokenizer is in the new one too */
+        /* the checkpoint that the run went on from will be removed in its turn: its tokenizer is in the new
+         * one too */
         free(r->tokenizer.path);
         free(r->resume_path);
         r->resume_path = lm_checkpoint_path(r->o->checkpoint, r->step);
@@ -198,8 +203,10 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
     if (!lm_checkpoint_find(r->o->checkpoint, &r->resume_path, &step, st))
         return false;
     if (!r->o->resume && r->resume_path)
-        return lm_fail(st, LM_FAILED, "%s stands there from an earlier run: --resume goes on from it; to begin anew, "
-                       "remove %s", r->resume_path, r->o->checkpoint);
+        return lm_fail(st, LM_FAILED,
+                       "%s stands there from an earlier run: --resume goes on from it; to begin anew, "
+                       "remove %s",
+                       r->resume_path, r->o->checkpoint);
     if (!r->resume_path)
         return true;
     char *file = lm_format("%s/state.json", r->resume_path);
@@ -220,7 +227,9 @@ static bool restore_best(lm_run *r, lm_status *st)
         return true;
     char *name = lm_format("%s/best.safetensors", r->resume_path);
     lm_safetensors *f = lm_safetensors_open(name, st);
-    r->best = f ? lm_try_malloc(lm_optimizer_parameters(r->optimizer), sizeof *r->best, "the best weights", st) : NULL;
+    r->best =
+        f ? lm_try_malloc(lm_optimizer_parameters(r->optimizer), sizeof *r->best, "the best weights", st)
+          : NULL;
     float *to = r->best;
     for (size_t i = 0; r->best && i < lm_params_count(r->model->params) && lm_ok(st); i++) {
         const lm_param *p = lm_params_at(r->model->params, i);
@@ -253,8 +262,10 @@ bool lm_run_restore(lm_run *r, lm_status *st)
     snprintf(digest, sizeof digest, "%016" PRIx64, lm_data_digest(r->data));
     const char *was = json_string_value(json_object_get(r->state, "data_xxh3"));
     if (end || !was || strcmp(was, digest) != 0)
-        return lm_fail(st, LM_FAILED, "--resume: the input is not the one that the run in %s began with: give the same "
-                       "rows again", r->o->checkpoint);
+        return lm_fail(st, LM_FAILED,
+                       "--resume: the input is not the one that the run in %s began with: give the same "
+                       "rows again",
+                       r->o->checkpoint);
     char *name = lm_format("%s/optimizer.safetensors", r->resume_path);
     lm_safetensors *f = lm_safetensors_open(name, st);
     if (f && !lm_optimizer_load(r->optimizer, f, r->step - r->empty_steps, st))
@@ -309,8 +320,8 @@ static void add_metrics(const lm_run *r, items *metrics)
         if (json_object_get(json_array_get(history, i), "eval_loss"))
             last = json_array_get(history, i);
     json_object_foreach(last, name, value)
-        if (strncmp(name, "eval_", 5) == 0 && json_is_number(value) && strcmp(name, "eval_runtime") != 0
-            && strcmp(name, "eval_samples_per_second") != 0)
+        if (strncmp(name, "eval_", 5) == 0 && json_is_number(value) && strcmp(name, "eval_runtime") != 0 &&
+            strcmp(name, "eval_samples_per_second") != 0)
             add_item(metrics, name, lm_format("%.6g", json_number_value(value)));
 }
 
@@ -332,7 +343,8 @@ static bool write_card(const lm_run *r, const char *dir, lm_status *st)
     name[strcspn(name, "/")] = 0;
     const lm_spool *spool = lm_data_spool(r->data);
     char *data = spool ? lm_format("%" PRIu64 " rows, %" PRIu64 " tokens", lm_spool_rows(spool),
-                                   lm_spool_tokens(spool)) : NULL;
+                                   lm_spool_tokens(spool))
+                       : NULL;
     json_t *via = spool ? json_object_get(lm_spool_preamble(spool), "via") : NULL;
     const char *lines[64];
     size_t n = 0;
@@ -340,10 +352,18 @@ static bool write_card(const lm_run *r, const char *dir, lm_status *st)
         if (json_is_string(json_array_get(via, i)))
             lines[n++] = json_string_value(json_array_get(via, i));
     char *program = lm_format("%s %s", lm_program_name(), PACKAGE_VERSION);
-    lm_card card = {.name = name, .base_model = r->spec->random_weights ? NULL : common->model,
-                    .task = r->model->head->name, .program = program, .command_line = common->command_line,
-                    .via = lines, .via_count = n, .data = data, .settings = settings.list,
-                    .setting_count = settings.count, .metrics = metrics.list, .metric_count = metrics.count};
+    lm_card card = {.name = name,
+                    .base_model = r->spec->random_weights ? NULL : common->model,
+                    .task = r->model->head->name,
+                    .program = program,
+                    .command_line = common->command_line,
+                    .via = lines,
+                    .via_count = n,
+                    .data = data,
+                    .settings = settings.list,
+                    .setting_count = settings.count,
+                    .metrics = metrics.list,
+                    .metric_count = metrics.count};
     bool ok = lm_card_write(&card, dir, st);
     free(program);
     free(data);
@@ -362,7 +382,8 @@ bool lm_run_publish(lm_run *r, lm_status *st)
     if (!out)
         return false;
     const char *dir = lm_output_dir_path(out);
-    if (lm_model_save(r->model, dir, st) && lm_tokenizer_source_copy(&r->tokenizer, dir, st) && write_card(r, dir, st))
+    if (lm_model_save(r->model, dir, st) && lm_tokenizer_source_copy(&r->tokenizer, dir, st) &&
+        write_card(r, dir, st))
         return lm_output_dir_publish(out, st);
     lm_output_dir_discard(out);
     return false;

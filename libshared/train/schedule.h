@@ -1,12 +1,13 @@
-/* Learning-rate schedules: a factor of the base rate for each optimiser step, as transformers' optimization.py has it. */
+/* Learning-rate schedules: a factor of the base rate for each optimiser step, as transformers'
+ * optimization.py has it. */
 #ifndef LM_TRAIN_SCHEDULE_H
 #define LM_TRAIN_SCHEDULE_H
 
 #include <stdint.h>
 
 typedef enum lm_schedule_kind {
-    LM_SCHEDULE_LINEAR,       /* to 0 at the last step */
-    LM_SCHEDULE_COSINE,       /* half a cosine, to 0 at the last step */
+    LM_SCHEDULE_LINEAR, /* to 0 at the last step */
+    LM_SCHEDULE_COSINE, /* half a cosine, to 0 at the last step */
     LM_SCHEDULE_CONSTANT,
     LM_SCHEDULE_INVERSE_SQRT, /* 1/sqrt of the steps, on the time scale of the warm-up */
 } lm_schedule_kind;
@@ -16,8 +17,8 @@ extern const char *const lm_schedule_names[];
 
 typedef struct lm_schedule {
     lm_schedule_kind kind;
-    uint64_t warmup;          /* steps during which the factor grows from 0 to 1 */
-    uint64_t total;           /* optimiser steps of the whole run; linear and cosine end there */
+    uint64_t warmup; /* steps during which the factor grows from 0 to 1 */
+    uint64_t total;  /* optimiser steps of the whole run; linear and cosine end there */
 } lm_schedule;
 
 /* Steps of a warm-up given as a share of the run: ceil(total*ratio), as transformers. */

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 /* A directory with one of these holds a tokenizer. */
-static const char *const vocabularies[] = {"tokenizer.json", "vocab.txt", "vocab.json", "spiece.model",
-                                           "tokenizer.model", "sentencepiece.bpe.model", NULL};
+static const char *const vocabularies[] = {
+    "tokenizer.json",          "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model",
+    "sentencepiece.bpe.model", NULL};
 
 static bool is_directory(const char *path)
 {
@@ -65,7 +66,8 @@ static void take_roles(lm_tokenizer_source *s, const lm_tokenizer *t)
 }
 
 /* Opens the tokenizer at `path` and holds it against the stream's. */
-static bool compare(lm_tokenizer_source *s, const char *path, const lm_tokenizer_info *info, bool force, lm_status *st)
+static bool compare(lm_tokenizer_source *s, const char *path, const lm_tokenizer_info *info, bool force,
+                    lm_status *st)
 {
     lm_tokenizer *t = lm_tokenizer_open(path, st);
     if (!t)
@@ -75,12 +77,14 @@ static bool compare(lm_tokenizer_source *s, const char *path, const lm_tokenizer
     lm_tokenizer_free(t);
     if (info->has_xxh3 && digest != info->xxh3) {
         if (!force)
-            return lm_fail(st, LM_FAILED, "%s: its vocabulary (%016" PRIx64 ") is not the one that the tokens were made "
-                           "with (%016" PRIx64 "): make them with tok -m %s, or insist with --force", path, digest,
-                           info->xxh3, path);
+            return lm_fail(st, LM_FAILED,
+                           "%s: its vocabulary (%016" PRIx64 ") is not the one that the tokens were made "
+                           "with (%016" PRIx64 "): make them with tok -m %s, or insist with --force",
+                           path, digest, info->xxh3, path);
         lm_warn("%s: the tokens were made with another vocabulary", path);
     } else if (info->has_behaviour && behaviour != info->behaviour) {
-        lm_warn("%s: the tokens were made with the same vocabulary but other rules (normaliser, template)", path);
+        lm_warn("%s: the tokens were made with the same vocabulary but other rules (normaliser, template)",
+                path);
     }
     return true;
 }
@@ -93,7 +97,8 @@ bool lm_tokenizer_source_find(lm_tokenizer_source *out, const char *option, cons
     const char *path = NULL;
     if (option) {
         if (!holds_tokenizer(option))
-            return lm_fail(st, LM_FAILED, "%s: no tokenizer there: name a directory with tokenizer.json or vocab.txt",
+            return lm_fail(st, LM_FAILED,
+                           "%s: no tokenizer there: name a directory with tokenizer.json or vocab.txt",
                            option);
         path = option;
     } else if (holds_tokenizer(model)) {
@@ -108,10 +113,13 @@ bool lm_tokenizer_source_find(lm_tokenizer_source *out, const char *option, cons
         return compare(out, path, info, force, st);
     }
     if (info->present && info->path)
-        return lm_fail(st, LM_FAILED, "%s: the tokenizer that made the tokens is not there, and the model needs its "
-                       "files: name it with --tokenizer DIR", info->path);
+        return lm_fail(st, LM_FAILED,
+                       "%s: the tokenizer that made the tokens is not there, and the model needs its "
+                       "files: name it with --tokenizer DIR",
+                       info->path);
     if (info->present)
-        return lm_fail(st, LM_FAILED, "the stream does not say where its tokenizer is, and the model needs its files: "
+        return lm_fail(st, LM_FAILED,
+                       "the stream does not say where its tokenizer is, and the model needs its files: "
                        "name it with --tokenizer DIR");
     take_info(out, info);
     return true;

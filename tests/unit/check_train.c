@@ -46,9 +46,10 @@ END_TEST
 /* Against transformers' own curves. */
 START_TEST(schedules_golden)
 {
-    static const char *const names[][2] = {
-        {"linear", "linear"}, {"cosine", "cosine"}, {"constant_with_warmup", "constant"},
-        {"inverse_sqrt", "inverse-sqrt"}};
+    static const char *const names[][2] = {{"linear", "linear"},
+                                           {"cosine", "cosine"},
+                                           {"constant_with_warmup", "constant"},
+                                           {"inverse_sqrt", "inverse-sqrt"}};
     if (!unit_testdata()) {
         printf("SKIP: schedules_golden: no reference data (LMUTILS_TESTDATA)\n");
         return;
@@ -60,10 +61,11 @@ START_TEST(schedules_golden)
     size_t i, compared = 0;
     json_array_foreach(json_object_get(golden, "schedules"), i, entry) {
         for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-            if (strcmp(names[k][0], json_string_value(json_object_get(entry, "name"))) != 0
-                || json_object_get(entry, "num_cycles"))
+            if (strcmp(names[k][0], json_string_value(json_object_get(entry, "name"))) != 0 ||
+                json_object_get(entry, "num_cycles"))
                 continue;
-            lm_schedule s = {LM_SCHEDULE_LINEAR, (uint64_t)json_integer_value(json_object_get(entry, "warmup_steps")),
+            lm_schedule s = {LM_SCHEDULE_LINEAR,
+                             (uint64_t)json_integer_value(json_object_get(entry, "warmup_steps")),
                              (uint64_t)json_integer_value(json_object_get(entry, "total_steps"))};
             while (strcmp(lm_schedule_names[s.kind], names[k][1]) != 0)
                 s.kind++;
@@ -413,7 +415,8 @@ START_TEST(classes_are_sorted)
     assert_sorted((const char *const[]){"10", "9", "-1", "9", "-20", "0"}, 6, "-20 -1 0 9 10");
     assert_sorted((const char *const[]){"10", "9", "x"}, 3, "10 9 x");
     assert_sorted((const char *const[]){"b", "B", "a", "\xc3\xa9"}, 4, "B a b \xc3\xa9");
-    assert_sorted((const char *const[]){"01", "1", "99999999999999999999999", "2"}, 4, "01 1 2 99999999999999999999999");
+    assert_sorted((const char *const[]){"01", "1", "99999999999999999999999", "2"}, 4,
+                  "01 1 2 99999999999999999999999");
     lm_labels *l = lm_labels_new();
     for (int i = 0; i < 5000; i++) {
         char word[16];
@@ -446,7 +449,10 @@ static const int32_t some_ids[] = {2, 10, 11, 12, 13, 14, 15, 3};
 
 START_TEST(bad_rows_are_named)
 {
-    lm_targets t = {.objective = lm_objective_find("classify"), .classes = 3, .vocab_size = 20, .type_vocab_size = 2,
+    lm_targets t = {.objective = lm_objective_find("classify"),
+                    .classes = 3,
+                    .vocab_size = 20,
+                    .type_vocab_size = 2,
                     .max_length = 8};
     lm_tokens_row row = {.ids = some_ids, .len = 8, .has_label_id = true, .label_id = 2};
     lm_status st = LM_STATUS_INIT;
@@ -455,7 +461,9 @@ START_TEST(bad_rows_are_named)
         const char *says;
         int vocab, max_length;
         int32_t label;
-    } bad[] = {{"row 7", 15, 8, 2}, {"takes 7", 20, 7, 2}, {"label 3 is not from 0 to 2", 20, 8, 3},
+    } bad[] = {{"row 7", 15, 8, 2},
+               {"takes 7", 20, 7, 2},
+               {"label 3 is not from 0 to 2", 20, 8, 3},
                {"label -1", 20, 8, -1}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         t.vocab_size = bad[i].vocab;
@@ -470,7 +478,8 @@ START_TEST(bad_rows_are_named)
     t.max_length = 8;
     lm_labels *l = lm_labels_parse("neg,pos", &st);
     t.labels = l;
-    row = (lm_tokens_row){.ids = some_ids, .len = 8, .has_label_word = true, .label_word = lm_str_of("neutral")};
+    row = (lm_tokens_row){
+        .ids = some_ids, .len = 8, .has_label_word = true, .label_word = lm_str_of("neutral")};
     ck_assert(!lm_targets_check(&t, &row, 0, &st));
     ck_assert_ptr_nonnull(strstr(st.message, "'neutral'"));
     lm_status_clear(&st);
@@ -486,7 +495,9 @@ END_TEST
 /* However a step is cut, each row, its place and its labels are there once. */
 START_TEST(micro_batches_cover_a_step)
 {
-    lm_targets t = {.objective = lm_objective_find("mlm"), .vocab_size = 20, .max_length = 100,
+    lm_targets t = {.objective = lm_objective_find("mlm"),
+                    .vocab_size = 20,
+                    .max_length = 100,
                     .masking = {0.5, MASK, 20, special, 4, 1}};
     lm_status st = LM_STATUS_INIT;
     lm_step_rows s = {0};
@@ -532,12 +543,20 @@ END_TEST
 START_TEST(static_masks_and_weights)
 {
     static const int32_t labels[] = {-100, 17, -100, -100, 12, -100, -100, -100};
-    lm_targets t = {.objective = lm_objective_find("pretrain"), .classes = 2, .vocab_size = 20, .max_length = 100,
+    lm_targets t = {.objective = lm_objective_find("pretrain"),
+                    .classes = 2,
+                    .vocab_size = 20,
+                    .max_length = 100,
                     .masking = {1, MASK, 20, special, 4, 1}};
     lm_status st = LM_STATUS_INIT;
     lm_step_rows s = {0};
-    lm_tokens_row row = {.ids = some_ids, .len = 8, .mlm_labels = labels, .has_label_id = true, .label_id = 1,
-                         .has_weight = true, .weight = 0.25f};
+    lm_tokens_row row = {.ids = some_ids,
+                         .len = 8,
+                         .mlm_labels = labels,
+                         .has_label_id = true,
+                         .label_id = 1,
+                         .has_weight = true,
+                         .weight = 0.25f};
     lm_step_rows_begin(&s, &t, 3, 24);
     lm_step_rows_add(&s, &t, &row, 0, 0, 0, &st);
     row.label_id = LM_IGNORE;
@@ -572,7 +591,8 @@ START_TEST(static_masks_and_weights)
     ck_assert_float_eq(s.row_value[4], 0);
     lm_step_rows_free(&s);
     t = (lm_targets){.objective = lm_objective_find("regress"), .classes = 1, .vocab_size = 20};
-    row = (lm_tokens_row){.ids = some_ids, .len = 8, .has_label_word = true, .label_word = lm_str_of("-2.5e1")};
+    row =
+        (lm_tokens_row){.ids = some_ids, .len = 8, .has_label_word = true, .label_word = lm_str_of("-2.5e1")};
     lm_step_rows_begin(&s, &t, 1, 8);
     lm_step_rows_add(&s, &t, &row, 0, 0, 0, &st);
     assert_ok(&st);
@@ -717,7 +737,8 @@ START_TEST(log_goes_on_after_a_resume)
     ck_assert_str_eq(text, "{\"step\":1}\n{\"step\":2}\n");
     free(text);
     ck_assert_ptr_null(lm_runlog_open("/nowhere/run.jsonl", NULL, &st));
-    ck_assert(lm_runlog_due(1, 100) && lm_runlog_due(64, 100) && lm_runlog_due(100, 100) && lm_runlog_due(300, 100));
+    ck_assert(lm_runlog_due(1, 100) && lm_runlog_due(64, 100) && lm_runlog_due(100, 100) &&
+              lm_runlog_due(300, 100));
     ck_assert(!lm_runlog_due(3, 100) && !lm_runlog_due(128, 100) && !lm_runlog_due(150, 100));
     remove_tree(dir);
     free(file);
@@ -730,15 +751,25 @@ static Suite *suite(void)
     const struct {
         const char *name;
         const TTest *test;
-    } tests[] = {
-        {"schedules", schedules_by_hand}, {"schedules", schedules_golden}, {"optimizer", adamw_by_the_formula},
-        {"optimizer", norm_and_clip}, {"optimizer", optimizer_resumes_exactly},
-        {"optimizer", nothing_trainable_is_refused}, {"masking", masking_rates},
-        {"masking", masking_is_keyed_by_meaning}, {"order", order_visits_each_row_once},
-        {"order", grouped_steps_are_even}, {"labels", classes_are_sorted}, {"labels", class_lists_are_parsed},
-        {"targets", bad_rows_are_named}, {"targets", micro_batches_cover_a_step}, {"targets", static_masks_and_weights},
-        {"checkpoint", damaged_checkpoints_are_passed_over}, {"checkpoint", failed_checkpoint_leaves_the_old},
-        {"checkpoint", old_checkpoints_go}, {"log", log_goes_on_after_a_resume}};
+    } tests[] = {{"schedules", schedules_by_hand},
+                 {"schedules", schedules_golden},
+                 {"optimizer", adamw_by_the_formula},
+                 {"optimizer", norm_and_clip},
+                 {"optimizer", optimizer_resumes_exactly},
+                 {"optimizer", nothing_trainable_is_refused},
+                 {"masking", masking_rates},
+                 {"masking", masking_is_keyed_by_meaning},
+                 {"order", order_visits_each_row_once},
+                 {"order", grouped_steps_are_even},
+                 {"labels", classes_are_sorted},
+                 {"labels", class_lists_are_parsed},
+                 {"targets", bad_rows_are_named},
+                 {"targets", micro_batches_cover_a_step},
+                 {"targets", static_masks_and_weights},
+                 {"checkpoint", damaged_checkpoints_are_passed_over},
+                 {"checkpoint", failed_checkpoint_leaves_the_old},
+                 {"checkpoint", old_checkpoints_go},
+                 {"log", log_goes_on_after_a_resume}};
     Suite *s = suite_create("train");
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         TCase *c = tcase_create(tests[i].name);
