@@ -74,6 +74,17 @@ test ! -e new.lms || fail_ "half a stream under the final name"
 returns_ 3 score -q -m "$cls" aborted.lms >out 2>err
 test ! -s out || fail_ "a report of an aborted stream"
 
+# rows without a token
+printf '{"text":"","label":"neutral"}\n{"text":"","label":"positive"}\n' | tok -m "$cls" --no-special >empty.lms
+score -m "$cls" empty.lms >out
+grep -qx "tokens	0" out
+grep -qx "labelled	2" out
+score -q -m "$cls" --emit logits,probs,predictions,hidden,pooled,loss empty.lms | lms --check
+# no row at all
+tok -m "$cls" --input-format jsonl </dev/null >none.lms
+refuses_ 1 "no row has a label" score -m "$cls" none.lms
+score -q -m "$cls" --emit loss none.lms | lms --check
+
 # the wrong tokenizer
 mkdir other like
 cp "$cls"/* other

@@ -11,7 +11,8 @@
 
 char *scratch_new(void)
 {
-    char *dir = lm_strdup("/tmp/lmutils-check-XXXXXX");
+    const char *parent = getenv("TMPDIR");
+    char *dir = lm_format("%s/lmutils-check-XXXXXX", parent && *parent ? parent : "/tmp");
     ck_assert(mkdtemp(dir) != NULL);
     return dir;
 }
