@@ -3,6 +3,7 @@
 #include "stream/filters.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Which of the modes is asked for; several are a mistake. */
@@ -103,5 +104,6 @@ int main(int argc, char **argv)
         lm_fail(&st, LM_USAGE, "--part: of what? --split names the parts");
     if (lm_ok(&st))
         lm_filter_run(&f, &st);
+    free(common.operands.items);
     return lm_tool_end(&st);
 }
