@@ -35,6 +35,7 @@ struct lm_data {
     lm_tokenizer_info tokenizer;
     json_t *preamble; /* that tokenizer points into */
     lm_spool *spool;
+    char *written;            /* file of the spool, where this run wrote it */
     lm_order *order;
     uint64_t steps;
     block now, before; /* streaming */
@@ -148,6 +149,8 @@ static bool read_all(lm_data *d, lm_status *st)
     bool ok = d->spool && fill_spool(d, d->spool, st);
     if (ok && partial && rename(partial, file) != 0)
         ok = lm_fail_errno(st, LM_FAILED, "%s: cannot be given its name", file);
+    if (ok && file)
+        d->written = lm_strdup(file);
     if (!ok && partial)
         unlink(partial);
     free(partial);
@@ -303,7 +306,10 @@ lm_data *lm_data_open(const lm_data_options *options, lm_status *st)
     d->picks = lm_malloc(options->rows_per_step, sizeof *d->picks);
     bool end;
     if (options->spool_file && access(options->spool_file, F_OK) == 0) {
-        d->spool = lm_spool_reopen(options->spool_file, NULL, st);
+        lm_status damage = LM_STATUS_INIT;
+        d->spool = lm_spool_reopen(options->spool_file, NULL, &damage);
+        if (!d->spool)
+            lm_fail(st, LM_FAILED, "%s: remove this file, and give the input again", damage.message);
         d->name = lm_strdup(options->spool_file);
         if (d->spool && lm_spool_preamble(d->spool))
             same_tokenizer(d, lm_spool_preamble(d->spool), st);
@@ -327,6 +333,7 @@ void lm_data_free(lm_data *d)
     lm_spool_free(d->spool);
     json_decref(d->preamble);
     free(d->picks);
+    free(d->written);
     free(d->name);
     free(d);
 }
@@ -346,6 +353,12 @@ lm_spool *lm_data_take_spool(lm_data *d)
     lm_spool *spool = d->spool;
     d->spool = NULL;
     return spool;
+}
+
+void lm_data_drop_file(lm_data *d)
+{
+    if (d->written)
+        unlink(d->written);
 }
 
 uint64_t lm_data_steps(const lm_data *d)

@@ -37,6 +37,8 @@ bool lm_data_load(lm_data *d, lm_status *st);
 const lm_spool *lm_data_spool(const lm_data *d);
 /* The same, given away: the caller frees it, and d is good for nothing else. */
 lm_spool *lm_data_take_spool(lm_data *d);
+/* Removes the spool's file if it was written by this run: its rows have turned out to be the wrong ones. */
+void lm_data_drop_file(lm_data *d);
 uint64_t lm_data_steps(const lm_data *d); /* optimiser steps of an epoch; 0 while streaming */
 bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st); /* every spooled row */
 /* The rows of optimiser step `step` (from 0, over all epochs; streaming: each once, in order), with their

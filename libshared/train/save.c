@@ -261,11 +261,11 @@ bool lm_run_restore(lm_run *r, lm_status *st)
     char digest[17];
     snprintf(digest, sizeof digest, "%016" PRIx64, lm_data_digest(r->data));
     const char *was = json_string_value(json_object_get(r->state, "data_xxh3"));
-    if (end || !was || strcmp(was, digest) != 0)
-        return lm_fail(st, LM_FAILED,
-                       "--resume: the input is not the one that the run in %s began with: give the same "
-                       "rows again",
-                       r->o->checkpoint);
+    if (end || !was || strcmp(was, digest) != 0) {
+        lm_data_drop_file(r->data);
+        return lm_fail(st, LM_FAILED, "--resume: the input is not the one that the run in %s began with: give the "
+                       "same rows again", r->o->checkpoint);
+    }
     char *name = lm_format("%s/optimizer.safetensors", r->resume_path);
     lm_safetensors *f = lm_safetensors_open(name, st);
     if (f && !lm_optimizer_load(r->optimizer, f, r->step - r->empty_steps, st))

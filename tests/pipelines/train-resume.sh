@@ -93,6 +93,16 @@ refuses_ 2 '--seed' $resume --seed 1 --resume </dev/null
 refuses_ 2 'give --checkpoint' pretrain $options -o x --resume corpus.lms
 refuses_ 2 'give --checkpoint' pretrain $options -o x --max-time 1h corpus.lms
 
+# ---- without its spool a run reads its input again, and not another one; a damaged spool is named
+head -c 3000 ck/spool.lms >cut
+cp cut ck/spool.lms
+refuses_ 1 'remove this file' $resume --resume <corpus.lms
+rm ck/spool.lms
+refuses_ 1 'not the one that the run' $resume --resume <train.lms
+rm -rf out
+$resume --resume <corpus.lms
+cmp whole/model.safetensors out/model.safetensors
+
 # ---- --keep, and a checkpoint is a model directory like any other
 rm -rf ck out
 pretrain $options -o out --checkpoint ck --save-steps 10 --keep 3 corpus.lms
