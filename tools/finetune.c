@@ -1,6 +1,8 @@
 /* finetune: labelled tokens in, a model for a task out. */
 #include "train/run.h"
 
+#include <stdlib.h>
+
 static const char *const tasks[] = {"auto", "classify", "multilabel", "regress", NULL};
 
 int main(int argc, char **argv)
@@ -52,5 +54,7 @@ int main(int argc, char **argv)
     lm_status st = LM_STATUS_INIT;
     spec.objective = task ? tasks[task] : NULL;
     lm_train_run(&spec, &st);
+    free(freeze.items);
+    free(common.operands.items);
     return lm_tool_end(&st);
 }

@@ -1,6 +1,8 @@
 /* pretrain: tokens in, a model out, from random weights or going on from a model's. */
 #include "train/run.h"
 
+#include <stdlib.h>
+
 static const char *const objectives[] = {"mlm", "pretrain", NULL};
 
 int main(int argc, char **argv)
@@ -76,5 +78,6 @@ int main(int argc, char **argv)
         lm_fail(&st, LM_USAGE, "which model? Give -a bert for a new one, or -m DIR");
     else
         lm_train_run(&spec, &st);
+    free(common.operands.items);
     return lm_tool_end(&st);
 }
