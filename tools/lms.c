@@ -104,6 +104,5 @@ int main(int argc, char **argv)
         lm_fail(&st, LM_USAGE, "--part: of what? --split names the parts");
     if (lm_ok(&st))
         lm_filter_run(&f, &st);
-    free(common.operands.items);
     return lm_tool_end(&st);
 }

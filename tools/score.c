@@ -85,8 +85,5 @@ int main(int argc, char **argv)
 
     lm_status st = LM_STATUS_INIT;
     lm_score(&o, &st);
-    const lm_strings *lists[] = {&common.operands, &o.emit, &o.fail_under, &o.fail_over};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        free(lists[i]->items);
     return lm_tool_end(&st);
 }

@@ -164,6 +164,5 @@ int main(int argc, char **argv)
     lm_status st = LM_STATUS_INIT;
     lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS, &common, argc, argv);
     run(&common, &st);
-    free(common.operands.items);
     return lm_tool_end(&st);
 }

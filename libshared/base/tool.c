@@ -230,12 +230,31 @@ static void spin_shortly(char **argv)
     execv(path, argv); /* where that fails the program goes on as it is */
 }
 
+static lm_program whole; /* the program with the common options; kept for its whole life */
+static lm_common *shared;
+
+static void forget(lm_strings *list)
+{
+    free(list->items);
+    *list = (lm_strings){0};
+}
+
+/* The lists that the command line filled. */
+static void forget_lists(void)
+{
+    for (const lm_option *o = whole.options; o && !lm_option_is_last(o); o++)
+        if (o->type == LM_OPT_STRINGS)
+            forget(o->target);
+    if (shared)
+        forget(&shared->operands);
+}
+
 void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int argc, char **argv)
 {
-    static lm_program whole;     /* the program with the common options; kept for its whole life */
     static char *made_by;
     open_standard();
     lm_program_name_set(program->name);
+    shared = common;
     whole = *program;
     whole.options = common_table(program, takes, common);
     made_by = lm_format("%s %s", program->name, PACKAGE_VERSION);
@@ -244,12 +263,13 @@ void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int 
 
     lm_status st = LM_STATUS_INIT;
     lm_strings words = {0};
-    if (!lm_options_parse(&whole, argc, argv, &common->operands, &words, &st))
-        exit(lm_tool_end(&st));
-    answer(&whole);
+    bool good = lm_options_parse(&whole, argc, argv, &common->operands, &words, &st);
     free(command_line);
     common->command_line = command_line = quoted_command(program->name, &words);
-    free(words.items);
+    forget(&words);
+    if (!good)
+        exit(lm_tool_end(&st));
+    answer(&whole);
     lm_log_level(everybody.quiet ? LM_WARNING : everybody.verbose ? LM_DEBUG : LM_INFO);
     lm_progress_mode_set(everybody.quiet && !everybody.progress ? LM_PROGRESS_NEVER
                                                                 : (lm_progress_mode)everybody.progress);
@@ -284,6 +304,7 @@ int lm_tool_end(lm_status *st)
         lm_error("%s", st->message);
     free(command_line);
     command_line = NULL;
+    forget_lists();
     return st->code;
 }
 

@@ -29,7 +29,8 @@ enum { LM_TAKES_MODEL = 1, LM_TAKES_OUTPUT = 2, LM_TAKES_THREADS = 4, LM_TAKES_S
 /* Parses and prepares. May exit (--help, --version, usage errors: 0 and 2); main calls it first. A program whose own
  * table has an option of a common name replaces that one (its -o may be a directory, say). */
 void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int argc, char **argv);
-/* Closes standard output and gives main's return value; ends by signal where the status says so. */
+/* Closes standard output, frees the lists that options and operands filled, and gives main's return value; ends by
+ * signal where the status says so. */
 int lm_tool_end(lm_status *st);
 /* Refuses (LM_USAGE) to write binary to a terminal. False: refused. `what` in the plural: "tokens". */
 bool lm_tool_refuse_terminal(int fd, const char *what, lm_status *st);
