@@ -54,7 +54,5 @@ int main(int argc, char **argv)
     lm_status st = LM_STATUS_INIT;
     spec.objective = task ? tasks[task] : NULL;
     lm_train_run(&spec, &st);
-    free(freeze.items);
-    free(common.operands.items);
     return lm_tool_end(&st);
 }

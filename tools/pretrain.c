@@ -78,6 +78,5 @@ int main(int argc, char **argv)
         lm_fail(&st, LM_USAGE, "which model? Give -a bert for a new one, or -m DIR");
     else
         lm_train_run(&spec, &st);
-    free(common.operands.items);
     return lm_tool_end(&st);
 }
