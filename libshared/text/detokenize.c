@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "stream/tokens.h"
+#include "text/agreement.h"
 #include "text/tokenize.h"
 
 #include <ctype.h>
@@ -57,10 +58,7 @@ static bool open_tokenizer(run *r, json_t *preamble, lm_status *st)
         return lm_fail(st, LM_USAGE, "which tokenizer? The stream names none: give -m DIR");
     if (!r->t)
         r->t = lm_tokenizer_open(path, st);
-    if (r->t && info.has_xxh3 && info.xxh3 != lm_tokenizer_digest(r->t) && !r->o->force)
-        return lm_fail(st, LM_FAILED,
-                       "%s: the tokens were made with another vocabulary: give that one, or --force", path);
-    return lm_ok(st);
+    return r->t && lm_tokenizer_agrees(r->t, path, &info, r->o->force, st);
 }
 
 static bool decode_lms(run *r, lm_input *in, lm_status *st)

@@ -1,5 +1,6 @@
 liblmutils_la_SOURCES += \
 	libshared/text/added_tokens.c libshared/text/added_tokens.h \
+	libshared/text/agreement.c libshared/text/agreement.h \
 	libshared/text/bert.c \
 	libshared/text/chars.c libshared/text/chars.h \
 	libshared/text/components.h \

@@ -3,18 +3,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "model/model.h"
-#include "text/tokenizer.h"
+#include "text/agreement.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* A directory with one of these holds a tokenizer. */
-static const char *const vocabularies[] = {
-    "tokenizer.json",          "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model",
-    "sentencepiece.bpe.model", NULL};
 
 static bool is_directory(const char *path)
 {
@@ -26,15 +20,7 @@ static bool holds_tokenizer(const char *path)
 {
     if (!path || access(path, R_OK) != 0)
         return false;
-    if (!is_directory(path))
-        return true;
-    bool found = false;
-    for (int i = 0; vocabularies[i] && !found; i++) {
-        char *file = lm_format("%s/%s", path, vocabularies[i]);
-        found = access(file, R_OK) == 0;
-        free(file);
-    }
-    return found;
+    return !is_directory(path) || lm_model_has_tokenizer(path);
 }
 
 static void add_special(lm_tokenizer_source *s, int id)
@@ -72,21 +58,10 @@ static bool compare(lm_tokenizer_source *s, const char *path, const lm_tokenizer
     lm_tokenizer *t = lm_tokenizer_open(path, st);
     if (!t)
         return false;
-    uint64_t digest = lm_tokenizer_digest(t), behaviour = lm_tokenizer_behaviour(t);
     take_roles(s, t);
+    bool agrees = lm_tokenizer_agrees(t, path, info, force, st);
     lm_tokenizer_free(t);
-    if (info->has_xxh3 && digest != info->xxh3) {
-        if (!force)
-            return lm_fail(st, LM_FAILED,
-                           "%s: its vocabulary (%016" PRIx64 ") is not the one that the tokens were made "
-                           "with (%016" PRIx64 "): make them with tok -m %s, or insist with --force",
-                           path, digest, info->xxh3, path);
-        lm_warn("%s: the tokens were made with another vocabulary", path);
-    } else if (info->has_behaviour && behaviour != info->behaviour) {
-        lm_warn("%s: the tokens were made with the same vocabulary but other rules (normaliser, template)",
-                path);
-    }
-    return true;
+    return agrees;
 }
 
 bool lm_tokenizer_source_find(lm_tokenizer_source *out, const char *option, const char *model,

@@ -99,7 +99,7 @@ tok -m bert plain.txt | tok -d --json >got
 printf '{"text":"the unaffable cats."}\n{"text":"cafe 中, dog!"}\n' >want
 compare_ want got
 cp -r bert other; echo extra >>other/vocab.txt
-refuses_ 1 "another vocabulary" tok -d -m other a.lms
+refuses_ 1 "not the one that the tokens were made with" tok -d -m other a.lms
 tok -d --force -m other a.lms >/dev/null
 refuses_ 2 "which tokenizer" tok -d plain.txt
 
