@@ -7,7 +7,6 @@ liblmutils_la_SOURCES += \
 	libshared/text/decoders.c \
 	libshared/text/detokenize.c \
 	libshared/text/encode.c \
-	libshared/text/models.c \
 	libshared/text/normalizers.c \
 	libshared/text/post_processors.c \
 	libshared/text/pre_tokenizers.c \
@@ -15,12 +14,10 @@ liblmutils_la_SOURCES += \
 	libshared/text/spec.c \
 	libshared/text/tokenize.c libshared/text/tokenize.h libshared/text/tokenize_sinks.c \
 	libshared/text/tokenizer.c libshared/text/tokenizer.h \
-	libshared/text/tokenizer_files.c libshared/text/tokenizer_internal.h \
-	libshared/text/train.c libshared/text/train.h libshared/text/train_wordpiece.c \
+	libshared/text/tokenizer_internal.h \
 	libshared/text/unicode.c libshared/text/unicode.h \
 	libshared/text/unicode_data.c libshared/text/unicode_data.h \
-	libshared/text/vocabulary.c libshared/text/vocabulary.h \
-	libshared/text/word_counts.c libshared/text/word_counts.h
+	libshared/text/vocabulary.c libshared/text/vocabulary.h
 
 check_PROGRAMS += tests/unit/check_text
 tests_unit_check_text_SOURCES = tests/unit/check_text.c

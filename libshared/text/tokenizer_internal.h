@@ -4,7 +4,7 @@
 
 #include "text/added_tokens.h"
 #include "text/tokenizer.h"
-#include "text/word_counts.h"
+#include "text/train/word_counts.h"
 
 enum lm_role {
     LM_ROLE_PAD,

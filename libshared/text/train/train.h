@@ -4,7 +4,7 @@
 
 #include "text/source.h"
 #include "text/vocabulary.h"
-#include "text/word_counts.h"
+#include "text/train/word_counts.h"
 
 typedef struct lm_tokenizer_training {
     const char *output; /* directory */

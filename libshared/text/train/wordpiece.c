@@ -3,7 +3,7 @@
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/utf8.h"
-#include "text/train.h"
+#include "text/train/train.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "text/word_counts.h"
+#include "text/train/word_counts.h"
 
 #include "base/memory.h"
 

@@ -1,4 +1,4 @@
-#include "text/train.h"
+#include "text/train/train.h"
 
 #include "base/atomic.h"
 #include "base/log.h"

@@ -1,0 +1,2 @@
+liblmutils_la_SOURCES += \
+	libshared/text/files/files.c

@@ -1,0 +1,2 @@
+liblmutils_la_SOURCES += \
+	libshared/text/models/models.c
