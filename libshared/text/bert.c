@@ -20,7 +20,7 @@ void lm_bert_prepare(lm_tokenizer *t)
     lm_bert_path *b = &t->bert;
     const lm_normalizer *n = &t->normalizer;
     b->usable = lm_normalizer_is_bert(n) && lm_pre_tokenizer_is_bert(&t->pre_tokenizer) &&
-                t->added.normalized.only == -2;
+                strcmp(t->model.name, "WordPiece") == 0 && t->added.normalized.only == -2;
     if (!b->usable)
         return;
     b->lower_case = n->lower_case;
@@ -28,6 +28,7 @@ void lm_bert_prepare(lm_tokenizer *t)
     b->odd = ILL_FORMED | (n->clean_text ? LM_CP_CONTROL : 0) | (n->lower_case ? LM_CP_LOWER : 0) |
              (n->strip_accents ? LM_CP_NFD | LM_CP_NONSPACING : 0);
     lm_token_list one = {0};
+    lm_model_scratch scratch = {0};
     for (int c = 0; c < 256; c++) {
         unsigned p = c < 128 ? lm_unicode_properties((uint32_t)c) : 0;
         bool removed = n->clean_text && p & LM_CP_CONTROL;
@@ -39,11 +40,12 @@ void lm_bert_prepare(lm_tokenizer *t)
         if (b->kind[c] == LM_BYTE_PUNCT) {
             char byte = (char)c;
             one.n = 0;
-            lm_token_model_encode(&t->model, (lm_str){&byte, 1}, 1, &one);
+            lm_token_model_encode(&t->model, (lm_str){&byte, 1}, 1, &scratch, &one);
             b->punct_id[c] = one.at[0].id;
         }
     }
     lm_token_list_free(&one);
+    lm_model_scratch_free(&scratch);
 }
 
 /* A word that normalisation leaves as it is but for ASCII capitals: source bytes [from, to). */

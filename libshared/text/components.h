@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "base/status.h"
 #include "text/chars.h"
-#include "text/vocabulary.h"
+#include "text/models/tables.h"
 
 #include <jansson.h>
 
@@ -53,6 +53,9 @@ void lm_pre_tokenizer_describe(const lm_pre_tokenizer *t, lm_buf *out);
 bool lm_pre_tokenizer_is_bert(const lm_pre_tokenizer *t);
 
 /* ---- models: a word to ids */
+/* Tokens of one word. A token begins where the one before it ends; those that end at the same byte stand for
+ * the same bytes (the byte tokens of a piece that Unigram does not know). Where BPE drops what it does not
+ * know, ends fall short of the word; never beyond. */
 typedef struct lm_token {
     int32_t id, end; /* end: byte of the word behind the token */
 } lm_token;
@@ -73,18 +76,35 @@ static inline void lm_token_push(lm_token_list *t, int32_t id, int32_t end)
 }
 
 typedef struct lm_token_model {
+    const char *name; /* "WordPiece", "BPE", "Unigram", "WordLevel" */
     const struct lm_token_model_type *type;
-    lm_vocabulary vocabulary; /* without added tokens until these are placed in it */
-    int unk_id;               /* -1 = none */
-    lm_buf prefix;            /* WordPiece: of tokens inside a word */
-    size_t max_chars;         /* WordPiece: longer words are unknown */
+    lm_token_tables tables; /* the vocabulary without added tokens until these are placed in it */
+    int unk_id;             /* -1 = none */
+    lm_buf prefix;          /* WordPiece, BPE: of tokens inside a word */
+    lm_buf suffix;          /* BPE: of tokens that end a word */
+    size_t max_chars;       /* WordPiece: longer words are unknown */
+    bool byte_fallback;     /* BPE, Unigram: <0x00> to <0xFF> stand for the bytes of what is unknown */
+    bool fuse_unk;          /* BPE: unknown neighbours are one token */
+    bool ignore_merges;     /* BPE: a word that is a token is one, whatever the merges say */
+    double dropout;         /* BPE: the chance of a merge not to happen */
+    void *own;              /* what the model's file makes of the tables */
 } lm_token_model;
 
-/* `vocabulary` is taken over where it is not NULL; else it is read from the spec. */
-bool lm_token_model_read(lm_token_model *m, json_t *spec, lm_vocabulary *vocabulary, lm_status *st);
+/* Memory of one thread of encoding, and what distinguishes one text from another. Zero-initialise. */
+typedef struct lm_model_scratch {
+    void *at;
+    size_t cap;
+    bool lacks_unk;            /* set where a word has unknown parts and the model no token for them */
+    uint64_t seed, row, draws; /* BPE's dropout: of this run, this text, and how many numbers it drew */
+} lm_model_scratch;
+
+/* `tables` are taken over where they are not NULL; else they are read from the spec. */
+bool lm_token_model_read(lm_token_model *m, json_t *spec, lm_token_tables *tables, lm_status *st);
 void lm_token_model_free(lm_token_model *m);
 /* Appends the tokens of `word` (UTF-8, of `chars` code points). */
-void lm_token_model_encode(const lm_token_model *m, lm_str word, size_t chars, lm_token_list *out);
+void lm_token_model_encode(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
+                           lm_token_list *out);
+void lm_model_scratch_free(lm_model_scratch *scratch);
 void lm_token_model_describe(const lm_token_model *m, lm_buf *out);
 
 /* ---- post-processors: all of them are templates */

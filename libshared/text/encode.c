@@ -44,6 +44,7 @@ void lm_encoder_free(lm_encoder *e)
     }
     lm_pieces_free(&e->pieces);
     lm_token_list_free(&e->tokens);
+    lm_model_scratch_free(&e->scratch);
     lm_buf_free(&e->word);
     free(e->cache);
     free(e);
@@ -77,8 +78,8 @@ void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
     if (e->counts)
         lm_token_push(&e->tokens, lm_word_counts_number(e->counts, word), (int32_t)word.len);
     else
-        lm_token_model_encode(&e->t->model, word, chars, &e->tokens);
-    if (!c || e->tokens.n > LM_CACHE_TOKENS)
+        lm_token_model_encode(&e->t->model, word, chars, &e->scratch, &e->tokens);
+    if (!c || e->tokens.n > LM_CACHE_TOKENS || e->scratch.lacks_unk || e->t->model.dropout > 0)
         return;
     c[1] = c[0];
     memcpy(c->key, key, sizeof key);
@@ -100,14 +101,16 @@ static void encode_piece(lm_encoder *e, lm_word w, lm_side *out)
     e->word.len = 0;
     lm_chars_utf8(&e->pieces.chars, (size_t)w.from, (size_t)w.to, &e->word);
     lm_encode_word(e, lm_buf_str(&e->word), (size_t)(w.to - w.from));
-    int32_t c = w.from, byte = 0;
+    int32_t from = w.from, to = w.from, byte = 0; /* byte: where character `to` begins */
     for (size_t i = 0; i < e->tokens.n; i++) {
-        int32_t first = c;
-        while (byte < e->tokens.at[i].end) {
-            uint32_t code = at[c++].code;
+        lm_token t = e->tokens.at[i];
+        if (i > 0 && t.end > e->tokens.at[i - 1].end) /* else it shares the span of the one before */
+            from = byte > e->tokens.at[i - 1].end ? to - 1 : to;
+        while (byte < t.end && to < w.to) {
+            uint32_t code = at[to++].code;
             byte += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
         }
-        lm_side_push(out, e->tokens.at[i].id, word, (size_t)at[first].from, (size_t)at[c - 1].to);
+        lm_side_push(out, t.id, word, (size_t)at[from].from, (size_t)at[to - 1].to);
     }
 }
 
@@ -256,9 +259,17 @@ bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options 
     size_t budget = cut ? (size_t)(options->max_length - added) : SIZE_MAX;
     bool whole = !cut || options->left || (pair.data && options->truncation == LM_LONGEST_FIRST);
     size_t limit = whole ? SIZE_MAX : budget; /* of what lies beyond, only that it is there matters */
+    e->scratch.lacks_unk = false;
+    e->scratch.seed = options->seed;
+    e->scratch.row = options->row;
+    e->scratch.draws = 0;
     encode_text(e, text, &e->sides[0], limit);
     if (pair.data)
         encode_text(e, pair, &e->sides[1], limit);
+    if (e->scratch.lacks_unk)
+        return lm_fail(
+            st, LM_FAILED,
+            "a part of the text is not in the vocabulary, and the model has no token for the unknown");
     size_t a = e->sides[0].n, b = pair.data ? e->sides[1].n : 0;
     if (cut && !truncate_sides(budget, options->truncation, pair.data != NULL, &a, &b, st))
         return false;

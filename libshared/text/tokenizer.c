@@ -85,13 +85,14 @@ static void read_max_length(lm_tokenizer *t)
     t->max_length = n >= 1 && n <= INT_MAX ? (int)n : 0; /* transformers writes 1e30 for "none" */
 }
 
-static bool read_components(lm_tokenizer *t, lm_vocabulary *vocabulary, lm_status *st)
+static bool read_components(lm_tokenizer *t, lm_token_tables *tables, lm_status *st)
 {
     json_t *spec = t->spec;
     if (!json_is_object(spec))
         return lm_fail(st, LM_FAILED, "it is no JSON object");
-    if (!lm_token_model_read(&t->model, json_object_get(spec, "model"), vocabulary, st) ||
-        !lm_added_tokens_read(&t->added, json_object_get(spec, "added_tokens"), &t->model.vocabulary, st) ||
+    if (!lm_token_model_read(&t->model, json_object_get(spec, "model"), tables, st) ||
+        !lm_added_tokens_read(&t->added, json_object_get(spec, "added_tokens"), &t->model.tables.vocabulary,
+                              st) ||
         !lm_normalizer_read(&t->normalizer, json_object_get(spec, "normalizer"), st) ||
         !lm_pre_tokenizer_read(&t->pre_tokenizer, json_object_get(spec, "pre_tokenizer"), st) ||
         !lm_post_processor_read(&t->post_processor, json_object_get(spec, "post_processor"),
@@ -100,7 +101,7 @@ static bool read_components(lm_tokenizer *t, lm_vocabulary *vocabulary, lm_statu
     return lm_decoder_read(&t->decoder, json_object_get(spec, "decoder"), st);
 }
 
-lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, json_t *config,
+lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_token_tables *tables, json_t *config,
                                      json_t *special_map, const char *path, lm_status *st)
 {
     lm_tokenizer *t = lm_calloc(1, sizeof *t);
@@ -109,13 +110,14 @@ lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, js
     t->config = config;
     t->special_map = special_map;
     t->path = path ? lm_strdup(path) : NULL;
-    if (!read_components(t, vocabulary, st)) {
-        if (vocabulary)
-            lm_vocabulary_free(vocabulary);
+    if (!read_components(t, tables, st)) {
+        if (tables)
+            lm_token_tables_free(tables);
         lm_tokenizer_free(t);
         return NULL;
     }
-    json_object_del(json_object_get(t->spec, "model"), "vocab"); /* it stands in the model now */
+    json_object_del(json_object_get(t->spec, "model"), "vocab"); /* they stand in the model now */
+    json_object_del(json_object_get(t->spec, "model"), "merges");
     lm_added_tokens_ready(&t->added, &t->normalizer);
     lm_bert_prepare(t);
     find_roles(t);
@@ -146,20 +148,20 @@ void lm_tokenizer_free(lm_tokenizer *t)
 
 int lm_tokenizer_size(const lm_tokenizer *t)
 {
-    int model = t->model.vocabulary.size, added = t->added.vocabulary.size;
+    int model = t->model.tables.vocabulary.size, added = t->added.vocabulary.size;
     return model > added ? model : added;
 }
 
 int lm_tokenizer_id(const lm_tokenizer *t, lm_str token)
 {
     int id = lm_vocabulary_find(&t->added.vocabulary, token);
-    return id >= 0 ? id : lm_vocabulary_find(&t->model.vocabulary, token);
+    return id >= 0 ? id : lm_vocabulary_find(&t->model.tables.vocabulary, token);
 }
 
 lm_str lm_tokenizer_token(const lm_tokenizer *t, int id)
 {
     lm_str token = lm_vocabulary_get(&t->added.vocabulary, id);
-    return token.data ? token : lm_vocabulary_get(&t->model.vocabulary, id);
+    return token.data ? token : lm_vocabulary_get(&t->model.tables.vocabulary, id);
 }
 
 int lm_tokenizer_role(const lm_tokenizer *t, const char *role)

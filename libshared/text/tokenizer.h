@@ -38,8 +38,9 @@ typedef enum lm_truncation {
 typedef struct lm_encode_options {
     int max_length; /* special tokens included; 0 = no limit */
     lm_truncation truncation;
-    bool left;       /* what is cut is cut at the start of a text, not at its end */
-    bool no_special; /* no template */
+    bool left;          /* what is cut is cut at the start of a text, not at its end */
+    bool no_special;    /* no template */
+    uint64_t seed, row; /* of a model with dropout: what it leaves out depends on these and the text alone */
 } lm_encode_options;
 
 /* One encoded row. Zero-initialise; reuse it: arrays grow and stay. Free with lm_encoding_free. */
@@ -60,7 +61,8 @@ typedef struct lm_encoder lm_encoder;
 lm_encoder *lm_encoder_new(const lm_tokenizer *t);
 void lm_encoder_free(lm_encoder *e);
 /* `pair.data` NULL = no pair. Ill-formed UTF-8 counts as U+FFFD (the caller may have refused it before).
- * Fails where the truncation cannot be done: the text that may not be cut fills the length by itself. */
+ * Fails where the truncation cannot be done (the text that may not be cut fills the length by itself), and
+ * where something is not in the vocabulary of a model without unknown token. */
 bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options *options, lm_encoding *out,
                lm_status *st);
 /* Ids to text, appended to out. */

@@ -33,7 +33,7 @@ typedef struct lm_bert_path {
 
 struct lm_tokenizer {
     char *path;          /* as opened */
-    json_t *spec;        /* tokenizer.json without the model's vocabulary */
+    json_t *spec;        /* tokenizer.json without the model's vocab and merges */
     json_t *config;      /* tokenizer_config.json, or NULL */
     json_t *special_map; /* special_tokens_map.json, or NULL */
     lm_added_tokens added;
@@ -48,10 +48,10 @@ struct lm_tokenizer {
     uint64_t digest, behaviour;
 };
 
-/* Makes a tokenizer of a spec (stolen) whose vocabulary stands in it, or in `vocabulary` (taken over) if not
- * NULL; `config` and `special_map` are stolen or NULL. What vocab.txt and training make goes through here,
- * too. */
-lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_vocabulary *vocabulary, json_t *config,
+/* Makes a tokenizer of a spec (stolen) whose vocabulary, merges and scores stand in it, or in `tables` (taken
+ * over) if not NULL; `config` and `special_map` are stolen or NULL. What other files than tokenizer.json and
+ * training make goes through here, too. */
+lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_token_tables *tables, json_t *config,
                                      json_t *special_map, const char *path, lm_status *st);
 /* From the bytes of a tokenizer.json, or of a vocab.txt where `path` ends in .txt; to the latter belongs what
  * older added_tokens.json has (borrowed, or NULL). */
@@ -99,6 +99,7 @@ struct lm_encoder {
     lm_side sides[2];
     lm_pieces pieces;
     lm_token_list tokens;
+    lm_model_scratch scratch;
     lm_buf word;
     lm_cached_word *cache;
     lm_word_counts *counts; /* not NULL: words are numbered there instead of being cut into tokens */

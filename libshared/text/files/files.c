@@ -222,7 +222,7 @@ static lm_str config_token(json_t *config, const char *name, const char *otherwi
 static lm_tokenizer *from_vocab_txt(lm_str bytes, json_t *config, json_t *special_map, json_t *older,
                                     const char *path, lm_status *st)
 {
-    lm_vocabulary v = {0};
+    lm_token_tables tables = {0};
     json_t *names = config ? config : special_map, *spec = NULL;
     lm_str special[] = {config_token(names, "pad_token", "[PAD]"), config_token(names, "unk_token", "[UNK]"),
                         config_token(names, "cls_token", "[CLS]"), config_token(names, "sep_token", "[SEP]"),
@@ -240,10 +240,10 @@ static lm_tokenizer *from_vocab_txt(lm_str bytes, json_t *config, json_t *specia
         .special = special,
         .special_count = sizeof special / sizeof *special,
     };
-    if (lm_ok(st) && take_vocab_lines(bytes, path, &v, st))
-        spec = lm_bert_spec(&options, &v, st);
+    if (lm_ok(st) && take_vocab_lines(bytes, path, &tables.vocabulary, st))
+        spec = lm_bert_spec(&options, &tables.vocabulary, st);
     if (!spec) {
-        lm_vocabulary_free(&v);
+        lm_token_tables_free(&tables);
         json_decref(config);
         json_decref(special_map);
         return NULL;
@@ -251,7 +251,7 @@ static lm_tokenizer *from_vocab_txt(lm_str bytes, json_t *config, json_t *specia
     add_decoder_tokens(spec, json_object_get(config, "added_tokens_decoder"));
     add_older_tokens(spec, older, names);
     drop_repeated(json_object_get(spec, "added_tokens"));
-    return lm_tokenizer_from_spec(spec, &v, config, special_map, path, st);
+    return lm_tokenizer_from_spec(spec, &tables, config, special_map, path, st);
 }
 
 /* transformers may let the settings of BERT's slow tokenizer in tokenizer_config.json overrule
@@ -371,7 +371,7 @@ static bool write_json(const char *directory, const char *name, json_t *root, lm
 
 static bool write_tokenizer_json(const lm_tokenizer *t, const char *directory, lm_status *st)
 {
-    const lm_vocabulary *v = &t->model.vocabulary;
+    const lm_vocabulary *v = &t->model.tables.vocabulary;
     json_t *root = json_copy(t->spec), *model = json_copy(json_object_get(t->spec, "model")),
            *vocab = json_object();
     for (int id = 0; id < v->size; id++) {

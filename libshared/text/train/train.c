@@ -20,17 +20,17 @@ enum { BATCH_ROWS = 16384, BATCH_BYTES = 1 << 22, ROWS_AT_ONCE = 64 };
 /* A tokenizer of the training's normaliser and pre-tokeniser whose model does not matter. */
 static lm_tokenizer *splitter(const lm_bert_options *options, lm_status *st)
 {
-    lm_vocabulary v = {0};
+    lm_token_tables tables = {0};
     for (size_t i = 0; i < options->special_count; i++)
-        lm_vocabulary_add(&v, options->special[i], (int64_t)i, st);
-    json_t *spec = lm_ok(st) ? lm_bert_spec(options, &v, st) : NULL;
+        lm_vocabulary_add(&tables.vocabulary, options->special[i], (int64_t)i, st);
+    json_t *spec = lm_ok(st) ? lm_bert_spec(options, &tables.vocabulary, st) : NULL;
     if (!spec) {
-        lm_vocabulary_free(&v);
+        lm_token_tables_free(&tables);
         return NULL;
     }
     json_object_set_new(spec, "added_tokens", json_array());
     json_object_set_new(json_object_get(spec, "model"), "max_input_chars_per_word", json_integer(INT_MAX));
-    return lm_tokenizer_from_spec(spec, &v, NULL, NULL, NULL, st);
+    return lm_tokenizer_from_spec(spec, &tables, NULL, NULL, NULL, st);
 }
 
 static void count_row(lm_encoder *e, lm_word_counts *c, const lm_text_record *r)
@@ -93,11 +93,11 @@ static bool count_words(const lm_tokenizer_training *o, const lm_tokenizer *t, l
     return lm_ok(st);
 }
 
-static bool save(const lm_tokenizer_training *o, const lm_bert_options *options, lm_vocabulary *v,
+static bool save(const lm_tokenizer_training *o, const lm_bert_options *options, lm_token_tables *tables,
                  lm_status *st)
 {
-    json_t *spec = lm_bert_spec(options, v, st);
-    lm_tokenizer *t = spec ? lm_tokenizer_from_spec(spec, v, NULL, NULL, NULL, st) : NULL;
+    json_t *spec = lm_bert_spec(options, &tables->vocabulary, st);
+    lm_tokenizer *t = spec ? lm_tokenizer_from_spec(spec, tables, NULL, NULL, NULL, st) : NULL;
     if (!t)
         return false;
     t->max_length = (int)o->max_length;
@@ -143,13 +143,13 @@ bool lm_train_wordpiece(const lm_tokenizer_training *o, lm_status *st)
         .special_count = n,
     };
     lm_word_counts counts = {0};
-    lm_vocabulary v = {0};
+    lm_token_tables tables = {0};
     lm_tokenizer *t = splitter(&options, st);
-    if (t && count_words(o, t, &counts, st) && lm_wordpiece_learn(&counts, o, special, n, &v, st))
-        save(o, &options, &v, st);
+    if (t && count_words(o, t, &counts, st) && lm_wordpiece_learn(&counts, o, special, n, &tables.vocabulary, st))
+        save(o, &options, &tables, st);
     lm_tokenizer_free(t);
     lm_word_counts_free(&counts);
-    lm_vocabulary_free(&v);
+    lm_token_tables_free(&tables);
     free(special);
     return lm_ok(st);
 }

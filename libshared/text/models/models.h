@@ -1,0 +1,20 @@
+/* The inside of the models: what each file of this directory gives to the table in models.c. */
+#ifndef LM_TEXT_MODELS_MODELS_H
+#define LM_TEXT_MODELS_MODELS_H
+
+#include "text/components.h"
+
+struct lm_token_model_type {
+    /* The tables stand already; the members of the spec are still to be read. */
+    bool (*read)(lm_token_model *m, json_t *spec, lm_status *st);
+    void (*encode)(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
+                   lm_token_list *out);
+    void (*describe)(const lm_token_model *m, lm_buf *out);
+};
+
+extern const struct lm_token_model_type lm_wordpiece_type;
+
+/* Room for `count` elements of `size` bytes, uninitialised, until the next call. It grows and stays. */
+void *lm_model_scratch_get(lm_model_scratch *scratch, size_t count, size_t size);
+
+#endif

@@ -1,0 +1,101 @@
+#include "text/models/tables.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+void lm_token_tables_free(lm_token_tables *t)
+{
+    lm_vocabulary_free(&t->vocabulary);
+    free(t->merges);
+    free(t->scores);
+    *t = (lm_token_tables){0};
+}
+
+bool lm_token_tables_merge(lm_token_tables *t, lm_str left, lm_str right, lm_status *st)
+{
+    lm_merge m = {lm_vocabulary_find(&t->vocabulary, left), lm_vocabulary_find(&t->vocabulary, right)};
+    lm_str lacking = m.left < 0 ? left : right;
+    if (m.left < 0 || m.right < 0)
+        return lm_fail(st, LM_FAILED, "merge %zu, \"%.*s %.*s\": \"%.*s\" is not in the vocabulary",
+                       t->merge_count + 1, (int)left.len, left.data, (int)right.len, right.data,
+                       (int)lacking.len, lacking.data);
+    LM_GROW(t->merges, t->merge_count, t->merge_cap);
+    t->merges[t->merge_count++] = m;
+    return true;
+}
+
+static lm_str json_str(json_t *v)
+{
+    return (lm_str){json_string_value(v), json_string_length(v)};
+}
+
+/* [[token, score], ...]: a token's place is its id. */
+static bool read_scores(lm_token_tables *t, json_t *vocab, lm_status *st)
+{
+    size_t id;
+    json_t *pair;
+    t->scores = lm_malloc(json_array_size(vocab) + 1, sizeof *t->scores);
+    json_array_foreach(vocab, id, pair) {
+        json_t *token = json_array_get(pair, 0), *score = json_array_get(pair, 1);
+        if (json_array_size(pair) != 2 || !json_is_string(token) || !json_is_number(score))
+            return lm_fail(st, LM_FAILED, "element %zu of the model's \"vocab\" is not [token, score]", id);
+        if (!lm_vocabulary_add(&t->vocabulary, json_str(token), (int64_t)id, st))
+            return false;
+        t->scores[id] = json_number_value(score);
+    }
+    return true;
+}
+
+static bool read_ids(lm_token_tables *t, json_t *vocab, lm_status *st)
+{
+    const char *token;
+    size_t len;
+    json_t *id;
+    json_object_keylen_foreach(vocab, token, len, id)
+    {
+        if (!json_is_integer(id))
+            return lm_fail(st, LM_FAILED, "the id of token \"%.*s\" is no integer", (int)len, token);
+        if (!lm_vocabulary_add(&t->vocabulary, (lm_str){token, len}, json_integer_value(id), st))
+            return false;
+    }
+    return true;
+}
+
+static bool read_merges(lm_token_tables *t, json_t *merges, lm_status *st)
+{
+    size_t i;
+    json_t *merge;
+    json_array_foreach(merges, i, merge) {
+        lm_str left = {NULL, 0}, right = {NULL, 0};
+        if (json_is_string(merge)) {
+            lm_str both = json_str(merge);
+            const char *space = memchr(both.data, ' ', both.len), *end = both.data + both.len;
+            if (space && !memchr(space + 1, ' ', (size_t)(end - space - 1))) {
+                left = (lm_str){both.data, (size_t)(space - both.data)};
+                right = (lm_str){space + 1, (size_t)(end - space - 1)};
+            }
+        } else if (json_array_size(merge) == 2 && json_is_string(json_array_get(merge, 0)) &&
+                   json_is_string(json_array_get(merge, 1))) {
+            left = json_str(json_array_get(merge, 0));
+            right = json_str(json_array_get(merge, 1));
+        }
+        if (!left.data)
+            return lm_fail(st, LM_FAILED, "merge %zu is neither \"left right\" nor [left, right]", i + 1);
+        if (!lm_token_tables_merge(t, left, right, st))
+            return false;
+    }
+    return true;
+}
+
+bool lm_token_tables_read(lm_token_tables *t, json_t *model, lm_status *st)
+{
+    json_t *vocab = json_object_get(model, "vocab"), *merges = json_object_get(model, "merges");
+    if (!json_is_object(vocab) && !json_is_array(vocab))
+        return lm_fail(st, LM_FAILED, "the model's \"vocab\" is missing or no object or array");
+    if (!(json_is_array(vocab) ? read_scores : read_ids)(t, vocab, st))
+        return false;
+    if (merges && !json_is_array(merges))
+        return lm_fail(st, LM_FAILED, "the model's \"merges\" is no array");
+    return read_merges(t, merges, st);
+}

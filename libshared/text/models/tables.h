@@ -1,0 +1,33 @@
+/* What is large in a model: its tokens, and the merges or scores that belong to them. Read from
+ * tokenizer.json, or made by the readers of other files and by training. */
+#ifndef LM_TEXT_MODELS_TABLES_H
+#define LM_TEXT_MODELS_TABLES_H
+
+#include "text/vocabulary.h"
+
+#include <jansson.h>
+
+/* Two tokens that BPE joins to the one that is their concatenation (less the prefix of tokens inside a word).
+ */
+typedef struct lm_merge {
+    int32_t left, right;
+} lm_merge;
+
+/* Zero-initialise; free with lm_token_tables_free. */
+typedef struct lm_token_tables {
+    lm_vocabulary vocabulary;
+    lm_merge *merges; /* BPE: the first comes first */
+    size_t merge_count, merge_cap;
+    double
+        *scores; /* Unigram: a logarithmic probability for each id from 0 to vocabulary.size - 1; else NULL */
+} lm_token_tables;
+
+void lm_token_tables_free(lm_token_tables *t);
+/* One more merge, of tokens that have to be in the vocabulary already. */
+bool lm_token_tables_merge(lm_token_tables *t, lm_str left, lm_str right, lm_status *st);
+/* From the members "vocab" and "merges" of a model in tokenizer.json, in all forms that it has had: vocab an
+ * object of ids, or (Unigram) an array of [token, score]; merges an array of "left right" or of [left,
+ * right]. */
+bool lm_token_tables_read(lm_token_tables *t, json_t *model, lm_status *st);
+
+#endif
