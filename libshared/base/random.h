@@ -16,7 +16,8 @@ typedef enum lm_purpose {
     LM_FOR_SPLIT,
     LM_FOR_BOOTSTRAP,
     LM_FOR_SAMPLING,
-    LM_FOR_AUGMENT
+    LM_FOR_AUGMENT,
+    LM_FOR_BPE_DROPOUT /* counter: row, draws in it */
 } lm_purpose;
 
 typedef struct lm_philox_key {

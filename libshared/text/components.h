@@ -94,6 +94,7 @@ typedef struct lm_token_model {
 typedef struct lm_model_scratch {
     void *at;
     size_t cap;
+    lm_buf form;
     bool lacks_unk;            /* set where a word has unknown parts and the model no token for them */
     uint64_t seed, row, draws; /* BPE's dropout: of this run, this text, and how many numbers it drew */
 } lm_model_scratch;
@@ -105,6 +106,9 @@ void lm_token_model_free(lm_token_model *m);
 void lm_token_model_encode(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
                            lm_token_list *out);
 void lm_model_scratch_free(lm_model_scratch *scratch);
+/* Behind how many of the characters [from, to), which are a word or its rest, it may be cut into two words
+ * without a change of its tokens: the first such place, `to` where there is none. */
+size_t lm_token_model_cut(const lm_token_model *m, const lm_char *at, size_t from, size_t to);
 void lm_token_model_describe(const lm_token_model *m, lm_buf *out);
 
 /* ---- post-processors: all of them are templates */

@@ -90,6 +90,26 @@ void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
     }
 }
 
+/* Characters [first, last), a word or what it may be cut into. */
+static void encode_part(lm_encoder *e, int32_t first, int32_t last, int32_t word, lm_side *out)
+{
+    const lm_char *at = e->pieces.chars.at;
+    e->word.len = 0;
+    lm_chars_utf8(&e->pieces.chars, (size_t)first, (size_t)last, &e->word);
+    lm_encode_word(e, lm_buf_str(&e->word), (size_t)(last - first));
+    int32_t from = first, to = first, byte = 0; /* byte: where character `to` begins */
+    for (size_t i = 0; i < e->tokens.n; i++) {
+        lm_token t = e->tokens.at[i];
+        if (i > 0 && t.end > e->tokens.at[i - 1].end) /* else it shares the span of the one before */
+            from = byte > e->tokens.at[i - 1].end ? to - 1 : to;
+        while (byte < t.end && to < last) {
+            uint32_t code = at[to++].code;
+            byte += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+        }
+        lm_side_push(out, t.id, word, (size_t)at[from].from, (size_t)at[to - 1].to);
+    }
+}
+
 static void encode_piece(lm_encoder *e, lm_word w, lm_side *out)
 {
     const lm_char *at = e->pieces.chars.at;
@@ -98,19 +118,12 @@ static void encode_piece(lm_encoder *e, lm_word w, lm_side *out)
         lm_side_push(out, w.id, word, (size_t)at[w.from].from, (size_t)at[w.to - 1].to);
         return;
     }
-    e->word.len = 0;
-    lm_chars_utf8(&e->pieces.chars, (size_t)w.from, (size_t)w.to, &e->word);
-    lm_encode_word(e, lm_buf_str(&e->word), (size_t)(w.to - w.from));
-    int32_t from = w.from, to = w.from, byte = 0; /* byte: where character `to` begins */
-    for (size_t i = 0; i < e->tokens.n; i++) {
-        lm_token t = e->tokens.at[i];
-        if (i > 0 && t.end > e->tokens.at[i - 1].end) /* else it shares the span of the one before */
-            from = byte > e->tokens.at[i - 1].end ? to - 1 : to;
-        while (byte < t.end && to < w.to) {
-            uint32_t code = at[to++].code;
-            byte += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-        }
-        lm_side_push(out, t.id, word, (size_t)at[from].from, (size_t)at[to - 1].to);
+    while (w.from < w.to && out->n <= out->limit) {
+        int32_t to = w.to;
+        if (!e->counts)
+            to = (int32_t)lm_token_model_cut(&e->t->model, at, (size_t)w.from, (size_t)w.to);
+        encode_part(e, w.from, to, word, out);
+        w.from = to;
     }
 }
 

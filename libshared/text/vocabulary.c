@@ -39,13 +39,16 @@ static void make_room(lm_vocabulary *v)
 {
     if (2 * ((size_t)v->count + 1) <= v->slot_count)
         return;
-    free(v->slots);
-    v->slot_count = v->slot_count ? 2 * v->slot_count : 1024;
+    lm_vocabulary_slot *old = v->slots;
+    size_t n = v->slot_count;
+    v->slot_count = n ? 2 * n : 1024;
     v->slots = lm_malloc(v->slot_count, sizeof *v->slots);
     memset(v->slots, 0xff, v->slot_count * sizeof *v->slots);
-    for (int id = 0; id < v->size; id++)
-        if (v->tokens[id].len >= 0)
-            place(v, lm_vocabulary_hash(lm_vocabulary_hash_start(), lm_vocabulary_get(v, id)), id);
+    for (size_t i = 0; i < n; i++)
+        if (old[i].id >= 0)
+            place(v, lm_vocabulary_hash(lm_vocabulary_hash_start(), lm_vocabulary_get(v, old[i].id)),
+                  old[i].id);
+    free(old);
 }
 
 int lm_vocabulary_probe(const lm_vocabulary *v, uint64_t hash, lm_str head, lm_str tail)
@@ -70,6 +73,16 @@ int lm_vocabulary_find(const lm_vocabulary *v, lm_str token)
 {
     return lm_vocabulary_probe(v, lm_vocabulary_hash(lm_vocabulary_hash_start(), token), (lm_str){NULL, 0},
                                token);
+}
+
+/* The slot that finds token `id`. */
+static lm_vocabulary_slot *slot_of(lm_vocabulary *v, int id)
+{
+    uint64_t mixed = mix(lm_vocabulary_hash(lm_vocabulary_hash_start(), lm_vocabulary_get(v, id)));
+    size_t mask = v->slot_count - 1, i = (mixed >> 32) & mask;
+    while (v->slots[i].id != id)
+        i = (i + 1) & mask;
+    return &v->slots[i];
 }
 
 static void reach(lm_vocabulary *v, int id)
@@ -106,14 +119,22 @@ bool lm_vocabulary_add(lm_vocabulary *v, lm_str token, int64_t id, lm_status *st
     return true;
 }
 
+bool lm_vocabulary_repeat(lm_vocabulary *v, int known, lm_status *st)
+{
+    if (v->size > LM_MAX_TOKEN_ID)
+        return lm_fail(st, LM_FAILED, "the vocabulary has more than %d tokens", LM_MAX_TOKEN_ID);
+    int id = v->size;
+    slot_of(v, known)->id = id;
+    reach(v, id);
+    v->tokens[id] = v->tokens[known];
+    v->count++;
+    return true;
+}
+
 void lm_vocabulary_move(lm_vocabulary *v, int from, int to)
 {
     reach(v, to);
-    uint64_t mixed = mix(lm_vocabulary_hash(lm_vocabulary_hash_start(), lm_vocabulary_get(v, from)));
-    size_t mask = v->slot_count - 1, i = (mixed >> 32) & mask;
-    while (v->slots[i].id != from)
-        i = (i + 1) & mask;
-    v->slots[i].id = to;
+    slot_of(v, from)->id = to;
     v->tokens[to] = v->tokens[from];
     v->tokens[from].len = -1;
 }

@@ -36,6 +36,9 @@ bool lm_vocabulary_add(lm_vocabulary *v, lm_str token, int64_t id, lm_status *st
 /* Moves a token to another id; its old id becomes a hole (what a later line of vocab.txt does to an earlier
  * one). */
 void lm_vocabulary_move(lm_vocabulary *v, int from, int to);
+/* Gives the token that is found by `known` a further id, behind all others, by which it is found from now on
+ * (what Unigram's vocabularies may do). */
+bool lm_vocabulary_repeat(lm_vocabulary *v, int known, lm_status *st);
 int lm_vocabulary_find(const lm_vocabulary *v, lm_str token); /* -1 if absent */
 
 static inline lm_str lm_vocabulary_get(const lm_vocabulary *v, int id)

@@ -274,11 +274,16 @@ lm_tokenizer *lm_tokenizer_from_bytes(lm_str bytes, json_t *config, json_t *spec
     size_t n = strlen(path);
     if (n >= 4 && strcmp(path + n - 4, ".txt") == 0)
         return from_vocab_txt(bytes, config, special_map, older, path, st);
-    json_t *spec = parse_json(bytes, path, st);
+    lm_token_tables tables = {0};
+    lm_buf rest = {0};
+    bool scanned = lm_token_tables_scan(&tables, bytes, &rest);
+    json_t *spec = parse_json(scanned ? lm_buf_str(&rest) : bytes, path, st);
+    lm_buf_free(&rest);
     if (spec) {
         say_conflict(spec, config, path);
-        return lm_tokenizer_from_spec(spec, NULL, config, special_map, path, st);
+        return lm_tokenizer_from_spec(spec, scanned ? &tables : NULL, config, special_map, path, st);
     }
+    lm_token_tables_free(&tables);
     json_decref(config);
     json_decref(special_map);
     return NULL;

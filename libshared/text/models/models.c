@@ -1,7 +1,9 @@
 #include "text/models/models.h"
 
 #include "base/memory.h"
+#include "text/models/bpe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 void lm_token_list_grow(lm_token_list *t)
@@ -31,6 +33,7 @@ void *lm_model_scratch_get(lm_model_scratch *scratch, size_t count, size_t size)
 void lm_model_scratch_free(lm_model_scratch *scratch)
 {
     free(scratch->at);
+    lm_buf_free(&scratch->form);
     *scratch = (lm_model_scratch){0};
 }
 
@@ -38,7 +41,10 @@ static const struct {
     const char *name;
     const struct lm_token_model_type *type;
 } types[] = {
+    {"BPE", &lm_bpe_type},
+    {"Unigram", &lm_unigram_type},
     {"WordPiece", &lm_wordpiece_type},
+    {"WordLevel", &lm_word_level_type},
 };
 
 /* Older files do not say it: the members tell. */
@@ -50,9 +56,12 @@ static const char *guess_type(json_t *spec)
                                                                 : "WordLevel";
 }
 
-static bool check_tables(const lm_token_tables *t, lm_status *st)
+static bool check_tables(const lm_token_model *m, lm_status *st)
 {
-    const lm_vocabulary *v = &t->vocabulary;
+    const lm_vocabulary *v = &m->tables.vocabulary;
+    if ((m->tables.scores != NULL) != (m->type == &lm_unigram_type))
+        return lm_fail(st, LM_FAILED, "the \"vocab\" of a %s model is %s", m->name,
+                       m->tables.scores ? "an object, not an array" : "an array of [token, score]");
     if (v->count == 0)
         return lm_fail(st, LM_FAILED, "the vocabulary is empty");
     if (v->size / 64 > v->count)
@@ -79,14 +88,34 @@ bool lm_token_model_read(lm_token_model *m, json_t *spec, lm_token_tables *table
     } else if (!lm_token_tables_read(&m->tables, spec, st)) {
         return false;
     }
-    return check_tables(&m->tables, st) && m->type->read(m, spec, st);
+    return check_tables(m, st) && m->type->read(m, spec, st);
 }
 
 void lm_token_model_free(lm_token_model *m)
 {
+    if (m->type && m->type->free)
+        m->type->free(m);
     lm_token_tables_free(&m->tables);
     lm_buf_free(&m->prefix);
+    lm_buf_free(&m->suffix);
     *m = (lm_token_model){.unk_id = -1};
+}
+
+int lm_token_model_bytes(const lm_vocabulary *v, int32_t ids[256])
+{
+    int found = 0;
+    for (int byte = 0; byte < 256; byte++) {
+        char name[8];
+        snprintf(name, sizeof name, "<0x%02X>", (unsigned)byte);
+        ids[byte] = lm_vocabulary_find(v, lm_str_of(name));
+        found += ids[byte] >= 0;
+    }
+    return found;
+}
+
+size_t lm_token_model_cut(const lm_token_model *m, const lm_char *at, size_t from, size_t to)
+{
+    return m->type == &lm_bpe_type ? lm_bpe_cut(m, at, from, to) : to;
 }
 
 void lm_token_model_encode(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,

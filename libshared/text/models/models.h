@@ -10,11 +10,14 @@ struct lm_token_model_type {
     void (*encode)(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
                    lm_token_list *out);
     void (*describe)(const lm_token_model *m, lm_buf *out);
+    void (*free)(lm_token_model *m); /* of `own`; NULL where there is nothing */
 };
 
-extern const struct lm_token_model_type lm_wordpiece_type;
+extern const struct lm_token_model_type lm_wordpiece_type, lm_bpe_type, lm_unigram_type, lm_word_level_type;
 
 /* Room for `count` elements of `size` bytes, uninitialised, until the next call. It grows and stays. */
 void *lm_model_scratch_get(lm_model_scratch *scratch, size_t count, size_t size);
+/* The ids of the tokens <0x00> to <0xFF>, -1 for those that are not there; returns how many are. */
+int lm_token_model_bytes(const lm_vocabulary *v, int32_t ids[256]);
 
 #endif

@@ -25,6 +25,28 @@ bool lm_token_tables_merge(lm_token_tables *t, lm_str left, lm_str right, lm_sta
     return true;
 }
 
+bool lm_token_tables_score(lm_token_tables *t, lm_str token, double score, lm_status *st)
+{
+    size_t id = (size_t)t->vocabulary.size;
+    int known = lm_vocabulary_find(&t->vocabulary, token);
+    if (known >= 0 ? !lm_vocabulary_repeat(&t->vocabulary, known, st)
+                   : !lm_vocabulary_add(&t->vocabulary, token, (int64_t)id, st))
+        return false;
+    LM_GROW(t->scores, id, t->score_cap);
+    t->scores[id] = score;
+    return true;
+}
+
+bool lm_merge_parts(lm_str merge, lm_str *left, lm_str *right)
+{
+    const char *space = memchr(merge.data, ' ', merge.len), *end = merge.data + merge.len;
+    if (!space || memchr(space + 1, ' ', (size_t)(end - space - 1)))
+        return false;
+    *left = (lm_str){merge.data, (size_t)(space - merge.data)};
+    *right = (lm_str){space + 1, (size_t)(end - space - 1)};
+    return true;
+}
+
 static lm_str json_str(json_t *v)
 {
     return (lm_str){json_string_value(v), json_string_length(v)};
@@ -35,14 +57,12 @@ static bool read_scores(lm_token_tables *t, json_t *vocab, lm_status *st)
 {
     size_t id;
     json_t *pair;
-    t->scores = lm_malloc(json_array_size(vocab) + 1, sizeof *t->scores);
     json_array_foreach(vocab, id, pair) {
         json_t *token = json_array_get(pair, 0), *score = json_array_get(pair, 1);
         if (json_array_size(pair) != 2 || !json_is_string(token) || !json_is_number(score))
             return lm_fail(st, LM_FAILED, "element %zu of the model's \"vocab\" is not [token, score]", id);
-        if (!lm_vocabulary_add(&t->vocabulary, json_str(token), (int64_t)id, st))
+        if (!lm_token_tables_score(t, json_str(token), json_number_value(score), st))
             return false;
-        t->scores[id] = json_number_value(score);
     }
     return true;
 }
@@ -69,12 +89,9 @@ static bool read_merges(lm_token_tables *t, json_t *merges, lm_status *st)
     json_array_foreach(merges, i, merge) {
         lm_str left = {NULL, 0}, right = {NULL, 0};
         if (json_is_string(merge)) {
-            lm_str both = json_str(merge);
-            const char *space = memchr(both.data, ' ', both.len), *end = both.data + both.len;
-            if (space && !memchr(space + 1, ' ', (size_t)(end - space - 1))) {
-                left = (lm_str){both.data, (size_t)(space - both.data)};
-                right = (lm_str){space + 1, (size_t)(end - space - 1)};
-            }
+            if (strncmp(json_string_value(merge), "#version", 8) == 0)
+                continue; /* the head of a merges.txt */
+            lm_merge_parts(json_str(merge), &left, &right);
         } else if (json_array_size(merge) == 2 && json_is_string(json_array_get(merge, 0)) &&
                    json_is_string(json_array_get(merge, 1))) {
             left = json_str(json_array_get(merge, 0));

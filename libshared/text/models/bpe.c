@@ -1,0 +1,259 @@
+/* Byte pair encoding as Hugging Face's `tokenizers` has it: a word becomes symbols, a character each, or the
+ * tokens of its bytes where the vocabulary lacks it, and then merges are applied by rank. */
+#include "text/models/bpe.h"
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "text/models/models.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+/* ---------------------------------------------------------------- reading */
+
+static void free_bpe(lm_token_model *m)
+{
+    lm_bpe *b = m->own;
+    if (!b)
+        return;
+    for (int i = 0; i < LM_CHAR_PAGES; i++)
+        free(b->pages[i]);
+    free(b->slots);
+    free(b->crossings);
+    free(b);
+}
+
+/* The token that a merge makes: -1 if the vocabulary lacks it. */
+static int merged_token(const lm_token_model *m, lm_merge merge, lm_buf *bytes)
+{
+    const lm_vocabulary *v = &m->tables.vocabulary;
+    lm_str left = lm_vocabulary_get(v, merge.left), right = lm_vocabulary_get(v, merge.right);
+    bytes->len = 0;
+    lm_buf_append(bytes, left.data, left.len);
+    if (right.len >= m->prefix.len)
+        lm_buf_append(bytes, right.data + m->prefix.len, right.len - m->prefix.len);
+    return lm_vocabulary_find(v, lm_buf_str(bytes));
+}
+
+/* Enters the merge of a rank. What an earlier one said of the same two tokens counts no more: its place in
+ * `merges` is marked. */
+static void put_merge(lm_bpe *b, lm_merge *merges, size_t rank, int32_t id)
+{
+    lm_merge m = merges[rank];
+    size_t i = lm_merge_hash(m.left, m.right) >> b->shift;
+    while (b->slots[i].left >= 0 && (b->slots[i].left != m.left || b->slots[i].right != m.right))
+        i = (i + 1) & b->mask;
+    if (b->slots[i].left >= 0)
+        merges[b->slots[i].rank].left = -1;
+    b->slots[i] = (lm_merge_slot){m.left, m.right, (uint32_t)rank, id};
+}
+
+static bool index_merges(lm_token_model *m, lm_bpe *b, lm_status *st)
+{
+    lm_token_tables *t = &m->tables;
+    unsigned bits = 4;
+    while ((size_t)1 << bits < 2 * t->merge_count)
+        bits++;
+    b->shift = 64 - bits;
+    b->mask = ((size_t)1 << bits) - 1;
+    b->slots = lm_malloc(b->mask + 1, sizeof *b->slots);
+    memset(b->slots, 0xff, (b->mask + 1) * sizeof *b->slots);
+    lm_buf bytes = {0};
+    bool ok = true;
+    for (size_t i = 0; i < t->merge_count && ok; i++) {
+        int id = merged_token(m, t->merges[i], &bytes);
+        if (id < 0)
+            ok = lm_fail(st, LM_FAILED, "merge %zu makes \"%.*s\", which is not in the vocabulary", i + 1,
+                         (int)bytes.len, bytes.data);
+        else
+            put_merge(b, t->merges, i, id);
+    }
+    lm_buf_free(&bytes);
+    size_t kept = 0;
+    for (size_t i = 0; i < t->merge_count; i++)
+        if (t->merges[i].left >= 0)
+            t->merges[kept++] = t->merges[i];
+    t->merge_count = kept;
+    return ok;
+}
+
+static void index_chars(const lm_vocabulary *v, lm_bpe *b)
+{
+    for (int id = 0; id < v->size; id++) {
+        lm_str token = lm_vocabulary_get(v, id);
+        uint32_t code;
+        if (token.len == 0 || token.len > 4 || lm_utf8_decode(token.data, token.len, &code) != token.len)
+            continue;
+        int32_t **page = &b->pages[code / LM_CHAR_PAGE];
+        if (!*page) {
+            *page = lm_malloc(LM_CHAR_PAGE, sizeof **page);
+            memset(*page, 0xff, LM_CHAR_PAGE * sizeof **page);
+        }
+        (*page)[code % LM_CHAR_PAGE] = id;
+    }
+}
+
+static bool read_bpe(lm_token_model *m, json_t *spec, lm_status *st)
+{
+    lm_str unk = lm_spec_string(spec, "unk_token", (lm_str){NULL, 0}, "BPE", st);
+    lm_str prefix = lm_spec_string(spec, "continuing_subword_prefix", lm_str_of(""), "BPE", st);
+    lm_str suffix = lm_spec_string(spec, "end_of_word_suffix", lm_str_of(""), "BPE", st);
+    lm_buf_append(&m->prefix, prefix.data, prefix.len);
+    lm_buf_append(&m->suffix, suffix.data, suffix.len);
+    m->fuse_unk = lm_spec_bool(spec, "fuse_unk", false, "BPE", st);
+    m->byte_fallback = lm_spec_bool(spec, "byte_fallback", false, "BPE", st);
+    m->ignore_merges = lm_spec_bool(spec, "ignore_merges", false, "BPE", st);
+    json_t *dropout = json_object_get(spec, "dropout");
+    m->dropout = json_number_value(dropout);
+    if (dropout && !json_is_null(dropout) &&
+        (!json_is_number(dropout) || !(m->dropout >= 0 && m->dropout <= 1)))
+        return lm_fail(st, LM_FAILED, "BPE: \"dropout\" is no number from 0 to 1");
+    if (!lm_ok(st))
+        return false;
+    lm_bpe *b = m->own = lm_calloc(1, sizeof *b);
+    b->unk_named = unk.data != NULL;
+    m->unk_id = unk.data ? lm_vocabulary_find(&m->tables.vocabulary, unk) : -1;
+    b->all_bytes = lm_token_model_bytes(&m->tables.vocabulary, b->byte_ids) == 256;
+    index_chars(&m->tables.vocabulary, b);
+    if (!index_merges(m, b, st))
+        return false;
+    lm_bpe_find_crossings(m, b);
+    return true;
+}
+
+static void describe_bpe(const lm_token_model *m, lm_buf *out)
+{
+    const lm_token_tables *t = &m->tables;
+    lm_buf_printf(out, "(merges=%016" PRIx64 ",unk=%d,dropout=%g,prefix=",
+                  (uint64_t)XXH3_64bits(t->merges, t->merge_count * sizeof *t->merges), m->unk_id,
+                  m->dropout);
+    lm_buf_append(out, m->prefix.data, m->prefix.len);
+    lm_buf_puts(out, ",suffix=");
+    lm_buf_append(out, m->suffix.data, m->suffix.len);
+    lm_buf_printf(out, ",fuse_unk=%d,byte_fallback=%d,ignore_merges=%d)", m->fuse_unk, m->byte_fallback,
+                  m->ignore_merges);
+}
+
+/* ---------------------------------------------------------------- symbols */
+
+typedef struct symbols {
+    const lm_token_model *m;
+    lm_symbol *at;
+    size_t n;
+    int32_t unknown; /* bytes of an unknown symbol that is still to be added; 0 = there is none */
+} symbols;
+
+static void add(symbols *s, int32_t id, int32_t len)
+{
+    s->at[s->n].id = id;
+    s->at[s->n++].len = len;
+}
+
+static void add_unknown(symbols *s)
+{
+    if (s->unknown)
+        add(s, s->m->unk_id, s->unknown);
+    s->unknown = 0;
+}
+
+/* A character that is no token: the tokens of its bytes, or the unknown token, or nothing. As in the
+ * reference, an unknown symbol stands back until a known one comes, and tokens of bytes overtake it. */
+static void add_odd(symbols *s, lm_str form, int32_t len, lm_model_scratch *scratch)
+{
+    const lm_bpe *b = s->m->own;
+    bool bytes = s->m->byte_fallback;
+    for (size_t i = 0; i < form.len && bytes; i++)
+        bytes = b->byte_ids[(unsigned char)form.data[i]] >= 0;
+    if (bytes) {
+        for (size_t i = 0; i < form.len; i++)
+            add(s, b->byte_ids[(unsigned char)form.data[i]], 1);
+    } else if (b->unk_named) {
+        if (s->m->unk_id < 0)
+            scratch->lacks_unk = true;
+        if (!s->m->fuse_unk)
+            add_unknown(s);
+        s->unknown += len;
+    }
+}
+
+/* The symbols of a word whose characters stand for themselves. */
+static void plain_symbols(symbols *s, lm_str word, lm_model_scratch *scratch)
+{
+    const lm_bpe *b = s->m->own;
+    for (size_t i = 0, n; i < word.len; i += n) {
+        uint32_t code = (unsigned char)word.data[i];
+        n = code < 0x80 ? 1 : lm_utf8_decode(word.data + i, word.len - i, &code);
+        int32_t id = lm_bpe_char(b, code);
+        if (id >= 0) {
+            add_unknown(s);
+            add(s, id, (int32_t)n);
+        } else {
+            add_odd(s, (lm_str){word.data + i, n}, (int32_t)n, scratch);
+        }
+    }
+    add_unknown(s);
+}
+
+/* The same where characters inside a word have a prefix, or the last one a suffix. */
+static void affixed_symbols(symbols *s, lm_str word, lm_model_scratch *scratch)
+{
+    const lm_token_model *m = s->m;
+    lm_buf *form = &scratch->form;
+    for (size_t i = 0, n; i < word.len; i += n) {
+        uint32_t code;
+        n = lm_utf8_decode(word.data + i, word.len - i, &code);
+        form->len = 0;
+        if (i > 0)
+            lm_buf_append(form, m->prefix.data, m->prefix.len);
+        lm_buf_append(form, word.data + i, n);
+        if (i + n == word.len)
+            lm_buf_append(form, m->suffix.data, m->suffix.len);
+        int id = lm_vocabulary_find(&m->tables.vocabulary, lm_buf_str(form));
+        if (id >= 0) {
+            add_unknown(s);
+            add(s, id, (int32_t)n);
+        } else {
+            add_odd(s, lm_buf_str(form), (int32_t)n, scratch);
+        }
+    }
+    add_unknown(s);
+}
+
+/* ---------------------------------------------------------------- encoding */
+
+static void encode_bpe(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
+                       lm_token_list *out)
+{
+    if (m->ignore_merges && m->dropout == 0) {
+        int id = lm_vocabulary_find(&m->tables.vocabulary, word);
+        if (id >= 0) {
+            lm_token_push(out, id, (int32_t)word.len);
+            return;
+        }
+    }
+    bool affixed = m->prefix.len || m->suffix.len;
+    size_t most = m->byte_fallback ? word.len + chars * m->prefix.len + m->suffix.len : chars;
+    size_t heap = m->dropout > 0 ? 3 * most : 2 * most;
+    uint64_t *room = lm_model_scratch_get(scratch, 1, heap * sizeof *room + most * sizeof(lm_symbol));
+    symbols s = {.m = m, .at = (lm_symbol *)(room + heap)};
+    (affixed ? affixed_symbols : plain_symbols)(&s, word, scratch);
+    if (s.n == 0)
+        return;
+    if (m->dropout > 0)
+        lm_bpe_merge_some(m->own, s.at, s.n, room, m->dropout, scratch);
+    else
+        lm_bpe_merge(m->own, s.at, s.n, room);
+    int64_t end = 0;
+    for (int32_t i = 0; i >= 0; i = s.at[i].next) {
+        end += s.at[i].len;
+        lm_token_push(out, s.at[i].id, end < (int64_t)word.len ? (int32_t)end : (int32_t)word.len);
+    }
+}
+
+const struct lm_token_model_type lm_bpe_type = {
+    .read = read_bpe,
+    .encode = encode_bpe,
+    .describe = describe_bpe,
+    .free = free_bpe,
+};

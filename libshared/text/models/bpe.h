@@ -1,0 +1,78 @@
+/* What BPE makes of its tables. */
+#ifndef LM_TEXT_MODELS_BPE_H
+#define LM_TEXT_MODELS_BPE_H
+
+#include "text/components.h"
+
+typedef struct lm_merge_slot {
+    int32_t left, right; /* left -1 = free */
+    uint32_t rank;
+    int32_t id; /* what the two become */
+} lm_merge_slot;
+
+enum { LM_CHAR_PAGE = 256, LM_CHAR_PAGES = 0x110000 / LM_CHAR_PAGE };
+
+typedef struct lm_bpe {
+    lm_merge_slot *slots; /* open addressing, at most half full */
+    unsigned shift;       /* 64 less the logarithm of their number */
+    size_t mask;
+    int32_t
+        *pages[LM_CHAR_PAGES]; /* by code point: the token that is this character; NULL = none of the page */
+    uint64_t *crossings;       /* bits: pairs of characters that a merge may join */
+    unsigned crossing_shift;
+    int32_t byte_ids[256]; /* of <0x00> to <0xFF>; -1 = none */
+    bool all_bytes;        /* every one of them is there */
+    bool unk_named;        /* else what is unknown is dropped */
+    bool cuts;             /* words may be cut */
+} lm_bpe;
+
+static inline uint64_t lm_merge_hash(int32_t left, int32_t right)
+{
+    uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
+    return (h ^ h >> 32) * 0xbf58476d1ce4e5b9u;
+}
+
+/* The merge of two tokens; NULL if there is none. */
+static inline const lm_merge_slot *lm_merge_find(const lm_bpe *b, int32_t left, int32_t right)
+{
+    for (size_t i = lm_merge_hash(left, right) >> b->shift;; i = (i + 1) & b->mask) {
+        const lm_merge_slot *s = &b->slots[i];
+        if (s->left == left && s->right == right)
+            return s;
+        if (s->left < 0)
+            return NULL;
+    }
+}
+
+/* The token that is this character alone; -1 if there is none. */
+static inline int32_t lm_bpe_char(const lm_bpe *b, uint32_t code)
+{
+    const int32_t *page = b->pages[code / LM_CHAR_PAGE];
+    return page ? page[code % LM_CHAR_PAGE] : -1;
+}
+
+/* A part of a word: the token that it is so far, how many bytes of the word, and its neighbours. */
+typedef struct lm_symbol {
+    int32_t id, len;    /* len 0 = it became a part of the one before it */
+    int32_t prev, next; /* -1 = none */
+    uint32_t rank;      /* of the merge with the next; LM_NO_MERGE = there is none */
+    int32_t merged;     /* what that merge makes */
+} lm_symbol;
+
+#define LM_NO_MERGE UINT32_MAX
+
+/* Applies the merges to symbols 0 to n - 1, of which id and len are given: the one of the lowest rank first,
+ * the leftmost among equals, until there is none (Sennrich et al. 2016, as the reference). `heap` has room
+ * for 2n elements; O(n log n). What is left is linked by `next`, from symbol 0 on. */
+void lm_bpe_merge(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap);
+/* The same, with each merge left out with the given chance, until another one has been made (Provilkov et al.
+ * 2020); numbers are those of the scratch's seed, row and draws. `heap` has room for 3n. */
+void lm_bpe_merge_some(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap, double dropout,
+                       lm_model_scratch *scratch);
+
+/* Fills in `crossings` and `cuts`. */
+void lm_bpe_find_crossings(const lm_token_model *m, lm_bpe *b);
+/* Behind characters [from, result) of [from, to) the word may be cut. */
+size_t lm_bpe_cut(const lm_token_model *m, const lm_char *at, size_t from, size_t to);
+
+#endif

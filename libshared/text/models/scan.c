@@ -1,0 +1,294 @@
+/* The quick way to the large members of a tokenizer.json, without a value of JSON for each of a million
+ * strings. What it does not know to be right it leaves alone: then the slow way says what is wrong. */
+#include "base/utf8.h"
+#include "text/models/tables.h"
+
+#include <stdlib.h>
+
+typedef struct scan {
+    const char *at, *end;
+    lm_buf first, second; /* strings with escapes, decoded */
+} scan;
+
+static void skip_space(scan *s)
+{
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\t' || *s->at == '\r'))
+        s->at++;
+}
+
+/* Takes one character, and the white space around it. */
+static bool take(scan *s, char c)
+{
+    skip_space(s);
+    if (s->at == s->end || *s->at != c)
+        return false;
+    s->at++;
+    skip_space(s);
+    return true;
+}
+
+/* The raw inside of a string; false if there is none. */
+static bool take_raw(scan *s, lm_str *raw, bool *escapes)
+{
+    *escapes = false;
+    skip_space(s);
+    if (s->at == s->end || *s->at != '"')
+        return false;
+    const char *start = ++s->at;
+    for (; s->at < s->end && *s->at != '"'; s->at++) {
+        if ((unsigned char)*s->at < 0x20)
+            return false;
+        if (*s->at == '\\') {
+            *escapes = true;
+            if (++s->at == s->end)
+                return false;
+        }
+    }
+    *raw = (lm_str){start, (size_t)(s->at - start)};
+    return s->at++ < s->end;
+}
+
+static bool hex4(lm_str raw, size_t i, uint32_t *code)
+{
+    *code = 0;
+    for (size_t k = i; k < i + 4; k++) {
+        int c = k < raw.len ? (unsigned char)raw.data[k] : 0;
+        int digit = c >= '0' && c <= '9'                 ? c - '0'
+                    : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                         : -1;
+        if (digit < 0)
+            return false;
+        *code = *code << 4 | (uint32_t)digit;
+    }
+    return true;
+}
+
+/* The character of an escape at raw[*i], which is behind the backslash. */
+static bool unescape(lm_str raw, size_t *i, uint32_t *code)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    char c = raw.data[(*i)++];
+    const char *known = memchr(from, c, sizeof from - 1);
+    if (known) {
+        *code = (unsigned char)to[known - from];
+        return true;
+    }
+    uint32_t low;
+    if (c != 'u' || !hex4(raw, *i, code) || *code == 0)
+        return false;
+    *i += 4;
+    if (*code < 0xD800 || *code > 0xDFFF)
+        return true;
+    if (*code > 0xDBFF || *i + 6 > raw.len || raw.data[*i] != '\\' || raw.data[*i + 1] != 'u' ||
+        !hex4(raw, *i + 2, &low) || low < 0xDC00 || low > 0xDFFF)
+        return false;
+    *i += 6;
+    *code = 0x10000 + ((*code - 0xD800) << 10) + (low - 0xDC00);
+    return true;
+}
+
+/* A string: a slice of the source, or of `room` where it has escapes. */
+static bool take_string(scan *s, lm_buf *room, lm_str *out)
+{
+    lm_str raw;
+    bool escapes;
+    if (!take_raw(s, &raw, &escapes))
+        return false;
+    *out = raw;
+    if (!escapes)
+        return true;
+    room->len = 0;
+    lm_buf_reserve(room, raw.len);
+    for (size_t i = 0; i < raw.len;) {
+        if (raw.data[i] != '\\') {
+            room->data[room->len++] = raw.data[i++];
+            continue;
+        }
+        uint32_t code;
+        i++;
+        if (!unescape(raw, &i, &code))
+            return false;
+        room->len += lm_utf8_encode(code, room->data + room->len); /* never longer than its escape */
+    }
+    *out = lm_buf_str(room);
+    return true;
+}
+
+/* Steps over a value. Whether it is right is seen by who reads it: its brackets are counted here. */
+static bool skip_value(scan *s, lm_str *out)
+{
+    size_t depth = 0;
+    lm_str raw;
+    bool escapes;
+    skip_space(s);
+    const char *start = s->at;
+    while (s->at < s->end) {
+        char c = *s->at;
+        if (c == '"') {
+            if (!take_raw(s, &raw, &escapes))
+                return false;
+        } else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
+            break;
+        } else {
+            depth += c == '{' || c == '[';
+            depth -= c == '}' || c == ']';
+            s->at++;
+        }
+        if (depth == 0 && (c == '"' || c == '}' || c == ']'))
+            break;
+    }
+    *out = (lm_str){start, (size_t)(s->at - start)};
+    return depth == 0 && s->at > start && s->at < s->end;
+}
+
+/* The values of members of an object, of which each may be there once. */
+static bool find_members(lm_str object, const char *const *names, lm_str *values, size_t count)
+{
+    scan s = {.at = object.data, .end = object.data + object.len};
+    if (!take(&s, '{'))
+        return false;
+    do {
+        lm_str name, value;
+        bool escapes;
+        if (!take_raw(&s, &name, &escapes) || !take(&s, ':') || !skip_value(&s, &value))
+            return false;
+        for (size_t i = 0; i < count; i++)
+            if (lm_str_is(name, names[i])) {
+                if (values[i].data)
+                    return false;
+                values[i] = value;
+            }
+    } while (take(&s, ','));
+    return take(&s, '}') && s.at == s.end;
+}
+
+/* ---------------------------------------------------------------- the members themselves */
+
+static bool take_id(scan *s, int64_t *id)
+{
+    int digits = 0;
+    for (*id = 0; s->at < s->end && *s->at >= '0' && *s->at <= '9' && digits < 9; s->at++, digits++)
+        *id = 10 * *id + (*s->at - '0');
+    return digits > 0 && s->at < s->end && (*s->at < '0' || *s->at > '9') && *s->at != '.' && *s->at != 'e' &&
+           *s->at != 'E';
+}
+
+static bool take_digits(scan *s)
+{
+    const char *start = s->at;
+    while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
+        s->at++;
+    return s->at > start;
+}
+
+static bool take_score(scan *s, double *score)
+{
+    const char *start = s->at;
+    s->at += s->at < s->end && *s->at == '-';
+    bool zero = s->at < s->end && *s->at == '0';
+    const char *digits = s->at;
+    if (!take_digits(s) || (zero && s->at - digits > 1))
+        return false;
+    if (s->at < s->end && *s->at == '.') {
+        s->at++;
+        if (!take_digits(s))
+            return false;
+    }
+    if (s->at < s->end && (*s->at | 32) == 'e') {
+        s->at++;
+        s->at += s->at < s->end && (*s->at == '+' || *s->at == '-');
+        if (!take_digits(s))
+            return false;
+    }
+    *score = strtod(start, NULL); /* something else than a number follows: `]` at least */
+    return true;
+}
+
+static bool scan_ids(lm_token_tables *t, scan *s, lm_status *st)
+{
+    if (!take(s, '{'))
+        return false;
+    if (take(s, '}'))
+        return true;
+    do {
+        lm_str token;
+        int64_t id;
+        if (!take_string(s, &s->first, &token) || !take(s, ':') || !take_id(s, &id) ||
+            !lm_vocabulary_add(&t->vocabulary, token, id, st))
+            return false;
+    } while (take(s, ','));
+    return take(s, '}');
+}
+
+static bool scan_scores(lm_token_tables *t, scan *s, lm_status *st)
+{
+    if (!take(s, '['))
+        return false;
+    do {
+        lm_str token;
+        double score;
+        if (!take(s, '[') || !take_string(s, &s->first, &token) || !take(s, ',') || !take_score(s, &score) ||
+            !take(s, ']') || !lm_token_tables_score(t, token, score, st))
+            return false;
+    } while (take(s, ','));
+    return take(s, ']');
+}
+
+static bool scan_merges(lm_token_tables *t, scan *s, lm_status *st)
+{
+    if (!take(s, '['))
+        return false;
+    if (take(s, ']'))
+        return true;
+    do {
+        lm_str left, right;
+        if (take(s, '[')) {
+            if (!take_string(s, &s->first, &left) || !take(s, ',') || !take_string(s, &s->second, &right) ||
+                !take(s, ']'))
+                return false;
+        } else if (!take_string(s, &s->first, &left) || !lm_merge_parts(left, &left, &right)) {
+            return false;
+        }
+        if (!lm_token_tables_merge(t, left, right, st))
+            return false;
+    } while (take(s, ','));
+    return take(s, ']');
+}
+
+static bool scan_member(lm_token_tables *t, lm_str value,
+                        bool (*read)(lm_token_tables *t, scan *s, lm_status *st))
+{
+    lm_status st = LM_STATUS_INIT; /* a failure is found again on the slow way */
+    scan s = {.at = value.data, .end = value.data + value.len};
+    bool ok = read(t, &s, &st) && s.at == s.end;
+    lm_buf_free(&s.first);
+    lm_buf_free(&s.second);
+    return ok;
+}
+
+bool lm_token_tables_scan(lm_token_tables *t, lm_str json, lm_buf *rest)
+{
+    static const char *const model_name[] = {"model"}, *const names[] = {"vocab", "merges"};
+    lm_str model = {NULL, 0}, found[2] = {{NULL, 0}, {NULL, 0}};
+    if (!find_members(json, model_name, &model, 1) || !model.data || !find_members(model, names, found, 2) ||
+        !found[0].data || !lm_utf8_valid(json.data, json.len))
+        return false;
+    lm_str vocab = found[0], merges = found[1];
+    if (!scan_member(t, vocab, *vocab.data == '[' ? scan_scores : scan_ids) ||
+        (merges.data && !scan_member(t, merges, scan_merges))) {
+        lm_token_tables_free(t);
+        return false;
+    }
+    const char *from = json.data;
+    bool merges_first = merges.data && merges.data < vocab.data;
+    for (int i = 0; i < 2; i++) {
+        lm_str member = found[merges_first ? 1 - i : i];
+        if (!member.data)
+            continue;
+        lm_buf_append(rest, from, (size_t)(member.data - from));
+        lm_buf_puts(rest, *member.data == '[' ? "[]" : "{}");
+        from = member.data + member.len;
+    }
+    lm_buf_append(rest, from, (size_t)(json.data + json.len - from));
+    return true;
+}
