@@ -100,7 +100,8 @@ bool lm_vocabulary_add(lm_vocabulary *v, lm_str token, int64_t id, lm_status *st
                        (int)token.len, token.data ? token.data : "", (long long)id, LM_MAX_TOKEN_ID);
     if (token.len > INT32_MAX / 2 || v->bytes.len + token.len > UINT32_MAX)
         return lm_fail(st, LM_FAILED, "the vocabulary's tokens are longer than 4 GiB");
-    if (lm_vocabulary_find(v, token) >= 0)
+    uint64_t hash = lm_vocabulary_hash(lm_vocabulary_hash_start(), token);
+    if (lm_vocabulary_probe(v, hash, (lm_str){NULL, 0}, token) >= 0)
         return lm_fail(st, LM_FAILED, "token \"%.*s\" is there twice", (int)token.len,
                        token.data ? token.data : "");
     if (id < v->size && v->tokens[id].len >= 0)
@@ -112,7 +113,7 @@ bool lm_vocabulary_add(lm_vocabulary *v, lm_str token, int64_t id, lm_status *st
     v->tokens[id] = (lm_vocabulary_token){(uint32_t)v->bytes.len, (int32_t)token.len};
     lm_buf_append(&v->bytes, token.data, token.len);
     lm_buf_reserve(&v->bytes, 1);
-    place(v, lm_vocabulary_hash(lm_vocabulary_hash_start(), token), (int)id);
+    place(v, hash, (int)id);
     v->count++;
     if (token.len > v->longest)
         v->longest = token.len;

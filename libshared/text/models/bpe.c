@@ -24,16 +24,22 @@ static void free_bpe(lm_token_model *m)
     free(b);
 }
 
-/* The token that a merge makes: -1 if the vocabulary lacks it. */
-static int merged_token(const lm_token_model *m, lm_merge merge, lm_buf *bytes)
+/* The token that a merge makes: the left one and what is behind the prefix of the right one. */
+static bool merged_token(const lm_token_model *m, size_t rank, int *id, lm_status *st)
 {
     const lm_vocabulary *v = &m->tables.vocabulary;
-    lm_str left = lm_vocabulary_get(v, merge.left), right = lm_vocabulary_get(v, merge.right);
-    bytes->len = 0;
-    lm_buf_append(bytes, left.data, left.len);
-    if (right.len >= m->prefix.len)
-        lm_buf_append(bytes, right.data + m->prefix.len, right.len - m->prefix.len);
-    return lm_vocabulary_find(v, lm_buf_str(bytes));
+    lm_str left = lm_vocabulary_get(v, m->tables.merges[rank].left),
+           right = lm_vocabulary_get(v, m->tables.merges[rank].right);
+    if (right.len < m->prefix.len)
+        return lm_fail(st, LM_FAILED, "merge %zu: \"%.*s\" is shorter than the prefix inside words", rank + 1,
+                       (int)right.len, right.data);
+    right = (lm_str){right.data + m->prefix.len, right.len - m->prefix.len};
+    uint64_t hash = lm_vocabulary_hash(lm_vocabulary_hash(lm_vocabulary_hash_start(), left), right);
+    *id = lm_vocabulary_probe(v, hash, left, right);
+    if (*id < 0)
+        lm_fail(st, LM_FAILED, "merge %zu makes \"%.*s%.*s\", which is not in the vocabulary", rank + 1,
+                (int)left.len, left.data, (int)right.len, right.data);
+    return lm_ok(st);
 }
 
 /* Enters the merge of a rank. What an earlier one said of the same two tokens counts no more: its place in
@@ -59,23 +65,18 @@ static bool index_merges(lm_token_model *m, lm_bpe *b, lm_status *st)
     b->mask = ((size_t)1 << bits) - 1;
     b->slots = lm_malloc(b->mask + 1, sizeof *b->slots);
     memset(b->slots, 0xff, (b->mask + 1) * sizeof *b->slots);
-    lm_buf bytes = {0};
-    bool ok = true;
-    for (size_t i = 0; i < t->merge_count && ok; i++) {
-        int id = merged_token(m, t->merges[i], &bytes);
-        if (id < 0)
-            ok = lm_fail(st, LM_FAILED, "merge %zu makes \"%.*s\", which is not in the vocabulary", i + 1,
-                         (int)bytes.len, bytes.data);
-        else
-            put_merge(b, t->merges, i, id);
+    for (size_t i = 0; i < t->merge_count; i++) {
+        int id = -1;
+        if (!merged_token(m, i, &id, st))
+            return false;
+        put_merge(b, t->merges, i, id);
     }
-    lm_buf_free(&bytes);
     size_t kept = 0;
     for (size_t i = 0; i < t->merge_count; i++)
         if (t->merges[i].left >= 0)
             t->merges[kept++] = t->merges[i];
     t->merge_count = kept;
-    return ok;
+    return true;
 }
 
 static void index_chars(const lm_vocabulary *v, lm_bpe *b)

@@ -8,3 +8,9 @@ liblmutils_la_SOURCES += \
 	libshared/text/models/unigram.c \
 	libshared/text/models/word_level.c \
 	libshared/text/models/wordpiece.c
+
+check_PROGRAMS += tests/unit/check_models
+tests_unit_check_models_SOURCES = tests/unit/check_models.c
+tests_unit_check_models_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_models_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_models

@@ -11,7 +11,7 @@ typedef struct range {
 } range;
 
 typedef struct builder {
-    lm_trie *t;
+    lm_token_trie *t;
     const lm_vocabulary *v;
     const int32_t *sorted; /* ids */
     range *queue;
@@ -19,10 +19,10 @@ typedef struct builder {
     size_t free; /* no node below it is free */
 } builder;
 
-void lm_trie_free(lm_trie *t)
+void lm_token_trie_free(lm_token_trie *t)
 {
     free(t->nodes);
-    *t = (lm_trie){0};
+    *t = (lm_token_trie){0};
 }
 
 static int by_bytes(const void *a, const void *b, void *vocabulary)
@@ -33,7 +33,7 @@ static int by_bytes(const void *a, const void *b, void *vocabulary)
     return order ? order : s.len != t.len ? (s.len < t.len ? -1 : 1) : x < y ? -1 : x > y;
 }
 
-static void reach(lm_trie *t, size_t n)
+static void reach(lm_token_trie *t, size_t n)
 {
     if (n <= t->n)
         return;
@@ -42,14 +42,14 @@ static void reach(lm_trie *t, size_t n)
         larger += larger / 2;
     t->nodes = lm_realloc(t->nodes, larger, sizeof *t->nodes);
     for (size_t i = t->n; i < larger; i++)
-        t->nodes[i] = (lm_trie_node){0, -1, -1};
+        t->nodes[i] = (lm_token_trie_node){0, -1, -1};
     t->n = larger;
 }
 
 /* A base where there is room for children by these bytes (ascending). */
 static size_t find_base(builder *b, const unsigned char *bytes, size_t n)
 {
-    lm_trie *t = b->t;
+    lm_token_trie *t = b->t;
     while (b->free < t->n && t->nodes[b->free].parent >= 0)
         b->free++;
     size_t first = b->free > bytes[0] ? b->free : (size_t)bytes[0] + 1, taken = 0;
@@ -94,7 +94,7 @@ static void put_children(builder *b, range r)
     }
 }
 
-void lm_trie_build(lm_trie *t, const lm_vocabulary *v)
+void lm_token_trie_build(lm_token_trie *t, const lm_vocabulary *v)
 {
     int32_t *sorted = lm_malloc((size_t)v->count + 1, sizeof *sorted);
     uint32_t n = 0;

@@ -5,23 +5,23 @@
 
 #include "text/vocabulary.h"
 
-typedef struct lm_trie_node {
+typedef struct lm_token_trie_node {
     int32_t base, parent; /* parent -1 = free; the root is node 0 */
     int32_t id;           /* of the token that ends here; -1 = none */
-} lm_trie_node;
+} lm_token_trie_node;
 
-/* Zero-initialise; free with lm_trie_free. */
-typedef struct lm_trie {
-    lm_trie_node *nodes;
+/* Zero-initialise; free with lm_token_trie_free. */
+typedef struct lm_token_trie {
+    lm_token_trie_node *nodes;
     size_t n; /* every base + 255 is below it */
-} lm_trie;
+} lm_token_trie;
 
 /* Of tokens that are there several times, it is the last one's id. */
-void lm_trie_build(lm_trie *t, const lm_vocabulary *v);
-void lm_trie_free(lm_trie *t);
+void lm_token_trie_build(lm_token_trie *t, const lm_vocabulary *v);
+void lm_token_trie_free(lm_token_trie *t);
 
 /* The child of a node; -1 if there is none. */
-static inline int32_t lm_trie_step(const lm_trie *t, int32_t node, unsigned char byte)
+static inline int32_t lm_token_trie_step(const lm_token_trie *t, int32_t node, unsigned char byte)
 {
     int32_t child = t->nodes[node].base + byte;
     return t->nodes[child].parent == node ? child : -1;

@@ -10,7 +10,7 @@
 #include <xxhash.h>
 
 typedef struct unigram {
-    lm_trie trie;
+    lm_token_trie trie;
     double unk_score;
     int32_t byte_ids[256];
 } unigram;
@@ -19,7 +19,7 @@ static void free_unigram(lm_token_model *m)
 {
     unigram *u = m->own;
     if (u)
-        lm_trie_free(&u->trie);
+        lm_token_trie_free(&u->trie);
     free(u);
 }
 
@@ -44,7 +44,7 @@ static bool read_unigram(lm_token_model *m, json_t *spec, lm_status *st)
             min = t->scores[id];
     u->unk_score = min - penalty;
     lm_token_model_bytes(&t->vocabulary, u->byte_ids);
-    lm_trie_build(&u->trie, &t->vocabulary);
+    lm_token_trie_build(&u->trie, &t->vocabulary);
     return true;
 }
 
@@ -84,7 +84,7 @@ static void find_best(const lm_token_model *m, lm_str word, node *best, lm_model
         bool single = false;
         int32_t at = 0;
         for (size_t k = i; k < word.len; k++) {
-            at = lm_trie_step(&u->trie, at, (unsigned char)word.data[k]);
+            at = lm_token_trie_step(&u->trie, at, (unsigned char)word.data[k]);
             if (at < 0)
                 break;
             int32_t id = u->trie.nodes[at].id;
