@@ -35,13 +35,15 @@ static void place(lm_vocabulary *v, uint64_t hash, int id)
     v->slots[i] = (lm_vocabulary_slot){(uint32_t)mixed, id};
 }
 
-static void make_room(lm_vocabulary *v)
+void lm_vocabulary_reserve(lm_vocabulary *v, size_t tokens)
 {
-    if (2 * ((size_t)v->count + 1) <= v->slot_count)
+    if (2 * tokens <= v->slot_count)
         return;
     lm_vocabulary_slot *old = v->slots;
     size_t n = v->slot_count;
     v->slot_count = n ? 2 * n : 1024;
+    while (v->slot_count < 2 * tokens)
+        v->slot_count *= 2;
     v->slots = lm_malloc(v->slot_count, sizeof *v->slots);
     memset(v->slots, 0xff, v->slot_count * sizeof *v->slots);
     for (size_t i = 0; i < n; i++)
@@ -108,7 +110,7 @@ bool lm_vocabulary_add(lm_vocabulary *v, lm_str token, int64_t id, lm_status *st
         return lm_fail(st, LM_FAILED, "id %d belongs to two tokens, \"%.*s\" and \"%.*s\"", (int)id,
                        (int)v->tokens[id].len, v->bytes.data + v->tokens[id].start, (int)token.len,
                        token.data ? token.data : "");
-    make_room(v);
+    lm_vocabulary_reserve(v, (size_t)v->count + 1);
     reach(v, (int)id);
     v->tokens[id] = (lm_vocabulary_token){(uint32_t)v->bytes.len, (int32_t)token.len};
     lm_buf_append(&v->bytes, token.data, token.len);

@@ -31,6 +31,8 @@ typedef struct lm_vocabulary {
 } lm_vocabulary;
 
 void lm_vocabulary_free(lm_vocabulary *v);
+/* Room for as many tokens in all; it grows by itself, too. */
+void lm_vocabulary_reserve(lm_vocabulary *v, size_t tokens);
 /* Gives `token` the id. Fails for an id out of range or taken, and for a token that has an id already. */
 bool lm_vocabulary_add(lm_vocabulary *v, lm_str token, int64_t id, lm_status *st);
 /* Moves a token to another id; its old id becomes a hole (what a later line of vocab.txt does to an earlier

@@ -141,27 +141,6 @@ static bool skip_value(scan *s, lm_str *out)
     return depth == 0 && s->at > start && s->at < s->end;
 }
 
-/* The values of members of an object, of which each may be there once. */
-static bool find_members(lm_str object, const char *const *names, lm_str *values, size_t count)
-{
-    scan s = {.at = object.data, .end = object.data + object.len};
-    if (!take(&s, '{'))
-        return false;
-    do {
-        lm_str name, value;
-        bool escapes;
-        if (!take_raw(&s, &name, &escapes) || !take(&s, ':') || !skip_value(&s, &value))
-            return false;
-        for (size_t i = 0; i < count; i++)
-            if (lm_str_is(name, names[i])) {
-                if (values[i].data)
-                    return false;
-                values[i] = value;
-            }
-    } while (take(&s, ','));
-    return take(&s, '}') && s.at == s.end;
-}
-
 /* ---------------------------------------------------------------- the members themselves */
 
 static bool take_id(scan *s, int64_t *id)
@@ -255,40 +234,99 @@ static bool scan_merges(lm_token_tables *t, scan *s, lm_status *st)
     return take(s, ']');
 }
 
-static bool scan_member(lm_token_tables *t, lm_str value,
-                        bool (*read)(lm_token_tables *t, scan *s, lm_status *st))
+/* ---------------------------------------------------------------- where they are */
+
+/* What is being made, and where its members stand. */
+typedef struct finder {
+    lm_token_tables *tables;
+    lm_str model, vocab, merges;
+    bool merges_first;
+    lm_status st; /* a failure is found again on the slow way */
+} finder;
+
+/* An object, each member of which is taken by `take_member`, which is given its name. */
+static bool take_members(scan *s, finder *f, bool (*take_member)(scan *s, finder *f, lm_str name))
 {
-    lm_status st = LM_STATUS_INIT; /* a failure is found again on the slow way */
-    scan s = {.at = value.data, .end = value.data + value.len};
-    bool ok = read(t, &s, &st) && s.at == s.end;
-    lm_buf_free(&s.first);
-    lm_buf_free(&s.second);
+    if (!take(s, '{'))
+        return false;
+    do {
+        lm_str name;
+        bool escapes;
+        if (!take_raw(s, &name, &escapes) || escapes || !take(s, ':') || !take_member(s, f, name))
+            return false;
+    } while (take(s, ','));
+    return take(s, '}');
+}
+
+static bool take_model_member(scan *s, finder *f, lm_str name)
+{
+    lm_str ignored, *value = lm_str_is(name, "vocab")    ? &f->vocab
+                             : lm_str_is(name, "merges") ? &f->merges
+                                                         : &ignored;
+    if (value == &ignored)
+        return skip_value(s, &ignored);
+    if (value->data)
+        return false; /* twice */
+    value->data = s->at;
+    bool ok;
+    if (value == &f->merges) {
+        f->merges_first = !f->vocab.data;
+        ok = f->merges_first ? skip_value(s, value) : scan_merges(f->tables, s, &f->st);
+    } else {
+        ok = s->at < s->end && (*s->at == '[' ? scan_scores : scan_ids)(f->tables, s, &f->st);
+    }
+    value->len = (size_t)(s->at - value->data);
     return ok;
+}
+
+static bool take_top_member(scan *s, finder *f, lm_str name)
+{
+    lm_str ignored;
+    if (!lm_str_is(name, "model"))
+        return skip_value(s, &ignored);
+    if (f->model.data)
+        return false;
+    f->model.data = s->at;
+    return take_members(s, f, take_model_member);
+}
+
+static bool take_all(scan *s, finder *f)
+{
+    skip_space(s);
+    if (!take_members(s, f, take_top_member) || s->at != s->end || !f->vocab.data)
+        return false;
+    if (!f->merges_first)
+        return true;
+    s->at = f->merges.data;
+    s->end = f->merges.data + f->merges.len;
+    return scan_merges(f->tables, s, &f->st) && s->at == s->end;
+}
+
+/* What is left of the source without one of its members. */
+static const char *leave_out(const char *from, lm_str member, lm_buf *rest)
+{
+    if (!member.data)
+        return from;
+    lm_buf_append(rest, from, (size_t)(member.data - from));
+    lm_buf_puts(rest, *member.data == '[' ? "[]" : "{}");
+    return member.data + member.len;
 }
 
 bool lm_token_tables_scan(lm_token_tables *t, lm_str json, lm_buf *rest)
 {
-    static const char *const model_name[] = {"model"}, *const names[] = {"vocab", "merges"};
-    lm_str model = {NULL, 0}, found[2] = {{NULL, 0}, {NULL, 0}};
-    if (!find_members(json, model_name, &model, 1) || !model.data || !find_members(model, names, found, 2) ||
-        !found[0].data || !lm_utf8_valid(json.data, json.len))
-        return false;
-    lm_str vocab = found[0], merges = found[1];
-    if (!scan_member(t, vocab, *vocab.data == '[' ? scan_scores : scan_ids) ||
-        (merges.data && !scan_member(t, merges, scan_merges))) {
+    enum { BYTES_A_TOKEN = 64 }; /* with its merges */
+    scan s = {.at = json.data, .end = json.data + json.len};
+    finder f = {.tables = t};
+    lm_vocabulary_reserve(&t->vocabulary, json.len / BYTES_A_TOKEN);
+    bool ok = lm_utf8_valid(json.data, json.len) && take_all(&s, &f);
+    lm_buf_free(&s.first);
+    lm_buf_free(&s.second);
+    if (!ok) {
         lm_token_tables_free(t);
         return false;
     }
-    const char *from = json.data;
-    bool merges_first = merges.data && merges.data < vocab.data;
-    for (int i = 0; i < 2; i++) {
-        lm_str member = found[merges_first ? 1 - i : i];
-        if (!member.data)
-            continue;
-        lm_buf_append(rest, from, (size_t)(member.data - from));
-        lm_buf_puts(rest, *member.data == '[' ? "[]" : "{}");
-        from = member.data + member.len;
-    }
+    const char *from = leave_out(json.data, f.merges_first ? f.merges : f.vocab, rest);
+    from = leave_out(from, f.merges_first ? f.vocab : f.merges, rest);
     lm_buf_append(rest, from, (size_t)(json.data + json.len - from));
     return true;
 }
