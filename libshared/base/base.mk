@@ -4,7 +4,9 @@ liblmutils_la_SOURCES += \
 	libshared/base/atomic_dir.c \
 	libshared/base/buffer.c libshared/base/buffer.h \
 	libshared/base/log.c libshared/base/log.h \
+	libshared/base/map.c libshared/base/map.h \
 	libshared/base/memory.c libshared/base/memory.h \
+	libshared/base/number.c libshared/base/number.h \
 	libshared/base/option_completion.c libshared/base/option_help.c \
 	libshared/base/option_table.h libshared/base/option_values.c \
 	libshared/base/options.c libshared/base/options.h \

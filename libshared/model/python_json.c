@@ -1,9 +1,9 @@
 #include "model/python_json.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/utf8.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 void lm_python_float(double value, lm_buf *out)
@@ -12,12 +12,8 @@ void lm_python_float(double value, lm_buf *out)
         lm_buf_puts(out, isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
         return;
     }
-    char digits[40];
-    int precision = 1;
-    do {
-        snprintf(digits, sizeof digits, "%.*e", precision - 1, value);
-    } while (strtod(digits, NULL) != value && ++precision <= 17);
-
+    char digits[LM_DIGITS_MAX];
+    int precision = lm_shortest_digits(value, digits);
     int exponent = atoi(strchr(digits, 'e') + 1);
     if (exponent >= -4 && exponent < 16) {
         int decimals = precision - 1 - exponent;

@@ -1,21 +1,17 @@
 #include "tensor/safetensors.h"
 #include "base/atomic.h"
+#include "base/map.h"
 #include "base/memory.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { LENGTH_BYTES = 8, HEADER_MAX = 100000000 };
 
 struct lm_safetensors {
     const unsigned char *bytes;
     size_t size;
-    bool mapped;
+    lm_map map; /* of the file, where it was opened by its name */
     json_t *header;         /* names and metadata live in it */
     lm_safetensor *tensors; /* in the order of their bytes */
     const lm_safetensor **by_name;
@@ -212,31 +208,14 @@ lm_safetensors *lm_safetensors_from_memory(const void *bytes, size_t size, const
 
 lm_safetensors *lm_safetensors_open(const char *path, lm_status *st)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        lm_fail_errno(st, LM_FAILED, "%s: cannot open it", path);
+    lm_map map;
+    if (!lm_map_open(path, &map, st))
         return NULL;
-    }
-    struct stat info;
-    void *map = NULL;
-    size_t size = 0;
-    if (fstat(fd, &info) || !S_ISREG(info.st_mode)) {
-        lm_fail(st, LM_FAILED, "%s: no regular file", path);
-    } else if ((size = (size_t)info.st_size)) {
-        map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map == MAP_FAILED) {
-            lm_fail_errno(st, LM_FAILED, "%s: cannot map it", path);
-            map = NULL;
-        }
-    }
-    close(fd);
-    if (!lm_ok(st))
-        return NULL;
-    lm_safetensors *f = lm_safetensors_from_memory(map, size, path, st);
+    lm_safetensors *f = lm_safetensors_from_memory(map.bytes, map.size, path, st);
     if (f)
-        f->mapped = true;
-    else if (map)
-        munmap(map, size);
+        f->map = map;
+    else
+        lm_map_close(&map);
     return f;
 }
 
@@ -244,8 +223,7 @@ void lm_safetensors_close(lm_safetensors *f)
 {
     if (!f)
         return;
-    if (f->mapped)
-        munmap((void *)f->bytes, f->size);
+    lm_map_close(&f->map);
     json_decref(f->header);
     free(f->tensors);
     free(f->by_name);
