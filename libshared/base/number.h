@@ -4,8 +4,8 @@
 
 enum { LM_DIGITS_MAX = 32 };
 
-/* A finite double in scientific notation (-1.25e-07) with the fewest digits that read back as the same one; returns how
- * many digits. */
+/* A finite double in scientific notation (-1.25e-07) with the fewest digits that read back as the same one;
+ * returns how many digits. */
 int lm_shortest_digits(double value, char text[LM_DIGITS_MAX]);
 
 #endif

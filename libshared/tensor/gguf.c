@@ -23,8 +23,9 @@ struct lm_gguf {
 };
 
 static const uint8_t type_bytes[LM_GGUF_TYPES] = {
-    [LM_GGUF_U8] = 1,  [LM_GGUF_I8] = 1,   [LM_GGUF_U16] = 2, [LM_GGUF_I16] = 2, [LM_GGUF_U32] = 4, [LM_GGUF_I32] = 4,
-    [LM_GGUF_F32] = 4, [LM_GGUF_BOOL] = 1, [LM_GGUF_U64] = 8, [LM_GGUF_I64] = 8, [LM_GGUF_F64] = 8,
+    [LM_GGUF_U8] = 1,  [LM_GGUF_I8] = 1,  [LM_GGUF_U16] = 2, [LM_GGUF_I16] = 2,
+    [LM_GGUF_U32] = 4, [LM_GGUF_I32] = 4, [LM_GGUF_F32] = 4, [LM_GGUF_BOOL] = 1,
+    [LM_GGUF_U64] = 8, [LM_GGUF_I64] = 8, [LM_GGUF_F64] = 8,
 };
 
 /* The types of ggml that dtype.h has. */
@@ -32,9 +33,9 @@ static const struct {
     uint32_t type;
     lm_dtype dtype;
 } known_types[] = {
-    {0, LM_F32},   {1, LM_F16},   {2, LM_Q4_0},  {3, LM_Q4_1},  {6, LM_Q5_0},  {7, LM_Q5_1}, {8, LM_Q8_0}, {10, LM_Q2_K},
-    {11, LM_Q3_K}, {12, LM_Q4_K}, {13, LM_Q5_K}, {14, LM_Q6_K}, {24, LM_I8},   {25, LM_I16}, {26, LM_I32}, {27, LM_I64},
-    {28, LM_F64},  {30, LM_BF16},
+    {0, LM_F32},  {1, LM_F16},   {2, LM_Q4_0},  {3, LM_Q4_1},  {6, LM_Q5_0},  {7, LM_Q5_1},
+    {8, LM_Q8_0}, {10, LM_Q2_K}, {11, LM_Q3_K}, {12, LM_Q4_K}, {13, LM_Q5_K}, {14, LM_Q6_K},
+    {24, LM_I8},  {25, LM_I16},  {26, LM_I32},  {27, LM_I64},  {28, LM_F64},  {30, LM_BF16},
 };
 
 /* ---------------------------------------------------------------- the cursor */
@@ -52,7 +53,8 @@ static bool take(cursor *c, uint64_t n, const unsigned char **out)
         return false;
     if (n > c->left)
         return lm_fail(c->st, LM_FAILED,
-                       "%s: byte %zu: %" PRIu64 " bytes should follow, and there are %zu: the file is cut off or damaged: "
+                       "%s: byte %zu: %" PRIu64
+                       " bytes should follow, and there are %zu: the file is cut off or damaged: "
                        "fetch it again",
                        c->file, (size_t)(c->at - c->start), n, c->left);
     *out = c->at;
@@ -87,8 +89,9 @@ static lm_str take_name(cursor *c, const char *of)
 {
     lm_str s = take_string(c);
     if (lm_ok(c->st) && (s.len > NAME_MAX_BYTES || (s.len && memchr(s.data, 0, s.len))))
-        lm_fail(c->st, LM_FAILED, "%s: the name of %s has %zu bytes or a NUL: the file is damaged: fetch it again", c->file,
-                of, s.len);
+        lm_fail(c->st, LM_FAILED,
+                "%s: the name of %s has %zu bytes or a NUL: the file is damaged: fetch it again", c->file, of,
+                s.len);
     return s;
 }
 
@@ -98,7 +101,9 @@ static lm_gguf_type take_type(cursor *c, lm_str key)
 {
     uint64_t type = take_int(c, 4);
     if (lm_ok(c->st) && type >= LM_GGUF_TYPES)
-        lm_fail(c->st, LM_FAILED, "%s: \"%.*s\" has the type %" PRIu64 ", which GGUF does not know: the file is damaged, or newer",
+        lm_fail(c->st, LM_FAILED,
+                "%s: \"%.*s\" has the type %" PRIu64
+                ", which GGUF does not know: the file is damaged, or newer",
                 c->file, (int)key.len, key.data, type);
     return lm_ok(c->st) ? (lm_gguf_type)type : LM_GGUF_U8;
 }
@@ -117,7 +122,8 @@ static void take_values(cursor *c, lm_gguf_entry *e)
     take(c, e->count > UINT64_MAX / n ? UINT64_MAX : e->count * n, &e->data);
     for (size_t i = 0; e->type == LM_GGUF_BOOL && i < e->count && lm_ok(c->st); i++)
         if (e->data[i] > 1)
-            lm_fail(c->st, LM_FAILED, "%s: \"%.*s\" is neither true nor false: the file is damaged: fetch it again", c->file,
+            lm_fail(c->st, LM_FAILED,
+                    "%s: \"%.*s\" is neither true nor false: the file is damaged: fetch it again", c->file,
                     (int)e->key.len, e->key.data);
 }
 
@@ -132,7 +138,8 @@ static void take_entry(cursor *c, lm_gguf_entry *e)
         uint64_t count = take_int(c, 8);
         e->count = (size_t)count;
         if (lm_ok(c->st) && e->type == LM_GGUF_ARRAY)
-            lm_fail(c->st, LM_FAILED, "%s: needs: arrays of arrays (\"%.*s\"), which this version does not read", c->file,
+            lm_fail(c->st, LM_FAILED,
+                    "%s: needs: arrays of arrays (\"%.*s\"), which this version does not read", c->file,
                     (int)e->key.len, e->key.data);
         if (lm_ok(c->st) && count > SIZE_MAX)
             take(c, UINT64_MAX, &e->data);
@@ -160,7 +167,9 @@ static int by_name(const void *x, const void *y)
 static bool read_entries(lm_gguf *f, cursor *c, uint64_t count)
 {
     if (count > c->left / ENTRY_MIN)
-        return lm_fail(c->st, LM_FAILED, "%s: %" PRIu64 " metadata entries in %zu bytes: the file is cut off or damaged: fetch it again",
+        return lm_fail(c->st, LM_FAILED,
+                       "%s: %" PRIu64
+                       " metadata entries in %zu bytes: the file is cut off or damaged: fetch it again",
                        c->file, count, f->size);
     f->entries = lm_calloc((size_t)count + 1, sizeof *f->entries);
     f->by_key = lm_calloc((size_t)count + 1, sizeof *f->by_key);
@@ -171,12 +180,14 @@ static bool read_entries(lm_gguf *f, cursor *c, uint64_t count)
     qsort(f->by_key, f->entry_count, sizeof *f->by_key, by_key);
     for (size_t i = 1; i < f->entry_count && lm_ok(c->st); i++)
         if (by_key(&f->by_key[i - 1], &f->by_key[i]) == 0)
-            lm_fail(c->st, LM_FAILED, "%s: \"%.*s\" is there twice: the file is damaged: make it again", c->file,
-                    (int)f->by_key[i]->key.len, f->by_key[i]->key.data);
+            lm_fail(c->st, LM_FAILED, "%s: \"%.*s\" is there twice: the file is damaged: make it again",
+                    c->file, (int)f->by_key[i]->key.len, f->by_key[i]->key.data);
     int64_t alignment = DEFAULT_ALIGNMENT;
     if (lm_gguf_int(f, "general.alignment", &alignment, c->st) &&
         (alignment < 1 || alignment > 1 << 30 || (alignment & (alignment - 1))))
-        lm_fail(c->st, LM_FAILED, "%s: general.alignment is %" PRId64 ", and no power of two: the file is damaged: make it again",
+        lm_fail(c->st, LM_FAILED,
+                "%s: general.alignment is %" PRId64
+                ", and no power of two: the file is damaged: make it again",
                 c->file, alignment);
     f->alignment = (uint64_t)alignment;
     return lm_ok(c->st);
@@ -198,11 +209,14 @@ static void take_tensor(cursor *c, lm_gguf_tensor *t, uint64_t *offset)
     t->name = take_name(c, "a tensor");
     uint64_t dims = take_int(c, 4);
     if (lm_ok(c->st) && dims > GGML_DIMS)
-        lm_fail(c->st, LM_FAILED, "%s: tensor \"%.*s\" has %" PRIu64 " dimensions (at most %d): the file is damaged: fetch it again",
+        lm_fail(c->st, LM_FAILED,
+                "%s: tensor \"%.*s\" has %" PRIu64
+                " dimensions (at most %d): the file is damaged: fetch it again",
                 c->file, (int)t->name.len, t->name.data, dims, GGML_DIMS);
     t->shape.dims = lm_ok(c->st) ? (int)dims : 0;
     for (int i = t->shape.dims - 1; i >= 0; i--)
-        t->shape.size[i] = (int64_t)take_int(c, 8); /* beyond 2^63 it is negative, which lm_tensor_bytes refuses */
+        t->shape.size[i] =
+            (int64_t)take_int(c, 8); /* beyond 2^63 it is negative, which lm_tensor_bytes refuses */
     t->type = (uint32_t)take_int(c, 4);
     t->dtype = dtype_of(t->type);
     *offset = take_int(c, 8);
@@ -210,17 +224,21 @@ static void take_tensor(cursor *c, lm_gguf_tensor *t, uint64_t *offset)
     bool fits = t->dtype == LM_DTYPE_COUNT ? lm_shape_elements(&t->shape, &elements)
                                            : lm_tensor_bytes(t->dtype, &t->shape, &t->bytes);
     if (lm_ok(c->st) && !fits)
-        lm_fail(c->st, LM_FAILED, "%s: tensor \"%.*s\": its shape is not one of its type: the file is damaged: fetch it again",
+        lm_fail(c->st, LM_FAILED,
+                "%s: tensor \"%.*s\": its shape is not one of its type: the file is damaged: fetch it again",
                 c->file, (int)t->name.len, t->name.data);
 }
 
 static void place_tensor(const lm_gguf *f, lm_gguf_tensor *t, uint64_t data, uint64_t offset, lm_status *st)
 {
     if (offset % f->alignment)
-        lm_fail(st, LM_FAILED, "%s: tensor \"%.*s\" is not aligned to %" PRIu64 " bytes: the file is damaged: make it again", f->name,
-                (int)t->name.len, t->name.data, f->alignment);
+        lm_fail(st, LM_FAILED,
+                "%s: tensor \"%.*s\" is not aligned to %" PRIu64 " bytes: the file is damaged: make it again",
+                f->name, (int)t->name.len, t->name.data, f->alignment);
     else if (data > f->size || offset > f->size - data || t->bytes > f->size - data - offset)
-        lm_fail(st, LM_FAILED, "%s: the bytes of tensor \"%.*s\" end behind the file, which has %zu: it is cut off: fetch it again",
+        lm_fail(st, LM_FAILED,
+                "%s: the bytes of tensor \"%.*s\" end behind the file, which has %zu: it is cut off: fetch "
+                "it again",
                 f->name, (int)t->name.len, t->name.data, f->size);
     else
         t->data = f->bytes + data + offset;
@@ -229,8 +247,9 @@ static void place_tensor(const lm_gguf *f, lm_gguf_tensor *t, uint64_t data, uin
 static bool read_tensors(lm_gguf *f, cursor *c, uint64_t count)
 {
     if (count > c->left / TENSOR_MIN)
-        return lm_fail(c->st, LM_FAILED, "%s: %" PRIu64 " tensors in %zu bytes: the file is cut off or damaged: fetch it again", c->file,
-                       count, f->size);
+        return lm_fail(c->st, LM_FAILED,
+                       "%s: %" PRIu64 " tensors in %zu bytes: the file is cut off or damaged: fetch it again",
+                       c->file, count, f->size);
     f->tensors = lm_calloc((size_t)count + 1, sizeof *f->tensors);
     f->by_name = lm_calloc((size_t)count + 1, sizeof *f->by_name);
     uint64_t *offsets = lm_calloc((size_t)count + 1, sizeof *offsets);
@@ -245,7 +264,8 @@ static bool read_tensors(lm_gguf *f, cursor *c, uint64_t count)
     qsort(f->by_name, f->tensor_count, sizeof *f->by_name, by_name);
     for (size_t i = 1; i < f->tensor_count && lm_ok(c->st); i++)
         if (by_name(&f->by_name[i - 1], &f->by_name[i]) == 0)
-            lm_fail(c->st, LM_FAILED, "%s: two tensors are called \"%.*s\": the file is damaged: make it again", c->file,
+            lm_fail(c->st, LM_FAILED,
+                    "%s: two tensors are called \"%.*s\": the file is damaged: make it again", c->file,
                     (int)f->by_name[i]->name.len, f->by_name[i]->name.data);
     free(offsets);
     return lm_ok(c->st);
@@ -262,9 +282,13 @@ static bool read_file(lm_gguf *f, lm_status *st)
     take(&c, 4, &magic);
     uint32_t version = (uint32_t)take_int(&c, 4);
     if (lm_ok(st) && version && (version & 0xffff) == 0)
-        return lm_fail(st, LM_FAILED, "%s: needs: a big-endian GGUF file's reader: convert it to little-endian first", f->name);
+        return lm_fail(st, LM_FAILED,
+                       "%s: needs: a big-endian GGUF file's reader: convert it to little-endian first",
+                       f->name);
     if (lm_ok(st) && (version < VERSION_MIN || version > VERSION_MAX))
-        return lm_fail(st, LM_FAILED, "%s: needs: version %" PRIu32 " of GGUF, where %d and %d are read: convert the model again",
+        return lm_fail(st, LM_FAILED,
+                       "%s: needs: version %" PRIu32
+                       " of GGUF, where %d and %d are read: convert the model again",
                        f->name, version, VERSION_MIN, VERSION_MAX);
     uint64_t tensors = take_int(&c, 8), entries = take_int(&c, 8);
     return lm_ok(st) && read_entries(f, &c, entries) && read_tensors(f, &c, tensors);
@@ -366,7 +390,8 @@ static bool wrong(const lm_gguf *f, const char *key, const char *wanted, lm_stat
 static int64_t int_at(const lm_gguf_entry *e, size_t i)
 {
     int n = type_bytes[e->type], shift = 64 - 8 * n;
-    bool with_sign = e->type == LM_GGUF_I8 || e->type == LM_GGUF_I16 || e->type == LM_GGUF_I32 || e->type == LM_GGUF_I64;
+    bool with_sign =
+        e->type == LM_GGUF_I8 || e->type == LM_GGUF_I16 || e->type == LM_GGUF_I32 || e->type == LM_GGUF_I64;
     uint64_t v = little_endian(e->data + i * (size_t)n, n);
     return with_sign ? (int64_t)(v << shift) >> shift : (int64_t)v;
 }

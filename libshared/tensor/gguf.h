@@ -1,10 +1,10 @@
-/* GGUF files: metadata and the table of tensors, by mmap. The format, versions 2 and 3 (ggml, docs/gguf.md): the
- * magic "GGUF", the version, the numbers of tensors and of metadata entries; entries of a key, a type and a value;
- * tensors of a name, dimensions, a type and an offset; then, at the next multiple of general.alignment, their bytes.
- * Integers are little-endian, strings a u64 length and UTF-8.
+/* GGUF files: metadata and the table of tensors, by mmap. The format, versions 2 and 3 (ggml, docs/gguf.md):
+ * the magic "GGUF", the version, the numbers of tensors and of metadata entries; entries of a key, a type and
+ * a value; tensors of a name, dimensions, a type and an offset; then, at the next multiple of
+ * general.alignment, their bytes. Integers are little-endian, strings a u64 length and UTF-8.
  *
- * Everything is checked at opening, and what is returned lies in the file. Slices and pointers are valid until it is
- * closed. */
+ * Everything is checked at opening, and what is returned lies in the file. Slices and pointers are valid
+ * until it is closed. */
 #ifndef LM_TENSOR_GGUF_H
 #define LM_TENSOR_GGUF_H
 
@@ -12,20 +12,20 @@
 #include "tensor/dtype.h"
 
 typedef enum lm_gguf_type { /* the numbers are those of the format */
-    LM_GGUF_U8,
-    LM_GGUF_I8,
-    LM_GGUF_U16,
-    LM_GGUF_I16,
-    LM_GGUF_U32,
-    LM_GGUF_I32,
-    LM_GGUF_F32,
-    LM_GGUF_BOOL,
-    LM_GGUF_STRING,
-    LM_GGUF_ARRAY,
-    LM_GGUF_U64,
-    LM_GGUF_I64,
-    LM_GGUF_F64,
-    LM_GGUF_TYPES
+                            LM_GGUF_U8,
+                            LM_GGUF_I8,
+                            LM_GGUF_U16,
+                            LM_GGUF_I16,
+                            LM_GGUF_U32,
+                            LM_GGUF_I32,
+                            LM_GGUF_F32,
+                            LM_GGUF_BOOL,
+                            LM_GGUF_STRING,
+                            LM_GGUF_ARRAY,
+                            LM_GGUF_U64,
+                            LM_GGUF_I64,
+                            LM_GGUF_F64,
+                            LM_GGUF_TYPES
 } lm_gguf_type;
 
 typedef struct lm_gguf_entry {
@@ -61,18 +61,19 @@ size_t lm_gguf_tensors(const lm_gguf *f);
 const lm_gguf_tensor *lm_gguf_tensor_at(const lm_gguf *f, size_t i);           /* in the order of the file */
 const lm_gguf_tensor *lm_gguf_tensor_find(const lm_gguf *f, const char *name); /* NULL if absent */
 
-/* Single values. An absent key leaves *out as it is, and is no failure; a value of another kind fails. Integers are
- * taken from every integer type, numbers from every number type. */
+/* Single values. An absent key leaves *out as it is, and is no failure; a value of another kind fails.
+ * Integers are taken from every integer type, numbers from every number type. */
 bool lm_gguf_int(const lm_gguf *f, const char *key, int64_t *out, lm_status *st);
 bool lm_gguf_number(const lm_gguf *f, const char *key, double *out, lm_status *st);
 bool lm_gguf_bool(const lm_gguf *f, const char *key, bool *out, lm_status *st);
 bool lm_gguf_string(const lm_gguf *f, const char *key, lm_str *out, lm_status *st);
 
-/* Arrays. NULL where the key is absent, and, with a failed status, where it is no array of that kind: strings, or
- * numbers of any type. */
+/* Arrays. NULL where the key is absent, and, with a failed status, where it is no array of that kind:
+ * strings, or numbers of any type. */
 const lm_gguf_entry *lm_gguf_strings(const lm_gguf *f, const char *key, lm_status *st);
 const lm_gguf_entry *lm_gguf_numbers(const lm_gguf *f, const char *key, lm_status *st);
-/* The string at *at, which moves to the one behind it; begin with entry->data, and stop after entry->count. */
+/* The string at *at, which moves to the one behind it; begin with entry->data, and stop after entry->count.
+ */
 lm_str lm_gguf_next_string(const unsigned char **at);
 double lm_gguf_number_at(const lm_gguf_entry *entry, size_t i); /* integers beyond 2^53 are rounded */
 
