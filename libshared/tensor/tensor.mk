@@ -1,5 +1,6 @@
 liblmutils_la_SOURCES += \
 	libshared/tensor/dtype.c libshared/tensor/dtype.h \
+	libshared/tensor/gguf.c libshared/tensor/gguf.h \
 	libshared/tensor/safetensors.c libshared/tensor/safetensors.h
 
 check_PROGRAMS += tests/unit/check_tensor
