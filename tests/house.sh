@@ -17,7 +17,7 @@ for floor in $floors; do
     reach=$allowed
     test "$floor" = kernels && reach="base kernels"
     case $floor in graph | model | metrics | train) reach="$reach lmutils" ;; esac
-    for file in "libshared/$floor"/*.[ch]; do
+    for file in "libshared/$floor"/*.[ch] "libshared/$floor"/*/*.[ch]; do
         test -e "$file" || continue
         while IFS=: read -r line included; do
             case " $reach " in

@@ -8,3 +8,9 @@ tests_unit_check_tensor_SOURCES = tests/unit/check_tensor.c
 tests_unit_check_tensor_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_tensor_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_tensor
+
+check_PROGRAMS += tests/unit/check_gguf
+tests_unit_check_gguf_SOURCES = tests/unit/check_gguf.c
+tests_unit_check_gguf_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_gguf_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_gguf
