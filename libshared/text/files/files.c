@@ -139,7 +139,7 @@ static json_t *read_beside(const char *directory, const char *name, lm_status *s
 {
     char *path = lm_format("%s/%s", directory, name);
     struct stat s;
-    json_t *root = lm_ok(st) && stat(path, &s) == 0 ? lm_json_read(path, st) : NULL;
+    json_t *root = lm_ok(st) && stat(path, &s) == 0 ? lm_json_file(path, st) : NULL;
     free(path);
     return root;
 }

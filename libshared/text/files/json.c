@@ -56,7 +56,7 @@ json_t *lm_json_parse(lm_str bytes, const char *name, lm_status *st)
     return root;
 }
 
-json_t *lm_json_read(const char *path, lm_status *st)
+json_t *lm_json_file(const char *path, lm_status *st)
 {
     char *bytes;
     size_t n;
