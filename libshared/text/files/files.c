@@ -68,18 +68,23 @@ static lm_tokenizer *from_tokenizer_json(lm_str bytes, const lm_beside *beside, 
     lm_token_tables tables = {0};
     lm_buf rest = {0};
     bool scanned = lm_token_tables_scan(&tables, bytes, &rest);
-    json_t *spec = lm_json_parse(scanned ? lm_buf_str(&rest) : bytes, path, st);
+    lm_status quick = LM_STATUS_INIT; /* its lines are not those of the file */
+    json_t *spec = scanned ? lm_json_parse(lm_buf_str(&rest), path, &quick) : NULL;
+    if (!spec)
+        spec = lm_json_parse(bytes, path, st);
     lm_buf_free(&rest);
     if (!spec || !json_object_get(spec, "model")) {
         lm_token_tables_free(&tables);
         json_decref(spec);
+        if (!lm_ok(st))
+            return NULL;
         lm_fail(st, LM_FAILED,
                 "%s: no tokenizer.json, for it has no \"model\": name the directory that it is in", path);
         return NULL;
     }
     say_conflict(spec, beside->config, path);
-    return lm_tokenizer_from_spec(spec, scanned ? &tables : NULL, json_incref(beside->config), json_incref(beside->special_map),
-                                  path, st);
+    return lm_tokenizer_from_spec(spec, scanned ? &tables : NULL, json_incref(beside->config),
+                                  json_incref(beside->special_map), path, st);
 }
 
 /* ---------------------------------------------------------------- all formats, from bytes */

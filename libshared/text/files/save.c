@@ -144,6 +144,10 @@ static void print_model(const lm_tokenizer *t, json_t *model, lm_buf *out)
 
 static bool write_tokenizer_json(const lm_tokenizer *t, const char *directory, lm_status *st)
 {
+    const lm_vocabulary *v = &t->model.tables.vocabulary;
+    if (t->model.tables.scores && v->count != v->size)
+        return lm_fail(st, LM_FAILED, "%s: a token is twice in the vocabulary: tokenizer.json cannot hold it",
+                       directory);
     lm_buf b = {0};
     const char *key;
     json_t *value;

@@ -46,12 +46,11 @@ static bool take_merge(lm_draft *d, lm_str line, const char *path, size_t number
 {
     static const char remedy[] =
         "the two files belong to different tokenizers, or one is damaged: fetch both again";
-    const char *space = memchr(line.data, ' ', line.len);
-    if (!space || space == line.data || space + 1 == line.data + line.len ||
-        memchr(space + 1, ' ', (size_t)(line.data + line.len - space - 1)))
-        return lm_fail(st, LM_FAILED, "%s:%zu: \"%.*s\" is not two tokens with a space between them: %s",
-                       path, number, (int)line.len, line.data, "fetch the file again");
-    lm_str left = {line.data, (size_t)(space - line.data)}, right = {space + 1, line.len - left.len - 1};
+    lm_str left, right;
+    if (!lm_merge_parts(line, &left, &right))
+        return lm_fail(st, LM_FAILED,
+                       "%s:%zu: \"%.*s\" is not two tokens with a space between them: fetch the file again",
+                       path, number, (int)line.len, line.data);
     const lm_vocabulary *v = &d->tables.vocabulary;
     uint64_t hash = lm_vocabulary_hash(lm_vocabulary_hash(lm_vocabulary_hash_start(), left), right);
     lm_str lacking = lm_vocabulary_find(v, left) < 0    ? left
