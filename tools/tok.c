@@ -8,7 +8,6 @@
 
 static const char *const truncations[] = {"longest_first", "only_first", "only_second", "none", NULL};
 static const char *const sides[] = {"right", "left", NULL};
-static const char *const trainers[] = {"wordpiece", NULL};
 static const char *const accents[] = {"auto", "yes", "no", NULL};
 
 /* What the command line says beside lm_tokenize_options and lm_tokenizer_training. */
@@ -20,8 +19,8 @@ static struct {
 } given = {.train = -1, .max_length = -1, .fields = true};
 
 static lm_tokenize_options o;
-static lm_tokenizer_training t = {.vocab_size = 30000, .min_frequency = 2, .limit_alphabet = 1000,
-                                  .lower_case = true, .cjk = true, .max_length = 512};
+static lm_tokenizer_training t = {.vocab_size = 30000, .min_frequency = 2, .limit_alphabet = -1,
+                                  .memory = 1 << 30, .lower_case = true, .cjk = true};
 
 #define GROUP(heading)                         {.name = heading, .type = LM_OPT_GROUP}
 #define FLAG(option, to, ...)                  {.name = option, .type = LM_OPT_FLAG, .target = &(to), __VA_ARGS__}
@@ -81,20 +80,33 @@ static const lm_option table[] = {
     FLAG("stats", given.stats,
          .help = "write figures instead: tokens per row and per word, share of unknown words"),
     GROUP("A tokenizer out of text"),
-    CHOICE("train", given.train, "MODEL", trainers, .shown = "",
+    CHOICE("train", given.train, "MODEL", lm_trained_model_names, .shown = "",
            .help = "learn a tokenizer from the text and write it to the directory -o"),
     COUNT("vocab-size", t.vocab_size, 1, 1 << 24, .help = "tokens of the vocabulary, special ones included"),
-    COUNT("min-frequency", t.min_frequency, 0, INFINITY, .help = "how often a pair must occur to become a token"),
-    COUNT("limit-alphabet", t.limit_alphabet, 0, 0x110000,
+    COUNT("min-frequency", t.min_frequency, 0, INFINITY, .given = &t.min_frequency_given,
+          .help = "how often a pair must occur to become a token (bpe, wordpiece)"),
+    COUNT("limit-alphabet", t.limit_alphabet, -1, 0x110000, .shown = "1000 for wordpiece, else all",
           .help = "most characters of the alphabet, the rarest are left out; 0 keeps all"),
+    {.name = "character-coverage", .type = LM_OPT_FLOAT, .target = &t.character_coverage, .value = "SHARE", .max = 1,
+     .shown = "0.9995 with --byte-fallback, else 1",
+     .help = "leave out the rarest characters that are not needed to make up this share of the text"},
+    COUNT("max-token-length", t.max_token_length, 0, INFINITY, .aliases = "max_piece_length max_sentencepiece_length",
+          .shown = "16 for unigram, else none", .help = "characters of a token: less than that (bpe, wordpiece), at most that (unigram)"),
+    FLAG("byte-fallback", t.byte_fallback,
+         .help = "characters outside the alphabet become bytes (bpe of characters instead of bytes, unigram)"),
     {.name = "special", .type = LM_OPT_STRINGS, .target = &t.special, .value = "TOKEN",
      .aliases = "special_tokens",
-     .help = "a special token beside [PAD], [UNK], [CLS], [SEP] and [MASK]; may be given again"},
-    FLAG("lowercase", t.lower_case, .aliases = "do_lower_case", .help = "the tokenizer makes text lower case"),
+     .help = "a special token beside those that the model has of itself; may be given again"},
+    {.name = "memory", .type = LM_OPT_SIZE, .target = &t.memory, .value = "SIZE", .min = 16 << 20, .max = INFINITY,
+     .help = "what training may use; words that do not fit go to files in $TMPDIR or /var/tmp"},
+    CHOICE("unicode-normalizer", t.unicode_normalizer, "FORM", lm_unicode_normalizer_names,
+           .help = "the tokenizer brings text into this form (bpe, unigram); auto is nfkc for unigram, none for bpe"),
+    FLAG("lowercase", t.lower_case, .aliases = "do_lower_case", .given = &t.lower_case_given,
+         .shown = "for wordpiece", .help = "the tokenizer makes text lower case"),
     CHOICE("strip-accents", t.strip_accents, "WHETHER", accents,
-           .help = "it takes accents off; auto does where it makes lower case"),
+           .help = "it takes accents off (wordpiece); auto does where it makes lower case"),
     FLAG("chinese-chars", t.cjk, .aliases = "tokenize_chinese_chars",
-         .help = "it takes each Chinese character for a word"),
+         .help = "it takes each Chinese character for a word (wordpiece)"),
     {0},
 };
 
@@ -139,6 +151,7 @@ static void run(const lm_common *common, lm_status *st)
     o.encode.left = given.side == 1;
     r->no_fields = o.no_fields = !given.fields || o.form != LM_FORM_LMS || given.train >= 0;
     t.records = *r;
+    t.model = (lm_trained_model)given.train;
     if (given.max_length > 0)
         t.max_length = given.max_length;
 
@@ -149,7 +162,7 @@ static void run(const lm_common *common, lm_status *st)
     else if (given.train >= 0 && !common->output)
         lm_fail(st, LM_USAGE, "where does the new tokenizer go? Give -o DIR");
     else if (given.train >= 0)
-        lm_train_wordpiece(&t, st);
+        lm_train_tokenizer(&t, st);
     else if (given.decode)
         lm_detokenize(&o, st);
     else if (!o.tokenizer)

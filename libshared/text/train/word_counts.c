@@ -1,6 +1,7 @@
 #include "text/train/word_counts.h"
 
 #include "base/memory.h"
+#include "text/train/string_sort.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -48,34 +49,7 @@ int32_t lm_word_counts_number(lm_word_counts *c, lm_str word)
     return (int32_t)c->n++;
 }
 
-void lm_word_counts_merge(lm_word_counts *into, const lm_word_counts *from)
+size_t lm_word_counts_memory(const lm_word_counts *c)
 {
-    for (size_t i = 0; i < from->n; i++) {
-        if (!from->words[i].count)
-            continue;
-        int32_t k = lm_word_counts_number(into, lm_word_counts_word(from, i)); /* may move the words */
-        into->words[k].count += from->words[i].count;
-    }
-}
-
-static int bytewise(const void *a, const void *b, void *bytes)
-{
-    const lm_counted_word *x = a, *y = b;
-    const char *base = bytes;
-    int d = memcmp(base + x->start, base + y->start, x->len < y->len ? x->len : y->len);
-    return d ? d : (x->len > y->len) - (x->len < y->len);
-}
-
-void lm_word_counts_sort(lm_word_counts *c)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < c->n; i++)
-        if (c->words[i].count)
-            c->words[kept++] = c->words[i];
-    c->n = kept;
-    if (kept)
-        qsort_r(c->words, kept, sizeof *c->words, bytewise, c->bytes.data);
-    free(c->slots);
-    c->slots = NULL;
-    c->slot_count = 0;
+    return c->bytes.len + c->n * (sizeof *c->words + sizeof(lm_sort_item)) + c->slot_count * sizeof *c->slots;
 }

@@ -1,4 +1,4 @@
-/* How often each word occurs: what training starts from. */
+/* A table of words and how often each occurred: what one thread counts into. */
 #ifndef LM_TEXT_WORD_COUNTS_H
 #define LM_TEXT_WORD_COUNTS_H
 
@@ -28,8 +28,7 @@ static inline lm_str lm_word_counts_word(const lm_word_counts *c, size_t i)
 {
     return (lm_str){c->bytes.data + c->words[i].start, c->words[i].len};
 }
-void lm_word_counts_merge(lm_word_counts *into, const lm_word_counts *from);
-/* Bytewise; words with count 0 are dropped. Numbers change. */
-void lm_word_counts_sort(lm_word_counts *c);
+/* The memory that it uses, and would use while being sorted. */
+size_t lm_word_counts_memory(const lm_word_counts *c);
 
 #endif
