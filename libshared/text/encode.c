@@ -1,7 +1,6 @@
 #include "base/memory.h"
 #include "text/tokenizer_internal.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 static lm_cached_word *cache_new(void)
@@ -140,170 +139,56 @@ void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm
 
 /* ---------------------------------------------------------------- a text */
 
-static void encode_text(lm_encoder *e, lm_str text, lm_side *out, size_t limit)
+static void append_text(lm_encoder *e, lm_str text, lm_side *out)
 {
-    out->n = 0;
-    out->words = 0;
-    out->limit = limit;
     void (*segment)(lm_encoder *, lm_str, size_t, size_t, lm_side *) =
         e->t->bert.usable ? lm_bert_encode : lm_encode_components;
     size_t done = 0, start = 0;
     lm_match m;
-    while (out->n <= limit && lm_added_tokens_find(&e->t->added, text, start, done, &m)) {
+    while (out->n <= out->limit && lm_added_tokens_find(&e->t->added, text, start, done, &m)) {
         if (done < m.from)
             segment(e, text, done, m.from, out);
         lm_side_push(out, m.id, out->words++, m.from, m.to);
         done = m.to;
         start = m.end;
     }
-    if (done < text.len && out->n <= limit)
+    if (done < text.len && out->n <= out->limit)
         segment(e, text, done, text.len, out);
+}
+
+static void begin_side(lm_side *out, size_t limit)
+{
+    out->n = 0;
+    out->words = 0;
+    out->limit = limit;
+}
+
+void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out)
+{
+    begin_side(out, limit);
+    append_text(e, text, out);
+}
+
+void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_t count, size_t limit,
+                          lm_side *out)
+{
+    begin_side(out, limit);
+    for (size_t i = 0; i < count && out->n <= limit; i++) {
+        size_t n = out->n;
+        int32_t base = (int32_t)(words[i].data - text.data);
+        append_text(e, words[i], out);
+        for (; n < out->n; n++) {
+            out->word_ids[n] = (int32_t)i;
+            out->offsets[2 * n] += base;
+            out->offsets[2 * n + 1] += base;
+        }
+    }
 }
 
 lm_side *lm_encode_words(lm_encoder *e, lm_str text)
 {
-    encode_text(e, text, &e->sides[0], SIZE_MAX);
+    lm_encode_text(e, text, SIZE_MAX, &e->sides[0]);
     return &e->sides[0];
-}
-
-/* ---------------------------------------------------------------- truncation and template */
-
-/* How many tokens of each text stay so that at most `budget` do; `b` < 0: there is no second text. */
-static bool truncate_sides(size_t budget, lm_truncation how, bool pair, size_t *a, size_t *b, lm_status *st)
-{
-    size_t total = *a + (pair ? *b : 0);
-    if (budget == 0) {
-        *a = *b = 0;
-        return true;
-    }
-    if (total <= budget)
-        return true;
-    if (how == LM_LONGEST_FIRST) {
-        if (!pair) {
-            *a = budget;
-            return true;
-        }
-        size_t shorter = *a < *b ? *a : *b;
-        bool swapped = *a > *b;
-        size_t longer = shorter > budget ? shorter : budget - shorter > shorter ? budget - shorter : shorter;
-        if (shorter + longer > budget) {
-            shorter = budget / 2;
-            longer = shorter + budget % 2;
-        }
-        if (swapped ? *a > longer : *a > shorter)
-            *a = swapped ? longer : shorter;
-        if (swapped ? *b > shorter : *b > longer)
-            *b = swapped ? shorter : longer;
-        return true;
-    }
-    if (how == LM_ONLY_SECOND && !pair)
-        return lm_fail(st, LM_FAILED,
-                       "truncation only_second: there is no second text to cut: choose another");
-    size_t *cut = how == LM_ONLY_FIRST ? a : b, remove = total - budget;
-    if (*cut <= remove)
-        return lm_fail(st, LM_FAILED,
-                       "truncation %s: the other text alone fills the length: choose longest_first",
-                       how == LM_ONLY_FIRST ? "only_first" : "only_second");
-    *cut -= remove;
-    return true;
-}
-
-static void encoding_reserve(lm_encoding *e, size_t n)
-{
-    if (n <= (size_t)e->cap)
-        return;
-    size_t cap = e->cap ? (size_t)e->cap : 128;
-    while (cap < n)
-        cap *= 2;
-    e->ids = lm_realloc(e->ids, cap, sizeof *e->ids);
-    e->types = lm_realloc(e->types, cap, sizeof *e->types);
-    e->word_ids = lm_realloc(e->word_ids, cap, sizeof *e->word_ids);
-    e->offsets = lm_realloc(e->offsets, cap, 2 * sizeof *e->offsets);
-    e->special = lm_realloc(e->special, cap, sizeof *e->special);
-    e->cap = (int)cap;
-}
-
-void lm_encoding_free(lm_encoding *e)
-{
-    free(e->ids);
-    free(e->types);
-    free(e->word_ids);
-    free(e->offsets);
-    free(e->special);
-    *e = (lm_encoding){0};
-}
-
-static void put_side(lm_encoding *out, const lm_side *side, size_t first, size_t n, uint8_t type)
-{
-    if (n == 0)
-        return;
-    memcpy(out->ids + out->len, side->ids + first, n * sizeof *out->ids);
-    memcpy(out->word_ids + out->len, side->word_ids + first, n * sizeof *out->word_ids);
-    memcpy(out->offsets + 2 * out->len, side->offsets + 2 * first, 2 * n * sizeof *out->offsets);
-    memset(out->types + out->len, type, n);
-    memset(out->special + out->len, 0, n);
-    out->len += (int)n;
-}
-
-static void put_special(lm_encoding *out, const lm_template_piece *piece)
-{
-    int i = out->len++;
-    out->ids[i] = piece->id;
-    out->types[i] = piece->type;
-    out->word_ids[i] = -1;
-    out->offsets[2 * i] = out->offsets[2 * i + 1] = 0;
-    out->special[i] = 1;
-}
-
-bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options *options, lm_encoding *out,
-               lm_status *st)
-{
-    const lm_template *t = pair.data ? &e->t->post_processor.pair : &e->t->post_processor.single;
-    int added = options->no_special ? 0 : t->added;
-    bool cut = options->max_length > 0 && options->truncation != LM_NO_TRUNCATION;
-    out->len = 0;
-    out->truncated = false;
-    if (cut && options->max_length < added)
-        return lm_fail(st, LM_USAGE, "max-length %d: the template alone has %d special tokens",
-                       options->max_length, added);
-    if (text.len > INT32_MAX || pair.len > INT32_MAX)
-        return lm_fail(st, LM_FAILED, "a text of more than 2 GiB: split it");
-
-    size_t budget = cut ? (size_t)(options->max_length - added) : SIZE_MAX;
-    bool whole = !cut || options->left || (pair.data && options->truncation == LM_LONGEST_FIRST);
-    size_t limit = whole ? SIZE_MAX : budget; /* of what lies beyond, only that it is there matters */
-    e->scratch.lacks_unk = false;
-    e->scratch.seed = options->seed;
-    e->scratch.row = options->row;
-    e->scratch.draws = 0;
-    encode_text(e, text, &e->sides[0], limit);
-    if (pair.data)
-        encode_text(e, pair, &e->sides[1], limit);
-    if (e->scratch.lacks_unk)
-        return lm_fail(
-            st, LM_FAILED,
-            "a part of the text is not in the vocabulary, and the model has no token for the unknown");
-    size_t a = e->sides[0].n, b = pair.data ? e->sides[1].n : 0;
-    if (cut && !truncate_sides(budget, options->truncation, pair.data != NULL, &a, &b, st))
-        return false;
-    out->truncated = a < e->sides[0].n || (pair.data && b < e->sides[1].n);
-    if (a + b + (size_t)added > INT_MAX / 2)
-        return lm_fail(st, LM_FAILED, "a text of more than a thousand million tokens: split it");
-
-    encoding_reserve(out, a + b + (size_t)t->count);
-    for (int i = 0; i < t->count; i++) {
-        const lm_template_piece *p = &t->pieces[i];
-        if (p->id >= 0) {
-            if (!options->no_special)
-                put_special(out, p);
-        } else {
-            const lm_side *side = &e->sides[p->id == LM_TEMPLATE_B];
-            size_t n = p->id == LM_TEMPLATE_B ? b : a;
-            encoding_reserve(out, (size_t)out->len + n + (size_t)(t->count - i));
-            put_side(out, side, options->left ? side->n - n : 0, n, p->type);
-        }
-    }
-    return true;
 }
 
 /* ---------------------------------------------------------------- decoding */

@@ -12,6 +12,7 @@ liblmutils_la_SOURCES += \
 	libshared/text/pre_tokenizers.c \
 	libshared/text/source.c libshared/text/source.h \
 	libshared/text/spec.c \
+	libshared/text/template.c \
 	libshared/text/tokenize.c libshared/text/tokenize.h libshared/text/tokenize_sinks.c \
 	libshared/text/tokenizer.c libshared/text/tokenizer.h \
 	libshared/text/tokenizer_internal.h \

@@ -40,6 +40,10 @@ typedef struct lm_encode_options {
     lm_truncation truncation;
     bool left;          /* what is cut is cut at the start of a text, not at its end */
     bool no_special;    /* no template */
+    bool end;           /* the row ends with `end_id`, unless the template ends it so already */
+    int32_t end_id;
+    bool overflow;      /* what is cut becomes rows of its own (lm_encoding.overflow), ... */
+    int stride;         /* ... which share that many tokens with the row before */
     uint64_t seed, row; /* of a model with dropout: what it leaves out depends on these and the text alone */
 } lm_encode_options;
 
@@ -51,7 +55,9 @@ typedef struct lm_encoding {
     int32_t *offsets;  /* [len][2] byte span in the source text (of the pair's second text where type is 1) */
     uint8_t *special;  /* 1 for the template's tokens */
     int len, cap;
-    bool truncated;
+    bool truncated;               /* the text did not fit: this row, or an overflow of it, has only a part */
+    struct lm_encoding *overflow; /* options.overflow: the other windows of the text, in the reference's order */
+    int overflow_count, overflow_cap;
 } lm_encoding;
 
 void lm_encoding_free(lm_encoding *e);
@@ -61,10 +67,14 @@ typedef struct lm_encoder lm_encoder;
 lm_encoder *lm_encoder_new(const lm_tokenizer *t);
 void lm_encoder_free(lm_encoder *e);
 /* `pair.data` NULL = no pair. Ill-formed UTF-8 counts as U+FFFD (the caller may have refused it before).
- * Fails where the truncation cannot be done (the text that may not be cut fills the length by itself), and
- * where something is not in the vocabulary of a model without unknown token. */
+ * Fails where the truncation cannot be done (the text that may not be cut fills the length by itself, or the stride
+ * fills a window), and where something is not in the vocabulary of a model without unknown token. */
 bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options *options, lm_encoding *out,
                lm_status *st);
+/* A text that is split into words already (slices of `text`, in their order): each is encoded by itself, as the
+ * reference does with is_split_into_words, and word_ids are the indices of these words. */
+bool lm_encode_split(lm_encoder *e, lm_str text, const lm_str *words, size_t count,
+                     const lm_encode_options *options, lm_encoding *out, lm_status *st);
 /* Ids to text, appended to out. */
 bool lm_decode(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, lm_buf *out,
                lm_status *st);

@@ -110,6 +110,12 @@ struct lm_encoder {
 lm_encoder *lm_encoder_counting(const lm_tokenizer *t, lm_word_counts *counts);
 /* The words of a text, without truncation and template; valid until the encoder is used again. */
 lm_side *lm_encode_words(lm_encoder *e, lm_str text);
+/* The tokens of a text into `out`; once there are more than `limit`, the rest may be left out. */
+void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out);
+/* The same of a text that is split already: each word (a slice of `text`) by itself, and all its tokens are that
+ * word's. */
+void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_t count, size_t limit,
+                          lm_side *out);
 
 /* Encode text[from..to), which holds no added token that is matched raw. */
 void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);

@@ -141,6 +141,8 @@ static void golden_rows(lm_encoder *e, json_t *golden, json_t *texts, const char
                           : !strcmp(strategy, "only_first")               ? LM_ONLY_FIRST
                                                                           : LM_ONLY_SECOND,
             .left = direction && !strcmp(direction, "left"),
+            .overflow = true,
+            .stride = (int)json_integer_value(json_object_get(row, "stride")),
         };
         lm_str text = str(json_array_get(texts, (size_t)json_integer_value(json_object_get(row, "a"))));
         lm_str pair = json_is_integer(b) ? str(json_array_get(texts, (size_t)json_integer_value(b)))
@@ -153,6 +155,10 @@ static void golden_rows(lm_encoder *e, json_t *golden, json_t *texts, const char
         for (int k = 0; k < out.len; k++)
             ck_assert_int_eq(out.types[k],
                              json_integer_value(json_array_get(json_object_get(row, "type_ids"), (size_t)k)));
+        json_t *overflow = json_object_get(row, "overflow");
+        ck_assert_int_eq(out.overflow_count, json_array_size(overflow));
+        for (int k = 0; k < out.overflow_count; k++)
+            check_ids(json_array_get(overflow, (size_t)k), &out.overflow[k], "overflow", (int)i);
     }
     lm_encoding_free(&out);
 }
