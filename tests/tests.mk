@@ -24,7 +24,11 @@ shell_tests = \
 	tests/pipelines/score-report.sh \
 	tests/pipelines/tok-bad.sh \
 	tests/pipelines/tok-encode.sh \
+	tests/pipelines/tok-inputs.sh \
+	tests/pipelines/tok-pack.sh \
+	tests/pipelines/tok-stats.sh \
 	tests/pipelines/tok-train.sh \
+	tests/pipelines/tok-words.sh \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-story.sh

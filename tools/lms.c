@@ -1,6 +1,7 @@
 /* lms: what cat, head, shuf, split and wc are for lines, for streams. */
 #include "base/tool.h"
 #include "stream/filters.h"
+#include "text/token_view.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ int main(int argc, char **argv)
     const char *by = "hash";
 
     const lm_option table[] = {
-        {.name = "view", .type = LM_OPT_FLAG, .target = &view, .help = "write what is in it in a readable form"},
+        {.name = "view", .type = LM_OPT_FLAG, .target = &view, .help = "write what is in it in a readable form; with -m, ids as tokens and text, too"},
         {.name = "check", .type = LM_OPT_FLAG, .target = &check,
          .help = "read each input to its end, check every rule of the format, and say so"},
         {.name = "count", .type = LM_OPT_FLAG, .target = &count, .help = "write the numbers of records, rows and tokens"},
@@ -83,9 +84,10 @@ int main(int argc, char **argv)
         .examples = (const char *const[]){
             "Is the download whole?", "lms --check news.lms",
             "The first three rows, to look at", "lms --head 3 news.lms | lms --view",
+            "What the model sees", "lms --head 3 news.lms | lms --view -m bert/",
             "One row in ten for a test; the same text is always on the same side",
             "lms --split train=0.9,test=0.1 news.lms", NULL}};
-    lm_tool_begin(&program, LM_TAKES_OUTPUT | LM_TAKES_SEED, &common, argc, argv);
+    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_SEED, &common, argc, argv);
 
     lm_status st = LM_STATUS_INIT;
     f.mode = mode_of((const bool[]){view, check, count, shuffle, heads, f.split != NULL}, &st);
@@ -102,7 +104,13 @@ int main(int argc, char **argv)
         lm_fail(&st, LM_USAGE, "--framed and --plain: one of them at a time");
     if (f.part && !f.split)
         lm_fail(&st, LM_USAGE, "--part: of what? --split names the parts");
+    if (common.model && !view)
+        lm_fail(&st, LM_USAGE, "-m: only --view makes use of a tokenizer");
+    lm_token_viewer viewer = {0};
+    if (lm_ok(&st) && common.model && lm_token_viewer_open(&viewer, common.model, &st))
+        f.tokens = &viewer.view;
     if (lm_ok(&st))
         lm_filter_run(&f, &st);
+    lm_token_viewer_close(&viewer);
     return lm_tool_end(&st);
 }

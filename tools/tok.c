@@ -9,12 +9,14 @@
 static const char *const truncations[] = {"longest_first", "only_first", "only_second", "none", NULL};
 static const char *const sides[] = {"right", "left", NULL};
 static const char *const accents[] = {"auto", "yes", "no", NULL};
+static const char *const strategies[] = {"wrapped", "best-fit", NULL};
+static const char *const label_words[] = {"first", "all", NULL};
 
 /* What the command line says beside lm_tokenize_options and lm_tokenizer_training. */
 static struct {
-    int format, label_type, header, truncation, side, train;
-    int64_t max_length, offset;
-    bool decode, ids, pieces, json, stats, fields;
+    int format, label_type, label_words, header, truncation, side, strategy, train;
+    int64_t max_length, stride, offset;
+    bool decode, ids, pieces, json, stats, fields, has_stride, eos, has_eos, has_strategy;
     const char *tokenizer;
 } given = {.train = -1, .max_length = -1, .fields = true};
 
@@ -50,6 +52,12 @@ static const lm_option table[] = {
            .help = "the field of the label"),
     CHOICE("label-type", given.label_type, "TYPE", lm_label_type_names,
            .help = "word: labels go on as they stand; id: as class numbers from 0; float: as numbers to be met"),
+    STRING("label-separator", o.records.label_separator, "TEXT", .shown = "",
+           .help = "a label is several labels, with this between them"),
+    STRING("labels", o.labels, "A,B,C", .shown = "those that occur, sorted",
+           .help = "the classes of tags and of several labels a row, in their order"),
+    CHOICE("label-words", given.label_words, "WHICH", label_words,
+           .help = "of a word's tokens, which get its tag: the first (the others are ignored) or all"),
     STRING("id", o.records.id, "FIELD", .shown = "id, if there is one",
            .help = "the field that names the record"),
     FLAG("fields", given.fields, .help = "pass on the other fields of the input"),
@@ -69,6 +77,16 @@ static const lm_option table[] = {
           .shown = "the model's own limit", .help = "most tokens of a row, special ones included; 0 is no limit"),
     CHOICE("truncation", given.truncation, "HOW", truncations, .help = "which text of a pair is cut"),
     CHOICE("truncation-side", given.side, "SIDE", sides, .help = "where it is cut"),
+    COUNT("stride", given.stride, 0, 1 << 30, .aliases = "doc_stride", .given = &given.has_stride, .shown = "",
+          .help = "make rows of what is cut, too; each shares N tokens of text with the one before"),
+    FLAG("eos", given.eos, .given = &given.has_eos, .shown = "with --pack",
+         .help = "end each text with the tokenizer's end of text"),
+    COUNT("pack", o.pack, 0, 1 << 24, .aliases = "block_size", .shown = "",
+          .help = "join texts to rows of N tokens; labels, ids and fields stay behind"),
+    CHOICE("pack-strategy", given.strategy, "HOW", strategies, .aliases = "packing_strategy",
+           .given = &given.has_strategy,
+           .help = "wrapped: one run of tokens is cut into rows; best-fit: texts stay whole where a row can hold them"),
+    FLAG("drop-last", o.drop_last, .help = "with --pack, leave out the last row if it is shorter than N"),
     FLAG("no-special", o.encode.no_special, .help = "without the special tokens of the template"),
     FLAG("offsets", o.offsets, .help = "add each token's span of bytes"),
     FLAG("word-ids", o.word_ids, .help = "add the number of each token's word"),
@@ -78,7 +96,7 @@ static const lm_option table[] = {
     FLAG("pieces", given.pieces, .help = "write a line of tokens a row instead"),
     FLAG("json", given.json, .help = "write a JSON object a row instead"),
     FLAG("stats", given.stats,
-         .help = "write figures instead: tokens per row and per word, share of unknown words"),
+         .help = "write figures instead: lengths of rows, tokens per word and per byte, share of unknown tokens"),
     GROUP("A tokenizer out of text"),
     CHOICE("train", given.train, "MODEL", lm_trained_model_names, .shown = "",
            .help = "learn a tokenizer from the text and write it to the directory -o"),
@@ -114,8 +132,8 @@ static const lm_program program = {
     .name = "tok",
     .purpose = "turn text into tokens, and back",
     .operands = "[FILE...]",
-    .summary = "Reads text (JSON Lines, JSON, csv, tsv, plain lines or a text stream; compressed or in an archive) "
-               "and writes a stream of tokens for pretrain, finetune and score. With --train it learns a "
+    .summary = "Reads text (JSON Lines, JSON, csv, tsv, plain lines, CoNLL blocks, WebDataset archives or a text "
+               "stream; compressed or not) and writes a stream of tokens for pretrain, finetune and score. With --train it learns a "
                "tokenizer from the text.",
     .options = table,
     .examples = (const char *const[]){"News with labels, for a model to train on",
@@ -129,7 +147,8 @@ static const lm_program program = {
                                       NULL},
 };
 
-static void run(const lm_common *common, lm_status *st)
+/* What the command line says, in the terms of the library. */
+static void fill_options(const lm_common *common)
 {
     lm_records_options *r = &o.records;
     r->format = (lm_text_format)given.format;
@@ -149,19 +168,50 @@ static void run(const lm_common *common, lm_status *st)
     o.encode.max_length = (int)given.max_length;
     o.encode.truncation = (lm_truncation)given.truncation;
     o.encode.left = given.side == 1;
-    r->no_fields = o.no_fields = !given.fields || o.form != LM_FORM_LMS || given.train >= 0;
+    o.encode.overflow = given.has_stride;
+    o.encode.stride = (int)given.stride;
+    o.encode.seed = (uint64_t)common->seed;
+    o.end = given.has_eos ? given.eos : -1;
+    o.best_fit = given.strategy == 1;
+    o.label_all = given.label_words == 1;
+    r->no_fields = o.no_fields = !given.fields || o.form != LM_FORM_LMS || o.pack || given.train >= 0;
     t.records = *r;
     t.model = (lm_trained_model)given.train;
     if (given.max_length > 0)
         t.max_length = given.max_length;
+}
 
+/* Options that do not go together. */
+static bool check_options(const lm_common *common, lm_status *st)
+{
     if (given.ids + given.pieces + given.json + given.stats > 1)
-        lm_fail(st, LM_USAGE, "--ids, --pieces, --json and --stats are different outputs: give one of them");
-    else if (given.decode && given.train >= 0)
-        lm_fail(st, LM_USAGE, "-d and --train are different jobs: give one of them");
-    else if (given.train >= 0 && !common->output)
-        lm_fail(st, LM_USAGE, "where does the new tokenizer go? Give -o DIR");
-    else if (given.train >= 0)
+        return lm_fail(st, LM_USAGE, "--ids, --pieces, --json and --stats are different outputs: give one of them");
+    if (given.decode && given.train >= 0)
+        return lm_fail(st, LM_USAGE, "-d and --train are different jobs: give one of them");
+    if (given.train >= 0 && !common->output)
+        return lm_fail(st, LM_USAGE, "where does the new tokenizer go? Give -o DIR");
+    if (!o.pack && (o.drop_last || given.has_strategy))
+        return lm_fail(st, LM_USAGE, "%s: how many tokens has a packed row? Give --pack N",
+                       o.drop_last ? "--drop-last" : "--pack-strategy");
+    if (o.pack && (o.offsets || o.word_ids || o.keep_text || o.documents || given.has_stride || given.stats))
+        return lm_fail(st, LM_USAGE, "--pack joins texts: --offsets, --word-ids, --keep-text, --documents, --stride and "
+                       "--stats are about one text: leave them out");
+    if (o.best_fit && o.drop_last)
+        return lm_fail(st, LM_USAGE, "--drop-last: with --pack-strategy best-fit any row may be short, and none is the "
+                       "last: leave it out");
+    if (o.records.label_separator && !*o.records.label_separator)
+        return lm_fail(st, LM_USAGE, "--label-separator: what stands between labels cannot be empty");
+    if (given.has_stride && o.encode.truncation == LM_NO_TRUNCATION)
+        return lm_fail(st, LM_USAGE, "--stride and --truncation none: nothing is cut, so there is nothing to make rows of");
+    return true;
+}
+
+static void run(const lm_common *common, lm_status *st)
+{
+    fill_options(common);
+    if (!check_options(common, st))
+        return;
+    if (given.train >= 0)
         lm_train_tokenizer(&t, st);
     else if (given.decode)
         lm_detokenize(&o, st);
@@ -175,7 +225,7 @@ int main(int argc, char **argv)
 {
     lm_common common = LM_COMMON_INIT;
     lm_status st = LM_STATUS_INIT;
-    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS, &common, argc, argv);
+    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_SEED, &common, argc, argv);
     run(&common, &st);
     return lm_tool_end(&st);
 }

@@ -27,7 +27,8 @@ typedef struct lm_selectors {
 } lm_selectors;
 
 enum {
-    LM_TEXT_RECORD_MAX = 256 << 20, /* bytes of one source record */
+    LM_TEXT_RECORD_MAX = INT32_MAX, /* bytes of one source record */
+    LM_TEXT_ROW_MAX = 256 << 20,    /* of a row of a table, whose end is not seen where a quote is not closed */
     LM_TEXT_FIELDS_MAX = 4096
 };
 
@@ -48,6 +49,10 @@ struct lm_records {
     uint64_t columns_line;
     lm_str *header;        /* csv, tsv: names; NULL = none */
     bool guessed;          /* the defaults have been looked for */
+    char separator;        /* conll: between columns; 0 = any white space */
+    bool conllu;           /* conll: the ten columns of CoNLL-U */
+    struct lm_key_set *keys; /* tar: of the records that have been */
+    bool at_member;        /* tar: the input stands in a member that has not been read */
     lm_lms_reader *lms;
 
     /* of the record in hand */
@@ -56,7 +61,7 @@ struct lm_records {
     size_t cell_count, cell_cap;
     lm_field *fields;
     size_t field_cap;
-    lm_buf clean, members;
+    lm_buf clean, members, block; /* block: conll: the lines of a sentence */
     size_t (*spans)[3];    /* csv: begin, end, quoted; of cells in bytes from the record's first */
     size_t span_count, span_cap;
     bool replaced;         /* U+FFFD stands in it */
@@ -82,10 +87,19 @@ typedef enum lm_take {
 lm_take lm_take_json(lm_records *r, lm_status *st);   /* LM_FORMAT_JSONL and LM_FORMAT_JSON */
 lm_take lm_take_table(lm_records *r, lm_status *st);  /* LM_FORMAT_CSV and LM_FORMAT_TSV */
 lm_take lm_take_line(lm_records *r, lm_status *st);   /* LM_FORMAT_TEXT */
+lm_take lm_take_conll(lm_records *r, lm_status *st);  /* LM_FORMAT_CONLL */
+lm_take lm_take_tar(lm_records *r, lm_status *st);    /* LM_FORMAT_TAR: goes on to the archive's next members itself */
 lm_take lm_take_lms(lm_records *r, lm_status *st);
+void lm_key_set_free(struct lm_key_set *k);
+/* Whether the member that r->in stands in and the next one are files of one key. False as well where it cannot be told. */
+bool lm_tar_is_grouped(lm_records *r, bool *grouped, lm_status *st);
 
 /* Finds out the format of the member that r->in stands in, and its encoding. */
 bool lm_member_begin(lm_records *r, lm_status *st);
+/* Whether the first lines of a text, `seen`, are those of a csv; *why says by what. */
+bool lm_looks_like_csv(lm_str seen, const char **why);
+bool lm_is_field_name(lm_str s); /* one that fields usually have */
+bool lm_is_identifier(lm_str s); /* one word that begins with a letter */
 /* csv, tsv: whether the cells in hand, the first row's, are a header. */
 bool lm_guess_header(lm_records *r);
 /* Where the options name no fields: which of the cells in hand are meant. */
@@ -95,6 +109,17 @@ bool lm_selectors_parse(const char *spec, const char *option, lm_selectors *out,
 void lm_selectors_free(lm_selectors *s);
 void lm_selectors_set(lm_selectors *s, const char *name, long number); /* appends one that was guessed */
 const lm_cell *lm_cell_find(const lm_records *r, const lm_selector *s, lm_cell *found);
+
+/* What a cell says as plain text. */
+bool lm_cell_plain(lm_records *r, const lm_cell *c, const char *name, lm_str *out, lm_status *st);
+/* A JSON list of strings and numbers as words. */
+bool lm_cell_list(lm_records *r, const lm_cell *c, const char *name, const lm_str **out, size_t *count,
+                  lm_status *st);
+/* The text, the words it is split into and the label or labels, by the options. */
+bool lm_choose_text(lm_records *r, lm_text_record *out, lm_status *st);
+bool lm_choose_label(lm_records *r, lm_text_record *out, lm_status *st);
+/* The fields of `s`, joined by a space; out->data NULL where all are absent. */
+bool lm_choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status *st);
 
 /* s as valid UTF-8: itself, or a copy in `r->clean` or the arena with U+FFFD. False (strict): st says where. */
 bool lm_records_utf8(lm_records *r, lm_str s, bool to_arena, lm_str *out, lm_status *st);

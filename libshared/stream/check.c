@@ -31,6 +31,7 @@ static const lm_known_column known_columns[] = {
     {"doc", LM_I32, LM_I32, LM_IS_ROW, 1, 0},
     {"row", LM_I32, LM_I32, LM_IS_ROW, 1, 0},
     {"truncated", LM_U8, LM_U8, LM_IS_ROW, 1, 0},
+    {"seq_lengths", LM_I32, LM_I32, LM_IS_RAGGED, 1, 0},
     {"text", LM_U8, LM_U8, LM_IS_RAGGED, 1, 0},
     {"pair", LM_U8, LM_U8, LM_IS_RAGGED, 1, 0},
     {"logits", LM_F32, LM_F32, LM_IS_EITHER, 0, 0},

@@ -24,6 +24,15 @@ typedef enum lm_split_by {
     LM_BY_FIELD  /* of the value of a field: what has the same value stays together */
 } lm_split_by;
 
+/* What tells tokens apart for people, for LM_FILTER_VIEW: this floor knows of no tokenizers. */
+typedef struct lm_token_view {
+    void *context;
+    /* Of each stream, before its rows: whether its tokens are those of the tokenizer. */
+    bool (*begin)(void *context, json_t *preamble, lm_status *st);
+    /* Appends lines about some ids, each indented by `indent`. */
+    bool (*show)(void *context, const int32_t *ids, size_t n, const char *indent, lm_buf *out, lm_status *st);
+} lm_token_view;
+
 typedef struct lm_filter {
     lm_filter_mode mode;
     const lm_strings *operands;   /* none: standard input */
@@ -38,6 +47,7 @@ typedef struct lm_filter {
     const char *split;            /* NAME=FRACTION[,NAME=FRACTION...] */
     lm_split_by by;
     const char *field;            /* LM_BY_FIELD: `label`, `id`, `pair`, a field, or a column of one number a row */
+    const lm_token_view *tokens;  /* LM_FILTER_VIEW; NULL: ids are numbers */
     const char *part;             /* write this part alone, to `output` */
 } lm_filter;
 

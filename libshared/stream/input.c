@@ -27,7 +27,11 @@ struct lm_input {
     bool no_member;
     char *operand;          /* name of the file */
     char *name;             /* of the member */
+    char *member;           /* its path in the archive; NULL: it is no archive */
+    char *coming;           /* path of the next member, whose header has been read already */
+    bool coming_end;        /* the archive's end has been seen already */
     struct archive *archive;
+    bool members;           /* the archive has had one */
     bool empty_archive;     /* a compressed file of no bytes: one member, which is empty */
     char *prefix;           /* bytes read from fd before libarchive took over a pipe */
     size_t prefix_len;
@@ -100,13 +104,24 @@ static la_ssize_t archive_read_pipe(struct archive *a, void *context, const void
     return n;
 }
 
+/* Whether the archive ends too early, rather than being damaged. libarchive says so in words; xz and zip, by what their
+ * libraries say where there is no more to read. */
+static bool is_cut(const char *why)
+{
+    static const char *const words[] = {"runcated", "No progress is possible", "premature", "nexpected end"};
+    for (size_t i = 0; why && i < sizeof words / sizeof *words; i++)
+        if (strstr(why, words[i]))
+            return true;
+    return false;
+}
+
 static bool fail_archive(lm_input *in, lm_status *st)
 {
     if (!lm_signal_check(st))
         return false;
     const char *why = archive_error_string(in->archive);
-    return lm_fail(st, LM_FAILED, "%s: cannot unpack: %s", in->name ? in->name : in->operand,
-                   why ? why : "damaged data");
+    return lm_fail(st, is_cut(why) ? LM_ENDED : LM_FAILED, "%s: cannot unpack: %s",
+                   in->name ? in->name : in->operand, why ? why : "damaged data");
 }
 
 static bool archive_start(lm_input *in, lm_status *st)
@@ -143,34 +158,64 @@ static bool archive_start(lm_input *in, lm_status *st)
     return rc == ARCHIVE_OK || fail_archive(in, st);
 }
 
-/* The next regular file of the archive: 1, 0 or -1. */
-static int archive_next(lm_input *in, lm_status *st)
+/* The end of a tar is two blocks of zeros; libarchive takes an end without them, which is that of a file that was cut
+ * between two members, or never closed, for one as well. `before`: where the last member's data ended. */
+static bool check_tar_end(lm_input *in, int64_t before, lm_status *st)
 {
-    while (!in->empty_archive) {
+    bool tar = (archive_format(in->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
+    return !tar || archive_filter_bytes(in->archive, 0) > before ||
+           lm_fail(st, LM_ENDED, "%s: the archive ends without the mark of its end: it was cut, or is still being written",
+                   in->operand);
+}
+
+/* The header of the next regular file: 1 (its path in *path; NULL: no archive, but one compressed file), 0 or -1. */
+static int archive_header(lm_input *in, const char **path, lm_status *st)
+{
+    for (;;) {
         struct archive_entry *e;
+        if (in->members && archive_read_data_skip(in->archive) < ARCHIVE_WARN)
+            return fail_archive(in, st), -1;
+        int64_t before = archive_filter_bytes(in->archive, 0);
         int rc = archive_read_next_header(in->archive, &e);
-        if (rc == ARCHIVE_EOF) {
-            if (archive_format(in->archive) == ARCHIVE_FORMAT_EMPTY && !in->empty_archive) {
-                in->empty_archive = in->at_end = true;
-                in->name = lm_strdup(in->operand);
-                return 1;
-            }
-            return 0;
+        if (rc == ARCHIVE_EOF)
+            return check_tar_end(in, before, st) ? 0 : -1;
+        if (rc < ARCHIVE_WARN)
+            return fail_archive(in, st), -1;
+        in->members = true;
+        if (archive_format(in->archive) == ARCHIVE_FORMAT_RAW) {
+            *path = NULL;
+            return 1;
         }
-        if (rc < ARCHIVE_WARN) {
-            fail_archive(in, st);
-            return -1;
-        }
-        bool raw = archive_format(in->archive) == ARCHIVE_FORMAT_RAW;
-        if (!raw && archive_entry_filetype(e) != AE_IFREG)
+        if (archive_entry_filetype(e) != AE_IFREG)
             continue;
-        const char *path = archive_entry_pathname_utf8(e);
-        if (!path)
-            path = archive_entry_pathname(e);
-        in->name = raw ? lm_strdup(in->operand) : lm_format("%s:%s", in->operand, path ? path : "(unnamed)");
+        *path = archive_entry_pathname_utf8(e);
+        if (!*path)
+            *path = archive_entry_pathname(e);
+        if (!*path)
+            *path = "(unnamed)";
         return 1;
     }
-    return 0;
+}
+
+/* Moves to the next regular file of the archive: 1, 0 or -1. */
+static int archive_next(lm_input *in, lm_status *st)
+{
+    const char *path = in->coming;
+    if (in->empty_archive)
+        return 0;
+    int rc = in->coming ? 1 : in->coming_end ? 0 : archive_header(in, &path, st);
+    if (rc == 0 && archive_format(in->archive) == ARCHIVE_FORMAT_EMPTY) {
+        in->empty_archive = in->at_end = true;
+        in->name = lm_strdup(in->operand);
+        return 1;
+    }
+    if (rc <= 0)
+        return rc;
+    in->name = path ? lm_format("%s:%s", in->operand, path) : lm_strdup(in->operand);
+    in->member = path ? lm_strdup(path) : NULL;
+    free(in->coming);
+    in->coming = NULL;
+    return 1;
 }
 
 /* ---------------------------------------------------------------------------------------------------- filling */
@@ -329,13 +374,15 @@ static void close_file(lm_input *in)
         close(in->fd);
     free(in->operand);
     free(in->name);
+    free(in->member);
+    free(in->coming);
     free(in->prefix);
     free(in->chunk);
     in->archive = NULL;
-    in->operand = in->name = in->prefix = in->chunk = NULL;
+    in->operand = in->name = in->member = in->coming = in->prefix = in->chunk = NULL;
     in->prefix_len = 0;
     in->fd = -1;
-    in->fd_owned = in->empty_archive = false;
+    in->fd_owned = in->empty_archive = in->members = in->coming_end = false;
     in->pos = in->end = 0;
     in->offset = 0;
 }
@@ -397,7 +444,8 @@ int lm_input_next_member(lm_input *in, lm_status *st)
     if (in->archive) {
         drop_transcoder(in);
         free(in->name);
-        in->name = NULL;
+        free(in->member);
+        in->name = in->member = NULL;
         in->pos = in->end = 0;
         in->offset = 0;
         in->at_end = false;
@@ -476,4 +524,23 @@ const char *lm_input_name(const lm_input *in)
 uint64_t lm_input_offset(const lm_input *in)
 {
     return in->offset;
+}
+
+const char *lm_input_member(const lm_input *in)
+{
+    return in->member;
+}
+
+bool lm_input_next_path(lm_input *in, const char **path, lm_status *st)
+{
+    *path = in->coming;
+    if (in->coming || in->coming_end || !in->member || !in->at_end)
+        return true;
+    const char *name = NULL;
+    int rc = archive_header(in, &name, st);
+    if (rc > 0 && name)
+        in->coming = lm_strdup(name);
+    in->coming_end = rc == 0;
+    *path = in->coming;
+    return rc >= 0;
 }

@@ -28,6 +28,11 @@ void lm_input_close(lm_input *in);
  * member is moved to. */
 const char *lm_input_name(const lm_input *in);
 uint64_t lm_input_offset(const lm_input *in); /* bytes consumed of this member */
+/* The member's path within its archive; NULL where the input is no archive. Valid as lm_input_name is. */
+const char *lm_input_member(const lm_input *in);
+/* The path of the archive's next file, where all of this member is visible already (else, at the archive's end and where
+ * there is none, *path is NULL). Valid until the next member is moved to. */
+bool lm_input_next_path(lm_input *in, const char **path, lm_status *st);
 
 /* Makes at least `want` bytes visible if the member still has them; out is what is visible, often more (shorter than
  * `want` only at the member's end). Valid until the next call. False: reading failed. */

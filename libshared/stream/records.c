@@ -6,10 +6,8 @@
 #include "base/utf8.h"
 #include "stream/cells.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,7 +19,7 @@ bool lm_fail_record(lm_records *r, lm_status *st, const char *format, ...)
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
-    return lm_fail(st, LM_FAILED, r->format == LM_FORMAT_LMS ? "%s: record %" PRIu64 ": %s" : "%s:%" PRIu64 ": %s",
+    return lm_fail(st, LM_FAILED, r->format == LM_FORMAT_LMS || r->format == LM_FORMAT_TAR ? "%s: record %" PRIu64 ": %s" : "%s:%" PRIu64 ": %s",
                    r->file, r->line, why);
 }
 
@@ -73,15 +71,14 @@ static bool is_null(const lm_cell *c)
     return c->json && lm_str_is(c->value, "null");
 }
 
-/* What a cell says as plain text. */
-static bool plain(lm_records *r, const lm_cell *c, const lm_selector *s, lm_str *out, lm_status *st)
+bool lm_cell_plain(lm_records *r, const lm_cell *c, const char *name, lm_str *out, lm_status *st)
 {
     *out = c->value;
     if (!c->json)
         return true;
     if (c->value.data[0] == '{' || c->value.data[0] == '[')
         return lm_fail_record(r, st, "field `%s` is %s and not text: name what is meant by a path such as .%s%s",
-                              s->spelling, c->value.data[0] == '{' ? "an object" : "a list", s->spelling,
+                              name, c->value.data[0] == '{' ? "an object" : "a list", name,
                               c->value.data[0] == '{' ? ".NAME" : "[0]");
     if (c->value.data[0] != '"')
         return true;
@@ -94,7 +91,7 @@ static bool plain(lm_records *r, const lm_cell *c, const lm_selector *s, lm_str 
     out->len = lm_json_unquote_to(c->value, text, &whole);
     out->data = text;
     if (!whole && r->options.strict)
-        return lm_fail_record(r, st, "field `%s` has half of a surrogate pair", s->spelling);
+        return lm_fail_record(r, st, "field `%s` has half of a surrogate pair", name);
     r->replaced |= !whole;
     return true;
 }
@@ -128,8 +125,7 @@ static bool is_missing(const lm_records *r, const lm_selectors *s)
     return s->count > 0;
 }
 
-/* The fields of `s`, joined by a space; out->data NULL where all are absent. */
-static bool choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status *st)
+bool lm_choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status *st)
 {
     lm_str parts[16];
     size_t count = 0, total = 0;
@@ -141,7 +137,7 @@ static bool choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status 
         const lm_cell *c = lm_cell_find(r, &s->items[i], &found);
         if (!c || is_null(c))
             continue;
-        if (!plain(r, c, &s->items[i], &parts[count], st))
+        if (!lm_cell_plain(r, c, s->items[i].spelling, &parts[count], st))
             return false;
         total += parts[count++].len + 1;
     }
@@ -159,28 +155,6 @@ static bool choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status 
         p += parts[i].len;
     }
     *out = (lm_str){joined, (size_t)(p - joined)};
-    return true;
-}
-
-static bool read_label(lm_records *r, lm_text_record *out, lm_status *st)
-{
-    if (!choose(r, &r->label, &out->label, st))
-        return false;
-    if (!out->label.data || r->options.label_type == LM_LABEL_WORD)
-        return true;
-    char *s = lm_arena_strndup(r->arena, out->label.data, out->label.len), *end = s;
-    errno = 0;
-    if (r->options.label_type == LM_LABEL_ID)
-        out->label_id = strtoll(s, &end, 10);
-    else
-        out->label_float = strtod(s, &end);
-    while (*end == ' ')
-        end++;
-    bool whole = end > s && (size_t)(end - s) == out->label.len && !errno;
-    if (r->options.label_type == LM_LABEL_ID && (!whole || out->label_id < 0 || out->label_id > INT32_MAX))
-        return lm_fail_record(r, st, "the label `%.80s` is no class number from 0", s);
-    if (!whole || !isfinite(out->label_float))
-        return lm_fail_record(r, st, "the label `%.80s` is no number", s);
     return true;
 }
 
@@ -202,6 +176,8 @@ static bool read_fields(lm_records *r, lm_text_record *out, lm_status *st)
         if (is_chosen(&r->text, i, c) || is_chosen(&r->pair, i, c) || is_chosen(&r->label, i, c) ||
             is_chosen(&r->id, i, c))
             continue;
+        if (out->words && !r->text.given && c->name.data && lm_str_is(c->name, "text"))
+            continue; /* the same text, as we write it beside its words */
         LM_GROW(r->fields, count, r->field_cap);
         lm_field *f = &r->fields[count++];
         f->name = c->name;
@@ -247,7 +223,7 @@ static bool make_record(lm_records *r, lm_text_record *out, lm_status *st)
         lm_guess_fields(r);
         r->guessed = true;
     }
-    if (!choose(r, &r->text, &out->text, st) || !choose(r, &r->pair, &out->pair, st) || !read_label(r, out, st))
+    if (!lm_choose_text(r, out, st) || !lm_choose(r, &r->pair, &out->pair, st) || !lm_choose_label(r, out, st))
         return false;
     if (!out->text.data && !r->options.textless)
         return fail_missing(r, &r->text, st);
@@ -297,6 +273,8 @@ static lm_take take(lm_records *r, lm_status *st)
     case LM_FORMAT_JSON: return lm_take_json(r, st);
     case LM_FORMAT_CSV:
     case LM_FORMAT_TSV: return lm_take_table(r, st);
+    case LM_FORMAT_CONLL: return lm_take_conll(r, st);
+    case LM_FORMAT_TAR: return lm_take_tar(r, st);
     case LM_FORMAT_LMS: return lm_take_lms(r, st);
     default: return lm_take_line(r, st);
     }
@@ -334,7 +312,8 @@ static int next_member(lm_records *r, lm_status *st)
 {
     if (r->format == LM_FORMAT_LMS)
         return 0; /* its reader has gone through them all */
-    int rc = lm_input_next_member(r->in, st);
+    int rc = r->at_member ? 1 : lm_input_next_member(r->in, st);
+    r->at_member = false;
     if (rc <= 0)
         return rc;
     r->documents += r->in_document;
@@ -384,7 +363,7 @@ static int next(lm_records *r, lm_text_record *out, lm_status *st)
             return 1;
         }
         out->number = r->number++;
-        out->doc = r->format == LM_FORMAT_TEXT ? r->documents : out->number;
+        out->doc = r->format == LM_FORMAT_TEXT || r->format == LM_FORMAT_CONLL ? r->documents : out->number;
         if (t == LM_TAKE_BAD || !make_record(r, out, st)) {
             if (!reject(r, st))
                 return -1;
@@ -454,6 +433,8 @@ void lm_records_free(lm_records *r)
     lm_selectors_free(&r->id);
     lm_buf_free(&r->clean);
     lm_buf_free(&r->members);
+    lm_buf_free(&r->block);
+    lm_key_set_free(r->keys);
     lm_arena_free(r->arena);
     lm_arena_free(r->names);
     free(r->cells);

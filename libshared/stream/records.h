@@ -1,10 +1,13 @@
-/* Text records from whatever people have: JSON Lines, a JSON array, csv, tsv, plain lines, or an LMS text stream; each
- * member of the input (lm_input) is recognised by itself.
+/* Text records from whatever people have: JSON Lines, a JSON array, csv, tsv, plain lines, CoNLL blocks, WebDataset
+ * archives, or an LMS text stream; each member of the input (lm_input) is recognised by itself.
  *
  * Fields are chosen by name ("title"), JSON path (".meta.title", ".turns[0].text") or number from 1 (csv, tsv); several,
  * separated by commas, are joined by a space. Where nothing is chosen: `text` (or the one field that is obviously it,
  * said on the log), `pair`, `label` and `id` by these names. A csv without a header of one column is text; of several,
- * the first is taken for the label where it looks like one, and the rest joined is the text: said on the log. */
+ * the first is taken for the label where it looks like one, and the rest joined is the text: said on the log.
+ *
+ * A text field that is a JSON list of strings is a text that is split into words, and a label field that is a list of
+ * as many is a tag for each word; of a text that is not split, a list of labels is several labels (multi-label). */
 #ifndef LM_STREAM_RECORDS_H
 #define LM_STREAM_RECORDS_H
 
@@ -20,10 +23,12 @@ typedef enum lm_text_format {
     LM_FORMAT_CSV,   /* RFC 4180: quotes, doubled quotes, line ends within quotes */
     LM_FORMAT_TSV,   /* tabs; a quote at the start of a field quotes it only with `tsv_quotes` */
     LM_FORMAT_TEXT,  /* a line is a record; blank lines part documents and are no records */
+    LM_FORMAT_CONLL, /* a word and its columns a line, blank lines part sentences, -DOCSTART- lines documents */
+    LM_FORMAT_TAR,   /* an archive as WebDataset has it: the files of one key are the fields of one record */
     LM_FORMAT_LMS    /* kind text */
 } lm_text_format;
 
-/* For LM_OPT_CHOICE: "auto", "jsonl", "json", "csv", "tsv", "text", "lms", NULL. */
+/* For LM_OPT_CHOICE: "auto", "jsonl", "json", "csv", "tsv", "text", "conll", "tar", "lms", NULL. */
 extern const char *const lm_format_names[];
 
 typedef enum lm_label_type { LM_LABEL_WORD, LM_LABEL_ID, LM_LABEL_FLOAT } lm_label_type;
@@ -37,6 +42,7 @@ typedef struct lm_records_options {
     lm_text_format format;
     const char *text, *pair, *label, *id; /* FIELD[,FIELD...]; NULL = the defaults above; "" = none */
     lm_label_type label_type;
+    const char *label_separator; /* a label that is a string is several, parted by it; NULL = it is one */
     lm_header header;
     bool tsv_quotes;
     const char *encoding;    /* as iconv knows it: cp949, euc-kr, utf-16; NULL = UTF-8, or UTF-16 where a BOM says so */
@@ -61,12 +67,16 @@ typedef struct lm_text_record {
     lm_str label;            /* as a word; data NULL = none (or JSON null) */
     int64_t label_id;        /* with LM_LABEL_ID */
     double label_float;      /* with LM_LABEL_FLOAT */
+    const lm_str *words;     /* of a text that is split: slices of `text`, which has a space between them; else NULL */
+    size_t word_count;
+    const lm_str *labels;    /* of a split text: a tag for each word; else several labels; NULL = none */
+    size_t label_count;
     lm_str id;               /* JSON text, a string or a number; data NULL = none */
     const lm_field *fields;  /* the others, in their order */
     size_t field_count;
     lm_str members;          /* LMS: members of the record that nobody knows, as `,"name":value...`; to be passed on */
     uint64_t number;         /* of the source record, options.offset for the first */
-    uint64_t doc;            /* LM_FORMAT_TEXT: number of the document, from 0; else = number */
+    uint64_t doc;            /* LM_FORMAT_TEXT and LM_FORMAT_CONLL: number of the document, from 0; else = number */
     const char *file;        /* where it stands, for messages; valid as long as the reader */
     uint64_t line;           /* its first line, from 1 (LMS: the record's number) */
     lm_text_format format;   /* that it was read in */

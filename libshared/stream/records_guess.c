@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-const char *const lm_format_names[] = {"auto", "jsonl", "json", "csv", "tsv", "text", "lms", NULL};
+const char *const lm_format_names[] = {"auto", "jsonl", "json", "csv", "tsv", "text", "conll", "tar", "lms", NULL};
 const char *const lm_label_type_names[] = {"word", "id", "float", NULL};
 const char *const lm_header_names[] = {"guess", "yes", "no", NULL};
 
@@ -29,7 +29,8 @@ static lm_text_format format_of_name(const char *name)
         lm_text_format format;
     } known[] = {{".jsonl", LM_FORMAT_JSONL}, {".ndjson", LM_FORMAT_JSONL}, {".json", LM_FORMAT_JSON},
                  {".csv", LM_FORMAT_CSV}, {".tsv", LM_FORMAT_TSV}, {".tab", LM_FORMAT_TSV},
-                 {".txt", LM_FORMAT_TEXT}, {".text", LM_FORMAT_TEXT}};
+                 {".txt", LM_FORMAT_TEXT}, {".text", LM_FORMAT_TEXT},
+                 {".conll", LM_FORMAT_CONLL}, {".conllu", LM_FORMAT_CONLL}, {".iob", LM_FORMAT_CONLL}, {".bio", LM_FORMAT_CONLL}};
     lm_str s = lm_str_of(name);
     for (size_t i = 0; packed[i]; i++)
         if (ends_with(s, packed[i]))
@@ -68,16 +69,31 @@ static lm_str line_of(lm_str *rest)
     return line;
 }
 
-/* By the first lines: objects and quoted fields show themselves; tabs make a table where the lines agree on them. */
-static lm_text_format format_of_bytes(lm_str seen)
+/* As CoNLL-2003 begins. */
+static bool is_conll(const lm_records *r, lm_str seen)
 {
+    static const char mark[] = "-DOCSTART- ";
+    if (seen.len < sizeof mark || memcmp(seen.data, mark, sizeof mark - 1) != 0)
+        return false;
+    lm_info("%s: read as CoNLL blocks, since it begins with -DOCSTART- (--input-format says otherwise)", r->file);
+    return true;
+}
+
+/* By the first lines: objects and quoted fields show themselves; tabs make a table where the lines agree on them, commas
+ * where there is more to it than that. */
+static lm_text_format format_of_bytes(const lm_records *r, lm_str seen)
+{
+
     size_t i = 0;
     while (i < seen.len && memchr(" \t\r\n", seen.data[i], 4))
         i++;
-    lm_str rest = {seen.data + i, seen.len - i};
+    lm_str rest = {seen.data + i, seen.len - i}, all = rest;
+    const char *why;
     if (!rest.len)
         return LM_FORMAT_TEXT;
     char c = rest.data[0];
+    if (is_conll(r, rest))
+        return LM_FORMAT_CONLL;
     lm_str first = line_of(&rest), second = line_of(&rest);
     if (c == '[')
         return LM_FORMAT_JSON;
@@ -88,6 +104,10 @@ static lm_text_format format_of_bytes(lm_str seen)
     size_t tabs = count_byte(first, '\t');
     if (tabs && (!second.len || count_byte(second, '\t') == tabs))
         return LM_FORMAT_TSV;
+    if (!tabs && lm_looks_like_csv(all, &why)) {
+        lm_info("%s: read as csv, since %s (--input-format says otherwise)", r->file, why);
+        return LM_FORMAT_CSV;
+    }
     return LM_FORMAT_TEXT;
 }
 
@@ -134,6 +154,10 @@ static bool begin_encoding(lm_records *r, lm_status *st)
 /* Names that are known to mislead: tables with tabs called csv, and tables called txt. */
 static void doubt_name(const lm_records *r, lm_text_format *format, lm_str seen)
 {
+    if (*format == LM_FORMAT_TEXT && is_conll(r, seen)) {
+        *format = LM_FORMAT_CONLL;
+        return;
+    }
     lm_str first = line_of(&seen);
     size_t tabs = count_byte(first, '\t');
     if (*format == LM_FORMAT_CSV && first.len && first.data[0] != '"' && tabs > count_byte(first, ',')) {
@@ -144,30 +168,57 @@ static void doubt_name(const lm_records *r, lm_text_format *format, lm_str seen)
     }
 }
 
+/* From here on the archive is read as a whole: r->file is its name. */
+static bool begin_tar(lm_records *r, lm_status *st)
+{
+    const char *member = lm_input_member(r->in);
+    lm_str seen;
+    if (!member && !lm_input_peek(r->in, 1, &seen, st))
+        return false;
+    if (!member && seen.len)
+        return lm_fail(st, LM_FAILED, "%s: this is no archive, and --input-format tar reads archives", r->file);
+    lm_key_set_free(r->keys);
+    r->keys = NULL;
+    r->at_member = member != NULL;
+    if (!member)
+        return true;
+    size_t n = strlen(r->file) - strlen(member) - 1;
+    r->file = lm_arena_strndup(r->names, r->file, n);
+    if (r->options.format == LM_FORMAT_AUTO)
+        lm_info("%s: its files are grouped by key, and read as the fields of records (--input-format says otherwise)",
+                r->file);
+    return true;
+}
+
 bool lm_member_begin(lm_records *r, lm_status *st)
 {
     bool is_lms = r->options.format == LM_FORMAT_LMS;
     lm_text_format format = r->options.format;
     r->file = lm_arena_strndup(r->names, lm_input_name(r->in), strlen(lm_input_name(r->in)));
     if (format == LM_FORMAT_AUTO) {
-        if (!lm_lms_detect(r->in, &is_lms, st))
+        bool grouped;
+        if (!lm_lms_detect(r->in, &is_lms, st) || !lm_tar_is_grouped(r, &grouped, st))
             return false;
         if (is_lms)
             format = LM_FORMAT_LMS;
+        else if (grouped)
+            format = LM_FORMAT_TAR;
     }
+    if (format == LM_FORMAT_TAR && !begin_tar(r, st))
+        return false;
     if (!is_lms && r->options.require_end)
         return lm_fail(st, LM_FAILED, "%s: plain text has no end record that would show it to be whole (--require-end): "
                        "let the program before write LMS text (--framed)", r->file);
-    if (!is_lms && !begin_encoding(r, st))
+    if (!is_lms && format != LM_FORMAT_TAR && !begin_encoding(r, st))
         return false;
     if (format == LM_FORMAT_AUTO)
         format = format_of_name(r->file);
-    if (r->options.format == LM_FORMAT_AUTO && !is_lms && format != LM_FORMAT_JSONL && format != LM_FORMAT_JSON) {
+    if (r->options.format == LM_FORMAT_AUTO && !is_lms && format != LM_FORMAT_TAR && format != LM_FORMAT_JSONL && format != LM_FORMAT_JSON) {
         lm_str seen;
         if (!look(r->in, &seen, st))
             return false;
         if (format == LM_FORMAT_AUTO)
-            format = format_of_bytes(seen);
+            format = format_of_bytes(r, seen);
         else
             doubt_name(r, &format, seen);
     }
@@ -176,18 +227,21 @@ bool lm_member_begin(lm_records *r, lm_status *st)
     r->next_line = 1;
     r->in_document = r->json_array = r->json_later = r->guessed = false;
     r->columns = 0;
+    r->conllu = false;
     r->header = NULL;
     return true;
 }
 
 /* ---------------------------------------------------------------------------------------------------- header */
 
-static const char *const text_names[] = {"text", "sentence", "content", "document", "review", "body", NULL};
+static const char *const text_names[] = {"text", "sentence", "content", "document", "review", "body", "tokens", "words", "txt",
+                                         NULL};
 static const char *const pair_names[][2] = {
     {"sentence1", "sentence2"}, {"premise", "hypothesis"}, {"question1", "question2"}, {"text1", "text2"}};
-static const char *const label_names[] = {"label", "class", "category", "gold_label", NULL};
+static const char *const label_names[] = {"label", "class", "category", "gold_label", "labels", "cls", NULL};
+static const char *const tag_names[] = {"tags", "ner_tags", "labels", "label", "pos_tags", NULL}; /* of split texts */
 static const char *const other_names[] = {"id", "pair", "title", "description", "score", "index", "question", "answer",
-                                          "labels", "source", "target", "language", "lang", "q", "a", NULL};
+                                          "source", "target", "language", "lang", "q", "a", NULL};
 
 static bool is_one_of(lm_str s, const char *const *names)
 {
@@ -197,7 +251,7 @@ static bool is_one_of(lm_str s, const char *const *names)
     return false;
 }
 
-static bool is_known_name(lm_str s)
+bool lm_is_field_name(lm_str s)
 {
     for (size_t i = 0; i < sizeof pair_names / sizeof *pair_names; i++)
         if (is_one_of(s, (const char *const[]){pair_names[i][0], pair_names[i][1], NULL}))
@@ -205,8 +259,7 @@ static bool is_known_name(lm_str s)
     return is_one_of(s, text_names) || is_one_of(s, label_names) || is_one_of(s, other_names);
 }
 
-/* One word that begins with a letter and is no number. */
-static bool is_identifier(lm_str s)
+bool lm_is_identifier(lm_str s)
 {
     if (s.len == 0 || s.len > 40 || isdigit((unsigned char)s.data[0]))
         return false;
@@ -230,8 +283,8 @@ bool lm_guess_header(lm_records *r)
     const char *why = "it has names that fields usually have";
     for (size_t i = 0; i < r->cell_count; i++) {
         lm_str v = r->cells[i].value;
-        known |= is_known_name(v);
-        all &= is_identifier(v);
+        known |= lm_is_field_name(v);
+        all &= lm_is_identifier(v);
         likely &= v.len > 0 && v.len <= 40 && !memchr(v.data, '\n', v.len) && !isdigit((unsigned char)v.data[0]);
         for (size_t k = 0; k < i; k++)
             all &= !lm_str_equal(v, r->cells[k].value);
@@ -259,8 +312,21 @@ static bool has_cell(const lm_records *r, const char *name)
     return false;
 }
 
+/* The cell of that name, where it is a list. */
+static bool is_list(const lm_records *r, const char *name)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (r->cells[i].json && r->cells[i].name.data && lm_str_is(r->cells[i].name, name))
+            return r->cells[i].value.data[0] == '[';
+    return false;
+}
+
 static void guess_text_by_name(lm_records *r)
 {
+    if (is_list(r, "words")) { /* as we write them ourselves, beside the text */
+        lm_selectors_set(&r->text, "words", 0);
+        return;
+    }
     for (size_t i = 0; text_names[i]; i++)
         if (has_cell(r, text_names[i])) {
             lm_selectors_set(&r->text, text_names[i], 0);
@@ -279,6 +345,36 @@ static void guess_text_by_name(lm_records *r)
             return;
         }
     lm_selectors_set(&r->text, "text", 0); /* which is missing: reading says so, with the names that are there */
+}
+
+static void guess_label_by_name(lm_records *r)
+{
+    bool split = r->text.count == 1 && !r->text.items[0].path && !r->text.items[0].number &&
+                 is_list(r, r->text.items[0].spelling);
+    for (size_t i = 0; split && !r->label.count && tag_names[i]; i++)
+        if (is_list(r, tag_names[i]))
+            lm_selectors_set(&r->label, tag_names[i], 0);
+    for (size_t i = 0; !r->label.count && label_names[i]; i++)
+        if (has_cell(r, label_names[i]))
+            lm_selectors_set(&r->label, label_names[i], 0);
+    if (!r->label.count)
+        lm_selectors_set(&r->label, "label", 0);
+    else if (strcmp(r->label.items[0].spelling, "label") != 0)
+        lm_info("%s: the label is the field `%s` (--label says otherwise)", r->file, r->label.items[0].spelling);
+}
+
+/* The words are the first column and the tags the last, as in CoNLL-2003; in CoNLL-U, the forms and universal tags. */
+static void guess_columns(lm_records *r)
+{
+    long word = r->conllu ? 2 : 1, tag = r->conllu ? 4 : (long)r->columns;
+    if (!r->text.given)
+        lm_selectors_set(&r->text, NULL, word);
+    if (!r->label.given && r->columns > 1)
+        lm_selectors_set(&r->label, NULL, tag);
+    if ((!r->label.given || !r->text.given) && r->columns > 2)
+        lm_info("%s: the words are column %ld of %zu%s%.0ld (--text, --label say otherwise)", r->file,
+                r->text.given ? r->text.items[0].number : word, r->columns,
+                r->label.given ? "" : ", the tags column ", r->label.given ? 0 : tag);
 }
 
 static bool looks_like_label(lm_str s)
@@ -325,6 +421,10 @@ void lm_guess_fields(lm_records *r)
     forget(&r->pair);
     forget(&r->label);
     forget(&r->id);
+    if (r->format == LM_FORMAT_CONLL) {
+        guess_columns(r);
+        return;
+    }
     if (r->cell_count && !r->cells[0].name.data) {
         guess_by_place(r);
         return;
@@ -334,13 +434,7 @@ void lm_guess_fields(lm_records *r)
     if (!r->pair.given && !r->pair.count)
         lm_selectors_set(&r->pair, "pair", 0);
     if (!r->id.given)
-        lm_selectors_set(&r->id, "id", 0);
-    for (size_t i = 0; !r->label.given && !r->label.count && label_names[i]; i++)
-        if (has_cell(r, label_names[i])) {
-            lm_selectors_set(&r->label, label_names[i], 0);
-            if (i)
-                lm_info("%s: the label is the field `%s` (--label says otherwise)", r->file, label_names[i]);
-        }
-    if (!r->label.given && !r->label.count)
-        lm_selectors_set(&r->label, "label", 0);
+        lm_selectors_set(&r->id, r->format == LM_FORMAT_TAR ? "__key__" : "id", 0);
+    if (!r->label.given)
+        guess_label_by_name(r);
 }

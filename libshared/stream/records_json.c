@@ -330,7 +330,7 @@ lm_take lm_take_json(lm_records *r, lm_status *st)
 
 static bool is_reserved(lm_str name)
 {
-    static const char *const names[] = {"text", "pair", "label", "id", NULL};
+    static const char *const names[] = {"text", "pair", "label", "id", "words", "tags", "labels", NULL};
     for (size_t i = 0; names[i]; i++)
         if (lm_str_is(name, names[i]))
             return true;

@@ -121,9 +121,9 @@ static lm_take take_row(lm_records *r, lm_str *row, lm_status *st)
             return LM_TAKE_END;
         int rc = scan(r, &s, *row, end, st);
         size_t used = s.p < row->len ? s.p + 1 : s.p; /* with the LF */
-        if (rc != 0 || row->len > LM_TEXT_RECORD_MAX) {
+        if (rc != 0 || row->len > LM_TEXT_ROW_MAX) {
             if (rc == 0)
-                lm_fail_record(r, st, "a row of more than %d bytes: is a quote not closed?", LM_TEXT_RECORD_MAX);
+                lm_fail_record(r, st, "a row of more than %d bytes: is a quote not closed?", LM_TEXT_ROW_MAX);
             if (rc < 0) { /* go on behind this line */
                 const char *lf = memchr(row->data + s.p, '\n', row->len - s.p);
                 used = lf ? (size_t)(lf - row->data) + 1 : row->len;
@@ -233,4 +233,71 @@ lm_take lm_take_table(lm_records *r, lm_status *st)
         }
         return LM_TAKE_RECORD;
     }
+}
+
+/* ---------------------------------------------------------------------------------------------------- guessing */
+
+/* The fields of a csv line that begins at *p; -1: it is none (a quote that is not closed, text behind a quote). What is cut
+ * by the end of what was seen is passed over: 0. *names: all fields are words, some known ones; *quoted: some field is. */
+static int count_fields(lm_str seen, size_t *p, bool *known, bool *words, bool *quoted)
+{
+    int n = 0;
+    *known = *quoted = false;
+    *words = true;
+    for (;;) {
+        size_t begin = *p, end;
+        bool quote = begin < seen.len && seen.data[begin] == '"';
+        if (quote) {
+            *quoted = true;
+            for (++*p; *p < seen.len && !(seen.data[*p] == '"' && (*p + 1 == seen.len || seen.data[*p + 1] != '"')); ++*p)
+                *p += seen.data[*p] == '"';
+            if (*p >= seen.len)
+                return 0;
+            begin++;
+            end = (*p)++;
+            if (*p < seen.len && seen.data[*p] == '\r')
+                ++*p;
+            if (*p < seen.len && seen.data[*p] != ',' && seen.data[*p] != '\n')
+                return -1;
+        } else {
+            while (*p < seen.len && seen.data[*p] != ',' && seen.data[*p] != '\n')
+                ++*p;
+            end = *p > begin && seen.data[*p - 1] == '\r' ? *p - 1 : *p;
+        }
+        lm_str field = {seen.data + begin, end - begin};
+        *known |= lm_is_field_name(field);
+        *words &= lm_is_identifier(field);
+        n++;
+        if (*p >= seen.len)
+            return n;
+        if (seen.data[(*p)++] == '\n')
+            return n;
+    }
+}
+
+bool lm_looks_like_csv(lm_str seen, const char **why)
+{
+    enum { LINES = 20 };
+    bool known, words, quoted, header, more_known, more_words, some_quoted;
+    size_t p = 0;
+    int fields = count_fields(seen, &p, &known, &words, &quoted), lines = 1;
+    header = words && known;
+    some_quoted = quoted;
+    if (fields < 2)
+        return false;
+    while (p < seen.len && lines < LINES) {
+        size_t start = p;
+        int n = count_fields(seen, &p, &more_known, &more_words, &quoted);
+        if (n == 0 || (p == seen.len && seen.data[p - 1] != '\n' && n < fields))
+            break; /* the last line may be cut */
+        if (p - start <= 2 && n == 1)
+            continue; /* blank */
+        if (n != fields)
+            return false;
+        some_quoted |= quoted;
+        lines++;
+    }
+    *why = header ? "its first line has names that fields usually have, parted by commas"
+                  : "commas part its lines into equal numbers of fields, some of them in quotes";
+    return header || (some_quoted && lines > 1);
 }

@@ -13,6 +13,16 @@ static void add_string(lm_buf *out, const char *name, lm_str value)
     lm_json_string(value, out);
 }
 
+static void add_list(lm_buf *out, const char *name, const lm_str *items, size_t count)
+{
+    lm_buf_printf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < count; i++) {
+        lm_buf_puts(out, i ? "," : "");
+        lm_json_string(items[i], out);
+    }
+    lm_buf_putc(out, ']');
+}
+
 static void add_field(lm_buf *out, const lm_field *f)
 {
     lm_json_string(f->name, out);
@@ -23,7 +33,7 @@ static void add_field(lm_buf *out, const lm_field *f)
 /* Whether a field cannot stand beside `text` because something else has its name. */
 static bool clashes(lm_str name)
 {
-    static const char *const names[] = {"text", "pair", "label", "id", NULL};
+    static const char *const names[] = {"text", "pair", "label", "id", "words", "tags", "labels", NULL};
     for (size_t i = 0; names[i]; i++)
         if (lm_str_is(name, names[i]))
             return true;
@@ -51,6 +61,10 @@ void lm_text_record_json(const lm_text_record *r, bool framed, lm_buf *out)
         add_string(out, "pair", r->pair);
     if (r->label.data)
         add_string(out, "label", r->label);
+    if (r->words)
+        add_list(out, "words", r->words, r->word_count);
+    if (r->labels)
+        add_list(out, r->words ? "tags" : "labels", r->labels, r->label_count);
     if (r->id.data) {
         lm_buf_puts(out, ",\"id\":");
         lm_buf_append(out, r->id.data, r->id.len);
@@ -101,6 +115,27 @@ static lm_str keep(lm_arena *a, lm_str s)
     return s.data ? (lm_str){lm_arena_strndup(a, s.data, s.len), s.len} : s;
 }
 
+static const lm_str *keep_list(lm_arena *a, const lm_str *items, size_t count)
+{
+    if (!items)
+        return NULL;
+    lm_str *kept = lm_arena_alloc(a, count + 1, sizeof *kept);
+    for (size_t i = 0; i < count; i++)
+        kept[i] = keep(a, items[i]);
+    return kept;
+}
+
+/* The words, which are slices of the text, as slices of its copy. */
+static const lm_str *keep_words(lm_arena *a, const lm_text_record *r, lm_str text)
+{
+    if (!r->words)
+        return NULL;
+    lm_str *kept = lm_arena_alloc(a, r->word_count + 1, sizeof *kept);
+    for (size_t i = 0; i < r->word_count; i++)
+        kept[i] = (lm_str){text.data + (r->words[i].data - r->text.data), r->words[i].len};
+    return kept;
+}
+
 static void keep_record(lm_text_batch *b, const lm_text_record *r)
 {
     LM_GROW(b->items, b->count, b->cap);
@@ -109,6 +144,8 @@ static void keep_record(lm_text_batch *b, const lm_text_record *r)
     k->text = keep(b->arena, r->text);
     k->pair = keep(b->arena, r->pair);
     k->label = keep(b->arena, r->label);
+    k->words = keep_words(b->arena, r, k->text);
+    k->labels = keep_list(b->arena, r->labels, r->label_count);
     k->id = keep(b->arena, r->id);
     k->members = keep(b->arena, r->members);
     k->source = (lm_str){NULL, 0};

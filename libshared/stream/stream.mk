@@ -5,11 +5,13 @@ liblmutils_la_SOURCES += \
 	libshared/stream/filters.c libshared/stream/filters.h libshared/stream/filters_internal.h \
 	libshared/stream/input.c libshared/stream/input.h \
 	libshared/stream/json.c libshared/stream/json.h \
+	libshared/stream/labels.c libshared/stream/labels.h \
 	libshared/stream/lines.c libshared/stream/lines.h \
 	libshared/stream/lms.h libshared/stream/lms_reader.c libshared/stream/lms_writer.c \
 	libshared/stream/record.c libshared/stream/record.h \
-	libshared/stream/records.c libshared/stream/records.h libshared/stream/records_guess.c \
-	libshared/stream/records_json.c libshared/stream/records_table.c libshared/stream/records_write.c \
+	libshared/stream/records.c libshared/stream/records.h libshared/stream/records_conll.c \
+	libshared/stream/records_guess.c libshared/stream/records_json.c libshared/stream/records_lists.c \
+	libshared/stream/records_table.c libshared/stream/records_tar.c libshared/stream/records_write.c \
 	libshared/stream/packer.c libshared/stream/rows.c libshared/stream/rows.h libshared/stream/rows_internal.h \
 	libshared/stream/shuffle.c libshared/stream/split.c libshared/stream/view.c \
 	libshared/stream/selectors.c libshared/stream/spool.c libshared/stream/spool.h \

@@ -16,6 +16,8 @@ typedef struct lm_tokens_row {
     const uint8_t *loss_mask;
     const int32_t *tags;
     const int32_t *mlm_labels;
+    const int32_t *seq_lengths;    /* of a packed row: how many tokens each of its texts has; their sum is len */
+    size_t seq_count;
     bool has_label_word, has_label_id, has_label_float;
     lm_str label_word;             /* header member `labels` */
     int32_t label_id;              /* column `label`, I32 */

@@ -9,7 +9,7 @@
 /* The columns a writer makes, in the order of the header. */
 typedef enum slot {
     IDS, TYPES, WORD_IDS, OFFSETS, LOSS_MASK, TAGS, MLM_LABELS, LABEL_ID, LABEL_FLOAT, MULTI_LABEL, WEIGHT, DOC, ROW,
-    TRUNCATED, TEXT, PAIR, SLOTS, LABEL_WORD = SLOTS, ID
+    TRUNCATED, TEXT, PAIR, SEQ_LENGTHS, SLOTS, LABEL_WORD = SLOTS, ID
 } slot;
 
 typedef enum cut { CUT_ROW, CUT_IDS, CUT_OWN } cut;
@@ -36,6 +36,7 @@ static const struct {
     [TRUNCATED] = {"truncated", LM_U8, CUT_ROW, NULL},
     [TEXT] = {"text", LM_U8, CUT_OWN, "text.splits"},
     [PAIR] = {"pair", LM_U8, CUT_OWN, "pair.splits"},
+    [SEQ_LENGTHS] = {"seq_lengths", LM_I32, CUT_OWN, "seq_lengths.splits"},
 };
 
 struct lm_tokens_writer {
@@ -84,7 +85,7 @@ static uint32_t columns_of(const lm_tokens_row *r)
         {TAGS, r->tags}, {MLM_LABELS, r->mlm_labels}, {LABEL_ID, r->has_label_id},
         {LABEL_FLOAT, r->has_label_float}, {MULTI_LABEL, r->multi_label}, {WEIGHT, r->has_weight},
         {DOC, r->has_doc}, {ROW, r->has_row}, {TRUNCATED, r->has_truncated}, {TEXT, r->text.data},
-        {PAIR, r->pair.data}, {LABEL_WORD, r->has_label_word}, {ID, r->id.data},
+        {PAIR, r->pair.data}, {SEQ_LENGTHS, r->seq_lengths}, {LABEL_WORD, r->has_label_word}, {ID, r->id.data},
     };
     uint32_t bits = 1u << IDS;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -112,6 +113,7 @@ static lm_str value_of(const lm_tokens_row *r, slot s)
     case ROW: return (lm_str){(const char *)&r->row, 4};
     case TRUNCATED: return (lm_str){(const char *)&r->truncated, 1};
     case TEXT: return r->text;
+    case SEQ_LENGTHS: return (lm_str){(const char *)r->seq_lengths, 4 * r->seq_count};
     default: return r->pair;
     }
 }

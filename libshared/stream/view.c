@@ -96,11 +96,21 @@ static void view_members(const lm_rows *rows, int64_t i, lm_buf *out)
     }
 }
 
-static void view_row(const lm_rows *rows, int64_t i, uint64_t number, lm_buf *out)
+static bool is_ids(const lm_column *c)
+{
+    static const char *const names[] = {"ids", "target_ids", "chosen.ids", "rejected.ids", NULL};
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(c->name, names[i]))
+            return c->dtype == LM_I32 && c->shape.dims == 1;
+    return false;
+}
+
+static bool view_row(const lm_rows *rows, int64_t i, uint64_t number, const lm_token_view *tokens, lm_buf *out,
+                     lm_status *st)
 {
     lm_buf_printf(out, "row %" PRIu64 ": %zu tokens\n", number, lm_rows_length(rows, i));
     view_members(rows, i, out);
-    for (size_t k = 0; k < rows->count; k++) {
+    for (size_t k = 0; k < rows->count && lm_ok(st); k++) {
         const lm_row_column *c = &rows->columns[k];
         size_t begin, end;
         if (c->role.kind == LM_SPLITS)
@@ -116,7 +126,11 @@ static void view_row(const lm_rows *rows, int64_t i, uint64_t number, lm_buf *ou
             print_values(c->column, bytes, out);
         }
         lm_buf_putc(out, '\n');
+        if (tokens && is_ids(c->column))
+            tokens->show(tokens->context, (const int32_t *)(const void *)bytes.data, bytes.len / sizeof(int32_t), "    ",
+                         out, st);
     }
+    return lm_ok(st);
 }
 
 /* A record without rows, or whose columns are not by rows: what it holds, with the range of the values. */
@@ -168,7 +182,8 @@ static bool view_lms(lm_flow *flow, lm_rows *rows, uint64_t *number, lm_buf *out
     if (!lm_rows_read(rows, r, st))
         return false;
     for (int64_t i = 0; i < r->n; i++)
-        view_row(rows, i, (*number)++, out);
+        if (!view_row(rows, i, (*number)++, flow->filter->tokens, out, st))
+            return lm_fail_prefix(st, lm_lms_reader_where(flow->reader));
     lm_str others = lm_buf_str(&rows->others);
     if (others.len)
         lm_buf_printf(out, "  also {%.*s}\n", (int)others.len - 1, others.data + 1);
@@ -190,6 +205,15 @@ static void view_text(const lm_text_record *t, lm_buf *out)
     if (t->id.data)
         lm_buf_printf(out, "  id %.*s\n", (int)t->id.len, t->id.data);
     view_string("label", t->label, out);
+    for (size_t i = 0; i < t->label_count && !t->words; i++)
+        view_string("label", t->labels[i], out);
+    for (size_t i = 0; i < t->word_count; i++) {
+        lm_buf_puts(out, "  word ");
+        print_text(t->words[i], out);
+        lm_buf_puts(out, t->labels ? " " : "");
+        print_text(t->labels ? t->labels[i] : (lm_str){"", 0}, out);
+        lm_buf_putc(out, '\n');
+    }
     for (size_t i = 0; i < t->field_count; i++) {
         lm_buf_puts(out, "  field ");
         print_text(t->fields[i].name, out);
@@ -211,6 +235,9 @@ bool lm_filter_view(const lm_filter *filter, lm_status *st)
         if (flow.reader && lm_lms_reader_streams(flow.reader) != streams) {
             streams = lm_lms_reader_streams(flow.reader);
             view_header("stream", lm_lms_reader_preamble(flow.reader), &out);
+            if (filter->tokens && lm_flow_is_tokens(&flow) &&
+                !filter->tokens->begin(filter->tokens->context, lm_lms_reader_preamble(flow.reader), st))
+                break;
         }
         if (!flow.reader && !flow.record.flush)
             view_text(&flow.text, &out);
@@ -295,6 +322,12 @@ bool lm_filter_count(const lm_filter *filter, lm_status *st)
     return ok;
 }
 
+/* Plain text without any record. */
+static bool is_nothing(const counts *c)
+{
+    return !c->streams && !c->records;
+}
+
 /* Each operand by itself, so that one that is bad does not hide the others; the first failure is the status. */
 bool lm_filter_check(const lm_filter *filter, lm_status *st)
 {
@@ -308,7 +341,10 @@ bool lm_filter_check(const lm_filter *filter, lm_status *st)
         lm_filter f = *filter;
         counts c;
         f.operands = &one;
-        if (count_all(&f, &c, &own)) {
+        if (count_all(&f, &c, &own) && is_nothing(&c)) /* a writer that died before its first byte leaves this */
+            lm_fail(&own, LM_ENDED, "%s: there is nothing in it: neither a stream, which has at least a preamble and an "
+                    "end, nor a line of text", strcmp(name, "-") ? name : "standard input");
+        if (lm_ok(&own)) {
             lm_buf_printf(&out, "%s: good: %s, %" PRIu64 " records, %" PRIu64 " examples\n",
                           strcmp(name, "-") ? name : "standard input", c.kind, c.records, c.examples);
         } else if (lm_ok(st)) {

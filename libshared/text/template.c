@@ -7,7 +7,7 @@
 
 /* ---------------------------------------------------------------- memory */
 
-static void encoding_reserve(lm_encoding *e, size_t n)
+void lm_encoding_reserve(lm_encoding *e, size_t n)
 {
     if (n <= (size_t)e->cap)
         return;
@@ -134,6 +134,12 @@ static bool ends_so(const lm_template *t, const lm_encode_options *o)
     return !o->no_special && t->count && t->pieces[t->count - 1].id == o->end_id;
 }
 
+bool lm_tokenizer_ends_rows(const lm_tokenizer *t)
+{
+    const lm_template *single = &t->post_processor.single;
+    return single->count && single->pieces[single->count - 1].id >= 0;
+}
+
 /* The row of window i of the first text and k of the second. */
 static void put_row(const lm_encoder *e, const lm_template *t, const windows w[2], size_t i, size_t k,
                     const lm_encode_options *o, lm_encoding *out)
@@ -142,7 +148,7 @@ static void put_row(const lm_encoder *e, const lm_template *t, const windows w[2
     first[0] = window_begin(&w[0], i, &n[0]);
     first[1] = window_begin(&w[1], k, &n[1]);
     out->len = 0;
-    encoding_reserve(out, n[0] + n[1] + (size_t)t->count + 1);
+    lm_encoding_reserve(out, n[0] + n[1] + (size_t)t->count + 1);
     for (int p = 0; p < t->count; p++) {
         const lm_template_piece *piece = &t->pieces[p];
         if (piece->id >= 0) {
@@ -151,7 +157,7 @@ static void put_row(const lm_encoder *e, const lm_template *t, const windows w[2
             continue;
         }
         int side = piece->id == LM_TEMPLATE_B;
-        encoding_reserve(out, (size_t)out->len + n[side] + (size_t)(t->count - p) + 1);
+        lm_encoding_reserve(out, (size_t)out->len + n[side] + (size_t)(t->count - p) + 1);
         put_side(out, &e->sides[side], first[side], n[side], piece->type);
     }
     if (o->end && !ends_so(t, o))

@@ -13,7 +13,10 @@ liblmutils_la_SOURCES += \
 	libshared/text/source.c libshared/text/source.h \
 	libshared/text/spec.c \
 	libshared/text/template.c \
-	libshared/text/tokenize.c libshared/text/tokenize.h libshared/text/tokenize_sinks.c \
+	libshared/text/token_view.c libshared/text/token_view.h \
+	libshared/text/tokenize.c libshared/text/tokenize.h \
+	libshared/text/tokenize_labels.c libshared/text/tokenize_lines.c libshared/text/tokenize_pack.c \
+	libshared/text/tokenize_sinks.c libshared/text/tokenize_sinks.h libshared/text/tokenize_stats.c \
 	libshared/text/tokenizer.c libshared/text/tokenizer.h \
 	libshared/text/tokenizer_internal.h \
 	libshared/text/unicode.c libshared/text/unicode.h \

@@ -90,8 +90,13 @@ static void read_batch(run *r, batch *b)
 static void encode_row(run *r, batch *b, size_t i, lm_encoder *e)
 {
     const lm_text_record *record = &b->text.items[i];
+    lm_encode_options options = r->encode;
     lm_status st = LM_STATUS_INIT;
-    if (record->flush || lm_encode(e, record->text, record->pair, &r->encode, &b->rows[i], &st))
+    options.row = record->number;
+    if (record->flush)
+        return;
+    if (record->words ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
+                      : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st))
         return;
 #pragma omp critical(lm_tokenize_failure)
     if (i < b->failed) {
@@ -192,17 +197,37 @@ static void say_what_happened(const run *r)
         lm_warn("%" PRIu64 " records had invalid UTF-8, replaced by U+FFFD", r->source.replaced);
 }
 
-/* The stream begins before the first record is read, so that whoever reads it learns of what goes wrong: of a
- * tokenizer that cannot be opened, too. */
+/* Packed texts are not cut unless that is asked for, and each ends with a token that says so. */
+static bool choose_options(run *r, lm_status *st)
+{
+    const lm_tokenize_options *o = r->o;
+    int limit = lm_tokenize_limit(r->tokenizer, o->tokenizer), eos = lm_tokenizer_role(r->tokenizer, "eos");
+    bool end = o->end < 0 ? o->pack > 0 : o->end;
+    if (r->encode.max_length < 0)
+        r->encode.max_length = o->pack || o->form == LM_FORM_STATS ? 0 : limit;
+    else if (o->form == LM_FORM_STATS)
+        r->encode.max_length = 0; /* how many are longer is counted */
+    if (o->pack && limit && o->pack > limit)
+        lm_warn("rows of %" PRId64 " tokens are longer than the %d that the model or its tokenizer is made for", o->pack,
+                limit);
+    if (!end)
+        return true;
+    r->encode.end = eos >= 0;
+    r->encode.end_id = eos;
+    return eos >= 0 || (o->end < 0 && !r->encode.no_special && lm_tokenizer_ends_rows(r->tokenizer)) ||
+           lm_fail(st, LM_FAILED, "%s: this tokenizer has no end of text (eos_token) to put between texts: --no-eos packs "
+                   "them without", o->tokenizer);
+}
+
+/* Whoever reads the stream learns of what goes wrong, of a tokenizer that cannot be opened, too. */
 static bool open_run(run *r, lm_output_file *out, lm_status *st)
 {
     const lm_tokenize_options *o = r->o;
     r->tokenizer = lm_tokenizer_open(o->tokenizer, st);
     for (int i = 0; r->tokenizer && i < r->threads; i++)
         r->encoders[i] = lm_encoder_new(r->tokenizer);
-    if (r->tokenizer && r->encode.max_length < 0)
-        r->encode.max_length = o->form == LM_FORM_STATS ? 0 : lm_tokenize_limit(r->tokenizer, o->tokenizer);
-    bool ok = r->tokenizer && lm_text_source_open(&r->source, o->operands, &o->records, st);
+    bool ok = r->tokenizer && choose_options(r, st) &&
+              lm_text_source_open(&r->source, o->operands, &o->records, st);
     lm_status writing = LM_STATUS_INIT;
     r->sink = lm_token_sink_new(o, r->tokenizer, r->source.preamble, lm_output_file_fd(out),
                                 lm_output_file_name(out), &writing);

@@ -23,6 +23,12 @@ typedef struct lm_tokenize_options {
     lm_encode_options encode; /* max_length < 0: the tokenizer's or the model's own limit */
     lm_tokenize_form form;
     bool offsets, word_ids, keep_text, documents, no_fields;
+    const char *labels; /* the classes of tags and of several labels, a,b,c; NULL: found out */
+    bool label_all;     /* every token of a word gets its tag; else the first */
+    int64_t pack;       /* tokens of a packed row; 0 = rows are not packed */
+    bool best_fit;      /* by best fit; else the texts are one run of tokens, which is cut */
+    bool drop_last;     /* without the last row, where it is shorter */
+    int end;            /* each text ends with the tokenizer's end of text: 1 yes, 0 no, -1 where texts are packed */
     bool keep_special; /* detokenize: special tokens too */
     bool json;         /* detokenize: an object a row */
     bool force;        /* detokenize: although the tokens are another tokenizer's */

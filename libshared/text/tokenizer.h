@@ -22,6 +22,8 @@ int lm_tokenizer_id(const lm_tokenizer *t, lm_str token); /* -1 if absent */
 lm_str lm_tokenizer_token(const lm_tokenizer *t, int id); /* as it stands in tokenizer.json */
 /* Ids by role: "pad", "cls", "sep", "mask", "unk", "bos", "eos"; -1 if there is none. */
 int lm_tokenizer_role(const lm_tokenizer *t, const char *role);
+/* Whether its template ends each row with a special token. */
+bool lm_tokenizer_ends_rows(const lm_tokenizer *t);
 bool lm_tokenizer_is_special(const lm_tokenizer *t, int id);
 int lm_tokenizer_max_length(const lm_tokenizer *t); /* model_max_length; 0 = no limit known */
 /* XXH3-64 digests as lmstream(5) defines them: of the vocabulary, and of the rest of the behaviour. */
@@ -61,6 +63,7 @@ typedef struct lm_encoding {
 } lm_encoding;
 
 void lm_encoding_free(lm_encoding *e);
+void lm_encoding_reserve(lm_encoding *e, size_t n); /* room for n tokens in all arrays */
 
 /* Scratch memory of one thread of encoding; encoders share the tokenizer, which is read-only. */
 typedef struct lm_encoder lm_encoder;

@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "model/model.h"
 #include "stream/tokens.h"
-#include "train/labels.h"
+#include "stream/labels.h"
 #include "train/masking.h"
 
 typedef enum lm_target {

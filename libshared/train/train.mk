@@ -2,7 +2,6 @@ liblmutils_la_SOURCES += \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \
 	libshared/train/data.c libshared/train/data.h \
 	libshared/train/evaluate.c \
-	libshared/train/labels.c libshared/train/labels.h \
 	libshared/train/loop.c \
 	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \

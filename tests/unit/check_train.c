@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "train/checkpoint.h"
-#include "train/labels.h"
+#include "stream/labels.h"
 #include "train/masking.h"
 #include "train/objective.h"
 #include "train/optimizer.h"

@@ -1,4 +1,4 @@
-#include "train/labels.h"
+#include "stream/labels.h"
 
 #include "base/memory.h"
 

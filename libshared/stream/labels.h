@@ -1,6 +1,6 @@
 /* The classes of a classifier: words to ids. */
-#ifndef LM_TRAIN_LABELS_H
-#define LM_TRAIN_LABELS_H
+#ifndef LM_STREAM_LABELS_H
+#define LM_STREAM_LABELS_H
 
 #include "base/buffer.h"
 #include "base/status.h"
