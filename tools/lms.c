@@ -33,7 +33,8 @@ int main(int argc, char **argv)
     const char *by = "hash";
 
     const lm_option table[] = {
-        {.name = "view", .type = LM_OPT_FLAG, .target = &view, .help = "write what is in it in a readable form; with -m, ids as tokens and text, too"},
+        {.name = "view", .type = LM_OPT_FLAG, .target = &view,
+         .help = "write what is in it in a readable form; with -m, ids as tokens and text, too"},
         {.name = "check", .type = LM_OPT_FLAG, .target = &check,
          .help = "read each input to its end, check every rule of the format, and say so"},
         {.name = "count", .type = LM_OPT_FLAG, .target = &count, .help = "write the numbers of records, rows and tokens"},

@@ -197,12 +197,13 @@ static bool check_options(const lm_common *common, lm_status *st)
         return lm_fail(st, LM_USAGE, "--pack joins texts: --offsets, --word-ids, --keep-text, --documents, --stride and "
                        "--stats are about one text: leave them out");
     if (o.best_fit && o.drop_last)
-        return lm_fail(st, LM_USAGE, "--drop-last: with --pack-strategy best-fit any row may be short, and none is the "
-                       "last: leave it out");
+        return lm_fail(st, LM_USAGE, "--drop-last: with --pack-strategy best-fit any row may be short, and none is "
+                       "the last: leave it out");
     if (o.records.label_separator && !*o.records.label_separator)
         return lm_fail(st, LM_USAGE, "--label-separator: what stands between labels cannot be empty");
     if (given.has_stride && o.encode.truncation == LM_NO_TRUNCATION)
-        return lm_fail(st, LM_USAGE, "--stride and --truncation none: nothing is cut, so there is nothing to make rows of");
+        return lm_fail(st, LM_USAGE,
+                       "--stride and --truncation none: nothing is cut, so there is nothing to make rows of");
     return true;
 }
 

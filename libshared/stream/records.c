@@ -19,8 +19,9 @@ bool lm_fail_record(lm_records *r, lm_status *st, const char *format, ...)
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
-    return lm_fail(st, LM_FAILED, r->format == LM_FORMAT_LMS || r->format == LM_FORMAT_TAR ? "%s: record %" PRIu64 ": %s" : "%s:%" PRIu64 ": %s",
-                   r->file, r->line, why);
+    bool records = r->format == LM_FORMAT_LMS || r->format == LM_FORMAT_TAR;
+    return lm_fail(st, LM_FAILED, records ? "%s: record %" PRIu64 ": %s" : "%s:%" PRIu64 ": %s", r->file, r->line,
+                   why);
 }
 
 bool lm_records_utf8(lm_records *r, lm_str s, bool to_arena, lm_str *out, lm_status *st)

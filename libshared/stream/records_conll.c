@@ -1,7 +1,9 @@
-/* Text records from CoNLL blocks: a word and what is said of it a line, in columns; a blank line behind each sentence.
+/* Text records from CoNLL blocks: a word and what is said of it a line, in columns; a blank line behind each
+ * sentence.
  *
- * Columns are parted by tabs where the first line has one, else by white space. Those of CoNLL-U are known: its comments,
- * words that stand for several (3-4) and empty nodes (3.1) are no words. A column becomes a cell that is a JSON list. */
+ * Columns are parted by tabs where the first line has one, else by white space. Those of CoNLL-U are known:
+ * its comments, words that stand for several (3-4) and empty nodes (3.1) are no words. A column becomes a
+ * cell that is a JSON list. */
 #include "stream/cells.h"
 
 #include <ctype.h>
@@ -105,9 +107,11 @@ static bool take_word(lm_records *r, lm_str line, lm_status *st)
         return true;
     size_t n = count_columns(r->separator, line);
     if (n != r->columns)
-        return lm_fail_record(r, st, "%zu columns where line %" PRIu64 " has %zu", n, r->columns_line, r->columns);
+        return lm_fail_record(r, st, "%zu columns where line %" PRIu64 " has %zu", n, r->columns_line,
+                              r->columns);
     if (r->block.len + line.len >= LM_TEXT_RECORD_MAX)
-        return lm_fail_record(r, st, "a sentence of more than %d bytes: is a blank line missing?", LM_TEXT_RECORD_MAX);
+        return lm_fail_record(r, st, "a sentence of more than %d bytes: is a blank line missing?",
+                              LM_TEXT_RECORD_MAX);
     lm_buf_append(&r->block, line.data, line.len);
     lm_buf_putc(&r->block, '\n');
     return true;
@@ -164,7 +168,8 @@ static lm_str list_of(lm_records *r, size_t wanted)
 
 lm_take lm_take_conll(lm_records *r, lm_status *st)
 {
-    static const char *const names[10] = {"ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"};
+    static const char *const names[10] = {"ID",    "FORM", "LEMMA",  "UPOS", "XPOS",
+                                          "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"};
     lm_take take = take_lines(r, st);
     if (take != LM_TAKE_RECORD)
         return take;

@@ -213,7 +213,8 @@ bool lm_member_begin(lm_records *r, lm_status *st)
         return false;
     if (format == LM_FORMAT_AUTO)
         format = format_of_name(r->file);
-    if (r->options.format == LM_FORMAT_AUTO && !is_lms && format != LM_FORMAT_TAR && format != LM_FORMAT_JSONL && format != LM_FORMAT_JSON) {
+    bool sure = is_lms || format == LM_FORMAT_TAR || format == LM_FORMAT_JSONL || format == LM_FORMAT_JSON;
+    if (r->options.format == LM_FORMAT_AUTO && !sure) {
         lm_str seen;
         if (!look(r->in, &seen, st))
             return false;

@@ -31,8 +31,11 @@ bool lm_cell_list(lm_records *r, const lm_cell *c, const char *name, const lm_st
     while (lm_json_element(&j, &first, &element.value) > 0) {
         char kind = element.value.data[0];
         if (kind == '{' || kind == '[' || kind == 'n')
-            return lm_fail_record(r, st, "field `%s`: element %zu of the list is %s: strings are needed", name, n + 1,
-                                  kind == '{' ? "an object" : kind == '[' ? "a list" : "null");
+            return lm_fail_record(r, st, "field `%s`: element %zu of the list is %s: strings are needed",
+                                  name, n + 1,
+                                  kind == '{'   ? "an object"
+                                  : kind == '[' ? "a list"
+                                                : "null");
         items = grow(r, items, n, &cap);
         if (!lm_cell_plain(r, &element, name, &items[n++], st))
             return false;
@@ -49,7 +52,8 @@ static const lm_cell *list_cell(const lm_records *r, const lm_selectors *s, lm_c
     return c && c->json && c->value.data[0] == '[' ? c : NULL;
 }
 
-/* ---------------------------------------------------------------------------------------------------- words */
+/* ---------------------------------------------------------------------------------------------------- words
+ */
 
 /* The words joined by a space, and the words as slices of that. */
 static bool join(lm_records *r, const lm_str *items, size_t count, lm_text_record *out)
@@ -84,7 +88,8 @@ bool lm_choose_text(lm_records *r, lm_text_record *out, lm_status *st)
     return lm_cell_list(r, c, r->text.items[0].spelling, &items, &count, st) && join(r, items, count, out);
 }
 
-/* ---------------------------------------------------------------------------------------------------- labels */
+/* ---------------------------------------------------------------------------------------------------- labels
+ */
 
 static bool read_integer(lm_records *r, lm_str s, int64_t *value)
 {
@@ -102,7 +107,8 @@ static bool read_one(lm_records *r, lm_text_record *out, lm_status *st)
         return true;
     char *s = lm_arena_strndup(r->arena, out->label.data, out->label.len), *end = s;
     if (r->options.label_type == LM_LABEL_ID) {
-        bool good = read_integer(r, out->label, &out->label_id) && out->label_id >= 0 && out->label_id <= INT32_MAX;
+        bool good =
+            read_integer(r, out->label, &out->label_id) && out->label_id >= 0 && out->label_id <= INT32_MAX;
         return good || lm_fail_record(r, st, "the label `%.80s` is no class number from 0", s);
     }
     errno = 0;
@@ -127,7 +133,8 @@ static bool check_list(lm_records *r, const lm_text_record *out, lm_status *st)
         bool number = read_integer(r, out->labels[i], &id);
         if (!number || id > INT32_MAX || (id < 0 && !(out->words && id == -100)))
             return lm_fail_record(r, st, "the label `%.*s` is no class number from 0",
-                                  (int)(out->labels[i].len < 80 ? out->labels[i].len : 80), out->labels[i].data);
+                                  (int)(out->labels[i].len < 80 ? out->labels[i].len : 80),
+                                  out->labels[i].data);
     }
     return true;
 }

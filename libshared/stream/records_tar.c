@@ -1,8 +1,8 @@
-/* Text records from an archive as WebDataset has it: adjacent files whose paths are the same up to the first dot of the
- * last component are one record, what follows the dot names the field.
+/* Text records from an archive as WebDataset has it: adjacent files whose paths are the same up to the first
+ * dot of the last component are one record, what follows the dot names the field.
  *
- * .json is a JSON value, .cls and its like are stripped, other text is a string without its last line end. What is no text
- * (images, arrays) is no field. The key is the field `__key__`. */
+ * .json is a JSON value, .cls and its like are stripped, other text is a string without its last line end.
+ * What is no text (images, arrays) is no field. The key is the field `__key__`. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -13,7 +13,8 @@
 #include <strings.h>
 #include <xxhash.h>
 
-/* ---------------------------------------------------------------------------------------------------- keys */
+/* ---------------------------------------------------------------------------------------------------- keys
+ */
 
 /* Digests of the keys that have been: open addressing, 0 = free. */
 typedef struct lm_key_set {
@@ -87,7 +88,8 @@ bool lm_tar_is_grouped(lm_records *r, bool *grouped, lm_status *st)
     return true;
 }
 
-/* ---------------------------------------------------------------------------------------------------- fields */
+/* ---------------------------------------------------------------------------------------------------- fields
+ */
 
 static bool ends_in(lm_str field, const char *const *endings)
 {
@@ -128,7 +130,8 @@ static bool add_json(lm_records *r, lm_str name, lm_str value, lm_status *st)
     if (lm_json_value(&j, &whole)) {
         lm_json_space(&j);
         *lm_cell_add(r) = (lm_cell){.name = name, .value = whole, .json = true};
-        return j.p == j.end || lm_fail_record(r, st, "%.*s: something stands behind the JSON value", (int)name.len, name.data);
+        return j.p == j.end || lm_fail_record(r, st, "%.*s: something stands behind the JSON value",
+                                              (int)name.len, name.data);
     }
     return lm_fail_record(r, st, "%.*s: not JSON: %s", (int)name.len, name.data, j.why);
 }
@@ -136,7 +139,8 @@ static bool add_json(lm_records *r, lm_str name, lm_str value, lm_status *st)
 static void leave_out(lm_records *r, lm_str name)
 {
     if (!r->keys->told)
-        lm_info("%s: .%.*s is no text, and left out; other files like it, too", r->file, (int)name.len, name.data);
+        lm_info("%s: .%.*s is no text, and left out; other files like it, too", r->file, (int)name.len,
+                name.data);
     r->keys->told = true;
 }
 
@@ -149,7 +153,8 @@ static bool add_member(lm_records *r, lm_str name, lm_status *st)
     name = (lm_str){lm_arena_strndup(r->arena, name.data, name.len), name.len};
     for (size_t i = 0; i < r->cell_count; i++)
         if (lm_str_equal(r->cells[i].name, name))
-            return lm_fail_record(r, st, "the file .%.*s stands twice in the archive", (int)name.len, name.data);
+            return lm_fail_record(r, st, "the file .%.*s stands twice in the archive", (int)name.len,
+                                  name.data);
     if (text && r->options.encoding && !lm_input_decode(r->in, r->options.encoding, st))
         return false;
     if (!lm_input_peek(r->in, LOOK, &seen, st))
@@ -161,7 +166,8 @@ static bool add_member(lm_records *r, lm_str name, lm_status *st)
     if (!lm_input_peek(r->in, (size_t)LM_TEXT_RECORD_MAX + 1, &seen, st))
         return false;
     if (seen.len > LM_TEXT_RECORD_MAX)
-        return lm_fail_record(r, st, "the file .%.*s has more than %d bytes", (int)name.len, name.data, LM_TEXT_RECORD_MAX);
+        return lm_fail_record(r, st, "the file .%.*s has more than %d bytes", (int)name.len, name.data,
+                              LM_TEXT_RECORD_MAX);
     if (!text && !lm_utf8_valid(seen.data, seen.len)) {
         leave_out(r, name);
         return true;
@@ -170,7 +176,8 @@ static bool add_member(lm_records *r, lm_str name, lm_status *st)
     return json ? add_json(r, name, value, st) : add_string(r, name, value, st);
 }
 
-/* ---------------------------------------------------------------------------------------------------- records */
+/* ----------------------------------------------------------------------------------------------------
+ * records */
 
 /* To the next member that is a file of a record: 1, 0 (none is left in this archive) or -1. */
 static int find_member(lm_records *r, lm_str *key, lm_str *field, lm_status *st)
@@ -200,7 +207,8 @@ static lm_take take_group(lm_records *r, lm_str first_key, lm_str field, lm_stat
     r->source = own;
     *lm_cell_add(r) = (lm_cell){.name = lm_str_of("__key__"), .value = own};
     if (!add_key(r->keys, own))
-        lm_fail_record(r, st, "files of the key %.*s stand apart: sort the archive by name", (int)own.len, own.data);
+        lm_fail_record(r, st, "files of the key %.*s stand apart: sort the archive by name", (int)own.len,
+                       own.data);
     for (;;) {
         if (lm_ok(st))
             add_member(r, field, st);

@@ -101,8 +101,8 @@ static bool truncate_sides(size_t budget, lm_truncation how, bool pair, size_t *
 
 /* ---------------------------------------------------------------- windows */
 
-/* The parts of a text of `n` tokens: the first has `width`, each further one shares `stride` with it; counted from the
- * side that is kept. */
+/* The parts of a text of `n` tokens: the first has `width`, each further one shares `stride` with it; counted
+ * from the side that is kept. */
 typedef struct windows {
     size_t n, width, stride, count;
     bool left;
@@ -114,8 +114,10 @@ static bool windows_of(size_t n, size_t width, const lm_encode_options *o, windo
     if (n <= width || !o->overflow)
         return true;
     if (w->stride >= width)
-        return lm_fail(st, LM_FAILED, "stride %d: only %zu tokens of this text fit in a row: give a smaller --stride or a "
-                       "greater --max-length", o->stride, width);
+        return lm_fail(st, LM_FAILED,
+                       "stride %d: only %zu tokens of this text fit in a row: give a smaller --stride or a "
+                       "greater --max-length",
+                       o->stride, width);
     w->count = (n - width + (width - w->stride) - 1) / (width - w->stride) + 1;
     return true;
 }
@@ -175,8 +177,8 @@ static lm_encoding *add_overflow(lm_encoding *out)
 }
 
 /* All windows of the first text with all of the second, in the order in which the reference merges them. */
-static void put_rows(const lm_encoder *e, const lm_template *t, const windows w[2], const lm_encode_options *o,
-                     lm_encoding *out)
+static void put_rows(const lm_encoder *e, const lm_template *t, const windows w[2],
+                     const lm_encode_options *o, lm_encoding *out)
 {
     out->overflow_count = 0;
     out->truncated = w[0].n > w[0].width || w[1].n > w[1].width;
@@ -196,7 +198,9 @@ static bool finish(lm_encoder *e, const lm_template *t, bool pair, size_t budget
     size_t n[2] = {e->sides[0].n, pair ? e->sides[1].n : 0}, keep[2] = {n[0], n[1]};
     windows w[2];
     if (e->scratch.lacks_unk)
-        return lm_fail(st, LM_FAILED, "a part of the text is not in the vocabulary, and the model has no token for the unknown");
+        return lm_fail(
+            st, LM_FAILED,
+            "a part of the text is not in the vocabulary, and the model has no token for the unknown");
     if (budget < SIZE_MAX && !truncate_sides(budget, o->truncation, pair, &keep[0], &keep[1], st))
         return false;
     if (keep[0] + keep[1] + (size_t)t->added > INT_MAX / 2)
@@ -214,7 +218,8 @@ static bool find_budget(const lm_template *t, const lm_encode_options *o, size_t
     bool cut = o->max_length > 0 && o->truncation != LM_NO_TRUNCATION;
     *budget = SIZE_MAX;
     if (cut && o->max_length < added)
-        return lm_fail(st, LM_USAGE, "max-length %d: the template alone has %d special tokens", o->max_length, added);
+        return lm_fail(st, LM_USAGE, "max-length %d: the template alone has %d special tokens", o->max_length,
+                       added);
     if (cut)
         *budget = (size_t)(o->max_length - added);
     return true;

@@ -21,7 +21,8 @@ static bool begin(void *context, json_t *preamble, lm_status *st)
 {
     lm_token_viewer *v = context;
     lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
-    return lm_tokenizer_info_read(preamble, &info, st) && lm_tokenizer_agrees(v->tokenizer, v->path, &info, false, st);
+    return lm_tokenizer_info_read(preamble, &info, st) &&
+           lm_tokenizer_agrees(v->tokenizer, v->path, &info, false, st);
 }
 
 static bool show(void *context, const int32_t *ids, size_t n, const char *indent, lm_buf *out, lm_status *st)

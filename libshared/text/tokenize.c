@@ -95,8 +95,9 @@ static void encode_row(run *r, batch *b, size_t i, lm_encoder *e)
     options.row = record->number;
     if (record->flush)
         return;
-    if (record->words ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
-                      : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st))
+    if (record->words
+            ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
+            : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st))
         return;
 #pragma omp critical(lm_tokenize_failure)
     if (i < b->failed) {
@@ -208,15 +209,18 @@ static bool choose_options(run *r, lm_status *st)
     else if (o->form == LM_FORM_STATS)
         r->encode.max_length = 0; /* how many are longer is counted */
     if (o->pack && limit && o->pack > limit)
-        lm_warn("rows of %" PRId64 " tokens are longer than the %d that the model or its tokenizer is made for", o->pack,
-                limit);
+        lm_warn("rows of %" PRId64
+                " tokens are longer than the %d that the model or its tokenizer is made for",
+                o->pack, limit);
     if (!end)
         return true;
     r->encode.end = eos >= 0;
     r->encode.end_id = eos;
     return eos >= 0 || (o->end < 0 && !r->encode.no_special && lm_tokenizer_ends_rows(r->tokenizer)) ||
-           lm_fail(st, LM_FAILED, "%s: this tokenizer has no end of text (eos_token) to put between texts: --no-eos packs "
-                   "them without", o->tokenizer);
+           lm_fail(st, LM_FAILED,
+                   "%s: this tokenizer has no end of text (eos_token) to put between texts: --no-eos packs "
+                   "them without",
+                   o->tokenizer);
 }
 
 /* Whoever reads the stream learns of what goes wrong, of a tokenizer that cannot be opened, too. */

@@ -12,12 +12,12 @@ enum { IGNORED = -100, INSIDE = 1 << 30 };
 
 struct lm_token_classes {
     const lm_tokenize_options *o;
-    lm_labels *names; /* NULL with numbers for labels and no list */
-    bool listed;      /* by --labels */
+    lm_labels *names;   /* NULL with numbers for labels and no list */
+    bool listed;        /* by --labels */
     bool tags, several; /* what came by */
-    int count;        /* of classes */
-    int *final;       /* by number as given while rows waited: the number in order */
-    int *inside;      /* by final number: I-X for B-X, else itself */
+    int count;          /* of classes */
+    int *final;         /* by number as given while rows waited: the number in order */
+    int *inside;        /* by final number: I-X for B-X, else itself */
 
     int fd; /* rows that wait; -1 = none do */
     char *name;
@@ -87,10 +87,12 @@ static bool class_of(lm_token_classes *c, const lm_text_record *r, lm_str label,
     }
     *class = c->listed || c->fd < 0 ? lm_labels_find(c->names, label) : lm_labels_add(c->names, label);
     if (*class < 0)
-        return lm_fail(st, LM_FAILED, "%s:%llu: the label `%.*s` is %s", r->file, (unsigned long long)r->line,
-                       (int)(label.len < 80 ? label.len : 80), label.data,
-                       c->listed ? "not among --labels"
-                                 : "one of a list, and the records before it had no lists: name all classes by --labels");
+        return lm_fail(
+            st, LM_FAILED, "%s:%llu: the label `%.*s` is %s", r->file, (unsigned long long)r->line,
+            (int)(label.len < 80 ? label.len : 80), label.data,
+            c->listed
+                ? "not among --labels"
+                : "one of a list, and the records before it had no lists: name all classes by --labels");
     if (!c->listed)
         c->count = lm_labels_count(c->names);
     return true;
@@ -148,8 +150,9 @@ static bool mark_labels(lm_token_classes *c, const lm_text_record *r, lm_tokens_
         if (!class_of(c, r, r->labels[i], &class, st))
             return false;
         if (class >= MOST)
-            return lm_fail(st, LM_FAILED, "%s:%llu: more than %d classes", r->file, (unsigned long long)r->line, MOST);
-        reserve_multi(c, (size_t)class + 1);
+            return lm_fail(st, LM_FAILED, "%s:%llu: more than %d classes", r->file,
+                           (unsigned long long)r->line, MOST);
+        reserve_multi(c, (size_t) class + 1);
         c->multi[class] = 1;
     }
     row->multi_label = c->multi;
@@ -158,8 +161,8 @@ static bool mark_labels(lm_token_classes *c, const lm_text_record *r, lm_tokens_
     return true;
 }
 
-bool lm_token_classes_row(lm_token_classes *c, const lm_text_record *r, const lm_encoding *e, lm_tokens_row *row,
-                          lm_status *st)
+bool lm_token_classes_row(lm_token_classes *c, const lm_text_record *r, const lm_encoding *e,
+                          lm_tokens_row *row, lm_status *st)
 {
     return r->words ? tag_tokens(c, r, e, row, st) : mark_labels(c, r, row, st);
 }
@@ -290,7 +293,8 @@ bool lm_token_classes_replay(lm_token_classes *c, lm_lms_writer *out, lm_status 
                 finish_multi(c, &record.columns[i], &multi);
         }
         copy_members(record.line, &members);
-        if (!lm_lms_write_members(out, lm_buf_str(&members), record.n, record.columns, record.column_count, st))
+        if (!lm_lms_write_members(out, lm_buf_str(&members), record.n, record.columns, record.column_count,
+                                  st))
             break;
     }
     lm_lms_reader_free(reader);

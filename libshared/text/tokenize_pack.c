@@ -1,6 +1,8 @@
-/* Texts packed into rows of a length: cut out of one long run of tokens, or laid into rows where they fit best.
+/* Texts packed into rows of a length: cut out of one long run of tokens, or laid into rows where they fit
+ * best.
  *
- * A row knows how long the texts are that lie in it, so that attention and positions can be kept within a text. */
+ * A row knows how long the texts are that lie in it, so that attention and positions can be kept within a
+ * text. */
 #include "base/memory.h"
 #include "text/tokenize_sinks.h"
 
@@ -64,7 +66,8 @@ static void append(lm_token_blocks *b, const int32_t *ids, int n)
 
 static bool put(lm_token_blocks *b, lm_status *st)
 {
-    lm_token_row row = {.e = &b->row, .number = b->number, .seq_lengths = b->lengths, .seq_count = b->length_count};
+    lm_token_row row = {
+        .e = &b->row, .number = b->number, .seq_lengths = b->lengths, .seq_count = b->length_count};
     bool ok = lm_token_sink_row(b->sink, &row, st);
     b->row.len = 0;
     b->length_count = 0;
@@ -89,8 +92,9 @@ static bool add_wrapped(lm_token_blocks *b, const lm_encoding *e, uint64_t numbe
 
 /* ---------------------------------------------------------------- best fit */
 
-/* The rows of a window that have room, by how much: a tree over the rooms 0..length, each node with the number of rows
- * below it, to find the smallest room that suffices; and for each room the rows that have it, as a stack. */
+/* The rows of a window that have room, by how much: a tree over the rooms 0..length, each node with the
+ * number of rows below it, to find the smallest room that suffices; and for each room the rows that have it,
+ * as a stack. */
 typedef struct rooms {
     int size; /* leaves, a power of two above length */
     int *counts, *heads;
@@ -120,8 +124,9 @@ static int rooms_find(const rooms *r, int least)
 
 /* A row of the window. */
 typedef struct bin {
-    int head, last, lowest; /* pieces: the first and the last that were laid, and the one of the earliest text */
-    int room, below;        /* below: the next row of that room */
+    int head, last,
+        lowest;      /* pieces: the first and the last that were laid, and the one of the earliest text */
+    int room, below; /* below: the next row of that room */
 } bin;
 
 static int by_key(const void *a, const void *b)
@@ -170,8 +175,8 @@ static bool put_bin(lm_token_blocks *b, const bin *row, uint64_t *keys, lm_statu
     return put(b, st);
 }
 
-/* Best-fit decreasing over the window's pieces, those of one length in the order of the texts; rows in the order of their
- * earliest texts. */
+/* Best-fit decreasing over the window's pieces, those of one length in the order of the texts; rows in the
+ * order of their earliest texts. */
 static bool put_window(lm_token_blocks *b, lm_status *st)
 {
     size_t n = b->piece_count;

@@ -90,8 +90,8 @@ static bool begin_rows(lm_token_sink *s, const lm_text_record *r, lm_status *st)
     return w != NULL;
 }
 
-static bool put_label(const lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, lm_tokens_row *row,
-                      lm_status *st)
+static bool put_label(const lm_token_sink *s, const lm_text_record *r, const lm_encoding *e,
+                      lm_tokens_row *row, lm_status *st)
 {
     const lm_tokenize_options *o = s->o;
     row->id = r->id;

@@ -1,4 +1,5 @@
-/* Inside tok: where rows go, and what they pass on their way: the lists of classes, the packing, the figures. */
+/* Inside tok: where rows go, and what they pass on their way: the lists of classes, the packing, the figures.
+ */
 #ifndef LM_TEXT_TOKENIZE_SINKS_H
 #define LM_TEXT_TOKENIZE_SINKS_H
 
@@ -34,8 +35,8 @@ bool lm_token_sink_row(lm_token_sink *s, const lm_token_row *row, lm_status *st)
 
 /* ---- classes of tags and of several labels (tokenize_labels.c)
  *
- * Their names stand in the preamble, so they have to be known before the first row: by --labels, else the rows are kept
- * in an unlinked file until all of them have been seen. */
+ * Their names stand in the preamble, so they have to be known before the first row: by --labels, else the
+ * rows are kept in an unlinked file until all of them have been seen. */
 typedef struct lm_token_classes lm_token_classes;
 
 lm_token_classes *lm_token_classes_new(const lm_tokenize_options *o, lm_status *st);
@@ -45,8 +46,8 @@ bool lm_token_classes_wait(const lm_token_classes *c, const lm_text_record *r);
 /* Begins to keep rows: a writer for them, which belongs to the classes. */
 lm_lms_writer *lm_token_classes_keep(lm_token_classes *c, const char *command, lm_status *st);
 /* Fills row->tags or row->multi_label; they stay until the next call. */
-bool lm_token_classes_row(lm_token_classes *c, const lm_text_record *r, const lm_encoding *e, lm_tokens_row *row,
-                          lm_status *st);
+bool lm_token_classes_row(lm_token_classes *c, const lm_text_record *r, const lm_encoding *e,
+                          lm_tokens_row *row, lm_status *st);
 /* `tags` or `labels` of the preamble, where there are names. */
 void lm_token_classes_preamble(const lm_token_classes *c, json_t *preamble);
 /* No more rows: the order of the classes is known. False: failed. */
@@ -74,7 +75,8 @@ void lm_token_figures_print(const lm_token_figures *f, int columns, lm_buf *out)
 
 /* ---- lines (tokenize_lines.c) */
 void lm_token_line(const lm_token_sink *s, const lm_token_row *row, lm_buf *out);
-/* Segments are worth a column where there are several: in pairs, or where the tokenizer's template says so. */
+/* Segments are worth a column where there are several: in pairs, or where the tokenizer's template says so.
+ */
 bool lm_token_has_types(const lm_token_row *row);
 
 #endif

@@ -17,7 +17,8 @@ struct lm_token_figures {
     const lm_tokenize_options *o;
     int unknown_id;
     int limit; /* of a row, 0 = none: how many are longer */
-    uint64_t rows, tokens, pieces, unknown, words, bytes, characters, truncated; /* pieces: tokens but special ones */
+    uint64_t rows, tokens, pieces, unknown, words, bytes, characters,
+        truncated;        /* pieces: tokens but special ones */
     uint64_t *short_rows; /* [SHORT] */
     uint64_t *long_rows;
     size_t long_count, long_cap;
@@ -91,7 +92,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The shortest length that at least `share` of the rows do not exceed (nearest rank); the long rows are sorted. */
+/* The shortest length that at least `share` of the rows do not exceed (nearest rank); the long rows are
+ * sorted. */
 static uint64_t quantile(const lm_token_figures *f, double share)
 {
     uint64_t rank = (uint64_t)(share * (double)f->rows + 0.999999), seen = 0;
@@ -124,8 +126,9 @@ static double ratio(uint64_t a, uint64_t b)
 static const struct {
     const char *name;
     double share;
-} quantiles[] = {{"length_min", 0}, {"length_p5", .05}, {"length_p25", .25}, {"length_p50", .5}, {"length_p75", .75},
-                 {"length_p90", .9}, {"length_p95", .95}, {"length_p99", .99}, {"length_max", 1}};
+} quantiles[] = {{"length_min", 0},   {"length_p5", .05},  {"length_p25", .25},
+                 {"length_p50", .5},  {"length_p75", .75}, {"length_p90", .9},
+                 {"length_p95", .95}, {"length_p99", .99}, {"length_max", 1}};
 
 static void print_lines(const lm_token_figures *f, lm_buf *out)
 {
@@ -155,7 +158,8 @@ static void grouped(lm_buf *out, uint64_t n)
 /* A bar of `part` of `width` columns; in eighths of a block where the terminal shows them. */
 static void bar(lm_buf *out, double part, int width, bool blocks)
 {
-    static const char *const eighths[] = {"", "\u258f", "\u258e", "\u258d", "\u258c", "\u258b", "\u258a", "\u2589"};
+    static const char *const eighths[] = {"",       "\u258f", "\u258e", "\u258d",
+                                          "\u258c", "\u258b", "\u258a", "\u2589"};
     int n = (int)(part * width * 8 + 0.5);
     if (part > 0 && n == 0)
         n = 1;
@@ -189,7 +193,8 @@ static void histogram(const lm_token_figures *f, int columns, lm_buf *out)
     for (int i = 0; i <= last; i++) {
         char label[32];
         if (i < BINS)
-            snprintf(label, sizeof label, "%" PRIu64 " - %" PRIu64, (uint64_t)i * width, (uint64_t)(i + 1) * width - 1);
+            snprintf(label, sizeof label, "%" PRIu64 " - %" PRIu64, (uint64_t)i * width,
+                     (uint64_t)(i + 1) * width - 1);
         else
             snprintf(label, sizeof label, "%" PRIu64 " and more", (uint64_t)i * width);
         lm_buf_printf(out, "%15s %8" PRIu64 " ", label, counts[i]);
@@ -210,11 +215,13 @@ static void print_text(const lm_token_figures *f, int columns, lm_buf *out)
         lm_buf_puts(out, "this tokenizer has no unknown token\n");
     else
         lm_buf_printf(out, "%.4g%% of them unknown\n", 100 * ratio(f->unknown, f->pieces));
-    lm_buf_printf(out, "half of the rows have up to %" PRIu64 " tokens, 95%% up to %" PRIu64 ", the longest %" PRIu64 "\n",
+    lm_buf_printf(out,
+                  "half of the rows have up to %" PRIu64 " tokens, 95%% up to %" PRIu64
+                  ", the longest %" PRIu64 "\n",
                   quantile(f, .5), quantile(f, .95), quantile(f, 1));
     if (f->limit)
-        lm_buf_printf(out, "%" PRIu64 " of them (%.3g%%) are longer than %d, and would be cut\n", f->truncated,
-                      100 * ratio(f->truncated, f->rows), f->limit);
+        lm_buf_printf(out, "%" PRIu64 " of them (%.3g%%) are longer than %d, and would be cut\n",
+                      f->truncated, 100 * ratio(f->truncated, f->rows), f->limit);
     if (f->rows)
         histogram(f, columns, out);
 }

@@ -66,6 +66,14 @@ static bool same_tokenizer(lm_data *d, json_t *preamble, lm_status *st)
                        "%s: its tokens are of another tokenizer than those before it: use one for all",
                        d->name);
     }
+    for (int i = 0; i < 2 && d->preamble != preamble; i++) {
+        static const char *const lists[] = {"labels", "tags"};
+        json_t *had = json_object_get(d->preamble, lists[i]), *has = json_object_get(preamble, lists[i]);
+        if ((had || has) && !json_equal(had, has))
+            return lm_fail(st, LM_FAILED,
+                           "%s: its %s are other classes than those before it: make the tokens with one list of --labels",
+                           d->name, lists[i]);
+    }
     return true;
 }
 
@@ -155,6 +163,11 @@ static bool read_all(lm_data *d, lm_status *st)
         unlink(partial);
     free(partial);
     return ok;
+}
+
+json_t *lm_data_preamble(const lm_data *d)
+{
+    return d->preamble;
 }
 
 bool lm_data_load(lm_data *d, lm_status *st)

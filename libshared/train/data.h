@@ -30,6 +30,8 @@ lm_data *lm_data_open(const lm_data_options *options, lm_status *st);
 void lm_data_free(lm_data *d);
 /* What the ids belong to; `present` false where the stream does not say. */
 const lm_tokenizer_info *lm_data_tokenizer(const lm_data *d);
+/* The preamble of the first stream (borrowed); NULL before there is one. */
+json_t *lm_data_preamble(const lm_data *d);
 /* Reads everything to its good end, unless it streams; LM_ENDED where the stream ended early. An input
  * without rows fails. */
 bool lm_data_load(lm_data *d, lm_status *st);

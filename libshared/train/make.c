@@ -86,6 +86,22 @@ static bool collect_classes(lm_run *r, lm_status *st)
     return true;
 }
 
+/* The names that the stream has for the columns of `multi_label`; NULL where it has none. */
+static lm_labels *named_classes(const lm_run *r, size_t columns)
+{
+    json_t *list = json_object_get(lm_data_preamble(r->data), "labels"), *name;
+    size_t i;
+    if (!columns || json_array_size(list) != columns)
+        return NULL;
+    lm_labels *labels = lm_labels_new();
+    json_array_foreach(list, i, name) if (json_is_string(name))
+        lm_labels_add(labels, (lm_str){json_string_value(name), json_string_length(name)});
+    if ((size_t)lm_labels_count(labels) == columns)
+        return labels;
+    lm_labels_free(labels);
+    return NULL;
+}
+
 bool lm_run_collect_labels(lm_run *r, lm_status *st)
 {
     lm_tokens_row row = {0};
@@ -102,6 +118,8 @@ bool lm_run_collect_labels(lm_run *r, lm_status *st)
             lm_spool_row(spool, 0, &row);
         if (r->spec->labels)
             r->labels = lm_labels_parse(r->spec->labels, st);
+        else
+            r->labels = named_classes(r, row.classes);
         r->targets.classes = r->labels ? lm_labels_count(r->labels) : (int)row.classes;
         if (lm_ok(st) && r->targets.classes == 0)
             lm_fail(st, LM_FAILED,
