@@ -33,7 +33,7 @@ rm -r some && mkdir some && cp one/vocab.txt one/tokenizer_config.json some
 tok -m some --ids text >got
 cmp want got || fail_ "vocab.txt cuts otherwise than tokenizer.json"
 same_ "$(tok -m one text | grep -ao '"xxh3":"[^}]*' | head -n 1)" "$(tok -m some text | grep -ao '"xxh3":"[^}]*' | head -n 1)"
-tok -m one --stats text | grep -qx 'unknown_words	0' || fail_ "words of the training text are unknown"
+tok -m one --stats text | grep -qx 'unknown_tokens	0' || fail_ "words of the training text are unknown"
 
 # options
 train --vocab-size 90 --no-lowercase --special '<x>' --special '<y>' --max-length 64 -o cased text
