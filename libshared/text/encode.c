@@ -3,21 +3,14 @@
 
 #include <stdlib.h>
 
-static lm_cached_word *cache_new(void)
-{
-    size_t bytes = 2 * LM_CACHE_SETS * sizeof(lm_cached_word);
-    lm_status st = LM_STATUS_INIT;
-    lm_cached_word *cache = lm_try_malloc(bytes, 1, "the cache of words", &st);
-    if (!cache)
-        return lm_calloc(bytes, 1); /* says that there is no memory, and ends */
-    return memset(cache, 0, bytes);
-}
-
 lm_encoder *lm_encoder_new(const lm_tokenizer *t)
 {
     lm_encoder *e = lm_calloc(1, sizeof *e);
     e->t = t;
-    e->cache = cache_new();
+    if (t->bert.usable)
+        e->cache = lm_cache_new(sizeof *e->cache);
+    else if (t->model.dropout == 0)
+        e->wide = lm_cache_new(sizeof *e->wide);
     memcpy(e->punct_id, t->bert.punct_id, sizeof e->punct_id);
     return e;
 }
@@ -46,6 +39,7 @@ void lm_encoder_free(lm_encoder *e)
     lm_model_scratch_free(&e->scratch);
     lm_buf_free(&e->word);
     free(e->cache);
+    free(e->wide);
     free(e);
 }
 
@@ -59,34 +53,50 @@ void lm_side_grow(lm_side *s)
 
 /* ---------------------------------------------------------------- words */
 
-void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
+static void encode_uncached(lm_encoder *e, lm_str word, size_t chars)
 {
-    uint64_t key[2] = {0, 0};
-    lm_cached_word *c = NULL;
-    e->tokens.n = 0;
-    if (word.len <= sizeof key && memchr(word.data, 0, word.len) == NULL) {
-        memcpy(key, word.data, word.len);
-        const lm_cached_word *hit = lm_cache_find(e->cache, key);
-        if (hit) {
-            for (int i = 0; i < hit->count; i++)
-                lm_token_push(&e->tokens, hit->ids[i], hit->ends[i]);
-            return;
-        }
-        c = lm_cache_set(e->cache, key);
-    }
     if (e->counts)
         lm_token_push(&e->tokens, lm_word_counts_number(e->counts, word), (int32_t)word.len);
     else
         lm_token_model_encode(&e->t->model, word, chars, &e->scratch, &e->tokens);
-    if (!c || e->tokens.n > LM_CACHE_TOKENS || e->scratch.lacks_unk || e->t->model.dropout > 0)
+}
+
+static void encode_short(lm_encoder *e, lm_str word, size_t chars)
+{
+    uint64_t key[2] = {0, 0};
+    memcpy(key, word.data, word.len);
+    const lm_cached_word *hit = lm_cache_find(e->cache, key);
+    for (int i = 0; hit && i < hit->count; i++)
+        lm_token_push(&e->tokens, hit->ids[i], hit->ends[i]);
+    if (hit)
         return;
-    c[1] = c[0];
-    memcpy(c->key, key, sizeof key);
-    c->count = (uint8_t)e->tokens.n;
-    for (size_t i = 0; i < e->tokens.n; i++) {
-        c->ids[i] = e->tokens.at[i].id;
-        c->ends[i] = (uint8_t)e->tokens.at[i].end;
-    }
+    encode_uncached(e, word, chars);
+    lm_cache_put(e->cache, key, &e->tokens);
+}
+
+static void encode_wide(lm_encoder *e, lm_str word, size_t chars)
+{
+    uint64_t key[3] = {0, 0, 0};
+    memcpy(key, word.data, word.len);
+    const lm_wide_word *hit = lm_wide_find(e->wide, key, word.len);
+    for (int i = 0; hit && i < hit->count; i++)
+        lm_token_push(&e->tokens, hit->ids[i], hit->ends[i]);
+    if (hit)
+        return;
+    encode_uncached(e, word, chars);
+    if (!e->scratch.lacks_unk)
+        lm_wide_put(e->wide, key, word.len, &e->tokens);
+}
+
+void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
+{
+    e->tokens.n = 0;
+    if (e->cache && word.len <= sizeof e->cache->key && memchr(word.data, 0, word.len) == NULL)
+        encode_short(e, word, chars);
+    else if (e->wide && word.len <= LM_WIDE_BYTES)
+        encode_wide(e, word, chars);
+    else
+        encode_uncached(e, word, chars);
 }
 
 /* Characters [first, last), a word or what it may be cut into. */

@@ -21,7 +21,8 @@ liblmutils_la_SOURCES += \
 	libshared/text/tokenizer_internal.h \
 	libshared/text/unicode.c libshared/text/unicode.h \
 	libshared/text/unicode_data.c libshared/text/unicode_data.h \
-	libshared/text/vocabulary.c libshared/text/vocabulary.h
+	libshared/text/vocabulary.c libshared/text/vocabulary.h \
+	libshared/text/word_cache.c libshared/text/word_cache.h
 
 check_PROGRAMS += tests/unit/check_text
 tests_unit_check_text_SOURCES = tests/unit/check_text.c

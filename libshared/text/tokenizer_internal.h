@@ -5,6 +5,7 @@
 #include "text/added_tokens.h"
 #include "text/tokenizer.h"
 #include "text/train/word_counts.h"
+#include "text/word_cache.h"
 
 enum lm_role {
     LM_ROLE_PAD,
@@ -86,14 +87,6 @@ static inline void lm_side_push(lm_side *s, int32_t id, int32_t word, size_t fro
     s->n++;
 }
 
-/* Words of up to 16 bytes that came by, with what became of them: two of them to a cache line. */
-enum { LM_CACHE_SETS = 1 << 14, LM_CACHE_TOKENS = 3 };
-typedef struct lm_cached_word {
-    uint64_t key[2]; /* the bytes, zero-padded; all zero = free */
-    int32_t ids[LM_CACHE_TOKENS];
-    uint8_t ends[LM_CACHE_TOKENS], count;
-} lm_cached_word;
-
 struct lm_encoder {
     const lm_tokenizer *t;
     lm_side sides[2];
@@ -101,7 +94,8 @@ struct lm_encoder {
     lm_token_list tokens;
     lm_model_scratch scratch;
     lm_buf word;
-    lm_cached_word *cache;
+    lm_cached_word *cache;  /* of BERT's path, */
+    lm_wide_word *wide;     /* or of any other; NULL = the other is used */
     lm_word_counts *counts; /* not NULL: words are numbered there instead of being cut into tokens */
     int32_t punct_id[128];  /* what single ASCII punctuation becomes */
 };
@@ -123,20 +117,5 @@ void lm_bert_prepare(lm_tokenizer *t);
 void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 /* The tokens of one word of `chars` code points into e->tokens, by way of the cache. */
 void lm_encode_word(lm_encoder *e, lm_str word, size_t chars);
-
-/* Sets of two: the first is the one that came last. */
-static inline lm_cached_word *lm_cache_set(lm_cached_word *cache, const uint64_t key[2])
-{
-    uint64_t h = key[0] * 0x9e3779b97f4a7c15u ^ (key[1] + 0x7f4a7c15) * 0xc2b2ae3d27d4eb4fu;
-    return &cache[2 * ((h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> 50)];
-}
-
-static inline const lm_cached_word *lm_cache_find(lm_cached_word *cache, const uint64_t key[2])
-{
-    lm_cached_word *c = lm_cache_set(cache, key);
-    if (c->key[0] == key[0] && c->key[1] == key[1])
-        return c;
-    return c[1].key[0] == key[0] && c[1].key[1] == key[1] ? c + 1 : NULL;
-}
 
 #endif

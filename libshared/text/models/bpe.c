@@ -20,6 +20,7 @@ static void free_bpe(lm_token_model *m)
     for (int i = 0; i < LM_CHAR_PAGES; i++)
         free(b->pages[i]);
     free(b->slots);
+    free(b->tags);
     free(b->crossings);
     free(b);
 }
@@ -47,11 +48,13 @@ static bool merged_token(const lm_token_model *m, size_t rank, int *id, lm_statu
 static void put_merge(lm_bpe *b, lm_merge *merges, size_t rank, int32_t id)
 {
     lm_merge m = merges[rank];
-    size_t i = lm_merge_hash(m.left, m.right) >> b->shift;
-    while (b->slots[i].left >= 0 && (b->slots[i].left != m.left || b->slots[i].right != m.right))
+    uint64_t hash = lm_merge_hash(m.left, m.right);
+    size_t i = hash >> b->shift;
+    while (b->tags[i] && (b->slots[i].left != m.left || b->slots[i].right != m.right))
         i = (i + 1) & b->mask;
-    if (b->slots[i].left >= 0)
+    if (b->tags[i])
         merges[b->slots[i].rank].left = -1;
+    b->tags[i] = lm_merge_tag(hash);
     b->slots[i] = (lm_merge_slot){m.left, m.right, (uint32_t)rank, id};
 }
 
@@ -59,12 +62,12 @@ static bool index_merges(lm_token_model *m, lm_bpe *b, lm_status *st)
 {
     lm_token_tables *t = &m->tables;
     unsigned bits = 4;
-    while ((size_t)1 << bits < 2 * t->merge_count)
+    while (((size_t)1 << bits) / 3 * 2 <= t->merge_count)
         bits++;
     b->shift = 64 - bits;
     b->mask = ((size_t)1 << bits) - 1;
     b->slots = lm_malloc(b->mask + 1, sizeof *b->slots);
-    memset(b->slots, 0xff, (b->mask + 1) * sizeof *b->slots);
+    b->tags = lm_calloc(b->mask + 1, 1);
     for (size_t i = 0; i < t->merge_count; i++) {
         int id = -1;
         if (!merged_token(m, i, &id, st))

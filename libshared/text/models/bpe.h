@@ -5,7 +5,7 @@
 #include "text/components.h"
 
 typedef struct lm_merge_slot {
-    int32_t left, right; /* left -1 = free */
+    int32_t left, right;
     uint32_t rank;
     int32_t id; /* what the two become */
 } lm_merge_slot;
@@ -13,8 +13,9 @@ typedef struct lm_merge_slot {
 enum { LM_CHAR_PAGE = 256, LM_CHAR_PAGES = 0x110000 / LM_CHAR_PAGE };
 
 typedef struct lm_bpe {
-    lm_merge_slot *slots; /* open addressing, at most half full */
-    unsigned shift;       /* 64 less the logarithm of their number */
+    lm_merge_slot *slots; /* open addressing, at most two thirds full */
+    uint8_t *tags;  /* of the slots: 0 = free, else a part of the hash, by which most pairs are told apart */
+    unsigned shift; /* 64 less the logarithm of their number */
     size_t mask;
     int32_t
         *pages[LM_CHAR_PAGES]; /* by code point: the token that is this character; NULL = none of the page */
@@ -32,16 +33,22 @@ static inline uint64_t lm_merge_hash(int32_t left, int32_t right)
     return (h ^ h >> 32) * 0xbf58476d1ce4e5b9u;
 }
 
+static inline uint8_t lm_merge_tag(uint64_t hash)
+{
+    return (uint8_t)(hash & 0xff) | 1;
+}
+
 /* The merge of two tokens; NULL if there is none. */
 static inline const lm_merge_slot *lm_merge_find(const lm_bpe *b, int32_t left, int32_t right)
 {
-    for (size_t i = lm_merge_hash(left, right) >> b->shift;; i = (i + 1) & b->mask) {
+    uint64_t hash = lm_merge_hash(left, right);
+    uint8_t tag = lm_merge_tag(hash);
+    for (size_t i = hash >> b->shift; b->tags[i]; i = (i + 1) & b->mask) {
         const lm_merge_slot *s = &b->slots[i];
-        if (s->left == left && s->right == right)
+        if (b->tags[i] == tag && s->left == left && s->right == right)
             return s;
-        if (s->left < 0)
-            return NULL;
     }
+    return NULL;
 }
 
 /* The token that is this character alone; -1 if there is none. */
