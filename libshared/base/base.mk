@@ -11,6 +11,7 @@ liblmutils_la_SOURCES += \
 	libshared/base/option_table.h libshared/base/option_values.c \
 	libshared/base/options.c libshared/base/options.h \
 	libshared/base/progress.c libshared/base/progress.h \
+	libshared/base/python_float.c libshared/base/python_float.h \
 	libshared/base/random.c libshared/base/random.h \
 	libshared/base/signals.c libshared/base/signals.h \
 	libshared/base/status.c libshared/base/status.h \

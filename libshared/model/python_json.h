@@ -10,8 +10,5 @@
 /* Appends the text, without a final newline. Keys are sorted by code point; those of an object whose keys are
  * all decimal integers by number, since Python holds such a map (id2label) with integer keys. */
 void lm_python_json(const json_t *value, lm_buf *out);
-/* A float as Python's repr: the shortest digits that read back the same, and always a point or an exponent.
- */
-void lm_python_float(double value, lm_buf *out);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "model/config.h"
+#include "base/python_float.h"
 #include "model/python_json.h"
 
 #include <dirent.h>
