@@ -1,11 +1,13 @@
 /* tok: text to tokens and back, and tokenizers out of text. */
 #include "base/tool.h"
+#include "text/chat/chat.h"
 #include "text/tokenize.h"
 #include "text/train/train.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+static const char *const thinking[] = {"keep", "drop", NULL};
 static const char *const truncations[] = {"longest_first", "only_first", "only_second", "none", NULL};
 static const char *const sides[] = {"right", "left", NULL};
 static const char *const accents[] = {"auto", "yes", "no", NULL};
@@ -14,12 +16,13 @@ static const char *const label_words[] = {"first", "all", NULL};
 
 /* What the command line says beside lm_tokenize_options and lm_tokenizer_training. */
 static struct {
-    int format, label_type, label_words, header, truncation, side, strategy, train;
+    int format, label_type, label_words, header, truncation, side, strategy, think, train;
     int64_t max_length, stride, offset;
     bool decode, ids, pieces, json, stats, fields, has_stride, eos, has_eos, has_strategy;
     const char *tokenizer;
 } given = {.train = -1, .max_length = -1, .fields = true};
 
+static lm_chat_options chat;
 static lm_tokenize_options o;
 static lm_tokenizer_training t = {.vocab_size = 30000, .min_frequency = 2, .limit_alphabet = -1,
                                   .memory = 1 << 30, .lower_case = true, .cjk = true};
@@ -97,6 +100,14 @@ static const lm_option table[] = {
     FLAG("json", given.json, .help = "write a JSON object a row instead"),
     FLAG("stats", given.stats,
          .help = "write figures instead: lengths of rows, tokens per word and per byte, share of unknown tokens"),
+    GROUP("Conversations"),
+    {.name = "chat", .type = LM_OPT_STRING, .target = &chat.template, .value = "TEMPLATE", .shown = "",
+     .optional = lm_chat_is_template, .aliases = "chat_template apply_chat_template",
+     .help = "records are conversations, written by the tokenizer's template, a named one (chatml, llama3, gemma, alpaca "
+             "...) or that of a file; the loss is on what the assistant says"},
+    CHOICE("think", given.think, "WHETHER", thinking, .help = "the <think> parts of what the assistant says"),
+    FLAG("generation-prompt", chat.generation_prompt, .aliases = "add_generation_prompt",
+         .help = "end with what opens an answer, without a loss mask"),
     GROUP("A tokenizer out of text"),
     CHOICE("train", given.train, "MODEL", lm_trained_model_names, .shown = "",
            .help = "learn a tokenizer from the text and write it to the directory -o"),
@@ -175,6 +186,13 @@ static void fill_options(const lm_common *common)
     o.best_fit = given.strategy == 1;
     o.label_all = given.label_words == 1;
     r->no_fields = o.no_fields = !given.fields || o.form != LM_FORM_LMS || o.pack || given.train >= 0;
+    chat.drop_think = given.think == 1;
+    if (chat.template) {
+        chat.text = r->text;
+        chat.pair = r->pair;
+        lm_chat_prepare_records(r);
+        o.chat = &chat;
+    }
     t.records = *r;
     t.model = (lm_trained_model)given.train;
     if (given.max_length > 0)
@@ -196,6 +214,12 @@ static bool check_options(const lm_common *common, lm_status *st)
     if (o.pack && (o.offsets || o.word_ids || o.keep_text || o.documents || given.has_stride || given.stats))
         return lm_fail(st, LM_USAGE, "--pack joins texts: --offsets, --word-ids, --keep-text, --documents, --stride and "
                        "--stats are about one text: leave them out");
+    if (!o.chat && (chat.generation_prompt || chat.drop_think))
+        return lm_fail(st, LM_USAGE, "%s is about conversations: give --chat too",
+                       chat.generation_prompt ? "--generation-prompt" : "--think");
+    if (o.chat && (given.has_stride || o.end == 1))
+        return lm_fail(st, LM_USAGE, "--chat: %s", given.has_stride ? "a conversation is one row: leave out --stride"
+                                                                    : "the template ends the rows: leave out --eos");
     if (o.best_fit && o.drop_last)
         return lm_fail(st, LM_USAGE, "--drop-last: with --pack-strategy best-fit any row may be short, and none is "
                        "the last: leave it out");

@@ -1,5 +1,7 @@
 #include "base/number.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,7 @@
 int lm_shortest_digits(double value, char text[LM_DIGITS_MAX])
 {
     enum { SURE = 15 }; /* so many digits come back from every double as they went in */
-    int digits = SURE;
+    int digits = fabs(value) < DBL_MIN ? 1 : SURE; /* a denormal has fewer */
     do {
         snprintf(text, LM_DIGITS_MAX, "%.*e", digits - 1, value);
     } while (strtod(text, NULL) != value && ++digits <= 17);

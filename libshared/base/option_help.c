@@ -88,8 +88,9 @@ static void help_option(const lm_option *o, int columns, lm_buf *out)
         spaces(&left, 4);
     lm_buf_printf(&left, "--%s", o->name);
     if (lm_option_takes_value(o)) {
-        lm_buf_putc(&left, o->type == LM_OPT_CHOICE && !o->value ? '=' : ' ');
+        lm_buf_puts(&left, o->optional ? "[=" : o->type == LM_OPT_CHOICE && !o->value ? "=" : " ");
         lm_option_value_name(o, &left);
+        lm_buf_puts(&left, o->optional ? "]" : "");
     }
     describe(o, &text);
     int width = width_of(left.data, left.len), column = columns < 60 ? 8 : TEXT_COLUMN;
@@ -292,9 +293,9 @@ void lm_options_man_options(const lm_program *p, lm_buf *out)
             lm_buf value = {0};
             bool words = o->type == LM_OPT_CHOICE && !o->value;
             lm_option_value_name(o, &value);
-            lm_buf_puts(out, words ? "=\\fB" : " \\fI");
+            lm_buf_puts(out, o->optional ? "[=\\fI" : words ? "=\\fB" : " \\fI");
             man_text(out, lm_buf_cstr(&value), true);
-            lm_buf_puts(out, "\\fR");
+            lm_buf_puts(out, o->optional ? "\\fR]" : "\\fR");
             lm_buf_free(&value);
         }
         lm_buf_putc(out, '\n');

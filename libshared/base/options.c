@@ -350,9 +350,10 @@ static bool parse_long(const lm_program *program, int argc, char **argv, int *i,
         return false;
     *record = !o->unrecorded;
     if (lm_option_takes_value(o) && !value) {
-        if (*i + 1 >= argc)
+        bool next = *i + 1 < argc && (!o->optional || o->optional(argv[*i + 1]));
+        if (!next && !o->optional)
             return needs_value(o, st);
-        value = argv[++*i];
+        value = next ? argv[++*i] : "";
     }
     return set(o, negated, value, st);
 }

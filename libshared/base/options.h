@@ -48,6 +48,8 @@ typedef struct lm_option {
     bool hidden;              /* accepted, not shown */
     bool unrecorded;          /* changes nothing in the result (-j, -q): left out where command lines are kept */
     bool *given;              /* set to true when the option is on the command line; or NULL */
+    bool (*optional)(const char *word); /* not NULL: the value may be left out, and is "" then; behind a blank it is taken
+                               * for the value only where this says that it is one */
 } lm_option;
 
 typedef struct lm_program {

@@ -410,7 +410,7 @@ lm_records *lm_records_new(lm_input *in, const lm_records_options *options, lm_s
               lm_selectors_parse(options->id, "--id", &r->id, st) && lm_member_begin(r, st);
     if (ok && options->rejects) {
         r->rejects = open(options->rejects,
-                          O_WRONLY | O_CREAT | (options->rejects_append ? O_APPEND : O_TRUNC) | O_CLOEXEC, 0666);
+                          O_WRONLY | O_CREAT | O_APPEND | (options->rejects_append ? 0 : O_TRUNC) | O_CLOEXEC, 0666);
         if (r->rejects < 0)
             ok = lm_fail_errno(st, LM_FAILED, "%s: cannot write", options->rejects);
     }

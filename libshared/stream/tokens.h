@@ -6,6 +6,13 @@
 #include "stream/lms.h"
 #include "stream/records.h"
 
+/* An answer of a preference pair. */
+typedef struct lm_tokens_answer {
+    const int32_t *ids;            /* prompt and answer; NULL = the column is absent */
+    size_t len;
+    const uint8_t *loss_mask;
+} lm_tokens_answer;
+
 /* One row. NULL (or the zero value of its flag) = the column is absent. Everything is borrowed. */
 typedef struct lm_tokens_row {
     const int32_t *ids;
@@ -22,6 +29,7 @@ typedef struct lm_tokens_row {
     lm_str label_word;             /* header member `labels` */
     int32_t label_id;              /* column `label`, I32 */
     float label_float;             /* column `label`, F32 */
+    lm_tokens_answer chosen, rejected;
     const uint8_t *multi_label;    /* [classes] */
     size_t classes;
     bool has_weight, has_doc, has_row, has_truncated;

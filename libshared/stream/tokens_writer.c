@@ -9,24 +9,24 @@
 /* The columns a writer makes, in the order of the header. */
 typedef enum slot {
     IDS, TYPES, WORD_IDS, OFFSETS, LOSS_MASK, TAGS, MLM_LABELS, LABEL_ID, LABEL_FLOAT, MULTI_LABEL, WEIGHT, DOC, ROW,
-    TRUNCATED, TEXT, PAIR, SEQ_LENGTHS, SLOTS, LABEL_WORD = SLOTS, ID
+    TRUNCATED, TEXT, PAIR, SEQ_LENGTHS, CHOSEN, CHOSEN_MASK, REJECTED, REJECTED_MASK, SLOTS, LABEL_WORD = SLOTS, ID
 } slot;
 
-typedef enum cut { CUT_ROW, CUT_IDS, CUT_OWN } cut;
+typedef enum cut { CUT_ROW, CUT_LIKE, CUT_OWN } cut;
 
 static const struct {
     const char *name;
     lm_dtype dtype;
     cut cut;
-    const char *splits; /* CUT_OWN */
+    const char *splits; /* CUT_OWN: its own; CUT_LIKE: those of another */
 } slots[SLOTS] = {
     [IDS] = {"ids", LM_I32, CUT_OWN, "ids.splits"},
-    [TYPES] = {"types", LM_U8, CUT_IDS, NULL},
-    [WORD_IDS] = {"word_ids", LM_I32, CUT_IDS, NULL},
-    [OFFSETS] = {"offsets", LM_I32, CUT_IDS, NULL},
-    [LOSS_MASK] = {"loss_mask", LM_U8, CUT_IDS, NULL},
-    [TAGS] = {"tags", LM_I32, CUT_IDS, NULL},
-    [MLM_LABELS] = {"mlm_labels", LM_I32, CUT_IDS, NULL},
+    [TYPES] = {"types", LM_U8, CUT_LIKE, "ids.splits"},
+    [WORD_IDS] = {"word_ids", LM_I32, CUT_LIKE, "ids.splits"},
+    [OFFSETS] = {"offsets", LM_I32, CUT_LIKE, "ids.splits"},
+    [LOSS_MASK] = {"loss_mask", LM_U8, CUT_LIKE, "ids.splits"},
+    [TAGS] = {"tags", LM_I32, CUT_LIKE, "ids.splits"},
+    [MLM_LABELS] = {"mlm_labels", LM_I32, CUT_LIKE, "ids.splits"},
     [LABEL_ID] = {"label", LM_I32, CUT_ROW, NULL},
     [LABEL_FLOAT] = {"label", LM_F32, CUT_ROW, NULL},
     [MULTI_LABEL] = {"multi_label", LM_U8, CUT_ROW, NULL},
@@ -37,6 +37,10 @@ static const struct {
     [TEXT] = {"text", LM_U8, CUT_OWN, "text.splits"},
     [PAIR] = {"pair", LM_U8, CUT_OWN, "pair.splits"},
     [SEQ_LENGTHS] = {"seq_lengths", LM_I32, CUT_OWN, "seq_lengths.splits"},
+    [CHOSEN] = {"chosen.ids", LM_I32, CUT_OWN, "chosen.ids.splits"},
+    [CHOSEN_MASK] = {"chosen.loss_mask", LM_U8, CUT_LIKE, "chosen.ids.splits"},
+    [REJECTED] = {"rejected.ids", LM_I32, CUT_OWN, "rejected.ids.splits"},
+    [REJECTED_MASK] = {"rejected.loss_mask", LM_U8, CUT_LIKE, "rejected.ids.splits"},
 };
 
 struct lm_tokens_writer {
@@ -85,7 +89,8 @@ static uint32_t columns_of(const lm_tokens_row *r)
         {TAGS, r->tags}, {MLM_LABELS, r->mlm_labels}, {LABEL_ID, r->has_label_id},
         {LABEL_FLOAT, r->has_label_float}, {MULTI_LABEL, r->multi_label}, {WEIGHT, r->has_weight},
         {DOC, r->has_doc}, {ROW, r->has_row}, {TRUNCATED, r->has_truncated}, {TEXT, r->text.data},
-        {PAIR, r->pair.data}, {SEQ_LENGTHS, r->seq_lengths}, {LABEL_WORD, r->has_label_word}, {ID, r->id.data},
+        {PAIR, r->pair.data}, {SEQ_LENGTHS, r->seq_lengths}, {CHOSEN, r->chosen.ids}, {CHOSEN_MASK, r->chosen.loss_mask},
+        {REJECTED, r->rejected.ids}, {REJECTED_MASK, r->rejected.loss_mask}, {LABEL_WORD, r->has_label_word}, {ID, r->id.data},
     };
     uint32_t bits = 1u << IDS;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -114,6 +119,10 @@ static lm_str value_of(const lm_tokens_row *r, slot s)
     case TRUNCATED: return (lm_str){(const char *)&r->truncated, 1};
     case TEXT: return r->text;
     case SEQ_LENGTHS: return (lm_str){(const char *)r->seq_lengths, 4 * r->seq_count};
+    case CHOSEN: return (lm_str){(const char *)r->chosen.ids, 4 * r->chosen.len};
+    case CHOSEN_MASK: return (lm_str){(const char *)r->chosen.loss_mask, r->chosen.len};
+    case REJECTED: return (lm_str){(const char *)r->rejected.ids, 4 * r->rejected.len};
+    case REJECTED_MASK: return (lm_str){(const char *)r->rejected.loss_mask, r->rejected.len};
     default: return r->pair;
     }
 }
@@ -207,7 +216,7 @@ static size_t make_columns(const lm_tokens_writer *t, lm_column *out)
         const lm_buf *d = &t->data[s];
         int64_t rows = slots[s].cut == CUT_ROW ? t->n : (int64_t)(d->len / lm_dtype_block_bytes(slots[s].dtype));
         lm_column c = {.name = slots[s].name, .dtype = slots[s].dtype, .shape = {1, {rows}}, .data = d->data,
-                       .bytes = d->len, .rows = slots[s].cut == CUT_IDS ? "ids.splits" : NULL};
+                       .bytes = d->len, .rows = slots[s].cut == CUT_LIKE ? slots[s].splits : NULL};
         if (s == OFFSETS)
             c.shape = (lm_shape){2, {rows / 2, 2}};
         if (s == MULTI_LABEL)

@@ -1,5 +1,6 @@
 /* From the tokens of a text, or of two, to rows: truncation, the windows of an overflow, the template. */
 #include "base/memory.h"
+#include "text/chat/chat.h"
 #include "text/tokenizer_internal.h"
 
 #include <limits.h>
@@ -19,6 +20,7 @@ void lm_encoding_reserve(lm_encoding *e, size_t n)
     e->word_ids = lm_realloc(e->word_ids, cap, sizeof *e->word_ids);
     e->offsets = lm_realloc(e->offsets, cap, 2 * sizeof *e->offsets);
     e->special = lm_realloc(e->special, cap, sizeof *e->special);
+    e->loss_mask = lm_realloc(e->loss_mask, cap, sizeof *e->loss_mask);
     e->cap = (int)cap;
 }
 
@@ -29,6 +31,8 @@ void lm_encoding_free(lm_encoding *e)
     free(e->word_ids);
     free(e->offsets);
     free(e->special);
+    free(e->loss_mask);
+    lm_chat_row_free(e->chat);
     for (int i = 0; i < e->overflow_cap; i++)
         lm_encoding_free(&e->overflow[i]);
     free(e->overflow);

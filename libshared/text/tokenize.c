@@ -39,6 +39,8 @@ typedef struct run {
     lm_text_source source;
     lm_tokenizer *tokenizer;
     lm_encoder **encoders; /* by thread */
+    lm_chat *chat;         /* NULL: the records are texts, not conversations */
+    lm_chat_worker **chat_workers; /* by thread */
     int threads;
     lm_token_sink *sink;
     batch batches[BATCHES];
@@ -87,15 +89,17 @@ static void read_batch(run *r, batch *b)
     }
 }
 
-static void encode_row(run *r, batch *b, size_t i, lm_encoder *e)
+static void encode_row(run *r, batch *b, size_t i, int thread)
 {
+    lm_encoder *e = r->encoders[thread];
     const lm_text_record *record = &b->text.items[i];
     lm_encode_options options = r->encode;
     lm_status st = LM_STATUS_INIT;
     options.row = record->number;
     if (record->flush)
         return;
-    if (record->words
+    if (r->chat ? lm_chat_encode(r->chat_workers[thread], e, record, &options, &b->rows[i], &st)
+        : record->words
             ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
             : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st))
         return;
@@ -113,6 +117,11 @@ static bool write_batch(run *r, batch *b, lm_status *st)
         if (i == b->failed)
             return lm_fail(st, b->failure.code, "%s:%" PRIu64 ": %s", record->file, record->line,
                            b->failure.message);
+        const lm_chat_row *talk = record->flush ? NULL : b->rows[i].chat;
+        if (talk)
+            lm_chat_count(r->chat, talk);
+        if (talk && talk->left_out)
+            continue;
         lm_token_sink_put(r->sink, record, &b->rows[i], st);
         r->written += !record->flush;
     }
@@ -147,7 +156,7 @@ static bool run_batches(run *r, lm_status *st)
         size_t count = now ? now->text.count : 0;
 #pragma omp parallel num_threads(r->threads)
         {
-            lm_encoder *e = r->encoders[thread_index()];
+            int thread = thread_index();
 #pragma omp single nowait
             {
                 if (last)
@@ -157,7 +166,7 @@ static bool run_batches(run *r, lm_status *st)
             }
 #pragma omp for schedule(dynamic, ROWS_AT_ONCE)
             for (size_t i = 0; i < count; i++)
-                encode_row(r, now, i, e);
+                encode_row(r, now, i, thread);
         }
         if (flush && lm_ok(st))
             write_batch(r, now, st);
@@ -182,9 +191,13 @@ static void free_run(run *r)
         free(r->batches[i].rows);
         lm_text_batch_free(&r->batches[i].text);
     }
-    for (int i = 0; i < r->threads; i++)
+    for (int i = 0; i < r->threads; i++) {
         lm_encoder_free(r->encoders[i]);
+        lm_chat_worker_free(r->chat_workers[i]);
+    }
     free(r->encoders);
+    free(r->chat_workers);
+    lm_chat_free(r->chat);
     lm_token_sink_free(r->sink);
     lm_text_source_close(&r->source);
     lm_tokenizer_free(r->tokenizer);
@@ -196,6 +209,8 @@ static void say_what_happened(const run *r)
         lm_warn("%" PRIu64 " records rejected, see %s", r->source.rejected, r->o->records.rejects);
     if (r->source.replaced)
         lm_warn("%" PRIu64 " records had invalid UTF-8, replaced by U+FFFD", r->source.replaced);
+    if (r->chat)
+        lm_chat_report(r->chat);
 }
 
 /* Packed texts are not cut unless that is asked for, and each ends with a token that says so. */
@@ -203,7 +218,7 @@ static bool choose_options(run *r, lm_status *st)
 {
     const lm_tokenize_options *o = r->o;
     int limit = lm_tokenize_limit(r->tokenizer, o->tokenizer), eos = lm_tokenizer_role(r->tokenizer, "eos");
-    bool end = o->end < 0 ? o->pack > 0 : o->end;
+    bool end = o->end < 0 ? o->pack > 0 && !o->chat : o->end;
     if (r->encode.max_length < 0)
         r->encode.max_length = o->pack || o->form == LM_FORM_STATS ? 0 : limit;
     else if (o->form == LM_FORM_STATS)
@@ -230,7 +245,11 @@ static bool open_run(run *r, lm_output_file *out, lm_status *st)
     r->tokenizer = lm_tokenizer_open(o->tokenizer, st);
     for (int i = 0; r->tokenizer && i < r->threads; i++)
         r->encoders[i] = lm_encoder_new(r->tokenizer);
-    bool ok = r->tokenizer && choose_options(r, st) &&
+    if (r->tokenizer && o->chat)
+        r->chat = lm_chat_open(o->chat, r->tokenizer, o->tokenizer, st);
+    for (int i = 0; r->chat && i < r->threads; i++)
+        r->chat_workers[i] = lm_chat_worker_new(r->chat);
+    bool ok = lm_ok(st) && choose_options(r, st) &&
               lm_text_source_open(&r->source, o->operands, &o->records, st);
     lm_status writing = LM_STATUS_INIT;
     r->sink = lm_token_sink_new(o, r->tokenizer, r->source.preamble, lm_output_file_fd(out),
@@ -249,6 +268,7 @@ bool lm_tokenize(const lm_tokenize_options *o, lm_status *st)
     if (!out)
         return false;
     r.encoders = lm_calloc((size_t)r.threads, sizeof *r.encoders);
+    r.chat_workers = lm_calloc((size_t)r.threads, sizeof *r.chat_workers);
     if (open_run(&r, out, st)) {
         lm_progress_begin("tokens", "rows", 0);
         run_batches(&r, st);

@@ -2,6 +2,7 @@
 #ifndef LM_TEXT_TOKENIZE_H
 #define LM_TEXT_TOKENIZE_H
 
+#include "text/chat/chat.h"
 #include "text/source.h"
 #include "text/tokenizer.h"
 
@@ -20,6 +21,7 @@ typedef struct lm_tokenize_options {
     const char *command;   /* for the stream's `via` */
     const lm_strings *operands;
     lm_records_options records;
+    const lm_chat_options *chat; /* records are conversations; NULL: texts */
     lm_encode_options encode; /* max_length < 0: the tokenizer's or the model's own limit */
     lm_tokenize_form form;
     bool offsets, word_ids, keep_text, documents, no_fields;

@@ -40,7 +40,7 @@ static void put_words(lm_buf *b, const char *name, const lm_str *words, size_t n
 }
 
 /* What stands in the record beside the tokens. */
-static void put_record(const lm_token_sink *s, const lm_text_record *r, lm_buf *b)
+static void put_record(const lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, lm_buf *b)
 {
     if (r->label.data) {
         lm_buf_puts(b, ",\"label\":");
@@ -50,12 +50,32 @@ static void put_record(const lm_token_sink *s, const lm_text_record *r, lm_buf *
         put_words(b, r->words ? "tags" : "labels", r->labels, r->label_count);
     if (s->o->keep_text) {
         lm_buf_puts(b, ",\"text\":");
-        lm_json_string(r->text, b);
+        lm_json_string(lm_token_text(r, e), b);
         if (r->pair.data) {
             lm_buf_puts(b, ",\"pair\":");
             lm_json_string(r->pair, b);
         }
     }
+}
+
+static void put_mask(const lm_encoding *e, lm_buf *b)
+{
+    if (!e->masked)
+        return;
+    lm_buf_puts(b, ",\"loss_mask\":[");
+    for (int i = 0; i < e->len; i++)
+        lm_buf_printf(b, i ? ",%d" : "%d", e->loss_mask[i]);
+    lm_buf_putc(b, ']');
+}
+
+static void put_answer(const char *name, const lm_encoding *e, lm_buf *b)
+{
+    lm_buf_printf(b, ",\"%s\":{\"ids\":[", name);
+    for (int i = 0; i < e->len; i++)
+        lm_buf_printf(b, i ? ",%d" : "%d", (int)e->ids[i]);
+    lm_buf_putc(b, ']');
+    put_mask(e, b);
+    lm_buf_putc(b, '}');
 }
 
 static void put_json(const lm_token_sink *s, const lm_token_row *row, lm_buf *b)
@@ -90,12 +110,17 @@ static void put_json(const lm_token_sink *s, const lm_token_row *row, lm_buf *b)
             lm_buf_printf(b, "%s[%d,%d]", i ? "," : "", (int)e->offsets[2 * i], (int)e->offsets[2 * i + 1]);
         lm_buf_putc(b, ']');
     }
+    put_mask(e, b);
+    if (r && e->chat && e->chat->preference) {
+        put_answer("chosen", &e->chat->answers[0]->tokens, b);
+        put_answer("rejected", &e->chat->answers[1]->tokens, b);
+    }
     if (e->truncated)
         lm_buf_puts(b, ",\"truncated\":true");
     if (row->seq_lengths)
         put_numbers(b, "seq_lengths", row->seq_lengths, (int)row->seq_count);
     if (r)
-        put_record(s, r, b);
+        put_record(s, r, e, b);
     lm_buf_puts(b, "}\n");
 }
 

@@ -29,6 +29,8 @@ struct lm_token_blocks {
 
     /* best fit */
     int32_t *tokens;
+    uint8_t *masks; /* like tokens */
+    bool masked;    /* of conversations, and then all of them are */
     size_t token_count, token_cap;
     piece *pieces;
     size_t piece_count, piece_cap;
@@ -49,16 +51,21 @@ void lm_token_blocks_free(lm_token_blocks *b)
     lm_encoding_free(&b->row);
     free(b->lengths);
     free(b->tokens);
+    free(b->masks);
     free(b->pieces);
     free(b);
 }
 
 /* ---------------------------------------------------------------- a row */
 
-static void append(lm_token_blocks *b, const int32_t *ids, int n)
+/* `mask` NULL: there is none. */
+static void append(lm_token_blocks *b, const int32_t *ids, const uint8_t *mask, int n)
 {
     lm_encoding_reserve(&b->row, (size_t)b->row.len + (size_t)n);
     memcpy(b->row.ids + b->row.len, ids, (size_t)n * sizeof *ids);
+    if (mask)
+        memcpy(b->row.loss_mask + b->row.len, mask, (size_t)n);
+    b->row.masked = mask != NULL;
     b->row.len += n;
     LM_GROW(b->lengths, b->length_count, b->length_cap);
     b->lengths[b->length_count++] = n;
@@ -82,7 +89,7 @@ static bool add_wrapped(lm_token_blocks *b, const lm_encoding *e, uint64_t numbe
         int room = b->length - b->row.len, n = e->len - i < room ? e->len - i : room;
         if (b->row.len == 0)
             b->number = number;
-        append(b, e->ids + i, n);
+        append(b, e->ids + i, e->masked ? e->loss_mask + i : NULL, n);
         i += n;
         if (b->row.len == b->length && !put(b, st))
             return false;
@@ -171,7 +178,8 @@ static bool put_bin(lm_token_blocks *b, const bin *row, uint64_t *keys, lm_statu
     qsort(keys, n, sizeof *keys, by_key);
     b->number = b->pieces[row->lowest].number;
     for (size_t i = 0; i < n; i++)
-        append(b, b->tokens + b->pieces[keys[i]].from, b->pieces[keys[i]].len);
+        append(b, b->tokens + b->pieces[keys[i]].from, b->masked ? b->masks + b->pieces[keys[i]].from : NULL,
+               b->pieces[keys[i]].len);
     return put(b, st);
 }
 
@@ -214,9 +222,13 @@ static bool add_best_fit(lm_token_blocks *b, const lm_encoding *e, uint64_t numb
     if (b->token_count + n > b->token_cap) {
         b->token_cap = b->token_count + n > 2 * b->token_cap ? b->token_count + n : 2 * b->token_cap;
         b->tokens = lm_realloc(b->tokens, b->token_cap, sizeof *b->tokens);
+        b->masks = lm_realloc(b->masks, b->token_cap, sizeof *b->masks);
     }
+    b->masked = e->masked;
     if (n)
         memcpy(b->tokens + b->token_count, e->ids, n * sizeof *e->ids);
+    if (n && e->masked)
+        memcpy(b->masks + b->token_count, e->loss_mask, n);
     for (size_t i = 0; i < n; i += (size_t)b->length) {
         int len = n - i < (size_t)b->length ? (int)(n - i) : b->length;
         LM_GROW(b->pieces, b->piece_count, b->piece_cap);
@@ -230,6 +242,9 @@ static bool add_best_fit(lm_token_blocks *b, const lm_encoding *e, uint64_t numb
 
 bool lm_token_blocks_add(lm_token_blocks *b, const lm_encoding *e, uint64_t number, lm_status *st)
 {
+    if (e->chat && e->chat->preference)
+        return lm_fail(st, LM_FAILED, "row %llu: a preference pair cannot be packed: leave out --pack",
+                       (unsigned long long)number);
     return b->sink->o->best_fit ? add_best_fit(b, e, number, st) : add_wrapped(b, e, number, st);
 }
 

@@ -112,6 +112,11 @@ static bool put_label(const lm_token_sink *s, const lm_text_record *r, const lm_
     return true;
 }
 
+static lm_tokens_answer answer_of(const lm_encoding *e)
+{
+    return (lm_tokens_answer){e->ids, (size_t)e->len, e->loss_mask};
+}
+
 static bool put_lms(lm_token_sink *s, const lm_token_row *row, lm_status *st)
 {
     const lm_tokenize_options *o = s->o;
@@ -131,7 +136,14 @@ static bool put_lms(lm_token_sink *s, const lm_token_row *row, lm_status *st)
         .row = (int32_t)(row->number & INT32_MAX),
         .has_truncated = !row->seq_lengths,
         .truncated = e->truncated,
+        .loss_mask = e->masked ? e->loss_mask : NULL,
     };
+    const lm_chat_row *talk = r ? e->chat : NULL;
+    if (talk && talk->preference) {
+        out.chosen = answer_of(&talk->answers[0]->tokens);
+        out.rejected = answer_of(&talk->answers[1]->tokens);
+        out.truncated |= talk->answers[0]->tokens.truncated || talk->answers[1]->tokens.truncated;
+    }
     if (r && !put_label(s, r, e, &out, st))
         return false;
     if (r && o->documents) {
@@ -139,11 +151,13 @@ static bool put_lms(lm_token_sink *s, const lm_token_row *row, lm_status *st)
         out.doc = (int32_t)(r->doc & INT32_MAX);
     }
     if (r && !o->no_fields) {
-        out.fields = r->fields;
-        out.field_count = r->field_count;
+        out.fields = talk ? talk->fields : r->fields;
+        out.field_count = talk ? talk->field_count : r->field_count;
     }
     if (r && o->keep_text) {
-        out.text = r->text.data ? r->text : (lm_str){"", 0};
+        out.text = lm_token_text(r, e);
+        if (!out.text.data)
+            out.text = (lm_str){"", 0};
         out.pair = r->pair;
     }
     return lm_tokens_writer_add(s->rows, &out, st);

@@ -16,6 +16,12 @@ typedef struct lm_token_row {
     size_t seq_count;
 } lm_token_row;
 
+/* The text that the tokens are of. */
+static inline lm_str lm_token_text(const lm_text_record *r, const lm_encoding *e)
+{
+    return e->chat ? lm_buf_str(&e->chat->text) : r->text;
+}
+
 struct lm_token_sink {
     const lm_tokenize_options *o;
     const lm_tokenizer *t;

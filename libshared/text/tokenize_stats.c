@@ -70,7 +70,7 @@ void lm_token_figures_add(lm_token_figures *f, const lm_text_record *r, const lm
         f->pieces += !e->special[i];
         f->unknown += e->ids[i] == f->unknown_id && !e->special[i];
     }
-    count_text(f, r->text);
+    count_text(f, lm_token_text(r, e));
     if (r->pair.data)
         count_text(f, r->pair);
     f->rows++;

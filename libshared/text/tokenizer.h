@@ -56,10 +56,13 @@ typedef struct lm_encoding {
     int32_t *word_ids; /* index of the word within its text; -1 for special tokens */
     int32_t *offsets;  /* [len][2] byte span in the source text (of the pair's second text where type is 1) */
     uint8_t *special;  /* 1 for the template's tokens */
+    uint8_t *loss_mask; /* where `masked`: 1 for tokens that carry loss */
     int len, cap;
     bool truncated;               /* the text did not fit: this row, or an overflow of it, has only a part */
     struct lm_encoding *overflow; /* options.overflow: the other windows of the text, in the reference's order */
     int overflow_count, overflow_cap;
+    bool masked;
+    struct lm_chat_row *chat; /* what else a conversation has (text/chat/chat.h); NULL: it is none */
 } lm_encoding;
 
 void lm_encoding_free(lm_encoding *e);

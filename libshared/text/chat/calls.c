@@ -55,7 +55,7 @@ lm_value lm_run_call(lm_eval *e, lm_value callee, const lm_call *call)
     if (callee.kind == LM_VALUE_UNDEFINED)
         return lm_eval_fail(e, "%.*s, and cannot be called", (int)callee.text.len, callee.text.data);
     if (callee.kind == LM_VALUE_LOOP && call->count == 1)
-        return lm_run_loop(e, callee.loop, call->args[0]);
+        return lm_run_recursion(e, callee.loop, call->args[0]);
     if (callee.kind != LM_VALUE_FUNCTION)
         return lm_eval_fail(e, "a value of type %s cannot be called", lm_value_type(callee));
     const lm_function *f = callee.function;

@@ -194,7 +194,6 @@ void lm_chat_row_free(lm_chat_row *r)
         lm_chat_row_free(r->answers[i]);
     lm_encoding_free(&r->tokens);
     lm_buf_free(&r->text);
-    free(r->loss_mask);
     free(r->fields);
     free(r);
 }
@@ -202,7 +201,7 @@ void lm_chat_row_free(lm_chat_row *r)
 static void clear_row(lm_chat_row *r)
 {
     r->text.len = 0;
-    r->masked = r->preference = r->left_out = false;
+    r->preference = r->left_out = false;
     r->turns = r->unmarked = r->cut = r->unended = r->extended = 0;
     r->field_count = 0;
 }
@@ -314,13 +313,14 @@ static bool encode_talk(lm_chat_worker *w, lm_encoder *e, const lm_jinja *t, lm_
         return false;
     if (!prompt)
         lm_chat_find_spans(w, t, messages, first, row);
-    if (!prompt && !w->span_count)
-        return lm_fail(st, LM_FAILED,
-                       row->unmarked ? "none of the assistant's %u turns could be found in what the template writes, so that "
-                                       "nothing would be learned: give a template with {%% generation %%} blocks, or one by name"
-                                     : "the assistant says nothing in this conversation, so that nothing would be learned%.0u: "
-                                       "leave it out, or give --generation-prompt",
+    if (!prompt && !w->span_count && row->unmarked)
+        return lm_fail(st, LM_FAILED, "none of the assistant's %u turns can be found in what the template writes, so that "
+                       "nothing would be learned: give a template with {%% generation %%} blocks, or one by name",
                        row->unmarked);
+    if (!prompt && !w->span_count)
+        return lm_fail(st, LM_FAILED, "the assistant says nothing in this conversation, so that nothing would be learned: "
+                       "leave it out, or give --generation-prompt");
+    out->masked = false;
     if (!lm_encode(e, lm_buf_str(&w->full), (lm_str){NULL, 0}, &o, out, st))
         return false;
     if (!prompt)

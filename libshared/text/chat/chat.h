@@ -21,15 +21,13 @@ typedef struct lm_chat_options {
     const char *text, *pair; /* fields of the user's and the assistant's words, or of the messages; NULL = those above */
 } lm_chat_options;
 
-/* What a row has beside its tokens, which are those of the whole conversation or, in a preference pair, of the prompt. */
+/* What a row has beside its tokens and their loss mask, which are those of the whole conversation or, in a preference
+ * pair, of the prompt (which has no loss). */
 typedef struct lm_chat_row {
-    lm_buf text;        /* as the template writes it; spans refer to it */
-    uint8_t *loss_mask; /* like ids; NULL where there is no loss */
-    size_t mask_cap;
-    bool masked;
+    lm_buf text; /* as the template writes it; spans refer to it */
     bool preference;
     struct lm_chat_row *answers[2]; /* of a preference pair: chosen, rejected */
-    lm_encoding tokens;             /* of an answer: prompt and answer */
+    lm_encoding tokens;             /* of an answer: prompt and answer, masked */
     lm_field *fields;               /* those of the record's that went into no template */
     size_t field_count, field_cap;
     /* what happened on the way */

@@ -56,8 +56,8 @@ bool lm_chat_render(lm_chat_worker *w, const lm_jinja *t, lm_value messages, siz
 /* Finds the bytes of w->full (all messages rendered, whose generation blocks are those of w->run) that carry loss:
  * w->spans. */
 void lm_chat_find_spans(lm_chat_worker *w, const lm_jinja *t, lm_value messages, size_t first, lm_chat_row *row);
-/* Makes row->loss_mask for the tokens from w->spans, and counts. */
-void lm_chat_mask(lm_chat_worker *w, const lm_encoding *tokens, lm_chat_row *row);
+/* Makes the loss mask of the tokens from w->spans, and counts. */
+void lm_chat_mask(lm_chat_worker *w, lm_encoding *tokens, lm_chat_row *row);
 /* The next special token of the tokenizer in s at or behind `start`: its bytes [from, to). */
 bool lm_chat_next_special(const lm_tokenizer *t, lm_str s, size_t start, size_t *from, size_t *to);
 

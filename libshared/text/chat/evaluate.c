@@ -448,7 +448,7 @@ bool lm_comparison(lm_eval *e, lm_operator op, lm_value a, lm_value b)
 
 static lm_value lookup(lm_eval *e, lm_str name)
 {
-    const lm_value *v = lm_scope_find(e->scope, name);
+    const lm_value *v = lm_jinja_scope_find(e->scope, name);
     if (v)
         return *v;
     v = lm_value_find(e->variables.dict, lm_value_string(name));

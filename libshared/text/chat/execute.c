@@ -11,14 +11,14 @@ static flow run_body(lm_eval *e, const lm_node *first);
 
 /* ---------------------------------------------------------------- scopes */
 
-lm_scope *lm_scope_new(lm_eval *e, lm_scope *parent)
+lm_jinja_scope *lm_jinja_scope_new(lm_eval *e, lm_jinja_scope *parent)
 {
-    lm_scope *s = lm_jinja_alloc(e->m, 1, sizeof *s);
+    lm_jinja_scope *s = lm_jinja_alloc(e->m, 1, sizeof *s);
     s->parent = parent;
     return s;
 }
 
-lm_value *lm_scope_find(lm_scope *s, lm_str name)
+lm_value *lm_jinja_scope_find(lm_jinja_scope *s, lm_str name)
 {
     for (; s; s = s->parent)
         for (size_t i = s->count; i-- > 0;)
@@ -27,7 +27,7 @@ lm_value *lm_scope_find(lm_scope *s, lm_str name)
     return NULL;
 }
 
-void lm_scope_set(lm_eval *e, lm_scope *s, lm_str name, lm_value v)
+void lm_jinja_scope_set(lm_eval *e, lm_jinja_scope *s, lm_str name, lm_value v)
 {
     for (size_t i = 0; i < s->count; i++)
         if (lm_str_equal(s->items[i].name, name)) {
@@ -49,7 +49,7 @@ void lm_scope_set(lm_eval *e, lm_scope *s, lm_str name, lm_value v)
 
 static void assign_member(lm_eval *e, const lm_node *target, lm_value v)
 {
-    lm_value *ns = lm_scope_find(e->scope, target->name);
+    lm_value *ns = lm_jinja_scope_find(e->scope, target->name);
     if (!ns)
         ns = lm_value_find(e->variables.dict, lm_value_string(target->name));
     if (!ns || ns->kind != LM_VALUE_NAMESPACE)
@@ -63,7 +63,7 @@ static void assign(lm_eval *e, const lm_node *target, lm_value v)
     if (!lm_ok(e->st))
         return;
     if (target->kind == LM_NODE_NAME) {
-        lm_scope_set(e, e->scope, target->name, v);
+        lm_jinja_scope_set(e, e->scope, target->name, v);
     } else if (target->kind == LM_NODE_MEMBER_TARGET) {
         assign_member(e, target, v);
     } else {
@@ -103,10 +103,10 @@ static void print(lm_eval *e, lm_value v)
 }
 
 /* What a body writes, as a value, in a scope of its own. */
-static lm_value capture(lm_eval *e, const lm_node *body, lm_scope *scope)
+static lm_value capture(lm_eval *e, const lm_node *body, lm_jinja_scope *scope)
 {
     lm_buf text = {0}, *out = e->out;
-    lm_scope *outside = e->scope;
+    lm_jinja_scope *outside = e->scope;
     e->out = &text;
     e->scope = scope;
     e->capturing++;
@@ -121,8 +121,8 @@ static void run_generation(lm_eval *e, const lm_node *n)
 {
     lm_jinja_run *r = e->run;
     size_t from = e->out->len;
-    lm_scope *outside = e->scope;
-    e->scope = lm_scope_new(e, outside);
+    lm_jinja_scope *outside = e->scope;
+    e->scope = lm_jinja_scope_new(e, outside);
     lm_execute(e, n->body);
     e->scope = outside;
     if (e->capturing) {
@@ -135,7 +135,7 @@ static void run_generation(lm_eval *e, const lm_node *n)
 
 /* ---------------------------------------------------------------- macros */
 
-static lm_value macro(lm_eval *e, const lm_node *n, lm_scope *scope)
+static lm_value macro(lm_eval *e, const lm_node *n, lm_jinja_scope *scope)
 {
     lm_function *f = lm_jinja_alloc(e->m, 1, sizeof *f);
     *f = (lm_function){.macro = n, .scope = scope, .name = n->name.data ? n->name : lm_str_of("caller")};
@@ -151,7 +151,7 @@ static lm_value *named_argument(const lm_call *call, lm_str name)
 }
 
 /* Positional arguments beyond the parameters, and named ones that are none, if the body asks for them. */
-static void bind_rest(lm_eval *e, const lm_function *f, const lm_call *call, size_t parameters, lm_scope *scope)
+static void bind_rest(lm_eval *e, const lm_function *f, const lm_call *call, size_t parameters, lm_jinja_scope *scope)
 {
     const lm_node *n = f->macro;
     lm_value rest = lm_value_list_new(e->m, LM_IS_TUPLE, 0), names = lm_value_dict_new(e->m, LM_VALUE_DICT);
@@ -165,7 +165,7 @@ static void bind_rest(lm_eval *e, const lm_function *f, const lm_call *call, siz
         if (p)
             continue;
         if (lm_str_is(name, "caller") && n->uses & LM_USES_CALLER)
-            lm_scope_set(e, scope, name, call->named[i].value);
+            lm_jinja_scope_set(e, scope, name, call->named[i].value);
         else if (n->uses & LM_USES_KWARGS)
             lm_value_put(e->m, names, call->named[i].key, call->named[i].value);
         else
@@ -174,14 +174,14 @@ static void bind_rest(lm_eval *e, const lm_function *f, const lm_call *call, siz
     if (rest.list->count && !(n->uses & LM_USES_VARARGS))
         lm_eval_fail(e, "the macro %.*s takes %zu arguments, not %zu", (int)f->name.len, f->name.data, parameters, call->count);
     if (n->uses & LM_USES_VARARGS)
-        lm_scope_set(e, scope, lm_str_of("varargs"), rest);
+        lm_jinja_scope_set(e, scope, lm_str_of("varargs"), rest);
     if (n->uses & LM_USES_KWARGS)
-        lm_scope_set(e, scope, lm_str_of("kwargs"), names);
+        lm_jinja_scope_set(e, scope, lm_str_of("kwargs"), names);
 }
 
 lm_value lm_run_macro(lm_eval *e, const lm_function *f, const lm_call *call)
 {
-    lm_scope *scope = lm_scope_new(e, f->scope), *outside = e->scope;
+    lm_jinja_scope *scope = lm_jinja_scope_new(e, f->scope), *outside = e->scope;
     size_t count = 0;
     if (e->depth > LM_EVAL_DEPTH_MAX - 10)
         return lm_eval_fail(e, "the macro %.*s calls itself without end", (int)f->name.len, f->name.data);
@@ -189,15 +189,15 @@ lm_value lm_run_macro(lm_eval *e, const lm_function *f, const lm_call *call)
     for (const lm_node *p = f->macro->items; p && lm_ok(e->st); p = p->next, count++) {
         const lm_value *named = named_argument(call, p->name);
         if (count < call->count) {
-            lm_scope_set(e, scope, p->name, call->args[count]);
+            lm_jinja_scope_set(e, scope, p->name, call->args[count]);
         } else if (named) {
-            lm_scope_set(e, scope, p->name, *named);
+            lm_jinja_scope_set(e, scope, p->name, *named);
         } else if (p->a) {
             e->scope = scope;
-            lm_scope_set(e, scope, p->name, lm_evaluate(e, p->a));
+            lm_jinja_scope_set(e, scope, p->name, lm_evaluate(e, p->a));
             e->scope = outside;
         } else {
-            lm_scope_set(e, scope, p->name, lm_value_undefined(lm_str_of("a parameter of the macro was not given")));
+            lm_jinja_scope_set(e, scope, p->name, lm_value_undefined(lm_str_of("a parameter of the macro was not given")));
         }
     }
     bind_rest(e, f, call, count, scope);
@@ -219,7 +219,7 @@ static void run_call_block(lm_eval *e, const lm_node *n)
 
 /* ---------------------------------------------------------------- loops */
 
-static lm_value filtered(lm_eval *e, const lm_node *n, const lm_value_list *items, lm_scope *scope)
+static lm_value filtered(lm_eval *e, const lm_node *n, const lm_value_list *items, lm_jinja_scope *scope)
 {
     lm_value kept = lm_value_list_new(e->m, LM_IS_LIST, 0);
     for (size_t i = 0; i < items->count && lm_ok(e->st); i++) {
@@ -232,9 +232,9 @@ static lm_value filtered(lm_eval *e, const lm_node *n, const lm_value_list *item
 }
 
 /* The body for each item; false where there is none. */
-static bool run_items(lm_eval *e, const lm_node *n, lm_value over, int depth, lm_scope *around)
+static bool run_items(lm_eval *e, const lm_node *n, lm_value over, int depth, lm_jinja_scope *around)
 {
-    lm_scope *scope = lm_scope_new(e, around), *outside = e->scope;
+    lm_jinja_scope *scope = lm_jinja_scope_new(e, around), *outside = e->scope;
     lm_loop *loop = lm_jinja_alloc(e->m, 1, sizeof *loop);
     lm_value_list *items = lm_items_of(e, over);
     if (!lm_ok(e->st))
@@ -247,7 +247,7 @@ static bool run_items(lm_eval *e, const lm_node *n, lm_value over, int depth, lm
     items = loop->items.list;
     for (; loop->index < items->count && lm_ok(e->st); loop->index++) {
         scope->count = 0;
-        lm_scope_set(e, scope, lm_str_of("loop"), (lm_value){.kind = LM_VALUE_LOOP, .loop = loop});
+        lm_jinja_scope_set(e, scope, lm_str_of("loop"), (lm_value){.kind = LM_VALUE_LOOP, .loop = loop});
         assign(e, n->a, items->items[loop->index]);
         if (run_body(e, n->body) == FLOW_BREAK)
             break;
@@ -261,13 +261,13 @@ static void run_for(lm_eval *e, const lm_node *n)
     lm_value over = lm_evaluate(e, n->b);
     if (!lm_ok(e->st) || run_items(e, n, over, 0, e->scope) || !n->other)
         return;
-    lm_scope *outside = e->scope;
-    e->scope = lm_scope_new(e, outside);
+    lm_jinja_scope *outside = e->scope;
+    e->scope = lm_jinja_scope_new(e, outside);
     lm_execute(e, n->other);
     e->scope = outside;
 }
 
-lm_value lm_run_loop(lm_eval *e, lm_loop *outer, lm_value items)
+lm_value lm_run_recursion(lm_eval *e, lm_loop *outer, lm_value items)
 {
     lm_buf text = {0}, *out = e->out;
     if (!outer->node)
@@ -301,7 +301,7 @@ static flow run_if(lm_eval *e, const lm_node *n)
 
 static lm_value captured(lm_eval *e, const lm_node *n)
 {
-    lm_value text = capture(e, n->body, lm_scope_new(e, e->scope)), hole = e->hole;
+    lm_value text = capture(e, n->body, lm_jinja_scope_new(e, e->scope)), hole = e->hole;
     if (!n->b || !lm_ok(e->st))
         return text;
     e->hole = text;
@@ -312,7 +312,7 @@ static lm_value captured(lm_eval *e, const lm_node *n)
 
 static void run_with(lm_eval *e, const lm_node *n)
 {
-    lm_scope *scope = lm_scope_new(e, e->scope), *outside = e->scope;
+    lm_jinja_scope *scope = lm_jinja_scope_new(e, e->scope), *outside = e->scope;
     for (const lm_node *s = n->items; s && lm_ok(e->st); s = s->next) {
         lm_value v = lm_evaluate(e, s->b);
         e->scope = scope;
@@ -333,7 +333,7 @@ static flow run_statement(lm_eval *e, const lm_node *n)
     case LM_NODE_FOR: run_for(e, n); break;
     case LM_NODE_SET: assign(e, n->a, lm_evaluate(e, n->b)); break;
     case LM_NODE_SET_BLOCK: assign(e, n->a, captured(e, n)); break;
-    case LM_NODE_MACRO: lm_scope_set(e, e->scope, n->name, macro(e, n, e->scope)); break;
+    case LM_NODE_MACRO: lm_jinja_scope_set(e, e->scope, n->name, macro(e, n, e->scope)); break;
     case LM_NODE_CALL_BLOCK: run_call_block(e, n); break;
     case LM_NODE_FILTER_BLOCK: print(e, captured(e, n)); break;
     case LM_NODE_WITH: run_with(e, n); break;
@@ -401,7 +401,7 @@ bool lm_jinja_render(const lm_jinja *t, lm_jinja_run *r, lm_value variables, lm_
     r->out.len = 0;
     r->span_count = 0;
     r->spans_lost = false;
-    e.scope = lm_scope_new(&e, NULL);
+    e.scope = lm_jinja_scope_new(&e, NULL);
     lm_execute(&e, t->body);
     return lm_ok(st);
 }

@@ -138,18 +138,18 @@ typedef struct lm_variable {
     lm_value value;
 } lm_variable;
 
-typedef struct lm_scope {
-    struct lm_scope *parent;
+typedef struct lm_jinja_scope {
+    struct lm_jinja_scope *parent;
     lm_variable *items;
     size_t count, cap;
-} lm_scope;
+} lm_jinja_scope;
 
 typedef struct lm_eval {
     const lm_jinja *t;
     lm_jinja_run *run;
     lm_jinja_memory *m;
     lm_status *st;
-    lm_scope *scope;
+    lm_jinja_scope *scope;
     lm_value variables; /* of the caller of the rendering */
     lm_buf *out;
     lm_value hole;
@@ -174,7 +174,7 @@ typedef struct lm_function {
     const lm_builtin *builtin; /* a method or a global; else a macro */
     lm_value self;             /* of a method */
     const lm_node *macro;
-    lm_scope *scope;           /* that the macro stands in */
+    lm_jinja_scope *scope;           /* that the macro stands in */
     lm_str name;
 } lm_function;
 
@@ -184,7 +184,7 @@ typedef struct lm_loop {
     int depth;
     lm_value changed; /* of the last call of changed() */
     const lm_node *node; /* recursive: the loop */
-    lm_scope *scope;     /* and where it stands */
+    lm_jinja_scope *scope;     /* and where it stands */
 } lm_loop;
 
 enum { LM_ARGUMENTS_MAX = 6 };
@@ -227,10 +227,10 @@ lm_value lm_escaped(lm_eval *e, lm_value v);                          /* as `esc
 
 void lm_execute(lm_eval *e, const lm_node *body);
 lm_value lm_run_macro(lm_eval *e, const lm_function *f, const lm_call *call);
-lm_value lm_run_loop(lm_eval *e, lm_loop *outer, lm_value items); /* loop(...) of a recursive loop */
-lm_value *lm_scope_find(lm_scope *s, lm_str name);                /* in it and around it; NULL if absent */
-void lm_scope_set(lm_eval *e, lm_scope *s, lm_str name, lm_value v);
-lm_scope *lm_scope_new(lm_eval *e, lm_scope *parent);
+lm_value lm_run_recursion(lm_eval *e, lm_loop *outer, lm_value items); /* loop(...) of a recursive loop */
+lm_value *lm_jinja_scope_find(lm_jinja_scope *s, lm_str name);                /* in it and around it; NULL if absent */
+void lm_jinja_scope_set(lm_eval *e, lm_jinja_scope *s, lm_str name, lm_value v);
+lm_jinja_scope *lm_jinja_scope_new(lm_eval *e, lm_jinja_scope *parent);
 
 static inline lm_str lm_value_text(lm_value v) /* of a string; else empty */
 {

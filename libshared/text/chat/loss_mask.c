@@ -255,17 +255,13 @@ static void look_at_end(lm_chat_worker *w, lm_jinja_span *s, lm_chat_row *row)
     row->unended++;
 }
 
-void lm_chat_mask(lm_chat_worker *w, const lm_encoding *tokens, lm_chat_row *row)
+void lm_chat_mask(lm_chat_worker *w, lm_encoding *tokens, lm_chat_row *row)
 {
     size_t n = (size_t)tokens->len;
     const int32_t *o = tokens->offsets;
-    if (n > row->mask_cap) {
-        row->mask_cap = n;
-        row->loss_mask = lm_realloc(row->loss_mask, n, 1);
-    }
     if (n)
-        memset(row->loss_mask, 0, n);
-    row->masked = true;
+        memset(tokens->loss_mask, 0, n);
+    tokens->masked = true;
     row->left_out = true;
     for (size_t k = 0, i = 0; k < w->span_count; k++) {
         lm_jinja_span *s = &w->spans[k];
@@ -277,7 +273,7 @@ void lm_chat_mask(lm_chat_worker *w, const lm_encoding *tokens, lm_chat_row *row
         for (; i < n && (size_t)o[2 * i] < s->to; i++) {
             size_t at = (size_t)o[2 * i], end = (size_t)o[2 * i + 1];
             if (end > s->from || (at == end && at >= s->from)) {
-                row->loss_mask[i] = 1;
+                tokens->loss_mask[i] = 1;
                 row->left_out = false;
             }
         }
