@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/regex.h"
 #include "text/unicode.h"
 
 #include <stdlib.h>
@@ -20,6 +21,8 @@ void lm_pieces_free(lm_pieces *p)
     free(p->words);
     free(p->spare_words);
     free(p->order);
+    lm_buf_free(&p->utf8);
+    lm_matcher_free(p->matcher);
     *p = (lm_pieces){0};
 }
 
@@ -82,6 +85,29 @@ void lm_chars_utf8(const lm_chars *c, size_t from, size_t to, lm_buf *out)
     lm_buf_reserve(out, 4 * (to - from));
     for (size_t i = from; i < to; i++)
         out->len += lm_utf8_encode(c->at[i].code, out->data + out->len);
+}
+
+void lm_pieces_put(lm_pieces *p, uint32_t code, long change)
+{
+    size_t n = p->chars.n, s = change > 0 ? (p->source ? p->source - 1 : 0) : p->source;
+    if (s >= n)
+        s = n - 1;
+    lm_chars_push(&p->spare, code, p->chars.at[s].from, p->chars.at[s].to);
+    if (change <= 0)
+        p->source += 1 + (size_t)-change;
+}
+
+void lm_pieces_close_word(lm_pieces *p, size_t from, int32_t id)
+{
+    lm_pieces_push_word(p, (int32_t)from, (int32_t)p->spare.n, id);
+}
+
+void lm_pieces_copy(lm_pieces *p, lm_word w)
+{
+    size_t n = (size_t)(w.to - w.from);
+    lm_chars_reserve(&p->spare, p->spare.n + n);
+    memcpy(p->spare.at + p->spare.n, p->chars.at + w.from, n * sizeof *p->chars.at);
+    p->spare.n += n;
 }
 
 void lm_pieces_remove(lm_pieces *p, unsigned properties)
@@ -185,30 +211,13 @@ void lm_pieces_decompose(lm_pieces *p, bool compatibility)
     lm_pieces_swap(p);
 }
 
-typedef struct composer {
-    lm_pieces *p;
-    size_t source; /* characters of p->chars taken so far */
-} composer;
-
-/* `change` as the reference counts: 1 = added, 0 = replaces one, -k = replaces one and swallows k more. */
-static void emit(composer *c, uint32_t code, long change)
-{
-    size_t n = c->p->chars.n, s = change > 0 ? (c->source ? c->source - 1 : 0) : c->source;
-    if (s >= n)
-        s = n - 1;
-    lm_chars_push(&c->p->spare, code, c->p->chars.at[s].from, c->p->chars.at[s].to);
-    if (change <= 0)
-        c->source += 1 + (size_t)-change;
-}
-
 void lm_pieces_compose(lm_pieces *p, bool compatibility)
 {
     size_t n = decompose(p, compatibility);
-    composer c = {p, 0};
-    p->spare.n = 0;
+    lm_pieces_rewrite(p);
     size_t i = 0;
     while (i < n && p->order[i].class != 0) { /* marks without a starter */
-        emit(&c, p->order[i].code, p->order[i].extra);
+        lm_pieces_put(p, p->order[i].code, p->order[i].extra);
         i++;
     }
     while (i < n) {
@@ -229,9 +238,9 @@ void lm_pieces_compose(lm_pieces *p, bool compatibility)
                 p->order[kept++] = e;
             }
         }
-        emit(&c, starter, change);
+        lm_pieces_put(p, starter, change);
         for (size_t k = first; k < kept; k++)
-            emit(&c, p->order[k].code, p->order[k].extra);
+            lm_pieces_put(p, p->order[k].code, p->order[k].extra);
     }
     lm_pieces_swap(p);
 }

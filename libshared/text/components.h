@@ -7,6 +7,8 @@
 #include "base/buffer.h"
 #include "base/status.h"
 #include "text/chars.h"
+#include "text/pattern.h"
+#include "text/precompiled.h"
 #include "text/models/tables.h"
 
 #include <jansson.h>
@@ -16,7 +18,10 @@ typedef struct lm_normalizer {
     const struct lm_normalizer_type *type;
     bool clean_text, cjk, strip_accents, lower_case; /* BertNormalizer */
     bool left, right;                                /* Strip */
-    lm_chars prefix;                                 /* Prepend */
+    lm_chars prefix;                                 /* Prepend; Replace: what a match becomes */
+    lm_pattern pattern;                              /* Replace */
+    lm_precompiled map;                              /* Precompiled */
+    uint64_t map_digest;
     struct lm_normalizer *parts;                     /* Sequence */
     size_t part_count;
 } lm_normalizer;
@@ -38,10 +43,19 @@ typedef enum lm_split {
     LM_SPLIT_CONTIGUOUS
 } lm_split;
 
+typedef enum lm_prepend { LM_PREPEND_ALWAYS, LM_PREPEND_FIRST, LM_PREPEND_NEVER } lm_prepend;
+
 typedef struct lm_pre_tokenizer {
     const struct lm_pre_tokenizer_type *type;
-    lm_split behavior;  /* Punctuation */
-    uint32_t delimiter; /* CharDelimiterSplit */
+    lm_split behavior;     /* Punctuation, Split */
+    uint32_t delimiter;    /* CharDelimiterSplit; Metaspace: what a space becomes */
+    lm_prepend prepend;    /* Metaspace */
+    bool split;            /* Metaspace: at the replacement; ByteLevel: with GPT-2's expression */
+    bool add_prefix_space; /* ByteLevel */
+    bool invert;           /* Split: what does not match are the delimiters */
+    bool individual;       /* Digits */
+    size_t length;         /* FixedLength */
+    lm_pattern pattern;    /* Split, ByteLevel */
     struct lm_pre_tokenizer *parts;
     size_t part_count;
 } lm_pre_tokenizer;
@@ -111,7 +125,7 @@ void lm_model_scratch_free(lm_model_scratch *scratch);
 size_t lm_token_model_cut(const lm_token_model *m, const lm_char *at, size_t from, size_t to);
 void lm_token_model_describe(const lm_token_model *m, lm_buf *out);
 
-/* ---- post-processors: all of them are templates */
+/* ---- post-processors: all of them are a template, and some trim spans */
 typedef struct lm_template_piece {
     int32_t id;   /* of a special token; -1: the first text, -2: the second */
     uint8_t type; /* segment */
@@ -124,30 +138,64 @@ typedef struct lm_template {
     int count, added; /* added: how many special tokens */
 } lm_template;
 
+enum { LM_MAX_TRIMS = 4 };
+
 typedef struct lm_post_processor {
     lm_template single, pair;
+    int trim_count; /* how often spans are trimmed of the spaces that their tokens begin or end with */
+    bool keep_prefix_space[LM_MAX_TRIMS]; /* each time: but not of one space before a text, which was added */
 } lm_post_processor;
 
 bool lm_post_processor_read(lm_post_processor *p, json_t *spec, int vocabulary_size, lm_status *st);
 void lm_post_processor_free(lm_post_processor *p);
 void lm_post_processor_describe(const lm_post_processor *p, lm_buf *out);
+/* Trims the span (bytes of `text`) of a token that begins with `leading` characters that are spaces and ends with
+ * `trailing`; `first`: of the first token of a row's text. */
+void lm_post_processor_trim(const lm_post_processor *p, lm_str text, bool first, size_t leading, size_t trailing,
+                            int32_t span[2]);
 
 /* ---- decoders: tokens to text */
+/* Texts in a row, one behind the other in one block. Zero-initialise. */
+typedef struct lm_texts {
+    lm_buf bytes;
+    size_t *ends; /* of each */
+    size_t n, cap;
+} lm_texts;
+
+void lm_texts_free(lm_texts *t);
+void lm_texts_clear(lm_texts *t);
+void lm_texts_close(lm_texts *t); /* what was appended to `bytes` since the last one is the next */
+static inline lm_str lm_texts_get(const lm_texts *t, size_t i)
+{
+    size_t start = i ? t->ends[i - 1] : 0;
+    return (lm_str){t->bytes.data ? t->bytes.data + start : "", t->ends[i] - start};
+}
+
 typedef struct lm_decoder {
     const struct lm_decoder_type *type;
-    lm_buf prefix;
-    bool cleanup;
+    lm_buf prefix;       /* WordPiece; BPEDecoder: the suffix; Replace, Strip: the content; CTC: the pad token */
+    lm_buf delimiter;    /* CTC: between words */
+    uint32_t character;  /* Metaspace */
+    bool cleanup;        /* WordPiece, CTC */
+    bool keep_first;     /* Metaspace: a space that begins the row stays */
+    size_t start, stop;  /* Strip: at most so many */
+    lm_pattern pattern;  /* Replace */
+    struct lm_decoder *parts;
+    size_t part_count;
 } lm_decoder;
 
 bool lm_decoder_read(lm_decoder *d, json_t *spec, lm_status *st);
 void lm_decoder_free(lm_decoder *d);
-/* Appends the text of one more token; `first` for the first of a row. */
-void lm_decoder_run(const lm_decoder *d, lm_str token, bool first, lm_buf *out);
+/* Makes of the texts of tokens others, whose concatenation is the text of the row; `spare` is room. */
+void lm_decoder_run(const lm_decoder *d, lm_texts *tokens, lm_texts *spare);
 
 /* ---- reading */
 /* Members of a spec, with messages that name `what`. A missing member gives `otherwise`; another type fails.
  */
 bool lm_spec_bool(json_t *spec, const char *name, bool otherwise, const char *what, lm_status *st);
+size_t lm_spec_count(json_t *spec, const char *name, size_t otherwise, const char *what, lm_status *st);
+/* A string of one character. */
+uint32_t lm_spec_character(json_t *spec, const char *name, uint32_t otherwise, const char *what, lm_status *st);
 lm_str lm_spec_string(json_t *spec, const char *name, lm_str otherwise, const char *what, lm_status *st);
 /* The index of spec's "type" in a table of `count` entries of `stride` bytes that begin with the name; -1 and
  * a failed status if it is in none. */

@@ -166,8 +166,10 @@ static void append_text(lm_encoder *e, lm_str text, lm_side *out)
         segment(e, text, done, text.len, out);
 }
 
-static void begin_side(lm_side *out, size_t limit)
+static void begin_side(lm_side *out, lm_str text, bool split, size_t limit)
 {
+    out->text = text;
+    out->split = split;
     out->n = 0;
     out->words = 0;
     out->limit = limit;
@@ -175,14 +177,14 @@ static void begin_side(lm_side *out, size_t limit)
 
 void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out)
 {
-    begin_side(out, limit);
+    begin_side(out, text, false, limit);
     append_text(e, text, out);
 }
 
 void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_t count, size_t limit,
                           lm_side *out)
 {
-    begin_side(out, limit);
+    begin_side(out, text, true, limit);
     for (size_t i = 0; i < count && out->n <= limit; i++) {
         size_t n = out->n;
         int32_t base = (int32_t)(words[i].data - text.data);
@@ -206,17 +208,25 @@ lm_side *lm_encode_words(lm_encoder *e, lm_str text)
 bool lm_decode(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, lm_buf *out,
                lm_status *st)
 {
-    bool first = true;
-    for (size_t i = 0; i < n; i++) {
-        if (ids[i] < 0 || ids[i] >= lm_tokenizer_size(t))
-            return lm_fail(st, LM_FAILED,
-                           "id %d is not in the tokenizer's 0 to %d: is it another tokenizer's?", (int)ids[i],
-                           lm_tokenizer_size(t) - 1);
+    lm_texts tokens = {0}, spare = {0};
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++) {
+        if (ids[i] < 0 || ids[i] >= lm_tokenizer_size(t)) {
+            ok = lm_fail(st, LM_FAILED, "id %d is not in the tokenizer's 0 to %d: is it another tokenizer's?",
+                         (int)ids[i], lm_tokenizer_size(t) - 1);
+            continue;
+        }
         lm_str token = lm_tokenizer_token(t, ids[i]);
         if (!token.data || (skip_special && lm_tokenizer_is_special(t, ids[i])))
             continue;
-        lm_decoder_run(&t->decoder, token, first, out);
-        first = false;
+        lm_buf_append(&tokens.bytes, token.data, token.len);
+        lm_texts_close(&tokens);
     }
-    return true;
+    if (ok) {
+        lm_decoder_run(&t->decoder, &tokens, &spare);
+        lm_buf_append(out, tokens.bytes.data, tokens.bytes.len);
+    }
+    lm_texts_free(&tokens);
+    lm_texts_free(&spare);
+    return ok;
 }

@@ -1,9 +1,11 @@
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/byte_level.h"
 #include "text/components.h"
 #include "text/unicode.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 enum { MAX_DEPTH = 16 };
 
@@ -130,7 +132,7 @@ static void run_nmt(const lm_normalizer *n, lm_pieces *p)
     p->chars.n = kept;
 }
 
-/* ---------------------------------------------------------------- Strip, Prepend, Sequence */
+/* ---------------------------------------------------------------- Strip, Prepend */
 
 static bool read_strip(lm_normalizer *n, json_t *spec, int depth, lm_status *st)
 {
@@ -158,15 +160,19 @@ static void describe_strip(const lm_normalizer *n, lm_buf *out)
     lm_buf_printf(out, "(%d,%d)", n->left, n->right);
 }
 
-static bool read_prepend(lm_normalizer *n, json_t *spec, int depth, lm_status *st)
+static void read_chars(lm_str s, lm_chars *out)
 {
-    (void)depth;
-    lm_str s = lm_spec_string(spec, "prepend", lm_str_of(""), "Prepend", st);
     for (size_t i = 0; i < s.len;) {
         uint32_t code;
         i += lm_utf8_decode(s.data + i, s.len - i, &code);
-        lm_chars_push(&n->prefix, code, 0, 0);
+        lm_chars_push(out, code, 0, 0);
     }
+}
+
+static bool read_prepend(lm_normalizer *n, json_t *spec, int depth, lm_status *st)
+{
+    (void)depth;
+    read_chars(lm_spec_string(spec, "prepend", lm_str_of(""), "Prepend", st), &n->prefix);
     return lm_ok(st);
 }
 
@@ -188,6 +194,72 @@ static void describe_prepend(const lm_normalizer *n, lm_buf *out)
     lm_chars_utf8(&n->prefix, 0, n->prefix.n, out);
     lm_buf_putc(out, ')');
 }
+
+/* ---------------------------------------------------------------- Replace */
+
+static bool read_replace(lm_normalizer *n, json_t *spec, int depth, lm_status *st)
+{
+    (void)depth;
+    if (!lm_pattern_read(&n->pattern, spec, "Replace", st))
+        return false;
+    read_chars(lm_spec_string(spec, "content", lm_str_of(""), "Replace", st), &n->prefix);
+    return lm_ok(st);
+}
+
+/* What replaces a match has the span of the match's last character, or, for an empty one, of the character before. */
+static void run_replace(const lm_normalizer *n, lm_pieces *p)
+{
+    lm_matches m;
+    size_t done = 0;
+    p->spare.n = 0;
+    lm_matches_begin(&m, &n->pattern, p, 0, p->chars.n);
+    while (lm_matches_next(&m)) {
+        lm_pieces_copy(p, (lm_word){(int32_t)done, (int32_t)m.begin, -1});
+        lm_char like = p->chars.at[m.end ? m.end - 1 : 0];
+        for (size_t i = 0; i < n->prefix.n; i++)
+            lm_chars_push(&p->spare, n->prefix.at[i].code, like.from, m.end ? like.to : like.from);
+        done = m.end;
+    }
+    lm_pieces_copy(p, (lm_word){(int32_t)done, (int32_t)p->chars.n, -1});
+    lm_pieces_swap(p);
+}
+
+static void describe_replace(const lm_normalizer *n, lm_buf *out)
+{
+    lm_buf_putc(out, '(');
+    lm_pattern_describe(&n->pattern, out);
+    lm_buf_puts(out, " by ");
+    describe_prepend(n, out);
+    lm_buf_putc(out, ')');
+}
+
+/* ---------------------------------------------------------------- Precompiled, ByteLevel */
+
+static bool read_precompiled(lm_normalizer *n, json_t *spec, int depth, lm_status *st)
+{
+    (void)depth;
+    lm_str map = lm_spec_string(spec, "precompiled_charsmap", lm_str_of(""), "Precompiled", st);
+    n->map_digest = XXH3_64bits(map.data, map.len);
+    return lm_ok(st) && lm_precompiled_read(&n->map, map, st);
+}
+
+static void run_precompiled(const lm_normalizer *n, lm_pieces *p)
+{
+    lm_precompiled_run(&n->map, p);
+}
+
+static void describe_precompiled(const lm_normalizer *n, lm_buf *out)
+{
+    lm_buf_printf(out, "(%016llx)", (unsigned long long)n->map_digest);
+}
+
+static void run_byte_level(const lm_normalizer *n, lm_pieces *p)
+{
+    (void)n;
+    lm_byte_level_chars(p);
+}
+
+/* ---------------------------------------------------------------- Sequence */
 
 static bool read_sequence(lm_normalizer *n, json_t *spec, int depth, lm_status *st)
 {
@@ -220,13 +292,16 @@ static void describe_sequence(const lm_normalizer *n, lm_buf *out)
 
 static const struct lm_normalizer_type types[] = {
     {"BertNormalizer", read_bert, run_bert, describe_bert},
+    {"ByteLevel", NULL, run_byte_level, NULL},
     {"Lowercase", NULL, run_lowercase, NULL},
     {"NFC", NULL, run_nfc, NULL},
     {"NFD", NULL, run_nfd, NULL},
     {"NFKC", NULL, run_nfkc, NULL},
     {"NFKD", NULL, run_nfkd, NULL},
     {"Nmt", NULL, run_nmt, NULL},
+    {"Precompiled", read_precompiled, run_precompiled, describe_precompiled},
     {"Prepend", read_prepend, run_prepend, describe_prepend},
+    {"Replace", read_replace, run_replace, describe_replace},
     {"Sequence", read_sequence, run_sequence, describe_sequence},
     {"Strip", read_strip, run_strip, describe_strip},
     {"StripAccents", NULL, run_strip_accents, NULL},
@@ -257,12 +332,14 @@ void lm_normalizer_free(lm_normalizer *n)
         lm_normalizer_free(&n->parts[i]);
     free(n->parts);
     free(n->prefix.at);
+    lm_pattern_free(&n->pattern);
+    lm_precompiled_free(&n->map);
     *n = (lm_normalizer){0};
 }
 
 void lm_normalizer_run(const lm_normalizer *n, lm_pieces *p)
 {
-    if (n->type)
+    if (n->type && p->chars.n)
         n->type->run(n, p);
 }
 

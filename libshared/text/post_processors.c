@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "text/components.h"
 
 #include <stdlib.h>
@@ -17,29 +18,103 @@ static bool check_id(json_t *id, int size, const char *what, lm_status *st)
     return true;
 }
 
-/* ---------------------------------------------------------------- BertProcessing */
+/* ---------------------------------------------------------------- BertProcessing, RobertaProcessing, ByteLevel */
+
+static bool read_pair(json_t *spec, const char *name, int size, const char *what, int32_t *id, lm_status *st)
+{
+    json_t *pair = json_object_get(spec, name);
+    if (json_array_size(pair) != 2)
+        return lm_fail(st, LM_FAILED, "%s: \"%s\" is not a pair of token and id", what, name);
+    if (!check_id(json_array_get(pair, 1), size, what, st))
+        return false;
+    *id = (int32_t)json_integer_value(json_array_get(pair, 1));
+    return true;
+}
 
 static bool read_bert(lm_post_processor *p, json_t *spec, int size, lm_status *st)
 {
-    json_t *cls = json_object_get(spec, "cls"), *sep = json_object_get(spec, "sep");
-    if (json_array_size(cls) != 2 || json_array_size(sep) != 2)
-        return lm_fail(st, LM_FAILED, "BertProcessing: \"cls\" or \"sep\" is not a pair of token and id");
-    if (!check_id(json_array_get(cls, 1), size, "BertProcessing", st) ||
-        !check_id(json_array_get(sep, 1), size, "BertProcessing", st))
+    int32_t cls, sep;
+    if (!read_pair(spec, "cls", size, "BertProcessing", &cls, st) ||
+        !read_pair(spec, "sep", size, "BertProcessing", &sep, st))
         return false;
-    int32_t c = (int32_t)json_integer_value(json_array_get(cls, 1));
-    int32_t s = (int32_t)json_integer_value(json_array_get(sep, 1));
     for (int pair = 0; pair < 2; pair++) {
         lm_template *t = pair ? &p->pair : &p->single;
-        push(t, c, 0);
+        push(t, cls, 0);
         push(t, LM_TEMPLATE_A, 0);
-        push(t, s, 0);
+        push(t, sep, 0);
         if (pair) {
             push(t, LM_TEMPLATE_B, 1);
-            push(t, s, 1);
+            push(t, sep, 1);
         }
     }
     return true;
+}
+
+static bool read_trim(lm_post_processor *p, json_t *spec, const char *what, lm_status *st)
+{
+    bool prefix = lm_spec_bool(spec, "add_prefix_space", true, what, st);
+    if (lm_spec_bool(spec, "trim_offsets", true, what, st) && lm_ok(st)) {
+        if (p->trim_count == LM_MAX_TRIMS)
+            return lm_fail(st, LM_FAILED, "%s: spans are trimmed more than %d times", what, LM_MAX_TRIMS);
+        p->keep_prefix_space[p->trim_count++] = prefix;
+    }
+    return lm_ok(st);
+}
+
+static bool read_roberta(lm_post_processor *p, json_t *spec, int size, lm_status *st)
+{
+    int32_t cls, sep;
+    if (!read_trim(p, spec, "RobertaProcessing", st) || !read_pair(spec, "cls", size, "RobertaProcessing", &cls, st) ||
+        !read_pair(spec, "sep", size, "RobertaProcessing", &sep, st))
+        return false;
+    for (int pair = 0; pair < 2; pair++) {
+        lm_template *t = pair ? &p->pair : &p->single;
+        push(t, cls, 0);
+        push(t, LM_TEMPLATE_A, 0);
+        push(t, sep, 0);
+        if (pair) {
+            push(t, sep, 0);
+            push(t, LM_TEMPLATE_B, 0);
+            push(t, sep, 0);
+        }
+    }
+    return true;
+}
+
+static bool read_byte_level(lm_post_processor *p, json_t *spec, int size, lm_status *st)
+{
+    (void)size;
+    return read_trim(p, spec, "ByteLevel", st);
+}
+
+/* `n` characters on, but not beyond `end`; and back, but not before `start`. */
+static int32_t forward(lm_str text, int32_t at, size_t n, int32_t end)
+{
+    uint32_t code;
+    for (; n > 0 && at < end; n--)
+        at += (int32_t)lm_utf8_decode(text.data + at, (size_t)(end - at), &code);
+    return at;
+}
+
+static int32_t back(lm_str text, int32_t at, size_t n, int32_t start)
+{
+    for (; n > 0 && at > start; n--) {
+        at--;
+        for (int k = 0; k < 3 && at > start && ((unsigned char)text.data[at] & 0xC0) == 0x80; k++)
+            at--;
+    }
+    return at;
+}
+
+void lm_post_processor_trim(const lm_post_processor *p, lm_str text, bool first, size_t leading, size_t trailing,
+                            int32_t span[2])
+{
+    for (int i = 0; i < p->trim_count; i++) {
+        bool kept = p->keep_prefix_space[i] && leading == 1 && (first || span[0] == 0);
+        if (!kept)
+            span[0] = forward(text, span[0], leading, span[1]);
+        span[1] = back(text, span[1], trailing, span[0]);
+    }
 }
 
 /* ---------------------------------------------------------------- TemplateProcessing */
@@ -96,27 +171,56 @@ static bool read_template(lm_post_processor *p, json_t *spec, int size, lm_statu
     return true;
 }
 
-/* ---------------------------------------------------------------- the table */
+/* ---------------------------------------------------------------- Sequence, the table */
+
+enum { MAX_DEPTH = 16 };
+
+static bool read_one(lm_post_processor *p, json_t *spec, int size, int depth, lm_status *st);
+
+static bool read_sequence(lm_post_processor *p, json_t *spec, int size, int depth, lm_status *st)
+{
+    json_t *parts = json_object_get(spec, "processors");
+    if (!json_is_array(parts))
+        return lm_fail(st, LM_FAILED, "Sequence: \"processors\" is no list");
+    for (size_t i = 0; i < json_array_size(parts); i++)
+        if (!read_one(p, json_array_get(parts, i), size, depth + 1, st))
+            return false;
+    return true;
+}
 
 static const struct {
     const char *name;
-    bool (*read)(lm_post_processor *p, json_t *spec, int size, lm_status *st);
+    bool is_template;
+    bool (*read)(lm_post_processor *p, json_t *spec, int size, lm_status *st); /* NULL: Sequence */
 } types[] = {
-    {"BertProcessing", read_bert},
-    {"TemplateProcessing", read_template},
+    {"BertProcessing", true, read_bert},         {"ByteLevel", false, read_byte_level},
+    {"RobertaProcessing", true, read_roberta},   {"Sequence", false, NULL},
+    {"TemplateProcessing", true, read_template},
 };
+
+static bool read_one(lm_post_processor *p, json_t *spec, int size, int depth, lm_status *st)
+{
+    if (depth > MAX_DEPTH)
+        return lm_fail(st, LM_FAILED, "post-processor: nested deeper than %d", MAX_DEPTH);
+    int i = lm_spec_type(spec, types, sizeof types / sizeof *types, sizeof *types, "post-processor", st);
+    if (i < 0)
+        return false;
+    if (types[i].is_template && p->single.count)
+        return lm_fail(st, LM_FAILED, "Sequence: %s puts special tokens around what has some already", types[i].name);
+    return types[i].read ? types[i].read(p, spec, size, st) : read_sequence(p, spec, size, depth, st);
+}
 
 bool lm_post_processor_read(lm_post_processor *p, json_t *spec, int vocabulary_size, lm_status *st)
 {
     *p = (lm_post_processor){0};
-    if (!spec || json_is_null(spec)) {
+    if (spec && !json_is_null(spec) && !read_one(p, spec, vocabulary_size, 0, st))
+        return false;
+    if (p->single.count == 0 && p->pair.count == 0) {
         push(&p->single, LM_TEMPLATE_A, 0);
         push(&p->pair, LM_TEMPLATE_A, 0);
         push(&p->pair, LM_TEMPLATE_B, 1);
-        return true;
     }
-    int i = lm_spec_type(spec, types, sizeof types / sizeof *types, sizeof *types, "post-processor", st);
-    return i >= 0 && types[i].read(p, spec, vocabulary_size, st);
+    return true;
 }
 
 void lm_post_processor_free(lm_post_processor *p)
@@ -137,4 +241,6 @@ void lm_post_processor_describe(const lm_post_processor *p, lm_buf *out)
                                  : "",
                           (int)t->pieces[i].id, (int)t->pieces[i].type);
     }
+    for (int i = 0; i < p->trim_count; i++)
+        lm_buf_puts(out, p->keep_prefix_space[i] ? ";trim but prefix" : ";trim");
 }

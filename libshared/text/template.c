@@ -164,7 +164,10 @@ static void put_row(const lm_encoder *e, const lm_template *t, const windows w[2
         }
         int side = piece->id == LM_TEMPLATE_B;
         lm_encoding_reserve(out, (size_t)out->len + n[side] + (size_t)(t->count - p) + 1);
+        int start = out->len;
         put_side(out, &e->sides[side], first[side], n[side], piece->type);
+        if (e->t->post_processor.trim_count)
+            lm_encoding_trim(e->t, &e->sides[side], out, start);
     }
     if (o->end && !ends_so(t, o))
         put_special(out, &(lm_template_piece){o->end_id, out->len ? out->types[out->len - 1] : 0});

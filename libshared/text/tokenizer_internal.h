@@ -73,6 +73,8 @@ typedef struct lm_side {
     int32_t *ids, *word_ids, *offsets;
     size_t n, cap, limit; /* limit: encoding may stop once n is larger */
     int32_t words;
+    lm_str text; /* borrowed */
+    bool split;  /* it came in words, each of which was encoded by itself */
 } lm_side;
 
 void lm_side_grow(lm_side *s);
@@ -110,6 +112,9 @@ void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out);
  * word's. */
 void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_t count, size_t limit,
                           lm_side *out);
+
+/* Trims the spans of the tokens from `from` on, which came from `side`, as the post-processor wants it. */
+void lm_encoding_trim(const lm_tokenizer *t, const lm_side *side, lm_encoding *e, int from);
 
 /* Encode text[from..to), which holds no added token that is matched raw. */
 void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);

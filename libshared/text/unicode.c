@@ -32,6 +32,12 @@ static void make_table(void)
     paint(lm_unicode_nfd, lm_unicode_nfd_count, LM_CP_NFD);
     paint(lm_unicode_nfkd, lm_unicode_nfkd_count, LM_CP_NFKD);
     paint(lm_unicode_word, lm_unicode_word_count, LM_CP_WORD);
+    paint(lm_unicode_number, lm_unicode_number_count, LM_CP_NUMBER);
+    paint(lm_unicode_extend, lm_unicode_extend_count, LM_CP_EXTEND);
+    paint(lm_unicode_prepend, lm_unicode_prepend_count, LM_CP_PREPEND);
+    paint(lm_unicode_break, lm_unicode_break_count, LM_CP_BREAK);
+    for (unsigned i = 0; i < lm_unicode_late_count; i++)
+        paint(&(lm_range){lm_unicode_late[i].first, lm_unicode_late[i].last}, 1, LM_CP_LATE);
     paint(cjk, sizeof cjk / sizeof *cjk, LM_CP_CJK);
     for (unsigned i = 0; i < lm_unicode_lower_count; i++)
         for (uint32_t c = lm_unicode_lower[i].first; c <= lm_unicode_lower[i].last;
@@ -72,6 +78,12 @@ unsigned lm_unicode_properties(uint32_t code)
         p |= LM_CP_MARK;
     if (in_ranges(lm_unicode_word, lm_unicode_word_count, code))
         p |= LM_CP_WORD;
+    if (in_ranges(lm_unicode_extend, lm_unicode_extend_count, code))
+        p |= LM_CP_EXTEND;
+    if (in_ranges(lm_unicode_break, lm_unicode_break_count, code))
+        p |= LM_CP_BREAK;
+    if (lm_unicode_stand_in(code) != code)
+        p |= LM_CP_LATE;
     return p;
 }
 
@@ -123,4 +135,30 @@ uint32_t lm_unicode_compose(uint32_t a, uint32_t b)
     if (utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) != 1)
         return 0;
     return lm_unicode_properties((uint32_t)pair[0]) & LM_CP_NFD ? (uint32_t)pair[0] : 0;
+}
+
+uint32_t lm_unicode_stand_in(uint32_t code)
+{
+    unsigned low = 0, high = lm_unicode_late_count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (code > lm_unicode_late[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < lm_unicode_late_count && code >= lm_unicode_late[low].first ? lm_unicode_late[low].shown : code;
+}
+
+int lm_unicode_script(uint32_t code)
+{
+    unsigned low = 0, high = lm_unicode_scripts_count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (code > lm_unicode_scripts[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < lm_unicode_scripts_count && code >= lm_unicode_scripts[low].first ? lm_unicode_scripts[low].script : 0;
 }

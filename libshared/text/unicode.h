@@ -17,7 +17,12 @@ enum {
     LM_CP_LOWER = 64,     /* has another lower case */
     LM_CP_WORD = 128,     /* \w */
     LM_CP_NFKD = 256,     /* decomposes further under NFKD */
-    LM_CP_CJK = 512       /* BERT puts spaces around it */
+    LM_CP_CJK = 512,      /* BERT puts spaces around it */
+    LM_CP_NUMBER = 1024,  /* N* */
+    LM_CP_LATE = 2048,    /* not the same in all Unicode versions since 14: see lm_unicode_stand_in */
+    LM_CP_EXTEND = 4096,  /* in one grapheme with what stands before */
+    LM_CP_PREPEND = 8192, /* in one grapheme with what follows */
+    LM_CP_BREAK = 16384   /* a grapheme by itself */
 };
 
 enum { LM_CP_TABLE = 0x30000, LM_DECOMPOSITION_MAX = 32 };
@@ -39,5 +44,9 @@ int lm_unicode_decompose(uint32_t code, bool compatibility, uint32_t out[LM_DECO
 int lm_unicode_class(uint32_t code);
 /* The primary composite of a and b, or 0. */
 uint32_t lm_unicode_compose(uint32_t a, uint32_t b);
+/* An older character of the same kind for one that is LM_CP_LATE. */
+uint32_t lm_unicode_stand_in(uint32_t code);
+/* A number for the script as UnicodeScripts sees it; 0 = none. */
+int lm_unicode_script(uint32_t code);
 
 #endif
