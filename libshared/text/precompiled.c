@@ -111,18 +111,33 @@ static bool look_up(const lm_precompiled *m, const char *key, size_t len, lm_str
     return false;
 }
 
+/* The character that is to be put next: what follows may change by how much it stands for. */
+typedef struct writer {
+    lm_pieces *p;
+    bool any;
+    uint32_t code;
+    long change;
+} writer;
+
+static void put(writer *w, uint32_t code, long change)
+{
+    if (w->any)
+        lm_pieces_put(w->p, w->code, w->change);
+    *w = (writer){w->p, true, code, change};
+}
+
 /* `count` characters become a text. A text that is shorter swallows what is left over with its last character, or with
  * the one before it; at the very beginning there is none, and spans shift, as the reference's do. */
-static void replace(lm_pieces *p, size_t count, lm_str text)
+static void replace(writer *w, size_t count, lm_str text)
 {
-    size_t n = lm_utf8_count(text.data, text.len), i = 0;
-    for (size_t at = 0; at < text.len; i++) {
+    size_t n = 0;
+    for (size_t at = 0; at < text.len; n++) {
         uint32_t code;
         at += lm_utf8_decode(text.data + at, text.len - at, &code);
-        lm_pieces_put(p, code, i >= count);
+        put(w, code, n >= count);
     }
-    if (n < count && p->spare.n)
-        p->source += count - n;
+    if (n < count)
+        w->change -= (long)(count - n);
 }
 
 /* ---------------------------------------------------------------- graphemes */
@@ -145,26 +160,27 @@ static size_t grapheme_end(const lm_chars *c, size_t i, const uint16_t *table)
     return i;
 }
 
-static bool whole_grapheme(const lm_precompiled *m, lm_pieces *p, size_t from, size_t to)
+static bool whole_grapheme(const lm_precompiled *m, writer *w, size_t from, size_t to)
 {
     char key[4 * LONGEST_GRAPHEME + 4];
     size_t len = 0;
     for (size_t i = from; i < to && len <= LONGEST_GRAPHEME; i++)
-        len += lm_utf8_encode(p->chars.at[i].code, key + len);
+        len += lm_utf8_encode(w->p->chars.at[i].code, key + len);
     lm_str text;
     if (len > LONGEST_GRAPHEME || !look_up(m, key, len, &text))
         return false;
-    replace(p, to - from, text);
+    replace(w, to - from, text);
     return true;
 }
 
 void lm_precompiled_run(const lm_precompiled *m, lm_pieces *p)
 {
     const uint16_t *table = lm_unicode_table();
+    writer w = {.p = p};
     lm_pieces_rewrite(p);
     for (size_t i = 0; i < p->chars.n;) {
         size_t end = grapheme_end(&p->chars, i, table);
-        if (end - i > 1 && whole_grapheme(m, p, i, end)) {
+        if (end - i > 1 && whole_grapheme(m, &w, i, end)) {
             i = end;
             continue;
         }
@@ -173,10 +189,12 @@ void lm_precompiled_run(const lm_precompiled *m, lm_pieces *p)
             lm_str text;
             size_t len = lm_utf8_encode(p->chars.at[i].code, key);
             if (look_up(m, key, len, &text))
-                replace(p, 1, text);
+                replace(&w, 1, text);
             else
-                lm_pieces_put(p, p->chars.at[i].code, 0);
+                put(&w, p->chars.at[i].code, 0);
         }
     }
+    if (w.any)
+        lm_pieces_put(p, w.code, w.change);
     lm_pieces_swap(p);
 }

@@ -9,13 +9,18 @@
 
 #include "base/utf8.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
+#include <pcre2.h>
 #include <stdio.h>
 
 enum { MAX_DEPTH = 64, MAX_NAME = 48 };
 
 /* What stands between the brackets of a PCRE2 class. */
-#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
+#define WORD                                                                                                           \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
+/* \w by itself has superscripts and fractions of Latin-1 as well, unlike [\w] and [[:word:]]. */
+#define LONE_WORD WORD "\\xB2\\xB3\\xB9\\xBC-\\xBE"
 #define HEX "0-9A-Fa-f"
 
 typedef struct parser {
@@ -44,6 +49,15 @@ static int peek(const parser *p)
 
 /* ---------------------------------------------------------------- properties */
 
+/* A script is that of a character alone; PCRE2 from 10.40 on has its extensions under the plain name. */
+static const char *script_prefix(void)
+{
+    char version[64] = "";
+    pcre2_config(PCRE2_CONFIG_VERSION, version);
+    int major = 0, minor = 0;
+    return sscanf(version, "%d.%d", &major, &minor) == 2 && (major > 10 || minor >= 40) ? "sc:" : "";
+}
+
 /* What PCRE2 has no name for, or an equal name with another meaning; the rest goes through as it stands. */
 static const struct {
     const char *name, *items;
@@ -54,8 +68,10 @@ static const struct {
     {"blank", "\\p{Zs}\\t"},
     {"cntrl", "\\p{Cc}"},
     {"digit", "\\p{Nd}"},
+    {"graph", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}"},
     {"lower", "\\p{Lowercase}"},
-    {"punct", "\\p{P}$+<=>\\^`|~"},
+    {"print", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}\\p{Zs}"},
+    {"punct", "\\p{P}"},
     {"space", "\\s"},
     {"upper", "\\p{Uppercase}"},
     {"word", WORD},
@@ -98,6 +114,21 @@ static const struct {
     {"unassigned", "\\p{Cn}"},
 };
 
+/* Properties that are neither categories nor scripts, and have the same name in both. */
+static bool is_binary(const char *plain)
+{
+    static const char *const names[] = {
+        "alphabetic", "any", "asciihexdigit", "cased", "caseignorable", "dash", "diacritic", "emoji", "emojicomponent",
+        "emojimodifier", "emojimodifierbase", "emojipresentation", "extendedpictographic", "extender", "hexdigit",
+        "idcontinue", "ideographic", "idstart", "joincontrol", "lowercase", "math", "quotationmark", "radical",
+        "regionalindicator", "unifiedideograph", "uppercase", "variationselector", "whitespace", "xidcontinue",
+        "xidstart"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(plain, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* The items of a property in a class, appended; `name` is as it stands in the pattern. */
 static void property_items(lm_str name, lm_buf *out)
 {
@@ -112,10 +143,10 @@ static void property_items(lm_str name, lm_buf *out)
             lm_buf_puts(out, properties[i].items);
             return;
         }
-    if (n <= 2 && n > 0) /* a general category, in its canonical case */
+    if (n <= 2) /* a general category, in its canonical case */
         lm_buf_printf(out, "\\p{%c%s}", toupper((unsigned char)plain[0]), plain + 1);
     else
-        lm_buf_printf(out, "\\p{%.*s}", (int)name.len, name.data);
+        lm_buf_printf(out, "\\p{%s%.*s}", is_binary(plain) ? "" : script_prefix(), (int)name.len, name.data);
 }
 
 /* Behind \p or \P: {name}, {^name}. */
@@ -261,17 +292,15 @@ static bool posix_bracket(parser *p, class_union *u)
         return false;
     p->at = (size_t)(end - p->s) + 2;
     lm_str name = {s, (size_t)(end - s)};
-    if (!negated && !lm_str_is(name, "graph") && !lm_str_is(name, "print")) {
-        property_items(name, &u->items);
-    } else if (lm_str_is(name, "graph")) {
-        lm_buf_puts(&u->others, negated ? "|[\\s\\p{Cc}\\p{Cn}\\p{Cs}]" : "|[^\\s\\p{Cc}\\p{Cn}\\p{Cs}]");
-    } else if (lm_str_is(name, "print")) {
-        lm_buf_puts(&u->others, negated ? "|(?!\\p{Zs})[\\s\\p{Cc}\\p{Cn}\\p{Cs}]" : "|[^\\s\\p{Cc}\\p{Cn}\\p{Cs}]|\\p{Zs}");
+    lm_buf_puts(&u->others, negated ? "|(?!" : "|");
+    if (lm_str_is(name, "punct")) { /* wider than the property of this name */
+        lm_buf_puts(&u->others, "[\\p{P}\\p{S}]");
     } else {
-        lm_buf_puts(&u->others, "|[^");
+        lm_buf_puts(&u->others, "[");
         property_items(name, &u->others);
         lm_buf_putc(&u->others, ']');
     }
+    lm_buf_puts(&u->others, negated ? ")(?s:.)" : "");
     return true;
 }
 
@@ -471,6 +500,10 @@ static bool read_escape(parser *p, lm_buf *out)
     if (strchr("wWsSdDhHpP", c)) {
         lm_buf items = {0};
         bool negated, ok = class_escape(p, &negated, &items);
+        if (tolower(c) == 'w') {
+            items.len = 0;
+            lm_buf_puts(&items, LONE_WORD);
+        }
         if (ok)
             lm_buf_printf(out, "[%s%.*s]", negated ? "^" : "", (int)items.len, items.data);
         lm_buf_free(&items);
@@ -478,9 +511,9 @@ static bool read_escape(parser *p, lm_buf *out)
     }
     p->at++;
     if (c == 'b')
-        lm_buf_puts(out, "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))");
+        lm_buf_puts(out, "(?:(?<=[" LONE_WORD "])(?![" LONE_WORD "])|(?<![" LONE_WORD "])(?=[" LONE_WORD "]))");
     else if (c == 'B')
-        lm_buf_puts(out, "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))");
+        lm_buf_puts(out, "(?:(?<=[" LONE_WORD "])(?=[" LONE_WORD "])|(?<![" LONE_WORD "])(?![" LONE_WORD "]))");
     else
         lm_buf_printf(out, "\\%c", c); /* what follows \k and \g is read as characters, and means the same */
     return true;
@@ -510,11 +543,23 @@ static bool read_interval(parser *p, char text[32], bool *fixed)
     return n > 0;
 }
 
+/* What means nothing under (?x). */
+static bool skip_blanks(parser *p)
+{
+    size_t start = p->at;
+    while (p->extended && p->at < p->len && (isspace(peek(p)) || peek(p) == '#')) {
+        const char *end = peek(p) == '#' ? memchr(p->s + p->at, '\n', p->len - p->at) : p->s + p->at;
+        p->at = end ? (size_t)(end - p->s) + 1 : p->len;
+    }
+    return p->at > start;
+}
+
 /* The repetitions behind the atom out[start..). */
 static void read_repetitions(parser *p, size_t start, lm_buf *out)
 {
     for (bool repeated = false;; repeated = true) {
         char interval[32];
+        skip_blanks(p);
         bool fixed = false, simple = peek(p) == '*' || peek(p) == '+' || peek(p) == '?';
         if (!simple && (peek(p) != '{' || !read_interval(p, interval, &fixed)))
             return;
@@ -556,12 +601,9 @@ static bool read_alternatives(parser *p, lm_buf *out)
     if (++p->depth > MAX_DEPTH)
         return bad(p, "it is nested too deep");
     while (p->at < p->len && peek(p) != ')') {
-        int c = peek(p);
-        if (p->extended && (isspace(c) || c == '#')) {
-            const char *end = c == '#' ? memchr(p->s + p->at, '\n', p->len - p->at) : p->s + p->at;
-            p->at = end ? (size_t)(end - p->s) + 1 : p->len;
+        if (skip_blanks(p))
             continue;
-        }
+        int c = peek(p);
         if (c == '|') {
             p->at++;
             lm_buf_putc(out, '|');

@@ -43,3 +43,11 @@ tests_unit_check_tokenizers_SOURCES = tests/unit/check_tokenizers.c
 tests_unit_check_tokenizers_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_tokenizers_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_tokenizers
+
+check_PROGRAMS += tests/unit/check_components
+tests_unit_check_components_SOURCES = tests/unit/check_components.c
+tests_unit_check_components_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_components_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_components
+EXTRA_DIST += tests/unit/components.json tests/differential/components.mjs tests/differential/reference.mjs \
+	tests/differential/texts.mjs
