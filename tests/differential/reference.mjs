@@ -32,6 +32,27 @@ async function pairs(t, texts, random) {
   return rows;
 }
 
+// Of version 0.22, which cuts the whole text before it cuts rows.
+async function truncation(t, texts, random) {
+  const rows = [];
+  for (let n = 0; n < Math.min(200, texts.length); n++) {
+    const a = random(texts.length), b = random(2) ? random(texts.length) : null;
+    const strategy = ['LongestFirst', 'OnlyFirst', 'OnlySecond'][random(b === null ? 2 : 3)];
+    const stride = strategy === 'LongestFirst' && random(3) ? random(5) : 0; // one that fills a row ends the reference
+    const max_length = (stride ? 24 : 6) + random(30), direction = ['right', 'left'][random(2)];
+    const row = { a, b, max_length, stride, direction, strategy: strategy.replace(/([a-z])([A-Z])/, '$1_$2').toLowerCase() };
+    t.setTruncation(max_length, { strategy, direction, stride });
+    try {
+      const e = await t.encode(texts[a], b === null ? null : texts[b], { addSpecialTokens: true });
+      rows.push({ ...row, ids: e.getIds(), type_ids: e.getTypeIds(), special: e.getSpecialTokensMask(), overflow: e.getOverflowing().map((o) => o.getIds()) });
+    } catch (error) {
+      rows.push({ ...row, error: String(error) });
+    }
+  }
+  t.disableTruncation();
+  return rows;
+}
+
 async function decodings(t, size, random) {
   const rows = [];
   for (let n = 0; n < 300; n++) {
@@ -52,7 +73,8 @@ for (const name of names) {
   const random = generator(seed);
   const texts = Array.from({ length: Number(count) }, () => text(random, tokens, added));
   const size = Math.max(...(spec.added_tokens ?? []).map((a) => a.id + 1), tokens.length);
-  const golden = { single: await single(t, texts), pairs: await pairs(t, texts, random), decode_random: await decodings(t, size, random) };
+  const golden = { single: await single(t, texts), pairs: await pairs(t, texts, random), truncation: await truncation(t, texts, random),
+    whole_overflow: true, decode_random: await decodings(t, size, random) };
   const base = path.join(out, String(list.length));
   fs.writeFileSync(base + '.texts.json', JSON.stringify(texts));
   fs.writeFileSync(base + '.golden.json', JSON.stringify(golden));
