@@ -32,6 +32,7 @@ void lm_normalizer_free(lm_normalizer *n);
 void lm_normalizer_run(const lm_normalizer *n, lm_pieces *p); /* on p->chars */
 /* What distinguishes it, in one canonical line: goes into the behaviour digest. */
 void lm_normalizer_describe(const lm_normalizer *n, lm_buf *out);
+const char *lm_normalizer_name(const lm_normalizer *n); /* its type; NULL: there is none */
 bool lm_normalizer_is_bert(const lm_normalizer *n);
 
 /* ---- pre-tokenizers: words to smaller words */
@@ -64,6 +65,7 @@ bool lm_pre_tokenizer_read(lm_pre_tokenizer *t, json_t *spec, lm_status *st);
 void lm_pre_tokenizer_free(lm_pre_tokenizer *t);
 void lm_pre_tokenizer_run(const lm_pre_tokenizer *t, lm_pieces *p); /* on p->words */
 void lm_pre_tokenizer_describe(const lm_pre_tokenizer *t, lm_buf *out);
+const char *lm_pre_tokenizer_name(const lm_pre_tokenizer *t); /* its type; NULL: there is none */
 bool lm_pre_tokenizer_is_bert(const lm_pre_tokenizer *t);
 
 /* ---- models: a word to ids */
@@ -119,6 +121,11 @@ void lm_token_model_free(lm_token_model *m);
 /* Appends the tokens of `word` (UTF-8, of `chars` code points). */
 void lm_token_model_encode(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
                            lm_token_list *out);
+/* Whether it is BPE with a token for each byte, written as text/byte_level.h says, so that words can be given as the
+ * bytes that such characters stand for; the ends of tokens are those of bytes then. */
+bool lm_token_model_takes_bytes(const lm_token_model *m);
+void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch,
+                                 lm_token_list *out);
 void lm_model_scratch_free(lm_model_scratch *scratch);
 /* Behind how many of the characters [from, to), which are a word or its rest, it may be cut into two words
  * without a change of its tokens: the first such place, `to` where there is none. */

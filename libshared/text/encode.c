@@ -93,7 +93,7 @@ void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
     e->tokens.n = 0;
     if (e->cache && word.len <= sizeof e->cache->key && memchr(word.data, 0, word.len) == NULL)
         encode_short(e, word, chars);
-    else if (e->wide && word.len <= LM_WIDE_BYTES)
+    else if (e->wide && !e->t->bytes.usable && word.len <= LM_WIDE_BYTES)
         encode_wide(e, word, chars);
     else
         encode_uncached(e, word, chars);
@@ -152,7 +152,9 @@ void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm
 static void append_text(lm_encoder *e, lm_str text, lm_side *out)
 {
     void (*segment)(lm_encoder *, lm_str, size_t, size_t, lm_side *) =
-        e->t->bert.usable ? lm_bert_encode : lm_encode_components;
+        e->t->bert.usable                   ? lm_bert_encode
+        : e->t->bytes.usable && !e->counts ? lm_byte_path_encode
+                                            : lm_encode_components;
     size_t done = 0, start = 0;
     lm_match m;
     while (out->n <= out->limit && lm_added_tokens_find(&e->t->added, text, start, done, &m)) {

@@ -350,6 +350,11 @@ void lm_normalizer_describe(const lm_normalizer *n, lm_buf *out)
         n->type->describe(n, out);
 }
 
+const char *lm_normalizer_name(const lm_normalizer *n)
+{
+    return n->type ? n->type->name : NULL;
+}
+
 bool lm_normalizer_is_bert(const lm_normalizer *n)
 {
     return n->type == &types[0];

@@ -341,6 +341,11 @@ void lm_pre_tokenizer_describe(const lm_pre_tokenizer *t, lm_buf *out)
         t->type->describe(t, out);
 }
 
+const char *lm_pre_tokenizer_name(const lm_pre_tokenizer *t)
+{
+    return t->type ? t->type->name : NULL;
+}
+
 bool lm_pre_tokenizer_is_bert(const lm_pre_tokenizer *t)
 {
     return t->type == &types[0];

@@ -3,6 +3,7 @@ liblmutils_la_SOURCES += \
 	libshared/text/agreement.c libshared/text/agreement.h \
 	libshared/text/bert.c \
 	libshared/text/byte_level.c libshared/text/byte_level.h \
+	libshared/text/byte_path.c libshared/text/byte_path.h \
 	libshared/text/chars.c libshared/text/chars.h \
 	libshared/text/components.h \
 	libshared/text/decoders.c \
@@ -14,6 +15,7 @@ liblmutils_la_SOURCES += \
 	libshared/text/pre_tokenizers.c \
 	libshared/text/precompiled.c libshared/text/precompiled.h \
 	libshared/text/regex.c libshared/text/regex.h libshared/text/regex_syntax.c \
+	libshared/text/scanners.c \
 	libshared/text/source.c libshared/text/source.h \
 	libshared/text/spec.c \
 	libshared/text/split.c libshared/text/split.h \

@@ -120,6 +120,7 @@ lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_token_tables *tables, json
     json_object_del(json_object_get(t->spec, "model"), "merges");
     lm_added_tokens_ready(&t->added, &t->normalizer);
     lm_bert_prepare(t);
+    lm_byte_path_prepare(t);
     find_roles(t);
     read_max_length(t);
     t->digest = vocabulary_digest(t);

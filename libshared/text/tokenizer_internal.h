@@ -3,6 +3,7 @@
 #define LM_TEXT_TOKENIZER_INTERNAL_H
 
 #include "text/added_tokens.h"
+#include "text/byte_path.h"
 #include "text/tokenizer.h"
 #include "text/train/word_counts.h"
 #include "text/word_cache.h"
@@ -44,6 +45,7 @@ struct lm_tokenizer {
     lm_post_processor post_processor;
     lm_decoder decoder;
     lm_bert_path bert;
+    lm_byte_path bytes;
     int roles[LM_ROLE_COUNT];
     int max_length;
     uint64_t digest, behaviour;
@@ -97,7 +99,7 @@ struct lm_encoder {
     lm_model_scratch scratch;
     lm_buf word;
     lm_cached_word *cache;  /* of BERT's path, */
-    lm_wide_word *wide;     /* or of any other; NULL = the other is used */
+    lm_wide_word *wide;     /* or of any other, with bytes as keys if there is a path of bytes; NULL = none */
     lm_word_counts *counts; /* not NULL: words are numbered there instead of being cut into tokens */
     int32_t punct_id[128];  /* what single ASCII punctuation becomes */
 };
@@ -119,6 +121,8 @@ void lm_encoding_trim(const lm_tokenizer *t, const lm_side *side, lm_encoding *e
 /* Encode text[from..to), which holds no added token that is matched raw. */
 void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 void lm_bert_prepare(lm_tokenizer *t);
+void lm_byte_path_prepare(lm_tokenizer *t);
+void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 /* The tokens of one word of `chars` code points into e->tokens, by way of the cache. */
 void lm_encode_word(lm_encoder *e, lm_str word, size_t chars);

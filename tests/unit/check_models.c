@@ -4,9 +4,12 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/utf8.h"
+#include "text/byte_level.h"
 #include "text/models/bpe.h"
 #include "text/models/trie.h"
 #include "text/tokenizer_internal.h"
+#include "text/unicode.h"
 
 #include <stdio.h>
 
@@ -382,6 +385,178 @@ START_TEST(trie_finds_the_vocabulary)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- the path of bytes */
+
+/* Byte-level BPE with some merges that random text meets, and the given members around it. */
+static lm_tokenizer *byte_level(const char *members, lm_status *st)
+{
+    static const char *const merges[][2] = {{"t", "h"}, {"th", "e"}, {"Ġ", "the"}, {"Ġ", "Ġ"},
+                                            {"e", "r"}, {"í", "ķ"},  {"íķ", "ľ"},  {"1", "2"},
+                                            {"Ċ", "Ċ"}, {"'", "s"},  {"Ã", "©"},   {"Ġ", "a"}};
+    json_error_t error;
+    json_t *spec = json_loads(members, 0, &error), *vocab = json_object(), *list = json_array();
+    ck_assert_msg(spec != NULL, "%s", error.text);
+    for (int byte = 0; byte < 256; byte++) {
+        char token[5] = "";
+        lm_utf8_encode(lm_byte_level_char((unsigned char)byte), token);
+        json_object_set_new(vocab, token, json_integer(byte));
+    }
+    for (size_t i = 0; i < sizeof merges / sizeof *merges; i++) {
+        char *both = lm_format("%s%s", merges[i][0], merges[i][1]);
+        json_object_set_new(vocab, both, json_integer(256 + (json_int_t)i));
+        json_array_append_new(list, json_pack("[s, s]", merges[i][0], merges[i][1]));
+        free(both);
+    }
+    json_object_set_new(vocab, "Ġthere", json_integer(300)); /* by ignore_merges alone */
+    bool ignore = json_is_true(json_object_get(spec, "ignore"));
+    json_object_set_new(spec, "model",
+                        json_pack("{s:s, s:o, s:o, s:b}", "type", "BPE", "vocab", vocab, "merges", list,
+                                  "ignore_merges", ignore));
+    return lm_tokenizer_from_spec(spec, NULL, NULL, NULL, NULL, st);
+}
+
+#define CL100K(number)                                                                                       \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|" number                           \
+    "| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
+#define SPLIT(regex)                                                                                         \
+    "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{"          \
+    "\"Regex\":\"" regex                                                                                     \
+    "\"},\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"    \
+    "\"use_regex\":false}]}"
+
+static const struct {
+    const char *members;
+    enum lm_scanner scanner;
+} byte_paths[] = {
+    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},\"added_tokens\":[{\"id\":400,"
+     "\"content\":"
+     "\"<x>\",\"normalized\":true,\"special\":true}]}",
+     LM_SCAN_GPT2},
+    {"{\"ignore\":true," SPLIT(CL100K("\\\\p{N}{1,3}")) "}", LM_SCAN_CL100K},
+    {"{\"normalizer\":{\"type\":\"NFC\"}," SPLIT(CL100K("\\\\p{N}")) "}", LM_SCAN_CL100K},
+    {"{" SPLIT("\\\\p{L}+|\\\\d") "}", LM_SCAN_REGEX},
+};
+
+static void random_text(lm_buf *text)
+{
+    static const char *const parts[] = {"the",
+                                        " the",
+                                        "there",
+                                        " ",
+                                        "  ",
+                                        "\n",
+                                        "\r\n",
+                                        "\t",
+                                        "'s",
+                                        "'S",
+                                        "'ll",
+                                        "'Re",
+                                        "'ſ",
+                                        "12",
+                                        "3456",
+                                        "²",
+                                        "한",
+                                        "글",
+                                        "가\xE1\x86\xA8",
+                                        "e\xCC\x81",
+                                        "é",
+                                        "ñ",
+                                        "中文",
+                                        "、",
+                                        "😀",
+                                        "\xE2\x80\x8D",
+                                        "\xE2\x80\x83",
+                                        "\xC2\xA0",
+                                        "\xC2\x85",
+                                        "<x>",
+                                        "<",
+                                        "...",
+                                        "!'s",
+                                        "\xEF\xBF\xBD",
+                                        "'",
+                                        "Ǆ",
+                                        "ⅷ",
+                                        "𝟘",
+                                        "\xF0\xB0\x80\x80",
+                                        "\xE1\x82\x80",
+                                        "\xEA\x9F\x9A"};
+    text->len = 0;
+    for (unsigned i = draw(25); i > 0; i--) {
+        char bytes[4];
+        unsigned kind = draw(30);
+        uint32_t code = draw(kind == 0 ? 0x110000 : 0x3000);
+        if (kind < 2)
+            lm_buf_append(text, bytes, lm_utf8_encode(code, bytes));
+        else if (kind == 2 && draw(4) == 0)
+            lm_buf_putc(text, (char)draw(256));
+        else
+            lm_buf_puts(text, parts[draw(sizeof parts / sizeof *parts)]);
+    }
+}
+
+START_TEST(path_of_bytes_is_the_components)
+{
+    key = lm_random_key(11, LM_FOR_SAMPLING, (uint64_t)_i);
+    lm_status st = LM_STATUS_INIT;
+    lm_tokenizer *t = byte_level(byte_paths[_i].members, &st);
+    assert_ok(&st);
+    ck_assert(t->bytes.usable && t->bytes.scanner == byte_paths[_i].scanner);
+    lm_encoder *quick = lm_encoder_new(t), *slow = lm_encoder_new(t);
+    lm_side *a = &quick->sides[0], *b = &slow->sides[0];
+    a->limit = b->limit = SIZE_MAX;
+    lm_buf text = {0};
+    for (int round = 0; round < 20000; round++) {
+        random_text(&text);
+        a->n = b->n = 0;
+        a->words = b->words = 0;
+        lm_byte_path_encode(quick, lm_buf_str(&text), 0, text.len, a);
+        lm_encode_components(slow, lm_buf_str(&text), 0, text.len, b);
+        ck_assert_msg(a->n == b->n && a->words == b->words, "\"%s\": %zu tokens, %zu", lm_buf_cstr(&text),
+                      a->n, b->n);
+        ck_assert_msg(a->n == 0 || (memcmp(a->ids, b->ids, a->n * sizeof *a->ids) == 0 &&
+                                    memcmp(a->word_ids, b->word_ids, a->n * sizeof *a->word_ids) == 0 &&
+                                    memcmp(a->offsets, b->offsets, 2 * a->n * sizeof *a->offsets) == 0),
+                      "\"%s\"", lm_buf_cstr(&text));
+    }
+    lm_buf_free(&text);
+    lm_encoder_free(quick);
+    lm_encoder_free(slow);
+    lm_tokenizer_free(t);
+}
+END_TEST
+
+/* Every character alone and between others: their classes are those that the expressions see. */
+START_TEST(path_of_bytes_knows_all_characters)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_tokenizer *t = byte_level(byte_paths[_i].members, &st);
+    assert_ok(&st);
+    lm_encoder *quick = lm_encoder_new(t), *slow = lm_encoder_new(t);
+    lm_side *a = &quick->sides[0], *b = &slow->sides[0];
+    a->limit = b->limit = SIZE_MAX;
+    uint32_t wrong = UINT32_MAX;
+    for (uint32_t c = 0; c < 0x110000; c += c < LM_CP_TABLE ? 1 : 251) {
+        char text[32] = "a", *end = text + 1;
+        for (int k = 0; k < 3; k++) {
+            end += lm_utf8_encode(c, end);
+            *end++ = "1! "[k];
+        }
+        lm_str s = {text, (size_t)(end - text)};
+        a->n = b->n = 0;
+        a->words = b->words = 0;
+        lm_byte_path_encode(quick, s, 0, s.len, a);
+        lm_encode_components(slow, s, 0, s.len, b);
+        if (a->n != b->n || memcmp(a->ids, b->ids, a->n * sizeof *a->ids) != 0 ||
+            memcmp(a->word_ids, b->word_ids, a->n * sizeof *a->word_ids) != 0)
+            wrong = c;
+    }
+    ck_assert_uint_eq(wrong, UINT32_MAX);
+    lm_encoder_free(quick);
+    lm_encoder_free(slow);
+    lm_tokenizer_free(t);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- reading */
 
 static void scans(const char *json, bool should, const char *remains)
@@ -477,6 +652,8 @@ static Suite *suite(void)
     tcase_add_test(c, long_words);
     tcase_add_test(c, dropout);
     tcase_add_loop_test(c, trie_finds_the_vocabulary, 0, 5);
+    tcase_add_loop_test(c, path_of_bytes_is_the_components, 0, sizeof byte_paths / sizeof *byte_paths);
+    tcase_add_loop_test(c, path_of_bytes_knows_all_characters, 0, 3);
     tcase_add_test(c, the_quick_way_to_the_tables);
     suite_add_tcase(s, c);
     return s;

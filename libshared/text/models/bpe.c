@@ -21,6 +21,7 @@ static void free_bpe(lm_token_model *m)
         free(b->pages[i]);
     free(b->slots);
     free(b->tags);
+    free(b->pairs);
     free(b->crossings);
     free(b);
 }
@@ -123,6 +124,7 @@ static bool read_bpe(lm_token_model *m, json_t *spec, lm_status *st)
     if (!index_merges(m, b, st))
         return false;
     lm_bpe_find_crossings(m, b);
+    lm_bpe_find_bytes(m, b);
     return true;
 }
 
@@ -244,6 +246,7 @@ static void encode_bpe(const lm_token_model *m, lm_str word, size_t chars, lm_mo
     (affixed ? affixed_symbols : plain_symbols)(&s, word, scratch);
     if (s.n == 0)
         return;
+    lm_bpe_link(m->own, s.at, s.n);
     if (m->dropout > 0)
         lm_bpe_merge_some(m->own, s.at, s.n, room, m->dropout, scratch);
     else

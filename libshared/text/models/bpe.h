@@ -25,6 +25,9 @@ typedef struct lm_bpe {
     bool all_bytes;        /* every one of them is there */
     bool unk_named;        /* else what is unknown is dropped */
     bool cuts;             /* words may be cut */
+    bool takes_bytes;      /* see lm_token_model_takes_bytes; then */
+    int32_t symbols[256];  /* are the tokens of bytes, */
+    int32_t *pairs;        /* and the slots of merges of two of them, by left * 256 + right; -1 = none */
 } lm_bpe;
 
 static inline uint64_t lm_merge_hash(int32_t left, int32_t right)
@@ -68,7 +71,9 @@ typedef struct lm_symbol {
 
 #define LM_NO_MERGE UINT32_MAX
 
-/* Applies the merges to symbols 0 to n - 1, of which id and len are given: the one of the lowest rank first,
+/* Links symbols of which id and len are given, and looks up what their pairs become. */
+void lm_bpe_link(const lm_bpe *b, lm_symbol *symbols, size_t n);
+/* Applies the merges to symbols 0 to n - 1, which are linked: the one of the lowest rank first,
  * the leftmost among equals, until there is none (Sennrich et al. 2016, as the reference). `heap` has room
  * for 2n elements; O(n log n). What is left is linked by `next`, from symbol 0 on. */
 void lm_bpe_merge(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap);
@@ -77,6 +82,8 @@ void lm_bpe_merge(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap)
 void lm_bpe_merge_some(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap, double dropout,
                        lm_model_scratch *scratch);
 
+/* Fills in `takes_bytes` and what belongs to it. */
+void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b);
 /* Fills in `crossings` and `cuts`. */
 void lm_bpe_find_crossings(const lm_token_model *m, lm_bpe *b);
 /* Behind characters [from, result) of [from, to) the word may be cut. */

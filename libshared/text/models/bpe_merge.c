@@ -58,7 +58,7 @@ static void pair_up(const lm_bpe *b, lm_symbol *s, int32_t i)
     s[i].merged = m ? m->id : -1;
 }
 
-static void link_up(const lm_bpe *b, lm_symbol *s, size_t n)
+void lm_bpe_link(const lm_bpe *b, lm_symbol *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         s[i].prev = (int32_t)i - 1;
@@ -109,7 +109,6 @@ static void merge_few(const lm_bpe *b, lm_symbol *s)
 void lm_bpe_merge(const lm_bpe *b, lm_symbol *s, size_t n, uint64_t *room)
 {
     enum { FEW = 24 };
-    link_up(b, s, n);
     if (n <= FEW) {
         merge_few(b, s);
         return;
@@ -137,7 +136,6 @@ void lm_bpe_merge_some(const lm_bpe *b, lm_symbol *s, size_t n, uint64_t *room, 
     heap h = {room, 0};
     uint64_t *skipped = room + 2 * n; /* each of the heap's valid entries is skipped at most once at a time */
     size_t skips = 0;
-    link_up(b, s, n);
     for (size_t i = 0; i < n; i++)
         push_pair(&h, s, (int32_t)i);
     while (h.n) {

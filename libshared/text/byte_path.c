@@ -1,0 +1,176 @@
+/* The path of most text for GPT-2 and its heirs: no normalizer or NFC, a pre-tokenizer that cuts by one
+ * expression and then writes bytes as characters (ByteLevel, or Split and ByteLevel), and BPE over these.
+ * Text that NFC leaves alone is cut where it stands, and its words go to the model as bytes; any other goes
+ * through the components. Ids and spans are those of the components, which a test compares. */
+#include "text/byte_path.h"
+
+#include "base/utf8.h"
+#include "text/tokenizer_internal.h"
+#include "text/unicode.h"
+
+/* The one expression by which words are cut; NULL: it is another pre-tokenizer. */
+static const lm_pattern *expression_of(const lm_pre_tokenizer *t)
+{
+    const char *name = lm_pre_tokenizer_name(t);
+    if (name && strcmp(name, "Sequence") == 0 && t->part_count == 2) {
+        const lm_pre_tokenizer *split = &t->parts[0], *bytes = &t->parts[1];
+        const char *first = lm_pre_tokenizer_name(split), *second = lm_pre_tokenizer_name(bytes);
+        bool ours = first && second && strcmp(first, "Split") == 0 && strcmp(second, "ByteLevel") == 0 &&
+                    split->behavior == LM_SPLIT_ISOLATED && split->pattern.regex && !bytes->split &&
+                    !bytes->add_prefix_space;
+        return ours ? &split->pattern : NULL;
+    }
+    bool ours = name && strcmp(name, "ByteLevel") == 0 && t->split && !t->add_prefix_space;
+    return ours ? &t->pattern : NULL;
+}
+
+/* The one byte with which begin the added tokens that are matched in normalised text; -1 if there are no such
+ * tokens, -2 if they begin with several. */
+static int start_of_added(const lm_added_tokens *a)
+{
+    int start = -1;
+    for (size_t i = 0; i < a->count; i++) {
+        lm_str token = lm_vocabulary_get(&a->vocabulary, a->items[i].id);
+        if (!a->items[i].normalized || token.len == 0)
+            continue;
+        int first = (unsigned char)token.data[0];
+        start = start == -1 || start == first ? first : -2;
+    }
+    return start;
+}
+
+void lm_byte_path_prepare(lm_tokenizer *t)
+{
+    lm_byte_path *b = &t->bytes;
+    const char *normalizer = lm_normalizer_name(&t->normalizer);
+    const lm_pattern *expression = expression_of(&t->pre_tokenizer);
+    bool nfc = normalizer && strcmp(normalizer, "NFC") == 0;
+    b->start = start_of_added(&t->added);
+    b->usable = expression && (nfc ? b->start == -1 : !normalizer && b->start > -2) &&
+                lm_token_model_takes_bytes(&t->model);
+    if (!b->usable)
+        return;
+    b->regex = expression->regex;
+    b->scanner = lm_scanner_of((lm_str){expression->text, expression->text_len}, &b->digits);
+    b->class = lm_char_classes();
+    b->odd = LM_CLASS_LATE | (nfc ? LM_CLASS_NFC : 0);
+}
+
+/* Nothing in text[from..to) has to be changed or shown as something else. */
+static bool is_plain(const lm_byte_path *b, lm_str text, size_t from, size_t to)
+{
+    if (b->start >= 0 && memchr(text.data + from, b->start, to - from))
+        return false;
+    while (from < to) {
+        uint64_t eight;
+        if (to - from >= sizeof eight) {
+            memcpy(&eight, text.data + from, sizeof eight);
+            if (!(eight & 0x8080808080808080u)) {
+                from += sizeof eight;
+                continue;
+            }
+        }
+        uint32_t code = (unsigned char)text.data[from];
+        if (code < 0x80) {
+            from++;
+            continue;
+        }
+        size_t n = lm_utf8_decode(text.data + from, to - from, &code);
+        bool ill = code == 0xFFFD && !(n == 3 && memcmp(text.data + from, "\xEF\xBF\xBD", 3) == 0);
+        if (ill || code >= LM_CP_TABLE || b->class[code] & b -> odd)
+            return false;
+        from += n;
+    }
+    return true;
+}
+
+static bool inside_char(lm_str text, size_t i)
+{
+    return ((unsigned char)text.data[i] & 0xC0) == 0x80;
+}
+
+/* A token of the bytes [from, to); its span is that of the characters that it has a part of. */
+static inline void push_token(lm_side *out, lm_str text, int32_t id, int32_t word, size_t from, size_t to,
+                              size_t end)
+{
+    while (inside_char(text, from))
+        from--;
+    while (to < end && inside_char(text, to))
+        to++;
+    lm_side_push(out, id, word, from, to);
+}
+
+static inline void load_key(lm_str text, size_t from, size_t n, uint64_t key[3])
+{
+    key[0] = key[1] = key[2] = 0;
+    if (from + LM_WIDE_BYTES > text.len) {
+        memcpy(key, text.data + from, n);
+        return;
+    }
+    memcpy(key, text.data + from, LM_WIDE_BYTES);
+    for (size_t i = 0, at = 0; i < 3; i++, at += 8)
+        key[i] = n >= at + 8 ? key[i] : n <= at ? 0 : key[i] & ((1ull << 8 * (n - at)) - 1);
+}
+
+/* The word text[from..to). */
+static void push_word(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+{
+    size_t n = to - from, start = from;
+    int32_t word = out->words++;
+    uint64_t key[3];
+    if (n <= LM_WIDE_BYTES) {
+        load_key(text, from, n, key);
+        const lm_wide_word *hit = lm_wide_find(e->wide, key, n);
+        if (hit) {
+            for (int i = 0; i < hit->count; i++) {
+                push_token(out, text, hit->ids[i], word, start, from + hit->ends[i], to);
+                start = from + hit->ends[i];
+            }
+            return;
+        }
+    }
+    e->tokens.n = 0;
+    lm_token_model_encode_bytes(&e->t->model, (lm_str){text.data + from, n}, &e->scratch, &e->tokens);
+    for (size_t i = 0; i < e->tokens.n; i++) {
+        size_t end = from + (size_t)e->tokens.at[i].end;
+        push_token(out, text, e->tokens.at[i].id, word, start, end, to);
+        start = end;
+    }
+    if (n <= LM_WIDE_BYTES)
+        lm_wide_put(e->wide, key, n, &e->tokens);
+}
+
+static void cut_by_regex(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+{
+    if (!e->pieces.matcher)
+        e->pieces.matcher = lm_matcher_new();
+    lm_find f = {.subject = {text.data + from, to - from}};
+    size_t done = 0; /* what lies between matches is a word, too */
+    while (out->n <= out->limit && lm_regex_find(e->t->bytes.regex, e->pieces.matcher, &f)) {
+        if (done < f.from)
+            push_word(e, text, from + done, from + f.from, out);
+        if (f.from < f.to)
+            push_word(e, text, from + f.from, from + f.to, out);
+        done = f.to;
+    }
+    if (from + done < to && out->n <= out->limit)
+        push_word(e, text, from + done, to, out);
+}
+
+void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+{
+    const lm_byte_path *b = &e->t->bytes;
+    if (!is_plain(b, text, from, to)) {
+        lm_encode_components(e, text, from, to, out);
+        return;
+    }
+    if (b->scanner == LM_SCAN_REGEX) {
+        cut_by_regex(e, text, from, to, out);
+        return;
+    }
+    for (size_t end; from < to && out->n <= out->limit; from = end) {
+        end = b->scanner == LM_SCAN_GPT2 ? lm_scan_gpt2(b->class, text.data, from, to)
+                                         : lm_scan_cl100k(b->class, text.data, from, to, b->digits);
+        push_word(e, text, from, end, out);
+    }
+}

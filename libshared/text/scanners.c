@@ -1,0 +1,216 @@
+/* What pre-tokenizers' commonest expressions find, by hand: the alternatives are tried in their order, and
+ * each character is in one of four classes, so that some alternative always matches. */
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "text/byte_path.h"
+#include "text/unicode.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* ---------------------------------------------------------------- classes */
+
+static uint8_t *classes;
+static pthread_once_t classes_once = PTHREAD_ONCE_INIT;
+
+/* NFC's quick check: characters that do not stay as they are, that come in an order, or that one before them
+ * may take in, are no plain ones. */
+static void mark_nfc(const uint16_t *table)
+{
+    for (uint32_t c = 0; c < LM_CP_TABLE; c++) {
+        uint32_t parts[LM_DECOMPOSITION_MAX];
+        if (!(table[c] & LM_CP_NFD))
+            continue;
+        int n = lm_unicode_decompose(c, false, parts);
+        uint32_t again = parts[0];
+        for (int k = 1; k < n && again; k++)
+            again = lm_unicode_compose(again, parts[k]);
+        if (again != c || lm_unicode_class(c))
+            classes[c] |= LM_CLASS_NFC;
+        for (int k = 1; k < n; k++)
+            if (parts[k] < LM_CP_TABLE)
+                classes[parts[k]] |= LM_CLASS_NFC;
+    }
+}
+
+static void mark_kind(lm_str text, const char *expression, uint8_t kind)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_regex *re = lm_regex_new(lm_str_of(expression), "", &st);
+    lm_matcher *m = lm_matcher_new();
+    lm_find f = {.subject = text};
+    while (re && lm_regex_find(re, m, &f))
+        for (size_t i = f.from; i < f.to;) {
+            uint32_t code;
+            i += lm_utf8_decode(text.data + i, f.to - i, &code);
+            classes[code] = (uint8_t)(classes[code] | kind);
+        }
+    lm_matcher_free(m);
+    lm_regex_free(re);
+}
+
+static void make_classes(void)
+{
+    const uint16_t *table = lm_unicode_table();
+    classes = lm_calloc(LM_CP_TABLE, 1);
+    lm_buf text = {0};
+    lm_buf_reserve(&text, 4 * LM_CP_TABLE);
+    for (uint32_t c = 0; c < LM_CP_TABLE; c++) {
+        if (table[c] & LM_CP_LATE)
+            classes[c] |= LM_CLASS_LATE;
+        if (!(table[c] & LM_CP_LATE) && !(c >= 0xD800 && c < 0xE000))
+            text.len += lm_utf8_encode(c, text.data + text.len);
+    }
+    mark_kind(lm_buf_str(&text), "\\p{L}+", LM_CLASS_LETTER);
+    mark_kind(lm_buf_str(&text), "\\p{N}+", LM_CLASS_NUMBER);
+    mark_kind(lm_buf_str(&text), "\\s+", LM_CLASS_SPACE);
+    mark_nfc(table);
+    lm_buf_free(&text);
+}
+
+const uint8_t *lm_char_classes(void)
+{
+    pthread_once(&classes_once, make_classes);
+    return classes;
+}
+
+/* ---------------------------------------------------------------- scanning */
+
+typedef struct scanner {
+    const uint8_t *class;
+    const char *s;
+    size_t to;
+} scanner;
+
+enum { END = LM_CLASS_KIND + 1 };
+
+/* The class of the character at i, and its bytes. */
+static inline unsigned kind_at(const scanner *c, size_t i, size_t *n)
+{
+    *n = 0;
+    if (i >= c->to)
+        return END;
+    const unsigned char *s = (const unsigned char *)c->s + i;
+    uint32_t code = *s;
+    *n = code < 0x80 ? 1 : code < 0xE0 ? 2 : code < 0xF0 ? 3 : 4;
+    if (*n == 2)
+        code = (code & 0x1F) << 6 | (s[1] & 0x3F);
+    else if (*n == 3)
+        code = (code & 0xF) << 12 | (uint32_t)(s[1] & 0x3F) << 6 | (s[2] & 0x3F);
+    else if (*n == 4)
+        code =
+            (code & 7) << 18 | (uint32_t)(s[1] & 0x3F) << 12 | (uint32_t)(s[2] & 0x3F) << 6 | (s[3] & 0x3F);
+    return c->class[code] & LM_CLASS_KIND;
+}
+
+/* Behind the characters of one kind from i on, `most` at most. */
+static inline size_t run_of(const scanner *c, size_t i, unsigned kind, size_t most)
+{
+    for (size_t n; most > 0 && kind_at(c, i, &n) == kind; most--)
+        i += n;
+    return i;
+}
+
+/* The letters of a contraction behind the apostrophe at i; 0: it is none. */
+static inline size_t contraction(const scanner *c, size_t i, bool any_case)
+{
+    char a = i + 1 < c->to ? c->s[i + 1] : 0, b = i + 2 < c->to ? c->s[i + 2] : 0;
+    if (any_case) {
+        if (a == '\xC5' && b == '\xBF') /* long s, which is an s in lower case */
+            return 2;
+        a = a >= 'A' && a <= 'Z' ? (char)(a + 32) : a;
+        b = b >= 'A' && b <= 'Z' ? (char)(b + 32) : b;
+    }
+    if (a == 's' || a == 't' || a == 'm' || a == 'd')
+        return 1;
+    return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? 2 : 0;
+}
+
+/* White space from i on: \s+(?!\S)|\s+ leaves the last character to what follows, unless it is the only one.
+ */
+static size_t space_run(const scanner *c, size_t i)
+{
+    size_t last = i, n, end = i;
+    while (kind_at(c, end, &n) == LM_CLASS_SPACE) {
+        last = end;
+        end += n;
+    }
+    return end == c->to || last == i ? end : last;
+}
+
+size_t lm_scan_gpt2(const uint8_t *class, const char *s, size_t i, size_t to)
+{
+    const scanner c = {class, s, to};
+    size_t n;
+    if (s[i] == '\'' && (n = contraction(&c, i, false)))
+        return i + 1 + n;
+    unsigned kind = kind_at(&c, i, &n);
+    if (s[i] == ' ') {
+        unsigned next = kind_at(&c, i + 1, &n);
+        if (next != LM_CLASS_SPACE && next != END)
+            return run_of(&c, i + 1, next, SIZE_MAX);
+    }
+    return kind == LM_CLASS_SPACE ? space_run(&c, i) : run_of(&c, i, kind, SIZE_MAX);
+}
+
+static bool is_newline(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
+/* \s*[\r\n]+: up to the last line end among the white space from i on; i: there is none. */
+static size_t newline_run(const scanner *c, size_t i)
+{
+    size_t end = i, n;
+    for (; kind_at(c, i, &n) == LM_CLASS_SPACE; i += n)
+        if (is_newline(c->s[i]))
+            end = i + 1;
+    return end;
+}
+
+size_t lm_scan_cl100k(const uint8_t *class, const char *s, size_t i, size_t to, size_t digits)
+{
+    const scanner c = {class, s, to};
+    size_t n, next_n;
+    if (s[i] == '\'' && (n = contraction(&c, i, true)))
+        return i + 1 + n;
+    unsigned kind = kind_at(&c, i, &n);
+    if (kind == LM_CLASS_LETTER)
+        return run_of(&c, i, kind, SIZE_MAX);
+    if (kind == LM_CLASS_NUMBER)
+        return run_of(&c, i, kind, digits);
+    unsigned next = kind_at(&c, i + n, &next_n);
+    if (next == LM_CLASS_LETTER && !is_newline(s[i]))
+        return run_of(&c, i + n, next, SIZE_MAX);
+    if (kind == LM_CLASS_OTHER || (s[i] == ' ' && next == LM_CLASS_OTHER)) {
+        i = run_of(&c, kind == LM_CLASS_OTHER ? i : i + 1, LM_CLASS_OTHER, SIZE_MAX);
+        while (i < to && is_newline(s[i]))
+            i++;
+        return i;
+    }
+    size_t end = newline_run(&c, i);
+    return end > i ? end : space_run(&c, i);
+}
+
+enum lm_scanner lm_scanner_of(lm_str expression, size_t *digits)
+{
+#define CL100K(number)                                                                                       \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" number                                     \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+    static const struct {
+        const char *expression;
+        enum lm_scanner scanner;
+        size_t digits;
+    } known[] = {
+        {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", LM_SCAN_GPT2,
+         0},
+        {CL100K("\\p{N}{1,3}"), LM_SCAN_CL100K, 3},
+        {CL100K("\\p{N}"), LM_SCAN_CL100K, 1},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (lm_str_is(expression, known[i].expression)) {
+            *digits = known[i].digits;
+            return known[i].scanner;
+        }
+    return LM_SCAN_REGEX;
+}
