@@ -12,3 +12,9 @@ liblmutils_la_SOURCES += \
 	libshared/text/files/special_tokens.c \
 	libshared/text/files/vocab_json.c \
 	libshared/text/files/vocab_txt.c
+
+check_PROGRAMS += tests/unit/check_tokenizer_files
+tests_unit_check_tokenizer_files_SOURCES = tests/unit/check_tokenizer_files.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_tokenizer_files_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_tokenizer_files_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_tokenizer_files
