@@ -125,13 +125,13 @@ static void read_roles(reader *r, int bos, int eos, int unk, int pad)
 
 static void add_tokens(reader *r, bool left_strip)
 {
+    lm_draft_add_beside(r->d, &nothing_beside, (lm_added_flags){.special = true, .left_strip = left_strip});
     for (int i = 0; i < r->d->tables.vocabulary.size; i++) {
         int type = type_of(r, (size_t)i);
         if (type == LM_PIECE_CONTROL || type == LM_PIECE_USER_DEFINED)
             lm_draft_add(r->d, lm_vocabulary_get(&r->d->tables.vocabulary, i),
                          (lm_added_flags){.special = type == LM_PIECE_CONTROL});
     }
-    lm_draft_add_beside(r->d, &nothing_beside, (lm_added_flags){.special = true, .left_strip = left_strip});
 }
 
 /* ---------------------------------------------------------------- llama: SentencePiece's BPE */

@@ -47,25 +47,42 @@ static bool is_byte(lm_str s)
            strchr(hex, s.data[3]) && s.data[4] && strchr(hex, s.data[4]);
 }
 
-/* Of BPE: the sooner a token is merged, the better its score; what no merge makes comes last. */
+/* The token that a merge makes. */
+static int merged(const lm_token_tables *t, const lm_merge *m)
+{
+    lm_str left = lm_vocabulary_get(&t->vocabulary, m->left),
+           right = lm_vocabulary_get(&t->vocabulary, m->right);
+    uint64_t hash = lm_vocabulary_hash(lm_vocabulary_hash(lm_vocabulary_hash_start(), left), right);
+    return lm_vocabulary_probe(&t->vocabulary, hash, left, right);
+}
+
+/* Of BPE: the sooner a token is merged, the better its score. Tokens whose merges are mixed have the same
+ * one, for that is how they came to be mixed. What no merge makes comes last. */
 static float *scores_from_merges(const lm_token_tables *t)
 {
-    size_t size = (size_t)t->vocabulary.size;
-    float *scores = lm_malloc(size, sizeof *scores);
-    for (size_t i = 0; i < size; i++)
-        scores[i] = -1e9f;
+    size_t size = (size_t)t->vocabulary.size, until = 0;
+    size_t *last = lm_calloc(size, sizeof *last); /* behind the token's last merge; 0 = it has none */
+    float *scores = lm_calloc(size, sizeof *scores);
     int rank = 0;
     for (size_t i = 0; i < t->merge_count; i++) {
-        lm_str left = lm_vocabulary_get(&t->vocabulary, t->merges[i].left),
-               right = lm_vocabulary_get(&t->vocabulary, t->merges[i].right);
-        uint64_t hash = lm_vocabulary_hash(lm_vocabulary_hash(lm_vocabulary_hash_start(), left), right);
-        int id = lm_vocabulary_probe(&t->vocabulary, hash, left, right);
-        if (id >= 0 && scores[id] == -1e9f)
-            scores[id] = (float)-rank++;
+        int id = merged(t, &t->merges[i]);
+        if (id >= 0)
+            last[id] = i + 1;
+    }
+    for (size_t i = 0; i < t->merge_count; i++) {
+        int id = merged(t, &t->merges[i]);
+        if (id < 0)
+            continue;
+        if (i >= until)
+            rank++;
+        if (last[id] > until)
+            until = last[id];
+        scores[id] = (float)(1 - rank);
     }
     for (size_t i = 0; i < size; i++)
-        if (scores[i] == -1e9f)
+        if (!last[i])
             scores[i] = (float)-rank++;
+    free(last);
     return scores;
 }
 
