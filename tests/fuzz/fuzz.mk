@@ -2,7 +2,7 @@
 # seeds. `make check` replays the seeds and some mutations of each without libFuzzer; in a tree configured with
 # CC=clang --enable-fuzzers, `make fuzz` runs each for FUZZ_SECONDS under ASan and UBSan, and `make fuzz-coverage` says
 # which lines of the parsers the corpus reaches.
-fuzz_names = stream tokenizer safetensors config
+fuzz_names = stream tokenizer sentencepiece gguf safetensors config
 FUZZ_SECONDS = 600
 FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
@@ -16,8 +16,14 @@ tests_fuzz_replay_stream_SOURCES = tests/fuzz/fuzz_stream.c tests/fuzz/replay.c
 tests_fuzz_replay_stream_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
 
 check_PROGRAMS += tests/fuzz/replay_tokenizer
-tests_fuzz_replay_tokenizer_SOURCES = tests/fuzz/fuzz_tokenizer.c tests/fuzz/replay.c
+tests_fuzz_replay_tokenizer_SOURCES = tests/fuzz/fuzz_tokenizer.c tests/fuzz/replay.c tests/fuzz/use_tokenizer.h
 tests_fuzz_replay_tokenizer_LDADD = liblmutils.la $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/fuzz/replay_sentencepiece tests/fuzz/replay_gguf
+tests_fuzz_replay_sentencepiece_SOURCES = tests/fuzz/fuzz_sentencepiece.c tests/fuzz/replay.c
+tests_fuzz_replay_sentencepiece_LDADD = liblmutils.la $(JANSSON_LIBS)
+tests_fuzz_replay_gguf_SOURCES = tests/fuzz/fuzz_gguf.c tests/fuzz/replay.c
+tests_fuzz_replay_gguf_LDADD = liblmutils.la $(JANSSON_LIBS)
 
 TESTS += tests/fuzz/replay.sh
 AM_TESTS_ENVIRONMENT += fuzz_names='$(fuzz_names)'; export fuzz_names; \
@@ -47,6 +53,14 @@ tests_fuzz_fuzz_tokenizer_SOURCES = tests/fuzz/fuzz_tokenizer.c
 tests_fuzz_fuzz_tokenizer_LDADD = liblmutils.la $(JANSSON_LIBS)
 tests_fuzz_fuzz_tokenizer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
+noinst_PROGRAMS += tests/fuzz/fuzz_sentencepiece tests/fuzz/fuzz_gguf
+tests_fuzz_fuzz_sentencepiece_SOURCES = tests/fuzz/fuzz_sentencepiece.c
+tests_fuzz_fuzz_sentencepiece_LDADD = liblmutils.la $(JANSSON_LIBS)
+tests_fuzz_fuzz_sentencepiece_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_gguf_SOURCES = tests/fuzz/fuzz_gguf.c
+tests_fuzz_fuzz_gguf_LDADD = liblmutils.la $(JANSSON_LIBS)
+tests_fuzz_fuzz_gguf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
 fuzz: all
 	for name in $(fuzz_names); do \
 	    bash $(srcdir)/tests/fuzz/seeds-$$name.sh fuzz-corpus/$$name-seeds && mkdir -p fuzz-corpus/$$name || exit 1; \
@@ -67,4 +81,14 @@ fuzz-coverage:
 	    LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS)' \
 	    MORE='$(srcdir)/libshared/model/config.c $(srcdir)/libshared/model/python_json.c' \
 	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) config "config.c python_json.c"
+	for name in sentencepiece:sentencepiece.c,conversions.c,merges.c gguf:gguf_vocabulary.c tokenizer:vocab_json.c,vocab_txt.c; do \
+	    CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' FLOOR=text/files \
+	        LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS)' \
+	        MORE="$$(echo $(srcdir)/libshared/text/*.c $(srcdir)/libshared/text/*/*.c)" \
+	        bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) $${name%%:*} "$$(echo $${name#*:} | tr , ' ')" || exit 1; \
+	done
+	CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' FLOOR=tensor \
+	    LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS)' \
+	    MORE="$$(echo $(srcdir)/libshared/text/*.c $(srcdir)/libshared/text/*/*.c)" \
+	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) gguf gguf.c
 endif

@@ -26,3 +26,46 @@ json "{\"type\":\"Sequence\",\"normalizers\":[$(typed NFKC),{\"type\":\"Strip\",
     "{\"type\":\"Sequence\",\"pretokenizers\":[$(typed Whitespace),{\"type\":\"Punctuation\",\"behavior\":\"MergedWithNext\"},{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"e\"}]}" "$template" "$added"
 json "$(typed NFC)" "$(typed WhitespaceSplit)" null "$added"
 json "$(typed NFD)" '{"type":"Punctuation","behavior":"Contiguous"}' null ''
+
+# ---- 2: vocab.json, an empty line, merges.txt
+two() { printf '2%s\n\n%b' "$2" "$3" >"two-$1"; }
+two gpt2 '{"a":0,"b":1,"ab":2,"\u0120":3,"\u0120a":4,"<|endoftext|>":5}' '#version: 0.2\na b\n\xc4\xa0 a\n'
+two roberta '{"<s>":0,"<pad>":1,"</s>":2,"<unk>":3,"a":4,"b":5,"ab":6,"<mask>":7}' 'a b\r\n'
+two clip '{"a":0,"a</w>":1,"b</w>":2,"ab</w>":3,"<|startoftext|>":4,"<|endoftext|>":5}' 'a b</w>\n'
+two gpt '{"a":0,"a</w>":1,"b</w>":2,"ab</w>":3,"<unk>":4}' 'a b</w>\n'
+two deberta '{"[CLS]":0,"[SEP]":1,"[UNK]":2,"a":3}' ''
+two merges '{"a":0,"b":1}' 'a b\n'
+two merge '{"a":0,"b":1}' 'ab\n'
+two unknown '{"a":0,"b":1}' 'a c\n'
+two ids '{"a":0,"b":"1"}' ''
+two list '[1]' ''
+two holes '{"a":0,"b":1000}' ''
+
+# ---- other models, and their components
+model() { # NAME NORMALIZER PRE_TOKENIZER POST_PROCESSOR DECODER MODEL
+    printf '0{"added_tokens":[%s],"normalizer":%s,"pre_tokenizer":%s,"post_processor":%s,"decoder":%s,"model":%s}' "$added" \
+        "$2" "$3" "$4" "$5" "$6" >"model-$1"
+}
+bytes='{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}'
+metaspace='{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first","split":true}'
+replace='{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}'
+decoders="{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\\u2581\"},\"content\":\" \"},$(typed ByteFallback),$(typed Fuse),{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}"
+model byte-bpe "$(typed NFC)" \
+    "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\p{L}+|\\\\p{N}{1,3}|\\\\s+(?!\\\\S)\"},\"behavior\":\"Isolated\",\"invert\":false},$bytes]}" \
+    '{"type":"RobertaProcessing","sep":["b",1],"cls":["a",0],"trim_offsets":true,"add_prefix_space":true}' "$bytes" \
+    '{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":"","end_of_word_suffix":"","fuse_unk":false,"byte_fallback":false,"ignore_merges":true,"vocab":{"a":0,"b":1,"ab":2,"\u0120":3},"merges":["a b"]}'
+model llama "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"\\u2581\"},$replace]}" null null "$decoders" \
+    '{"type":"BPE","unk_token":"<unk>","fuse_unk":true,"byte_fallback":true,"vocab":{"<unk>":0,"a":1,"b":2,"ab":3,"<0x41>":4,"\u2581":5},"merges":[["a","b"]]}'
+model unigram '{"type":"Sequence","normalizers":[{"type":"Precompiled","precompiled_charsmap":"BAAAAAAAAAQAAGUAZgA="},{"type":"Replace","pattern":{"Regex":" {2,}"},"content":"\u2581"}]}' \
+    "$metaspace" "$template" "$metaspace" \
+    '{"type":"Unigram","unk_id":0,"byte_fallback":false,"vocab":[["<unk>",0],["\u2581",-2.5],["a",-3],["ab",-2],["b",-4]]}'
+model words '{"type":"StripAccents"}' \
+    '{"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"UnicodeScripts"},{"type":"FixedLength","length":3}]}' \
+    "{\"type\":\"Sequence\",\"processors\":[$bytes]}" '{"type":"CTC","pad_token":"<pad>","word_delimiter_token":"|","cleanup":true}' \
+    '{"type":"WordLevel","unk_token":"<unk>","vocab":{"<unk>":0,"ab":1,"The":2}}'
+model suffix "$bert" "$(typed BertPreTokenizer)" null '{"type":"BPEDecoder","suffix":"</w>"}' \
+    '{"type":"BPE","dropout":0.5,"unk_token":"<unk>","end_of_word_suffix":"</w>","vocab":{"<unk>":0,"a":1,"b</w>":2,"ab</w>":3,"a</w>":4},"merges":["a b</w>"]}'
+
+# ---- 3: tokenizer_config.json, an empty line, tokenizer.json
+printf '3{"pad_token":"a","eos_token":{"content":"b"},"model_max_length":1000000000000000019884624838656,"do_lower_case":true}\n\n%s' \
+    "$(tail -c +2 json-3)" >config
