@@ -156,7 +156,7 @@ static void same_ids(const lm_tokenizer *a, const lm_tokenizer *b, const char *d
     size_t lines = 0;
     for (int i = 0; i < 3; i++) {
         char *path = lm_format("%s/%s", data, lists[i]), *line = NULL;
-        json_t *texts = i ? NULL : json_object_get(load(data, lists[0]), "texts");
+        json_t *root = i ? NULL : load(data, lists[0]), *texts = json_object_get(root, "texts");
         FILE *f = fopen(path, "r");
         ck_assert_msg(f != NULL, "%s", path);
         size_t cap = 0, at = 0;
@@ -172,6 +172,7 @@ static void same_ids(const lm_tokenizer *a, const lm_tokenizer *b, const char *d
                           "%s: %s:%zu", what, lists[i], at + 1);
         }
         fclose(f);
+        json_decref(root);
         free(line);
         free(path);
     }
@@ -590,7 +591,7 @@ START_TEST(files_beside)
     write_text(
         dir, "tokenizer_config.json",
         "{\"tokenizer_class\": \"GPT2TokenizerFast\", \"add_bos_token\": true, \"bos_token\": {\"content\": "
-        "\"b\"},"
+        "\"<|endoftext|>\"},"
         " \"added_tokens_decoder\": {\"4\": {\"content\": \"<x>\", \"special\": true, \"lstrip\": true}},"
         " \"model_max_length\": 1000000000000000019884624838656}");
     t = lm_tokenizer_open(dir, &st);
