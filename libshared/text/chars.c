@@ -106,7 +106,8 @@ void lm_pieces_copy(lm_pieces *p, lm_word w)
 {
     size_t n = (size_t)(w.to - w.from);
     lm_chars_reserve(&p->spare, p->spare.n + n);
-    memcpy(p->spare.at + p->spare.n, p->chars.at + w.from, n * sizeof *p->chars.at);
+    if (n)
+        memcpy(p->spare.at + p->spare.n, p->chars.at + w.from, n * sizeof *p->chars.at);
     p->spare.n += n;
 }
 
