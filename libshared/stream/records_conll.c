@@ -103,6 +103,8 @@ static bool take_word(lm_records *r, lm_str line, lm_status *st)
         return true;
     if (!r->columns)
         learn_columns(r, line);
+    if (r->columns > LM_TEXT_FIELDS_MAX)
+        return lm_fail_record(r, st, "more than %d columns", LM_TEXT_FIELDS_MAX);
     if (is_no_word(r, line))
         return true;
     size_t n = count_columns(r->separator, line);

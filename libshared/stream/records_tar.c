@@ -151,6 +151,10 @@ static bool add_member(lm_records *r, lm_str name, lm_status *st)
     lm_str seen;
     bool json = ends_in(name, jsons), text = json || ends_in(name, texts) || ends_in(name, words);
     name = (lm_str){lm_arena_strndup(r->arena, name.data, name.len), name.len};
+    if (r->cell_count == LM_TEXT_FIELDS_MAX)
+        return lm_fail_record(r, st, "more than %d files of one key", LM_TEXT_FIELDS_MAX);
+    if (!lm_records_utf8(r, name, true, &name, st))
+        return false;
     for (size_t i = 0; i < r->cell_count; i++)
         if (lm_str_equal(r->cells[i].name, name))
             return lm_fail_record(r, st, "the file .%.*s stands twice in the archive", (int)name.len,
@@ -204,11 +208,13 @@ static lm_take take_group(lm_records *r, lm_str first_key, lm_str field, lm_stat
 {
     lm_str own = {lm_arena_strndup(r->arena, first_key.data, first_key.len), first_key.len}, key = own;
     lm_status later = LM_STATUS_INIT;
+    lm_str said = {"", 0};
     r->source = own;
-    *lm_cell_add(r) = (lm_cell){.name = lm_str_of("__key__"), .value = own};
+    lm_records_utf8(r, own, true, &said, st);
+    *lm_cell_add(r) = (lm_cell){.name = lm_str_of("__key__"), .value = said};
     if (!add_key(r->keys, own))
-        lm_fail_record(r, st, "files of the key %.*s stand apart: sort the archive by name", (int)own.len,
-                       own.data);
+        lm_fail_record(r, st, "files of the key %.*s stand apart: sort the archive by name", (int)said.len,
+                       said.data);
     for (;;) {
         if (lm_ok(st))
             add_member(r, field, st);

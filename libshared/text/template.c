@@ -51,6 +51,42 @@ static void put_side(lm_encoding *out, const lm_side *side, size_t first, size_t
     out->len += (int)n;
 }
 
+static void swap(void *a, void *b)
+{
+    void *x = *(void **)a;
+    *(void **)a = *(void **)b;
+    *(void **)b = x;
+}
+
+/* The same of a whole text that is not needed any more, where it is so long that two copies would be too many: the row
+ * takes over its memory, and leaves its own. */
+static void take_side(lm_encoding *out, lm_side *side, uint8_t type)
+{
+    size_t before = (size_t)out->len, n = side->n;
+    while (side->cap < before + n)
+        lm_side_grow(side);
+    memmove(side->ids + before, side->ids, n * sizeof *side->ids);
+    memmove(side->word_ids + before, side->word_ids, n * sizeof *side->word_ids);
+    memmove(side->offsets + 2 * before, side->offsets, 2 * n * sizeof *side->offsets);
+    if (before) {
+        memcpy(side->ids, out->ids, before * sizeof *out->ids);
+        memcpy(side->word_ids, out->word_ids, before * sizeof *out->word_ids);
+        memcpy(side->offsets, out->offsets, 2 * before * sizeof *out->offsets);
+    }
+    swap(&out->ids, &side->ids);
+    swap(&out->word_ids, &side->word_ids);
+    swap(&out->offsets, &side->offsets);
+    size_t cap = side->cap;
+    side->cap = (size_t)out->cap;
+    side->n = 0;
+    out->cap = (int)cap;
+    out->types = lm_realloc(out->types, cap, sizeof *out->types);
+    out->special = lm_realloc(out->special, cap, sizeof *out->special);
+    memset(out->types + before, type, n);
+    memset(out->special + before, 0, n);
+    out->len += (int)n;
+}
+
 static void put_special(lm_encoding *out, const lm_template_piece *piece)
 {
     int i = out->len++;
@@ -146,29 +182,44 @@ bool lm_tokenizer_ends_rows(const lm_tokenizer *t)
     return single->count && single->pieces[single->count - 1].id >= 0;
 }
 
+/* Whether the row is a long text as a whole, and the only one of it. */
+static bool may_take(const lm_template *t, const windows w[2], int side)
+{
+    enum { LONG = 1 << 20 };
+    int uses = 0;
+    for (int p = 0; p < t->count; p++)
+        uses += t->pieces[p].id == (side ? LM_TEMPLATE_B : LM_TEMPLATE_A);
+    return w[side].n >= LONG && w[side].n <= w[side].width && w[!side].count == 1 && uses == 1;
+}
+
 /* The row of window i of the first text and k of the second. */
-static void put_row(const lm_encoder *e, const lm_template *t, const windows w[2], size_t i, size_t k,
+static void put_row(lm_encoder *e, const lm_template *t, const windows w[2], size_t i, size_t k,
                     const lm_encode_options *o, lm_encoding *out)
 {
     size_t first[2], n[2];
     first[0] = window_begin(&w[0], i, &n[0]);
     first[1] = window_begin(&w[1], k, &n[1]);
     out->len = 0;
-    lm_encoding_reserve(out, n[0] + n[1] + (size_t)t->count + 1);
     for (int p = 0; p < t->count; p++) {
         const lm_template_piece *piece = &t->pieces[p];
         if (piece->id >= 0) {
+            lm_encoding_reserve(out, (size_t)out->len + 1);
             if (!o->no_special)
                 put_special(out, piece);
             continue;
         }
         int side = piece->id == LM_TEMPLATE_B;
+        if (may_take(t, w, side)) {
+            take_side(out, &e->sides[side], piece->type);
+            continue;
+        }
         lm_encoding_reserve(out, (size_t)out->len + n[side] + (size_t)(t->count - p) + 1);
         int start = out->len;
         put_side(out, &e->sides[side], first[side], n[side], piece->type);
         if (e->t->post_processor.trim_count)
             lm_encoding_trim(e->t, &e->sides[side], out, start);
     }
+    lm_encoding_reserve(out, (size_t)out->len + 1);
     if (o->end && !ends_so(t, o))
         put_special(out, &(lm_template_piece){o->end_id, out->len ? out->types[out->len - 1] : 0});
 }
@@ -184,7 +235,7 @@ static lm_encoding *add_overflow(lm_encoding *out)
 }
 
 /* All windows of the first text with all of the second, in the order in which the reference merges them. */
-static void put_rows(const lm_encoder *e, const lm_template *t, const windows w[2],
+static void put_rows(lm_encoder *e, const lm_template *t, const windows w[2],
                      const lm_encode_options *o, lm_encoding *out)
 {
     out->overflow_count = 0;

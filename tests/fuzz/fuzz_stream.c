@@ -211,13 +211,14 @@ static lm_records_options options_of(uint8_t a, uint8_t b)
     static const char *const texts[] = {NULL, "text", "1", ".a.b[0]", "title,text", "2,3", NULL, ".[0]"};
     static const char *const encodings[] = {NULL, NULL, "cp949", "utf-16le"};
     static const char *const others[][3] = {{NULL, NULL, NULL}, {"title", "3", "1"}};
-    lm_records_options o = {.format = (lm_text_format)(a % 7), .text = texts[b & 7]};
+    lm_records_options o = {.format = (lm_text_format)((a & 15) % 9), .text = texts[b & 7]};
     o.strict = b >> 3 & 1;
     o.tsv_quotes = b >> 4 & 1;
     o.label_type = (lm_label_type)((b >> 5) % 3);
     o.header = (lm_header)((a >> 4) % 3);
     o.encoding = encodings[(a >> 6) & 3];
     o.rejects = (a ^ b) & 1 ? "/dev/null" : NULL;
+    o.label_separator = (a ^ b) & 2 ? ";" : NULL;
     o.pair = others[(a >> 3) & 1][0];
     o.label = others[(a >> 3) & 1][1];
     o.id = others[(a >> 3) & 1][2];
@@ -231,9 +232,11 @@ static void fuzz_text(lm_str s, lm_records_options o)
     lm_text_record t;
     lm_buf json = {0};
     uint64_t written = 0;
-    int fd = memfd_create("fuzz", 0);
-    lm_input *in = lm_input_memory(s.data, s.len, "fuzz");
-    lm_records *r = lm_records_new(in, &o, &st);
+    int fd = memfd_create("fuzz", 0), archive = memfd_create("archive", 0);
+    must(write(archive, s.data, s.len) == (ssize_t)s.len && lseek(archive, 0, SEEK_SET) == 0);
+    lm_input *in = o.format == LM_FORMAT_TAR ? lm_input_fd(archive, "fuzz.tar", &st)
+                                             : lm_input_memory(s.data, s.len, "fuzz");
+    lm_records *r = in ? lm_records_new(in, &o, &st) : NULL;
     lm_lms_writer *w = lm_lms_writer_new(fd, "fuzz", LM_KIND_TEXT, NULL, NULL, NULL, &writing);
     must(w);
     while (r && lm_records_next(r, &t, &st) > 0) {
@@ -263,6 +266,7 @@ static void fuzz_text(lm_str s, lm_records_options o)
     lm_lms_reader_free(reader);
     lm_input_close(in);
     lm_buf_free(&json);
+    close(archive);
     close(fd);
 }
 

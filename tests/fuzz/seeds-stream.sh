@@ -27,7 +27,7 @@ for kind in text model; do
 done
 printf '%b' "$tokens"'{"big":123456789012345678901234567890,"r":1e999,"deep":[[[[[[[[[[]]]]]]]]]],"s":"\\\\\\""}' | seed framed-numbers F
 
-# ---- R: text. The second byte: format (% 7), header (>> 4), encoding (>> 6); the third: field, strict, quotes, label
+# ---- R: text. The second byte: format (& 15), header (>> 4), encoding (>> 6); the third: field, strict, quotes, label
 text() { # NAME BYTES
     seed "text-$1" "R$2"
 }
@@ -52,7 +52,7 @@ printf '\xff\xfea\0\n\0' | text bom16 '\0\0'
 {
     printf '%-63s\n%-127s\n' '{"lms":1,"kind":"text"}' '{"text":"a","fields":{"x":1,"text":2},"new":[1]}'
     printf '%-63s\n' '{"flush":true}'
-} | text lms '\6\0'
+} | text lms '\10\0'
 printf '{"end":{"records":1,"examples":1,"xxh3":"0123456789abcdef"}}%3s\n' '' | text end '\1\0'
 printf '.m.t[1],x\n.m.l\n{"m":{"t":["no","yes"],"l":true},"x":"and"}\n{"m":1}\n' | text specs '\1\200'
 printf '2,\n\na,b\n' | text specs-bad '\3\200'
@@ -60,3 +60,16 @@ printf 'no\n2\ntext,b\na,7\n' | text specs-missing '\3\300'
 printf '[[{"text":"a"}' | text nested '\2\0'
 printf '{"text":"a","f":{"deep":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}\n{"text":[1],"id":[2]}\n' | text deep '\1\0'
 printf '%b' '{"lms":1,"kind":"tokens","tokenizer":{"path":"p","xxh3":"0123456789abcdef","behaviour":"fedcba9876543210","vocab_size":30522,"pad_id":0,"cls_id":101,"max_length":512}}\xff\xff{"n":0}' | seed framed-tokenizer F
+printf -- '-DOCSTART- -X- O\n\nEU NNP B\nrejects VBZ O\n\n\nL\xff B\n' | text conll '\6\0'
+printf '# text = a\n1-2\tab\t_\t_\t_\t_\t_\t_\t_\t_\n1\ta\ta\tX\t_\t_\t0\t_\t_\t_\n\n1\tb\n' | text conllu '\6\1'
+printf '{"tokens":["a","b"],"ner_tags":["O","B-X"]}\n{"text":"x","labels":["p","q"]}\n{"text":["a",null]}\n{"text":"a","label":"p; q"}\n' | text lists '\1\2'
+if command -v tar >/dev/null; then
+    mkdir -p tar.d
+    echo 'the cat' >tar.d/1.txt
+    echo 3 >tar.d/1.cls
+    echo '{"caption":"x"}' >tar.d/2.json
+    printf 'a\0b' >tar.d/2.png
+    tar -C tar.d -b 1 -cf - 1.txt 1.cls 2.json 2.png | text tar '\7\0'
+    tar -C tar.d -b 1 -cf - 1.txt 2.json 1.cls | head -c 2500 | text tar-cut '\7\1'
+    rm -r tar.d
+fi

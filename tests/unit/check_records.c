@@ -23,6 +23,11 @@ static lm_buf read_from(lm_input *in, const lm_records_options *options)
         lm_buf_append(&out, t.pair.data, t.pair.len);
         lm_buf_putc(&out, '|');
         lm_buf_append(&out, t.label.data, t.label.len);
+        for (size_t i = 0; i < t.label_count; i++)
+            lm_buf_printf(&out, "%s%.*s", i ? "," : t.words ? "tags " : "labels ", (int)t.labels[i].len,
+                          t.labels[i].data);
+        for (size_t i = 0; i < t.word_count; i++) /* slices of the text */
+            ck_assert(t.words[i].data >= t.text.data && t.words[i].data + t.words[i].len <= t.text.data + t.text.len);
         lm_buf_putc(&out, '|');
         lm_buf_append(&out, t.id.data, t.id.len);
         lm_buf_putc(&out, '|');
@@ -139,6 +144,47 @@ START_TEST(tsv_and_lines)
 }
 END_TEST
 
+START_TEST(conll)
+{
+    lm_records_options o = {.format = LM_FORMAT_CONLL};
+    expect("-DOCSTART- -X- O\n\nEU NNP B\nis VBZ O\n\n \nBonn NNP B", o,
+           "EU is||tags B,O||2=[\"NNP\",\"VBZ\"];\nBonn||tags B||2=[\"NNP\"];\n");
+    expect("EU\tB\r\na b\tO\r\n", o, "EU a b||tags B,O||\n");
+    expect("one\n\ntwo\n", o, "one||||\ntwo||||\n");
+    expect("# a comment here\nEU B\n# O\n", o, "EU #||tags B,O||\n");
+    expect("EU B\nis\n\nBonn B\n", o, "! t:2: 1 columns where line 1 has 2\n");
+    expect("", o, "");
+    expect("1-2\tab\t_\t_\t_\t_\t_\t_\t_\t_\n1\ta\ta\tX\t_\t_\t0\tr\t_\t_\n", o,
+           "a||tags X||ID=[\"1\"];LEMMA=[\"a\"];XPOS=[\"_\"];FEATS=[\"_\"];HEAD=[\"0\"];DEPREL=[\"r\"];"
+           "DEPS=[\"_\"];MISC=[\"_\"];\n");
+    o.no_fields = true;
+    o.label = "2";
+    expect("EU NNP B\n", o, "EU||tags NNP||\n");
+    o.label_type = LM_LABEL_ID;
+    expect("EU 3\nis -100\n", o, "EU is||tags 3,-100||\n");
+    expect("EU 3\nis O\n", o, "! t:1: the label `O` is no class number from 0\n");
+}
+END_TEST
+
+START_TEST(lists)
+{
+    lm_records_options o = {.format = LM_FORMAT_JSONL, .no_fields = true};
+    expect("{\"tokens\":[\"a\",\"b c\"],\"ner_tags\":[0,1],\"id\":\"7\"}\n", o, "a b c||tags 0,1|\"7\"|\n");
+    expect("{\"tokens\":[\"a\"],\"tags\":[]}\n", o, "! t:1: 0 tags for 1 words\n");
+    expect("{\"text\":\"x\",\"labels\":[\"p\",\"q\"]}\n{\"text\":\"y\",\"labels\":[]}\n", o,
+           "x||labels p,q||\ny||||\n");
+    expect("{\"text\":[\"a\",{}]}\n", o, "! t:1: field `text`: element 2 of the list is an object: strings are needed\n");
+    expect("{\"text\":\"x\",\"label\":[\"p\",null]}\n", o,
+           "! t:1: field `label`: element 2 of the list is null: strings are needed\n");
+    o.label_separator = "; ";
+    expect("{\"text\":\"x\",\"label\":\"p; q;; r\"}\n{\"text\":\"y\",\"label\":\"\"}\n", o,
+           "x||labels p,q;,r||\ny||||\n");
+    o.label_type = LM_LABEL_FLOAT;
+    expect("{\"text\":\"x\",\"label\":\"1; 2\"}\n", o,
+           "! t:1: a list of labels cannot be numbers to be met: --label-type word or id\n");
+}
+END_TEST
+
 START_TEST(documents)
 {
     lm_status st = LM_STATUS_INIT;
@@ -170,6 +216,11 @@ START_TEST(guesses)
     expect("\"1\",\"b\"\n", o, "b||1||\n");
     expect("x\ty z\nu\tv w\n", o, "y z||x||\nv w||u||\n");
     expect("plain, text\n", o, "plain, text||||\n");
+    expect("a, b\nc, d\n", o, "a, b||||\nc, d||||\n");
+    expect("label,text\n1,a\n", o, "a||1||\n");
+    expect("1,\"a, b\"\n2,\"c\"\n", o, "a, b||1||\nc||2||\n");
+    expect("he said, \"no, never\"\nand left\n", o, "he said, \"no, never\"||||\nand left||||\n");
+    expect("-DOCSTART- O\n\na O\n", o, "a||tags O||\n");
     expect("{\"premise\":\"p\",\"hypothesis\":\"h\",\"label\":\"e\"}\n", o, "p|h|e||\n");
     o.require_end = true;
     expect("x\n", o, "! t: plain text has no end record that would show it to be whole (--require-end): let the program "
@@ -277,6 +328,8 @@ static Suite *suite(void)
     tcase_add_test(c, json_values);
     tcase_add_test(c, csv);
     tcase_add_test(c, tsv_and_lines);
+    tcase_add_test(c, conll);
+    tcase_add_test(c, lists);
     tcase_add_test(c, documents);
     tcase_add_test(c, guesses);
     tcase_add_test(c, encodings);
