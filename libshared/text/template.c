@@ -82,6 +82,7 @@ static void take_side(lm_encoding *out, lm_side *side, uint8_t type)
     out->cap = (int)cap;
     out->types = lm_realloc(out->types, cap, sizeof *out->types);
     out->special = lm_realloc(out->special, cap, sizeof *out->special);
+    out->loss_mask = lm_realloc(out->loss_mask, cap, sizeof *out->loss_mask);
     memset(out->types + before, type, n);
     memset(out->special + before, 0, n);
     out->len += (int)n;
