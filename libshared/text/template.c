@@ -184,13 +184,13 @@ bool lm_tokenizer_ends_rows(const lm_tokenizer *t)
 }
 
 /* Whether the row is a long text as a whole, and the only one of it. */
-static bool may_take(const lm_template *t, const windows w[2], int side)
+static bool may_take(const lm_encoder *e, const lm_template *t, const windows w[2], int side)
 {
     enum { LONG = 1 << 20 };
     int uses = 0;
     for (int p = 0; p < t->count; p++)
         uses += t->pieces[p].id == (side ? LM_TEMPLATE_B : LM_TEMPLATE_A);
-    return w[side].n >= LONG && w[side].n <= w[side].width && w[!side].count == 1 && uses == 1;
+    return !e->t->post_processor.trim_count && w[side].n >= LONG && w[side].n <= w[side].width && w[!side].count == 1 && uses == 1;
 }
 
 /* The row of window i of the first text and k of the second. */
@@ -210,7 +210,7 @@ static void put_row(lm_encoder *e, const lm_template *t, const windows w[2], siz
             continue;
         }
         int side = piece->id == LM_TEMPLATE_B;
-        if (may_take(t, w, side)) {
+        if (may_take(e, t, w, side)) {
             take_side(out, &e->sides[side], piece->type);
             continue;
         }

@@ -42,7 +42,7 @@ refuses_ 1 'needs: model "Markov"' tok -m json --ids text
 json '{"model":{"type":"WordPiece","vocab":{"[UNK]":0,"a":0}}}'
 refuses_ 1 'id 0 belongs to two tokens' tok -m json --ids text
 json '{"model":{"vocab":{"a":0},"merges":[]}}' # older files do not name the type
-refuses_ 1 'needs: model "BPE"' tok -m json --ids text
+same_ 0 "$(echo a | tok -m json --ids)"
 echo '{"model_max_length": 1000000000000000019884624838656, "x": "1000000000000000019884624838656"}' >bert/tokenizer_config.json
 same_ 600 "$(awk 'BEGIN { for (i = 0; i < 600; i++) printf "the " }' | tok -m bert --no-special --ids | wc -w)"
 rm bert/tokenizer_config.json
