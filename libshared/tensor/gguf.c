@@ -177,6 +177,8 @@ static bool read_entries(lm_gguf *f, cursor *c, uint64_t count)
         take_entry(c, &f->entries[f->entry_count]);
         f->by_key[f->entry_count] = &f->entries[f->entry_count];
     }
+    if (!lm_ok(c->st))
+        return false;
     qsort(f->by_key, f->entry_count, sizeof *f->by_key, by_key);
     for (size_t i = 1; i < f->entry_count && lm_ok(c->st); i++)
         if (by_key(&f->by_key[i - 1], &f->by_key[i]) == 0)

@@ -347,9 +347,11 @@ static bool read_sequence(lm_decoder *d, json_t *spec, int depth, lm_status *st)
     if (!json_is_array(parts))
         return lm_fail(st, LM_FAILED, "Sequence: \"decoders\" is no list");
     d->parts = lm_calloc(json_array_size(parts), sizeof *d->parts);
-    for (; d->part_count < json_array_size(parts); d->part_count++)
-        if (!read_one(&d->parts[d->part_count], json_array_get(parts, d->part_count), depth + 1, st))
+    while (d->part_count < json_array_size(parts)) { /* one that fails counts, too: it is freed with the others */
+        size_t i = d->part_count++;
+        if (!read_one(&d->parts[i], json_array_get(parts, i), depth + 1, st))
             return false;
+    }
     return true;
 }
 

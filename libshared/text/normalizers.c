@@ -267,9 +267,11 @@ static bool read_sequence(lm_normalizer *n, json_t *spec, int depth, lm_status *
     if (!json_is_array(parts))
         return lm_fail(st, LM_FAILED, "Sequence: \"normalizers\" is no list");
     n->parts = lm_calloc(json_array_size(parts), sizeof *n->parts);
-    for (; n->part_count < json_array_size(parts); n->part_count++)
-        if (!read_one(&n->parts[n->part_count], json_array_get(parts, n->part_count), depth + 1, st))
+    while (n->part_count < json_array_size(parts)) { /* one that fails counts, too: it is freed with the others */
+        size_t i = n->part_count++;
+        if (!read_one(&n->parts[i], json_array_get(parts, i), depth + 1, st))
             return false;
+    }
     return true;
 }
 

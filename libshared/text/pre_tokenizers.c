@@ -264,9 +264,11 @@ static bool read_sequence(lm_pre_tokenizer *t, json_t *spec, int depth, lm_statu
     if (!json_is_array(parts))
         return lm_fail(st, LM_FAILED, "Sequence: \"pretokenizers\" is no list");
     t->parts = lm_calloc(json_array_size(parts), sizeof *t->parts);
-    for (; t->part_count < json_array_size(parts); t->part_count++)
-        if (!read_one(&t->parts[t->part_count], json_array_get(parts, t->part_count), depth + 1, st))
+    while (t->part_count < json_array_size(parts)) { /* one that fails counts, too: it is freed with the others */
+        size_t i = t->part_count++;
+        if (!read_one(&t->parts[i], json_array_get(parts, i), depth + 1, st))
             return false;
+    }
     return true;
 }
 

@@ -286,6 +286,12 @@ static void unknown_type(lm_buf *b)
     put_key(b, "k", LM_GGUF_TYPES);
     put(b, 0, 8);
 }
+static void cut_alignment(lm_buf *b)
+{
+    put_header(b, 3, 0, 1);
+    put_key(b, "general.alignment", LM_GGUF_U32);
+    put(b, 1, 1);
+}
 static void nested(lm_buf *b)
 {
     put_header(b, 3, 0, 1);
@@ -391,6 +397,7 @@ static const struct {
     {long_key, "cut off"},
     {nul_key, "a NUL"},
     {unknown_type, "has the type 13"},
+    {cut_alignment, "cut off"},
     {nested, "arrays of arrays"},
     {long_array, "cut off"},
     {many_strings, "cut off"},
