@@ -23,6 +23,7 @@ shell_tests = \
 	tests/pipelines/score-goldens.sh \
 	tests/pipelines/score-report.sh \
 	tests/pipelines/tok-bad.sh \
+	tests/pipelines/tok-chat.sh \
 	tests/pipelines/tok-encode.sh \
 	tests/pipelines/tok-inputs.sh \
 	tests/pipelines/tok-man.sh \

@@ -281,29 +281,32 @@ static lm_take take(lm_records *r, lm_status *st)
     }
 }
 
+void lm_reject_line(const char *file, uint64_t line, const char *why, lm_str record, lm_buf *out)
+{
+    const lm_str parts[] = {lm_str_of(file), lm_str_of(why), record};
+    static const char *const names[] = {"{\"file\":", ",\"why\":", ",\"record\":"};
+    for (int i = 0; i < 3; i++) {
+        lm_buf valid = {0};
+        lm_utf8_replace_invalid(parts[i], &valid);
+        lm_buf_puts(out, names[i]);
+        lm_json_string(lm_buf_str(&valid), out);
+        lm_buf_free(&valid);
+        if (i == 0)
+            lm_buf_printf(out, ",\"line\":%" PRIu64, line);
+    }
+    lm_buf_puts(out, "}\n");
+}
+
 /* A record that cannot be used goes to --rejects and is forgotten; without --rejects it is the end. */
 static bool reject(lm_records *r, lm_status *st)
 {
     if (r->rejects < 0 || st->code != LM_FAILED)
         return false;
-    lm_buf line = {0}, text = {0};
-    lm_utf8_replace_invalid(r->source, &text);
-    lm_buf_puts(&line, "{\"file\":");
-    lm_buf why = {0}, file = {0};
-    lm_utf8_replace_invalid(lm_str_of(st->message), &why);
-    lm_utf8_replace_invalid(lm_str_of(r->file), &file);
-    lm_json_string(lm_buf_str(&file), &line);
-    lm_buf_printf(&line, ",\"line\":%" PRIu64 ",\"why\":", r->line);
-    lm_json_string(lm_buf_str(&why), &line);
-    lm_buf_puts(&line, ",\"record\":");
-    lm_json_string(lm_buf_str(&text), &line);
-    lm_buf_puts(&line, "}\n");
+    lm_buf line = {0};
+    lm_reject_line(r->file, r->line, st->message, r->source, &line);
     lm_status_clear(st);
     bool ok = lm_write_all(r->rejects, line.data, line.len, r->options.rejects, st);
     lm_buf_free(&line);
-    lm_buf_free(&text);
-    lm_buf_free(&why);
-    lm_buf_free(&file);
     r->rejected++;
     return ok;
 }

@@ -109,6 +109,9 @@ uint64_t lm_records_count(const lm_records *r);       /* records given */
 uint64_t lm_records_rejected(const lm_records *r);
 uint64_t lm_records_replaced(const lm_records *r);    /* records in which U+FFFD replaced something */
 
+/* Appends a line as --rejects has it. */
+void lm_reject_line(const char *file, uint64_t line, const char *why, lm_str record, lm_buf *out);
+
 /* The record as a JSON object on one line without LF, appended to out. `framed`: as kind text has it, other fields
  * under `fields`; else they stand beside `text` (and those whose names would clash, under `fields`). */
 void lm_text_record_json(const lm_text_record *r, bool framed, lm_buf *out);

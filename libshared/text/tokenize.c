@@ -9,6 +9,7 @@
 #include "base/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ typedef struct run {
     int threads;
     lm_token_sink *sink;
     batch batches[BATCHES];
-    uint64_t written;
+    uint64_t written, rejected;
 } run;
 
 /* ---------------------------------------------------------------- limits */
@@ -103,11 +104,39 @@ static void encode_row(run *r, batch *b, size_t i, int thread)
             ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
             : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st))
         return;
+    if (r->chat && r->o->records.rejects && st.code == LM_FAILED) {
+        lm_buf_append(&b->rows[i].chat->why, st.message, strlen(st.message) + 1);
+        return;
+    }
 #pragma omp critical(lm_tokenize_failure)
     if (i < b->failed) {
         b->failed = i;
         b->failure = st;
     }
+}
+
+/* A conversation that is none, behind what the reader of the records has rejected by now. */
+static bool reject(run *r, const lm_text_record *record, const lm_chat_row *talk, lm_status *st)
+{
+    lm_buf line = {0}, json = {0};
+    const char *path = r->o->records.rejects;
+    for (size_t i = 0; i < record->field_count; i++) {
+        lm_buf_putc(&json, i ? ',' : '{');
+        lm_json_string(record->fields[i].name, &json);
+        lm_buf_putc(&json, ':');
+        lm_buf_append(&json, record->fields[i].json.data, record->fields[i].json.len);
+    }
+    lm_buf_puts(&json, json.len ? "}" : "{}");
+    lm_reject_line(record->file, record->line, talk->why.data, lm_buf_str(&json), &line);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    bool ok = fd >= 0 ? lm_write_all(fd, line.data, line.len, path, st)
+                      : lm_fail_errno(st, LM_FAILED, "%s: cannot write", path);
+    if (fd >= 0)
+        close(fd);
+    r->rejected++;
+    lm_buf_free(&line);
+    lm_buf_free(&json);
+    return ok;
 }
 
 static bool write_batch(run *r, batch *b, lm_status *st)
@@ -118,6 +147,10 @@ static bool write_batch(run *r, batch *b, lm_status *st)
             return lm_fail(st, b->failure.code, "%s:%" PRIu64 ": %s", record->file, record->line,
                            b->failure.message);
         const lm_chat_row *talk = record->flush ? NULL : b->rows[i].chat;
+        if (talk && talk->why.len) {
+            reject(r, record, talk, st);
+            continue;
+        }
         if (talk)
             lm_chat_count(r->chat, talk);
         if (talk && talk->left_out)
@@ -205,8 +238,8 @@ static void free_run(run *r)
 
 static void say_what_happened(const run *r)
 {
-    if (r->source.rejected)
-        lm_warn("%" PRIu64 " records rejected, see %s", r->source.rejected, r->o->records.rejects);
+    if (r->source.rejected + r->rejected)
+        lm_warn("%" PRIu64 " records rejected, see %s", r->source.rejected + r->rejected, r->o->records.rejects);
     if (r->source.replaced)
         lm_warn("%" PRIu64 " records had invalid UTF-8, replaced by U+FFFD", r->source.replaced);
     if (r->chat)

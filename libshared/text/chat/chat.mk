@@ -18,3 +18,9 @@ liblmutils_la_SOURCES += \
 	libshared/text/chat/text_case.c libshared/text/chat/text_case.h \
 	libshared/text/chat/value.c libshared/text/chat/value.h \
 	libshared/text/chat/value_json.c
+
+check_PROGRAMS += tests/unit/check_jinja
+tests_unit_check_jinja_SOURCES = tests/unit/check_jinja.c tests/unit/check_jinja.inc
+tests_unit_check_jinja_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_jinja_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_jinja

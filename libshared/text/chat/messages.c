@@ -364,7 +364,8 @@ bool lm_conversation_read(lm_jinja_memory *m, const lm_chat_options *o, const lm
                           bool *used, lm_status *st)
 {
     reader x = {m, r, o, used, st};
-    memset(used, 0, r->field_count);
+    for (size_t i = 0; i < r->field_count; i++)
+        used[i] = false;
     *out = (lm_conversation){.messages = lm_value_list_new(m, LM_IS_LIST, 0)};
     lm_value chosen = field_value(&x, "chosen"), rejected = field_value(&x, "rejected");
     bool preference = !is_blank_value(chosen) && !is_blank_value(rejected);
