@@ -134,7 +134,8 @@ START_TEST(named_templates)
         {"deepseek", "<｜begin▁of▁sentence｜>S<｜User｜>U<｜Assistant｜>«A<｜end▁of▁sentence｜>»<｜User｜>V<｜Assistant｜>"
                      "«B<｜end▁of▁sentence｜>»"},
         {"command-r", "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>S<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|>"
-                      "<|USER_TOKEN|>U<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>«A<|END_OF_TURN_TOKEN|>»"
+                      "<|USER_TOKEN|>U<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"
+                      "«A<|END_OF_TURN_TOKEN|>»"
                       "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>V<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"
                       "«B<|END_OF_TURN_TOKEN|>»"},
         {"alpaca", "S\n\n### Instruction:\nU\n\n### Response:\n«A</s>»\n\n### Instruction:\nV\n\n### Response:\n«B</s>»"},
