@@ -131,8 +131,8 @@ START_TEST(named_templates)
                     "<|end_of_role|>V<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>«B<|end_of_text|>\n»"},
         {"exaone", "[|system|]S[|endofturn|]\n[|user|]U\n[|assistant|]«A[|endofturn|]\n»[|user|]V\n"
                    "[|assistant|]«B[|endofturn|]\n»"},
-        {"deepseek", "<｜begin▁of▁sentence｜>S<｜User｜>U<｜Assistant｜>«A<｜end▁of▁sentence｜>»<｜User｜>V<｜Assistant｜>"
-                     "«B<｜end▁of▁sentence｜>»"},
+        {"deepseek", "<｜begin▁of▁sentence｜>S<｜User｜>U<｜Assistant｜>«A<｜end▁of▁sentence｜>»"
+                     "<｜User｜>V<｜Assistant｜>«B<｜end▁of▁sentence｜>»"},
         {"command-r", "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>S<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|>"
                       "<|USER_TOKEN|>U<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"
                       "«A<|END_OF_TURN_TOKEN|>»"
