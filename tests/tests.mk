@@ -35,7 +35,7 @@ shell_tests = \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-story.sh
 TESTS += $(shell_tests)
-EXTRA_DIST += $(shell_tests) tests/pipelines/init.sh tests/pipelines/train-words.inc tests/pipelines/fault-common.inc \
+EXTRA_DIST += $(shell_tests) tests/differential/differential.sh tests/pipelines/init.sh tests/pipelines/train-words.inc tests/pipelines/fault-common.inc \
 	tests/run
 
 # what was installed runs, and finds its library and its plugins

@@ -255,8 +255,8 @@ bool lm_added_tokens_find(const lm_added_tokens *a, lm_str text, size_t start, s
         *m = (lm_match){begin, end, end, token->id};
         if (token->left_strip) {
             m->from = spaces_before(text, begin);
-            if (m->from < done)
-                m->from = done;
+            if (m->from < done) /* which the token before may have taken, even beyond this one's beginning */
+                m->from = done < begin ? done : begin;
         }
         if (token->right_strip)
             m->to = spaces_at(text, end);

@@ -1,5 +1,5 @@
-/* GPT-2's way to write any byte as a character that can be seen: printable Latin-1 stands for itself, the others are
- * the characters from U+0100 on, in the order of the bytes. */
+/* GPT-2's way to write any byte as a character that can be seen: printable Latin-1 stands for itself, the
+ * others are the characters from U+0100 on, in the order of the bytes. */
 #ifndef LM_TEXT_BYTE_LEVEL_H
 #define LM_TEXT_BYTE_LEVEL_H
 

@@ -61,19 +61,20 @@ void lm_pieces_swap_words(lm_pieces *p); /* and empties the spare ones */
 /* The characters [from, to) as UTF-8, appended. */
 void lm_chars_utf8(const lm_chars *c, size_t from, size_t to, lm_buf *out);
 
-/* Rewriting the characters one by one into the spare ones: `change` as the reference counts, 1 = is added to the
- * character before and shares its span, 0 = replaces the next one, -k = replaces one and swallows k more. Begin with
- * lm_pieces_rewrite, end with lm_pieces_swap. */
+/* Rewriting the characters one by one into the spare ones: `change` as the reference counts, 1 = is added to
+ * the character before and shares its span, 0 = replaces the next one, -k = replaces one and swallows k more.
+ * Begin with lm_pieces_rewrite, end with lm_pieces_swap. */
 static inline void lm_pieces_rewrite(lm_pieces *p)
 {
     p->spare.n = p->source = 0;
 }
 void lm_pieces_put(lm_pieces *p, uint32_t code, long change);
 
-/* Rewriting characters and words together: the characters of each word, with others among them, are pushed to the spare
- * ones, and the word is closed. Begin with lm_pieces_rewrite, end with lm_pieces_swap and lm_pieces_swap_words. */
+/* Rewriting characters and words together: the characters of each word, with others among them, are pushed to
+ * the spare ones, and the word is closed. Begin with lm_pieces_rewrite, end with lm_pieces_swap and
+ * lm_pieces_swap_words. */
 void lm_pieces_close_word(lm_pieces *p, size_t from, int32_t id); /* the spare characters from `from` on */
-void lm_pieces_copy(lm_pieces *p, lm_word w);                    /* the characters of w, to the spare ones */
+void lm_pieces_copy(lm_pieces *p, lm_word w);                     /* the characters of w, to the spare ones */
 
 /* Transformations, with alignments as the reference's. */
 void lm_pieces_decompose(lm_pieces *p, bool compatibility); /* NFD, NFKD */

@@ -22,7 +22,7 @@ typedef struct lm_normalizer {
     lm_pattern pattern;                              /* Replace */
     lm_precompiled map;                              /* Precompiled */
     uint64_t map_digest;
-    struct lm_normalizer *parts;                     /* Sequence */
+    struct lm_normalizer *parts; /* Sequence */
     size_t part_count;
 } lm_normalizer;
 
@@ -156,10 +156,10 @@ typedef struct lm_post_processor {
 bool lm_post_processor_read(lm_post_processor *p, json_t *spec, int vocabulary_size, lm_status *st);
 void lm_post_processor_free(lm_post_processor *p);
 void lm_post_processor_describe(const lm_post_processor *p, lm_buf *out);
-/* Trims the span (bytes of `text`) of a token that begins with `leading` characters that are spaces and ends with
- * `trailing`; `first`: of the first token of a row's text. */
-void lm_post_processor_trim(const lm_post_processor *p, lm_str text, bool first, size_t leading, size_t trailing,
-                            int32_t span[2]);
+/* Trims the span (bytes of `text`) of a token that begins with `leading` characters that are spaces and ends
+ * with `trailing`; `first`: of the first token of a row's text. */
+void lm_post_processor_trim(const lm_post_processor *p, lm_str text, bool first, size_t leading,
+                            size_t trailing, int32_t span[2]);
 
 /* ---- decoders: tokens to text */
 /* Texts in a row, one behind the other in one block. Zero-initialise. */
@@ -180,13 +180,13 @@ static inline lm_str lm_texts_get(const lm_texts *t, size_t i)
 
 typedef struct lm_decoder {
     const struct lm_decoder_type *type;
-    lm_buf prefix;       /* WordPiece; BPEDecoder: the suffix; Replace, Strip: the content; CTC: the pad token */
-    lm_buf delimiter;    /* CTC: between words */
-    uint32_t character;  /* Metaspace */
-    bool cleanup;        /* WordPiece, CTC */
-    bool keep_first;     /* Metaspace: a space that begins the row stays */
-    size_t start, stop;  /* Strip: at most so many */
-    lm_pattern pattern;  /* Replace */
+    lm_buf prefix;    /* WordPiece; BPEDecoder: the suffix; Replace, Strip: the content; CTC: the pad token */
+    lm_buf delimiter; /* CTC: between words */
+    uint32_t character; /* Metaspace */
+    bool cleanup;       /* WordPiece, CTC */
+    bool keep_first;    /* Metaspace: a space that begins the row stays */
+    size_t start, stop; /* Strip: at most so many */
+    lm_pattern pattern; /* Replace */
     struct lm_decoder *parts;
     size_t part_count;
 } lm_decoder;
@@ -202,7 +202,8 @@ void lm_decoder_run(const lm_decoder *d, lm_texts *tokens, lm_texts *spare);
 bool lm_spec_bool(json_t *spec, const char *name, bool otherwise, const char *what, lm_status *st);
 size_t lm_spec_count(json_t *spec, const char *name, size_t otherwise, const char *what, lm_status *st);
 /* A string of one character. */
-uint32_t lm_spec_character(json_t *spec, const char *name, uint32_t otherwise, const char *what, lm_status *st);
+uint32_t lm_spec_character(json_t *spec, const char *name, uint32_t otherwise, const char *what,
+                           lm_status *st);
 lm_str lm_spec_string(json_t *spec, const char *name, lm_str otherwise, const char *what, lm_status *st);
 /* The index of spec's "type" in a table of `count` entries of `stride` bytes that begin with the name; -1 and
  * a failed status if it is in none. */

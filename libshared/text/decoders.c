@@ -202,8 +202,8 @@ static bool read_metaspace(lm_decoder *d, json_t *spec, int depth, lm_status *st
     (void)depth;
     d->character = lm_spec_character(spec, "replacement", 0x2581, "Metaspace decoder", st);
     lm_str scheme = lm_spec_string(spec, "prepend_scheme", lm_str_of("always"), "Metaspace decoder", st);
-    d->keep_first = lm_str_is(scheme, "never") ||
-                    !lm_spec_bool(spec, "add_prefix_space", true, "Metaspace decoder", st);
+    d->keep_first =
+        lm_str_is(scheme, "never") || !lm_spec_bool(spec, "add_prefix_space", true, "Metaspace decoder", st);
     return lm_ok(st);
 }
 
@@ -212,7 +212,8 @@ static void run_metaspace(const lm_decoder *d, const lm_texts *in, lm_texts *out
     char bytes[4];
     lm_str what = {bytes, lm_utf8_encode(d->character, bytes)};
     for (size_t i = 0; i < in->n; i++) {
-        append_replaced(lm_texts_get(in, i), what, lm_str_of(i == 0 && !d->keep_first ? "" : " "), &out->bytes);
+        append_replaced(lm_texts_get(in, i), what, lm_str_of(i == 0 && !d->keep_first ? "" : " "),
+                        &out->bytes);
         lm_texts_close(out);
     }
 }
@@ -330,8 +331,8 @@ static void run_strip(const lm_decoder *d, const lm_texts *in, lm_texts *out)
             token.data += n;
             token.len -= n;
         }
-        for (size_t k = 0; k < d->stop && token.len >= n && memcmp(token.data + token.len - n, d->prefix.data, n) == 0;
-             k++)
+        for (size_t k = 0;
+             k < d->stop && token.len >= n && memcmp(token.data + token.len - n, d->prefix.data, n) == 0; k++)
             token.len -= n;
         put(out, token);
     }

@@ -33,6 +33,7 @@ void lm_encoder_free(lm_encoder *e)
         free(e->sides[i].ids);
         free(e->sides[i].word_ids);
         free(e->sides[i].offsets);
+        free(e->sides[i].spaces);
     }
     lm_pieces_free(&e->pieces);
     lm_token_list_free(&e->tokens);
@@ -124,6 +125,8 @@ static void encode_piece(lm_encoder *e, lm_word w, lm_side *out)
     const lm_char *at = e->pieces.chars.at;
     int32_t word = out->words++;
     if (w.id >= 0) {
+        if (e->t->post_processor.trim_count)
+            lm_side_note_spaces(out, &e->pieces.chars, (size_t)w.from, (size_t)w.to);
         lm_side_push(out, w.id, word, (size_t)at[w.from].from, (size_t)at[w.to - 1].to);
         return;
     }
@@ -172,6 +175,7 @@ static void begin_side(lm_side *out, lm_str text, bool split, size_t limit)
 {
     out->text = text;
     out->split = split;
+    out->space_count = 0;
     out->n = 0;
     out->words = 0;
     out->limit = limit;

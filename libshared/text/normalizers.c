@@ -206,7 +206,8 @@ static bool read_replace(lm_normalizer *n, json_t *spec, int depth, lm_status *s
     return lm_ok(st);
 }
 
-/* What replaces a match has the span of the match's last character, or, for an empty one, of the character before. */
+/* What replaces a match has the span of the match's last character, or, for an empty one, of the character
+ * before. */
 static void run_replace(const lm_normalizer *n, lm_pieces *p)
 {
     lm_matches m;

@@ -26,7 +26,8 @@ bool lm_pattern_read(lm_pattern *p, json_t *spec, const char *what, lm_status *s
     json_t *string = json_object_get(pattern, "String"), *regex = json_object_get(pattern, "Regex");
     json_t *either = string ? string : regex;
     if (!json_is_string(either) || (string && regex))
-        return lm_fail(st, LM_FAILED, "%s: \"pattern\" is neither {\"String\": ...} nor {\"Regex\": ...}", what);
+        return lm_fail(st, LM_FAILED, "%s: \"pattern\" is neither {\"String\": ...} nor {\"Regex\": ...}",
+                       what);
     lm_str s = {json_string_value(either), json_string_length(either)};
     if (!string || s.len == 0) /* an empty string is found everywhere, which an empty expression says */
         return lm_pattern_read_regex(p, s, what, st);

@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 typedef struct lm_pattern {
-    char *text;      /* as in the file, for the digest */
+    char *text; /* as in the file, for the digest */
     size_t text_len;
     uint32_t *codes; /* of a string that is not empty; else NULL */
     size_t count;

@@ -18,7 +18,8 @@ static bool check_id(json_t *id, int size, const char *what, lm_status *st)
     return true;
 }
 
-/* ---------------------------------------------------------------- BertProcessing, RobertaProcessing, ByteLevel */
+/* ---------------------------------------------------------------- BertProcessing, RobertaProcessing,
+ * ByteLevel */
 
 static bool read_pair(json_t *spec, const char *name, int size, const char *what, int32_t *id, lm_status *st)
 {
@@ -64,7 +65,8 @@ static bool read_trim(lm_post_processor *p, json_t *spec, const char *what, lm_s
 static bool read_roberta(lm_post_processor *p, json_t *spec, int size, lm_status *st)
 {
     int32_t cls, sep;
-    if (!read_trim(p, spec, "RobertaProcessing", st) || !read_pair(spec, "cls", size, "RobertaProcessing", &cls, st) ||
+    if (!read_trim(p, spec, "RobertaProcessing", st) ||
+        !read_pair(spec, "cls", size, "RobertaProcessing", &cls, st) ||
         !read_pair(spec, "sep", size, "RobertaProcessing", &sep, st))
         return false;
     for (int pair = 0; pair < 2; pair++) {
@@ -106,8 +108,8 @@ static int32_t back(lm_str text, int32_t at, size_t n, int32_t start)
     return at;
 }
 
-void lm_post_processor_trim(const lm_post_processor *p, lm_str text, bool first, size_t leading, size_t trailing,
-                            int32_t span[2])
+void lm_post_processor_trim(const lm_post_processor *p, lm_str text, bool first, size_t leading,
+                            size_t trailing, int32_t span[2])
 {
     for (int i = 0; i < p->trim_count; i++) {
         bool kept = p->keep_prefix_space[i] && leading == 1 && (first || span[0] == 0);
@@ -206,7 +208,8 @@ static bool read_one(lm_post_processor *p, json_t *spec, int size, int depth, lm
     if (i < 0)
         return false;
     if (types[i].is_template && p->single.count)
-        return lm_fail(st, LM_FAILED, "Sequence: %s puts special tokens around what has some already", types[i].name);
+        return lm_fail(st, LM_FAILED, "Sequence: %s puts special tokens around what has some already",
+                       types[i].name);
     return types[i].read ? types[i].read(p, spec, size, st) : read_sequence(p, spec, size, depth, st);
 }
 

@@ -18,7 +18,8 @@ static bool read_one(lm_pre_tokenizer *t, json_t *spec, int depth, lm_status *st
 
 static bool read_behavior(lm_pre_tokenizer *t, json_t *spec, const char *what, lm_status *st)
 {
-    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext",
+                                        "Contiguous"};
     lm_str name = lm_spec_string(spec, "behavior", lm_str_of("Isolated"), what, st);
     for (int i = 0; i < 5; i++)
         if (lm_str_is(name, names[i])) {
@@ -110,7 +111,8 @@ static void describe_split(const lm_pre_tokenizer *t, lm_buf *out)
 /* ---------------------------------------------------------------- ByteLevel */
 
 /* GPT-2's: https://github.com/openai/gpt-2/blob/master/src/encoder.py */
-static const char gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char gpt2[] =
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 static bool read_byte_level(lm_pre_tokenizer *t, json_t *spec, int depth, lm_status *st)
 {
@@ -154,7 +156,8 @@ static bool read_metaspace(lm_pre_tokenizer *t, json_t *spec, int depth, lm_stat
     while (i < 3 && !lm_str_is(scheme, names[i]))
         i++;
     if (lm_ok(st) && i == 3)
-        return lm_fail(st, LM_FAILED, "Metaspace: \"prepend_scheme\" is \"%.40s\", which is unknown", scheme.data);
+        return lm_fail(st, LM_FAILED, "Metaspace: \"prepend_scheme\" is \"%.40s\", which is unknown",
+                       scheme.data);
     if (lm_ok(st) && !prefix && json_object_get(spec, "prepend_scheme") && i != LM_PREPEND_NEVER)
         return lm_fail(st, LM_FAILED, "Metaspace: \"add_prefix_space\" contradicts \"prepend_scheme\"");
     t->prepend = prefix ? (lm_prepend)i : LM_PREPEND_NEVER;
@@ -195,7 +198,8 @@ static bool read_digits(lm_pre_tokenizer *t, json_t *spec, int depth, lm_status 
 
 static void run_digits(const lm_pre_tokenizer *t, lm_pieces *p)
 {
-    lm_split_words(p, (lm_delimiter){LM_CP_NUMBER, 0}, t->individual ? LM_SPLIT_ISOLATED : LM_SPLIT_CONTIGUOUS);
+    lm_split_words(p, (lm_delimiter){LM_CP_NUMBER, 0},
+                   t->individual ? LM_SPLIT_ISOLATED : LM_SPLIT_CONTIGUOUS);
 }
 
 static void describe_digits(const lm_pre_tokenizer *t, lm_buf *out)
@@ -229,8 +233,8 @@ static void describe_length(const lm_pre_tokenizer *t, lm_buf *out)
     lm_buf_printf(out, "(%zu)", t->length);
 }
 
-/* A word ends where the script changes. Characters of no script change nothing, and are lost where no other stands
- * before them, as in the reference. */
+/* A word ends where the script changes. Characters of no script change nothing, and are lost where no other
+ * stands before them, as in the reference. */
 static void run_scripts(const lm_pre_tokenizer *t, lm_pieces *p)
 {
     (void)t;

@@ -62,8 +62,9 @@ static bool read_map(lm_precompiled *m, lm_str map, lm_status *st)
 bool lm_precompiled_read(lm_precompiled *m, lm_str base64, lm_status *st)
 {
     lm_buf map = {0};
-    bool ok = decode_base64(base64, &map) ? read_map(m, lm_buf_str(&map), st)
-                                          : lm_fail(st, LM_FAILED, "Precompiled: the character map is not base64");
+    bool ok = decode_base64(base64, &map)
+                  ? read_map(m, lm_buf_str(&map), st)
+                  : lm_fail(st, LM_FAILED, "Precompiled: the character map is not base64");
     lm_buf_free(&map);
     return ok;
 }
@@ -82,8 +83,8 @@ static size_t child_offset(uint32_t unit)
     return (size_t)(unit >> 10) << ((unit & 1u << 9) >> 6);
 }
 
-/* What the shortest beginning of `key` that is in the map becomes; false where there is none. The shortest, and not the
- * longest: so does the reference. */
+/* What the shortest beginning of `key` that is in the map becomes; false where there is none. The shortest,
+ * and not the longest: so does the reference. */
 static bool look_up(const lm_precompiled *m, const char *key, size_t len, lm_str *becomes)
 {
     size_t node = child_offset(m->units[0]);
@@ -102,7 +103,8 @@ static bool look_up(const lm_precompiled *m, const char *key, size_t len, lm_str
             size_t start = m->units[node] & ~(1u << 31);
             if (start > m->texts.len)
                 return false;
-            const char *end = start < m->texts.len ? memchr(m->texts.data + start, 0, m->texts.len - start) : NULL;
+            const char *end =
+                start < m->texts.len ? memchr(m->texts.data + start, 0, m->texts.len - start) : NULL;
             becomes->data = m->texts.len ? m->texts.data + start : "";
             becomes->len = end ? (size_t)(end - becomes->data) : m->texts.len - start;
             return true;
@@ -126,8 +128,9 @@ static void put(writer *w, uint32_t code, long change)
     *w = (writer){w->p, true, code, change};
 }
 
-/* `count` characters become a text. A text that is shorter swallows what is left over with its last character, or with
- * the one before it; at the very beginning there is none, and spans shift, as the reference's do. */
+/* `count` characters become a text. A text that is shorter swallows what is left over with its last
+ * character, or with the one before it; at the very beginning there is none, and spans shift, as the
+ * reference's do. */
 static void replace(writer *w, size_t count, lm_str text)
 {
     size_t n = 0;
@@ -144,8 +147,8 @@ static void replace(writer *w, size_t count, lm_str text)
 
 enum { LONGEST_GRAPHEME = 5 }; /* bytes; the reference takes longer ones apart */
 
-/* The end of the grapheme that begins at i. Only those of up to five bytes matter, so Hangul, emoji and flags, which are
- * longer, may be cut into characters. */
+/* The end of the grapheme that begins at i. Only those of up to five bytes matter, so Hangul, emoji and
+ * flags, which are longer, may be cut into characters. */
 static size_t grapheme_end(const lm_chars *c, size_t i, const uint16_t *table)
 {
     unsigned kind = lm_unicode_is(table, c->at[i].code);

@@ -42,15 +42,16 @@ lm_regex *lm_regex_new(lm_str pattern, const char *what, lm_status *st)
     PCRE2_SIZE at = 0;
     lm_regex *re = lm_calloc(1, sizeof *re);
     re->code = pcre2_compile((PCRE2_SPTR)lm_buf_cstr(&translated), translated.len,
-                             PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &at, context);
+                             PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &at,
+                             context);
     pcre2_compile_context_free(context);
     if (re->code) {
         re->jit = pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0;
     } else {
         PCRE2_UCHAR message[128];
         pcre2_get_error_message(error, message, sizeof message);
-        lm_fail(st, LM_FAILED, "%s: the regular expression \"%.*s\": %s", what,
-                shown(pattern), pattern.data, (const char *)message);
+        lm_fail(st, LM_FAILED, "%s: the regular expression \"%.*s\": %s", what, shown(pattern), pattern.data,
+                (const char *)message);
         free(re);
         re = NULL;
     }
@@ -100,7 +101,8 @@ void lm_regex_text(const lm_chars *c, size_t from, size_t to, lm_buf *out)
         if (code < 0x80)
             *at++ = (char)code;
         else
-            at += lm_utf8_encode(lm_unicode_is(table, code) & LM_CP_LATE ? lm_unicode_stand_in(code) : code, at);
+            at += lm_utf8_encode(lm_unicode_is(table, code) & LM_CP_LATE ? lm_unicode_stand_in(code) : code,
+                                 at);
     }
     out->len = (size_t)(at - out->data);
 }
@@ -111,8 +113,10 @@ static bool match(const lm_regex *re, lm_matcher *m, lm_str subject, size_t star
     int rc = PCRE2_ERROR_JIT_STACKLIMIT;
     if (re->jit)
         rc = pcre2_jit_match(re->code, text, subject.len, start, PCRE2_NO_UTF_CHECK, m->match, m->context);
-    if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) /* too much for the fast way: with the heap, and without limits */
-        rc = pcre2_match(re->code, text, subject.len, start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, m->match, m->patient);
+    if (rc < 0 &&
+        rc != PCRE2_ERROR_NOMATCH) /* too much for the fast way: with the heap, and without limits */
+        rc = pcre2_match(re->code, text, subject.len, start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, m->match,
+                         m->patient);
     return rc >= 0;
 }
 

@@ -1,6 +1,7 @@
-/* Regular expressions as tokenizer.json means them: those of Oniguruma in its Ruby syntax, which is what the Rust library
- * uses, on PCRE2. What the two read differently is written anew for PCRE2 (regex_syntax.c), and characters of which
- * PCRE2's Unicode version may know something else are shown to it as older ones of the same kind (unicode_classes.c). */
+/* Regular expressions as tokenizer.json means them: those of Oniguruma in its Ruby syntax, which is what the
+ * Rust library uses, on PCRE2. What the two read differently is written anew for PCRE2 (regex_syntax.c), and
+ * characters of which PCRE2's Unicode version may know something else are shown to it as older ones of the
+ * same kind (unicode_classes.c). */
 #ifndef LM_TEXT_REGEX_H
 #define LM_TEXT_REGEX_H
 

@@ -34,7 +34,8 @@ size_t lm_spec_count(json_t *spec, const char *name, size_t otherwise, const cha
     return otherwise;
 }
 
-uint32_t lm_spec_character(json_t *spec, const char *name, uint32_t otherwise, const char *what, lm_status *st)
+uint32_t lm_spec_character(json_t *spec, const char *name, uint32_t otherwise, const char *what,
+                           lm_status *st)
 {
     lm_str s = lm_spec_string(spec, name, (lm_str){NULL, 0}, what, st);
     uint32_t code = otherwise;

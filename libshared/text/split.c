@@ -2,8 +2,8 @@
 
 #include "text/unicode.h"
 
-/* A word that is being cut into segments, delimiters and what is between them; what becomes of the delimiters is
- * `behavior`, as in the reference. */
+/* A word that is being cut into segments, delimiters and what is between them; what becomes of the delimiters
+ * is `behavior`, as in the reference. */
 typedef struct cutter {
     lm_pieces *p;
     lm_split behavior;

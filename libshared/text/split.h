@@ -14,7 +14,8 @@ void lm_split_words(lm_pieces *p, lm_delimiter d, lm_split behavior);
 /* With `invert` what lies between the matches are the delimiters. */
 void lm_split_words_by_pattern(lm_pieces *p, const lm_pattern *pattern, lm_split behavior, bool invert);
 
-/* Puts `code` before the ordinary words whose first character passes the test; it has that character's span. */
+/* Puts `code` before the ordinary words whose first character passes the test; it has that character's span.
+ */
 typedef bool lm_char_test(const void *option, const lm_char *first);
 void lm_prepend_words(lm_pieces *p, uint32_t code, lm_char_test *wanted, const void *option);
 

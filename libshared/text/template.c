@@ -218,7 +218,7 @@ static void put_row(lm_encoder *e, const lm_template *t, const windows w[2], siz
         int start = out->len;
         put_side(out, &e->sides[side], first[side], n[side], piece->type);
         if (e->t->post_processor.trim_count)
-            lm_encoding_trim(e->t, &e->sides[side], out, start);
+            lm_encoding_trim(e->t, &e->sides[side], first[side], out, start);
     }
     lm_encoding_reserve(out, (size_t)out->len + 1);
     if (o->end && !ends_so(t, o))

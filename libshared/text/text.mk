@@ -14,7 +14,8 @@ liblmutils_la_SOURCES += \
 	libshared/text/post_processors.c \
 	libshared/text/pre_tokenizers.c \
 	libshared/text/precompiled.c libshared/text/precompiled.h \
-	libshared/text/regex.c libshared/text/regex.h libshared/text/regex_syntax.c \
+	libshared/text/regex.c libshared/text/regex.h libshared/text/regex_class.c libshared/text/regex_internal.h \
+	libshared/text/regex_syntax.c \
 	libshared/text/scanners.c \
 	libshared/text/source.c libshared/text/source.h \
 	libshared/text/spec.c \
@@ -52,4 +53,4 @@ tests_unit_check_components_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_components_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_components
 EXTRA_DIST += tests/unit/components.json tests/differential/components.mjs tests/differential/reference.mjs \
-	tests/differential/texts.mjs
+	tests/differential/texts.mjs tests/differential/variants.mjs

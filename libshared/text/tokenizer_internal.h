@@ -70,12 +70,19 @@ typedef struct lm_bert_options {
 } lm_bert_options;
 json_t *lm_bert_spec(const lm_bert_options *options, const lm_vocabulary *vocabulary, lm_status *st);
 
+/* Of an added token that was found in normalised text: what spaces are in it, for trimming. */
+typedef struct lm_added_spaces {
+    size_t token, leading, trailing;
+} lm_added_spaces;
+
 /* The tokens of one text, before truncation and template. */
 typedef struct lm_side {
     int32_t *ids, *word_ids, *offsets;
     size_t n, cap, limit; /* limit: encoding may stop once n is larger */
     int32_t words;
     lm_str text; /* borrowed */
+    lm_added_spaces *spaces; /* in the order of the tokens */
+    size_t space_count, space_cap;
     bool split;  /* it came in words, each of which was encoded by itself */
 } lm_side;
 
@@ -115,8 +122,11 @@ void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out);
 void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_t count, size_t limit,
                           lm_side *out);
 
-/* Trims the spans of the tokens from `from` on, which came from `side`, as the post-processor wants it. */
-void lm_encoding_trim(const lm_tokenizer *t, const lm_side *side, lm_encoding *e, int from);
+/* Trims the spans of the tokens from `from` on, which are those of `side` from `first` on, as the post-processor wants
+ * it. */
+void lm_encoding_trim(const lm_tokenizer *t, const lm_side *side, size_t first, lm_encoding *e, int from);
+/* Notes the spaces in the added token that is next in `side`: characters [from, to). */
+void lm_side_note_spaces(lm_side *side, const lm_chars *c, size_t from, size_t to);
 
 /* Encode text[from..to), which holds no added token that is matched raw. */
 void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);

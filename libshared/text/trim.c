@@ -1,4 +1,5 @@
 /* Spans without the spaces that a token begins or ends with, as ByteLevel and RobertaProcessing trim them. */
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "text/byte_level.h"
 #include "text/tokenizer_internal.h"
@@ -24,16 +25,43 @@ static void count_spaces(lm_str s, size_t *leading, size_t *trailing)
     }
 }
 
-void lm_encoding_trim(const lm_tokenizer *t, const lm_side *side, lm_encoding *e, int from)
+void lm_side_note_spaces(lm_side *side, const lm_chars *c, size_t from, size_t to)
 {
+    lm_added_spaces s = {.token = side->n};
+    while (from + s.leading < to && is_space(c->at[from + s.leading].code))
+        s.leading++;
+    while (s.trailing < to - from && is_space(c->at[to - 1 - s.trailing].code))
+        s.trailing++;
+    LM_GROW(side->spaces, side->space_count, side->space_cap);
+    side->spaces[side->space_count++] = s;
+}
+
+/* An added token reads as what it was found in, in normalised text or in the source. */
+static void token_spaces(const lm_tokenizer *t, const lm_side *side, size_t token, const int32_t span[2],
+                         size_t *noted, size_t *leading, size_t *trailing)
+{
+    while (*noted < side->space_count && side->spaces[*noted].token < token)
+        ++*noted;
+    if (*noted < side->space_count && side->spaces[*noted].token == token) {
+        *leading = side->spaces[*noted].leading;
+        *trailing = side->spaces[*noted].trailing;
+        return;
+    }
+    bool added = lm_added_tokens_get(&t->added, side->ids[token]) != NULL;
+    count_spaces(added ? (lm_str){side->text.data + span[0], (size_t)(span[1] - span[0])}
+                       : lm_tokenizer_token(t, side->ids[token]),
+                 leading, trailing);
+}
+
+void lm_encoding_trim(const lm_tokenizer *t, const lm_side *side, size_t first_token, lm_encoding *e,
+                      int from)
+{
+    size_t noted = 0;
     for (int i = from; i < e->len; i++) {
         int32_t *span = e->offsets + 2 * i;
-        bool added = lm_added_tokens_get(&t->added, e->ids[i]) != NULL; /* it reads as what it was found in */
-        lm_str token = added ? (lm_str){side->text.data + span[0], (size_t)(span[1] - span[0])}
-                             : lm_tokenizer_token(t, e->ids[i]);
         bool first = i == from || (side->split && e->word_ids[i] != e->word_ids[i - 1]);
         size_t leading, trailing;
-        count_spaces(token, &leading, &trailing);
+        token_spaces(t, side, first_token + (size_t)(i - from), span, &noted, &leading, &trailing);
         if (leading || trailing)
             lm_post_processor_trim(&t->post_processor, side->text, first, leading, trailing, span);
     }

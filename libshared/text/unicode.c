@@ -147,7 +147,8 @@ uint32_t lm_unicode_stand_in(uint32_t code)
         else
             high = middle;
     }
-    return low < lm_unicode_late_count && code >= lm_unicode_late[low].first ? lm_unicode_late[low].shown : code;
+    return low < lm_unicode_late_count && code >= lm_unicode_late[low].first ? lm_unicode_late[low].shown
+                                                                             : code;
 }
 
 int lm_unicode_script(uint32_t code)
@@ -160,5 +161,7 @@ int lm_unicode_script(uint32_t code)
         else
             high = middle;
     }
-    return low < lm_unicode_scripts_count && code >= lm_unicode_scripts[low].first ? lm_unicode_scripts[low].script : 0;
+    return low < lm_unicode_scripts_count && code >= lm_unicode_scripts[low].first
+               ? lm_unicode_scripts[low].script
+               : 0;
 }

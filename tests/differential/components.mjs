@@ -91,4 +91,31 @@ for (const spec of specs) {
   }
   cases.push({ ...spec, rows });
 }
+// decoders, on lists of tokens
+const tokens = ['▁Hello', '▁', '▁▁a', '##ing', '##', 'Ġworld', 'Ċ', 'ÃŃ', 'í', 'ķ', 'ľ', '<0x41>', '<0xED>', '<0x95>', '<0x9C>', '<0xFF>', '<0x+f>', '<0xzz>', ' .', '.',
+  '?', "'", "n't", "'s", 'do', 'not', ' do not', " ' ", 'lo</w>', '</w>', 'a</w>b</w>', '<pad>', 'x<pad>', '|', 'a|b', 'h', 'aa', 'a a', '한국', 'é', '  x  ', ' x', 'xx x', '한한a한'];
+const decoders = [
+  null, { type: 'BPEDecoder', suffix: '</w>' }, { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+  { type: 'WordPiece', prefix: '##', cleanup: true }, { type: 'WordPiece', prefix: '##', cleanup: false },
+  ...['always', 'first', 'never'].map((s) => ({ type: 'Metaspace', replacement: '▁', prepend_scheme: s, split: true })),
+  { type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: true }, { type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: false },
+  { type: 'ByteFallback' }, { type: 'Fuse' }, replace({ String: '▁' }, ' '), replace({ Regex: '[a-z]+' }, '한'), replace({ Regex: 'x*' }, '-'),
+  { type: 'Sequence', decoders: [replace({ String: '▁' }, ' '), { type: 'ByteFallback' }, { type: 'Fuse' }, { type: 'Strip', content: ' ', start: 1, stop: 0 }] },
+  { type: 'Sequence', decoders: [{ type: 'Fuse' }, { type: 'Strip', content: ' ', start: 3, stop: 0 }] },
+  { type: 'Sequence', decoders: [{ type: 'ByteFallback' }, { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true }] },
+  { type: 'Strip', content: '한', start: 2, stop: 1 }, { type: 'Strip', content: ' ', start: 1, stop: 1 },
+  { type: 'Sequence', decoders: [] },
+];
+const vocab = Object.fromEntries(tokens.map((s, i) => [s, i]));
+for (const decoder of decoders) {
+  const t = Tokenizer.fromString(JSON.stringify({ version: '1.0', truncation: null, padding: null, added_tokens: [], normalizer: null, pre_tokenizer: null,
+    post_processor: null, decoder, model: { type: 'WordLevel', vocab, unk_token: '.' } }));
+  const rows = [];
+  for (let i = 0; i < 10 * Number(count); i++) {
+    const ids = Array.from({ length: 1 + random(9) }, () => random(tokens.length));
+    if (random(3) === 0) ids.push(ids[ids.length - 1]);
+    rows.push([ids, await t.decode(ids, false)]);
+  }
+  cases.push({ decoder, tokens, rows });
+}
 console.log('[' + cases.map((c) => JSON.stringify(c)).join(',\n') + ']');

@@ -1,5 +1,6 @@
-/* Normalizers and pre-tokenizers by themselves, against what the reference makes of random texts: words, their spans, and
- * each character's. tests/differential/components.mjs made components.json, and makes more for LMUTILS_COMPONENTS. */
+/* Normalizers and pre-tokenizers by themselves, against what the reference makes of random texts: words,
+ * their spans, and each character's. And decoders, on lists of tokens. tests/differential/components.mjs made
+ * components.json, and makes more for LMUTILS_COMPONENTS. */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -12,9 +13,10 @@
 static lm_tokenizer *tokenizer_of(json_t *item)
 {
     lm_status st = LM_STATUS_INIT;
-    json_t *spec = json_pack("{s:O, s:O, s:{s:s, s:{s:i}, s:s}}", "normalizer", json_object_get(item, "normalizer"),
-                             "pre_tokenizer", json_object_get(item, "pre_tokenizer"), "model", "type", "WordLevel",
-                             "vocab", "?", 0, "unk_token", "?");
+    json_t *spec =
+        json_pack("{s:O, s:O, s:{s:s, s:{s:i}, s:s}}", "normalizer", json_object_get(item, "normalizer"),
+                  "pre_tokenizer", json_object_get(item, "pre_tokenizer"), "model", "type", "WordLevel",
+                  "vocab", "?", 0, "unk_token", "?");
     ck_assert_ptr_nonnull(spec);
     lm_tokenizer *t = lm_tokenizer_from_spec(spec, NULL, NULL, NULL, NULL, &st);
     assert_ok(&st);
@@ -23,13 +25,15 @@ static lm_tokenizer *tokenizer_of(json_t *item)
 
 static bool same_span(json_t *want, lm_str text, int32_t from, int32_t to)
 {
-    return json_integer_value(json_array_get(want, 0)) == (json_int_t)lm_utf8_count(text.data, (size_t)from) &&
+    return json_integer_value(json_array_get(want, 0)) ==
+               (json_int_t)lm_utf8_count(text.data, (size_t)from) &&
            json_integer_value(json_array_get(want, 1)) == (json_int_t)lm_utf8_count(text.data, (size_t)to);
 }
 
 static bool same_words(const lm_pieces *p, lm_str text, json_t *row)
 {
-    json_t *words = json_array_get(row, 1), *spans = json_array_get(row, 2), *characters = json_array_get(row, 3);
+    json_t *words = json_array_get(row, 1), *spans = json_array_get(row, 2),
+           *characters = json_array_get(row, 3);
     lm_buf word = {0};
     size_t count = 0;
     bool same = p->word_count == json_array_size(words);
@@ -41,7 +45,8 @@ static bool same_words(const lm_pieces *p, lm_str text, json_t *row)
         same = lm_str_equal(lm_buf_str(&word), (lm_str){json_string_value(want), json_string_length(want)}) &&
                same_span(json_array_get(spans, i), text, p->chars.at[w.from].from, p->chars.at[w.to - 1].to);
         for (int32_t k = w.from; k < w.to && same; k++)
-            same = same_span(json_array_get(characters, count++), text, p->chars.at[k].from, p->chars.at[k].to);
+            same =
+                same_span(json_array_get(characters, count++), text, p->chars.at[k].from, p->chars.at[k].to);
     }
     lm_buf_free(&word);
     return same && count == json_array_size(characters);
@@ -69,8 +74,7 @@ static int check_case(json_t *item)
     size_t i;
     json_t *row;
     int failed = 0;
-    json_array_foreach(json_object_get(item, "rows"), i, row)
-    {
+    json_array_foreach(json_object_get(item, "rows"), i, row) {
         json_t *source = json_array_get(row, 0);
         lm_str text = {json_string_value(source), json_string_length(source)};
         side->n = 0;
@@ -98,6 +102,42 @@ static int check_case(json_t *item)
     return failed;
 }
 
+static int check_decoder(json_t *item)
+{
+    lm_status st = LM_STATUS_INIT;
+    json_t *vocab = json_object(), *token, *row, *id;
+    size_t i, n;
+    json_array_foreach(json_object_get(item, "tokens"), i, token)
+        json_object_set_new(vocab, json_string_value(token), json_integer((json_int_t)i));
+    json_t *spec = json_pack("{s:O, s:{s:s, s:o, s:s}}", "decoder", json_object_get(item, "decoder"), "model",
+                             "type", "WordLevel", "vocab", vocab, "unk_token", ".");
+    lm_tokenizer *t = lm_tokenizer_from_spec(spec, NULL, NULL, NULL, NULL, &st);
+    assert_ok(&st);
+    lm_buf text = {0};
+    int failed = 0;
+    json_array_foreach(json_object_get(item, "rows"), i, row) {
+        int32_t ids[32];
+        json_t *want = json_array_get(row, 1);
+        json_array_foreach(json_array_get(row, 0), n, id)
+            ids[n] = (int32_t)json_integer_value(id);
+        text.len = 0;
+        lm_decode(t, ids, n, false, &text, &st);
+        assert_ok(&st);
+        if (lm_str_equal(lm_buf_str(&text), (lm_str){json_string_value(want), json_string_length(want)}) ||
+            failed++)
+            continue;
+        char *decoder = json_dumps(json_object_get(item, "decoder"), JSON_ENCODE_ANY),
+             *line = json_dumps(row, 0);
+        printf("%s\n want %s\n have %s\n", decoder, line, lm_buf_cstr(&text));
+        fflush(stdout);
+        free(decoder);
+        free(line);
+    }
+    lm_buf_free(&text);
+    lm_tokenizer_free(t);
+    return failed;
+}
+
 static void check_file(const char *path)
 {
     json_error_t error;
@@ -105,7 +145,8 @@ static void check_file(const char *path)
     ck_assert_msg(json_array_size(cases) > 0, "%s: %s", path, error.text);
     size_t i;
     int failed = 0;
-    json_array_foreach(cases, i, item) failed += check_case(item);
+    json_array_foreach(cases, i, item)
+        failed += json_object_get(item, "decoder") ? check_decoder(item) : check_case(item);
     json_decref(cases);
     ck_assert_msg(failed == 0, "%s: %d texts are not as the reference has them", path, failed);
 }

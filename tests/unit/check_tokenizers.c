@@ -1,5 +1,6 @@
-/* Every family of tokenizers against what the reference made of nasty texts: ids, spans, special tokens, segments,
- * truncation with its overflow, decoding. Goldens of the same form that tests/differential made are checked as well. */
+/* Every family of tokenizers against what the reference made of nasty texts: ids, spans, special tokens,
+ * segments, truncation with its overflow, decoding. Goldens of the same form that tests/differential made are
+ * checked as well. */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -63,8 +64,8 @@ static void check_offsets(json_t *off, const lm_encoding *e, lm_str text, const 
             ck_assert_uint_le(bytes, text.len);
             long points = (long)lm_utf8_count(text.data, bytes);
             json_int_t want = number(json_array_get(off, (size_t)i), k);
-            ck_assert_msg(points == want, "%s %d: offset %d of token %d is %ld instead of %lld", what, row, k, i, points,
-                          (long long)want);
+            ck_assert_msg(points == want, "%s %d: offset %d of token %d is %ld instead of %lld", what, row, k,
+                          i, points, (long long)want);
         }
 }
 
@@ -88,8 +89,7 @@ static void golden_single(lm_encoder *e, json_t *golden, json_t *texts, const ch
     lm_encode_options options = {0}, bare = {.no_special = true};
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(golden, "single"), i, row)
-    {
+    json_array_foreach(json_object_get(golden, "single"), i, row) {
         lm_status st = LM_STATUS_INIT;
         int n = (int)json_integer_value(json_object_get(row, "i"));
         lm_str text = str(json_array_get(texts, (size_t)n));
@@ -100,7 +100,8 @@ static void golden_single(lm_encoder *e, json_t *golden, json_t *texts, const ch
         check_bytes(json_object_get(row, "special"), out.special, out.len, what, n);
         json_t *keep = json_object_get(row, "dec_keep");
         check_decoded(e->t, out.ids, (size_t)out.len, true, json_object_get(row, "dec"), what, n);
-        check_decoded(e->t, out.ids, (size_t)out.len, false, keep ? keep : json_object_get(row, "dec"), what, n);
+        check_decoded(e->t, out.ids, (size_t)out.len, false, keep ? keep : json_object_get(row, "dec"), what,
+                      n);
 
         int kept = 0;
         for (int k = 0; k < out.len; k++)
@@ -142,8 +143,8 @@ static void check_whole_overflow(json_t *rows, const lm_encoding *out, int numbe
         check_ids(json_array_get(rows, (size_t)k), &out->overflow[k], "overflow of row", number);
 }
 
-/* From version 0.23 on, which made the goldens, the reference stops cutting a text into words soon after the first row is
- * full, and so loses a part of its overflow: what it has is the beginning of what there is. */
+/* From version 0.23 on, which made the goldens, the reference stops cutting a text into words soon after the
+ * first row is full, and so loses a part of its overflow: what it has is the beginning of what there is. */
 static void check_overflow(json_t *rows, const lm_encoding *out, int number)
 {
     size_t n = json_array_size(rows);
@@ -156,8 +157,8 @@ static void check_overflow(json_t *rows, const lm_encoding *out, int number)
             special++;
         ck_assert_int_le(len, own->len);
         for (size_t i = 0; i + special < len; i++)
-            ck_assert_msg(own->ids[i] == json_integer_value(json_array_get(ids, i)), "overflow %d, row %zu, token %zu",
-                          number, k, i);
+            ck_assert_msg(own->ids[i] == json_integer_value(json_array_get(ids, i)),
+                          "overflow %d, row %zu, token %zu", number, k, i);
     }
 }
 
@@ -166,8 +167,7 @@ static void golden_rows(lm_encoder *e, json_t *golden, json_t *texts, const char
     lm_encoding out = {0};
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(golden, part), i, row)
-    {
+    json_array_foreach(json_object_get(golden, part), i, row) {
         lm_status st = LM_STATUS_INIT;
         json_t *b = json_object_get(row, "b");
         lm_encode_options options = options_of(row);
@@ -194,10 +194,10 @@ static void golden_decode(const lm_tokenizer *t, json_t *golden)
 {
     size_t i, k;
     json_t *row, *id;
-    json_array_foreach(json_object_get(golden, "decode_random"), i, row)
-    {
+    json_array_foreach(json_object_get(golden, "decode_random"), i, row) {
         int32_t ids[256];
-        json_array_foreach(json_object_get(row, "ids"), k, id) ids[k] = (int32_t)json_integer_value(id);
+        json_array_foreach(json_object_get(row, "ids"), k, id)
+            ids[k] = (int32_t)json_integer_value(id);
         check_decoded(t, ids, k, true, json_object_get(row, "skip"), "decode_random", (int)i);
         check_decoded(t, ids, k, false, json_object_get(row, "keep"), "decode_random", (int)i);
     }
@@ -260,9 +260,17 @@ START_TEST(goldens)
 }
 END_TEST
 
-static const char *const real_names[] = {
-    "bert-base-uncased", "bert-base-multilingual-cased", "klue-roberta", "koelectra", "gpt2", "roberta-base", "llama2",
-    "llama3",            "qwen3",                        "gemma3",       "t5-small"};
+static const char *const real_names[] = {"bert-base-uncased",
+                                         "bert-base-multilingual-cased",
+                                         "klue-roberta",
+                                         "koelectra",
+                                         "gpt2",
+                                         "roberta-base",
+                                         "llama2",
+                                         "llama3",
+                                         "qwen3",
+                                         "gemma3",
+                                         "t5-small"};
 
 static int check_lines(lm_encoder *e, FILE *f, const char *name)
 {
@@ -270,7 +278,8 @@ static int check_lines(lm_encoder *e, FILE *f, const char *name)
     json_error_t error;
     lm_encoding out = {0};
     int rows = 0;
-    for (json_t *row; (row = json_loadf(f, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error)) != NULL; rows++) {
+    for (json_t *row; (row = json_loadf(f, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error)) != NULL;
+         rows++) {
         lm_str text = str(json_object_get(row, "text"));
         for (int bare = 0; bare < 2; bare++) {
             lm_encode_options options = {.no_special = bare};
