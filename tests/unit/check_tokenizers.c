@@ -212,9 +212,10 @@ static void check_golden(const char *tokenizer, const char *golden_path, const c
     json_t *texts = json_is_array(root) ? root : json_object_get(root, "texts");
     ck_assert_uint_gt(json_array_size(texts), 0);
     ck_assert_uint_gt(json_array_size(json_object_get(golden, "single")), 0);
-    bool short_cut = t->bert.usable;
-    for (int way = 0; way <= short_cut; way++) { /* BERT's short cut, and its components */
-        t->bert.usable = short_cut && way == 0;
+    bool bert = t->bert.usable, bytes = t->bytes.usable;
+    for (int way = 0; way <= (bert || bytes); way++) { /* the short cut, and the components */
+        t->bert.usable = bert && way == 0;
+        t->bytes.usable = bytes && way == 0;
         lm_encoder *e = lm_encoder_new(t);
         golden_single(e, golden, texts, tokenizer);
         golden_rows(e, golden, texts, "pairs");
