@@ -63,6 +63,8 @@ int main(int argc, char **argv)
          .help = "the field of the second text"},
         {.name = "label", .type = LM_OPT_STRING, .target = &r->label, .value = "FIELD",
          .shown = "label, if there is one", .help = "the field of the label"},
+        {.name = "label-separator", .type = LM_OPT_STRING, .target = &r->label_separator, .value = "TEXT", .shown = "",
+         .help = "a label is several labels, with this between them"},
         {.name = "id", .type = LM_OPT_STRING, .target = &r->id, .value = "FIELD", .shown = "id, if there is one",
          .help = "the field that names the record"},
         {.name = "header", .type = LM_OPT_CHOICE, .target = &header, .value = "WHETHER", .choices = lm_header_names,
@@ -101,6 +103,8 @@ int main(int argc, char **argv)
     r->header = (lm_header)header;
     f.by = !strcmp(by, "hash") ? LM_BY_HASH : !strcmp(by, "row") ? LM_BY_ROW : LM_BY_FIELD;
     f.field = by;
+    if (r->label_separator && !*r->label_separator)
+        lm_fail(&st, LM_USAGE, "--label-separator: what stands between labels cannot be empty");
     if (f.framed && f.text)
         lm_fail(&st, LM_USAGE, "--framed and --plain: one of them at a time");
     if (f.part && !f.split)

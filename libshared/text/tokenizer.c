@@ -23,17 +23,19 @@ static lm_str named_token(json_t *object, const char *role)
 
 static void find_roles(lm_tokenizer *t)
 {
-    static const char *const usual[LM_ROLE_COUNT][2] = {
+    static const char *const usual[LM_ROLE_COUNT][3] = {
         {"[PAD]", "<pad>"}, {"[CLS]", NULL}, {"[SEP]", NULL}, {"[MASK]", "<mask>"},
-        {"[UNK]", "<unk>"}, {NULL, NULL},    {NULL, NULL}};
+        {"[UNK]", "<unk>"}, {NULL, NULL},    {"</s>", "<|endoftext|>", "<eos>"}};
     for (int r = 0; r < LM_ROLE_COUNT; r++) {
         lm_str token = named_token(t->config, lm_role_names[r]);
         if (!token.data)
             token = named_token(t->special_map, lm_role_names[r]);
         t->roles[r] = token.data ? lm_tokenizer_id(t, token) : -1;
-        for (int i = 0; i < 2 && t->roles[r] < 0 && !token.data; i++)
-            if (usual[r][i])
-                t->roles[r] = lm_tokenizer_id(t, lm_str_of(usual[r][i]));
+        for (int i = 0; i < 3 && t->roles[r] < 0 && !token.data; i++) {
+            int id = usual[r][i] ? lm_tokenizer_id(t, lm_str_of(usual[r][i])) : -1;
+            if (r != LM_ROLE_EOS || lm_tokenizer_is_special(t, id)) /* no word that happens to be spelt so */
+                t->roles[r] = id;
+        }
     }
     if (t->roles[LM_ROLE_UNK] < 0)
         t->roles[LM_ROLE_UNK] = t->model.unk_id;
