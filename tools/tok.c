@@ -153,6 +153,8 @@ static const lm_program program = {
                                       "echo 'unaffable embeddings' | tok -m bert/ --pieces",
                                       "Learn a vocabulary",
                                       "tok --train wordpiece --vocab-size 8k -o tokenizer/ corpus.txt",
+                                      "Conversations, with the loss on the answers",
+                                      "tok -m qwen/ --chat talks.jsonl | lms --check",
                                       "Back to text",
                                       "tok -m bert/ news.csv | tok -d",
                                       NULL},

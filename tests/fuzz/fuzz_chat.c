@@ -1,8 +1,8 @@
 /* Chat templates from anywhere, and conversations from anywhere: refused or rendered, never worse.
  *
- * An input whose first byte is even is a template and, behind a line "====", the JSON object of its variables. One whose
- * first byte is odd is a record for a template by name (which one, the second byte says), or for the template of the
- * tokenizer, which marks nothing. */
+ * An input whose first byte is even is a template and, behind a line "====", the JSON object of its
+ * variables. One whose first byte is odd is a record for a template by name (which one, the second byte
+ * says), or for the template of the tokenizer, which marks nothing. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -15,14 +15,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static const char variables[] =
     "{\"messages\":[{\"role\":\"system\",\"content\":\"be\"},{\"role\":\"user\",\"content\":\"hi \\uac00\"},"
-    "{\"role\":\"assistant\",\"content\":\"<think>x</think> yes\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
-    "\"arguments\":{\"a\":[1,2.5,null]}}}]}],\"tools\":null,\"add_generation_prompt\":true,\"bos_token\":\"<s>\"}";
+    "{\"role\":\"assistant\",\"content\":\"<think>x</think> "
+    "yes\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
+    "\"arguments\":{\"a\":[1,2.5,null]}}}]}],\"tools\":null,\"add_generation_prompt\":true,\"bos_token\":\"<"
+    "s>\"}";
 
 static void render(lm_str input)
 {
     static const lm_jinja_limits limits = {.steps = 200000, .memory = 16 << 20, .output = 1 << 20};
     const char *parted = memmem(input.data, input.len, "\n====\n", 6);
-    lm_str source = {input.data, parted ? (size_t)(parted - input.data) : input.len}, json = lm_str_of(variables), value;
+    lm_str source = {input.data, parted ? (size_t)(parted - input.data) : input.len},
+           json = lm_str_of(variables), value;
     if (parted)
         json = (lm_str){parted + 6, input.len - source.len - 6};
     lm_json j = lm_json_over(json);
@@ -40,7 +43,8 @@ static void render(lm_str input)
         if (!lm_ok(&st) || !lm_jinja_render(t, r, v, &st))
             break;
         for (size_t k = 0, at = 0; k < r->span_count; at = r->spans[k++].from)
-            if (r->spans[k].from > r->spans[k].to || r->spans[k].to > r->out.len || (k && r->spans[k].to < at))
+            if (r->spans[k].from > r->spans[k].to || r->spans[k].to > r->out.len ||
+                (k && r->spans[k].to < at))
                 __builtin_trap();
     }
     lm_jinja_run_free(r);
@@ -52,8 +56,10 @@ static lm_tokenizer *tokenizer(void)
     static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nhi\nyes\n<\n>\n|\na\n##b\n";
     static lm_tokenizer *t;
     lm_status st = LM_STATUS_INIT;
-    json_t *config = json_loads("{\"chat_template\":\"{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}[SEP]{% endfor %}"
-                                "{% if add_generation_prompt %}<assistant>{% endif %}\",\"eos_token\":\"[SEP]\"}", 0, NULL);
+    json_t *config = json_loads(
+        "{\"chat_template\":\"{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}[SEP]{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}\",\"eos_token\":\"[SEP]\"}",
+        0, NULL);
     if (!t)
         t = lm_tokenizer_from_bytes(lm_str_of(vocabulary), config, NULL, NULL, "vocab.txt", &st);
     else
@@ -94,9 +100,10 @@ static void encode(int which, lm_str input)
     }
     lm_field fields[16];
     lm_buf text = {0};
-    lm_text_record record = {.fields = fields, .field_count = fields_of(value, fields, 16, &text), .file = "input"};
-    lm_chat_options options = {.template = names[which % count], .drop_think = which & 64,
-                               .generation_prompt = which & 128};
+    lm_text_record record = {
+        .fields = fields, .field_count = fields_of(value, fields, 16, &text), .file = "input"};
+    lm_chat_options options = {
+        .template = names[which % count], .drop_think = which & 64, .generation_prompt = which & 128};
     lm_chat *c = lm_chat_open(&options, t, ".", &st);
     lm_chat_worker *w = c ? lm_chat_worker_new(c) : NULL;
     lm_encoder *e = lm_encoder_new(t);

@@ -14,7 +14,8 @@ static bool bind(lm_eval *e, const lm_builtin *b, const lm_call *call, lm_value 
 {
     const char *bar = strchr(b->parameters, '|'), *end = b->parameters + strlen(b->parameters);
     size_t count = 0, named = 0;
-    for (const char *p = b->parameters + strspn(b->parameters, "|"); p < end && count < LM_ARGUMENTS_MAX; count++) {
+    for (const char *p = b->parameters + strspn(b->parameters, "|"); p < end && count < LM_ARGUMENTS_MAX;
+         count++) {
         lm_str name = {p, strcspn(p, " |")};
         bool given = count < call->count, required = !bar || p < bar;
         if (given)
@@ -136,7 +137,8 @@ static lm_value run_raise(lm_eval *e, lm_value self, const lm_value *args, const
 {
     (void)self, (void)call;
     lm_str s = lm_value_str(e->m, args[0]).text;
-    return lm_eval_fail(e, "the template refuses this conversation: %.*s", (int)(s.len < 800 ? s.len : 800), s.data);
+    return lm_eval_fail(e, "the template refuses this conversation: %.*s", (int)(s.len < 800 ? s.len : 800),
+                        s.data);
 }
 
 static lm_value run_strftime(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)
@@ -153,13 +155,17 @@ static lm_value run_strftime(lm_eval *e, lm_value self, const lm_value *args, co
     if (!(e->run->utc ? gmtime_r(&now, &tm) : localtime_r(&now, &tm)))
         return lm_eval_fail(e, "the time is out of range");
     size_t n = strftime(text, sizeof text, format, &tm);
-    return n ? lm_value_string(lm_jinja_copy(e->m, (lm_str){text, n - 1})) : lm_eval_fail(e, "the date is too long");
+    return n ? lm_value_string(lm_jinja_copy(e->m, (lm_str){text, n - 1}))
+             : lm_eval_fail(e, "the date is too long");
 }
 
 static const lm_builtin globals[] = {
-    {"range", "start| stop step", run_range},   {"namespace", "...", run_namespace},
-    {"dict", "...", run_dict},                  {"raise_exception", "message", run_raise},
-    {"strftime_now", "format", run_strftime},   {NULL, NULL, NULL},
+    {"range", "start| stop step", run_range},
+    {"namespace", "...", run_namespace},
+    {"dict", "...", run_dict},
+    {"raise_exception", "message", run_raise},
+    {"strftime_now", "format", run_strftime},
+    {NULL, NULL, NULL},
 };
 
 const lm_builtin *lm_global_find(lm_str name)
@@ -260,29 +266,43 @@ static lm_value run_changed(lm_eval *e, lm_value self, const lm_value *args, con
 }
 
 static const lm_builtin dict_methods[] = {
-    {"get", "key| default", run_get}, {"items", "", run_items},      {"keys", "", run_keys},
-    {"values", "", run_values},       {"copy", "", run_copy},        {"update", "...", run_changing},
-    {"pop", "...", run_changing},     {"popitem", "", run_changing}, {"setdefault", "...", run_changing},
-    {"clear", "", run_changing},      {NULL, NULL, NULL},
+    {"get", "key| default", run_get},
+    {"items", "", run_items},
+    {"keys", "", run_keys},
+    {"values", "", run_values},
+    {"copy", "", run_copy},
+    {"update", "...", run_changing},
+    {"pop", "...", run_changing},
+    {"popitem", "", run_changing},
+    {"setdefault", "...", run_changing},
+    {"clear", "", run_changing},
+    {NULL, NULL, NULL},
 };
 static const lm_builtin list_methods[] = {
-    {"index", "value", run_index},     {"count", "value", run_count},   {"copy", "", run_copy},
-    {"append", "...", run_changing},   {"extend", "...", run_changing}, {"insert", "...", run_changing},
-    {"pop", "...", run_changing},      {"remove", "...", run_changing}, {"reverse", "", run_changing},
-    {"sort", "...", run_changing},     {"clear", "", run_changing},     {NULL, NULL, NULL},
+    {"index", "value", run_index},   {"count", "value", run_count},   {"copy", "", run_copy},
+    {"append", "...", run_changing}, {"extend", "...", run_changing}, {"insert", "...", run_changing},
+    {"pop", "...", run_changing},    {"remove", "...", run_changing}, {"reverse", "", run_changing},
+    {"sort", "...", run_changing},   {"clear", "", run_changing},     {NULL, NULL, NULL},
 };
 static const lm_builtin loop_methods[] = {
-    {"cycle", "...", run_cycle}, {"changed", "...", run_changed}, {NULL, NULL, NULL},
+    {"cycle", "...", run_cycle},
+    {"changed", "...", run_changed},
+    {NULL, NULL, NULL},
 };
 
 const lm_builtin *lm_method_find(lm_value self, lm_str name)
 {
     switch ((lm_value_kind)self.kind) {
-    case LM_VALUE_STRING: return find(lm_string_methods, name);
-    case LM_VALUE_DICT: return find(dict_methods, name);
-    case LM_VALUE_LOOP: return find(loop_methods, name);
-    case LM_VALUE_LIST: return self.list->shape <= LM_IS_RANGE ? find(list_methods, name) : NULL;
-    default: return NULL;
+    case LM_VALUE_STRING:
+        return find(lm_string_methods, name);
+    case LM_VALUE_DICT:
+        return find(dict_methods, name);
+    case LM_VALUE_LOOP:
+        return find(loop_methods, name);
+    case LM_VALUE_LIST:
+        return self.list->shape <= LM_IS_RANGE ? find(list_methods, name) : NULL;
+    default:
+        return NULL;
     }
 }
 
@@ -293,7 +313,8 @@ static bool is_cased(lm_str s, bool upper)
     bool any = false;
     for (size_t i = 0; i < s.len;) {
         utf8proc_int32_t code;
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s.data + i, (utf8proc_ssize_t)(s.len - i), &code);
+        utf8proc_ssize_t n =
+            utf8proc_iterate((const utf8proc_uint8_t *)s.data + i, (utf8proc_ssize_t)(s.len - i), &code);
         if (n <= 0)
             return false;
         utf8proc_category_t c = utf8proc_category(code);
@@ -305,11 +326,11 @@ static bool is_cased(lm_str s, bool upper)
     return any;
 }
 
-#define TEST(function, condition)                                                                             \
-    static lm_value function(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)            \
-    {                                                                                                         \
-        (void)e, (void)args, (void)call;                                                                      \
-        return lm_value_bool(condition);                                                                      \
+#define TEST(function, condition)                                                                            \
+    static lm_value function(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)           \
+    {                                                                                                        \
+        (void)e, (void)args, (void)call;                                                                     \
+        return lm_value_bool(condition);                                                                     \
     }
 
 TEST(is_defined, self.kind != LM_VALUE_UNDEFINED)
@@ -324,9 +345,10 @@ TEST(is_number, lm_value_is_number(self) || self.kind == LM_VALUE_BIG)
 TEST(is_string, self.kind == LM_VALUE_STRING)
 TEST(is_mapping, self.kind == LM_VALUE_DICT)
 TEST(is_iterable, lm_is_iterable(self))
-TEST(is_sequence, self.kind == LM_VALUE_STRING || self.kind == LM_VALUE_DICT || self.kind == LM_VALUE_UNDEFINED ||
+TEST(is_sequence, self.kind == LM_VALUE_STRING || self.kind == LM_VALUE_DICT ||
+                      self.kind == LM_VALUE_UNDEFINED ||
                       (self.kind == LM_VALUE_LIST && self.list->shape < LM_IS_VIEW))
-TEST(is_callable, self.kind == LM_VALUE_FUNCTION)
+TEST(is_callable, self.kind == LM_VALUE_FUNCTION || self.kind == LM_VALUE_UNDEFINED)
 TEST(is_escaped, self.kind == LM_VALUE_STRING && self.markup)
 TEST(is_lower, is_cased(lm_value_str(e->m, self).text, false))
 TEST(is_upper, is_cased(lm_value_str(e->m, self).text, true))
@@ -339,35 +361,54 @@ TEST(is_greater, lm_comparison(e, LM_OP_GREATER, self, args[0]))
 TEST(is_greater_equal, lm_comparison(e, LM_OP_GREATER_EQUAL, self, args[0]))
 TEST(is_filter, self.kind == LM_VALUE_STRING && lm_filter_find(self.text))
 TEST(is_test, self.kind == LM_VALUE_STRING && lm_test_find(self.text))
-TEST(is_same, self.kind == args[0].kind &&
-                  (self.kind == LM_VALUE_LIST   ? self.list == args[0].list
-                   : self.kind == LM_VALUE_DICT ? self.dict == args[0].dict
-                                                : lm_value_equal(self, args[0])))
-TEST(is_odd, lm_value_truth(lm_binary(e, LM_OP_MODULO, self, lm_value_int(2))))
+TEST(is_same, self.kind == args[0].kind && (self.kind == LM_VALUE_LIST   ? self.list == args[0].list
+                                            : self.kind == LM_VALUE_DICT ? self.dict == args[0].dict
+                                                                         : lm_value_equal(self, args[0])))
+TEST(is_odd, lm_value_equal(lm_binary(e, LM_OP_MODULO, self, lm_value_int(2)), lm_value_int(1)))
 TEST(is_even, !lm_value_truth(lm_binary(e, LM_OP_MODULO, self, lm_value_int(2))))
 TEST(is_divisible, !lm_value_truth(lm_binary(e, LM_OP_MODULO, self, args[0])))
 
 static const lm_builtin tests[] = {
-    {"defined", "", is_defined},         {"undefined", "", is_undefined},
-    {"none", "", is_none},               {"boolean", "", is_boolean},
-    {"true", "", is_true},               {"false", "", is_false},
-    {"integer", "", is_integer},         {"float", "", is_float},
-    {"number", "", is_number},           {"string", "", is_string},
-    {"mapping", "", is_mapping},         {"iterable", "", is_iterable},
-    {"sequence", "", is_sequence},       {"callable", "", is_callable},
-    {"escaped", "", is_escaped},         {"lower", "", is_lower},
-    {"upper", "", is_upper},             {"in", "seq", is_in},
-    {"filter", "", is_filter},           {"test", "", is_test},
-    {"sameas", "other", is_same},        {"odd", "", is_odd},
-    {"even", "", is_even},               {"divisibleby", "num", is_divisible},
-    {"eq", "other", is_equal},           {"equalto", "other", is_equal},
-    {"==", "other", is_equal},           {"ne", "other", is_unequal},
-    {"!=", "other", is_unequal},         {"lt", "other", is_less},
-    {"lessthan", "other", is_less},      {"<", "other", is_less},
-    {"le", "other", is_less_equal},      {"<=", "other", is_less_equal},
-    {"gt", "other", is_greater},         {"greaterthan", "other", is_greater},
-    {">", "other", is_greater},          {"ge", "other", is_greater_equal},
-    {">=", "other", is_greater_equal},   {NULL, NULL, NULL},
+    {"defined", "", is_defined},
+    {"undefined", "", is_undefined},
+    {"none", "", is_none},
+    {"boolean", "", is_boolean},
+    {"true", "", is_true},
+    {"false", "", is_false},
+    {"integer", "", is_integer},
+    {"float", "", is_float},
+    {"number", "", is_number},
+    {"string", "", is_string},
+    {"mapping", "", is_mapping},
+    {"iterable", "", is_iterable},
+    {"sequence", "", is_sequence},
+    {"callable", "", is_callable},
+    {"escaped", "", is_escaped},
+    {"lower", "", is_lower},
+    {"upper", "", is_upper},
+    {"in", "seq", is_in},
+    {"filter", "", is_filter},
+    {"test", "", is_test},
+    {"sameas", "other", is_same},
+    {"odd", "", is_odd},
+    {"even", "", is_even},
+    {"divisibleby", "num", is_divisible},
+    {"eq", "other", is_equal},
+    {"equalto", "other", is_equal},
+    {"==", "other", is_equal},
+    {"ne", "other", is_unequal},
+    {"!=", "other", is_unequal},
+    {"lt", "other", is_less},
+    {"lessthan", "other", is_less},
+    {"<", "other", is_less},
+    {"le", "other", is_less_equal},
+    {"<=", "other", is_less_equal},
+    {"gt", "other", is_greater},
+    {"greaterthan", "other", is_greater},
+    {">", "other", is_greater},
+    {"ge", "other", is_greater_equal},
+    {">=", "other", is_greater_equal},
+    {NULL, NULL, NULL},
 };
 
 const lm_builtin *lm_test_find(lm_str name)
@@ -399,5 +440,6 @@ lm_value lm_run_filter(lm_eval *e, lm_str name, lm_value self, const lm_call *ca
     const lm_builtin *b = lm_filter_find(name);
     if (b)
         return lm_run_builtin(e, b, self, call);
-    return lm_eval_fail(e, "needs: the filter %.*s, which chat templates do not have", (int)name.len, name.data);
+    return lm_eval_fail(e, "needs: the filter %.*s, which chat templates do not have", (int)name.len,
+                        name.data);
 }

@@ -41,7 +41,8 @@ static bool read_file(const char *path, lm_buf *out, lm_status *st)
     fclose(f);
     if (bad)
         return lm_fail_errno(st, LM_FAILED, "%s", path);
-    return out->len <= TEMPLATE_MAX || lm_fail(st, LM_FAILED, "%s: more than 4 MiB: this is no chat template", path);
+    return out->len <= TEMPLATE_MAX ||
+           lm_fail(st, LM_FAILED, "%s: more than 4 MiB: this is no chat template", path);
 }
 
 static lm_jinja *parse_file(const char *path, lm_status *st)
@@ -49,8 +50,10 @@ static lm_jinja *parse_file(const char *path, lm_status *st)
     lm_buf source = {0};
     lm_jinja *t = NULL;
     if (read_file(path, &source, st)) {
-        json_t *json = source.len && source.data[0] == '{' ? json_loadb(source.data, source.len, 0, NULL) : NULL;
-        json_t *member = json_object_get(json, "chat_template"); /* tokenizer_config.json, chat_template.json */
+        json_t *json =
+            source.len && source.data[0] == '{' ? json_loadb(source.data, source.len, 0, NULL) : NULL;
+        json_t *member =
+            json_object_get(json, "chat_template"); /* tokenizer_config.json, chat_template.json */
         lm_str text = json_is_string(member) ? (lm_str){json_string_value(member), json_string_length(member)}
                                              : lm_buf_str(&source);
         t = lm_jinja_parse(text, path, st);
@@ -66,12 +69,14 @@ static lm_jinja *parse_member(json_t *member, const char *name, lm_status *st)
     size_t i;
     json_t *item;
     if (json_is_string(member) && strcmp(name, "default") == 0)
-        return lm_jinja_parse((lm_str){json_string_value(member), json_string_length(member)}, "chat_template", st);
+        return lm_jinja_parse((lm_str){json_string_value(member), json_string_length(member)},
+                              "chat_template", st);
     json_array_foreach(member, i, item) {
         const char *called = json_string_value(json_object_get(item, "name"));
         json_t *text = json_object_get(item, "template");
         if (called && strcmp(called, name) == 0 && json_is_string(text))
-            return lm_jinja_parse((lm_str){json_string_value(text), json_string_length(text)}, "chat_template", st);
+            return lm_jinja_parse((lm_str){json_string_value(text), json_string_length(text)},
+                                  "chat_template", st);
     }
     return NULL;
 }
@@ -82,7 +87,9 @@ static bool open_own(lm_chat *c, const char *path, lm_status *st)
     struct stat s;
     const char *slash = strrchr(path, '/');
     bool directory = stat(path, &s) == 0 && S_ISDIR(s.st_mode);
-    char *dir = directory ? lm_strdup(path) : slash ? lm_strndup(path, (size_t)(slash - path)) : lm_strdup(".");
+    char *dir = directory ? lm_strdup(path)
+                : slash   ? lm_strndup(path, (size_t)(slash - path))
+                          : lm_strdup(".");
     char *file = lm_format("%s/chat_template.jinja", dir);
     if (stat(file, &s) == 0)
         c->main = parse_file(file, st);
@@ -99,7 +106,8 @@ static bool open_own(lm_chat *c, const char *path, lm_status *st)
         return true;
     lm_buf names = {0};
     lm_chat_list_names(&names);
-    lm_fail(st, LM_USAGE, "%s: the tokenizer has no chat template: give one, as in --chat=chatml (%s, or a file)", path,
+    lm_fail(st, LM_USAGE,
+            "%s: the tokenizer has no chat template: give one, as in --chat=chatml (%s, or a file)", path,
             lm_buf_cstr(&names));
     lm_buf_free(&names);
     return false;
@@ -116,7 +124,8 @@ static bool open_named(lm_chat *c, const char *name, lm_status *st)
     } else {
         lm_buf names = {0};
         lm_chat_list_names(&names);
-        lm_fail(st, LM_USAGE, "--chat=%s: neither a file nor a template that is known: give a file, or one of %s", name,
+        lm_fail(st, LM_USAGE,
+                "--chat=%s: neither a file nor a template that is known: give a file, or one of %s", name,
                 lm_buf_cstr(&names));
         lm_buf_free(&names);
     }
@@ -140,7 +149,8 @@ lm_chat *lm_chat_open(const lm_chat_options *options, const lm_tokenizer *t, con
         return NULL;
     }
     if (!c->utc && lm_jinja_names(c->main, "strftime_now"))
-        lm_warn("the chat template asks for the date: set SOURCE_DATE_EPOCH for tokens that are the same tomorrow");
+        lm_warn("the chat template asks for the date: set SOURCE_DATE_EPOCH for tokens that are the same "
+                "tomorrow");
     return c;
 }
 
@@ -209,8 +219,8 @@ static void clear_row(lm_chat_row *r)
 
 /* ---------------------------------------------------------------- rendering */
 
-bool lm_chat_render(lm_chat_worker *w, const lm_jinja *t, lm_value messages, size_t count, bool generation_prompt,
-                    lm_buf *out, lm_status *st)
+bool lm_chat_render(lm_chat_worker *w, const lm_jinja *t, lm_value messages, size_t count,
+                    bool generation_prompt, lm_buf *out, lm_status *st)
 {
     lm_jinja_memory *m = &w->run->memory;
     lm_value some = messages;
@@ -232,15 +242,16 @@ bool lm_chat_render(lm_chat_worker *w, const lm_jinja *t, lm_value messages, siz
 static void set_variables(lm_chat_worker *w, const lm_conversation *c)
 {
     lm_jinja_memory *m = &w->run->memory;
-    static const char *const names[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
-                                        "mask_token", NULL};
+    static const char *const names[] = {"bos_token", "eos_token", "unk_token",  "sep_token",
+                                        "pad_token", "cls_token", "mask_token", NULL};
     w->variables = lm_value_dict_new(m, LM_VALUE_DICT);
     for (int i = 0; names[i]; i++) {
         char role[8] = "";
         memcpy(role, names[i], strcspn(names[i], "_"));
         int id = lm_tokenizer_role(w->c->tokenizer, role);
         if (id >= 0)
-            lm_value_put_name(m, w->variables, names[i], lm_value_string(lm_tokenizer_token(w->c->tokenizer, id)));
+            lm_value_put_name(m, w->variables, names[i],
+                              lm_value_string(lm_tokenizer_token(w->c->tokenizer, id)));
     }
     bool tools = c->tools.kind == LM_VALUE_LIST, documents = c->documents.kind == LM_VALUE_LIST;
     lm_value_put_name(m, w->variables, "tools", tools ? c->tools : lm_value_none());
@@ -249,8 +260,8 @@ static void set_variables(lm_chat_worker *w, const lm_conversation *c)
         lm_value_put(m, w->variables, c->arguments.dict->pairs[i].key, c->arguments.dict->pairs[i].value);
 }
 
-/* The text without <think> parts, the white space behind them included; a part that was opened before the text (by the
- * generation prompt) goes as well. */
+/* The text without <think> parts, the white space behind them included; a part that was opened before the
+ * text (by the generation prompt) goes as well. */
 static lm_str without_think(lm_jinja_memory *m, lm_str s)
 {
     static const char open[] = "<think>", shut[] = "</think>";
@@ -260,16 +271,17 @@ static lm_str without_think(lm_jinja_memory *m, lm_str s)
     if (!close && !first)
         return s;
     if (close && (!first || close < first))
-        s = lm_text_trim((lm_str){close + sizeof shut - 1, (size_t)(s.data + s.len - close) - (sizeof shut - 1)}, NULL,
-                         true, false);
+        s = lm_text_trim(
+            (lm_str){close + sizeof shut - 1, (size_t)(s.data + s.len - close) - (sizeof shut - 1)}, NULL,
+            true, false);
     while (s.len && (first = memmem(s.data, s.len, open, sizeof open - 1))) {
         lm_buf_append(&b, s.data, (size_t)(first - s.data));
         size_t left = (size_t)(s.data + s.len - first);
         close = memmem(first, left, shut, sizeof shut - 1);
         s = (lm_str){s.data + s.len, 0};
         if (close)
-            s = lm_text_trim((lm_str){close + sizeof shut - 1, (size_t)(s.data - close) - (sizeof shut - 1)}, NULL, true,
-                             false);
+            s = lm_text_trim((lm_str){close + sizeof shut - 1, (size_t)(s.data - close) - (sizeof shut - 1)},
+                             NULL, true, false);
     }
     lm_buf_append(&b, s.data, s.len);
     lm_str out = lm_jinja_copy(m, lm_buf_str(&b));
@@ -290,7 +302,8 @@ static lm_value dropped(lm_jinja_memory *m, lm_value messages)
             bool skip = false;
             for (int n = 0; names[n]; n++)
                 skip |= p.key.kind == LM_VALUE_STRING && lm_str_is(p.key.text, names[n]);
-            if (p.key.kind == LM_VALUE_STRING && lm_str_is(p.key.text, "content") && p.value.kind == LM_VALUE_STRING)
+            if (p.key.kind == LM_VALUE_STRING && lm_str_is(p.key.text, "content") &&
+                p.value.kind == LM_VALUE_STRING)
                 p.value.text = without_think(m, p.value.text);
             if (!skip)
                 lm_value_put(m, changed, p.key, p.value);
@@ -303,8 +316,9 @@ static lm_value dropped(lm_jinja_memory *m, lm_value messages)
 /* ---------------------------------------------------------------- records to rows */
 
 /* Renders and encodes; the loss is on what the assistant says from message `first` on. */
-static bool encode_talk(lm_chat_worker *w, lm_encoder *e, const lm_jinja *t, lm_value messages, size_t first, bool prompt,
-                        const lm_encode_options *options, lm_encoding *out, lm_chat_row *row, lm_status *st)
+static bool encode_talk(lm_chat_worker *w, lm_encoder *e, const lm_jinja *t, lm_value messages, size_t first,
+                        bool prompt, const lm_encode_options *options, lm_encoding *out, lm_chat_row *row,
+                        lm_status *st)
 {
     lm_encode_options o = *options;
     o.no_special = true; /* the template writes them */
@@ -315,11 +329,14 @@ static bool encode_talk(lm_chat_worker *w, lm_encoder *e, const lm_jinja *t, lm_
     if (!prompt)
         lm_chat_find_spans(w, t, messages, first, row);
     if (!prompt && !w->span_count && row->unmarked)
-        return lm_fail(st, LM_FAILED, "none of the assistant's %u turns can be found in what the template writes, so that "
-                       "nothing would be learned: give a template with {%% generation %%} blocks, or one by name",
-                       row->unmarked);
+        return lm_fail(
+            st, LM_FAILED,
+            "none of the assistant's %u turns can be found in what the template writes, so that "
+            "nothing would be learned: give a template with {%% generation %%} blocks, or one by name",
+            row->unmarked);
     if (!prompt && !w->span_count)
-        return lm_fail(st, LM_FAILED, "the assistant says nothing in this conversation, so that nothing would be learned: "
+        return lm_fail(st, LM_FAILED,
+                       "the assistant says nothing in this conversation, so that nothing would be learned: "
                        "leave it out, or give --generation-prompt");
     out->masked = false;
     if (!lm_encode(e, lm_buf_str(&w->full), (lm_str){NULL, 0}, &o, out, st))
@@ -374,8 +391,8 @@ static void keep_fields(lm_chat_worker *w, const lm_text_record *r, lm_chat_row 
     }
 }
 
-bool lm_chat_encode(lm_chat_worker *w, lm_encoder *e, const lm_text_record *r, const lm_encode_options *options,
-                    lm_encoding *out, lm_status *st)
+bool lm_chat_encode(lm_chat_worker *w, lm_encoder *e, const lm_text_record *r,
+                    const lm_encode_options *options, lm_encoding *out, lm_status *st)
 {
     lm_conversation c;
     if (!out->chat)
@@ -414,21 +431,27 @@ void lm_chat_count(lm_chat *c, const lm_chat_row *row)
 void lm_chat_report(const lm_chat *c)
 {
     if (c->left_out)
-        lm_warn("%" PRIu64 " of %" PRIu64 " conversations are left out: all that the assistant says lies beyond the length of "
+        lm_warn("%" PRIu64 " of %" PRIu64
+                " conversations are left out: all that the assistant says lies beyond the length of "
                 "a row: raise --max-length, or cut at the other side with --truncation-side",
                 c->left_out, c->rows);
     if (c->cut_rows)
-        lm_warn("%" PRIu64 " of %" PRIu64 " conversations are cut within or before what the assistant says: raise --max-length",
+        lm_warn("%" PRIu64 " of %" PRIu64
+                " conversations are cut within or before what the assistant says: raise --max-length",
                 c->cut_rows, c->rows);
     if (c->unmarked)
-        lm_warn("%" PRIu64 " of the assistant's turns could not be found in what the template writes, and carry no loss: give "
+        lm_warn("%" PRIu64 " of the assistant's turns could not be found in what the template writes, and "
+                           "carry no loss: give "
                 "a template with {%% generation %%} blocks",
                 c->unmarked);
     if (c->unended)
-        lm_warn("%" PRIu64 " of %" PRIu64 " of the assistant's turns do not end with a special token of this tokenizer: the "
+        lm_warn("%" PRIu64 " of %" PRIu64
+                " of the assistant's turns do not end with a special token of this tokenizer: the "
                 "model will not learn where to stop: choose a template that ends turns",
                 c->unended, c->turns);
     if (c->extended)
-        lm_warn("the template's {%% generation %%} blocks end before the end-of-turn token: it carries loss all the same "
-                "(%" PRIu64 " turns)", c->extended);
+        lm_warn("the template's {%% generation %%} blocks end before the end-of-turn token: it carries loss "
+                "all the same "
+                "(%" PRIu64 " turns)",
+                c->extended);
 }

@@ -46,7 +46,8 @@ static lm_value undefined(lm_eval *e, const char *format, lm_str name, const cha
 {
     char what[200];
     int n = snprintf(what, sizeof what, format, (int)(name.len < 100 ? name.len : 100), name.data, type);
-    return lm_value_undefined(lm_jinja_copy(e->m, (lm_str){what, (size_t)n < sizeof what ? (size_t)n : sizeof what - 1}));
+    return lm_value_undefined(
+        lm_jinja_copy(e->m, (lm_str){what, (size_t)n < sizeof what ? (size_t)n : sizeof what - 1}));
 }
 
 /* ---------------------------------------------------------------- going through */
@@ -72,9 +73,14 @@ lm_value_list *lm_items_of(lm_eval *e, lm_value x)
 {
     lm_value list = x;
     switch ((lm_value_kind)x.kind) {
-    case LM_VALUE_LIST: break;
-    case LM_VALUE_LOOP: list = x.loop->items; break;
-    case LM_VALUE_STRING: list = characters(e, x.text); break;
+    case LM_VALUE_LIST:
+        break;
+    case LM_VALUE_LOOP:
+        list = x.loop->items;
+        break;
+    case LM_VALUE_STRING:
+        list = characters(e, x.text);
+        break;
     case LM_VALUE_DICT:
         list = lm_value_list_new(e->m, LM_IS_LIST, x.dict->count);
         for (size_t i = 0; i < x.dict->count; i++)
@@ -92,17 +98,22 @@ lm_value_list *lm_items_of(lm_eval *e, lm_value x)
 int64_t lm_length_of(lm_value x)
 {
     switch ((lm_value_kind)x.kind) {
-    case LM_VALUE_UNDEFINED: return 0;
+    case LM_VALUE_UNDEFINED:
+        return 0;
     case LM_VALUE_STRING: {
         int64_t n = 0;
         for (size_t i = 0; i < x.text.len; i++)
             n += ((unsigned char)x.text.data[i] & 0xC0) != 0x80;
         return n;
     }
-    case LM_VALUE_LIST: return x.list->shape == LM_IS_GENERATOR ? -1 : (int64_t)x.list->count;
-    case LM_VALUE_DICT: return (int64_t)x.dict->count;
-    case LM_VALUE_LOOP: return (int64_t)x.loop->items.list->count;
-    default: return -1;
+    case LM_VALUE_LIST:
+        return x.list->shape == LM_IS_GENERATOR ? -1 : (int64_t)x.list->count;
+    case LM_VALUE_DICT:
+        return (int64_t)x.dict->count;
+    case LM_VALUE_LOOP:
+        return (int64_t)x.loop->items.list->count;
+    default:
+        return -1;
     }
 }
 
@@ -122,8 +133,8 @@ static lm_value loop_member(lm_eval *e, lm_value x, lm_str name)
     const struct {
         const char *name;
         int64_t value;
-    } numbers[] = {{"index", i + 1}, {"index0", i}, {"revindex", n - i}, {"revindex0", n - i - 1}, {"length", n},
-                   {"depth", l->depth + 1}, {"depth0", l->depth}};
+    } numbers[] = {{"index", i + 1}, {"index0", i},           {"revindex", n - i}, {"revindex0", n - i - 1},
+                   {"length", n},    {"depth", l->depth + 1}, {"depth0", l->depth}};
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
         if (lm_str_is(name, numbers[k].name))
             return lm_value_int(numbers[k].value);
@@ -178,10 +189,12 @@ lm_value lm_item_of(lm_eval *e, lm_value x, lm_value key)
     } else if (x.kind == LM_VALUE_LIST && x.list->shape < LM_IS_VIEW) {
         if (place_of(key, (int64_t)x.list->count, &i))
             return x.list->items[i];
-    } else if (x.kind == LM_VALUE_STRING && lm_eval_step(e, x.text.len / 64) && place_of(key, lm_length_of(x), &i)) {
+    } else if (x.kind == LM_VALUE_STRING && lm_eval_step(e, x.text.len / 64) &&
+               place_of(key, lm_length_of(x), &i)) {
         size_t from = lm_text_place(x.text, i);
         lm_str rest = {x.text.data + from, x.text.len - from};
-        return (lm_value){.kind = LM_VALUE_STRING, .markup = x.markup, .text = {rest.data, lm_text_place(rest, 1)}};
+        return (lm_value){
+            .kind = LM_VALUE_STRING, .markup = x.markup, .text = {rest.data, lm_text_place(rest, 1)}};
     }
     if (key.kind == LM_VALUE_STRING)
         return lm_member_of(e, x, key.text);
@@ -193,14 +206,16 @@ lm_value lm_item_of(lm_eval *e, lm_value x, lm_value key)
 }
 
 /* The three numbers of a slice over `length`, as Python's slice.indices(). */
-static bool slice_indices(lm_eval *e, const lm_value bounds[3], int64_t length, int64_t *from, int64_t *to, int64_t *step)
+static bool slice_indices(lm_eval *e, const lm_value bounds[3], int64_t length, int64_t *from, int64_t *to,
+                          int64_t *step)
 {
     int64_t v[3];
     bool given[3];
     for (int i = 0; i < 3; i++) {
         given[i] = bounds[i].kind != LM_VALUE_UNDEFINED && bounds[i].kind != LM_VALUE_NONE;
         if (given[i] && !lm_value_is_whole(bounds[i])) {
-            lm_eval_fail(e, "the bounds of a slice are whole numbers, not of type %s", lm_value_type(bounds[i]));
+            lm_eval_fail(e, "the bounds of a slice are whole numbers, not of type %s",
+                         lm_value_type(bounds[i]));
             return false;
         }
         v[i] = given[i] ? lm_value_whole(bounds[i]) : 0;
@@ -229,13 +244,14 @@ lm_value lm_slice_of(lm_eval *e, lm_value x, const lm_value bounds[3])
     if (!is_defined(e, x))
         return x;
     if (!text && !(x.kind == LM_VALUE_LIST && x.list->shape < LM_IS_VIEW))
-        return undefined(e, "%.*sno part can be cut out of the %s", (lm_str){"", 0}, lm_value_type(x));
+        return lm_eval_fail(e, "no part can be cut out of a value of type %s", lm_value_type(x));
     if (!slice_indices(e, bounds, length, &from, &to, &step))
         return x;
     if (text && step == 1) {
         lm_str s = {x.text.data + lm_text_place(x.text, (size_t)from), 0};
         if (to > from)
-            s.len = lm_text_place((lm_str){s.data, (size_t)(x.text.data + x.text.len - s.data)}, (size_t)(to - from));
+            s.len = lm_text_place((lm_str){s.data, (size_t)(x.text.data + x.text.len - s.data)},
+                                  (size_t)(to - from));
         lm_eval_step(e, x.text.len / 64);
         return (lm_value){.kind = LM_VALUE_STRING, .markup = x.markup, .text = s};
     }
@@ -344,11 +360,19 @@ static lm_value whole_numbers(lm_eval *e, lm_operator op, int64_t a, int64_t b)
     if (b == 0 && (op == LM_OP_DIVIDE || op == LM_OP_FLOOR_DIVIDE || op == LM_OP_MODULO))
         return lm_eval_fail(e, "division by zero");
     switch (op) {
-    case LM_OP_ADD: over = __builtin_add_overflow(a, b, &v); break;
-    case LM_OP_SUBTRACT: over = __builtin_sub_overflow(a, b, &v); break;
-    case LM_OP_MULTIPLY: over = __builtin_mul_overflow(a, b, &v); break;
-    case LM_OP_DIVIDE: return lm_value_float((double)a / (double)b);
-    case LM_OP_POWER: return power(e, a, b);
+    case LM_OP_ADD:
+        over = __builtin_add_overflow(a, b, &v);
+        break;
+    case LM_OP_SUBTRACT:
+        over = __builtin_sub_overflow(a, b, &v);
+        break;
+    case LM_OP_MULTIPLY:
+        over = __builtin_mul_overflow(a, b, &v);
+        break;
+    case LM_OP_DIVIDE:
+        return lm_value_float((double)a / (double)b);
+    case LM_OP_POWER:
+        return power(e, a, b);
     default: /* towards minus infinity, as Python rounds */
         if (b == -1) {
             over = op == LM_OP_FLOOR_DIVIDE && __builtin_sub_overflow((int64_t)0, a, &v);
@@ -367,12 +391,18 @@ static lm_value real_numbers(lm_eval *e, lm_operator op, double a, double b)
     if (b == 0 && (op == LM_OP_DIVIDE || op == LM_OP_FLOOR_DIVIDE || op == LM_OP_MODULO))
         return lm_eval_fail(e, "division by zero");
     switch (op) {
-    case LM_OP_ADD: return lm_value_float(a + b);
-    case LM_OP_SUBTRACT: return lm_value_float(a - b);
-    case LM_OP_MULTIPLY: return lm_value_float(a * b);
-    case LM_OP_DIVIDE: return lm_value_float(a / b);
-    case LM_OP_FLOOR_DIVIDE: return lm_value_float(floor(a / b));
-    case LM_OP_POWER: return lm_value_float(pow(a, b));
+    case LM_OP_ADD:
+        return lm_value_float(a + b);
+    case LM_OP_SUBTRACT:
+        return lm_value_float(a - b);
+    case LM_OP_MULTIPLY:
+        return lm_value_float(a * b);
+    case LM_OP_DIVIDE:
+        return lm_value_float(a / b);
+    case LM_OP_FLOOR_DIVIDE:
+        return lm_value_float(floor(a / b));
+    case LM_OP_POWER:
+        return lm_value_float(pow(a, b));
     default: {
         double r = fmod(a, b);
         return lm_value_float(r != 0 && (r < 0) != (b < 0) ? r + b : r);
@@ -414,7 +444,8 @@ static bool contains(lm_eval *e, lm_value container, lm_value item)
             return false;
         }
         lm_eval_step(e, container.text.len / 64);
-        return item.text.len == 0 || memmem(container.text.data, container.text.len, item.text.data, item.text.len);
+        return item.text.len == 0 ||
+               memmem(container.text.data, container.text.len, item.text.data, item.text.len);
     }
     if (container.kind == LM_VALUE_DICT)
         return lm_value_find(container.dict, item) != NULL;
@@ -429,11 +460,16 @@ bool lm_comparison(lm_eval *e, lm_operator op, lm_value a, lm_value b)
 {
     int order = 0;
     switch (op) {
-    case LM_OP_EQUAL: return lm_value_equal(a, b);
-    case LM_OP_UNEQUAL: return !lm_value_equal(a, b);
-    case LM_OP_IN: return contains(e, b, a);
-    case LM_OP_NOT_IN: return !contains(e, b, a);
-    default: break;
+    case LM_OP_EQUAL:
+        return lm_value_equal(a, b);
+    case LM_OP_UNEQUAL:
+        return !lm_value_equal(a, b);
+    case LM_OP_IN:
+        return contains(e, b, a);
+    case LM_OP_NOT_IN:
+        return !contains(e, b, a);
+    default:
+        break;
     }
     if (!is_defined(e, a) || !is_defined(e, b))
         return false;
@@ -441,7 +477,10 @@ bool lm_comparison(lm_eval *e, lm_operator op, lm_value a, lm_value b)
         lm_eval_fail(e, "%s and %s have no order", lm_value_type(a), lm_value_type(b));
         return false;
     }
-    return op == LM_OP_LESS ? order < 0 : op == LM_OP_LESS_EQUAL ? order <= 0 : op == LM_OP_GREATER ? order > 0 : order >= 0;
+    return op == LM_OP_LESS         ? order < 0
+           : op == LM_OP_LESS_EQUAL ? order <= 0
+           : op == LM_OP_GREATER    ? order > 0
+                                    : order >= 0;
 }
 
 /* ---------------------------------------------------------------- nodes */
@@ -569,37 +608,50 @@ static lm_value choice(lm_eval *e, const lm_node *n)
 {
     if (lm_value_truth(lm_evaluate(e, n->b)))
         return lm_evaluate(e, n->a);
-    return n->c ? lm_evaluate(e, n->c) : lm_value_undefined(lm_str_of("the expression has no value: its `if` has no `else`"));
+    return n->c ? lm_evaluate(e, n->c)
+                : lm_value_undefined(lm_str_of("the expression has no value: its `if` has no `else`"));
 }
 
 static lm_value evaluate(lm_eval *e, const lm_node *n)
 {
     lm_value a;
     switch (n->kind) {
-    case LM_NODE_CONST: return n->value;
-    case LM_NODE_HOLE: return e->hole;
-    case LM_NODE_NAME: return lookup(e, n->name);
+    case LM_NODE_CONST:
+        return n->value;
+    case LM_NODE_HOLE:
+        return e->hole;
+    case LM_NODE_NAME:
+        return lookup(e, n->name);
     case LM_NODE_LIST:
-    case LM_NODE_TUPLE: return collect(e, n);
-    case LM_NODE_DICT: return collect_dict(e, n);
-    case LM_NODE_CHOICE: return choice(e, n);
+    case LM_NODE_TUPLE:
+        return collect(e, n);
+    case LM_NODE_DICT:
+        return collect_dict(e, n);
+    case LM_NODE_CHOICE:
+        return choice(e, n);
     case LM_NODE_AND:
     case LM_NODE_OR:
         a = lm_evaluate(e, n->a);
         return lm_value_truth(a) == (n->kind == LM_NODE_OR) || !lm_ok(e->st) ? a : lm_evaluate(e, n->b);
-    case LM_NODE_NOT: return lm_value_bool(!lm_value_truth(lm_evaluate(e, n->a)));
-    case LM_NODE_COMPARE: return compare(e, n);
+    case LM_NODE_NOT:
+        return lm_value_bool(!lm_value_truth(lm_evaluate(e, n->a)));
+    case LM_NODE_COMPARE:
+        return compare(e, n);
     case LM_NODE_BINARY:
         a = lm_evaluate(e, n->a);
         return lm_ok(e->st) ? lm_binary(e, (lm_operator)n->op, a, lm_evaluate(e, n->b)) : a;
-    case LM_NODE_CONCAT: return concatenate(e, n);
+    case LM_NODE_CONCAT:
+        return concatenate(e, n);
     case LM_NODE_NEGATIVE:
-    case LM_NODE_POSITIVE: return sign(e, n);
+    case LM_NODE_POSITIVE:
+        return sign(e, n);
     case LM_NODE_MEMBER:
         a = lm_evaluate(e, n->a);
         return lm_ok(e->st) ? lm_member_of(e, a, n->name) : a;
-    case LM_NODE_ITEM: return item(e, n);
-    default: return applied(e, n);
+    case LM_NODE_ITEM:
+        return item(e, n);
+    default:
+        return applied(e, n);
     }
 }
 

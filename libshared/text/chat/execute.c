@@ -53,7 +53,8 @@ static void assign_member(lm_eval *e, const lm_node *target, lm_value v)
     if (!ns)
         ns = lm_value_find(e->variables.dict, lm_value_string(target->name));
     if (!ns || ns->kind != LM_VALUE_NAMESPACE)
-        lm_eval_fail(e, "%.*s is no namespace: its members cannot be set", (int)target->name.len, target->name.data);
+        lm_eval_fail(e, "%.*s is no namespace: its members cannot be set", (int)target->name.len,
+                     target->name.data);
     else
         lm_value_put(e->m, *ns, target->value, v);
 }
@@ -151,7 +152,8 @@ static lm_value *named_argument(const lm_call *call, lm_str name)
 }
 
 /* Positional arguments beyond the parameters, and named ones that are none, if the body asks for them. */
-static void bind_rest(lm_eval *e, const lm_function *f, const lm_call *call, size_t parameters, lm_jinja_scope *scope)
+static void bind_rest(lm_eval *e, const lm_function *f, const lm_call *call, size_t parameters,
+                      lm_jinja_scope *scope)
 {
     const lm_node *n = f->macro;
     lm_value rest = lm_value_list_new(e->m, LM_IS_TUPLE, 0), names = lm_value_dict_new(e->m, LM_VALUE_DICT);
@@ -169,10 +171,12 @@ static void bind_rest(lm_eval *e, const lm_function *f, const lm_call *call, siz
         else if (n->uses & LM_USES_KWARGS)
             lm_value_put(e->m, names, call->named[i].key, call->named[i].value);
         else
-            lm_eval_fail(e, "the macro %.*s has no parameter '%.*s'", (int)f->name.len, f->name.data, (int)name.len, name.data);
+            lm_eval_fail(e, "the macro %.*s has no parameter '%.*s'", (int)f->name.len, f->name.data,
+                         (int)name.len, name.data);
     }
     if (rest.list->count && !(n->uses & LM_USES_VARARGS))
-        lm_eval_fail(e, "the macro %.*s takes %zu arguments, not %zu", (int)f->name.len, f->name.data, parameters, call->count);
+        lm_eval_fail(e, "the macro %.*s takes %zu arguments, not %zu", (int)f->name.len, f->name.data,
+                     parameters, call->count);
     if (n->uses & LM_USES_VARARGS)
         lm_jinja_scope_set(e, scope, lm_str_of("varargs"), rest);
     if (n->uses & LM_USES_KWARGS)
@@ -197,7 +201,8 @@ lm_value lm_run_macro(lm_eval *e, const lm_function *f, const lm_call *call)
             lm_jinja_scope_set(e, scope, p->name, lm_evaluate(e, p->a));
             e->scope = outside;
         } else {
-            lm_jinja_scope_set(e, scope, p->name, lm_value_undefined(lm_str_of("a parameter of the macro was not given")));
+            lm_jinja_scope_set(e, scope, p->name,
+                               lm_value_undefined(lm_str_of("a parameter of the macro was not given")));
         }
     }
     bind_rest(e, f, call, count, scope);
@@ -209,7 +214,8 @@ lm_value lm_run_macro(lm_eval *e, const lm_function *f, const lm_call *call)
 static void run_call_block(lm_eval *e, const lm_node *n)
 {
     /* the call, with the body as one more argument `caller` */
-    lm_node argument = {.kind = LM_NODE_ARGUMENT, .line = n->line, .name = lm_str_of("caller")}, constant, call = *n->a;
+    lm_node argument = {.kind = LM_NODE_ARGUMENT, .line = n->line, .name = lm_str_of("caller")}, constant,
+            call = *n->a;
     constant = (lm_node){.kind = LM_NODE_CONST, .line = n->line, .value = macro(e, n, e->scope)};
     argument.a = &constant;
     argument.next = call.items;
@@ -240,8 +246,11 @@ static bool run_items(lm_eval *e, const lm_node *n, lm_value over, int depth, lm
     if (!lm_ok(e->st))
         return true;
     e->scope = scope;
-    *loop = (lm_loop){.items = {.kind = LM_VALUE_LIST, .list = items}, .depth = depth,
-                      .changed = lm_value_undefined((lm_str){"", 0}), .node = n->flag ? n : NULL, .scope = around};
+    *loop = (lm_loop){.items = {.kind = LM_VALUE_LIST, .list = items},
+                      .depth = depth,
+                      .changed = lm_value_undefined((lm_str){"", 0}),
+                      .node = n->flag ? n : NULL,
+                      .scope = around};
     if (n->c)
         loop->items = filtered(e, n, items, scope);
     items = loop->items.list;
@@ -327,19 +336,42 @@ static void run_with(lm_eval *e, const lm_node *n)
 static flow run_statement(lm_eval *e, const lm_node *n)
 {
     switch (n->kind) {
-    case LM_NODE_TEXT: put(e, n->value.text); break;
-    case LM_NODE_PRINT: print(e, lm_evaluate(e, n->a)); break;
-    case LM_NODE_IF: return run_if(e, n);
-    case LM_NODE_FOR: run_for(e, n); break;
-    case LM_NODE_SET: assign(e, n->a, lm_evaluate(e, n->b)); break;
-    case LM_NODE_SET_BLOCK: assign(e, n->a, captured(e, n)); break;
-    case LM_NODE_MACRO: lm_jinja_scope_set(e, e->scope, n->name, macro(e, n, e->scope)); break;
-    case LM_NODE_CALL_BLOCK: run_call_block(e, n); break;
-    case LM_NODE_FILTER_BLOCK: print(e, captured(e, n)); break;
-    case LM_NODE_WITH: run_with(e, n); break;
-    case LM_NODE_GENERATION: run_generation(e, n); break;
-    case LM_NODE_BREAK: return FLOW_BREAK;
-    default: return FLOW_CONTINUE;
+    case LM_NODE_TEXT:
+        put(e, n->value.text);
+        break;
+    case LM_NODE_PRINT:
+        print(e, lm_evaluate(e, n->a));
+        break;
+    case LM_NODE_IF:
+        return run_if(e, n);
+    case LM_NODE_FOR:
+        run_for(e, n);
+        break;
+    case LM_NODE_SET:
+        assign(e, n->a, lm_evaluate(e, n->b));
+        break;
+    case LM_NODE_SET_BLOCK:
+        assign(e, n->a, captured(e, n));
+        break;
+    case LM_NODE_MACRO:
+        lm_jinja_scope_set(e, e->scope, n->name, macro(e, n, e->scope));
+        break;
+    case LM_NODE_CALL_BLOCK:
+        run_call_block(e, n);
+        break;
+    case LM_NODE_FILTER_BLOCK:
+        print(e, captured(e, n));
+        break;
+    case LM_NODE_WITH:
+        run_with(e, n);
+        break;
+    case LM_NODE_GENERATION:
+        run_generation(e, n);
+        break;
+    case LM_NODE_BREAK:
+        return FLOW_BREAK;
+    default:
+        return FLOW_CONTINUE;
     }
     return FLOW_ON;
 }

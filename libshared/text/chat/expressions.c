@@ -1,5 +1,5 @@
-/* Expressions, in the order in which Jinja's operators bind: choice, or, and, not, comparison, + -, ~, * / // %, **,
- * sign, and what stands behind a value: members, calls, filters, tests. */
+/* Expressions, in the order in which Jinja's operators bind: choice, or, and, not, comparison, + -, ~, * / //
+ * %, **, sign, and what stands behind a value: members, calls, filters, tests. */
 #include "base/memory.h"
 #include "text/chat/jinja_internal.h"
 
@@ -23,8 +23,11 @@ static lm_node *parse_number(lm_parser *p)
     lm_str s = p->at->text;
     if (p->at->kind == LM_TOKEN_FLOAT)
         return constant(p, lm_value_float(strtod(s.data, NULL)));
-    int base = s.len < 3 || s.data[0] != '0' ? 10 : (s.data[1] | 32) == 'x' ? 16 : (s.data[1] | 32) == 'b' ? 2
-               : (s.data[1] | 32) == 'o' ? 8 : 10;
+    int base = s.len < 3 || s.data[0] != '0' ? 10
+               : (s.data[1] | 32) == 'x'     ? 16
+               : (s.data[1] | 32) == 'b'     ? 2
+               : (s.data[1] | 32) == 'o'     ? 8
+                                             : 10;
     char *end;
     errno = 0;
     long long v = strtoll(base == 10 ? s.data : s.data + 2, &end, base);
@@ -41,7 +44,8 @@ static lm_node *parse_strings(lm_parser *p) /* several beside one another are on
     lm_node *n = lm_node_make(p, LM_NODE_CONST);
     for (; p->at->kind == LM_TOKEN_STRING; p->at++)
         lm_buf_append(&all, p->at->text.data, p->at->text.len);
-    n->value = lm_value_string((lm_str){lm_arena_strndup(p->t->arena, all.data ? all.data : "", all.len), all.len});
+    n->value =
+        lm_value_string((lm_str){lm_arena_strndup(p->t->arena, all.data ? all.data : "", all.len), all.len});
     lm_buf_free(&all);
     return n;
 }
@@ -52,13 +56,16 @@ static lm_node *parse_name(lm_parser *p)
         const char *spelling[2];
         lm_value_kind kind;
         bool truth;
-    } words[] = {{{"true", "True"}, LM_VALUE_BOOL, true}, {{"false", "False"}, LM_VALUE_BOOL, false},
+    } words[] = {{{"true", "True"}, LM_VALUE_BOOL, true},
+                 {{"false", "False"}, LM_VALUE_BOOL, false},
                  {{"none", "None"}, LM_VALUE_NONE, false}};
     for (int i = 0; i < 3; i++)
         if (lm_parse_is(p, words[i].spelling[0]) || lm_parse_is(p, words[i].spelling[1]))
             return constant(p, (lm_value){.kind = (uint8_t)words[i].kind, .truth = words[i].truth});
-    p->uses |= lm_parse_is(p, "caller") ? LM_USES_CALLER : lm_parse_is(p, "varargs") ? LM_USES_VARARGS
-               : lm_parse_is(p, "kwargs") ? LM_USES_KWARGS : 0;
+    p->uses |= lm_parse_is(p, "caller")    ? LM_USES_CALLER
+               : lm_parse_is(p, "varargs") ? LM_USES_VARARGS
+               : lm_parse_is(p, "kwargs")  ? LM_USES_KWARGS
+                                           : 0;
     lm_node *n = lm_node_make(p, LM_NODE_NAME);
     n->name = p->at++->text;
     lm_jinja *t = p->t;
@@ -108,11 +115,15 @@ static lm_node *parse_dict(lm_parser *p)
 static lm_node *parse_primary(lm_parser *p)
 {
     switch (p->at->kind) {
-    case LM_TOKEN_NAME: return parse_name(p);
-    case LM_TOKEN_STRING: return parse_strings(p);
+    case LM_TOKEN_NAME:
+        return parse_name(p);
+    case LM_TOKEN_STRING:
+        return parse_strings(p);
     case LM_TOKEN_INTEGER:
-    case LM_TOKEN_FLOAT: return parse_number(p);
-    default: break;
+    case LM_TOKEN_FLOAT:
+        return parse_number(p);
+    default:
+        break;
     }
     if (lm_parse_is(p, "["))
         return parse_list(p);
@@ -199,7 +210,8 @@ lm_node *lm_parse_arguments(lm_parser *p)
             n->op = '*';
         } else if (lm_parse_skip(p, "**")) {
             n->op = 'd';
-        } else if (p->at->kind == LM_TOKEN_NAME && p->at[1].kind == LM_TOKEN_OPERATOR && lm_str_is(p->at[1].text, "=")) {
+        } else if (p->at->kind == LM_TOKEN_NAME && p->at[1].kind == LM_TOKEN_OPERATOR &&
+                   lm_str_is(p->at[1].text, "=")) {
             n->name = p->at->text;
             p->at += 2;
         }
@@ -256,13 +268,16 @@ lm_node *lm_parse_filters(lm_parser *p, lm_node *over, bool piped)
 static bool is_bare_argument(const lm_parser *p)
 {
     switch (p->at->kind) {
-    case LM_TOKEN_NAME: return !lm_parse_is(p, "else") && !lm_parse_is(p, "or") && !lm_parse_is(p, "and") &&
-                               !lm_parse_is(p, "if") && !lm_parse_is(p, "is") && !lm_parse_is(p, "not") &&
-                               !lm_parse_is(p, "in");
+    case LM_TOKEN_NAME:
+        return !lm_parse_is(p, "else") && !lm_parse_is(p, "or") && !lm_parse_is(p, "and") &&
+               !lm_parse_is(p, "if") && !lm_parse_is(p, "is") && !lm_parse_is(p, "not") &&
+               !lm_parse_is(p, "in");
     case LM_TOKEN_STRING:
     case LM_TOKEN_INTEGER:
-    case LM_TOKEN_FLOAT: return true;
-    default: return lm_parse_is(p, "[") || lm_parse_is(p, "{");
+    case LM_TOKEN_FLOAT:
+        return true;
+    default:
+        return lm_parse_is(p, "[") || lm_parse_is(p, "{");
     }
 }
 
@@ -287,8 +302,8 @@ static lm_node *parse_test(lm_parser *p, lm_node *of)
     if (!negated)
         return n;
     lm_node *not = lm_node_make(p, LM_NODE_NOT);
-    not->a = n;
-    return not;
+    not ->a = n;
+    return not ;
 }
 
 static lm_node *parse_filters_and_tests(lm_parser *p, lm_node *n)
@@ -350,12 +365,16 @@ typedef struct spelling {
     lm_operator op;
 } spelling;
 
-static const spelling products[] = {{"*", LM_OP_MULTIPLY}, {"//", LM_OP_FLOOR_DIVIDE}, {"/", LM_OP_DIVIDE},
-                                    {"%", LM_OP_MODULO}, {NULL, LM_OP_ADD}},
+static const spelling products[] = {{"*", LM_OP_MULTIPLY},
+                                    {"//", LM_OP_FLOOR_DIVIDE},
+                                    {"/", LM_OP_DIVIDE},
+                                    {"%", LM_OP_MODULO},
+                                    {NULL, LM_OP_ADD}},
                       sums[] = {{"+", LM_OP_ADD}, {"-", LM_OP_SUBTRACT}, {NULL, LM_OP_ADD}},
-                      comparisons[] = {{"==", LM_OP_EQUAL}, {"!=", LM_OP_UNEQUAL}, {"<=", LM_OP_LESS_EQUAL},
-                                       {">=", LM_OP_GREATER_EQUAL}, {"<", LM_OP_LESS}, {">", LM_OP_GREATER},
-                                       {"in", LM_OP_IN}, {NULL, LM_OP_ADD}};
+                      comparisons[] = {{"==", LM_OP_EQUAL},      {"!=", LM_OP_UNEQUAL},
+                                       {"<=", LM_OP_LESS_EQUAL}, {">=", LM_OP_GREATER_EQUAL},
+                                       {"<", LM_OP_LESS},        {">", LM_OP_GREATER},
+                                       {"in", LM_OP_IN},         {NULL, LM_OP_ADD}};
 
 static bool skip_operator(lm_parser *p, const spelling *among, int *op)
 {
@@ -410,7 +429,8 @@ static lm_node *parse_comparison(lm_parser *p)
     lm_node *first = parse_sum(p), *n = NULL, **items = NULL;
     while (first) {
         int op = LM_OP_NOT_IN;
-        bool not_in = lm_parse_is(p, "not") && p->at[1].kind == LM_TOKEN_NAME && lm_str_is(p->at[1].text, "in");
+        bool not_in =
+            lm_parse_is(p, "not") && p->at[1].kind == LM_TOKEN_NAME && lm_str_is(p->at[1].text, "in");
         if (not_in)
             p->at += 2;
         else if (!skip_operator(p, comparisons, &op))
@@ -459,7 +479,8 @@ static lm_node *parse_choice(lm_parser *p)
     while (n && lm_parse_skip(p, "if")) {
         lm_node *c = lm_node_make(p, LM_NODE_CHOICE);
         c->a = n;
-        if (!(c->b = parse_logic(p, true)) || (lm_parse_skip(p, "else") && !(c->c = lm_parse_expression(p, true))))
+        if (!(c->b = parse_logic(p, true)) ||
+            (lm_parse_skip(p, "else") && !(c->c = lm_parse_expression(p, true))))
             return NULL;
         n = c;
     }

@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-#define FILTER(name) static lm_value name(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)
+#define FILTER(name)                                                                                         \
+    static lm_value name(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)
 
 /* ---------------------------------------------------------------- what the filters go by */
 
@@ -40,7 +41,8 @@ static lm_value by_attribute(lm_eval *e, lm_value item, lm_value attribute)
 /* Text without its case, unless case counts. */
 static lm_value comparable(lm_eval *e, lm_value v, lm_value case_sensitive)
 {
-    return v.kind == LM_VALUE_STRING && !lm_value_truth(case_sensitive) ? lm_text_in_case(e, v, LM_CASE_LOWER) : v;
+    return v.kind == LM_VALUE_STRING && !lm_value_truth(case_sensitive) ? lm_text_in_case(e, v, LM_CASE_LOWER)
+                                                                        : v;
 }
 
 /* The items by what they are compared with, sorted and stable. */
@@ -50,6 +52,8 @@ typedef struct sortable {
 
 static bool before(lm_eval *e, lm_value a, lm_value b, bool reverse)
 {
+    if (lm_value_equal(a, b)) /* what has no order may still be the same */
+        return false;
     return reverse ? lm_comparison(e, LM_OP_LESS, b, a) : lm_comparison(e, LM_OP_LESS, a, b);
 }
 
@@ -64,18 +68,21 @@ static void merge_sort(lm_eval *e, sortable *v, sortable *spare, size_t n, bool 
         return;
     memcpy(spare, v, n * sizeof *v);
     for (size_t i = 0; i < n; i++)
-        v[i] = a < half && (b == n || !lm_eval_step(e, 0) || !before(e, spare[b].key, spare[a].key, reverse)) ? spare[a++]
-                                                                                                           : spare[b++];
+        v[i] = a < half && (b == n || !lm_eval_step(e, 0) || !before(e, spare[b].key, spare[a].key, reverse))
+                   ? spare[a++]
+                   : spare[b++];
 }
 
-static lm_value sorted(lm_eval *e, const lm_value_list *items, lm_value case_sensitive, lm_value attribute, bool reverse)
+static lm_value sorted(lm_eval *e, const lm_value_list *items, lm_value case_sensitive, lm_value attribute,
+                       bool reverse)
 {
     lm_value out = lm_value_list_new(e->m, LM_IS_LIST, items->count);
     sortable *v = lm_jinja_alloc(e->m, items->count, 2 * sizeof *v);
     if (!lm_ok(e->st))
         return out;
     for (size_t i = 0; i < items->count && lm_ok(e->st); i++)
-        v[i] = (sortable){comparable(e, by_attribute(e, items->items[i], attribute), case_sensitive), items->items[i]};
+        v[i] = (sortable){comparable(e, by_attribute(e, items->items[i], attribute), case_sensitive),
+                          items->items[i]};
     if (lm_ok(e->st))
         merge_sort(e, v, v + items->count, items->count, reverse);
     for (size_t i = 0; i < items->count && lm_ok(e->st); i++)
@@ -99,7 +106,8 @@ FILTER(run_dictsort)
     const lm_call none = {0};
     lm_value pairs = lm_run_builtin(e, lm_method_find(self, lm_str_of("items")), self, &none);
     bool by_value = lm_str_is(lm_value_text(args[1]), "value");
-    return lm_ok(e->st) ? sorted(e, pairs.list, args[0], lm_value_int(by_value), lm_value_truth(args[2])) : pairs;
+    return lm_ok(e->st) ? sorted(e, pairs.list, args[0], lm_value_int(by_value), lm_value_truth(args[2]))
+                        : pairs;
 }
 
 FILTER(run_reverse)
@@ -169,7 +177,8 @@ static void push_group(lm_eval *e, lm_value out, lm_value key, lm_value group)
 FILTER(run_groupby)
 {
     (void)call;
-    lm_value order = sorted(e, lm_items_of(e, self), args[2], args[0], false), out = lm_value_list_new(e->m, LM_IS_LIST, 0);
+    lm_value order = sorted(e, lm_items_of(e, self), args[2], args[0], false),
+             out = lm_value_list_new(e->m, LM_IS_LIST, 0);
     lm_value last = lm_value_none(), last_key = last, group = last;
     for (size_t i = 0; i < order.list->count && lm_ok(e->st); i++) {
         lm_value item = order.list->items[i], key = by_attribute(e, item, args[0]);
@@ -196,7 +205,8 @@ FILTER(run_first)
 {
     (void)args, (void)call;
     const lm_value_list *items = lm_items_of(e, self);
-    return items->count ? items->items[0] : lm_value_undefined(lm_str_of("there is no first item: there is none"));
+    return items->count ? items->items[0]
+                        : lm_value_undefined(lm_str_of("there is no first item: there is none"));
 }
 
 FILTER(run_last)

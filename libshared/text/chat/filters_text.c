@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FILTER(name) static lm_value name(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)
+#define FILTER(name)                                                                                         \
+    static lm_value name(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)
 
 FILTER(run_upper)
 {
@@ -51,6 +52,8 @@ FILTER(run_replace)
 FILTER(run_indent)
 {
     (void)call;
+    if (self.kind != LM_VALUE_STRING && self.kind != LM_VALUE_UNDEFINED)
+        return lm_eval_fail(e, "indent takes text, not %s", lm_value_type(self));
     lm_value s = lm_value_str(e->m, self);
     lm_buf b = {0};
     lm_str blank = lm_value_text(args[0]);
@@ -110,7 +113,8 @@ FILTER(run_truncate)
     lm_value s = lm_value_str(e->m, self);
     int64_t length = lm_value_is_whole(args[0]) ? lm_value_whole(args[0]) : 255, n = lm_length_of(s);
     lm_value end = lm_value_absent(args[2]) ? lm_value_string(lm_str_of("...")) : args[2];
-    int64_t leeway = lm_value_is_whole(args[3]) ? lm_value_whole(args[3]) : 5, keep = length - lm_length_of(end);
+    int64_t leeway = lm_value_is_whole(args[3]) ? lm_value_whole(args[3]) : 5,
+            keep = length - lm_length_of(end);
     if (keep < 0 || leeway < 0)
         return lm_eval_fail(e, "truncate: the length is shorter than what stands for the rest");
     if (n <= length || n - leeway <= length)
@@ -187,8 +191,9 @@ lm_value lm_percent_format(lm_eval *e, lm_str format, lm_value args)
         if (i < format.len && format.data[i] == '(' && args.kind == LM_VALUE_DICT) {
             const char *close = memchr(format.data + i, ')', format.len - i);
             if (close)
-                v = lm_value_find(args.dict, lm_value_string((lm_str){format.data + i + 1,
-                                                                       (size_t)(close - format.data) - i - 1}));
+                v = lm_value_find(
+                    args.dict,
+                    lm_value_string((lm_str){format.data + i + 1, (size_t)(close - format.data) - i - 1}));
             i = close ? (size_t)(close - format.data) + 1 : format.len;
             from = i - 1;
         } else if (next < count) {
@@ -205,9 +210,11 @@ lm_value lm_percent_format(lm_eval *e, lm_str format, lm_value args)
         }
         memcpy(copy + 1, spec.data + 1, spec.len - 1);
         if (!convert(e, (lm_str){copy, spec.len}, format.data[i], *v, &b))
-            lm_eval_fail(e, "needs: the conversion %%%c of a value of type %s", format.data[i], lm_value_type(*v));
+            lm_eval_fail(e, "needs: the conversion %%%c of a value of type %s", format.data[i],
+                         lm_value_type(*v));
     }
-    if (lm_ok(e->st) && tuple && next < count)
+    bool single = !tuple && args.kind != LM_VALUE_DICT && args.kind != LM_VALUE_LIST;
+    if (lm_ok(e->st) && (tuple || single) && next < count)
         lm_eval_fail(e, "%%: there are more values than conversions");
     return lm_value_from_buf(e, &b);
 }

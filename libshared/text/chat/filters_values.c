@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FILTER(name) static lm_value name(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)
+#define FILTER(name)                                                                                         \
+    static lm_value name(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)
 
 FILTER(run_default)
 {
@@ -166,8 +167,9 @@ FILTER(run_round)
         return lm_eval_fail(e, "round takes a number, not %s", lm_value_type(self));
     double x = lm_value_real(self), unit = pow(10, (double)digits);
     if (lm_str_is(how, "common"))
-        return lm_value_is_whole(self) && digits >= 0 ? lm_value_int(lm_value_whole(self))
-                                                      : lm_value_float(fabs(x) < 1e300 ? round_common(x, digits) : x);
+        return lm_value_is_whole(self) && digits >= 0
+                   ? lm_value_int(lm_value_whole(self))
+                   : lm_value_float(fabs(x) < 1e300 ? round_common(x, digits) : x);
     if (lm_str_is(how, "ceil") || lm_str_is(how, "floor"))
         return lm_value_float((lm_str_is(how, "ceil") ? ceil(x * unit) : floor(x * unit)) / unit);
     return lm_eval_fail(e, "round goes by common, ceil or floor, not '%.*s'", (int)how.len, how.data);
@@ -195,7 +197,8 @@ static lm_str indent_of(lm_eval *e, lm_value v)
 FILTER(run_tojson)
 {
     (void)call;
-    lm_json_style style = {.ascii = lm_value_truth(args[0]), .sort_keys = lm_value_truth(args[3]),
+    lm_json_style style = {.ascii = lm_value_truth(args[0]),
+                           .sort_keys = lm_value_truth(args[3]),
                            .indent = indent_of(e, args[1])};
     style.item_separator = style.indent.data ? lm_str_of(",") : lm_str_of(", ");
     style.key_separator = lm_str_of(": ");
@@ -206,7 +209,8 @@ FILTER(run_tojson)
     lm_buf b = {0};
     const char *what = NULL;
     if (lm_ok(e->st) && !lm_value_to_json(self, &style, &b, &what))
-        lm_eval_fail(e, "tojson: there is no JSON for %s%s%.*s", what, self.kind == LM_VALUE_UNDEFINED ? ": " : "",
+        lm_eval_fail(e, "tojson: there is no JSON for %s%s%.*s", what,
+                     self.kind == LM_VALUE_UNDEFINED ? ": " : "",
                      self.kind == LM_VALUE_UNDEFINED ? (int)self.text.len : 0, self.text.data);
     lm_eval_step(e, b.len / 8);
     return lm_value_from_buf(e, &b);

@@ -1,6 +1,6 @@
-/* A template's source as tokens. The rules are those of Jinja's lexer with trim_blocks and lstrip_blocks: one line end
- * behind a block or comment is taken off, and the blanks before one that stands first on its line; `-` inside a tag takes
- * all white space on its side, `+` keeps it. */
+/* A template's source as tokens. The rules are those of Jinja's lexer with trim_blocks and lstrip_blocks: one
+ * line end behind a block or comment is taken off, and the blanks before one that stands first on its line;
+ * `-` inside a tag takes all white space on its side, `+` keeps it. */
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/chat/jinja_internal.h"
@@ -122,7 +122,8 @@ static bool lex_raw(lexer *x, const char *p)
         const char *word = skip_space(x, p + 2 + (sign != 0));
         if (!at(x, word, "endraw"))
             continue;
-        const char *close = skip_space(x, word + 6), *behind = close < x->end ? end_of_tag(x, close, "%}", true) : NULL;
+        const char *close = skip_space(x, word + 6),
+                   *behind = close < x->end ? end_of_tag(x, close, "%}", true) : NULL;
         if (!behind)
             continue;
         add_data(x, (lm_str){text, (size_t)(p - text)}, sign, false);
@@ -223,8 +224,8 @@ static const char *unescape(const lexer *x, const char *p, lm_buf *out)
     }
     p += 1 + count;
     uint32_t low;
-    if (code >= 0xD800 && code < 0xDC00 && at(x, p, "\\u") && hex_escape(x, p + 2, 4, &low) && low >= 0xDC00 &&
-        low < 0xE000) {
+    if (code >= 0xD800 && code < 0xDC00 && at(x, p, "\\u") && hex_escape(x, p + 2, 4, &low) &&
+        low >= 0xDC00 && low < 0xE000) {
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         p += 6;
     }
@@ -243,7 +244,8 @@ static bool lex_string(lexer *x)
             lm_buf_putc(&text, *p++);
     }
     bool ok = p < x->end || fail(x, "a string does not end");
-    add(x, LM_TOKEN_STRING, (lm_str){lm_arena_strndup(x->arena, text.data ? text.data : "", text.len), text.len}, x->line);
+    add(x, LM_TOKEN_STRING,
+        (lm_str){lm_arena_strndup(x->arena, text.data ? text.data : "", text.len), text.len}, x->line);
     lm_buf_free(&text);
     if (ok)
         move(x, p + 1);
@@ -365,8 +367,14 @@ lm_token *lm_jinja_tokens(lm_str source, const char *name, lm_arena *arena, lm_s
         return NULL;
     }
     source = normalized(source, arena);
-    lexer x = {.p = source.data, .end = source.data + source.len, .start = source.data, .name = name, .line = 1,
-               .line_starting = true, .arena = arena, .st = st};
+    lexer x = {.p = source.data,
+               .end = source.data + source.len,
+               .start = source.data,
+               .name = name,
+               .line = 1,
+               .line_starting = true,
+               .arena = arena,
+               .st = st};
     bool ok = lex(&x);
     add(&x, LM_TOKEN_END, (lm_str){"", 0}, x.line);
     if (ok)

@@ -1,17 +1,19 @@
 /* Which bytes of a rendered conversation the assistant says, and which tokens those are.
  *
- * A template that has {% generation %} blocks says it itself. For others, each turn of the assistant's is found by
- * rendering less: what comes before it is the conversation up to it with the generation prompt, what ends it is the
- * conversation with it as the last turn. Where a template writes an earlier turn otherwise than a last one (so that these
- * are no beginnings of the whole), the turn is rendered with other words in its place: what stays the same around them is
- * not its words, and what stands behind them in the shorter conversation is its end. */
+ * A template that has {% generation %} blocks says it itself. For others, each turn of the assistant's is
+ * found by rendering less: what comes before it is the conversation up to it with the generation prompt, what
+ * ends it is the conversation with it as the last turn. Where a template writes an earlier turn otherwise
+ * than a last one (so that these are no beginnings of the whole), the turn is rendered with other words in
+ * its place: what stays the same around them is not its words, and what stands behind them in the shorter
+ * conversation is its end. */
 #include "base/memory.h"
 #include "text/chat/chat_internal.h"
 #include "text/tokenizer_internal.h"
 
 #include <stdlib.h>
 
-static const char stand_in[] = "\xEE\x80\x80lm\xEE\x80\x81"; /* in the private use area: no template looks for it */
+static const char stand_in[] =
+    "\xEE\x80\x80lm\xEE\x80\x81"; /* in the private use area: no template looks for it */
 
 /* ---------------------------------------------------------------- texts */
 
@@ -47,7 +49,8 @@ static bool begins(lm_str s, lm_str with)
 
 static bool ends(lm_str s, lm_str with)
 {
-    return s.len >= with.len && (with.len == 0 || memcmp(s.data + s.len - with.len, with.data, with.len) == 0);
+    return s.len >= with.len &&
+           (with.len == 0 || memcmp(s.data + s.len - with.len, with.data, with.len) == 0);
 }
 
 static lm_str from(lm_str s, size_t at)
@@ -78,8 +81,8 @@ bool lm_chat_next_special(const lm_tokenizer *t, lm_str s, size_t start, size_t 
 
 /* ---------------------------------------------------------------- turns without marks */
 
-/* How much of `tail` (what ends a turn that is last) stands at the start of `rest`: whole special tokens where it is not
- * all of it, and up to the first of them where `first_only`. */
+/* How much of `tail` (what ends a turn that is last) stands at the start of `rest`: whole special tokens
+ * where it is not all of it, and up to the first of them where `first_only`. */
 static size_t shared_tail(const lm_tokenizer *t, lm_str rest, lm_str tail, bool first_only)
 {
     size_t common = common_prefix(rest, tail), end = 0, a, b;
@@ -98,7 +101,8 @@ static size_t shared_tail(const lm_tokenizer *t, lm_str rest, lm_str tail, bool 
 static lm_value replaced(lm_chat_worker *w, lm_value messages, size_t i)
 {
     lm_jinja_memory *m = &w->run->memory;
-    lm_value out = lm_value_list_new(m, LM_IS_LIST, messages.list->count), changed = lm_value_dict_new(m, LM_VALUE_DICT);
+    lm_value out = lm_value_list_new(m, LM_IS_LIST, messages.list->count),
+             changed = lm_value_dict_new(m, LM_VALUE_DICT);
     const lm_value_dict *d = messages.list->items[i].dict;
     for (size_t k = 0; k < d->count; k++)
         lm_value_put(m, changed, d->pairs[k].key, d->pairs[k].value);
@@ -108,8 +112,8 @@ static lm_value replaced(lm_chat_worker *w, lm_value messages, size_t i)
     return out;
 }
 
-/* By other words in the turn's place. `ignores`: the template writes its generation prompt whether it is asked to or not,
- * so that it stands at the end of a shorter conversation as well. */
+/* By other words in the turn's place. `ignores`: the template writes its generation prompt whether it is
+ * asked to or not, so that it stands at the end of a shorter conversation as well. */
 static bool find_by_replacing(lm_chat_worker *w, const lm_jinja *t, lm_value messages, size_t i, bool ignores,
                               lm_jinja_span *words, size_t *end)
 {
@@ -145,7 +149,8 @@ static bool find_turn(lm_chat_worker *w, const lm_jinja *t, lm_value messages, s
     bool begun = lm_chat_render(w, t, messages, i, true, &w->prefix, &st), ended, ignores = false;
     lm_status_clear(&st);
     if (i + 1 < messages.list->count)
-        ended = lm_chat_render(w, t, messages, i + 1, false, &w->upto, &st) && begins(full, lm_buf_str(&w->upto));
+        ended =
+            lm_chat_render(w, t, messages, i + 1, false, &w->upto, &st) && begins(full, lm_buf_str(&w->upto));
     else
         ended = true;
     span->to = i + 1 < messages.list->count ? w->upto.len : full.len;
@@ -178,7 +183,8 @@ static void add_span(lm_chat_worker *w, lm_jinja_span s)
 static bool is_assistant(lm_value m)
 {
     const lm_value *role = lm_value_find_name(m, "role");
-    return role && role->kind == LM_VALUE_STRING && (lm_str_is(role->text, "assistant") || lm_str_is(role->text, "model"));
+    return role && role->kind == LM_VALUE_STRING &&
+           (lm_str_is(role->text, "assistant") || lm_str_is(role->text, "model"));
 }
 
 /* Behind where the answer begins: for conversations of which only the end carries loss. */
@@ -190,7 +196,8 @@ static size_t start_of(lm_chat_worker *w, const lm_jinja *t, lm_value messages, 
     return common_prefix(lm_buf_str(&w->full), lm_buf_str(&w->prefix));
 }
 
-void lm_chat_find_spans(lm_chat_worker *w, const lm_jinja *t, lm_value messages, size_t first, lm_chat_row *row)
+void lm_chat_find_spans(lm_chat_worker *w, const lm_jinja *t, lm_value messages, size_t first,
+                        lm_chat_row *row)
 {
     w->span_count = 0;
     if (lm_jinja_marks_generation(t) && !w->run->spans_lost) {
@@ -224,9 +231,11 @@ void lm_chat_find_spans(lm_chat_worker *w, const lm_jinja *t, lm_value messages,
 
 static bool is_end_of_turn(const lm_tokenizer *t, lm_str token)
 {
-    static const char *const known[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "</s>",
-                                        "<|endoftext|>", "<|END_OF_TURN_TOKEN|>", "<|end_of_text|>", "<|return|>",
-                                        "<|call|>", "[|endofturn|]", "<|eot|>", "<turn|>", "<|END_RESPONSE|>"};
+    static const char *const known[] = {
+        "<|im_end|>",      "<|eot_id|>", "<|eom_id|>",      "<end_of_turn>",
+        "<|end|>",         "</s>",       "<|endoftext|>",   "<|END_OF_TURN_TOKEN|>",
+        "<|end_of_text|>", "<|return|>", "<|call|>",        "[|endofturn|]",
+        "<|eot|>",         "<turn|>",    "<|END_RESPONSE|>"};
     int eos = lm_tokenizer_role(t, "eos");
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (lm_str_is(token, known[i]))
@@ -234,7 +243,8 @@ static bool is_end_of_turn(const lm_tokenizer *t, lm_str token)
     return eos >= 0 && lm_str_equal(lm_tokenizer_token(t, eos), token);
 }
 
-/* A turn as the model has to learn it: whether it ends with a special token, and one that stands right behind it. */
+/* A turn as the model has to learn it: whether it ends with a special token, and one that stands right behind
+ * it. */
 static void look_at_end(lm_chat_worker *w, lm_jinja_span *s, lm_chat_row *row)
 {
     const lm_tokenizer *t = w->c->tokenizer;

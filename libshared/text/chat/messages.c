@@ -103,8 +103,10 @@ static const char *role_of(lm_str name)
 {
     static const struct {
         const char *name, *role;
-    } known[] = {{"human", "user"},       {"gpt", "assistant"},     {"bot", "assistant"},     {"chatgpt", "assistant"},
-                 {"bard", "assistant"},   {"bing", "assistant"},    {"model", "assistant"},   {"ai", "assistant"},
+    } known[] = {{"human", "user"},       {"gpt", "assistant"},
+                 {"bot", "assistant"},    {"chatgpt", "assistant"},
+                 {"bard", "assistant"},   {"bing", "assistant"},
+                 {"model", "assistant"},  {"ai", "assistant"},
                  {"observation", "tool"}, {"function_response", "tool"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (lm_str_is(name, known[i].name))
@@ -167,10 +169,12 @@ static bool one_message(reader *x, lm_value item, lm_value *out)
     return true;
 }
 
-/* "\n\nHuman: ...\n\nAssistant: ...", the form of a well-known set of preferences; false where it is not that. */
+/* "\n\nHuman: ...\n\nAssistant: ...", the form of a well-known set of preferences; false where it is not
+ * that. */
 static bool dialogue(reader *x, lm_str s, lm_value out)
 {
-    static const char *const marks[] = {"\n\nHuman:", "\n\nAssistant:"}, *const roles[] = {"user", "assistant"};
+    static const char *const marks[] = {"\n\nHuman:", "\n\nAssistant:"}, *const roles[] = {"user",
+                                                                                           "assistant"};
     int who = -1;
     const char *p = s.data, *end = s.data + s.len, *from = p;
     for (; p <= end; p++) {
@@ -286,7 +290,8 @@ static void cut_front(reader *x, lm_value *list, size_t n)
     *list = rest;
 }
 
-/* What chosen and rejected begin with in common, or the prompt where it is repeated in them, is the prompt. */
+/* What chosen and rejected begin with in common, or the prompt where it is repeated in them, is the prompt.
+ */
 static bool part_answers(reader *x, lm_conversation *c)
 {
     const lm_value_list *a = c->chosen.list, *b = c->rejected.list;
@@ -298,7 +303,8 @@ static bool part_answers(reader *x, lm_conversation *c)
             lm_value_push(x->m, c->messages, a->items[i]);
     } else {
         size_t same = 0;
-        while (same < common && same < prompt && lm_value_equal(a->items[same], c->messages.list->items[same]))
+        while (same < common && same < prompt &&
+               lm_value_equal(a->items[same], c->messages.list->items[same]))
             same++;
         common = same == prompt ? prompt : 0;
     }
@@ -350,8 +356,11 @@ static bool read_talk(reader *x, lm_conversation *c)
         answer = first_field(x, answer_fields);
     }
     if (is_blank_value(prompt))
-        return fail(x, "no conversation in the record: it needs `messages`, `conversations`, `prompt` and `completion`, "
-                       "`instruction` and `output`, or `chosen` and `rejected`; or name the fields by --text and --pair");
+        return fail(
+            x,
+            "no conversation in the record: it needs `messages`, `conversations`, `prompt` and `completion`, "
+            "`instruction` and `output`, or `chosen` and `rejected`; or name the fields by --text and "
+            "--pair");
     if (!append_prompt(x, prompt, c->messages))
         return false;
     c->first = c->messages.list->count;
@@ -360,8 +369,8 @@ static bool read_talk(reader *x, lm_conversation *c)
     return is_blank_value(answer) || append(x, answer, "assistant", c->messages);
 }
 
-bool lm_conversation_read(lm_jinja_memory *m, const lm_chat_options *o, const lm_text_record *r, lm_conversation *out,
-                          bool *used, lm_status *st)
+bool lm_conversation_read(lm_jinja_memory *m, const lm_chat_options *o, const lm_text_record *r,
+                          lm_conversation *out, bool *used, lm_status *st)
 {
     reader x = {m, r, o, used, st};
     for (size_t i = 0; i < r->field_count; i++)

@@ -40,11 +40,21 @@ bool lm_parse_skip(lm_parser *p, const char *s)
 static void describe(const lm_token *t, lm_buf *out)
 {
     switch (t->kind) {
-    case LM_TOKEN_END: lm_buf_puts(out, "the end of the template"); break;
-    case LM_TOKEN_PRINT_END: lm_buf_puts(out, "}}"); break;
-    case LM_TOKEN_BLOCK_END: lm_buf_puts(out, "%}"); break;
-    case LM_TOKEN_STRING: lm_buf_puts(out, "a string"); break;
-    default: lm_buf_printf(out, "'%.*s'", (int)(t->text.len < 60 ? t->text.len : 60), t->text.data); break;
+    case LM_TOKEN_END:
+        lm_buf_puts(out, "the end of the template");
+        break;
+    case LM_TOKEN_PRINT_END:
+        lm_buf_puts(out, "}}");
+        break;
+    case LM_TOKEN_BLOCK_END:
+        lm_buf_puts(out, "%}");
+        break;
+    case LM_TOKEN_STRING:
+        lm_buf_puts(out, "a string");
+        break;
+    default:
+        lm_buf_printf(out, "'%.*s'", (int)(t->text.len < 60 ? t->text.len : 60), t->text.data);
+        break;
     }
 }
 
@@ -258,9 +268,16 @@ static lm_node *parse_statement(lm_parser *p)
     static const struct {
         const char *name;
         lm_node *(*parse)(lm_parser *);
-    } tags[] = {{"if", parse_if}, {"for", parse_for}, {"set", parse_set}, {"macro", parse_macro},
-                {"generation", parse_generation}, {"break", parse_jump}, {"continue", parse_jump},
-                {"call", parse_call_block}, {"filter", parse_filter_block}, {"with", parse_with}};
+    } tags[] = {{"if", parse_if},
+                {"for", parse_for},
+                {"set", parse_set},
+                {"macro", parse_macro},
+                {"generation", parse_generation},
+                {"break", parse_jump},
+                {"continue", parse_jump},
+                {"call", parse_call_block},
+                {"filter", parse_filter_block},
+                {"with", parse_with}};
     lm_node *n = NULL;
     if (!lm_parse_deeper(p))
         return NULL;
@@ -316,7 +333,8 @@ static bool parse_body(lm_parser *p, lm_node **first, const char *const *ends)
             n = parse_statement(p);
             break;
         default:
-            return !ends || lm_parse_fail(p, "the template ends within a block: {%% %s %%} is missing", ends[0]);
+            return !ends ||
+                   lm_parse_fail(p, "the template ends within a block: {%% %s %%} is missing", ends[0]);
         }
         if (!n)
             return false;

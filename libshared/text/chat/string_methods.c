@@ -46,7 +46,8 @@ static const char *find_last(lm_str in, lm_str what)
     return NULL;
 }
 
-#define METHOD(name) static lm_value name(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)
+#define METHOD(name)                                                                                         \
+    static lm_value name(lm_eval *e, lm_value self, const lm_value *args, const lm_call *call)
 
 /* ---------------------------------------------------------------- trimming */
 
@@ -82,7 +83,8 @@ static bool begins(lm_str s, lm_str with)
 
 static bool ends(lm_str s, lm_str with)
 {
-    return s.len >= with.len && (with.len == 0 || memcmp(s.data + s.len - with.len, with.data, with.len) == 0);
+    return s.len >= with.len &&
+           (with.len == 0 || memcmp(s.data + s.len - with.len, with.data, with.len) == 0);
 }
 
 METHOD(run_removeprefix)
@@ -124,7 +126,8 @@ static lm_value begins_or_ends(lm_eval *e, lm_value self, const lm_value *args, 
     if (args[0].kind != LM_VALUE_LIST)
         return lm_value_bool(want_text(e, args[0], "startswith or endswith") && test(s, args[0].text));
     for (size_t i = 0; i < args[0].list->count; i++)
-        if (want_text(e, args[0].list->items[i], "startswith or endswith") && test(s, args[0].list->items[i].text))
+        if (want_text(e, args[0].list->items[i], "startswith or endswith") &&
+            test(s, args[0].list->items[i].text))
             return lm_value_bool(true);
     return lm_value_bool(false);
 }
@@ -151,7 +154,8 @@ static lm_value find_place(lm_eval *e, lm_value self, const lm_value *args, bool
     if (part_of(e, self.text, args + 1, &s))
         p = last ? find_last(s, args[0].text) : find_text(s, args[0].text);
     if (p)
-        return lm_value_int(lm_length_of(lm_value_string((lm_str){self.text.data, (size_t)(p - self.text.data)})));
+        return lm_value_int(
+            lm_length_of(lm_value_string((lm_str){self.text.data, (size_t)(p - self.text.data)})));
     return must ? lm_eval_fail(e, "index: the text is not found") : lm_value_int(-1);
 }
 
@@ -216,7 +220,8 @@ static void split_words(lm_eval *e, lm_value self, int64_t most, bool right, lm_
     lm_str s = lm_text_trim(self.text, NULL, !right, right);
     while (s.len && lm_ok(e->st)) {
         if (most-- == 0) {
-            push_text(e, out, self, s.data, s.data + s.len); /* the rest keeps the white space on its far side */
+            push_text(e, out, self, s.data,
+                      s.data + s.len); /* the rest keeps the white space on its far side */
             return;
         }
         size_t i = right ? s.len : 0;
@@ -318,7 +323,8 @@ METHOD(run_splitlines)
     while (p < end && lm_ok(e->st)) {
         uint32_t c;
         size_t n = lm_utf8_decode(p, (size_t)(end - p), &c);
-        bool line_end = (c >= 10 && c <= 13) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
+        bool line_end =
+            (c >= 10 && c <= 13) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
         if (c == '\r' && p + 1 < end && p[1] == '\n')
             n = 2;
         if (line_end) {
@@ -338,9 +344,11 @@ METHOD(run_replace)
 {
     (void)call;
     int64_t most;
-    if (!want_text(e, args[0], "replace") || !want_text(e, args[1], "replace") || !want_number(e, args[2], -1, &most))
+    if (!want_text(e, args[0], "replace") || !want_text(e, args[1], "replace") ||
+        !want_number(e, args[2], -1, &most))
         return self;
-    return lm_text_replace(e, self, args[0].text, self.markup ? lm_escaped(e, args[1]).text : args[1].text, most);
+    return lm_text_replace(e, self, args[0].text, self.markup ? lm_escaped(e, args[1]).text : args[1].text,
+                           most);
 }
 
 lm_value lm_text_replace(lm_eval *e, lm_value self, lm_str old, lm_str new, int64_t most)
@@ -438,7 +446,8 @@ METHOD(run_zfill)
         width = lm_value_is_whole(width) ? lm_value_int(lm_value_whole(width) - 1) : width;
     }
     lm_value padding[2] = {width, lm_value_string(lm_str_of("0"))}, v = pad(e, digits, padding, -1);
-    return sign && lm_ok(e->st) ? lm_binary(e, LM_OP_ADD, lm_value_string((lm_str){self.text.data, 1}), v) : v;
+    return sign && lm_ok(e->st) ? lm_binary(e, LM_OP_ADD, lm_value_string((lm_str){self.text.data, 1}), v)
+                                : v;
 }
 
 /* ---------------------------------------------------------------- case and kind */
@@ -498,8 +507,8 @@ static bool is_decimal(uint32_t code, int category)
 }
 static bool is_alphanumeric(uint32_t code, int category)
 {
-    return is_letter(code, category) || category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL ||
-           category == UTF8PROC_CATEGORY_NO;
+    return is_letter(code, category) || category == UTF8PROC_CATEGORY_ND ||
+           category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_NO;
 }
 
 METHOD(run_isspace)
@@ -581,7 +590,8 @@ METHOD(run_format)
             if (lm_str_equal(lm_value_text(call->named[k].key), field))
                 v = &call->named[k].value;
         if (!close || !v) {
-            lm_eval_fail(e, "format: needs: the field {%.*s}", (int)(field.len < 80 ? field.len : 80), field.data);
+            lm_eval_fail(e, "format: needs: the field {%.*s}", (int)(field.len < 80 ? field.len : 80),
+                         field.data);
             break;
         }
         lm_value_print(*v, &b);

@@ -17,8 +17,8 @@ void *lm_jinja_alloc(lm_jinja_memory *m, size_t count, size_t size)
 {
     size_t bytes;
     if (!lm_mul(count, size, &bytes) || bytes > m->limit || m->used > m->limit - bytes) {
-        lm_fail(m->status, LM_FAILED, "the template needs more than %zu MiB of memory: is it caught in a loop?",
-                m->limit >> 20);
+        lm_fail(m->status, LM_FAILED,
+                "the template needs more than %zu MiB of memory: is it caught in a loop?", m->limit >> 20);
         bytes = size; /* nobody uses more of it once the status has failed */
     }
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
@@ -49,11 +49,13 @@ lm_str lm_jinja_copy(lm_jinja_memory *m, lm_str s)
 
 /* ---------------------------------------------------------------- lists */
 
-/* Lists and dicts are made from within, so what stands in them is complete. A namespace can hold itself; whoever walks
- * through values stops there. */
+/* Lists and dicts are made from within, so what stands in them is complete. A namespace can hold itself;
+ * whoever walks through values stops there. */
 static void deepen(lm_jinja_memory *m, int *depth, lm_value item)
 {
-    int inner = item.kind == LM_VALUE_LIST ? item.list->depth : item.kind == LM_VALUE_DICT ? item.dict->depth : -1;
+    int inner = item.kind == LM_VALUE_LIST   ? item.list->depth
+                : item.kind == LM_VALUE_DICT ? item.dict->depth
+                                             : -1;
     if (inner < *depth)
         return;
     *depth = inner + 1;
@@ -193,14 +195,22 @@ bool lm_value_truth(lm_value v)
 {
     switch ((lm_value_kind)v.kind) {
     case LM_VALUE_UNDEFINED:
-    case LM_VALUE_NONE: return false;
-    case LM_VALUE_BOOL: return v.truth;
-    case LM_VALUE_INT: return v.integer != 0;
-    case LM_VALUE_FLOAT: return v.real != 0;
-    case LM_VALUE_STRING: return v.text.len > 0;
-    case LM_VALUE_LIST: return v.list->count > 0 || v.list->shape == LM_IS_GENERATOR;
-    case LM_VALUE_DICT: return v.dict->count > 0;
-    default: return true;
+    case LM_VALUE_NONE:
+        return false;
+    case LM_VALUE_BOOL:
+        return v.truth;
+    case LM_VALUE_INT:
+        return v.integer != 0;
+    case LM_VALUE_FLOAT:
+        return v.real != 0;
+    case LM_VALUE_STRING:
+        return v.text.len > 0;
+    case LM_VALUE_LIST:
+        return v.list->count > 0 || v.list->shape == LM_IS_GENERATOR;
+    case LM_VALUE_DICT:
+        return v.dict->count > 0;
+    default:
+        return true;
     }
 }
 
@@ -240,13 +250,20 @@ bool lm_value_equal(lm_value a, lm_value b)
         return false;
     switch ((lm_value_kind)a.kind) {
     case LM_VALUE_BIG:
-    case LM_VALUE_STRING: return lm_str_equal(a.text, b.text);
-    case LM_VALUE_LIST: return same_lists(a.list, b.list);
-    case LM_VALUE_DICT: return same_dicts(a.dict, b.dict);
-    case LM_VALUE_NAMESPACE: return a.dict == b.dict;
-    case LM_VALUE_FUNCTION: return a.function == b.function;
-    case LM_VALUE_LOOP: return a.loop == b.loop;
-    default: return true;
+    case LM_VALUE_STRING:
+        return lm_str_equal(a.text, b.text);
+    case LM_VALUE_LIST:
+        return same_lists(a.list, b.list);
+    case LM_VALUE_DICT:
+        return same_dicts(a.dict, b.dict);
+    case LM_VALUE_NAMESPACE:
+        return a.dict == b.dict;
+    case LM_VALUE_FUNCTION:
+        return a.function == b.function;
+    case LM_VALUE_LOOP:
+        return a.loop == b.loop;
+    default:
+        return true;
     }
 }
 
@@ -276,18 +293,29 @@ const char *lm_value_type(lm_value v)
 {
     static const char *const shapes[] = {"list", "tuple", "range", "dict_items", "generator"};
     switch ((lm_value_kind)v.kind) {
-    case LM_VALUE_UNDEFINED: return "Undefined";
-    case LM_VALUE_NONE: return "NoneType";
-    case LM_VALUE_BOOL: return "bool";
+    case LM_VALUE_UNDEFINED:
+        return "Undefined";
+    case LM_VALUE_NONE:
+        return "NoneType";
+    case LM_VALUE_BOOL:
+        return "bool";
     case LM_VALUE_INT:
-    case LM_VALUE_BIG: return "int";
-    case LM_VALUE_FLOAT: return "float";
-    case LM_VALUE_STRING: return v.markup ? "Markup" : "str";
-    case LM_VALUE_LIST: return shapes[v.list->shape];
-    case LM_VALUE_DICT: return "dict";
-    case LM_VALUE_NAMESPACE: return "Namespace";
-    case LM_VALUE_FUNCTION: return "function";
-    case LM_VALUE_LOOP: return "LoopContext";
+    case LM_VALUE_BIG:
+        return "int";
+    case LM_VALUE_FLOAT:
+        return "float";
+    case LM_VALUE_STRING:
+        return v.markup ? "Markup" : "str";
+    case LM_VALUE_LIST:
+        return shapes[v.list->shape];
+    case LM_VALUE_DICT:
+        return "dict";
+    case LM_VALUE_NAMESPACE:
+        return "Namespace";
+    case LM_VALUE_FUNCTION:
+        return "function";
+    case LM_VALUE_LOOP:
+        return "LoopContext";
     }
     return "";
 }
@@ -313,9 +341,12 @@ static bool is_printable(uint32_t code)
     case UTF8PROC_CATEGORY_CS:
     case UTF8PROC_CATEGORY_CO:
     case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP: return false;
-    case UTF8PROC_CATEGORY_ZS: return code == ' ';
-    default: return true;
+    case UTF8PROC_CATEGORY_ZP:
+        return false;
+    case UTF8PROC_CATEGORY_ZS:
+        return code == ' ';
+    default:
+        return true;
     }
 }
 
@@ -335,7 +366,11 @@ static void put_quoted(lm_str s, lm_buf *out)
         else if (is_printable(code))
             lm_buf_append(out, s.data + i, n);
         else
-            lm_buf_printf(out, code < 0x100 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)code);
+            lm_buf_printf(out,
+                          code < 0x100     ? "\\x%02x"
+                          : code < 0x10000 ? "\\u%04x"
+                                           : "\\U%08x",
+                          (unsigned)code);
         i += n;
     }
     lm_buf_putc(out, quote);
@@ -376,18 +411,39 @@ static void put_dict(const lm_value_dict *d, lm_buf *out)
 void lm_value_print(lm_value v, lm_buf *out)
 {
     switch ((lm_value_kind)v.kind) {
-    case LM_VALUE_UNDEFINED: break;
-    case LM_VALUE_NONE: lm_buf_puts(out, "None"); break;
-    case LM_VALUE_BOOL: lm_buf_puts(out, v.truth ? "True" : "False"); break;
-    case LM_VALUE_INT: lm_buf_printf(out, "%" PRId64, v.integer); break;
-    case LM_VALUE_FLOAT: put_float(v.real, out); break;
+    case LM_VALUE_UNDEFINED:
+        break;
+    case LM_VALUE_NONE:
+        lm_buf_puts(out, "None");
+        break;
+    case LM_VALUE_BOOL:
+        lm_buf_puts(out, v.truth ? "True" : "False");
+        break;
+    case LM_VALUE_INT:
+        lm_buf_printf(out, "%" PRId64, v.integer);
+        break;
+    case LM_VALUE_FLOAT:
+        put_float(v.real, out);
+        break;
     case LM_VALUE_BIG:
-    case LM_VALUE_STRING: lm_buf_append(out, v.text.data, v.text.len); break;
-    case LM_VALUE_LIST: put_list(v.list, out); break;
-    case LM_VALUE_DICT: put_dict(v.dict, out); break;
-    case LM_VALUE_NAMESPACE: lm_buf_puts(out, "<Namespace>"); break;
-    case LM_VALUE_FUNCTION: lm_buf_puts(out, "<function>"); break;
-    case LM_VALUE_LOOP: lm_buf_puts(out, "<LoopContext>"); break;
+    case LM_VALUE_STRING:
+        lm_buf_append(out, v.text.data, v.text.len);
+        break;
+    case LM_VALUE_LIST:
+        put_list(v.list, out);
+        break;
+    case LM_VALUE_DICT:
+        put_dict(v.dict, out);
+        break;
+    case LM_VALUE_NAMESPACE:
+        lm_buf_puts(out, "<Namespace>");
+        break;
+    case LM_VALUE_FUNCTION:
+        lm_buf_puts(out, "<function>");
+        break;
+    case LM_VALUE_LOOP:
+        lm_buf_puts(out, "<LoopContext>");
+        break;
     }
 }
 
@@ -420,7 +476,8 @@ lm_value lm_value_str(lm_jinja_memory *m, lm_value v)
 bool lm_is_python_space(uint32_t c)
 {
     return (c >= 9 && c <= 13) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+           c == 0x3000;
 }
 
 size_t lm_text_place(lm_str s, size_t index)

@@ -18,7 +18,8 @@ static lm_value read_number(lm_jinja_memory *m, lm_str json)
     bool whole = true;
     for (size_t i = 0; i < json.len; i++)
         whole &= !memchr(".eE", json.data[i], 3);
-    char *copy = json.len < sizeof digits ? memcpy(digits, json.data, json.len) : lm_strndup(json.data, json.len);
+    char *copy =
+        json.len < sizeof digits ? memcpy(digits, json.data, json.len) : lm_strndup(json.data, json.len);
     if (copy == digits)
         digits[json.len] = '\0';
     errno = 0;
@@ -62,11 +63,16 @@ static lm_value read_value(lm_jinja_memory *m, lm_str json, int depth)
             lm_value_push(m, list, read_value(m, item, depth + 1));
         return list;
     }
-    case '"': return read_string(m, json);
-    case 't': return lm_value_bool(true);
-    case 'f': return lm_value_bool(false);
-    case 'n': return lm_value_none();
-    default: return read_number(m, json);
+    case '"':
+        return read_string(m, json);
+    case 't':
+        return lm_value_bool(true);
+    case 'f':
+        return lm_value_bool(false);
+    case 'n':
+        return lm_value_none();
+    default:
+        return read_number(m, json);
     }
 }
 
@@ -125,12 +131,21 @@ static void separate(const writer *w, size_t index, int depth)
 static bool put_leaf(const writer *w, lm_value v)
 {
     switch ((lm_value_kind)v.kind) {
-    case LM_VALUE_NONE: lm_buf_puts(w->out, "null"); return true;
-    case LM_VALUE_BOOL: lm_buf_puts(w->out, v.truth ? "true" : "false"); return true;
-    case LM_VALUE_FLOAT: lm_python_float(v.real, w->out); return true;
+    case LM_VALUE_NONE:
+        lm_buf_puts(w->out, "null");
+        return true;
+    case LM_VALUE_BOOL:
+        lm_buf_puts(w->out, v.truth ? "true" : "false");
+        return true;
+    case LM_VALUE_FLOAT:
+        lm_python_float(v.real, w->out);
+        return true;
     case LM_VALUE_INT:
-    case LM_VALUE_BIG: lm_value_print(v, w->out); return true;
-    default: return false;
+    case LM_VALUE_BIG:
+        lm_value_print(v, w->out);
+        return true;
+    default:
+        return false;
     }
 }
 
