@@ -123,6 +123,7 @@ lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_token_tables *tables, json
     lm_added_tokens_ready(&t->added, &t->normalizer);
     lm_bert_prepare(t);
     lm_byte_path_prepare(t);
+    lm_trim_prepare(t);
     find_roles(t);
     read_max_length(t);
     t->digest = vocabulary_digest(t);
@@ -135,6 +136,7 @@ void lm_tokenizer_free(lm_tokenizer *t)
     if (!t)
         return;
     free(t->path);
+    free(t->spaces);
     json_decref(t->spec);
     json_decref(t->config);
     json_decref(t->special_map);

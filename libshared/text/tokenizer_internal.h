@@ -46,6 +46,7 @@ struct lm_tokenizer {
     lm_decoder decoder;
     lm_bert_path bert;
     lm_byte_path bytes;
+    uint8_t *spaces; /* by id, for trimming (trim.c); NULL = there is none */
     int roles[LM_ROLE_COUNT];
     int max_length;
     uint64_t digest, behaviour;
@@ -122,6 +123,8 @@ void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out);
 void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_t count, size_t limit,
                           lm_side *out);
 
+/* Notes the spaces of all tokens. */
+void lm_trim_prepare(lm_tokenizer *t);
 /* Trims the spans of the tokens from `from` on, which are those of `side` from `first` on, as the post-processor wants
  * it. */
 void lm_encoding_trim(const lm_tokenizer *t, const lm_side *side, size_t first, lm_encoding *e, int from);

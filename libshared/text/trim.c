@@ -25,6 +25,23 @@ static void count_spaces(lm_str s, size_t *leading, size_t *trailing)
     }
 }
 
+/* What stands in t->spaces: the spaces at both ends of a token, or that it has to be looked at. */
+enum { LOOK = 255, MOST = 14 };
+
+void lm_trim_prepare(lm_tokenizer *t)
+{
+    if (!t->post_processor.trim_count)
+        return;
+    int size = lm_tokenizer_size(t);
+    t->spaces = lm_malloc((size_t)size, 1);
+    for (int id = 0; id < size; id++) {
+        size_t leading, trailing;
+        count_spaces(lm_tokenizer_token(t, id), &leading, &trailing);
+        bool look = leading > MOST || trailing > MOST || lm_added_tokens_get(&t->added, id);
+        t->spaces[id] = (uint8_t)(look ? LOOK : leading | trailing << 4);
+    }
+}
+
 void lm_side_note_spaces(lm_side *side, const lm_chars *c, size_t from, size_t to)
 {
     lm_added_spaces s = {.token = side->n};
@@ -59,9 +76,11 @@ void lm_encoding_trim(const lm_tokenizer *t, const lm_side *side, size_t first_t
     size_t noted = 0;
     for (int i = from; i < e->len; i++) {
         int32_t *span = e->offsets + 2 * i;
+        unsigned known = t->spaces[e->ids[i]];
+        size_t leading = known & 15, trailing = known >> 4;
         bool first = i == from || (side->split && e->word_ids[i] != e->word_ids[i - 1]);
-        size_t leading, trailing;
-        token_spaces(t, side, first_token + (size_t)(i - from), span, &noted, &leading, &trailing);
+        if (known == LOOK)
+            token_spaces(t, side, first_token + (size_t)(i - from), span, &noted, &leading, &trailing);
         if (leading || trailing)
             lm_post_processor_trim(&t->post_processor, side->text, first, leading, trailing, span);
     }
