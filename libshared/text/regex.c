@@ -8,7 +8,7 @@
 #include <pcre2.h>
 #include <stdlib.h>
 
-enum { STACK_START = 32 << 10, STACK_MOST = 8 << 20 };
+enum { STACK_START = 32 << 10, STACK_MOST = 8 << 20, HEAP_MOST_KIB = 1 << 20 };
 
 struct lm_regex {
     pcre2_code *code;
@@ -75,8 +75,8 @@ lm_matcher *lm_matcher_new(void)
     m->patient = pcre2_match_context_create(NULL);
     m->stack = pcre2_jit_stack_create(STACK_START, STACK_MOST, NULL);
     pcre2_jit_stack_assign(m->context, NULL, m->stack);
-    pcre2_set_match_limit(m->patient, UINT32_MAX);
     pcre2_set_depth_limit(m->patient, UINT32_MAX);
+    pcre2_set_heap_limit(m->patient, HEAP_MOST_KIB);
     return m;
 }
 
@@ -107,14 +107,15 @@ void lm_regex_text(const lm_chars *c, size_t from, size_t to, lm_buf *out)
     out->len = (size_t)(at - out->data);
 }
 
+/* An expression that goes astray, trying ten million ways (PCRE2's limit, and Oniguruma's), matches nothing.
+ */
 static bool match(const lm_regex *re, lm_matcher *m, lm_str subject, size_t start)
 {
     PCRE2_SPTR text = (PCRE2_SPTR)(subject.data ? subject.data : "");
     int rc = PCRE2_ERROR_JIT_STACKLIMIT;
     if (re->jit)
         rc = pcre2_jit_match(re->code, text, subject.len, start, PCRE2_NO_UTF_CHECK, m->match, m->context);
-    if (rc < 0 &&
-        rc != PCRE2_ERROR_NOMATCH) /* too much for the fast way: with the heap, and without limits */
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) /* too much for the fast way: on the heap */
         rc = pcre2_match(re->code, text, subject.len, start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, m->match,
                          m->patient);
     return rc >= 0;

@@ -168,6 +168,103 @@ START_TEST(further_components)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- what is refused, and what takes long */
+
+#define MODEL "\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"?\":0},\"unk_token\":\"?\"}"
+#define SPLIT(regex)                                                                                         \
+    "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" regex                                 \
+    "\"},\"behavior\":\"Isolated\","                                                                         \
+    "\"invert\":false}," MODEL "}"
+#define NORMALIZER(members)    "{\"normalizer\":{" members "}," MODEL "}"
+#define PRE_TOKENIZER(members) "{\"pre_tokenizer\":{" members "}," MODEL "}"
+#define PROCESSOR(members)     "{\"post_processor\":{" members "}," MODEL "}"
+#define DECODER(members)       "{\"decoder\":{" members "}," MODEL "}"
+#define TRIM                   "{\"type\":\"ByteLevel\",\"trim_offsets\":true}"
+#define BERT                   "{\"type\":\"BertProcessing\",\"cls\":[\"?\",0],\"sep\":[\"?\",0]}"
+
+static const char *const refusals[][2] = {
+    {SPLIT("("), "closing parenthesis"},
+    {SPLIT("a)"), "closing parenthesis too many"},
+    {SPLIT("[a"), "closing bracket"},
+    {SPLIT("[b-a]"), "backwards"},
+    {SPLIT("*a"), "repetition of nothing"},
+    {SPLIT("a\\\\"), "backslash"},
+    {SPLIT("\\\\p{Nonesuch}"), "regular expression"},
+    {SPLIT("\\\\p"), "without {name}"},
+    {SPLIT("\\\\x{110000}"), "beyond U+10FFFF"},
+    {SPLIT("(?~a)"), "kind of group"},
+    {SPLIT("a{3,2}"), "regular expression"},
+    {SPLIT("((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((a"), "too deep"},
+    {SPLIT("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[a"), "too deep"},
+    {PRE_TOKENIZER("\"type\":\"Split\",\"behavior\":\"Isolated\""), "pattern"},
+    {PRE_TOKENIZER("\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Odd\""), "unknown"},
+    {PRE_TOKENIZER("\"type\":\"Metaspace\",\"replacement\":\"ab\""), "one character"},
+    {PRE_TOKENIZER("\"type\":\"Metaspace\",\"prepend_scheme\":\"often\""), "unknown"},
+    {PRE_TOKENIZER("\"type\":\"FixedLength\",\"length\":0"), "not from 1"},
+    {PRE_TOKENIZER("\"type\":\"FixedLength\",\"length\":\"x\""), "no count"},
+    {PRE_TOKENIZER("\"type\":\"CharDelimiterSplit\""), "delimiter"},
+    {NORMALIZER("\"type\":\"Replace\",\"pattern\":\"a\",\"content\":\"\""), "neither"},
+    {NORMALIZER("\"type\":\"Precompiled\",\"precompiled_charsmap\":\"!\""), "base64"},
+    {NORMALIZER("\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAA=\""), "does not fit"},
+    {NORMALIZER("\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\""), "does not fit"},
+    {NORMALIZER("\"type\":\"Precompiled\",\"precompiled_charsmap\":\"BAAAAAAAAAD/\""), "not UTF-8"},
+    {PROCESSOR("\"type\":\"RobertaProcessing\",\"cls\":[\"x\",7],\"sep\":[\"y\",0]"),
+     "not in the vocabulary"},
+    {PROCESSOR("\"type\":\"Sequence\",\"processors\":[" BERT "," BERT "]"), "some already"},
+    {PROCESSOR("\"type\":\"Sequence\",\"processors\":[" TRIM "," TRIM "," TRIM "," TRIM "," TRIM "]"),
+     "more than"},
+    {PROCESSOR("\"type\":\"Sequence\""), "no list"},
+    {DECODER("\"type\":\"Strip\",\"content\":\"ab\",\"start\":1,\"stop\":0"), "one character"},
+    {DECODER("\"type\":\"Strip\",\"content\":\"a\",\"start\":-1,\"stop\":0"), "no count"},
+    {DECODER("\"type\":\"Sequence\",\"decoders\":{}"), "no list"},
+    {DECODER("\"type\":\"Replace\",\"content\":\"\""), "pattern"},
+};
+
+START_TEST(refused)
+{
+    lm_status st = LM_STATUS_INIT;
+    json_error_t error;
+    json_t *spec = json_loads(refusals[_i][0], 0, &error);
+    ck_assert_msg(spec != NULL, "%s: %s", refusals[_i][0], error.text);
+    ck_assert_ptr_null(lm_tokenizer_from_spec(spec, NULL, NULL, NULL, NULL, &st));
+    ck_assert_msg(strstr(st.message, refusals[_i][1]) != NULL, "\"%s\" lacks \"%s\"", st.message,
+                  refusals[_i][1]);
+}
+END_TEST
+
+static size_t words_of(const char *json, lm_str text)
+{
+    lm_status st = LM_STATUS_INIT;
+    json_error_t error;
+    lm_tokenizer *t = lm_tokenizer_from_spec(json_loads(json, 0, &error), NULL, NULL, NULL, NULL, &st);
+    assert_ok(&st);
+    lm_encoder *e = lm_encoder_new(t);
+    size_t n = lm_encode_words(e, text)->n;
+    lm_encoder_free(e);
+    lm_tokenizer_free(t);
+    return n;
+}
+
+/* Runs of a million characters take a moment, and an expression that goes astray ends. */
+START_TEST(long_runs)
+{
+    lm_buf text = {0};
+    for (int i = 0; i < 1000000; i++)
+        lm_buf_putc(&text, ' ');
+    for (int i = 0; i < 500000; i++)
+        lm_buf_puts(&text, "\xEA\xB0\x80");
+    for (int i = 0; i < 1000000; i++)
+        lm_buf_putc(&text, '!');
+    lm_str s = lm_buf_str(&text);
+    ck_assert_uint_eq(words_of(PRE_TOKENIZER("\"type\":\"ByteLevel\",\"add_prefix_space\":false"), s), 3);
+    ck_assert_uint_eq(words_of(SPLIT("(?:a|[^b])*+|b"), s), 1);
+    ck_assert_uint_eq(words_of(SPLIT("(?:.|\\\\s)*!"), s), 1);
+    ck_assert_uint_eq(words_of(PRE_TOKENIZER("\"type\":\"Metaspace\""), s), 1000000);
+    ck_assert_uint_eq(words_of(SPLIT("(?:!*)*\\\\?"), (lm_str){s.data + s.len - 5000, 5000}), 1);
+    lm_buf_free(&text);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("components");
@@ -175,6 +272,8 @@ static Suite *suite(void)
     tcase_set_timeout(c, 120);
     tcase_add_test(c, components);
     tcase_add_test(c, further_components);
+    tcase_add_loop_test(c, refused, 0, sizeof refusals / sizeof *refusals);
+    tcase_add_test(c, long_runs);
     suite_add_tcase(s, c);
     return s;
 }
