@@ -10,3 +10,10 @@ liblmutils_la_SOURCES += \
 	libshared/text/train/unigram_lattice.c libshared/text/train/unigram_seeds.c \
 	libshared/text/train/word_counts.c libshared/text/train/word_counts.h \
 	libshared/text/train/words.c libshared/text/train/words.h
+
+check_PROGRAMS += tests/unit/check_training
+tests_unit_check_training_SOURCES = tests/unit/check_training.c
+tests_unit_check_training_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_training_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_training
+EXTRA_DIST += tests/unit/training.json tests/differential/training.mjs
