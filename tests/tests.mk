@@ -29,6 +29,8 @@ shell_tests = \
 	tests/pipelines/tok-man.sh \
 	tests/pipelines/tok-pack.sh \
 	tests/pipelines/tok-stats.sh \
+	tests/pipelines/tok-train-faults.sh \
+	tests/pipelines/tok-train-models.sh \
 	tests/pipelines/tok-train.sh \
 	tests/pipelines/tok-words.sh \
 	tests/pipelines/train-faults.sh \

@@ -1,5 +1,5 @@
-/* Learning vocabularies: by hand, by brute force, and as the Rust tokenizers learn them (training.json, made by
- * tests/differential/training.mjs; LMUTILS_TRAINING names another). */
+/* Learning vocabularies: by hand, by brute force, and as the Rust tokenizers learn them (training.json, made
+ * by tests/differential/training.mjs; LMUTILS_TRAINING names another). */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -98,7 +98,8 @@ START_TEST(words_whatever_the_memory)
             lm_words w = {0};
             bool on_disk;
             count_random(threads, memories[i], WORDS, true, &w, &on_disk);
-            ck_assert(on_disk == (memories[i] < PLENTY)); /* the least memory has more runs than are merged at once */
+            ck_assert(on_disk ==
+                      (memories[i] < PLENTY)); /* the least memory has more runs than are merged at once */
             char *got = text_of(&w);
             if (!want)
                 want = lm_strdup(got);
@@ -178,9 +179,9 @@ START_TEST(alphabets)
         const char *want;
     } cases[] = {
         {{.coverage = 1}, "ab+c+de+"},
-        {{.coverage = 1, .limit = 3}, "ab+c+"}, /* of d and e, equally rare, none stays */
+        {{.coverage = 1, .limit = 3}, "ab+c+"},  /* of d and e, equally rare, none stays */
         {{.coverage = 1, .limit = 4}, "ab+c+d"}, /* and here the lower */
-        {{.coverage = .9}, "ab+c+"},           /* 18 of 20 */
+        {{.coverage = .9}, "ab+c+"},             /* 18 of 20 */
         {{.coverage = .91}, "ab+c+d"},
         {{.coverage = .5, .initial = initial, .initial_count = 2}, "adz"},
     };
@@ -211,7 +212,8 @@ static char *merges_of(const lm_words *w, lm_merges_options o)
     }
     lm_buf_puts(&b, "|");
     for (size_t i = 0; i < t.merge_count; i++) {
-        lm_str x = lm_vocabulary_get(&t.vocabulary, t.merges[i].left), y = lm_vocabulary_get(&t.vocabulary, t.merges[i].right);
+        lm_str x = lm_vocabulary_get(&t.vocabulary, t.merges[i].left),
+               y = lm_vocabulary_get(&t.vocabulary, t.merges[i].right);
         lm_buf_printf(&b, " %.*s,%.*s", (int)x.len, x.data, (int)y.len, y.data);
     }
     lm_token_tables_free(&t);
@@ -236,9 +238,13 @@ START_TEST(merges_by_hand)
         {"abcd 9", {.vocab_size = 5}, "a b c d ab | a,b"},
         {"abcd 9", {.vocab_size = 2}, "a b c d |"}, /* the alphabet is larger */
         {"aaaa 1", {.vocab_size = 100}, "a aa aaaa | a,a aa,aa"},
-        {"aaaaa 1", {.vocab_size = 100}, "a aa aaa aaaaa | a,a aa,a aa,aaa"}, /* aa,a before aa,aa: a is older */
+        {"aaaaa 1",
+         {.vocab_size = 100},
+         "a aa aaa aaaaa | a,a aa,a aa,aaa"}, /* aa,a before aa,aa: a is older */
         {"ab 2 ba 1", {.vocab_size = 100, .head = head, .head_count = 2}, "<s> b a ab ba | a,b b,a"},
-        {"abc 3 bc 1", {.vocab_size = 100, .prefix = lm_str_of("##")}, "a b c ##b ##c ab abc bc | a,##b ab,##c b,##c"},
+        {"abc 3 bc 1",
+         {.vocab_size = 100, .prefix = lm_str_of("##")},
+         "a b c ##b ##c ab abc bc | a,##b ab,##c b,##c"},
         {"abcabc 5 bcab 2 ab 9", {.vocab_size = 6}, "a b c ab abc abcabc | a,b ab,c abc,abc"},
         {"x 3", {.vocab_size = 100}, "x |"},
     };
@@ -259,7 +265,8 @@ START_TEST(merges_whatever_the_memory)
     bool on_disk;
     count_random(1, PLENTY, 30000, true, &w, &on_disk);
     char *want = merges_of(&w, (lm_merges_options){.vocab_size = 600});
-    char *got = merges_of(&w, (lm_merges_options){.vocab_size = 600, .memory = LITTLE}); /* tables are in files */
+    char *got =
+        merges_of(&w, (lm_merges_options){.vocab_size = 600, .memory = LITTLE}); /* tables are in files */
     ck_assert_str_eq(got, want);
     free(got);
     free(want);
@@ -281,8 +288,7 @@ static json_t *reference(lm_words *words)
     lm_word_counter *c = lm_word_counter_new(1, PLENTY);
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(root, "words"), i, row)
-    {
+    json_array_foreach(json_object_get(root, "words"), i, row) {
         lm_word_counts *t = lm_word_counter_table(c, 0);
         json_t *word = json_array_get(row, 0);
         int32_t k = lm_word_counts_number(t, (lm_str){json_string_value(word), json_string_length(word)});
@@ -299,10 +305,12 @@ START_TEST(bpe_as_the_reference)
     json_t *root = reference(&w), *bpe = json_object_get(root, "bpe"), *item;
     lm_buf want = {0};
     size_t i;
-    json_array_foreach(json_object_get(bpe, "tokens"), i, item) lm_buf_printf(&want, "%s ", json_string_value(item));
+    json_array_foreach(json_object_get(bpe, "tokens"), i, item)
+        lm_buf_printf(&want, "%s ", json_string_value(item));
     lm_buf_puts(&want, "|");
     json_array_foreach(json_object_get(bpe, "merges"), i, item)
-        lm_buf_printf(&want, " %s,%s", json_string_value(json_array_get(item, 0)), json_string_value(json_array_get(item, 1)));
+        lm_buf_printf(&want, " %s,%s", json_string_value(json_array_get(item, 0)),
+                      json_string_value(json_array_get(item, 1)));
     char *got = merges_of(&w, (lm_merges_options){.vocab_size = 30000});
     ck_assert(!strcmp(got, lm_buf_cstr(&want)));
     free(got);
@@ -316,7 +324,8 @@ static void learn_unigram(const lm_words *w, int64_t size, size_t memory, int th
 {
     lm_status st = LM_STATUS_INIT;
     lm_threads_set(threads);
-    lm_unigram_options o = {.vocab_size = size, .max_piece_length = 16, .alphabet = {.coverage = 1}, .memory = memory};
+    lm_unigram_options o = {
+        .vocab_size = size, .max_piece_length = 16, .alphabet = {.coverage = 1}, .memory = memory};
     lm_learn_unigram(w, &o, t, &st);
     lm_threads_set(0);
     assert_ok(&st);
@@ -330,10 +339,10 @@ START_TEST(unigram_as_the_reference)
     learn_unigram(&w, 8000, PLENTY, 2, &t);
     ck_assert_uint_eq((size_t)t.vocabulary.size, json_array_size(unigram));
     size_t i, moved = 0;
-    json_array_foreach(unigram, i, item)
-    {
+    json_array_foreach(unigram, i, item) {
         json_t *piece = json_array_get(item, 0);
-        int id = lm_vocabulary_find(&t.vocabulary, (lm_str){json_string_value(piece), json_string_length(piece)});
+        int id =
+            lm_vocabulary_find(&t.vocabulary, (lm_str){json_string_value(piece), json_string_length(piece)});
         ck_assert_msg(id >= 0, "%s is missing", json_string_value(piece));
         double d = fabs(t.scores[id] - json_number_value(json_array_get(item, 1)));
         moved += d > 1e-9;
@@ -349,8 +358,8 @@ END_TEST
 /* ---------------------------------------------------------------- unigram by brute force */
 
 /* All segmentations of text[from..): adds the product of chances, and notes the pieces' shares in sums. */
-static double segment(const lm_piece_list *p, lm_str text, size_t from, double chance, uint32_t *path, size_t n,
-                      double *sums, double all)
+static double segment(const lm_piece_list *p, lm_str text, size_t from, double chance, uint32_t *path,
+                      size_t n, double *sums, double all)
 {
     if (from == text.len) {
         for (size_t i = 0; i < n && sums; i++)
@@ -393,7 +402,8 @@ static void fill_text(lm_unigram_text *t, lm_scratch *scratch, const char *words
 START_TEST(expectations)
 {
     static const char words[] = "abracadabra b a aaaaaaaaaaaa cab ";
-    static const char *const pieces[] = {"", "a", "b", "r", "c", "d", "ab", "abra", "ra", "aa", "aaa", "cad", "bra"};
+    static const char *const pieces[] = {"",     "a",  "b",  "r",   "c",   "d",  "ab",
+                                         "abra", "ra", "aa", "aaa", "cad", "bra"};
     enum { N = sizeof pieces / sizeof *pieces };
     lm_status st = LM_STATUS_INIT;
     lm_scratch scratch;
@@ -515,8 +525,9 @@ START_TEST(unigram_whatever_the_memory)
             continue;
         }
         for (int id = 0; id < t.vocabulary.size; id++)
-            ck_assert(t.scores[id] == first.scores[id] && lm_str_equal(lm_vocabulary_get(&t.vocabulary, id),
-                                                                       lm_vocabulary_get(&first.vocabulary, id)));
+            ck_assert(
+                t.scores[id] == first.scores[id] &&
+                lm_str_equal(lm_vocabulary_get(&t.vocabulary, id), lm_vocabulary_get(&first.vocabulary, id)));
         lm_token_tables_free(&t);
     }
     lm_token_tables_free(&first);
@@ -527,8 +538,12 @@ END_TEST
 START_TEST(unigram_vocabulary)
 {
     const lm_str head[] = {lm_str_of("<pad>"), lm_str_of("<unk>")};
-    lm_unigram_options o = {.vocab_size = 5, .max_piece_length = 16, .alphabet = {.coverage = 1}, .head = head,
-                            .head_count = 2, .memory = PLENTY};
+    lm_unigram_options o = {.vocab_size = 5,
+                            .max_piece_length = 16,
+                            .alphabet = {.coverage = 1},
+                            .head = head,
+                            .head_count = 2,
+                            .memory = PLENTY};
     lm_words w = {0};
     lm_token_tables t = {0};
     lm_status st = LM_STATUS_INIT;

@@ -13,8 +13,8 @@ typedef struct lm_letter {
 } lm_letter;
 
 typedef struct lm_alphabet_options {
-    int64_t limit;           /* most letters; 0 = no limit */
-    double coverage;         /* the most frequent letters that make up this share of the text are enough; 1 = all */
+    int64_t limit;   /* most letters; 0 = no limit */
+    double coverage; /* the most frequent letters that make up this share of the text are enough; 1 = all */
     const uint32_t *initial; /* letters that have to be there, also where the text lacks them */
     size_t initial_count;
 } lm_alphabet_options;

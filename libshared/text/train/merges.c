@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-/* A word among the symbols: how many symbols it has, its count in two halves, and its symbols. Words are named by the
- * place where they begin. */
+/* A word among the symbols: how many symbols it has, its count in two halves, and its symbols. Words are
+ * named by the place where they begin. */
 enum { WORD_LENGTH, WORD_COUNT, WORD_SYMBOLS = 3 };
 
 typedef struct pair {
@@ -19,8 +19,8 @@ typedef struct pair {
     uint32_t touched; /* place in the list of pairs that grew in this round, plus one */
 } pair;
 
-/* A pair in the queue, with words that hold it: those of the round in which it was entered. As in the reference a pair
- * may be there several times, each with words of its own. */
+/* A pair in the queue, with words that hold it: those of the round in which it was entered. As in the
+ * reference a pair may be there several times, each with words of its own. */
 typedef struct candidate {
     int64_t count;
     int32_t a, b;
@@ -52,8 +52,8 @@ typedef struct learner {
 #define AT(array, type) ((type *)l->array.data)
 
 /* Room for one more element; false where there is no more disk. */
-#define ROOM(array, count, type)                                                                              \
-    (((count) + 1) * sizeof(type) <= l->array.bytes ||                                                        \
+#define ROOM(array, count, type)                                                                             \
+    (((count) + 1) * sizeof(type) <= l->array.bytes ||                                                       \
      lm_scratch_reserve(&l->scratch, &l->array, ((count) + 1) * sizeof(type), l->st))
 
 /* ---------------------------------------------------------------- pairs */
@@ -93,7 +93,8 @@ static pair *pair_at(learner *l, int32_t a, int32_t b)
     uint32_t *number = &AT(slots, uint32_t)[slot];
     if (!*number) {
         if (l->pair_count == UINT32_MAX - 1) {
-            lm_fail(l->st, LM_FAILED, "the words have too many different pairs to learn from: take a part of the text");
+            lm_fail(l->st, LM_FAILED,
+                    "the words have too many different pairs to learn from: take a part of the text");
             return NULL;
         }
         if (!ROOM(pairs, l->pair_count, pair))
@@ -133,8 +134,8 @@ static uint32_t add(learner *l, int32_t a, int32_t b, uint32_t word, uint64_t co
     if (!p->touched) {
         if (!ROOM(touches, l->touch_count, touch))
             return UINT32_MAX;
-        AT(touches, touch)[l->touch_count++] =
-            (touch){.pair = (uint32_t)(p - AT(pairs, pair)), .last_word = UINT32_MAX};
+        AT(touches, touch)
+        [l->touch_count++] = (touch){.pair = (uint32_t)(p - AT(pairs, pair)), .last_word = UINT32_MAX};
         p->touched = (uint32_t)l->touch_count;
     }
     touch *t = &AT(touches, touch)[p->touched - 1];
@@ -363,8 +364,9 @@ static void add_new(learner *l, int32_t a, int32_t b, uint32_t word, uint64_t co
         AT(added, added)[l->added_count++] = (added){t, word};
 }
 
-/* Puts `to` for every a b in a word. The count of a b itself is not taken back: it never comes to the queue's head again
- * but where another way to the same tokens makes it anew, and there the reference counts so, too. */
+/* Puts `to` for every a b in a word. The count of a b itself is not taken back: it never comes to the queue's
+ * head again but where another way to the same tokens makes it anew, and there the reference counts so, too.
+ */
 static void merge_in_word(learner *l, uint32_t place, int32_t a, int32_t b, int32_t to)
 {
     int32_t *word = AT(symbols, int32_t) + place, *s = word + WORD_SYMBOLS;
@@ -393,9 +395,11 @@ static void merge_in_word(learner *l, uint32_t place, int32_t a, int32_t b, int3
 /* The token that a and b make. */
 static int32_t joined(learner *l, int32_t a, int32_t b)
 {
-    lm_str first = lm_vocabulary_get(&l->out->vocabulary, a), second = lm_vocabulary_get(&l->out->vocabulary, b);
+    lm_str first = lm_vocabulary_get(&l->out->vocabulary, a),
+           second = lm_vocabulary_get(&l->out->vocabulary, b);
     lm_str prefix = l->o->prefix;
-    size_t skip = second.len >= prefix.len && memcmp(second.data, prefix.data, prefix.len) == 0 ? prefix.len : 0;
+    size_t skip =
+        second.len >= prefix.len && memcmp(second.data, prefix.data, prefix.len) == 0 ? prefix.len : 0;
     lm_buf token = {0};
     lm_buf_append(&token, first.data, first.len);
     lm_buf_append(&token, second.data + skip, second.len - skip);
@@ -427,7 +431,8 @@ static bool merge_pairs(learner *l)
 {
     const lm_merges_options *o = l->o;
     lm_progress_begin("merges", "tokens", (uint64_t)o->vocab_size);
-    while (l->out->vocabulary.count < o->vocab_size && l->heap_count && lm_ok(l->st) && lm_signal_check(l->st)) {
+    while (l->out->vocabulary.count < o->vocab_size && l->heap_count && lm_ok(l->st) &&
+           lm_signal_check(l->st)) {
         candidate top = pop(l);
         int64_t count = AT(pairs, pair)[top.pair].count;
         if (top.count != count) { /* it has become rarer, or more frequent elsewhere, since */
@@ -444,7 +449,8 @@ static bool merge_pairs(learner *l)
     return lm_ok(l->st);
 }
 
-/* A pair that was merged twice keeps its last place, as in the reference, where the later rank overwrites the earlier. */
+/* A pair that was merged twice keeps its last place, as in the reference, where the later rank overwrites the
+ * earlier. */
 static void drop_repeated(learner *l)
 {
     lm_token_tables *t = l->out;

@@ -37,7 +37,8 @@ static void add_once(lm_head_tokens *h, lm_str token)
 void lm_head_tokens_make(const lm_tokenizer_training *o, lm_head_tokens *h)
 {
     enum { MOST_USUAL = 8 };
-    *h = (lm_head_tokens){.items = lm_malloc(MOST_USUAL + o->special.count + LM_BYTE_TOKENS, sizeof *h->items)};
+    *h = (lm_head_tokens){.items =
+                              lm_malloc(MOST_USUAL + o->special.count + LM_BYTE_TOKENS, sizeof *h->items)};
     for (const char *const *token = usual_tokens(o); *token; token++)
         add_once(h, lm_str_of(*token));
     for (size_t i = 0; i < o->special.count; i++)
@@ -59,7 +60,8 @@ void lm_head_tokens_free(lm_head_tokens *h)
     *h = (lm_head_tokens){0};
 }
 
-/* Printable bytes stand for themselves, the others, in order, for the characters from U+0100 (GPT-2's table). */
+/* Printable bytes stand for themselves, the others, in order, for the characters from U+0100 (GPT-2's table).
+ */
 void lm_byte_level_alphabet(uint32_t *out)
 {
     uint32_t next = 0x100;
@@ -107,7 +109,8 @@ static json_t *normalizer(const lm_tokenizer_training *o)
     if (o->lower_case && o->lower_case_given)
         json_array_append_new(list, type("Lowercase"));
     if (unigram) {
-        json_array_append_new(list, json_pack("{s:s, s:b, s:b}", "type", "Strip", "strip_left", 1, "strip_right", 1));
+        json_array_append_new(
+            list, json_pack("{s:s, s:b, s:b}", "type", "Strip", "strip_left", 1, "strip_right", 1));
         json_array_append_new(list, replacement("Regex", " {2,}", " "));
     }
     return sequence(list, "normalizers");
@@ -115,20 +118,21 @@ static json_t *normalizer(const lm_tokenizer_training *o)
 
 static json_t *byte_level(int add_prefix_space, int trim_offsets)
 {
-    return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", add_prefix_space, "trim_offsets",
-                     trim_offsets, "use_regex", 1);
+    return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", add_prefix_space,
+                     "trim_offsets", trim_offsets, "use_regex", 1);
 }
 
 static json_t *spaces(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:b}", "type", "Metaspace", "replacement", metaspace, "prepend_scheme", "always",
-                     "split", 1);
+    return json_pack("{s:s, s:s, s:s, s:b}", "type", "Metaspace", "replacement", metaspace, "prepend_scheme",
+                     "always", "split", 1);
 }
 
 static json_t *bytes_decoder(void)
 {
-    json_t *list = json_pack("[o, o, o, {s:s, s:s, s:i, s:i}]", replacement("String", metaspace, " "),
-                             type("ByteFallback"), type("Fuse"), "type", "Strip", "content", " ", "start", 1, "stop", 0);
+    json_t *list =
+        json_pack("[o, o, o, {s:s, s:s, s:i, s:i}]", replacement("String", metaspace, " "),
+                  type("ByteFallback"), type("Fuse"), "type", "Strip", "content", " ", "start", 1, "stop", 0);
     return sequence(list, "decoders");
 }
 
@@ -154,8 +158,9 @@ static json_t *template_of(const char *token, const lm_vocabulary *v, bool befor
         }
     }
     int id = lm_vocabulary_find(v, lm_str_of(token));
-    return json_pack("{s:s, s:o, s:o, s:{s:{s:s, s:[i], s:[s]}}}", "type", "TemplateProcessing", "single", lists[0],
-                     "pair", lists[1], "special_tokens", token, "id", token, "ids", id, "tokens", token);
+    return json_pack("{s:s, s:o, s:o, s:{s:{s:s, s:[i], s:[s]}}}", "type", "TemplateProcessing", "single",
+                     lists[0], "pair", lists[1], "special_tokens", token, "id", token, "ids", id, "tokens",
+                     token);
 }
 
 /* ---------------------------------------------------------------- the whole */
@@ -163,19 +168,18 @@ static json_t *template_of(const char *token, const lm_vocabulary *v, bool befor
 static json_t *bpe_model(bool byte_fallback)
 {
     return json_pack("{s:s, s:n, s:s?, s:n, s:n, s:b, s:b, s:b}", "type", "BPE", "dropout", "unk_token",
-                     byte_fallback ? "<unk>" : NULL, "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
-                     byte_fallback, "byte_fallback", byte_fallback, "ignore_merges", 0);
+                     byte_fallback ? "<unk>" : NULL, "continuing_subword_prefix", "end_of_word_suffix",
+                     "fuse_unk", byte_fallback, "byte_fallback", byte_fallback, "ignore_merges", 0);
 }
 
 static json_t *added_tokens(const lm_head_tokens *head, const lm_vocabulary *v)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < head->special_count; i++)
-        json_array_append_new(list,
-                              json_pack("{s:i, s:s%, s:b, s:b, s:b, s:b, s:b}", "id",
-                                        lm_vocabulary_find(v, head->items[i]), "content", head->items[i].data,
-                                        head->items[i].len, "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0,
-                                        "special", 1));
+        json_array_append_new(list, json_pack("{s:i, s:s%, s:b, s:b, s:b, s:b, s:b}", "id",
+                                              lm_vocabulary_find(v, head->items[i]), "content",
+                                              head->items[i].data, head->items[i].len, "single_word", 0,
+                                              "lstrip", 0, "rstrip", 0, "normalized", 0, "special", 1));
     return list;
 }
 
@@ -202,17 +206,19 @@ json_t *lm_trained_spec(const lm_tokenizer_training *o, const lm_head_tokens *he
     if (o->model == LM_TRAIN_WORDPIECE)
         return bert_spec(o, head, v, st);
     bool unigram = o->model == LM_TRAIN_UNIGRAM, bytes = !unigram && !o->byte_fallback;
-    json_t *model = unigram ? json_pack("{s:s, s:i, s:b}", "type", "Unigram", "unk_id",
-                                        lm_vocabulary_find(v, lm_str_of("<unk>")), "byte_fallback", o->byte_fallback)
-                            : bpe_model(o->byte_fallback);
-    json_t *spec = json_pack("{s:s, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:o}", "version", "1.0", "truncation", "padding",
-                             "added_tokens", added_tokens(head, v), "normalizer", normalizer(o), "pre_tokenizer",
-                             bytes ? byte_level(0, 1) : spaces(), "post_processor",
-                             bytes ? byte_level(1, 0) : template_of(unigram ? "</s>" : "<s>", v, !unigram), "decoder",
-                             bytes              ? byte_level(1, 1)
-                             : o->byte_fallback ? bytes_decoder()
-                                                : spaces(),
-                             "model", model);
+    json_t *model =
+        unigram ? json_pack("{s:s, s:i, s:b}", "type", "Unigram", "unk_id",
+                            lm_vocabulary_find(v, lm_str_of("<unk>")), "byte_fallback", o->byte_fallback)
+                : bpe_model(o->byte_fallback);
+    json_t *spec =
+        json_pack("{s:s, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:o}", "version", "1.0", "truncation", "padding",
+                  "added_tokens", added_tokens(head, v), "normalizer", normalizer(o), "pre_tokenizer",
+                  bytes ? byte_level(0, 1) : spaces(), "post_processor",
+                  bytes ? byte_level(1, 0) : template_of(unigram ? "</s>" : "<s>", v, !unigram), "decoder",
+                  bytes              ? byte_level(1, 1)
+                  : o->byte_fallback ? bytes_decoder()
+                                     : spaces(),
+                  "model", model);
     if (!spec)
         lm_fail(st, LM_FAILED, "a special token is not valid UTF-8");
     return spec;
@@ -224,9 +230,9 @@ json_t *lm_trained_config(const lm_tokenizer_training *o)
         return NULL;
     bool unigram = o->model == LM_TRAIN_UNIGRAM, bytes = !unigram && !o->byte_fallback;
     const char *end = bytes ? "<|endoftext|>" : "</s>";
-    json_t *config = json_pack("{s:s, s:s, s:b, s:s, s:s}", "tokenizer_class", "PreTrainedTokenizerFast", "padding_side",
-                               "right", "clean_up_tokenization_spaces", 0, "eos_token", end, "unk_token",
-                               bytes ? end : "<unk>");
+    json_t *config = json_pack("{s:s, s:s, s:b, s:s, s:s}", "tokenizer_class", "PreTrainedTokenizerFast",
+                               "padding_side", "right", "clean_up_tokenization_spaces", 0, "eos_token", end,
+                               "unk_token", bytes ? end : "<unk>");
     if (!unigram)
         json_object_set_new(config, "bos_token", json_string(bytes ? end : "<s>"));
     if (unigram)

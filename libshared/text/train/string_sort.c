@@ -64,8 +64,8 @@ static void swap(lm_sort_item *x, lm_sort_item *y)
 
 static void sort(lm_sort_item *items, size_t n, size_t depth, bool tasks);
 
-/* Items whose keys are equal: those that end within the key come first, by length, and the others go on with the
- * next bytes. */
+/* Items whose keys are equal: those that end within the key come first, by length, and the others go on with
+ * the next bytes. */
 static void sort_equal(lm_sort_item *items, size_t n, size_t depth, bool tasks)
 {
     size_t longer = n;

@@ -31,8 +31,8 @@ static const double byte_fallback_coverage = 0.9995; /* as SentencePiece has it 
 
 /* ---------------------------------------------------------------- words */
 
-/* A tokenizer of the training's normaliser and pre-tokeniser whose model does not matter: a WordPiece of the head tokens
- * alone. Special tokens are no tokens yet, but text. */
+/* A tokenizer of the training's normaliser and pre-tokeniser whose model does not matter: a WordPiece of the
+ * head tokens alone. Special tokens are no tokens yet, but text. */
 static lm_tokenizer *splitter(const lm_tokenizer_training *o, const lm_head_tokens *head, lm_status *st)
 {
     lm_token_tables tables = {0};
@@ -47,9 +47,9 @@ static lm_tokenizer *splitter(const lm_tokenizer_training *o, const lm_head_toke
     json_object_set_new(spec, "post_processor", json_null());
     json_object_set_new(spec, "decoder", json_null());
     json_object_set_new(spec, "model",
-                        json_pack("{s:s, s:s%, s:s, s:i}", "type", "WordPiece", "unk_token", head->items[0].data,
-                                  head->items[0].len, "continuing_subword_prefix", "##", "max_input_chars_per_word",
-                                  INT_MAX));
+                        json_pack("{s:s, s:s%, s:s, s:i}", "type", "WordPiece", "unk_token",
+                                  head->items[0].data, head->items[0].len, "continuing_subword_prefix", "##",
+                                  "max_input_chars_per_word", INT_MAX));
     return lm_tokenizer_from_spec(spec, &tables, NULL, NULL, NULL, st);
 }
 
@@ -108,7 +108,8 @@ static bool workers_ok(const worker *workers, int threads, lm_status *st)
 }
 
 /* Reads all text. Each thread counts into a table of its own. */
-static bool read_text(const lm_tokenizer_training *o, worker *workers, int threads, uint64_t *rows, lm_status *st)
+static bool read_text(const lm_tokenizer_training *o, worker *workers, int threads, uint64_t *rows,
+                      lm_status *st)
 {
     lm_text_source source = {0};
     lm_text_batch batch = {0};
@@ -192,7 +193,8 @@ static bool learn(const lm_tokenizer_training *o, const lm_words *words, const l
     if (o->model != LM_TRAIN_UNIGRAM)
         return learn_merges(o, words, head, out, st);
     lm_unigram_options options = {.vocab_size = o->vocab_size,
-                                  .max_piece_length = o->max_token_length ? o->max_token_length : UNIGRAM_TOKEN_LENGTH,
+                                  .max_piece_length =
+                                      o->max_token_length ? o->max_token_length : UNIGRAM_TOKEN_LENGTH,
                                   .alphabet = alphabet_options(o),
                                   .head = head->items,
                                   .head_count = head->count,
@@ -202,10 +204,12 @@ static bool learn(const lm_tokenizer_training *o, const lm_words *words, const l
 
 /* ---------------------------------------------------------------- all together */
 
-static bool save(const lm_tokenizer_training *o, const lm_head_tokens *head, lm_token_tables *tables, lm_status *st)
+static bool save(const lm_tokenizer_training *o, const lm_head_tokens *head, lm_token_tables *tables,
+                 lm_status *st)
 {
     json_t *spec = lm_trained_spec(o, head, &tables->vocabulary, st);
-    lm_tokenizer *t = spec ? lm_tokenizer_from_spec(spec, tables, lm_trained_config(o), NULL, NULL, st) : NULL;
+    lm_tokenizer *t =
+        spec ? lm_tokenizer_from_spec(spec, tables, lm_trained_config(o), NULL, NULL, st) : NULL;
     if (!t)
         return false;
     if (o->model == LM_TRAIN_WORDPIECE)
@@ -230,10 +234,12 @@ static bool check_options(const lm_tokenizer_training *o, lm_status *st)
     if (o->model == LM_TRAIN_WORDPIECE && o->byte_fallback)
         return lm_fail(st, LM_USAGE, "--byte-fallback: a wordpiece model has none: train bpe or unigram");
     if (o->model == LM_TRAIN_WORDPIECE && o->unicode_normalizer)
-        return lm_fail(st, LM_USAGE, "--unicode-normalizer: wordpiece has BERT's normaliser: see --lowercase, "
-                                     "--strip-accents and --chinese-chars");
+        return lm_fail(st, LM_USAGE,
+                       "--unicode-normalizer: wordpiece has BERT's normaliser: see --lowercase, "
+                       "--strip-accents and --chinese-chars");
     if (o->model == LM_TRAIN_UNIGRAM && o->min_frequency_given)
-        return lm_fail(st, LM_USAGE, "--min-frequency: unigram weighs pieces by likelihood: give --vocab-size alone");
+        return lm_fail(st, LM_USAGE,
+                       "--min-frequency: unigram weighs pieces by likelihood: give --vocab-size alone");
     if (o->model == LM_TRAIN_UNIGRAM && (o->max_token_length == 1 || o->max_token_length > 256))
         return lm_fail(st, LM_USAGE, "--max-token-length: %lld is not between 2 and 256, as %s needs it",
                        (long long)o->max_token_length, name);

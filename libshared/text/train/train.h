@@ -15,7 +15,8 @@ typedef struct lm_tokenizer_training {
     lm_records_options records;
     int64_t vocab_size, min_frequency;
     int64_t limit_alphabet;    /* most letters; 0 = all; -1 = the model's own default */
-    double character_coverage; /* share of the text that the letters have to make up; 0 = the model's own default */
+    double character_coverage; /* share of the text that the letters have to make up; 0 = the model's own
+                                  default */
     int64_t max_token_length;  /* in characters; 0 = the model's own default */
     bool byte_fallback;        /* BPE, unigram: letters outside the alphabet become bytes */
     lm_strings special;        /* beside those that the model has of itself */

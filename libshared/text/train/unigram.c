@@ -124,12 +124,13 @@ typedef struct learner {
     lm_unigram_text text;
     lm_piece_list pieces;
     lm_unigram_model model;
-    double *sums;    /* by piece */
+    double *sums; /* by piece */
     double occurrences;
     size_t done, all; /* sweeps over the text */
 } learner;
 
-/* The derivative of the logarithm of the gamma function: recurrence, then the asymptotic series about x - 1/2. */
+/* The derivative of the logarithm of the gamma function: recurrence, then the asymptotic series about x -
+ * 1/2. */
 static double digamma(double x)
 {
     double result = 0;
@@ -194,8 +195,8 @@ typedef struct loss {
 enum verdict { DROP, KEEP, WEIGH };
 
 /* What becomes of a piece: without it the text that it stands for would be cut as its best alternative is. */
-static enum verdict weigh(const learner *l, lm_unigram_lattice *lattice, size_t i, double total, uint32_t *path,
-                          double *value)
+static enum verdict weigh(const learner *l, lm_unigram_lattice *lattice, size_t i, double total,
+                          uint32_t *path, double *value)
 {
     double score, freq = l->sums[i], used = 0;
     size_t n = lm_unigram_alternative(&l->model, lattice, i, path, &score);
@@ -235,7 +236,8 @@ static void weigh_all(const learner *l, double total, uint8_t *verdicts, double 
     }
 }
 
-/* The order of the pieces changes, as in the reference: first those that stay in any case, then by falling loss. */
+/* The order of the pieces changes, as in the reference: first those that stay in any case, then by falling
+ * loss. */
 static void reorder(learner *l, const uint8_t *verdicts, loss *losses, size_t losses_n, size_t size)
 {
     lm_piece_list kept = {0};
@@ -343,11 +345,11 @@ static bool finish(learner *l, const lm_alphabet *alphabet, lm_token_tables *out
 static bool check_size(const lm_unigram_options *o, const lm_alphabet *alphabet, lm_status *st)
 {
     size_t least = alphabet->n + o->head_count;
-    return (uint64_t)o->vocab_size >= least ||
-           lm_fail(st, LM_FAILED,
-                   "the alphabet has %zu characters: --vocab-size has to be %zu at least, or the alphabet smaller "
-                   "(--limit-alphabet, --character-coverage)",
-                   alphabet->n, least);
+    return (uint64_t)o->vocab_size >= least || lm_fail(st, LM_FAILED,
+                                                       "the alphabet has %zu characters: --vocab-size has to "
+                                                       "be %zu at least, or the alphabet smaller "
+                                                       "(--limit-alphabet, --character-coverage)",
+                                                       alphabet->n, least);
 }
 
 static bool learn(learner *l, const lm_alphabet *alphabet)
@@ -361,7 +363,8 @@ static bool learn(learner *l, const lm_alphabet *alphabet)
         return false;
     lm_info("%zu seed pieces", l->pieces.n - 1);
     l->sums = lm_malloc(l->pieces.n, sizeof *l->sums);
-    lm_scratch_account(&l->scratch, (ptrdiff_t)(l->pieces.n * (sizeof *l->sums + sizeof(lm_piece)) + l->pieces.bytes.len));
+    lm_scratch_account(&l->scratch,
+                       (ptrdiff_t)(l->pieces.n * (sizeof *l->sums + sizeof(lm_piece)) + l->pieces.bytes.len));
     double rounds = log((double)desired / (double)l->pieces.n) / log(shrinking_factor);
     l->all = ((rounds > 0 ? (size_t)rounds : 0) + 1) * (SUB_ITERATIONS + 1) - 1;
     lm_progress_begin("expectation", "sweeps", l->all);

@@ -1,5 +1,6 @@
-/* Learning a unigram language model of pieces (Kudo 2018), as Hugging Face's UnigramTrainer does it: frequent substrings
- * as a seed, then expectation maximisation and pruning in turns, until there are few enough pieces. */
+/* Learning a unigram language model of pieces (Kudo 2018), as Hugging Face's UnigramTrainer does it: frequent
+ * substrings as a seed, then expectation maximisation and pruning in turns, until there are few enough
+ * pieces. */
 #ifndef LM_TEXT_TRAIN_UNIGRAM_H
 #define LM_TEXT_TRAIN_UNIGRAM_H
 
@@ -15,12 +16,13 @@ typedef struct lm_unigram_options {
     size_t memory;
 } lm_unigram_options;
 
-/* Fills the vocabulary and the scores: `head`, then the pieces by falling score. Every letter of the alphabet is a piece;
- * other letters part the words. Sums are made in one order whatever the threads, in double precision. Fails where the
- * alphabet does not fit into the vocabulary.
+/* Fills the vocabulary and the scores: `head`, then the pieces by falling score. Every letter of the alphabet
+ * is a piece; other letters part the words. Sums are made in one order whatever the threads, in double
+ * precision. Fails where the alphabet does not fit into the vocabulary.
  *
- * Known difference from the reference: it adds up in the order of a hash table that differs from run to run, so that
- * pieces that are nearly equal win or lose by chance, and gives letters that EM has dropped their scores in that order. */
+ * Known difference from the reference: it adds up in the order of a hash table that differs from run to run,
+ * so that pieces that are nearly equal win or lose by chance, and gives letters that EM has dropped their
+ * scores in that order. */
 bool lm_learn_unigram(const lm_words *words, const lm_unigram_options *options, lm_token_tables *out,
                       lm_status *st);
 

@@ -6,9 +6,9 @@
 #include "text/train/unigram.h"
 
 enum {
-    LM_UNIGRAM_END = 0xFF,       /* the byte behind each unit; in no UTF-8 */
-    LM_UNIGRAM_LONGEST = 4096,   /* characters of a unit: longer words are learned from in parts */
-    LM_UNIGRAM_LANES = 32,       /* parts of the text that are summed apart, and then in their order */
+    LM_UNIGRAM_END = 0xFF,     /* the byte behind each unit; in no UTF-8 */
+    LM_UNIGRAM_LONGEST = 4096, /* characters of a unit: longer words are learned from in parts */
+    LM_UNIGRAM_LANES = 32,     /* parts of the text that are summed apart, and then in their order */
     LM_UNIGRAM_SEEDS = 1000000
 };
 
@@ -42,8 +42,8 @@ static inline lm_str lm_piece_list_get(const lm_piece_list *p, size_t i)
     return (lm_str){p->bytes.data + p->at[i].start, p->at[i].len};
 }
 
-/* The letters, and of all substrings that two different characters follow those with the largest product of occurrences
- * in different words and length, up to LM_UNIGRAM_SEEDS in all. */
+/* The letters, and of all substrings that two different characters follow those with the largest product of
+ * occurrences in different words and length, up to LM_UNIGRAM_SEEDS in all. */
 bool lm_unigram_seeds(const lm_unigram_text *text, const lm_alphabet *alphabet, size_t max_length,
                       lm_piece_list *out, lm_status *st);
 
@@ -56,19 +56,21 @@ typedef struct lm_unigram_model {
     double unk_score;
 } lm_unigram_model;
 
-bool lm_unigram_model_make(lm_unigram_model *m, const lm_piece_list *pieces, lm_scratch *scratch, lm_status *st);
+bool lm_unigram_model_make(lm_unigram_model *m, const lm_piece_list *pieces, lm_scratch *scratch,
+                           lm_status *st);
 void lm_unigram_model_free(lm_unigram_model *m);
 
 /* Adds up over the whole text, by piece: how often each is expected to be used (forward and backward over all
  * segmentations), or is used in the best segmentation. */
 bool lm_unigram_expect(const lm_unigram_model *m, const lm_unigram_text *text, double *sums, lm_status *st);
-bool lm_unigram_count_best(const lm_unigram_model *m, const lm_unigram_text *text, double *sums, lm_status *st);
+bool lm_unigram_count_best(const lm_unigram_model *m, const lm_unigram_text *text, double *sums,
+                           lm_status *st);
 /* Memory of one thread. */
 typedef struct lm_unigram_lattice lm_unigram_lattice;
 lm_unigram_lattice *lm_unigram_lattice_new(void);
 void lm_unigram_lattice_free(lm_unigram_lattice *l);
-/* The best segmentation of piece `which` into others: their numbers into `path` (room for its length), their score to
- * *score; returns how many, 0 where there is none. */
+/* The best segmentation of piece `which` into others: their numbers into `path` (room for its length), their
+ * score to *score; returns how many, 0 where there is none. */
 size_t lm_unigram_alternative(const lm_unigram_model *m, lm_unigram_lattice *l, size_t which, uint32_t *path,
                               double *score);
 

@@ -68,7 +68,8 @@ static bool insert(lm_unigram_model *m, lm_str piece, uint32_t number, lm_status
     return true;
 }
 
-bool lm_unigram_model_make(lm_unigram_model *m, const lm_piece_list *pieces, lm_scratch *scratch, lm_status *st)
+bool lm_unigram_model_make(lm_unigram_model *m, const lm_piece_list *pieces, lm_scratch *scratch,
+                           lm_status *st)
 {
     lm_unigram_model_free(m);
     *m = (lm_unigram_model){.pieces = pieces, .scratch = scratch, .node_count = ROOT};
@@ -162,8 +163,8 @@ static const char *read_unit(lattice *l, const char *at)
     return at + 1;
 }
 
-/* The edges that begin at `from`, the shorter ones first, and one of the unknown piece where no piece has the one
- * character alone. */
+/* The edges that begin at `from`, the shorter ones first, and one of the unknown piece where no piece has the
+ * one character alone. */
 static void find_edges(const lm_unigram_model *m, lattice *l, size_t from)
 {
     const slot *slots = m->slots.data;
@@ -242,7 +243,8 @@ static void count_best(const lm_unigram_model *m, lattice *l, double count, doub
         sums[l->last[to].piece] += count;
 }
 
-size_t lm_unigram_alternative(const lm_unigram_model *m, lattice *l, size_t which, uint32_t *path, double *score)
+size_t lm_unigram_alternative(const lm_unigram_model *m, lattice *l, size_t which, uint32_t *path,
+                              double *score)
 {
     lm_str piece = lm_piece_list_get(m->pieces, which);
     size_t n = 0;
@@ -266,7 +268,8 @@ static void sweep_lane(const lm_unigram_model *m, const lm_unigram_text *text, s
                        double *sums)
 {
     lattice *l = lm_unigram_lattice_new();
-    const char *bytes = text->bytes.data, *at = bytes + text->lanes[lane].byte, *end = bytes + text->lanes[lane + 1].byte;
+    const char *bytes = text->bytes.data, *at = bytes + text->lanes[lane].byte,
+               *end = bytes + text->lanes[lane + 1].byte;
     const uint64_t *count = (const uint64_t *)text->counts.data + text->lanes[lane].unit;
     for (size_t touched = 0; at < end && !lm_signal_pending(); count++) {
         at = read_unit(l, at);
@@ -313,7 +316,8 @@ bool lm_unigram_expect(const lm_unigram_model *m, const lm_unigram_text *text, d
     return sweep(m, text, expect, sums, st);
 }
 
-bool lm_unigram_count_best(const lm_unigram_model *m, const lm_unigram_text *text, double *sums, lm_status *st)
+bool lm_unigram_count_best(const lm_unigram_model *m, const lm_unigram_text *text, double *sums,
+                           lm_status *st)
 {
     return sweep(m, text, count_best, sums, st);
 }

@@ -1,6 +1,6 @@
-/* Frequent substrings, from the sorted suffixes of all units. The suffixes, cut after one character more than a piece
- * may have, are sorted as many at a time as the budget holds; one pass over the sorted list finds the inner nodes of
- * the suffix tree as ranges with a common prefix (Abouelhoda et al. 2004). */
+/* Frequent substrings, from the sorted suffixes of all units. The suffixes, cut after one character more than
+ * a piece may have, are sorted as many at a time as the budget holds; one pass over the sorted list finds the
+ * inner nodes of the suffix tree as ranges with a common prefix (Abouelhoda et al. 2004). */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
@@ -270,7 +270,8 @@ bool lm_unigram_seeds(const lm_unigram_text *text, const lm_alphabet *alphabet, 
         s.most = text->characters; /* a tree has fewer inner nodes than leaves */
     s.heap = lm_malloc(s.most + 1, sizeof *s.heap);
     s.stack = lm_malloc(max_length + 3, sizeof *s.stack);
-    ptrdiff_t account = (ptrdiff_t)(s.most * (2 * sizeof *s.heap + sizeof(lm_piece))); /* sorting needs as much again */
+    ptrdiff_t account =
+        (ptrdiff_t)(s.most * (2 * sizeof *s.heap + sizeof(lm_piece))); /* sorting needs as much again */
     lm_scratch_account(text->scratch, account);
     lm_piece_list_add(out, (lm_str){"", 0}, 0);
     add_letters(alphabet, out);

@@ -42,7 +42,8 @@ static bool log_append(lm_word_log *l, const void *bytes, size_t n, lm_status *s
     return l->buffer.len <= limit || log_flush(l, st);
 }
 
-/* What is appended later is read from the same place: nothing that a run holds may stand in a buffer of a file. */
+/* What is appended later is read from the same place: nothing that a run holds may stand in a buffer of a
+ * file. */
 static bool log_end_run(lm_word_log *l, lm_status *st)
 {
     return !l->fd || log_flush(l, st);
@@ -287,7 +288,8 @@ bool lm_word_counter_spill(lm_word_counter *c, int thread, lm_status *st)
     return true;
 }
 
-/* ---------------------------------------------------------------- merging: a heap of readers, by their words */
+/* ---------------------------------------------------------------- merging: a heap of readers, by their words
+ */
 
 static bool reads_before(const lm_word_reader *a, const lm_word_reader *b)
 {
@@ -361,7 +363,9 @@ static bool merge_runs(lm_word_counter *c, const run *runs, size_t n, word_write
 static bool merge_all(lm_word_counter *c, run *runs, size_t n, lm_words *out, lm_status *st)
 {
     size_t most = c->memory / 4 / READ_AT_ONCE;
-    most = most < FEWEST_RUNS_AT_ONCE ? FEWEST_RUNS_AT_ONCE : most > MOST_RUNS_AT_ONCE ? MOST_RUNS_AT_ONCE : most;
+    most = most < FEWEST_RUNS_AT_ONCE ? FEWEST_RUNS_AT_ONCE
+           : most > MOST_RUNS_AT_ONCE ? MOST_RUNS_AT_ONCE
+                                      : most;
     while (n > most && lm_ok(st)) {
         word_writer w = {.log = &c->logs[0]};
         uint64_t from = log_size(w.log);

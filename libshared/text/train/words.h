@@ -1,8 +1,9 @@
 /* All words of a text with their counts, in bytewise order, within a budget of memory.
  *
- * Each thread counts into a table of its own. A table that has filled its share is sorted and written away as a run;
- * at the end the runs are merged. Runs and result stand in memory as long as the budget lasts, then in unlinked
- * files in $TMPDIR or /var/tmp. The result depends on the words alone: not on the threads, not on the budget. */
+ * Each thread counts into a table of its own. A table that has filled its share is sorted and written away as
+ * a run; at the end the runs are merged. Runs and result stand in memory as long as the budget lasts, then in
+ * unlinked files in $TMPDIR or /var/tmp. The result depends on the words alone: not on the threads, not on
+ * the budget. */
 #ifndef LM_TEXT_TRAIN_WORDS_H
 #define LM_TEXT_TRAIN_WORDS_H
 
@@ -51,7 +52,8 @@ lm_word_counter *lm_word_counter_new(int threads, size_t memory);
 void lm_word_counter_free(lm_word_counter *c);
 lm_word_counts *lm_word_counter_table(lm_word_counter *c, int thread);
 bool lm_word_counter_full(const lm_word_counter *c, int thread);
-/* Writes a thread's table away and empties it: numbers of words are void then. Each thread may do so at any time. */
+/* Writes a thread's table away and empties it: numbers of words are void then. Each thread may do so at any
+ * time. */
 bool lm_word_counter_spill(lm_word_counter *c, int thread, lm_status *st);
 /* No more words: merges all runs into `out` (zero-initialised). */
 bool lm_word_counter_finish(lm_word_counter *c, lm_words *out, lm_status *st);
