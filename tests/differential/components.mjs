@@ -71,8 +71,20 @@ const whole = { type: 'Unigram', vocab: [[unknown, 0]], unk_id: 0, byte_fallback
 const single = { type: 'BPE', dropout: null, unk_token: unknown, continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false,
   byte_fallback: false, vocab: { [unknown]: 0 }, merges: [] };
 
+// COUNT "all": every character (of the large blocks one in 16) between a letter and a digit, through what looks at characters
+const kinds = ['ByteLevel', 'UnicodeScripts', 'Digits', 'Punctuation', 'Whitespace', 'BertPreTokenizer', 'NFC', 'NFD', 'NFKC', 'NFKD', 'Lowercase', 'StripAccents', 'BertNormalizer', 'Precompiled', 'Nmt'];
+const patterns = [cl100k, regexes[3], '\\w+|[^\\w\\s]+', '[^[:alnum:]]'];
+const telling = ({ type, pattern } = {}) => kinds.includes(type) || patterns.includes(pattern?.Regex);
+function everything() {
+  const all = [];
+  for (let c = 1; c < 0x110000; c++)
+    if ((c < 0xd800 || c > 0xdfff) && (c < 0x3400 || (c >= 0xa000 && c < 0xac00) || (c >= 0xd7a0 && c < 0xe000) || (c >= 0xf900 && c < 0x12000) ||
+      (c >= 0x16000 && c < 0x17000) || (c >= 0x1a000 && c < 0x20000) || (c < 0x34000 && (c & 15) === 0) || (c & 0xffff) > 0xfff0)) all.push(`x${String.fromCodePoint(c)}1`);
+  return Array.from({ length: Math.ceil(all.length / 64) }, (_, i) => all.slice(64 * i, 64 * i + 64).join(''));
+}
+
 const random = generator(seed), cases = [];
-for (const spec of specs) {
+for (const spec of count === 'all' ? specs.filter((s) => telling(s.pre_tokenizer ?? s.normalizer ?? {})) : specs) {
   let words, characters;
   const make = (model) => Tokenizer.fromString(JSON.stringify({ version: '1.0', truncation: null, padding: null, added_tokens: [], post_processor: null,
     decoder: null, ...spec, model }));
@@ -84,8 +96,8 @@ for (const spec of specs) {
     continue;
   }
   const rows = [];
-  for (let i = 0; i < Number(count); i++) {
-    const t = text(random);
+  const sources = count === 'all' ? everything() : Array.from({ length: Number(count) }, () => text(random));
+  for (const t of sources) {
     const w = await words.encode(t, null), c = await characters.encode(t, null);
     rows.push([t, w.getTokens(), w.getOffsets(), c.getOffsets()]);
   }
@@ -111,7 +123,7 @@ for (const decoder of decoders) {
   const t = Tokenizer.fromString(JSON.stringify({ version: '1.0', truncation: null, padding: null, added_tokens: [], normalizer: null, pre_tokenizer: null,
     post_processor: null, decoder, model: { type: 'WordLevel', vocab, unk_token: '.' } }));
   const rows = [];
-  for (let i = 0; i < 10 * Number(count); i++) {
+  for (let i = 0; i < (count === 'all' ? 500 : 10 * Number(count)); i++) {
     const ids = Array.from({ length: 1 + random(9) }, () => random(tokens.length));
     if (random(3) === 0) ids.push(ids[ids.length - 1]);
     rows.push([ids, await t.decode(ids, false)]);
