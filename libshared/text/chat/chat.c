@@ -219,14 +219,16 @@ static void clear_row(lm_chat_row *r)
 
 /* ---------------------------------------------------------------- rendering */
 
+/* What a rendering makes is given back at its end: a long conversation is rendered for each of its turns. */
 bool lm_chat_render(lm_chat_worker *w, const lm_jinja *t, lm_value messages, size_t count,
                     bool generation_prompt, lm_buf *out, lm_status *st)
 {
-    lm_jinja_memory *m = &w->run->memory;
+    lm_jinja_memory *m = &w->run->memory, before = *m;
+    lm_arena_mark mark = lm_arena_mark_get(m->arena);
     lm_value some = messages;
     if (count < messages.list->count) {
         some = lm_value_list_new(m, LM_IS_LIST, count);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count && lm_ok(m->status); i++)
             lm_value_push(m, some, messages.list->items[i]);
     }
     lm_value_put_name(m, w->variables, "messages", some);
@@ -235,6 +237,9 @@ bool lm_chat_render(lm_chat_worker *w, const lm_jinja *t, lm_value messages, siz
     lm_buf swap = *out;
     *out = w->run->out;
     w->run->out = swap;
+    lm_value_put_name(m, w->variables, "messages", lm_value_none());
+    lm_arena_release(m->arena, mark);
+    *m = before;
     return ok;
 }
 
@@ -245,6 +250,9 @@ static void set_variables(lm_chat_worker *w, const lm_conversation *c)
     static const char *const names[] = {"bos_token", "eos_token", "unk_token",  "sep_token",
                                         "pad_token", "cls_token", "mask_token", NULL};
     w->variables = lm_value_dict_new(m, LM_VALUE_DICT);
+    lm_value_put_name(m, w->variables, "messages",
+                      lm_value_none()); /* so that renderings only replace them */
+    lm_value_put_name(m, w->variables, "add_generation_prompt", lm_value_none());
     for (int i = 0; names[i]; i++) {
         char role[8] = "";
         memcpy(role, names[i], strcspn(names[i], "_"));
@@ -441,7 +449,7 @@ void lm_chat_report(const lm_chat *c)
                 c->cut_rows, c->rows);
     if (c->unmarked)
         lm_warn("%" PRIu64 " of the assistant's turns could not be found in what the template writes, and "
-                           "carry no loss: give "
+                "carry no loss: give "
                 "a template with {%% generation %%} blocks",
                 c->unmarked);
     if (c->unended)

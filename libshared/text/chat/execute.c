@@ -429,11 +429,13 @@ void lm_jinja_run_reset(lm_jinja_run *r, lm_status *st)
 bool lm_jinja_render(const lm_jinja *t, lm_jinja_run *r, lm_value variables, lm_status *st)
 {
     lm_eval e = {.t = t, .run = r, .m = &r->memory, .st = st, .variables = variables, .out = &r->out};
+    lm_status *around = r->memory.status;
     r->memory.status = st;
     r->out.len = 0;
     r->span_count = 0;
     r->spans_lost = false;
     e.scope = lm_jinja_scope_new(&e, NULL);
     lm_execute(&e, t->body);
+    r->memory.status = around;
     return lm_ok(st);
 }
