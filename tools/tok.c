@@ -39,7 +39,7 @@ static lm_tokenizer_training t = {.vocab_size = 30000, .min_frequency = 2, .limi
 static const lm_option table[] = {
     {.name = "tokenizer", .type = LM_OPT_DIR, .target = &given.tokenizer, .value = "DIR",
      .aliases = "tokenizer_name",
-     .help = "the tokenizer, where it is not the model's: a directory, a tokenizer.json or a vocab.txt"},
+     .help = "the tokenizer, where it is not the model's: a directory or a tokenizer's file, GGUF too"},
     FLAG("decode", given.decode, .letter = 'd', .help = "tokens (or lines of ids) back to lines of text"),
     FLAG("keep-special", o.keep_special, .help = "with -d, show special tokens as well"),
     FLAG("force", o.force, .help = "with -d, take a tokenizer that is not the stream's"),
