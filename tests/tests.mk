@@ -25,6 +25,7 @@ shell_tests = \
 	tests/pipelines/tok-bad.sh \
 	tests/pipelines/tok-chat.sh \
 	tests/pipelines/tok-encode.sh \
+	tests/pipelines/tok-files.sh \
 	tests/pipelines/tok-inputs.sh \
 	tests/pipelines/tok-man.sh \
 	tests/pipelines/tok-pack.sh \

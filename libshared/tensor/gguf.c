@@ -113,7 +113,7 @@ static void take_values(cursor *c, lm_gguf_entry *e)
     e->data = c->at;
     if (e->type == LM_GGUF_STRING) {
         if (e->count > c->left / 8) /* before a long walk */
-            take(c, UINT64_MAX, &e->data);
+            take(c, e->count > UINT64_MAX / 8 ? UINT64_MAX : e->count * 8, &e->data);
         for (size_t i = 0; i < e->count && lm_ok(c->st); i++)
             take_string(c);
         return;
