@@ -36,6 +36,11 @@ refuses_ 1 'ner.txt:10: the label `B-LOC` is not among --labels' tok -q -m bert 
 tok -q -m bert --input-format conll --label 3 ner.txt | grep -aq '"tags":\["B-NP","B-VP","I-NP","O"\]' || fail_ "--label by number"
 tok -q -m bert --label-words first --max-length 6 --stride 2 ner.txt | lms --view >view
 same_ '0 0 1 2' "$(grep '^  row' view | awk '{ print $2 }' | paste -sd' ')"
+# a word that is parted by two rows has its tag in the first of them
+printf 'is O\nLondons B-LOC\n' >parted.conll
+tok -q -m bert --max-length 4 --stride 0 parted.conll | lms --view | grep '^  tags' >got
+printf '  tags -100 1 0 -100\n  tags -100 -100 -100\n' >want
+compare_ want got
 
 # tabs, a table without tags, comments, CoNLL-U
 printf 'EU\tORG\nGerman\tMISC\n' | tok -q -m bert --input-format conll --json | grep -q '"tags":\["ORG","MISC"\]' || fail_ "tabs"
