@@ -126,6 +126,10 @@ static bool reject(run *r, const lm_text_record *record, const lm_chat_row *talk
         lm_buf_putc(&json, ':');
         lm_buf_append(&json, record->fields[i].json.data, record->fields[i].json.len);
     }
+    if (record->id.data) {
+        lm_buf_puts(&json, json.len ? ",\"id\":" : "{\"id\":");
+        lm_buf_append(&json, record->id.data, record->id.len);
+    }
     lm_buf_puts(&json, json.len ? "}" : "{}");
     lm_reject_line(record->file, record->line, talk->why.data, lm_buf_str(&json), &line);
     int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);

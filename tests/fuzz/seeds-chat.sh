@@ -31,6 +31,7 @@ template "{% set ns = namespace(a=[]) %}{% for i in range(5000) %}{% set ns.a = 
 template "{% set ns = namespace(a='x') %}{% for i in range(40) %}{% set ns.a = ns.a + ns.a %}{% endfor %}"
 for choice in 0 1 3 12 40 100 200 300; do
     record $choice '{"messages":[{"role":"system","content":"be"},{"role":"user","content":"hi"},{"role":"assistant","content":"<think>a</think> yes"}]}'
+    record $choice '{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"yes"},{"role":"user","content":"hi"},{"role":"assistant","content":"<think>a</think>a"}]}'
     record $choice '{"conversations":[{"from":"human","value":"hi"},{"from":"function_call","value":"{\"name\":\"f\"}"},{"from":"observation","value":"1"},{"from":"gpt","value":"yes"}],"system":"be","tools":"[]","x":1}'
     record $choice '{"instruction":"hi","input":"a","output":"yes","history":[["a","b"]]}'
     record $choice '{"prompt":[{"role":"user","content":"hi"}],"completion":[{"role":"assistant","content":"yes"}]}'

@@ -113,7 +113,7 @@ echo '<s> user yes </s> <s> assistant (yes) (</s>) <s> user yes </s> <s> assista
 compare_ want got
 # marks that end before the end-of-turn token: it carries loss, and that is said
 echo '{% for m in messages %}{{ m.role }} {% generation %}{{ m.content if m.role == "assistant" }}{% endgeneration %}<|im_end|>{% endfor %}' >short.jinja
-tok -m model --chat=short.jinja --json forms.jsonl 2>err | show | head -n 1 >got
+tok -m model --chat=short.jinja --json forms.jsonl 2>err | show | sed -n 1p >got
 echo 'user <|im_end|> assistant (yes) (<|im_end|>)' >want
 compare_ want got
 grep -q 'end before the end-of-turn token: it carries loss' err || fail_ "nothing is said of the end-of-turn token"
@@ -128,16 +128,16 @@ sed 's/"model_max_length"/"chat_template": "{% for m in messages %}{{ m.role }} 
 tok -m own --chat --json turns.jsonl | show >got
 compare_ beside got
 rm own/chat_template.jinja
-tok -m own --chat --json forms.jsonl | show | head -n 1 >got
+tok -m own --chat --json forms.jsonl | show | sed -n 1p >got
 echo 'user (hello) (</s>) assistant (yes) (</s>)' >want
 compare_ want got
-tok -m model --chat=own/tokenizer_config.json --json forms.jsonl | show | head -n 1 >got
+tok -m model --chat=own/tokenizer_config.json --json forms.jsonl | show | sed -n 1p >got
 compare_ want got
 
 # ---- <think>
-tok -m model --chat=chatml --json turns.jsonl | show | head -n 1 >got
+tok -m model --chat=chatml --json turns.jsonl | show | sed -n 1p >got
 grep -q 'assistant (<) (think) (>) (hm) (<) (/) (think) (>) (yes) (<|im_end|>)' got || fail_ "--think keep: $(cat got)"
-tok -m model --chat=chatml --think drop --json turns.jsonl | show | head -n 1 >got
+tok -m model --chat=chatml --think drop --json turns.jsonl | show | sed -n 1p >got
 grep -q 'assistant (yes) (<|im_end|>)' got || fail_ "--think drop: $(cat got)"
 echo '{"messages":[{"role":"user","content":"<think>a</think>"},{"role":"assistant","content":"hm</think>yes<think>no</think>\n b<think>c","reasoning_content":"hm"}]}' |
     tok -m model --chat=chatml --think drop --json --keep-text | grep -o '"text":.*' >got
@@ -145,18 +145,20 @@ echo '"text":"<|im_start|>user\n<think>a</think><|im_end|>\n<|im_start|>assistan
 compare_ want got
 
 # ---- a prompt to be answered, without a mask
-tok -m model --chat=chatml --generation-prompt --json forms.jsonl | head -n 1 | show >got
+tok -m model --chat=chatml --generation-prompt --json forms.jsonl | sed -n 1p | show >got
 echo '<|im_start|> user hello <|im_end|> <|im_start|> assistant yes <|im_end|> <|im_start|> assistant' >want
 compare_ want got
-echo '{"prompt":"hi"}' | tok -m model --chat chatml --generation-prompt | grep -aq loss_mask && fail_ "a prompt has a loss mask"
+echo '{"prompt":"hi"}' | tok -m model --chat chatml --generation-prompt >prompt.lms
+grep -aq loss_mask prompt.lms && fail_ "a prompt has a loss mask"
 
 # ---- the stream
 tok -m model --chat=chatml --offsets --keep-text -o chat.lms forms.jsonl
-lms --check chat.lms | grep -q 'good: tokens, .* 9 examples' || fail_ "the stream is not good"
+lms --check chat.lms >got
+grep -q 'good: tokens, .* 9 examples' got || fail_ "the stream is not good"
 grep -aq '"loss_mask":{"dtype":"U8"' chat.lms || fail_ "no loss_mask"
 grep -aq '"fields"' chat.lms && fail_ "what went into the template is passed on as fields"
-echo '{"prompt":"hi","completion":"yes","source":"web","id":7}' | tok -m model --chat chatml | grep -aq '"id":\[7\],"fields":{"source":\["web"\]}' ||
-    fail_ "other fields are lost"
+echo '{"prompt":"hi","completion":"yes","source":"web","id":7}' | tok -m model --chat chatml >fields.lms
+grep -aq '"id":\[7\],"fields":{"source":\["web"\]}' fields.lms || fail_ "other fields are lost"
 for threads in 1 3; do
     for i in 1 2 3 4 5 6 7 8 9; do cat turns.jsonl more.jsonl; done | OMP_NUM_THREADS=$threads tok -q -m model --chat=unmarked.jinja --json >threads-$threads
 done
@@ -187,11 +189,13 @@ compare_ want got
 tok -m model --chat=unmarked.jinja --json pairs.jsonl | sed 's/"row":[0-9]*,//' | sort -u >got
 compare_ want got
 tok -m model --chat=chatml -o pairs.lms pairs.jsonl
-lms --check pairs.lms | grep -q 'good: tokens, .* 5 examples' || fail_ "the pairs are not good"
+lms --check pairs.lms >got
+grep -q 'good: tokens, .* 5 examples' got || fail_ "the pairs are not good"
 for column in chosen.ids chosen.ids.splits chosen.loss_mask rejected.ids rejected.loss_mask; do
     grep -aq "\"$column\":{" pairs.lms || fail_ "no $column"
 done
-lms --head 2 pairs.lms | lms --check | grep -q '2 examples' || fail_ "pairs cannot be cut by rows"
+lms --head 2 pairs.lms | lms --check >got
+grep -q '2 examples' got || fail_ "pairs cannot be cut by rows"
 refuses_ 1 'a preference pair cannot be packed' tok -m model --chat=chatml --pack 8 --ids pairs.jsonl
 
 # ---- nothing is lost in silence
@@ -211,11 +215,11 @@ grep -q '"line":2,"why":"no conversation in the record.*"record":"{\\"text\\":\\
 tok -m model --chat=chatml --max-length 6 --json forms.jsonl >got 2>err
 test ! -s got || fail_ "a row without loss is written"
 grep -q '9 of 9 conversations are left out' err || fail_ "rows that are left out are not counted"
-tok -m model --chat=chatml --max-length 7 --json forms.jsonl 2>err | show | head -n 1 >got
+tok -m model --chat=chatml --max-length 7 --json forms.jsonl 2>err | show | sed -n 1p >got
 echo '<|im_start|> user hello <|im_end|> <|im_start|> assistant (yes)' >want
 compare_ want got
 grep -q '9 of 9 conversations are cut' err || fail_ "rows that are cut are not counted"
-tok -m model --chat=chatml --max-length 3 --truncation-side left --json forms.jsonl 2>err | show | head -n 1 >got
+tok -m model --chat=chatml --max-length 3 --truncation-side left --json forms.jsonl 2>err | show | sed -n 1p >got
 echo 'assistant (yes) (<|im_end|>)' >want
 compare_ want got
 tok -m model --chat=phi3 --ids forms.jsonl 2>err >/dev/null
@@ -231,8 +235,10 @@ refuses_ 2 'give --chat too' tok -m model --think drop --ids forms.jsonl
 refuses_ 2 'leave out --stride' tok -m model --chat=chatml --stride 2 --ids forms.jsonl
 # the date is the run's, or that of SOURCE_DATE_EPOCH
 echo '{{ strftime_now("%Y") }}{% for m in messages %}{{ m.role }} {% generation %}{{ m.content }}</s>{% endgeneration %}{% endfor %}' >date.jinja
-SOURCE_DATE_EPOCH=0 tok -m model --chat=date.jinja --json --keep-text forms.jsonl | grep -q '"text":"1970user' || fail_ "SOURCE_DATE_EPOCH"
-tok -m model --chat=date.jinja --ids forms.jsonl 2>&1 >/dev/null | grep -q SOURCE_DATE_EPOCH || fail_ "no word of the date"
+SOURCE_DATE_EPOCH=0 tok -m model --chat=date.jinja --json --keep-text forms.jsonl >got
+grep -q '"text":"1970user' got || fail_ "SOURCE_DATE_EPOCH"
+tok -m model --chat=date.jinja --ids forms.jsonl 2>err >/dev/null
+grep -q SOURCE_DATE_EPOCH err || fail_ "no word of the date"
 
 # ---- with the tokenizers of real models
 if test -n "$data"; then
