@@ -398,8 +398,8 @@ static int32_t joined(learner *l, int32_t a, int32_t b)
     lm_str first = lm_vocabulary_get(&l->out->vocabulary, a),
            second = lm_vocabulary_get(&l->out->vocabulary, b);
     lm_str prefix = l->o->prefix;
-    size_t skip =
-        second.len >= prefix.len && memcmp(second.data, prefix.data, prefix.len) == 0 ? prefix.len : 0;
+    bool inside = prefix.len && second.len >= prefix.len && memcmp(second.data, prefix.data, prefix.len) == 0;
+    size_t skip = inside ? prefix.len : 0;
     lm_buf token = {0};
     lm_buf_append(&token, first.data, first.len);
     lm_buf_append(&token, second.data + skip, second.len - skip);
@@ -462,7 +462,8 @@ static void drop_repeated(learner *l)
         p->touched = 1; /* the rounds are over: it marks what was seen */
     }
     t->merge_count -= kept;
-    memmove(t->merges, t->merges + kept, t->merge_count * sizeof *t->merges);
+    if (t->merge_count)
+        memmove(t->merges, t->merges + kept, t->merge_count * sizeof *t->merges);
 }
 
 bool lm_learn_merges(const lm_words *words, const lm_merges_options *o, lm_token_tables *out, lm_status *st)

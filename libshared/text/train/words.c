@@ -131,7 +131,8 @@ static bool fill(lm_word_reader *r, size_t n, lm_status *st)
 {
     if (r->have - r->pos >= n || r->at == r->to)
         return true;
-    memmove(r->buffer, r->buffer + r->pos, r->have - r->pos);
+    if (r->have > r->pos)
+        memmove(r->buffer, r->buffer + r->pos, r->have - r->pos);
     r->have -= r->pos;
     r->pos = 0;
     size_t want = n > READ_AT_ONCE ? n : READ_AT_ONCE;
