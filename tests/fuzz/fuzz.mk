@@ -90,7 +90,7 @@ fuzz-coverage:
 	    LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS)' \
 	    MORE='$(srcdir)/libshared/model/config.c $(srcdir)/libshared/model/python_json.c' \
 	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) config "config.c python_json.c"
-	for name in sentencepiece:sentencepiece.c,conversions.c,merges.c gguf:gguf_vocabulary.c tokenizer:vocab_json.c,vocab_txt.c; do \
+	for name in sentencepiece:sentencepiece.c,conversions.c,merges.c gguf:gguf_vocabulary.c tokenizer:vocab_json.c; do \
 	    CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' FLOOR=text/files \
 	        LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS)' \
 	        MORE="$$(echo $(srcdir)/libshared/text/*.c $(srcdir)/libshared/text/*/*.c)" \

@@ -8,7 +8,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static lm_tokenizer *open_two(lm_str rest, bool vocab, lm_status *st)
+/* Beside a vocab.json: by the next two bits. */
+static const char *const configs[] = {
+    NULL,
+    "{\"tokenizer_class\": \"Qwen2Tokenizer\"}",
+    "{\"tokenizer_class\": \"RobertaTokenizer\", \"cls_token\": null}",
+    "{\"tokenizer_class\": \"OddTokenizer\"}",
+};
+
+static lm_tokenizer *open_two(lm_str rest, int kind, lm_status *st)
 {
     lm_str first = rest, second = {"", 0};
     const char *middle = rest.len ? memmem(rest.data, rest.len, "\n\n", 2) : NULL;
@@ -16,8 +24,12 @@ static lm_tokenizer *open_two(lm_str rest, bool vocab, lm_status *st)
         first.len = (size_t)(middle - rest.data);
         second = (lm_str){middle + 2, rest.len - first.len - 2};
     }
-    if (vocab)
-        return lm_tokenizer_from_vocab_json(first, second, NULL, st);
+    if ((kind & 3) == 2) {
+        json_t *beside = configs[kind >> 2 & 3] ? json_loads(configs[kind >> 2 & 3], 0, NULL) : NULL;
+        lm_tokenizer *t = lm_tokenizer_from_vocab_json(first, second, beside, st);
+        json_decref(beside);
+        return t;
+    }
     json_t *config = lm_json_parse(first, "tokenizer_config.json", st);
     return config ? lm_tokenizer_from_bytes(second, config, NULL, NULL, "tokenizer.json", st) : NULL;
 }
@@ -30,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     lm_status st = LM_STATUS_INIT;
     lm_str rest = {(const char *)bytes + 1, size - 1};
     int kind = bytes[0] & 3;
-    lm_tokenizer *t = kind >= 2 ? open_two(rest, kind == 2, &st)
+    lm_tokenizer *t = kind >= 2 ? open_two(rest, bytes[0], &st)
                                 : lm_tokenizer_from_bytes(rest, NULL, NULL, NULL,
                                                           kind == 1 ? "vocab.txt" : "tokenizer.json", &st);
     use_tokenizer(t, rest, &st);

@@ -39,6 +39,10 @@ two merge '{"a":0,"b":1}' 'ab\n'
 two unknown '{"a":0,"b":1}' 'a c\n'
 two ids '{"a":0,"b":"1"}' ''
 two list '[1]' ''
+two empty '{}' ''
+for class in 6 : '>'; do # the classes that fuzz_tokenizer.c lists
+    printf '%s%s\n\n%s\n' "$class" '{"a":0,"b":1,"ab":2,"<|endoftext|>":3}' 'a b' >"two-as-$(printf %d "'$class")"
+done
 two holes '{"a":0,"b":1000}' ''
 
 # ---- other models, and their components
