@@ -85,6 +85,11 @@ echo '{"prompt":"hi","completion":"yes","tools":"[{\"name\":\"안녕\"}]","chat_
 echo '"text":"<s>{\"name\": \"안녕\"}userhi!assistantyes!"}' >want
 compare_ want got
 
+# an answer that is JSON is an answer
+echo '{"prompt":"hi","completion":"[\"a\", \"b\"]"}' | tok -m model --chat=chatml --json --keep-text | grep -o '"text":.*' >got
+echo '"text":"<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n[\"a\", \"b\"]<|im_end|>\n"}' >want
+compare_ want got
+
 # ---- a template without marks: the same loss, the end of the turn included, also where an earlier turn is written otherwise
 cat >unmarked.jinja <<'END'
 {%- for m in messages %}
@@ -247,5 +252,6 @@ if test -n "$data"; then
         tok -m "$data/tokenizers/$t" --chat --json turns.jsonl >real-$t 2>err || fail_ "$t: $(cat err)"
         test "$(wc -l <real-$t)" = 2 || fail_ "$t: $(wc -l <real-$t) rows"
     done
-    tail -n 1 real-qwen3 | grep -q '"loss_mask":\[0,0,0,0,0,0,0,0,1,1,1,0,' || fail_ "qwen3: $(tail -n 1 real-qwen3)"
+    # yes, <|im_end|> and a line end; of the last turn the empty <think> part that this template writes, too
+    grep -q '"loss_mask":\[0,0,0,0,0,0,0,0,0,1,1,1,0,0,0,0,0,0,0,0,0,1,1,1,1,1,1,1,1\]' real-qwen3 || fail_ "qwen3: $(cat real-qwen3)"
 fi

@@ -197,11 +197,23 @@ static bool dialogue(reader *x, lm_str s, lm_value out)
     return who >= 0;
 }
 
+/* Whether something that stood in a string is meant as messages: an answer may well be a list of its own. */
+static bool is_talk(lm_value v)
+{
+    if (v.kind == LM_VALUE_DICT)
+        return lm_value_find_name(v, "role") || lm_value_find_name(v, "from");
+    bool all = v.kind == LM_VALUE_LIST && v.list->count > 0;
+    for (size_t i = 0; all && i < v.list->count; i++)
+        all = v.list->items[i].kind == LM_VALUE_DICT && is_talk(v.list->items[i]);
+    return all;
+}
+
 /* Appends the messages of a list, of one message, or of a text that `role` says. */
 static bool append(reader *x, lm_value v, const char *role, lm_value out)
 {
-    lm_value one;
-    v = unfold(x, v);
+    lm_value one, inside = unfold(x, v);
+    if (!role || is_talk(inside))
+        v = inside;
     if (v.kind == LM_VALUE_STRING) {
         if (!role)
             return fail(x, "the messages are no list");
@@ -346,7 +358,7 @@ static bool read_talk(reader *x, lm_conversation *c)
         answer = x->o->pair ? chosen_field(x, "pair", x->o->pair) : lm_value_none();
         if (!lm_ok(x->st))
             return false;
-        if (!x->o->pair && unfold(x, talk).kind == LM_VALUE_LIST)
+        if (!x->o->pair && (talk.kind == LM_VALUE_LIST || is_talk(unfold(x, talk))))
             return append(x, talk, NULL, c->messages);
     } else {
         talk = first_field(x, message_fields);
