@@ -1,7 +1,7 @@
 /* tok: text to tokens and back, and tokenizers out of text. */
 #include "base/tool.h"
 #include "text/chat/chat.h"
-#include "text/tokenize.h"
+#include "text/tokenize/tokenize.h"
 #include "text/train/train.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 #include "base/log.h"
 #include "model/model.h"
-#include "text/agreement.h"
+#include "text/tokenize/agreement.h"
 
 bool lm_model_check_tokenizer(const lm_model *m, const char *tokenizer, const lm_tokenizer_info *info,
                               bool force, lm_status *st)

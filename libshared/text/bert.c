@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/tokenizer_internal.h"
-#include "text/unicode.h"
+#include "text/unicode/unicode.h"
 
 enum { ILL_FORMED = 1 << 15 };
 

@@ -6,7 +6,7 @@
 
 #include "base/utf8.h"
 #include "text/tokenizer_internal.h"
-#include "text/unicode.h"
+#include "text/unicode/unicode.h"
 
 /* The one expression by which words are cut; NULL: it is another pre-tokenizer. */
 static const lm_pattern *expression_of(const lm_pre_tokenizer *t)

@@ -2,7 +2,7 @@
 #ifndef LM_TEXT_BYTE_PATH_H
 #define LM_TEXT_BYTE_PATH_H
 
-#include "text/regex.h"
+#include "text/regex/regex.h"
 
 /* Which words a pre-tokenizer's expression finds. */
 enum lm_scanner { LM_SCAN_REGEX, LM_SCAN_GPT2, LM_SCAN_CL100K };

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/byte_path.h"
-#include "text/unicode.h"
+#include "text/unicode/unicode.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "stream/json.h"
 #include "stream/tokens.h"
-#include "text/agreement.h"
+#include "text/tokenize/agreement.h"
 
 void lm_token_print(const lm_tokenizer *t, int id, lm_buf *out)
 {

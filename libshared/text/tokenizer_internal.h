@@ -2,7 +2,7 @@
 #ifndef LM_TEXT_TOKENIZER_INTERNAL_H
 #define LM_TEXT_TOKENIZER_INTERNAL_H
 
-#include "text/added_tokens.h"
+#include "text/components/added_tokens.h"
 #include "text/byte_path.h"
 #include "text/tokenizer.h"
 #include "text/train/word_counts.h"

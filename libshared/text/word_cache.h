@@ -2,7 +2,7 @@
 #ifndef LM_TEXT_WORD_CACHE_H
 #define LM_TEXT_WORD_CACHE_H
 
-#include "text/components.h"
+#include "text/components/components.h"
 
 /* Of BERT's path: words of up to 16 bytes without NUL, two of them to a cache line. */
 enum { LM_CACHE_SETS = 1 << 14, LM_CACHE_TOKENS = 3 };

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "model/model.h"
-#include "text/agreement.h"
+#include "text/tokenize/agreement.h"
 
 #include <stdlib.h>
 #include <string.h>

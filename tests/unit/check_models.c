@@ -5,11 +5,11 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/utf8.h"
-#include "text/byte_level.h"
+#include "text/components/byte_level.h"
 #include "text/models/bpe.h"
 #include "text/models/trie.h"
 #include "text/tokenizer_internal.h"
-#include "text/unicode.h"
+#include "text/unicode/unicode.h"
 
 #include <stdio.h>
 

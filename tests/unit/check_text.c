@@ -4,7 +4,7 @@
 #include "base/random.h"
 #include "base/utf8.h"
 #include "text/tokenizer_internal.h"
-#include "text/unicode.h"
+#include "text/unicode/unicode.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef LM_TEXT_MODELS_BPE_H
 #define LM_TEXT_MODELS_BPE_H
 
-#include "text/components.h"
+#include "text/components/components.h"
 
 typedef struct lm_merge_slot {
     int32_t left, right;

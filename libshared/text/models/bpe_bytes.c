@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "text/byte_level.h"
+#include "text/components/byte_level.h"
 #include "text/models/models.h"
 
 void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b)

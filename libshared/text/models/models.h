@@ -2,7 +2,7 @@
 #ifndef LM_TEXT_MODELS_MODELS_H
 #define LM_TEXT_MODELS_MODELS_H
 
-#include "text/components.h"
+#include "text/components/components.h"
 
 struct lm_token_model_type {
     /* The tables stand already; the members of the spec are still to be read. */

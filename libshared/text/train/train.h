@@ -2,7 +2,7 @@
 #ifndef LM_TEXT_TRAIN_H
 #define LM_TEXT_TRAIN_H
 
-#include "text/source.h"
+#include "text/tokenize/source.h"
 
 typedef enum lm_trained_model { LM_TRAIN_BPE, LM_TRAIN_WORDPIECE, LM_TRAIN_UNIGRAM } lm_trained_model;
 extern const char *const lm_trained_model_names[];      /* for --train */

@@ -1,0 +1,324 @@
+#include "text/tokenize/tokenize.h"
+
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "base/tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* A batch goes through three hands: it is read, encoded, written; while one is encoded by all threads, one of
+ * them reads the next and writes the last. What comes out does not depend on it. */
+enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 20, ROWS_AT_ONCE = 16 };
+
+typedef struct batch {
+    lm_text_batch text;
+    lm_encoding *rows;
+    size_t row_cap;
+    int rc; /* of reading */
+    lm_status reading;
+    size_t failed; /* the first row that could not be encoded */
+    lm_status failure;
+} batch;
+
+typedef struct run {
+    const lm_tokenize_options *o;
+    lm_encode_options encode;
+    lm_text_source source;
+    lm_tokenizer *tokenizer;
+    lm_encoder **encoders; /* by thread */
+    lm_chat *chat;         /* NULL: the records are texts, not conversations */
+    lm_chat_worker **chat_workers; /* by thread */
+    int threads;
+    lm_token_sink *sink;
+    batch batches[BATCHES];
+    uint64_t written, rejected;
+} run;
+
+/* ---------------------------------------------------------------- limits */
+
+int lm_tokenize_limit(const lm_tokenizer *t, const char *path)
+{
+    int limit = lm_tokenizer_max_length(t);
+    struct stat s;
+    char *name = stat(path, &s) == 0 && S_ISDIR(s.st_mode) ? lm_format("%s/config.json", path) : NULL;
+    json_t *config = name ? json_load_file(name, 0, NULL) : NULL;
+    json_t *positions = json_object_get(config, "max_position_embeddings");
+    if (json_is_integer(positions) && json_integer_value(positions) > 0 &&
+        json_integer_value(positions) <= INT_MAX) {
+        int n = (int)json_integer_value(positions);
+        const char *type = json_string_value(json_object_get(config, "model_type"));
+        json_t *pad = json_object_get(config, "pad_token_id");
+        if (type && strstr(type, "roberta") &&
+            json_is_integer(pad)) /* its first position is pad_token_id + 1 */
+            n -= (int)json_integer_value(pad) + 1;
+        if (n > 0 && (!limit || n < limit))
+            limit = n;
+    }
+    json_decref(config);
+    free(name);
+    return limit;
+}
+
+/* ---------------------------------------------------------------- the three hands */
+
+static void read_batch(run *r, batch *b)
+{
+    lm_status_clear(&b->reading);
+    b->failed = SIZE_MAX;
+    lm_status_clear(&b->failure);
+    b->rc = lm_signal_check(&b->reading)
+                ? lm_text_source_batch(&r->source, BATCH_ROWS, BATCH_BYTES, &b->text, &b->reading)
+                : -1;
+    if (b->text.count > b->row_cap) {
+        b->rows = lm_realloc(b->rows, b->text.count, sizeof *b->rows);
+        memset(b->rows + b->row_cap, 0, (b->text.count - b->row_cap) * sizeof *b->rows);
+        b->row_cap = b->text.count;
+    }
+}
+
+static void encode_row(run *r, batch *b, size_t i, int thread)
+{
+    lm_encoder *e = r->encoders[thread];
+    const lm_text_record *record = &b->text.items[i];
+    lm_encode_options options = r->encode;
+    lm_status st = LM_STATUS_INIT;
+    options.row = record->number;
+    if (record->flush)
+        return;
+    if (r->chat ? lm_chat_encode(r->chat_workers[thread], e, record, &options, &b->rows[i], &st)
+        : record->words
+            ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
+            : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st))
+        return;
+    if (r->chat && r->o->records.rejects && st.code == LM_FAILED) {
+        lm_buf_append(&b->rows[i].chat->why, st.message, strlen(st.message) + 1);
+        return;
+    }
+#pragma omp critical(lm_tokenize_failure)
+    if (i < b->failed) {
+        b->failed = i;
+        b->failure = st;
+    }
+}
+
+/* A conversation that is none, behind what the reader of the records has rejected by now. */
+static bool reject(run *r, const lm_text_record *record, const lm_chat_row *talk, lm_status *st)
+{
+    lm_buf line = {0}, json = {0};
+    const char *path = r->o->records.rejects;
+    for (size_t i = 0; i < record->field_count; i++) {
+        lm_buf_putc(&json, i ? ',' : '{');
+        lm_json_string(record->fields[i].name, &json);
+        lm_buf_putc(&json, ':');
+        lm_buf_append(&json, record->fields[i].json.data, record->fields[i].json.len);
+    }
+    if (record->id.data) {
+        lm_buf_puts(&json, json.len ? ",\"id\":" : "{\"id\":");
+        lm_buf_append(&json, record->id.data, record->id.len);
+    }
+    lm_buf_puts(&json, json.len ? "}" : "{}");
+    lm_reject_line(record->file, record->line, talk->why.data, lm_buf_str(&json), &line);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    bool ok = fd >= 0 ? lm_write_all(fd, line.data, line.len, path, st)
+                      : lm_fail_errno(st, LM_FAILED, "%s: cannot write", path);
+    if (fd >= 0)
+        close(fd);
+    r->rejected++;
+    lm_buf_free(&line);
+    lm_buf_free(&json);
+    return ok;
+}
+
+static bool write_batch(run *r, batch *b, lm_status *st)
+{
+    for (size_t i = 0; i < b->text.count && lm_ok(st); i++) {
+        const lm_text_record *record = &b->text.items[i];
+        if (i == b->failed)
+            return lm_fail(st, b->failure.code, "%s:%" PRIu64 ": %s", record->file, record->line,
+                           b->failure.message);
+        const lm_chat_row *talk = record->flush ? NULL : b->rows[i].chat;
+        if (talk && talk->why.len) {
+            reject(r, record, talk, st);
+            continue;
+        }
+        if (talk)
+            lm_chat_count(r->chat, talk);
+        if (talk && talk->left_out)
+            continue;
+        lm_token_sink_put(r->sink, record, &b->rows[i], st);
+        r->written += !record->flush;
+    }
+    lm_progress_update(r->written, NULL);
+    if (lm_ok(st) && b->rc < 0)
+        *st = b->reading;
+    return lm_ok(st);
+}
+
+static int thread_index(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+static bool ends_in_flush(const batch *b)
+{
+    return b && b->text.count && b->text.items[b->text.count - 1].flush;
+}
+
+static bool run_batches(run *r, lm_status *st)
+{
+    size_t turn = 0;
+    batch *now = &r->batches[0], *last = NULL;
+    read_batch(r, now);
+    while (now || last) {
+        batch *next = now && now->rc > 0 ? &r->batches[(turn + 1) % BATCHES] : NULL;
+        bool flush = ends_in_flush(now); /* it is written before anything more is waited for */
+        size_t count = now ? now->text.count : 0;
+#pragma omp parallel num_threads(r->threads)
+        {
+            int thread = thread_index();
+#pragma omp single nowait
+            {
+                if (last)
+                    write_batch(r, last, st);
+                if (next && !flush)
+                    read_batch(r, next);
+            }
+#pragma omp for schedule(dynamic, ROWS_AT_ONCE)
+            for (size_t i = 0; i < count; i++)
+                encode_row(r, now, i, thread);
+        }
+        if (flush && lm_ok(st))
+            write_batch(r, now, st);
+        if (flush && next && lm_ok(st))
+            read_batch(r, next);
+        if (!lm_ok(st))
+            return false;
+        last = flush ? NULL : now;
+        now = next;
+        turn++;
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- the run */
+
+static void free_run(run *r)
+{
+    for (int i = 0; i < BATCHES; i++) {
+        for (size_t k = 0; k < r->batches[i].row_cap; k++)
+            lm_encoding_free(&r->batches[i].rows[k]);
+        free(r->batches[i].rows);
+        lm_text_batch_free(&r->batches[i].text);
+    }
+    for (int i = 0; i < r->threads; i++) {
+        lm_encoder_free(r->encoders[i]);
+        lm_chat_worker_free(r->chat_workers[i]);
+    }
+    free(r->encoders);
+    free(r->chat_workers);
+    lm_chat_free(r->chat);
+    lm_token_sink_free(r->sink);
+    lm_text_source_close(&r->source);
+    lm_tokenizer_free(r->tokenizer);
+}
+
+static void say_what_happened(const run *r)
+{
+    if (r->source.rejected + r->rejected)
+        lm_warn("%" PRIu64 " records rejected, see %s", r->source.rejected + r->rejected, r->o->records.rejects);
+    if (r->source.replaced)
+        lm_warn("%" PRIu64 " records had invalid UTF-8, replaced by U+FFFD", r->source.replaced);
+    if (r->chat)
+        lm_chat_report(r->chat);
+}
+
+/* Packed texts are not cut unless that is asked for, and each ends with a token that says so. */
+static bool choose_options(run *r, lm_status *st)
+{
+    const lm_tokenize_options *o = r->o;
+    int limit = lm_tokenize_limit(r->tokenizer, o->tokenizer), eos = lm_tokenizer_role(r->tokenizer, "eos");
+    bool end = o->end < 0 ? o->pack > 0 && !o->chat : o->end;
+    if (r->encode.max_length < 0)
+        r->encode.max_length = o->pack || o->form == LM_FORM_STATS ? 0 : limit;
+    else if (o->form == LM_FORM_STATS)
+        r->encode.max_length = 0; /* how many are longer is counted */
+    if (o->pack && limit && o->pack > limit)
+        lm_warn("rows of %" PRId64
+                " tokens are longer than the %d that the model or its tokenizer is made for",
+                o->pack, limit);
+    if (!end)
+        return true;
+    r->encode.end = eos >= 0;
+    r->encode.end_id = eos;
+    return eos >= 0 || (o->end < 0 && !r->encode.no_special && lm_tokenizer_ends_rows(r->tokenizer)) ||
+           lm_fail(st, LM_FAILED,
+                   "%s: this tokenizer has no end of text (eos_token) to put between texts: --no-eos packs "
+                   "them without",
+                   o->tokenizer);
+}
+
+/* Whoever reads the stream learns of what goes wrong, of a tokenizer that cannot be opened, too. */
+static bool open_run(run *r, lm_output_file *out, lm_status *st)
+{
+    const lm_tokenize_options *o = r->o;
+    r->tokenizer = lm_tokenizer_open(o->tokenizer, st);
+    for (int i = 0; r->tokenizer && i < r->threads; i++)
+        r->encoders[i] = lm_encoder_new(r->tokenizer);
+    if (r->tokenizer && o->chat)
+        r->chat = lm_chat_open(o->chat, r->tokenizer, o->tokenizer, st);
+    for (int i = 0; r->chat && i < r->threads; i++)
+        r->chat_workers[i] = lm_chat_worker_new(r->chat);
+    bool ok = lm_ok(st) && choose_options(r, st) &&
+              lm_text_source_open(&r->source, o->operands, &o->records, st);
+    lm_status writing = LM_STATUS_INIT;
+    r->sink = lm_token_sink_new(o, r->tokenizer, r->source.preamble, lm_output_file_fd(out),
+                                lm_output_file_name(out), &writing);
+    if (ok && !r->sink)
+        *st = writing;
+    return lm_ok(st);
+}
+
+bool lm_tokenize(const lm_tokenize_options *o, lm_status *st)
+{
+    run r = {.o = o, .encode = o->encode, .threads = lm_threads()};
+    if (o->form == LM_FORM_LMS && !o->output && !lm_tool_refuse_terminal(STDOUT_FILENO, "tokens", st))
+        return false;
+    lm_output_file *out = lm_output_file_open(o->output, st);
+    if (!out)
+        return false;
+    r.encoders = lm_calloc((size_t)r.threads, sizeof *r.encoders);
+    r.chat_workers = lm_calloc((size_t)r.threads, sizeof *r.chat_workers);
+    if (open_run(&r, out, st)) {
+        lm_progress_begin("tokens", "rows", 0);
+        run_batches(&r, st);
+        lm_progress_end();
+    }
+    if (r.sink)
+        lm_token_sink_close(r.sink, st);
+    if (lm_ok(st))
+        lm_output_file_publish(out, st);
+    else
+        lm_output_file_discard(out, st->code == LM_ENDED);
+    lm_text_source_close(&r.source);
+    say_what_happened(&r);
+    free_run(&r);
+    return lm_ok(st);
+}

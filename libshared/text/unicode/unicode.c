@@ -1,0 +1,167 @@
+#include "text/unicode/unicode.h"
+
+#include "base/memory.h"
+#include "text/unicode/unicode_data.h"
+
+#include <pthread.h>
+#include <utf8proc.h>
+
+static const lm_range cjk[] = {
+    {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},   {0x20000, 0x2A6DF},
+    {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F},
+};
+
+static uint16_t *table;
+static pthread_once_t table_once = PTHREAD_ONCE_INIT;
+
+static void paint(const lm_range *ranges, unsigned count, uint16_t bit)
+{
+    for (unsigned i = 0; i < count && ranges[i].first < LM_CP_TABLE; i++)
+        for (uint32_t c = ranges[i].first; c <= ranges[i].last && c < LM_CP_TABLE; c++)
+            table[c] |= bit;
+}
+
+static void make_table(void)
+{
+    table = lm_calloc(LM_CP_TABLE, sizeof *table);
+    paint(lm_unicode_space, lm_unicode_space_count, LM_CP_SPACE);
+    paint(lm_unicode_control, lm_unicode_control_count, LM_CP_CONTROL);
+    paint(lm_unicode_punct, lm_unicode_punct_count, LM_CP_PUNCT);
+    paint(lm_unicode_nonspacing, lm_unicode_nonspacing_count, LM_CP_NONSPACING);
+    paint(lm_unicode_mark, lm_unicode_mark_count, LM_CP_MARK);
+    paint(lm_unicode_nfd, lm_unicode_nfd_count, LM_CP_NFD);
+    paint(lm_unicode_nfkd, lm_unicode_nfkd_count, LM_CP_NFKD);
+    paint(lm_unicode_word, lm_unicode_word_count, LM_CP_WORD);
+    paint(lm_unicode_number, lm_unicode_number_count, LM_CP_NUMBER);
+    paint(lm_unicode_extend, lm_unicode_extend_count, LM_CP_EXTEND);
+    paint(lm_unicode_prepend, lm_unicode_prepend_count, LM_CP_PREPEND);
+    paint(lm_unicode_break, lm_unicode_break_count, LM_CP_BREAK);
+    for (unsigned i = 0; i < lm_unicode_late_count; i++)
+        paint(&(lm_range){lm_unicode_late[i].first, lm_unicode_late[i].last}, 1, LM_CP_LATE);
+    paint(cjk, sizeof cjk / sizeof *cjk, LM_CP_CJK);
+    for (unsigned i = 0; i < lm_unicode_lower_count; i++)
+        for (uint32_t c = lm_unicode_lower[i].first; c <= lm_unicode_lower[i].last;
+             c += lm_unicode_lower[i].step)
+            table[c] |= LM_CP_LOWER;
+    table[0x130] |= LM_CP_LOWER;
+}
+
+const uint16_t *lm_unicode_table(void)
+{
+    pthread_once(&table_once, make_table);
+    return table;
+}
+
+static bool in_ranges(const lm_range *ranges, unsigned count, uint32_t code)
+{
+    unsigned low = 0, high = count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (code > ranges[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && code >= ranges[low].first;
+}
+
+unsigned lm_unicode_properties(uint32_t code)
+{
+    if (code < LM_CP_TABLE)
+        return lm_unicode_table()[code];
+    unsigned p = 0;
+    if (in_ranges(lm_unicode_control, lm_unicode_control_count, code))
+        p |= LM_CP_CONTROL;
+    if (in_ranges(lm_unicode_nonspacing, lm_unicode_nonspacing_count, code))
+        p |= LM_CP_NONSPACING;
+    if (in_ranges(lm_unicode_mark, lm_unicode_mark_count, code))
+        p |= LM_CP_MARK;
+    if (in_ranges(lm_unicode_word, lm_unicode_word_count, code))
+        p |= LM_CP_WORD;
+    if (in_ranges(lm_unicode_extend, lm_unicode_extend_count, code))
+        p |= LM_CP_EXTEND;
+    if (in_ranges(lm_unicode_break, lm_unicode_break_count, code))
+        p |= LM_CP_BREAK;
+    if (lm_unicode_stand_in(code) != code)
+        p |= LM_CP_LATE;
+    return p;
+}
+
+int lm_unicode_lower_case(uint32_t code, uint32_t out[2])
+{
+    out[0] = code;
+    if (!(lm_unicode_properties(code) & LM_CP_LOWER))
+        return 1;
+    if (code == 0x130) {
+        out[0] = 'i';
+        out[1] = 0x307;
+        return 2;
+    }
+    unsigned low = 0, high = lm_unicode_lower_count;
+    while (low < high) { /* ranges of step 2 may be interleaved with none: first and last are sorted */
+        unsigned middle = (low + high) / 2;
+        if (code > lm_unicode_lower[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    out[0] = code + (uint32_t)lm_unicode_lower[low].by;
+    return 1;
+}
+
+int lm_unicode_decompose(uint32_t code, bool compatibility, uint32_t out[LM_DECOMPOSITION_MAX])
+{
+    unsigned p = lm_unicode_properties(code);
+    out[0] = code;
+    if (!(p & LM_CP_NFD) && !(compatibility && p & LM_CP_NFKD))
+        return 1;
+    int boundary = 0;
+    utf8proc_option_t how = UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0);
+    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)code, (utf8proc_int32_t *)out,
+                                                 LM_DECOMPOSITION_MAX, how, &boundary);
+    return n > 0 && n <= LM_DECOMPOSITION_MAX ? (int)n : 1;
+}
+
+int lm_unicode_class(uint32_t code)
+{
+    if (!(lm_unicode_properties(code) & LM_CP_NFD))
+        return 0;
+    return utf8proc_get_property((utf8proc_int32_t)code)->combining_class;
+}
+
+uint32_t lm_unicode_compose(uint32_t a, uint32_t b)
+{
+    utf8proc_int32_t pair[3] = {(utf8proc_int32_t)a, (utf8proc_int32_t)b, 0};
+    if (utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) != 1)
+        return 0;
+    return lm_unicode_properties((uint32_t)pair[0]) & LM_CP_NFD ? (uint32_t)pair[0] : 0;
+}
+
+uint32_t lm_unicode_stand_in(uint32_t code)
+{
+    unsigned low = 0, high = lm_unicode_late_count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (code > lm_unicode_late[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < lm_unicode_late_count && code >= lm_unicode_late[low].first ? lm_unicode_late[low].shown
+                                                                             : code;
+}
+
+int lm_unicode_script(uint32_t code)
+{
+    unsigned low = 0, high = lm_unicode_scripts_count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (code > lm_unicode_scripts[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < lm_unicode_scripts_count && code >= lm_unicode_scripts[low].first
+               ? lm_unicode_scripts[low].script
+               : 0;
+}

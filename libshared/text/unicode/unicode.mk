@@ -1,0 +1,9 @@
+liblmutils_la_SOURCES += \
+	libshared/text/unicode/chars.c \
+	libshared/text/unicode/chars.h \
+	libshared/text/unicode/unicode.c \
+	libshared/text/unicode/unicode.h \
+	libshared/text/unicode/unicode_classes.c \
+	libshared/text/unicode/unicode_data.c \
+	libshared/text/unicode/unicode_data.h \
+	libshared/text/unicode/unicode_scripts.c
