@@ -2,7 +2,7 @@
 #include "base/arena.h"
 #include "base/atomic.h"
 #include "base/memory.h"
-#include "model/python_json.h"
+#include "stream/json_tree.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -93,12 +93,9 @@ static void read_labels(lm_config *c)
 
 lm_config *lm_config_parse(lm_str json, const char *name, lm_status *st)
 {
-    json_error_t error;
-    json_t *root = json_loadb(json.data, json.len, JSON_REJECT_DUPLICATES, &error);
-    if (!root) {
-        lm_fail(st, LM_FAILED, "%s:%d: %s", name, error.line, error.text);
+    json_t *root = lm_json_parse(json, name, 0, st);
+    if (!root)
         return NULL;
-    }
     if (!json_is_object(root)) {
         lm_fail(st, LM_FAILED, "%s: a JSON object is expected", name);
         json_decref(root);
@@ -341,6 +338,6 @@ bool lm_config_complete(lm_config *c, const char *defaults)
 
 void lm_config_print(const lm_config *c, lm_buf *out)
 {
-    lm_python_json(c->root, out);
+    lm_json_print(c->root, &lm_json_python, 0, out);
     lm_buf_putc(out, '\n');
 }

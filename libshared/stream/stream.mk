@@ -4,7 +4,7 @@ liblmutils_la_SOURCES += \
 	libshared/stream/field_lists.c libshared/stream/field_lists.h \
 	libshared/stream/filters.c libshared/stream/filters.h libshared/stream/filters_internal.h \
 	libshared/stream/input.c libshared/stream/input.h \
-	libshared/stream/json.c libshared/stream/json.h \
+	libshared/stream/json.c libshared/stream/json.h libshared/stream/json_tree.c libshared/stream/json_tree.h \
 	libshared/stream/labels.c libshared/stream/labels.h \
 	libshared/stream/lines.c libshared/stream/lines.h \
 	libshared/stream/lms.h libshared/stream/lms_reader.c libshared/stream/lms_writer.c \

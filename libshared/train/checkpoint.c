@@ -19,7 +19,7 @@
 #define PREFIX   "checkpoint-"
 #define MANIFEST "MANIFEST"
 
-enum { MANIFEST_LIMIT = 1 << 20, JSON_LIMIT = 1 << 30 };
+enum { MANIFEST_LIMIT = 1 << 20 };
 
 bool lm_make_directories(const char *path, lm_status *st)
 {
@@ -38,34 +38,6 @@ bool lm_make_directories(const char *path, lm_status *st)
     }
     free(copy);
     return ok;
-}
-
-bool lm_json_write(const char *path, const json_t *value, lm_status *st)
-{
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS);
-    if (!text)
-        return lm_fail(st, LM_FAILED, "%s: not enough memory", path);
-    lm_buf b = {0};
-    lm_buf_puts(&b, text);
-    lm_buf_putc(&b, '\n');
-    free(text);
-    bool ok = lm_file_write(path, b.data, b.len, st);
-    lm_buf_free(&b);
-    return ok;
-}
-
-json_t *lm_json_read(const char *path, lm_status *st)
-{
-    char *text;
-    size_t n;
-    if (!lm_file_read(path, JSON_LIMIT, &text, &n, st))
-        return NULL;
-    json_error_t error;
-    json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
-    free(text);
-    if (!value)
-        lm_fail(st, LM_FAILED, "%s:%d: %s", path, error.line, error.text);
-    return value;
 }
 
 /* ------------------------------------------------------------------ MANIFEST */

@@ -7,7 +7,6 @@
 
 #include "base/status.h"
 
-#include <jansson.h>
 #include <stdint.h>
 
 /* Writes the files of a checkpoint but MANIFEST into `path`. */
@@ -30,8 +29,5 @@ bool lm_manifest_check(const char *path, lm_status *st);
 
 /* mkdir -p. */
 bool lm_make_directories(const char *path, lm_status *st);
-/* JSON to a file that it creates, and back. */
-bool lm_json_write(const char *path, const json_t *value, lm_status *st);
-json_t *lm_json_read(const char *path, lm_status *st);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "model/card.h"
+#include "stream/json_tree.h"
 #include "train/checkpoint.h"
 
 #include <errno.h>
@@ -210,7 +211,7 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
     if (!r->resume_path)
         return true;
     char *file = lm_format("%s/state.json", r->resume_path);
-    r->state = lm_json_read(file, st);
+    r->state = lm_json_read(file, 0, st);
     if (r->state && json_integer_value(json_object_get(r->state, "format")) != STATE_FORMAT)
         lm_fail(st, LM_FAILED, "%s: of another version of lmutils: finish the run with that one", file);
     free(file);

@@ -88,8 +88,8 @@ fuzz-coverage:
 	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) safetensors safetensors.c
 	CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' FLOOR=model \
 	    LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS)' \
-	    MORE='$(srcdir)/libshared/model/config.c $(srcdir)/libshared/model/python_json.c' \
-	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) config "config.c python_json.c"
+	    MORE='$(srcdir)/libshared/model/config.c $(srcdir)/libshared/stream/json_tree.c $(srcdir)/libshared/stream/json.c' \
+	    bash $(srcdir)/tests/fuzz/coverage.sh $(srcdir) config "config.c json_tree.c"
 	for name in sentencepiece:sentencepiece.c,conversions.c,merges.c gguf:gguf_vocabulary.c tokenizer:vocab_json.c; do \
 	    CC='$(CC)' FLAGS='-D_GNU_SOURCE -I. -I$(srcdir)/libshared $(AM_CFLAGS)' FLOOR=text/files \
 	        LIBS='$(LIBARCHIVE_LIBS) $(JANSSON_LIBS) $(XXHASH_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS)' \

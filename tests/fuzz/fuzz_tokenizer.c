@@ -30,7 +30,7 @@ static lm_tokenizer *open_two(lm_str rest, int kind, lm_status *st)
         json_decref(beside);
         return t;
     }
-    json_t *config = lm_json_parse(first, "tokenizer_config.json", st);
+    json_t *config = lm_json_parse(first, "tokenizer_config.json", LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st);
     return config ? lm_tokenizer_from_bytes(second, config, NULL, NULL, "tokenizer.json", st) : NULL;
 }
 

@@ -2,9 +2,8 @@
 #include "unit.h"
 
 #include "base/memory.h"
-#include "model/config.h"
 #include "base/python_float.h"
-#include "model/python_json.h"
+#include "model/config.h"
 
 #include <dirent.h>
 #include <string.h>

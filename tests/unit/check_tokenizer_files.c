@@ -539,13 +539,13 @@ START_TEST(numbers_and_strings_as_the_reference)
     lm_buf b = {0};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         b.len = 0;
-        lm_json_print_real(numbers[i].value, &b);
+        lm_json_rust_real(numbers[i].value, &b);
         ck_assert_str_eq(lm_buf_cstr(&b), numbers[i].text);
     }
     json_t *v =
         json_pack("{s:[], s:{}, s:[i, n, b], s:s}", "a", "b", "c", 1, 1, "d", "\"\\\n\x1f\xC3\xA9\x7f");
     b.len = 0;
-    lm_json_print(v, 0, &b);
+    lm_json_print(v, &lm_json_rust, 0, &b);
     ck_assert_str_eq(lm_buf_cstr(&b),
                      "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    null,\n    true\n  ],\n  "
                      "\"d\": \"\\\"\\\\\\n\\u001f\xC3\xA9\x7f\"\n}");

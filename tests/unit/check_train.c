@@ -4,8 +4,9 @@
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "train/checkpoint.h"
+#include "stream/json_tree.h"
 #include "stream/labels.h"
+#include "train/checkpoint.h"
 #include "train/masking.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
@@ -56,7 +57,7 @@ START_TEST(schedules_golden)
     }
     lm_status st = LM_STATUS_INIT;
     char *path = lm_format("%s/goldens/extras/golden.json", unit_testdata());
-    json_t *golden = lm_json_read(path, &st), *entry;
+    json_t *golden = lm_json_read(path, 0, &st), *entry;
     assert_ok(&st);
     size_t i, compared = 0;
     json_array_foreach(json_object_get(golden, "schedules"), i, entry) {

@@ -69,9 +69,9 @@ static lm_tokenizer *from_tokenizer_json(lm_str bytes, const lm_beside *beside, 
     lm_buf rest = {0};
     bool scanned = lm_token_tables_scan(&tables, bytes, &rest);
     lm_status quick = LM_STATUS_INIT; /* its lines are not those of the file */
-    json_t *spec = scanned ? lm_json_parse(lm_buf_str(&rest), path, &quick) : NULL;
+    json_t *spec = scanned ? lm_json_parse(lm_buf_str(&rest), path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, &quick) : NULL;
     if (!spec)
-        spec = lm_json_parse(bytes, path, st);
+        spec = lm_json_parse(bytes, path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st);
     lm_buf_free(&rest);
     if (!spec || !json_object_get(spec, "model")) {
         lm_token_tables_free(&tables);
@@ -144,7 +144,7 @@ static json_t *read_beside(const char *directory, const char *name, lm_status *s
 {
     char *path = lm_format("%s/%s", directory, name);
     struct stat s;
-    json_t *root = lm_ok(st) && stat(path, &s) == 0 ? lm_json_file(path, st) : NULL;
+    json_t *root = lm_ok(st) && stat(path, &s) == 0 ? lm_json_read(path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st) : NULL;
     free(path);
     return root;
 }

@@ -6,6 +6,7 @@
 #ifndef LM_TEXT_FILES_FILES_H
 #define LM_TEXT_FILES_FILES_H
 
+#include "stream/json_tree.h"
 #include "tensor/gguf.h"
 #include "text/tokenizer_internal.h"
 
@@ -136,13 +137,5 @@ bool lm_sentencepiece_print(const lm_tokenizer *t, lm_buf *out);
 /* ---- merges that a vocabulary with scores amounts to (merges.c): for each token, all pairs of tokens that
  * make it, the best scores first (transformers' generate_merges) */
 void lm_merges_from_scores(lm_token_tables *t, const float *scores);
-
-/* ---- JSON (json.c) */
-/* As jansson parses, but integers beyond 64 bits are reals (transformers writes 10^30 for "no limit"). */
-json_t *lm_json_parse(lm_str bytes, const char *name, lm_status *st);
-json_t *lm_json_file(const char *path, lm_status *st);
-/* As the Rust library writes tokenizer.json: indented by two, UTF-8 as it is, the shortest numbers. */
-void lm_json_print(const json_t *value, int depth, lm_buf *out);
-void lm_json_print_real(double value, lm_buf *out);
 
 #endif

@@ -4,7 +4,6 @@ liblmutils_la_SOURCES += \
 	libshared/text/files/files.c libshared/text/files/files.h \
 	libshared/text/files/gguf_pre.c \
 	libshared/text/files/gguf_vocabulary.c \
-	libshared/text/files/json.c \
 	libshared/text/files/merges.c \
 	libshared/text/files/save.c \
 	libshared/text/files/sentencepiece.c \

@@ -41,7 +41,7 @@ static void print_vocab(const lm_token_tables *t, lm_buf *out)
             lm_json_string(token, out);
             lm_buf_putc(out, ',');
             line(out, 4);
-            lm_json_print_real(t->scores[id], out);
+            lm_json_rust_real(t->scores[id], out);
             line(out, 3);
             lm_buf_putc(out, ']');
         } else {
@@ -121,7 +121,7 @@ static void print_model(const lm_tokenizer *t, json_t *model, lm_buf *out)
         line(out, 2);
         lm_json_string(lm_str_of(key), out);
         lm_buf_puts(out, ": ");
-        lm_json_print(value, 2, out);
+        lm_json_print(value, &lm_json_rust, 2, out);
         lm_buf_putc(out, ',');
     }
     if (vocab) {
@@ -163,7 +163,7 @@ static bool write_tokenizer_json(const lm_tokenizer *t, const char *directory, l
         if (strcmp(key, "model") == 0)
             print_model(t, value, &b);
         else
-            lm_json_print(value, 1, &b);
+            lm_json_print(value, &lm_json_rust, 1, &b);
     }
     lm_buf_puts(&b, "\n}");
     bool ok = write_file(directory, "tokenizer.json", &b, st);
@@ -176,7 +176,7 @@ static bool write_tokenizer_json(const lm_tokenizer *t, const char *directory, l
 static bool write_json(const char *directory, const char *name, json_t *root, lm_status *st)
 {
     lm_buf b = {0};
-    lm_json_print(root, 0, &b);
+    lm_json_print(root, &lm_json_rust, 0, &b);
     lm_buf_putc(&b, '\n');
     bool ok = write_file(directory, name, &b, st);
     lm_buf_free(&b);

@@ -16,7 +16,7 @@
 
 static bool take_tokens(lm_draft *d, lm_str bytes, lm_status *st)
 {
-    json_t *root = lm_json_parse(bytes, d->path, st), *id;
+    json_t *root = lm_json_parse(bytes, d->path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st), *id;
     const char *token;
     size_t len;
     if (root && !json_is_object(root))
