@@ -7,6 +7,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,21 +48,25 @@ struct lm_input {
 
 /* ---------------------------------------------------------------------------------------------------- descriptors */
 
-/* Like read(2), but a signal that asks to stop fails it, and another one does not. */
+/* Like read(2), but a signal that asks to stop fails it, and another one does not. One that comes between the look at the
+ * flag and the wait interrupts nothing: hence the look once a second. */
 static ssize_t read_fd(lm_input *in, void *to, size_t n, lm_status *st)
 {
-    for (;;) {
+    enum { LOOK_MS = 1000 };
+    while (lm_signal_check(st)) {
+        struct pollfd wait = {.fd = in->fd, .events = POLLIN};
+        int ready = poll(&wait, 1, LOOK_MS);
+        if (ready == 0 || (ready < 0 && errno == EINTR))
+            continue;
         ssize_t got = read(in->fd, to, n);
         if (got >= 0)
             return got;
-        if (errno == EINTR) {
-            if (!lm_signal_check(st))
-                return -1;
+        if (errno == EINTR || errno == EAGAIN)
             continue;
-        }
         lm_fail_errno(st, LM_FAILED, "%s: cannot read", in->operand);
         return -1;
     }
+    return -1;
 }
 
 static bool is_packed(const unsigned char *p, size_t n)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tok --train with more words than memory: the same result; the limit is held; full disks, no place for files.
+# tok --train with more words than memory: the same result; the limit is held; full disks, no place for files, signals.
 . "$(dirname "$0")/init.sh"
 
 # 500,000 different words
@@ -48,3 +48,24 @@ for blocks in 64 5000; do
 done
 test ! -e none || fail_ "a failed run has left a directory"
 same_ "" "$(find . -name 'lmutils-spool*' -o -name '.none*')"
+
+# a signal while it waits for more text, and one while it learns (not SIGINT, which a shell's background jobs ignore)
+for model in bpe unigram; do
+    for seconds in 0 0.4; do
+        mkfifo pipe
+        tok -q --train "$model" --memory 16M -o none pipe 2>err &
+        pid=$!
+        exec 3>pipe
+        cat few >&3 || :
+        test "$seconds" = 0 || { exec 3>&-; sleep "$seconds"; }
+        kill -TERM "$pid" 2>/dev/null || :
+        status=0
+        wait "$pid" || status=$?
+        exec 3>&-
+        rm pipe
+        test "$status" = 143 || { test "$seconds" != 0 && test "$status" = 0 && rm -r none; } ||
+            fail_ "$model: status $status after SIGTERM: $(cat err)"
+        test ! -e none || fail_ "$model: an interrupted run has left a directory"
+        same_ "" "$(find . -name '.none*')"
+    done
+done
