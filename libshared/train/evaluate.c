@@ -69,7 +69,7 @@ static bool run_rows(lm_run *r, lm_evaluator *e, lm_status *st)
         int n = rows - first < EVAL_ROWS ? (int)(rows - first) : EVAL_ROWS;
         for (int i = 0; i < n; i++)
             lm_spool_row(r->eval, first + (uint64_t)i, &row[i]);
-        if (r->objective->masked_tokens)
+        if (r->objective->tokens == LM_TOKENS_MASKED)
             mask_rows(r, &m, row, n, first);
         lm_evaluator_run(e, row, n, 0, NULL, st);
     }

@@ -107,6 +107,7 @@ bool lm_run_collect_labels(lm_run *r, lm_status *st)
     lm_tokens_row row = {0};
     const lm_spool *spool = lm_data_spool(r->data);
     switch (r->objective->row) {
+    case LM_TARGET_SPAN:
     case LM_TARGET_NONE:
         r->targets.classes = 0;
         return true;
@@ -126,7 +127,7 @@ bool lm_run_collect_labels(lm_run *r, lm_status *st)
                     "no multi_label column in the input, and no --labels: say which classes there are");
         return lm_ok(st);
     case LM_TARGET_CLASS:
-        if (r->objective->masked_tokens) {
+        if (r->objective->tokens == LM_TOKENS_MASKED) {
             r->targets.classes = 2; /* next sentence or not: 0, 1 */
             return true;
         }

@@ -7,13 +7,14 @@
 #include <string.h>
 
 static const lm_objective objectives[] = {
-    {"mlm", "masked language modelling", "mlm", NULL, true, LM_TARGET_NONE},
-    {"pretrain", "masked language modelling and next-sentence prediction", "pretrain", NULL, true,
+    {"mlm", "masked language modelling", "mlm", NULL, LM_TOKENS_MASKED, LM_TARGET_NONE},
+    {"pretrain", "masked language modelling and next-sentence prediction", "pretrain", NULL,
+     LM_TOKENS_MASKED, LM_TARGET_CLASS},
+    {"classify", "one class a row", "classify", "single_label_classification", LM_TOKENS_NONE,
      LM_TARGET_CLASS},
-    {"classify", "one class a row", "classify", "single_label_classification", false, LM_TARGET_CLASS},
-    {"multilabel", "any number of classes a row", "classify", "multi_label_classification", false,
-     LM_TARGET_CLASSES},
-    {"regress", "a number a row", "classify", "regression", false, LM_TARGET_VALUE},
+    {"multilabel", "any number of classes a row", "classify", "multi_label_classification",
+     LM_TOKENS_NONE, LM_TARGET_CLASSES},
+    {"regress", "a number a row", "classify", "regression", LM_TOKENS_NONE, LM_TARGET_VALUE},
 };
 
 const lm_objective *lm_objective_at(size_t i)
@@ -108,6 +109,7 @@ static bool check_row_target(const lm_targets *t, const lm_tokens_row *row, uint
                            "classes",
                            at, row->classes, t->classes);
         return true;
+    case LM_TARGET_SPAN:
     case LM_TARGET_NONE:
         break;
     }
@@ -132,7 +134,7 @@ bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t nu
             return lm_fail(st, LM_FAILED,
                            "row %llu: segment %d, and the model has %d: use the model's tokenizer", at,
                            row->types[i], t->type_vocab_size);
-    for (size_t i = 0; row->mlm_labels && t->objective->masked_tokens && i < row->len; i++)
+    for (size_t i = 0; row->mlm_labels && t->objective->tokens == LM_TOKENS_MASKED && i < row->len; i++)
         if (row->mlm_labels[i] != LM_IGNORE &&
             (row->mlm_labels[i] < 0 || row->mlm_labels[i] >= t->vocab_size))
             return lm_fail(st, LM_FAILED,
@@ -237,6 +239,7 @@ static bool add_row_target(lm_step_rows *s, const lm_targets *t, const lm_tokens
             s->row_value[(size_t)r * (size_t)t->classes + (size_t)c] = row->multi_label[c] ? 1 : 0;
         s->row_count += (double)weight * t->classes;
         break;
+    case LM_TARGET_SPAN:
     case LM_TARGET_NONE:
         break;
     }
@@ -262,7 +265,7 @@ bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row 
     }
     if (!add_row_target(s, t, row, number, weight, st))
         return false;
-    if (t->objective->masked_tokens)
+    if (t->objective->tokens == LM_TOKENS_MASKED)
         add_masks(s, t, row, epoch, number, weight);
     s->tokens += (int)row->len;
     s->row_splits[++s->rows] = s->tokens;
@@ -326,7 +329,7 @@ int lm_micro_batch_cut(lm_micro_batch *m, const lm_step_rows *s, const lm_target
     m->place = s->place + first;
     m->first = first;
     m->count = 0;
-    if (t->objective->masked_tokens)
+    if (t->objective->tokens == LM_TOKENS_MASKED)
         select_tokens(m, s, first, last);
     return last;
 }

@@ -13,11 +13,22 @@
 #include "stream/labels.h"
 #include "train/masking.h"
 
+/* Which tokens carry a loss, and what is to be predicted there. */
+typedef enum lm_token_target {
+    LM_TOKENS_NONE,
+    LM_TOKENS_MASKED, /* the token that was hidden: `mlm_labels`, else drawn */
+    LM_TOKENS_TAGS,   /* a class: `tags` */
+    LM_TOKENS_NEXT,   /* the token after it: all, or those of `loss_mask` */
+    LM_TOKENS_TARGETS /* another text: `target_ids` */
+} lm_token_target;
+
+/* What is to be predicted of a whole row. */
 typedef enum lm_target {
     LM_TARGET_NONE,
     LM_TARGET_CLASS,   /* one class id a row */
     LM_TARGET_CLASSES, /* 0 or 1 for each class */
-    LM_TARGET_VALUE    /* a number */
+    LM_TARGET_VALUE,   /* a number */
+    LM_TARGET_SPAN     /* its first and its last token: `answer` */
 } lm_target;
 
 typedef struct lm_objective {
@@ -25,7 +36,7 @@ typedef struct lm_objective {
     const char *purpose;      /* for people: "masked language modelling" */
     const char *head;         /* of the model: lm_head.name */
     const char *problem_type; /* config.json's, as transformers names it; NULL = none */
-    bool masked_tokens;       /* a cross-entropy at masked tokens */
+    lm_token_target tokens;   /* a cross-entropy at tokens */
     lm_target row;            /* a loss over rows */
 } lm_objective;
 
@@ -35,7 +46,7 @@ const lm_objective *lm_objective_at(size_t i); /* NULL past the end */
 /* How the targets of rows are made. */
 typedef struct lm_targets {
     const lm_objective *objective;
-    lm_masking masking;      /* of masked_tokens; a row's own mlm_labels go first */
+    lm_masking masking;      /* of LM_TOKENS_MASKED; a row's own mlm_labels go first */
     const lm_labels *labels; /* of LM_TARGET_CLASS: words to ids; NULL = ids stand in the stream */
     int classes;             /* columns of the row logits */
     int vocab_size, type_vocab_size, max_length; /* of the model; 0 = no limit */

@@ -159,7 +159,7 @@ static double epoch_flops(const lm_run *r, const uint32_t *lengths, uint64_t n, 
     }
     double width = r->model->arch.width;
     double flops = 6 * weights * *tokens + 12 * squares * width * r->model->arch.layers;
-    if (r->objective->masked_tokens)
+    if (r->objective->tokens == LM_TOKENS_MASKED)
         flops += 6 * width * r->targets.vocab_size * *tokens * r->spec->mlm_probability;
     return flops;
 }

@@ -52,7 +52,7 @@ static bool streams(const lm_run *r)
         return false;
     if (o->shuffle)
         return o->shuffle_window > 0;
-    return (o->max_steps > 0 || endless) && objective && (objective->masked_tokens || r->spec->labels);
+    return (o->max_steps > 0 || endless) && objective && (objective->tokens == LM_TOKENS_MASKED || r->spec->labels);
 }
 
 static bool open_data(lm_run *r, lm_status *st)
@@ -118,7 +118,7 @@ static bool count_steps(lm_run *r, lm_status *st)
 static bool prepare_targets(lm_run *r, lm_status *st)
 {
     r->targets.objective = r->objective;
-    r->targets.label_smoothing = r->objective->row == LM_TARGET_CLASS && !r->objective->masked_tokens
+    r->targets.label_smoothing = r->objective->row == LM_TARGET_CLASS && r->objective->tokens == LM_TOKENS_NONE
                                      ? (float)r->o->label_smoothing
                                      : 0;
     r->targets.masking = (lm_masking){.probability = r->spec->mlm_probability,
@@ -129,7 +129,7 @@ static bool prepare_targets(lm_run *r, lm_status *st)
     r->targets.masking.vocab_size = r->tokenizer.size && r->tokenizer.size < r->targets.vocab_size
                                         ? r->tokenizer.size
                                         : r->targets.vocab_size;
-    if (r->objective->masked_tokens && r->tokenizer.mask_id < 0) {
+    if (r->objective->tokens == LM_TOKENS_MASKED && r->tokenizer.mask_id < 0) {
         lm_tokens_row row = {0};
         if (lm_data_spool(r->data))
             lm_spool_row(lm_data_spool(r->data), 0, &row);

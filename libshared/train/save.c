@@ -47,7 +47,7 @@ json_t *lm_run_options(const lm_run *r)
     if (o->keep_best) /* then evaluation chooses what is written */
         json_object_set_new(all, "eval-steps", json_integer((json_int_t)o->eval_steps));
     json_object_set_new(all, "keep-best", json_boolean(o->keep_best));
-    if (r->objective->masked_tokens)
+    if (r->objective->tokens == LM_TOKENS_MASKED)
         json_object_set_new(all, "mlm-probability", json_real(r->spec->mlm_probability));
     else
         json_object_set_new(all, "label-smoothing", json_real(o->label_smoothing));
