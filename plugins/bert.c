@@ -176,11 +176,41 @@ static lm_tensor *classify_logits(lm_graph *g, lm_scope s, const void *config, l
     return lm_linear(g, lm_in(s, "classifier"), x);
 }
 
+static void tag_declare(lm_declare *d, lm_scope s, const void *config)
+{
+    const bert *b = config;
+    lm_declare_linear(d, lm_in(s, "classifier"), b->width, b->labels, b->std);
+}
+
+static lm_tensor *tag_logits(lm_graph *g, lm_scope s, const void *config, lm_tensor *x)
+{
+    const bert *b = config;
+    return lm_linear(g, lm_in(s, "classifier"), lm_dropout(g, x, b->classifier_dropout));
+}
+
+static void answer_declare(lm_declare *d, lm_scope s, const void *config)
+{
+    const bert *b = config;
+    lm_declare_linear(d, lm_in(s, "qa_outputs"), b->width, 2, b->std);
+}
+
+static lm_tensor *answer_logits(lm_graph *g, lm_scope s, const void *config, lm_tensor *x)
+{
+    (void)config;
+    return lm_linear(g, lm_in(s, "qa_outputs"), x);
+}
+
 static const lm_head heads[] = {
-    {"base", "BertModel", base_declare, NULL, base_pooled, true},
-    {"mlm", "BertForMaskedLM", mlm_declare, mlm_logits, NULL, false},
-    {"pretrain", "BertForPreTraining", pretrain_declare, mlm_logits, nsp_logits, false},
-    {"classify", "BertForSequenceClassification", classify_declare, NULL, classify_logits, false},
+    {.name = "base", .architecture = "BertModel", .declare = base_declare, .rows = base_pooled, .bare = true},
+    {.name = "mlm", .architecture = "BertForMaskedLM", .declare = mlm_declare, .tokens = mlm_logits},
+    {.name = "pretrain", .architecture = "BertForPreTraining", .declare = pretrain_declare, .tokens = mlm_logits,
+     .rows = nsp_logits},
+    {.name = "classify", .architecture = "BertForSequenceClassification", .declare = classify_declare,
+     .rows = classify_logits},
+    {.name = "tag", .architecture = "BertForTokenClassification", .declare = tag_declare, .tokens = tag_logits,
+     .columns = LM_COLUMNS_CLASSES},
+    {.name = "answer", .architecture = "BertForQuestionAnswering", .declare = answer_declare,
+     .tokens = answer_logits, .columns = LM_COLUMNS_SPAN},
     {0},
 };
 

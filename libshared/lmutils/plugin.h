@@ -174,6 +174,13 @@ lm_tensor *lm_first_token(lm_graph *g, lm_tensor *x);
 
 /* ------------------------------------------------------------------ the descriptor */
 
+/* What the columns of a head's token logits are. */
+typedef enum lm_columns {
+    LM_COLUMNS_VOCABULARY, /* an id of the vocabulary each: lm_arch.vocab_size of them */
+    LM_COLUMNS_CLASSES,    /* a class each: token classification; lm_config_labels of them */
+    LM_COLUMNS_SPAN        /* two: the answer starts here, the answer ends here (extractive question answering) */
+} lm_columns;
+
 /* A head turns the last hidden state into logits. Either function may be NULL.
  *   tokens: x holds the rows of the tokens that are asked for (only labelled ones, say): [n, width] -> [n, columns]
  *   rows:   x holds all tokens: [tokens, width] -> [sequences, columns]
@@ -185,6 +192,7 @@ typedef struct lm_head {
     lm_tensor *(*tokens)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
     lm_tensor *(*rows)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
     bool bare;                /* the body alone: its parameters carry no body prefix */
+    lm_columns columns;       /* of `tokens` */
 } lm_head;
 
 typedef struct lm_plugin {

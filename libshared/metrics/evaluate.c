@@ -97,7 +97,7 @@ lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evalua
     if (e->options.batch_tokens <= 0)
         e->options.batch_tokens = BATCH_TOKENS;
     e->tally.kind = kind_of(model, &e->decided);
-    e->tally.columns = model->head->tokens ? model->arch.vocab_size : lm_config_labels(model->config);
+    e->tally.columns = model->head->tokens ? lm_model_token_columns(model) : lm_config_labels(model->config);
     e->tally.config = model->config;
     if (lm_config_failed(model->config, st) || !check_emit(e, st)) {
         lm_evaluator_free(e);
@@ -171,7 +171,7 @@ static bool check_row(const lm_evaluator *e, const lm_tokens_row *row, place *p,
             return lm_fail(st, LM_FAILED, "%s: segment %d, and the model has 0 to %d", where(p),
                            row->types[t], types - 1);
         int32_t label = row->mlm_labels && e->tally.kind == LM_MEASURE_TOKENS ? row->mlm_labels[t] : IGNORED;
-        if (label != IGNORED && (label < 0 || label >= arch->vocab_size))
+        if (label != IGNORED && (label < 0 || label >= e->tally.columns))
             return lm_fail(st, LM_FAILED, "%s: mlm_labels: id %d is not in the model's vocabulary of %d",
                            where(p), label, arch->vocab_size);
     }

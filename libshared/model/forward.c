@@ -60,6 +60,21 @@ static lm_tensor *run_body(lm_model *m, lm_graph *g, const lm_batch *batch, cons
     return x;
 }
 
+int lm_model_token_columns(const lm_model *m)
+{
+    if (!m->head->tokens)
+        return 0;
+    switch (m->head->columns) {
+    case LM_COLUMNS_CLASSES:
+        return lm_config_labels(m->config);
+    case LM_COLUMNS_SPAN:
+        return 2;
+    case LM_COLUMNS_VOCABULARY:
+        break;
+    }
+    return m->arch.vocab_size;
+}
+
 lm_tensor *lm_model_token_logits(lm_model *m, lm_graph *g, lm_tensor *hidden, const int32_t *tokens,
                                  int count)
 {

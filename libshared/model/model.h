@@ -83,6 +83,7 @@ lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, con
 lm_tensor *lm_model_token_logits(lm_model *m, lm_graph *g, lm_tensor *hidden, const int32_t *tokens,
                                  int count);
 
+int lm_model_token_columns(const lm_model *m); /* of the token logits; 0 where the head has none */
 bool lm_model_has_pooler(const lm_model *m); /* lm_select.pooled can be had */
 
 /* Checks ids and types of a batch against the vocabulary and each row against max_length: "row R: ...". */

@@ -36,7 +36,8 @@ static inline lm_tensor *rows(lm_graph *g, lm_scope s, const void *config, lm_te
     return lm_first_token(g, x);
 }
 
-__attribute__((unused)) static const lm_head heads[] = {{"base", "BadModel", declare, NULL, rows, true}, {0}};
+__attribute__((unused)) static const lm_head heads[] = {
+    {.name = "base", .architecture = "BadModel", .declare = declare, .rows = rows, .bare = true}, {0}};
 
 #define WHOLE                                                                                                 \
     .name = "bad", .model_types = "bad", .configure = configure, .declare = declare, .embed = embed,            \
