@@ -38,7 +38,7 @@ static bool add_predictions(columns *c, const lm_row_outputs *out, bool ragged, 
 
 static bool new_columns(columns *c, const lm_row_outputs *out, unsigned emit, lm_status *st)
 {
-    bool ragged = out->kind == LM_MEASURE_TOKENS;
+    bool ragged = out->per_token;
     int64_t units = ragged ? out->tokens : out->rows;
     if (emit & LM_EMIT_LOGITS && !add(c, "logits", LM_F32, out->logits, ragged, units, out->columns, st))
         return false;

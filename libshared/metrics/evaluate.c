@@ -1,5 +1,6 @@
 #include "metrics/evaluate.h"
 #include "base/memory.h"
+#include "metrics/gather.h"
 #include "metrics/tally.h"
 
 #include <limits.h>
@@ -10,14 +11,6 @@
 /* Tokens of a batch; and tokens whose logits over the vocabulary exist at once. */
 enum { BATCH_TOKENS = 4096, LOGIT_TOKENS = 128, IGNORED = -100 };
 
-typedef struct room {
-    void *data;
-    size_t bytes;
-} room;
-
-/* Outputs of a call: one block for each kind. */
-enum { OUT_LOGITS, OUT_PROBS, OUT_CLASSES, OUT_CHOSEN, OUT_HIDDEN, OUT_POOLED, OUT_LOSS, OUTPUTS };
-
 struct lm_evaluator {
     lm_model *model;
     lm_graph *graph;
@@ -25,27 +18,9 @@ struct lm_evaluator {
     lm_evaluate_options options;
     bool decided; /* the kind stands: problem_type has said it, or labels have been seen */
     lm_tally tally;
-    room splits, ids, types, positions, wanted; /* of the batch */
-    room out[OUTPUTS];
+    lm_room splits, ids, types, positions, wanted; /* of the batch */
+    lm_gather gather;                              /* of the call */
 };
-
-/* Room for `count` elements; what was there is lost. */
-static void *make_room(room *r, size_t count, size_t size, const char *what, lm_status *st)
-{
-    size_t bytes;
-    if (!lm_mul(count, size, &bytes)) {
-        lm_fail(st, LM_FAILED, "%s: %zu times %zu bytes are too many", what, count, size);
-        return NULL;
-    }
-    if (bytes > r->bytes || !r->data) {
-        free(r->data);
-        r->bytes = 0;
-        r->data = lm_try_malloc(bytes ? bytes : 1, 1, what, st);
-        if (r->data)
-            r->bytes = bytes;
-    }
-    return r->data;
-}
 
 /* ------------------------------------------------------------------ life */
 
@@ -70,22 +45,6 @@ static lm_measured kind_of(lm_model *m, bool *decided)
     return LM_MEASURE_CLASSES;
 }
 
-static bool check_emit(const lm_evaluator *e, lm_status *st)
-{
-    unsigned emit = e->options.emit,
-             of_logits = LM_EMIT_LOGITS | LM_EMIT_PROBS | LM_EMIT_PREDICTIONS | LM_EMIT_LOSS;
-    const char *architecture = e->model->head->architecture;
-    if (e->tally.kind == LM_MEASURE_NOTHING && emit & of_logits)
-        return lm_fail(st, LM_USAGE, "%s has no logits: only hidden and pooled can be had from it",
-                       architecture);
-    if (e->tally.kind == LM_MEASURE_VALUES && emit & LM_EMIT_PROBS)
-        return lm_fail(st, LM_USAGE,
-                       "the model predicts a number and has no probabilities: take predictions");
-    if (emit & LM_EMIT_POOLED && !lm_model_has_pooler(e->model))
-        return lm_fail(st, LM_USAGE, "%s has no pooler: only hidden can be had from it", architecture);
-    return true;
-}
-
 lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evaluate_options *options,
                                lm_status *st)
 {
@@ -99,7 +58,7 @@ lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evalua
     e->tally.kind = kind_of(model, &e->decided);
     e->tally.columns = model->head->tokens ? lm_model_token_columns(model) : lm_config_labels(model->config);
     e->tally.config = model->config;
-    if (lm_config_failed(model->config, st) || !check_emit(e, st)) {
+    if (lm_config_failed(model->config, st) || !lm_gather_check(model, e->tally.kind, &e->options, st)) {
         lm_evaluator_free(e);
         return NULL;
     }
@@ -113,17 +72,21 @@ void lm_evaluator_free(lm_evaluator *e)
     if (e->own_graph)
         lm_graph_free(e->graph);
     lm_tally_clear(&e->tally);
-    room *rooms[] = {&e->splits, &e->ids, &e->types, &e->positions, &e->wanted};
+    lm_room *rooms[] = {&e->splits, &e->ids, &e->types, &e->positions, &e->wanted};
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++)
         free(rooms[i]->data);
-    for (int i = 0; i < OUTPUTS; i++)
-        free(e->out[i].data);
+    lm_gather_free(&e->gather);
     free(e);
 }
 
 lm_measured lm_evaluator_kind(const lm_evaluator *e)
 {
     return e->tally.kind;
+}
+
+bool lm_measured_per_token(lm_measured kind)
+{
+    return kind == LM_MEASURE_TOKENS;
 }
 
 void lm_evaluator_reset(lm_evaluator *e)
@@ -186,10 +149,10 @@ static bool pack(lm_evaluator *e, const lm_tokens_row *rows, int n, lm_batch *ba
         tokens += rows[i].len;
     if (tokens > INT_MAX)
         return lm_fail(st, LM_FAILED, "%zu tokens are too many for one batch", tokens);
-    int32_t *splits = make_room(&e->splits, (size_t)n + 1, sizeof *splits, "a batch", st);
-    int32_t *ids = make_room(&e->ids, tokens, sizeof *ids, "a batch", st);
-    int32_t *types = make_room(&e->types, tokens, sizeof *types, "a batch", st);
-    int32_t *positions = make_room(&e->positions, tokens, sizeof *positions, "a batch", st);
+    int32_t *splits = lm_room_make(&e->splits, (size_t)n + 1, sizeof *splits, "a batch", st);
+    int32_t *ids = lm_room_make(&e->ids, tokens, sizeof *ids, "a batch", st);
+    int32_t *types = lm_room_make(&e->types, tokens, sizeof *types, "a batch", st);
+    int32_t *positions = lm_room_make(&e->positions, tokens, sizeof *positions, "a batch", st);
     if (!lm_ok(st))
         return false;
     splits[0] = 0;
@@ -205,70 +168,10 @@ static bool pack(lm_evaluator *e, const lm_tokens_row *rows, int n, lm_batch *ba
     return true;
 }
 
-/* ------------------------------------------------------------------ outputs */
-
 /* Where the outputs of a batch go: its first row and token within the call. */
 typedef struct target {
     int64_t row, token;
 } target;
-
-#define OUT(e, which, type) ((type *)(e)->out[which].data)
-
-/* Copies one row of logits (number `at` of its kind) to what was asked for. */
-static void emit_logits(lm_evaluator *e, const float *logits, int64_t at)
-{
-    unsigned emit = e->options.emit;
-    size_t n = (size_t)e->tally.columns, from = (size_t)at * n;
-    bool several = e->tally.kind == LM_MEASURE_MULTI_LABEL;
-    if (emit & LM_EMIT_LOGITS || (emit & LM_EMIT_PREDICTIONS && e->tally.kind == LM_MEASURE_VALUES))
-        memcpy(OUT(e, OUT_LOGITS, float) + from, logits, n * sizeof *logits);
-    if (emit & LM_EMIT_PROBS)
-        (several ? lm_sigmoid_row : lm_softmax_row)(logits, (int)n, OUT(e, OUT_PROBS, float) + from);
-    if (!(emit & LM_EMIT_PREDICTIONS))
-        return;
-    if (several)
-        lm_choose_row(logits, (int)n, OUT(e, OUT_CHOSEN, uint8_t) + from);
-    else if (e->tally.kind != LM_MEASURE_VALUES)
-        OUT(e, OUT_CLASSES, int32_t)[at] = lm_argmax(logits, (int)n);
-}
-
-/* Makes room for the outputs of a call. */
-static bool prepare(lm_evaluator *e, lm_row_outputs *out, lm_status *st)
-{
-    unsigned emit = e->options.emit;
-    lm_measured kind = e->tally.kind;
-    out->kind = kind;
-    out->columns = kind == LM_MEASURE_NOTHING ? 0 : e->tally.columns;
-    out->width = e->model->arch.width;
-    size_t rows = (size_t)out->rows, tokens = (size_t)out->tokens, width = (size_t)out->width, cells;
-    size_t units = kind == LM_MEASURE_TOKENS ? tokens : rows;
-    if (!lm_mul(units, (size_t)out->columns, &cells))
-        return lm_fail(st, LM_FAILED, "logits: too many for one record");
-    bool values = emit & LM_EMIT_PREDICTIONS && kind == LM_MEASURE_VALUES;
-    if (emit & LM_EMIT_LOGITS || values)
-        out->logits = make_room(&e->out[OUT_LOGITS], cells, sizeof(float), "logits", st);
-    if (values)
-        out->values = out->logits;
-    if (emit & LM_EMIT_PROBS)
-        out->probs = make_room(&e->out[OUT_PROBS], cells, sizeof(float), "probs", st);
-    if (emit & LM_EMIT_PREDICTIONS && kind == LM_MEASURE_MULTI_LABEL)
-        out->chosen = make_room(&e->out[OUT_CHOSEN], cells, 1, "predictions", st);
-    else if (emit & LM_EMIT_PREDICTIONS && !values)
-        out->classes = make_room(&e->out[OUT_CLASSES], units, sizeof(int32_t), "predictions", st);
-    if (emit & LM_EMIT_HIDDEN)
-        out->hidden = make_room(&e->out[OUT_HIDDEN], tokens, width * sizeof(float), "hidden", st);
-    if (emit & LM_EMIT_POOLED)
-        out->pooled = make_room(&e->out[OUT_POOLED], rows, width * sizeof(float), "pooled", st);
-    if (emit & LM_EMIT_LOSS)
-        out->loss = make_room(&e->out[OUT_LOSS], rows, sizeof(float), "loss", st);
-    return lm_ok(st);
-}
-
-static void emit_loss(lm_evaluator *e, int64_t row, double loss)
-{
-    if (e->options.emit & LM_EMIT_LOSS)
-        OUT(e, OUT_LOSS, float)[row] = (float)loss;
-}
 
 /* ------------------------------------------------------------------ measuring */
 
@@ -276,8 +179,8 @@ static void emit_loss(lm_evaluator *e, int64_t row, double loss)
 static bool choose_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, int *count,
                           lm_status *st)
 {
-    bool all = e->options.emit & (LM_EMIT_LOGITS | LM_EMIT_PROBS | LM_EMIT_PREDICTIONS);
-    int32_t *wanted = make_room(&e->wanted, (size_t)batch->tokens, sizeof *wanted, "a batch", st);
+    bool all = lm_gather_all_tokens(&e->options);
+    int32_t *wanted = lm_room_make(&e->wanted, (size_t)batch->tokens, sizeof *wanted, "a batch", st);
     *count = 0;
     for (int r = 0; wanted && r < batch->rows; r++) {
         for (size_t t = 0; t < rows[r].len; t++) {
@@ -297,7 +200,7 @@ typedef struct row_loss {
 static void finish_rows(lm_evaluator *e, row_loss *l, const target *to, int before)
 {
     for (; l->row < before; l->row++, l->sum = 0, l->count = 0)
-        emit_loss(e, to->row + l->row, l->count ? l->sum / (double)l->count : NAN);
+        lm_gather_loss(&e->gather, to->row + l->row, l->count ? l->sum / (double)l->count : NAN);
 }
 
 /* Logits of the wanted tokens, a few at a time. */
@@ -319,7 +222,7 @@ static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_
             while (token >= batch->row_splits[row + 1])
                 row++;
             finish_rows(e, &loss, to, row);
-            emit_logits(e, x, to->token + token);
+            lm_gather_logits(&e->gather, x, to->token + token);
             const int32_t *labels = rows[row].mlm_labels;
             int32_t label = labels ? labels[token - batch->row_splits[row]] : IGNORED;
             if (label != IGNORED) {
@@ -362,21 +265,10 @@ static bool measure_rows(lm_evaluator *e, const lm_tokens_row *rows, const lm_ba
         lm_truth truth;
         if (!lm_tally_truth(&e->tally, &rows[r], where(&p), &truth, st))
             return false;
-        emit_logits(e, x, to->row + r);
-        emit_loss(e, to->row + r, lm_tally_row(&e->tally, &truth, x));
+        lm_gather_logits(&e->gather, x, to->row + r);
+        lm_gather_loss(&e->gather, to->row + r, lm_tally_row(&e->tally, &truth, x));
     }
     return true;
-}
-
-static void copy_state(lm_evaluator *e, const lm_outputs *out, const lm_batch *batch, const target *to)
-{
-    size_t width = (size_t)e->model->arch.width;
-    if (e->options.emit & LM_EMIT_HIDDEN && out->hidden->rows == batch->tokens)
-        memcpy(OUT(e, OUT_HIDDEN, float) + (size_t)to->token * width, lm_tensor_read(e->graph, out->hidden),
-               (size_t)batch->tokens * width * sizeof(float));
-    if (e->options.emit & LM_EMIT_POOLED && out->pooled->rows == batch->rows)
-        memcpy(OUT(e, OUT_POOLED, float) + (size_t)to->row * width, lm_tensor_read(e->graph, out->pooled),
-               (size_t)batch->rows * width * sizeof(float));
 }
 
 static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_t record, const target *to,
@@ -388,12 +280,12 @@ static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_
     if (!pack(e, rows, n, &batch, st) ||
         (kind == LM_MEASURE_TOKENS && !choose_tokens(e, rows, &batch, &wanted, st)))
         return false;
-    lm_select select = {.hidden = kind == LM_MEASURE_TOKENS || e->options.emit & LM_EMIT_HIDDEN,
-                        .pooled = e->options.emit & LM_EMIT_POOLED,
+    lm_select select = {.hidden = kind == LM_MEASURE_TOKENS || lm_gather_hidden(&e->options),
+                        .pooled = lm_gather_pooler(&e->options),
                         .row_logits = kind != LM_MEASURE_NOTHING};
     lm_graph_begin(e->graph, &batch, (lm_step){0});
     lm_outputs out = lm_model_forward(e->model, e->graph, &batch, &select);
-    copy_state(e, &out, &batch, to);
+    lm_gather_state(&e->gather, e->graph, &out, &batch, to->row, to->token);
     bool ok = true;
     if (kind == LM_MEASURE_TOKENS) {
         measure_tokens(e, rows, &batch, out.hidden, wanted, to);
@@ -428,7 +320,8 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
             return false;
         out->tokens += (int64_t)rows[i].len;
     }
-    if (!prepare(e, out, st))
+    if (!lm_gather_begin(&e->gather, &e->options, e->tally.kind, e->tally.columns, e->model->arch.width, out,
+                         st))
         return false;
     target to = {0};
     for (int64_t first = 0; first < n;) {

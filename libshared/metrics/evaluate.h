@@ -27,28 +27,43 @@ enum {
     LM_EMIT_PREDICTIONS = 4,
     LM_EMIT_HIDDEN = 8,
     LM_EMIT_POOLED = 16,
-    LM_EMIT_LOSS = 32
+    LM_EMIT_LOSS = 32,
+    LM_EMIT_LOGPROBS = 64
 };
+
+/* How the hidden states of a row become one: by the model's pooler, their mean (special tokens included), or
+ * the first token's. AUTO is the pooler where there is one, else the mean. */
+typedef enum lm_pool { LM_POOL_AUTO, LM_POOL_POOLER, LM_POOL_MEAN, LM_POOL_CLS } lm_pool;
+
+bool lm_measured_per_token(lm_measured kind); /* logits have a row for each token */
 
 typedef struct lm_evaluate_options {
     int batch_tokens; /* most tokens of a batch; 0 = 4096. A longer row is a batch by itself */
     unsigned emit;    /* which outputs lm_evaluator_run hands out: LM_EMIT_* */
+    int top;          /* of the logits only the largest so many; 0 = all */
+    lm_pool pool;
 } lm_evaluate_options;
 
 /* Outputs of the rows of one call, in their order; NULL where not asked for. Valid until the next call. */
 typedef struct lm_row_outputs {
     lm_measured kind;
+    bool per_token; /* a unit of logits is a token, else a row */
     int64_t rows, tokens;
-    int columns;            /* of logits and probs */
-    int width;              /* of hidden and pooled */
-    const float *logits;    /* [rows, columns]; for token heads [tokens, columns] */
-    const float *probs;     /* softmax, or for several classes sigmoid, of logits; NULL for numbers */
-    const int32_t *classes; /* [rows], or [tokens]: the most probable class */
+    int columns;              /* of logits and probs */
+    int width;                /* of hidden and pooled */
+    int top;                  /* logits that are kept of each unit; 0 = all */
+    const float *logits;      /* [units, columns] */
+    const int32_t *top_index; /* [units, top] the largest first */
+    const float *top_logits;  /* [units, top] */
+    const float *top_rest;    /* [units] log-sum-exp of the others; -inf where there are none */
+    const float *probs;       /* softmax, or for several classes sigmoid, of logits; NULL for numbers */
+    const int32_t *classes;   /* [units] the most probable class */
     const uint8_t
         *chosen;         /* [rows, columns] 1 where a class has probability >= 1/2; LM_MEASURE_MULTI_LABEL */
     const float *values; /* [rows, columns] of LM_MEASURE_VALUES */
     const float *hidden; /* [tokens, width] after the last block */
     const float *pooled; /* [rows, width] */
+    const float *logprobs; /* [tokens] NaN where a token is not predicted */
     const float
         *loss; /* [rows]; of tokens: the mean over the row's labelled ones. NaN for a row without a label */
 } lm_row_outputs;

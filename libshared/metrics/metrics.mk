@@ -1,6 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/metrics/emit.c libshared/metrics/emit.h \
 	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \
+	libshared/metrics/gather.c libshared/metrics/gather.h \
 	libshared/metrics/metrics.c libshared/metrics/metrics.h \
 	libshared/metrics/report.c libshared/metrics/report.h \
 	libshared/metrics/score.c libshared/metrics/score.h \
