@@ -21,6 +21,11 @@ static const lm_op ops[LM_OP_COUNT] = {
     [LM_OP_SQUARED_ERROR] = {"squared_error", lm_squared_error_op_forward, lm_squared_error_op_backward},
     [LM_OP_BINARY_CROSS_ENTROPY] = {"binary_cross_entropy", lm_binary_cross_entropy_op_forward,
                                     lm_binary_cross_entropy_op_backward},
+    [LM_OP_BALANCED_CROSS_ENTROPY] = {"balanced_cross_entropy", lm_balanced_cross_entropy_op_forward,
+                                      lm_balanced_cross_entropy_op_backward},
+    [LM_OP_BALANCED_BINARY_CROSS_ENTROPY] = {"balanced_binary_cross_entropy",
+                                             lm_balanced_binary_cross_entropy_op_forward,
+                                             lm_balanced_binary_cross_entropy_op_backward},
 };
 
 const lm_op *lm_op_at(size_t i)

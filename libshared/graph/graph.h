@@ -95,6 +95,24 @@ lm_tensor *lm_squared_error(lm_graph *g, lm_tensor *x, const float *target, cons
 lm_tensor *lm_binary_cross_entropy(lm_graph *g, lm_tensor *logits, const float *target, const float *weight,
                                    float *per_row);
 
+/* Classes that are not alike. The target of a row is q_c = (1-e) [c = label] + e/classes, and its loss the sum
+ * over classes of q_c w_c (1-p_c)^gamma (-log p_c): with gamma 0 that of torch.nn.CrossEntropyLoss(weight,
+ * label_smoothing), with gamma the focal loss (Lin et al. 2017, arXiv 1708.02002). */
+typedef struct lm_balance {
+    const float *class_weight; /* [columns] w, finite and not negative; NULL = ones */
+    float gamma;               /* of the focal loss; 0 = none */
+    float smoothing;           /* e, from 0 to 1 */
+} lm_balance;
+
+/* As lm_cross_entropy, balanced. What divides the sum is the caller's: torch's mean divides by the sum of
+ * w[label]. class_weight must live as long as the label does. */
+lm_tensor *lm_balanced_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *label, const float *weight,
+                                     const lm_balance *how, float *per_row);
+/* As lm_binary_cross_entropy, balanced: class_weight weighs a class where it is present (pos_weight of
+ * torch.nn.BCEWithLogitsLoss), t becomes (1-e) t + e/2, and both sides have their focal factor. */
+lm_tensor *lm_balanced_binary_cross_entropy(lm_graph *g, lm_tensor *logits, const float *target,
+                                            const float *weight, const lm_balance *how, float *per_row);
+
 /* ---- the table of operations, which the gradient checker walks ---- */
 
 typedef struct lm_op {

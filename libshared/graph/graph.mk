@@ -1,4 +1,5 @@
 liblmutils_la_SOURCES += \
+	libshared/graph/balanced.c \
 	libshared/graph/graph.c libshared/graph/graph.h \
 	libshared/graph/layers.c \
 	libshared/graph/losses.c \

@@ -37,6 +37,12 @@ struct lm_node {
             float smoothing;
             float *per_row;
         } loss;
+        struct {
+            const int32_t *label;
+            const float *target, *weight;
+            lm_balance how;
+            float *per_row;
+        } balanced;
     };
 };
 
@@ -78,6 +84,8 @@ typedef enum lm_op_id {
     LM_OP_CROSS_ENTROPY,
     LM_OP_SQUARED_ERROR,
     LM_OP_BINARY_CROSS_ENTROPY,
+    LM_OP_BALANCED_CROSS_ENTROPY,
+    LM_OP_BALANCED_BINARY_CROSS_ENTROPY,
     LM_OP_COUNT
 } lm_op_id;
 
@@ -141,5 +149,7 @@ LM_OP_PAIR(scale);
 LM_OP_PAIR(cross_entropy);
 LM_OP_PAIR(squared_error);
 LM_OP_PAIR(binary_cross_entropy);
+LM_OP_PAIR(balanced_cross_entropy);
+LM_OP_PAIR(balanced_binary_cross_entropy);
 
 #endif

@@ -3,11 +3,16 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/signals.h"
+#include "train/subset.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+/* Numbers of rows that are mixed in begin here: beyond those of any input, so that masks are drawn anew. */
+static const uint64_t MIXED_ROWS = UINT64_C(1) << 48;
 
 /* Rows that are read as they come: the window in hand, and where the next row of it stands. */
 typedef struct block {
@@ -21,7 +26,7 @@ typedef struct block {
 /* One row of the step that is being put together. */
 typedef struct pick {
     const lm_spool *spool;
-    uint64_t row, number;
+    uint64_t row, number, epoch;
     uint32_t length;
     int64_t place;
 } pick;
@@ -34,10 +39,15 @@ struct lm_data {
     char *name; /* of the input in hand */
     lm_tokenizer_info tokenizer;
     json_t *preamble; /* that tokenizer points into */
-    lm_spool *spool;
+    const lm_spool *spool;
+    lm_spool *owned;          /* the spool, where it is this one's */
+    lm_subset subset;         /* rows that are trained on; `rows` NULL = all */
     char *written;            /* file of the spool, where this run wrote it */
     lm_order *order;
     uint64_t steps;
+    const lm_spool *mixed;    /* rows of another stream */
+    lm_order *mixed_order;
+    double mixed_share;
     block now, before; /* streaming */
     uint64_t rows_read, blocks_read, digest, next_step;
     pick *picks;
@@ -153,8 +163,8 @@ static bool read_all(lm_data *d, lm_status *st)
     const char *file = d->how.spool_file;
     /* under its own name only when it is whole: a resume must not take half an input for all of it */
     char *partial = file ? lm_format("%s.part", file) : NULL;
-    d->spool = new_spool(d, partial, st);
-    bool ok = d->spool && fill_spool(d, d->spool, st);
+    d->spool = d->owned = new_spool(d, partial, st);
+    bool ok = d->owned && fill_spool(d, d->owned, st);
     if (ok && partial && rename(partial, file) != 0)
         ok = lm_fail_errno(st, LM_FAILED, "%s: cannot be given its name", file);
     if (ok && file)
@@ -186,8 +196,11 @@ bool lm_data_load(lm_data *d, lm_status *st)
                        "%" PRIu64 " rows, and at most %" PRIu32 " can be shuffled: train in one pass "
                        "(--epochs 1 --shuffle-window 100k)",
                        rows, UINT32_MAX - 1);
-    d->order = lm_order_new((uint32_t)rows, d->how.rows_per_step, d->how.shuffle, d->how.by_length,
-                            lm_spool_lengths(d->spool), d->how.seed);
+    if ((d->how.share > 0 || d->how.most) &&
+        !lm_subset_choose(d->spool, d->how.share > 0 ? d->how.share : 1, d->how.most, &d->subset, st))
+        return false;
+    d->order = lm_order_new((uint32_t)lm_data_rows(d), d->how.rows_per_step, d->how.shuffle, d->how.by_length,
+                            lm_data_lengths(d), d->how.seed);
     d->steps = lm_order_steps(d->order);
     d->digest = lm_spool_digest(d->spool);
     return true;
@@ -254,13 +267,45 @@ static bool pick_streaming(lm_data *d, uint32_t *count, lm_status *st)
         }
         uint32_t row = d->now.rows[d->now.next++];
         d->picks[*count] =
-            (pick){d->now.spool, row, d->now.first_row + row, lm_spool_lengths(d->now.spool)[row], *count};
+            (pick){d->now.spool, row, d->now.first_row + row, 0, lm_spool_lengths(d->now.spool)[row], *count};
         ++*count;
     }
     return true;
 }
 
 /* ------------------------------------------------------------------ steps */
+
+uint64_t lm_data_rows(const lm_data *d)
+{
+    return d->subset.rows ? d->subset.count : d->spool ? lm_spool_rows(d->spool) : 0;
+}
+
+const uint32_t *lm_data_lengths(const lm_data *d)
+{
+    return d->subset.rows ? d->subset.lengths : lm_spool_lengths(d->spool);
+}
+
+static uint64_t spool_row(const lm_data *d, uint64_t i)
+{
+    return d->subset.rows ? d->subset.rows[i] : i;
+}
+
+void lm_data_row(const lm_data *d, uint64_t i, lm_tokens_row *row)
+{
+    lm_spool_row(d->spool, spool_row(d, i), row);
+}
+
+void lm_data_mix(lm_data *d, const lm_spool *other, double share)
+{
+    uint32_t rows = lm_spool_rows(other) < UINT32_MAX ? (uint32_t)lm_spool_rows(other) : UINT32_MAX;
+    d->mixed = other;
+    d->mixed_share = share;
+    d->mixed_order = lm_order_new(rows, rows, d->how.shuffle, false, NULL, d->how.seed + 1);
+    d->picks = lm_realloc(d->picks, d->how.rows_per_step + (size_t)ceil(d->how.rows_per_step * share) + 1,
+                          sizeof *d->picks);
+    uint64_t both[2] = {d->digest, lm_spool_digest(other)};
+    d->digest = XXH3_64bits(both, sizeof both);
+}
 
 static int longest_first(const void *a, const void *b)
 {
@@ -272,10 +317,29 @@ static int longest_first(const void *a, const void *b)
 
 static void pick_spooled(lm_data *d, uint64_t step, uint32_t *count)
 {
-    const uint32_t *rows = lm_order_step(d->order, step / d->steps, step % d->steps, count);
-    const uint32_t *lengths = lm_spool_lengths(d->spool);
-    for (uint32_t i = 0; i < *count; i++)
-        d->picks[i] = (pick){d->spool, rows[i], rows[i], lengths[rows[i]], i};
+    uint64_t epoch = step / d->steps;
+    const uint32_t *rows = lm_order_step(d->order, epoch, step % d->steps, count);
+    const uint32_t *lengths = lm_data_lengths(d);
+    for (uint32_t i = 0; i < *count; i++) {
+        uint64_t row = spool_row(d, rows[i]);
+        d->picks[i] = (pick){d->spool, row, row, epoch, lengths[rows[i]], i};
+    }
+}
+
+/* Adds the rows of the other stream that fall to this step of `count` own rows. */
+static void pick_mixed(lm_data *d, uint64_t step, uint32_t *count)
+{
+    uint64_t before = d->how.streaming ? step * d->how.rows_per_step
+                                       : step / d->steps * lm_data_rows(d) + step % d->steps * d->how.rows_per_step;
+    uint64_t rows = lm_spool_rows(d->mixed);
+    uint64_t first = (uint64_t)floor((double)before * d->mixed_share + 1e-9);
+    uint64_t last = (uint64_t)floor((double)(before + *count) * d->mixed_share + 1e-9);
+    for (uint64_t i = first; i < last; i++) {
+        uint32_t all;
+        uint64_t row = lm_order_step(d->mixed_order, i / rows, 0, &all)[i % rows];
+        d->picks[*count] = (pick){d->mixed, row, MIXED_ROWS + row, i / rows, lm_spool_lengths(d->mixed)[row], *count};
+        ++*count;
+    }
 }
 
 bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_rows *out, bool *end,
@@ -289,6 +353,8 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
     *end = count == 0;
     if (*end || !targets)
         return true;
+    if (d->mixed)
+        pick_mixed(d, step, &count);
     qsort(d->picks, count, sizeof *d->picks, longest_first);
     int64_t tokens = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -300,10 +366,9 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
         const pick *p = &d->picks[i];
         lm_tokens_row row;
         lm_spool_row(p->spool, p->row, &row);
-        if (d->how.streaming && !lm_targets_check(targets, &row, p->number, st))
+        if (d->how.streaming && p->spool != d->mixed && !lm_targets_check(targets, &row, p->number, st))
             return lm_fail_prefix(st, d->name);
-        if (!lm_step_rows_add(out, targets, &row, d->how.streaming ? 0 : step / d->steps, p->number, p->place,
-                              st))
+        if (!lm_step_rows_add(out, targets, &row, p->epoch, p->number, p->place, st))
             return false;
     }
     return true;
@@ -318,9 +383,14 @@ lm_data *lm_data_open(const lm_data_options *options, lm_status *st)
     d->tokenizer = (lm_tokenizer_info)LM_TOKENIZER_INFO_NONE;
     d->picks = lm_malloc(options->rows_per_step, sizeof *d->picks);
     bool end;
-    if (options->spool_file && access(options->spool_file, F_OK) == 0) {
+    if (options->shared) {
+        d->spool = options->shared;
+        d->name = lm_strdup("the rows");
+        if (lm_spool_preamble(d->spool))
+            same_tokenizer(d, lm_spool_preamble(d->spool), st);
+    } else if (options->spool_file && access(options->spool_file, F_OK) == 0) {
         lm_status damage = LM_STATUS_INIT;
-        d->spool = lm_spool_reopen(options->spool_file, NULL, &damage);
+        d->spool = d->owned = lm_spool_reopen(options->spool_file, NULL, &damage);
         if (!d->spool)
             lm_fail(st, LM_FAILED, "%s: remove this file, and give the input again", damage.message);
         d->name = lm_strdup(options->spool_file);
@@ -343,7 +413,9 @@ void lm_data_free(lm_data *d)
     free_block(&d->now);
     free_block(&d->before);
     lm_order_free(d->order);
-    lm_spool_free(d->spool);
+    lm_order_free(d->mixed_order);
+    lm_subset_free(&d->subset);
+    lm_spool_free(d->owned);
     json_decref(d->preamble);
     free(d->picks);
     free(d->written);
@@ -363,8 +435,8 @@ const lm_spool *lm_data_spool(const lm_data *d)
 
 lm_spool *lm_data_take_spool(lm_data *d)
 {
-    lm_spool *spool = d->spool;
-    d->spool = NULL;
+    lm_spool *spool = d->owned;
+    d->spool = d->owned = NULL;
     return spool;
 }
 

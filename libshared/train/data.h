@@ -23,6 +23,9 @@ typedef struct lm_data_options {
     bool shuffle, by_length;
     uint32_t rows_per_step;
     uint64_t seed;
+    double share;           /* of the rows that are trained on, by hash (train/subset.h); 0 = all */
+    uint64_t most;          /* rows that are trained on, by the same hash; 0 = no limit */
+    const lm_spool *shared; /* rows that another lm_data has read and that outlive this one; NULL = the inputs */
 } lm_data_options;
 
 /* Opens the first input, or the spool of a run that is resumed where its file stands. Options are copied. */
@@ -35,8 +38,15 @@ json_t *lm_data_preamble(const lm_data *d);
 /* Reads everything to its good end, unless it streams; LM_ENDED where the stream ended early. An input
  * without rows fails. */
 bool lm_data_load(lm_data *d, lm_status *st);
-/* All rows, in any order; NULL while streaming. */
+/* All rows, in any order, also those that a share leaves out; NULL while streaming. */
 const lm_spool *lm_data_spool(const lm_data *d);
+/* Those that are trained on: how many (0 while streaming), their lengths, and row i of them. */
+uint64_t lm_data_rows(const lm_data *d);
+const uint32_t *lm_data_lengths(const lm_data *d);
+void lm_data_row(const lm_data *d, uint64_t i, lm_tokens_row *row);
+/* Each step gets further rows of `other` (borrowed), `share` for each row of its own: as many as make up the
+ * share over the steps so far. They are shuffled, and begin again when they are used up. After lm_data_load. */
+void lm_data_mix(lm_data *d, const lm_spool *other, double share);
 /* The same, given away: the caller frees it, and d is good for nothing else. */
 lm_spool *lm_data_take_spool(lm_data *d);
 /* Removes the spool's file if it was written by this run: its rows have turned out to be the wrong ones. */

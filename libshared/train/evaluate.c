@@ -14,18 +14,27 @@ enum { EVAL_ROWS = 64 }; /* handed to the evaluator at a time */
 /* Masks of an evaluation are the same each time: those of an epoch that no training reaches. */
 static const uint64_t EVAL_EPOCH = UINT32_MAX;
 
+lm_data *lm_run_read_beside(const lm_run *r, const char *file, lm_status *st)
+{
+    lm_strings one = {&file, 1, 1};
+    lm_data_options options = {.inputs = &one, .rows_per_step = 1};
+    lm_data *data = lm_data_open(&options, st);
+    bool ok = data && lm_data_load(data, st);
+    const lm_tokenizer_info *mine = ok ? lm_data_tokenizer(data) : NULL, *theirs = lm_data_tokenizer(r->data);
+    if (ok && mine->has_xxh3 && theirs->has_xxh3 && mine->xxh3 != theirs->xxh3 && !r->o->force)
+        ok = lm_fail(st, LM_FAILED, "%s: its tokens are of another tokenizer than those to train on", file);
+    if (ok)
+        return data;
+    lm_data_free(data);
+    return NULL;
+}
+
 bool lm_run_load_eval(lm_run *r, lm_status *st)
 {
     if (!r->o->eval)
         return true;
-    lm_strings one = {(const char **)&r->o->eval, 1, 1};
-    lm_data_options options = {.inputs = &one, .rows_per_step = 1};
-    lm_data *data = lm_data_open(&options, st);
-    bool ok = data && lm_data_load(data, st) && lm_data_check(data, &r->targets, st);
-    const lm_tokenizer_info *mine = ok ? lm_data_tokenizer(data) : NULL, *theirs = lm_data_tokenizer(r->data);
-    if (ok && mine->has_xxh3 && theirs->has_xxh3 && mine->xxh3 != theirs->xxh3 && !r->o->force)
-        ok = lm_fail(st, LM_FAILED, "%s: its tokens are of another tokenizer than those to train on",
-                     r->o->eval);
+    lm_data *data = lm_run_read_beside(r, r->o->eval, st);
+    bool ok = data && lm_data_check(data, &r->targets, st);
     r->eval = ok ? lm_data_take_spool(data) : NULL;
     lm_data_free(data);
     return ok;
@@ -79,18 +88,14 @@ static bool run_rows(lm_run *r, lm_evaluator *e, lm_status *st)
 }
 
 /* The best weights so far, kept beside those that are trained. */
-static void keep_best(lm_run *r, double loss, lm_status *st)
+static void keep_best(lm_run *r, lm_status *st)
 {
     lm_params *params = r->model->params;
-    if (!r->o->keep_best || !(loss < r->best_loss))
-        return;
     if (!r->best)
         r->best =
             lm_try_malloc(lm_optimizer_parameters(r->optimizer), sizeof *r->best, "the best weights", st);
     if (!r->best)
         return;
-    r->best_loss = loss;
-    r->best_step = r->step;
     float *to = r->best;
     for (size_t i = 0; i < lm_params_count(params); i++) {
         lm_param *p = lm_params_at(params, i);
@@ -104,7 +109,7 @@ static void keep_best(lm_run *r, double loss, lm_status *st)
 bool lm_run_restore_best(lm_run *r, lm_status *st)
 {
     (void)st;
-    if (!r->best || r->best_step == r->step)
+    if (!r->best || r->watch.best_step == r->step)
         return true;
     const float *from = r->best;
     for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
@@ -114,8 +119,47 @@ bool lm_run_restore_best(lm_run *r, lm_status *st)
         memcpy(p->value, from, p->elements * sizeof *from);
         from += p->elements;
     }
-    lm_info("the weights of step %" PRIu64 " are written (evaluation loss %.4f)", r->best_step, r->best_loss);
+    lm_info("the weights of step %" PRIu64 " are written (evaluation %s %.4f)", r->watch.best_step,
+            lm_run_metric(r), r->watch.best);
     return true;
+}
+
+const char *lm_run_metric(const lm_run *r)
+{
+    const char *name = r->o->best_metric;
+    return !name ? "loss" : strncmp(name, "eval_", 5) == 0 ? name + 5 : name;
+}
+
+static bool fail_metric(const lm_report *report, const char *name, lm_status *st)
+{
+    lm_buf names = {0};
+    double value;
+    for (size_t i = 0; i < lm_report_size(report); i++)
+        lm_buf_printf(&names, "%s%s", i ? ", " : "", lm_report_at(report, i, &value));
+    lm_fail(st, LM_USAGE, "--best-metric %s: the evaluation has no such value: it has %s", name,
+            lm_buf_cstr(&names));
+    lm_buf_free(&names);
+    return false;
+}
+
+/* What the evaluation means for the run: the best so far is kept, an end without progress, overfitting. */
+static bool judge(lm_run *r, const lm_report *report, lm_watch_verdict *verdict, lm_status *st)
+{
+    const char *metric = lm_run_metric(r);
+    double loss = NAN, value = NAN, least = r->watch.least_loss, train = r->watch.least_train;
+    lm_report_find(report, "loss", &loss);
+    if (!lm_report_find(report, metric, &value))
+        return fail_metric(report, metric, st);
+    *verdict = lm_watch_evaluation(&r->watch, r->step, loss, value, lm_metric_rises(metric));
+    if (verdict->best && r->o->keep_best)
+        keep_best(r, st);
+    if (verdict->parted)
+        lm_warn("overfitting: since step %" PRIu64 " the evaluation loss has risen from %.4f to %.4f while "
+                "the training loss fell from %.4f to %.4f: --keep-best keeps the weights of the best "
+                "evaluation, --patience stops there; fewer --epochs, more --dropout or --l2-sp",
+                r->watch.least_step, least, loss, train, verdict->train_loss);
+    r->stopped_early = r->o->patience > 0 && r->watch.stale >= (uint64_t)r->o->patience;
+    return lm_ok(st);
 }
 
 bool lm_run_evaluate(lm_run *r, lm_status *st)
@@ -128,7 +172,9 @@ bool lm_run_evaluate(lm_run *r, lm_status *st)
         return lm_fail_prefix(st, "evaluation");
     }
     lm_report *report = lm_evaluator_report(e, false);
-    double seconds = lm_now() - begun, value, loss = NAN;
+    double seconds = lm_now() - begun, value;
+    lm_watch_verdict verdict = {.train_loss = NAN};
+    bool ok = judge(r, report, &verdict, st);
     json_t *entry = json_object();
     lm_buf line = {0};
     for (size_t i = 0; i < lm_report_size(report); i++) {
@@ -139,7 +185,6 @@ bool lm_run_evaluate(lm_run *r, lm_status *st)
         if (strcmp(name, "rows") && strcmp(name, "tokens") && strcmp(name, "labelled") && i < 8)
             lm_buf_printf(&line, "  %s %.4f", name, value);
     }
-    lm_report_find(report, "loss", &loss);
     json_object_set_new(entry, "eval_runtime", json_real(seconds));
     json_object_set_new(entry, "eval_samples_per_second",
                         json_real((double)lm_spool_rows(r->eval) / seconds));
@@ -147,10 +192,13 @@ bool lm_run_evaluate(lm_run *r, lm_status *st)
                         json_real(r->steps_per_epoch ? (double)r->step / (double)r->steps_per_epoch : 0));
     json_object_set_new(entry, "step", json_integer((json_int_t)r->step));
     lm_runlog_add(r->log, entry);
-    lm_info("step %" PRIu64 ": evaluation%s", r->step, lm_buf_cstr(&line));
+    char beside[48] = "";
+    if (!isnan(verdict.train_loss))
+        snprintf(beside, sizeof beside, "training loss %.4f, ", verdict.train_loss);
+    lm_info("step %" PRIu64 ": %sevaluation%s%s", r->step, beside, lm_buf_cstr(&line),
+            verdict.best && r->o->keep_best ? "  (best)" : "");
     lm_buf_free(&line);
     lm_report_free(report);
     lm_evaluator_free(e);
-    keep_best(r, loss, st);
-    return lm_ok(st);
+    return ok;
 }

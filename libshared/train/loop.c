@@ -133,6 +133,8 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
     r->step++;
     r->tokens_seen += (uint64_t)r->rows.tokens;
     r->rows_seen += (uint64_t)r->rows.rows;
+    if (!empty)
+        lm_watch_step(&r->watch, loss);
     r->loss_sum += loss;
     r->total_loss += loss;
     r->loss_steps++;
@@ -155,6 +157,12 @@ static bool between_steps(lm_run *r, lm_status *st)
     bool last = r->step >= r->total_steps;
     if (r->eval && (is_due(r, r->o->eval_steps) || last) && !lm_run_evaluate(r, st))
         return false;
+    if (r->stopped_early && !last) {
+        lm_info("stopped: %" PRIu64 " evaluations without a better %s than %.4f at step %" PRIu64 " (--patience)",
+                r->watch.stale, lm_run_metric(r), r->watch.best, r->watch.best_step);
+        r->total_steps = r->step;
+        return true;
+    }
     if (r->o->checkpoint && !last && is_due(r, r->o->save_steps))
         return lm_run_checkpoint(r, st);
     return true;

@@ -64,6 +64,12 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
         OPTION("shuffle-window", LM_OPT_COUNT, shuffle_window, "N", .shown = "all rows",
                .help = "shuffle within so many rows only; one epoch is then trained as it arrives, without "
                        "a spool"),
+        OPTION("frac", LM_OPT_FLOAT, frac, "SHARE", .min = 0, .max = 1, .shown = "all",
+               .help = "train on this share of the rows, chosen by a hash of their tokens: 1% is part of 10%"),
+        OPTION("max-train-samples", LM_OPT_COUNT, max_train_samples, "N", .shown = "all",
+               .help = "train on so many rows, chosen by the same hash"),
+        OPTION("replay", LM_OPT_STRING, replay, "FILE=SHARE", .shown = "",
+               .help = "mix rows of another stream of tokens into each step, SHARE for each row of its own"),
         FLAG("group-by-length", by_length, .help = "put rows of like length into one batch"),
         OPTION("micro-tokens", LM_OPT_COUNT, micro_tokens, "N", .shown = "2048, or what --memory allows",
                .help = "tokens of one forward pass; a step is cut into as many as it takes, with the same "
@@ -87,7 +93,12 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
         OPTION("eval-steps", LM_OPT_COUNT, eval_steps, "N", .shown = "after each epoch",
                .help = "evaluate every so many steps, and at the end"),
         FLAG("keep-best", keep_best, .aliases = "load_best_model_at_end",
-             .help = "write the weights of the best evaluation (by loss) instead of the last ones"),
+             .help = "write the weights of the best evaluation instead of the last ones"),
+        OPTION("best-metric", LM_OPT_STRING, best_metric, "NAME", .shown = "loss",
+               .aliases = "metric_for_best_model",
+               .help = "which value of the evaluation tells the best: loss, accuracy, f1_macro ..."),
+        OPTION("patience", LM_OPT_COUNT, patience, "N", .shown = "none", .aliases = "early_stopping_patience",
+               .help = "stop after so many evaluations without a better one; with --keep-best"),
         GROUP("Checkpoints"),
         OPTION("checkpoint", LM_OPT_DIR, checkpoint, "DIR",
                .help = "keep checkpoints, and the spooled input, in this directory"),
@@ -129,6 +140,11 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if ((o->eval_steps > 0 || o->keep_best) && !o->eval)
         return lm_fail(st, LM_USAGE, "%s: nothing to evaluate on: give --eval FILE",
                        o->keep_best ? "--keep-best" : "--eval-steps");
+    if (o->best_metric && !o->eval)
+        return lm_fail(st, LM_USAGE, "--best-metric: nothing to evaluate on: give --eval FILE");
+    if (o->patience > 0 && !o->keep_best)
+        return lm_fail(st, LM_USAGE, "--patience ends behind the best evaluation, whose weights are meant: give "
+                       "--keep-best and --eval FILE");
     if (o->batch_size * o->accumulation > 1 << 24)
         return lm_fail(st, LM_USAGE, "a step of %lld rows: lower --batch-size or --gradient-accumulation",
                        (long long)(o->batch_size * o->accumulation));

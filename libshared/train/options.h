@@ -26,6 +26,12 @@ typedef struct lm_train_options {
     const char *eval;
     int64_t eval_steps; /* 0 = after each epoch */
     bool keep_best;
+    const char *best_metric; /* of the evaluation; NULL = loss */
+    int64_t patience;        /* evaluations without a better one before the end; 0 = no end */
+
+    double frac;               /* of the rows, chosen by hash; 0 = all */
+    int64_t max_train_samples; /* rows, by the same hash; 0 = all */
+    const char *replay;        /* FILE=SHARE */
 
     const char *checkpoint;
     int64_t save_steps, keep;
@@ -40,7 +46,7 @@ typedef struct lm_train_options {
 /* What --help shows where a program sets nothing else. */
 extern const lm_train_options lm_train_defaults;
 
-enum { LM_TRAIN_OPTION_MAX = 64 };
+enum { LM_TRAIN_OPTION_MAX = 128 };
 
 /* Appends the program's own entries (zero-terminated) and then the shared ones to table[LM_TRAIN_OPTION_MAX];
  * the entries point into `o`. */

@@ -38,10 +38,10 @@ static int longest_first(const void *a, const void *b)
 static uint32_t *sorted_lengths(const lm_run *r, uint64_t *n)
 {
     const lm_spool *spool = lm_data_spool(r->data);
-    *n = spool ? lm_spool_rows(spool) : PROBE_ROWS;
+    *n = spool ? lm_data_rows(r->data) : PROBE_ROWS;
     uint32_t *lengths = lm_malloc(*n, sizeof *lengths);
     if (spool) {
-        memcpy(lengths, lm_spool_lengths(spool), *n * sizeof *lengths);
+        memcpy(lengths, lm_data_lengths(r->data), *n * sizeof *lengths);
         qsort(lengths, *n, sizeof *lengths, longest_first);
         return lengths;
     }

@@ -48,11 +48,29 @@ static bool streams(const lm_run *r)
     const lm_train_options *o = r->o;
     const lm_objective *objective = r->spec->objective ? lm_objective_find(r->spec->objective) : NULL;
     bool endless = o->schedule == LM_SCHEDULE_CONSTANT || o->schedule == LM_SCHEDULE_INVERSE_SQRT;
-    if (o->epochs > 1 || o->by_length)
+    if (o->epochs > 1 || o->by_length || o->frac > 0 || o->max_train_samples > 0 || r->spec->shared)
         return false;
     if (o->shuffle)
         return o->shuffle_window > 0;
     return (o->max_steps > 0 || endless) && objective && (objective->tokens == LM_TOKENS_MASKED || r->spec->labels);
+}
+
+/* --replay FILE=SHARE. */
+static bool open_replay(lm_run *r, lm_status *st)
+{
+    const char *spec = r->o->replay, *equals = spec ? strrchr(spec, '=') : NULL;
+    double share;
+    if (!spec)
+        return true;
+    if (!equals || equals == spec || !lm_parse_float(equals + 1, &share) || !(share > 0 && share <= 100))
+        return lm_fail(st, LM_USAGE, "--replay %s: give FILE=SHARE, such as old.lms=0.1 or old.lms=10%%", spec);
+    char *name = lm_strndup(spec, (size_t)(equals - spec));
+    r->replay = lm_run_read_beside(r, name, st);
+    free(name);
+    if (!r->replay)
+        return false;
+    lm_data_mix(r->data, lm_data_spool(r->replay), share);
+    return true;
 }
 
 static bool open_data(lm_run *r, lm_status *st)
@@ -75,7 +93,10 @@ static bool open_data(lm_run *r, lm_status *st)
                                .shuffle = o->shuffle,
                                .by_length = o->by_length,
                                .rows_per_step = (uint32_t)(o->batch_size * o->accumulation),
-                               .seed = (uint64_t)r->spec->common->seed};
+                               .seed = (uint64_t)r->spec->common->seed,
+                               .share = o->frac,
+                               .most = (uint64_t)o->max_train_samples,
+                               .shared = r->spec->shared};
     r->data = lm_data_open(&options, st);
     if (!r->data) {
         free(file);
@@ -84,7 +105,7 @@ static bool open_data(lm_run *r, lm_status *st)
     const char *tokenizer = o->tokenizer;
     bool found = lm_tokenizer_source_find(&r->tokenizer, r->resume_path ? r->resume_path : tokenizer,
                                           r->spec->common->model, lm_data_tokenizer(r->data), o->force, st) &&
-                 lm_data_load(r->data, st);
+                 lm_data_load(r->data, st) && open_replay(r, st);
     free(file);
     return found;
 }
@@ -139,7 +160,7 @@ static bool prepare_targets(lm_run *r, lm_status *st)
                            "the stream (mlm_labels)",
                            r->objective->purpose);
     }
-    return lm_data_check(r->data, &r->targets, st);
+    return lm_data_check(r->data, &r->targets, st) && (!r->replay || lm_data_check(r->replay, &r->targets, st));
 }
 
 static bool prepare(lm_run *r, lm_status *st)
@@ -183,6 +204,7 @@ static void free_run(lm_run *r)
         lm_model_free(r->model);
     lm_spool_free(r->eval);
     lm_data_free(r->data);
+    lm_data_free(r->replay);
     lm_labels_free(r->labels);
     lm_tokenizer_source_free(&r->tokenizer);
     lm_runlog_free(r->log);
@@ -198,7 +220,7 @@ static void free_run(lm_run *r)
 bool lm_train_run(const lm_run_spec *spec, lm_status *st)
 {
     lm_run r = {
-        .spec = spec, .o = spec->options, .saved_step = UINT64_MAX, .best_loss = INFINITY, .lock = -1};
+        .spec = spec, .o = spec->options, .saved_step = UINT64_MAX, .watch = lm_watch_new(), .lock = -1};
     bool ok = run(&r, st);
     free_run(&r);
     return ok;

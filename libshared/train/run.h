@@ -7,6 +7,7 @@
 #define LM_TRAIN_RUN_H
 
 #include "base/tool.h"
+#include "stream/spool.h"
 #include "train/options.h"
 
 /* A network that does not exist yet. */
@@ -29,6 +30,7 @@ typedef struct lm_run_spec {
     const lm_strings *freeze; /* patterns (fnmatch) of parameter names; NULL = none */
     bool random_weights;      /* the network of -m, but not its weights */
     lm_new_model new_model;
+    const lm_spool *shared; /* the rows, where they have been read already; NULL = the operands */
 } lm_run_spec;
 
 /* The whole run. */

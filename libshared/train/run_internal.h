@@ -8,6 +8,7 @@
 #include "train/runlog.h"
 #include "train/schedule.h"
 #include "train/tokenizer_files.h"
+#include "train/watch.h"
 
 typedef struct lm_run {
     const lm_run_spec *spec;
@@ -17,7 +18,8 @@ typedef struct lm_run {
     lm_targets targets;
     lm_tokenizer_source tokenizer;
     lm_data *data;
-    lm_spool *eval; /* --eval; NULL = none */
+    lm_data *replay; /* --replay; NULL = none */
+    lm_spool *eval;  /* --eval; NULL = none */
     lm_model *model;
     lm_graph *graph;
     lm_optimizer *optimizer;
@@ -41,9 +43,9 @@ typedef struct lm_run {
     double total_loss;    /* of all steps of this process */
     uint64_t empty_steps; /* that carried no loss */
 
-    double best_loss; /* --keep-best */
-    uint64_t best_step;
-    float *best; /* the values of all trained parameters, one after the other */
+    lm_watch watch;
+    float *best; /* --keep-best: the values of all trained parameters, one after the other */
+    bool stopped_early; /* --patience has run out */
 
     char *resume_path; /* checkpoint that the run goes on from; NULL = none */
     json_t *state;     /* its state.json */
@@ -62,8 +64,11 @@ bool lm_run_loop(lm_run *r, lm_status *st);
 /* One pass over a step's rows: loss, and gradients added to the parameters'. */
 bool lm_run_gradients(lm_run *r, double *loss, lm_status *st);
 /* evaluate.c */
+/* Reads a stream that is used beside the one to train on: of the same tokenizer, whole. NULL: failed. */
+lm_data *lm_run_read_beside(const lm_run *r, const char *file, lm_status *st);
 bool lm_run_load_eval(lm_run *r, lm_status *st);
 bool lm_run_evaluate(lm_run *r, lm_status *st);
+const char *lm_run_metric(const lm_run *r);         /* of --best-metric: "loss" */
 bool lm_run_restore_best(lm_run *r, lm_status *st); /* puts the best weights in place, if there are any */
 /* save.c */
 bool lm_run_checkpoint(lm_run *r, lm_status *st);

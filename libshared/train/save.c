@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -44,9 +45,18 @@ json_t *lm_run_options(const lm_run *r)
         "shuffle-window", (json_int_t)o->shuffle_window);
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
     json_object_set_new(all, "freeze", frozen(r));
-    if (o->keep_best) /* then evaluation chooses what is written */
+    if (o->keep_best) { /* then evaluation chooses what is written */
         json_object_set_new(all, "eval-steps", json_integer((json_int_t)o->eval_steps));
+        json_object_set_new(all, "best-metric", json_string(lm_run_metric(r)));
+        json_object_set_new(all, "patience", json_integer((json_int_t)o->patience));
+    }
     json_object_set_new(all, "keep-best", json_boolean(o->keep_best));
+    if (o->frac > 0)
+        json_object_set_new(all, "frac", json_real(o->frac));
+    if (o->max_train_samples > 0)
+        json_object_set_new(all, "max-train-samples", json_integer((json_int_t)o->max_train_samples));
+    if (o->replay)
+        json_object_set_new(all, "replay", json_string(o->replay));
     if (r->objective->tokens == LM_TOKENS_MASKED)
         json_object_set_new(all, "mlm-probability", json_real(r->spec->mlm_probability));
     else
@@ -105,10 +115,7 @@ static json_t *state_of(const lm_run *r)
                   "log_history", lm_runlog_history(r->log));
     json_object_set_new(state, "classes", classes_of(r));
     json_object_set_new(state, "empty_steps", json_integer((json_int_t)r->empty_steps));
-    if (r->best) {
-        json_object_set_new(state, "best_loss", json_real(r->best_loss));
-        json_object_set_new(state, "best_step", json_integer((json_int_t)r->best_step));
-    }
+    json_object_set_new(state, "watch", lm_watch_state(&r->watch));
     return state;
 }
 
@@ -223,8 +230,8 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
 
 static bool restore_best(lm_run *r, lm_status *st)
 {
-    json_t *loss = json_object_get(r->state, "best_loss");
-    if (!r->o->keep_best || !loss)
+    lm_watch_restore(&r->watch, json_object_get(r->state, "watch"));
+    if (!r->o->keep_best || isnan(r->watch.best))
         return true;
     char *name = lm_format("%s/best.safetensors", r->resume_path);
     lm_safetensors *f = lm_safetensors_open(name, st);
@@ -244,8 +251,6 @@ static bool restore_best(lm_run *r, lm_status *st)
     }
     lm_safetensors_close(f);
     free(name);
-    r->best_loss = json_real_value(loss);
-    r->best_step = (uint64_t)json_integer_value(json_object_get(r->state, "best_step"));
     return lm_ok(st);
 }
 
@@ -343,9 +348,10 @@ static bool write_card(const lm_run *r, const char *dir, lm_status *st)
     char *name = lm_strdup(base_name(common->output));
     name[strcspn(name, "/")] = 0;
     const lm_spool *spool = lm_data_spool(r->data);
-    char *data = spool ? lm_format("%" PRIu64 " rows, %" PRIu64 " tokens", lm_spool_rows(spool),
-                                   lm_spool_tokens(spool))
-                       : NULL;
+    uint64_t rows = lm_data_rows(r->data), tokens = 0;
+    for (uint64_t i = 0; i < rows; i++)
+        tokens += lm_data_lengths(r->data)[i];
+    char *data = spool ? lm_format("%" PRIu64 " rows, %" PRIu64 " tokens", rows, tokens) : NULL;
     json_t *via = spool ? json_object_get(lm_spool_preamble(spool), "via") : NULL;
     const char *lines[64];
     size_t n = 0;

@@ -14,10 +14,18 @@ liblmutils_la_SOURCES += \
 	libshared/train/runlog.c libshared/train/runlog.h \
 	libshared/train/save.c \
 	libshared/train/schedule.c libshared/train/schedule.h \
-	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h
+	libshared/train/subset.c libshared/train/subset.h \
+	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h \
+	libshared/train/watch.c libshared/train/watch.h
 
 check_PROGRAMS += tests/unit/check_train
 tests_unit_check_train_SOURCES = tests/unit/check_train.c
 tests_unit_check_train_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_train_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_train
+
+check_PROGRAMS += tests/unit/check_balance
+tests_unit_check_balance_SOURCES = tests/unit/check_balance.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_balance_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_balance_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_balance

@@ -167,6 +167,40 @@ static lm_tensor *binary_cross_entropy(lm_graph *g, lm_tensor **in)
     return lm_binary_cross_entropy(g, in[0], classes, row_weights, NULL);
 }
 
+static const float class_weights[] = {0.5f, 2, 0, 1.5f, 3};
+
+static lm_tensor *weighted(lm_graph *g, lm_tensor **in)
+{
+    lm_balance how = {.class_weight = class_weights, .smoothing = 0.2f};
+    return lm_balanced_cross_entropy(g, in[0], labels, row_weights, &how, NULL);
+}
+
+static lm_tensor *focal(lm_graph *g, lm_tensor **in)
+{
+    lm_balance how = {.class_weight = class_weights, .gamma = 2};
+    return lm_balanced_cross_entropy(g, in[0], labels, row_weights, &how, NULL);
+}
+
+static lm_tensor *focal_below_one(lm_graph *g, lm_tensor **in) /* and a second way to the input */
+{
+    lm_balance how = {.gamma = 0.5f, .smoothing = 0.1f};
+    lm_tensor *a = lm_balanced_cross_entropy(g, in[0], labels, NULL, &how, NULL);
+    return lm_add(g, a, lm_cross_entropy(g, in[0], labels, NULL, 0, NULL));
+}
+
+static lm_tensor *weighted_binary(lm_graph *g, lm_tensor **in)
+{
+    lm_balance how = {.class_weight = class_weights, .smoothing = 0.1f};
+    return lm_balanced_binary_cross_entropy(g, in[0], classes, row_weights, &how, NULL);
+}
+
+static lm_tensor *focal_binary(lm_graph *g, lm_tensor **in)
+{
+    lm_balance how = {.class_weight = class_weights, .gamma = 1.5f};
+    lm_tensor *a = lm_balanced_binary_cross_entropy(g, in[0], classes, row_weights, &how, NULL);
+    return lm_add(g, a, lm_binary_cross_entropy(g, in[0], classes, NULL, NULL));
+}
+
 static const op_case cases[] = {
     {"embedding", "with a padding row", embedding, {0}, {"embedding.weight"}, false, 0},
     {"linear", "with bias", linear, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
@@ -195,6 +229,11 @@ static const op_case cases[] = {
     {"cross_entropy", "", cross_entropy, {OUT}, {0}, true, 0},
     {"squared_error", "", squared_error, {OUT}, {0}, true, 0},
     {"binary_cross_entropy", "", binary_cross_entropy, {OUT}, {0}, true, 0},
+    {"balanced_cross_entropy", "weights, smoothing", weighted, {OUT}, {0}, true, 0},
+    {"balanced_cross_entropy", "focal", focal, {OUT}, {0}, true, 0},
+    {"balanced_cross_entropy", "focal below one", focal_below_one, {OUT}, {0}, true, 0},
+    {"balanced_binary_cross_entropy", "weights, smoothing", weighted_binary, {OUT}, {0}, true, 0},
+    {"balanced_binary_cross_entropy", "focal", focal_binary, {OUT}, {0}, true, 0},
 };
 
 enum { CASES = sizeof cases / sizeof *cases };
