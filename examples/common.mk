@@ -44,7 +44,7 @@ endif
 # $(call absent,FILES,WHAT): what is said where FILES are not there.
 define absent
 $(1):
-	@echo "$$@ is missing. It reads $(2). DATA=DIR names the directory that $(notdir $(patsubst %/,%,$(dir $(firstword $(1)))))/ is in." >&2; exit 1
+	@echo "$$@ is missing. Needed: $(2). DATA=DIR names the directory that $(notdir $(patsubst %/,%,$(dir $(firstword $(1)))))/ is in." >&2; exit 1
 endef
 
 export LC_ALL := C.UTF-8
