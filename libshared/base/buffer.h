@@ -27,6 +27,20 @@ static inline bool lm_str_is(lm_str a, const char *b)
     return lm_str_equal(a, lm_str_of(b));
 }
 
+/* Takes the first line off *rest, without its LF or CR LF; false where nothing is left. */
+static inline bool lm_str_take_line(lm_str *rest, lm_str *line)
+{
+    if (rest->len == 0)
+        return false;
+    const char *lf = memchr(rest->data, '\n', rest->len);
+    size_t len = lf ? (size_t)(lf - rest->data) : rest->len, step = lf ? len + 1 : len;
+    *line = (lm_str){rest->data, len};
+    if (len && line->data[len - 1] == '\r')
+        line->len--;
+    *rest = (lm_str){rest->data + step, rest->len - step};
+    return true;
+}
+
 /* Zero-initialise; `data` is NULL until something is in it. Growing doubles. Free with lm_buf_free. */
 typedef struct lm_buf {
     char *data;

@@ -153,12 +153,9 @@ static lm_take take_lines(lm_records *r, lm_status *st)
 static lm_str list_of(lm_records *r, size_t wanted)
 {
     lm_buf *b = &r->clean;
-    lm_str rest = lm_buf_str(&r->block), column = {"", 0};
+    lm_str rest = lm_buf_str(&r->block), line, column = {"", 0};
     b->len = 0;
-    while (rest.len) {
-        const char *lf = memchr(rest.data, '\n', rest.len);
-        lm_str line = {rest.data, (size_t)(lf - rest.data)};
-        rest = (lm_str){lf + 1, rest.len - line.len - 1};
+    while (lm_str_take_line(&rest, &line)) {
         for (size_t i = 0; i <= wanted; i++)
             next_column(r->separator, &line, &column);
         lm_buf_putc(b, b->len ? ',' : '[');

@@ -5,9 +5,9 @@
 # 500,000 different words
 awk 'BEGIN { for (i = 0; i < 500000; i++) { s = s " w" (i * 7919) % 1000003 (i * 104729) % 999983; if (i % 20 == 19) { print s; s = "" } } }' | tr 0-9 a-j >text
 
-# peak of the resident memory, in KiB, of a command
+# peak of the resident memory, in KiB, of a command (without what a sanitizer keeps of memory that was freed)
 peak_() {
-    "$@" &
+    ASAN_OPTIONS=quarantine_size_mb=1 "$@" &
     local pid=$! peak=0 now
     while now=$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status" 2>/dev/null) && test -n "$now"; do
         test "$now" -le "$peak" || peak=$now

@@ -32,23 +32,31 @@ static bool read_pair(json_t *spec, const char *name, int size, const char *what
     return true;
 }
 
-static bool read_bert(lm_post_processor *p, json_t *spec, int size, lm_status *st)
+/* [cls] A [sep], and with B behind it. BERT's second text is of segment 1; RoBERTa's has another separator
+ * before it. */
+static bool read_cls_sep(lm_post_processor *p, json_t *spec, bool roberta, int size, const char *what,
+                         lm_status *st)
 {
     int32_t cls, sep;
-    if (!read_pair(spec, "cls", size, "BertProcessing", &cls, st) ||
-        !read_pair(spec, "sep", size, "BertProcessing", &sep, st))
+    uint8_t second = roberta ? 0 : 1;
+    if (!read_pair(spec, "cls", size, what, &cls, st) || !read_pair(spec, "sep", size, what, &sep, st))
         return false;
     for (int pair = 0; pair < 2; pair++) {
         lm_template *t = pair ? &p->pair : &p->single;
         push(t, cls, 0);
         push(t, LM_TEMPLATE_A, 0);
         push(t, sep, 0);
-        if (pair) {
-            push(t, LM_TEMPLATE_B, 1);
-            push(t, sep, 1);
-        }
     }
+    if (roberta)
+        push(&p->pair, sep, 0);
+    push(&p->pair, LM_TEMPLATE_B, second);
+    push(&p->pair, sep, second);
     return true;
+}
+
+static bool read_bert(lm_post_processor *p, json_t *spec, int size, lm_status *st)
+{
+    return read_cls_sep(p, spec, false, size, "BertProcessing", st);
 }
 
 static bool read_trim(lm_post_processor *p, json_t *spec, const char *what, lm_status *st)
@@ -64,23 +72,8 @@ static bool read_trim(lm_post_processor *p, json_t *spec, const char *what, lm_s
 
 static bool read_roberta(lm_post_processor *p, json_t *spec, int size, lm_status *st)
 {
-    int32_t cls, sep;
-    if (!read_trim(p, spec, "RobertaProcessing", st) ||
-        !read_pair(spec, "cls", size, "RobertaProcessing", &cls, st) ||
-        !read_pair(spec, "sep", size, "RobertaProcessing", &sep, st))
-        return false;
-    for (int pair = 0; pair < 2; pair++) {
-        lm_template *t = pair ? &p->pair : &p->single;
-        push(t, cls, 0);
-        push(t, LM_TEMPLATE_A, 0);
-        push(t, sep, 0);
-        if (pair) {
-            push(t, sep, 0);
-            push(t, LM_TEMPLATE_B, 0);
-            push(t, sep, 0);
-        }
-    }
-    return true;
+    static const char what[] = "RobertaProcessing";
+    return read_trim(p, spec, what, st) && read_cls_sep(p, spec, true, size, what, st);
 }
 
 static bool read_byte_level(lm_post_processor *p, json_t *spec, int size, lm_status *st)

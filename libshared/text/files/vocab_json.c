@@ -67,15 +67,10 @@ static bool take_merge(lm_draft *d, lm_str line, const char *path, size_t number
 
 static bool take_merges(lm_draft *d, lm_str bytes, const char *path, lm_status *st)
 {
-    size_t line = 1;
-    for (size_t i = 0; i < bytes.len; line++) {
-        const char *start = bytes.data + i, *end = memchr(start, '\n', bytes.len - i);
-        size_t len = end ? (size_t)(end - start) : bytes.len - i;
-        i += len + 1;
-        if (len && start[len - 1] == '\r')
-            len--;
-        bool header = line == 1 && len >= 8 && memcmp(start, "#version", 8) == 0;
-        if (len && !header && !take_merge(d, (lm_str){start, len}, path, line, st))
+    lm_str line;
+    for (size_t number = 1; lm_str_take_line(&bytes, &line); number++) {
+        bool header = number == 1 && line.len >= 8 && memcmp(line.data, "#version", 8) == 0;
+        if (line.len && !header && !take_merge(d, line, path, number, st))
             return false;
     }
     return true;

@@ -9,18 +9,12 @@ static bool take_lines(lm_str bytes, const char *name, lm_vocabulary *v, lm_stat
     size_t twice = 0, line = 0;
     if (bytes.len >= 3 && memcmp(bytes.data, "\xEF\xBB\xBF", 3) == 0)
         lm_warn("%s: begins with a byte order mark, which is taken for a part of the first token", name);
-    for (size_t i = 0; i < bytes.len; line++) {
-        const char *start = bytes.data + i, *end = memchr(start, '\n', bytes.len - i);
-        size_t len = end ? (size_t)(end - start) : bytes.len - i;
-        i += len + 1;
-        if (len && start[len - 1] == '\r')
-            len--;
-        lm_str token = {start, len};
+    for (lm_str token; lm_str_take_line(&bytes, &token); line++) {
         int known = lm_vocabulary_find(v, token);
         if (known >= 0) {
             if (!twice++)
                 lm_warn("%s:%zu: \"%.*s\" stands on line %d already: the later line counts", name, line + 1,
-                        (int)len, start, known + 1);
+                        (int)token.len, token.data, known + 1);
             lm_vocabulary_move(v, known, (int)line);
         } else if (!lm_vocabulary_add(v, token, (int64_t)line, st)) {
             return false;

@@ -137,31 +137,26 @@ uint32_t lm_unicode_compose(uint32_t a, uint32_t b)
     return lm_unicode_properties((uint32_t)pair[0]) & LM_CP_NFD ? (uint32_t)pair[0] : 0;
 }
 
-uint32_t lm_unicode_stand_in(uint32_t code)
+/* The value of the range that has `code`, or what stands for none. */
+static uint32_t find_value(const lm_range_value *ranges, unsigned count, uint32_t code, uint32_t none)
 {
-    unsigned low = 0, high = lm_unicode_late_count;
+    unsigned low = 0, high = count;
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        if (code > lm_unicode_late[middle].last)
+        if (code > ranges[middle].last)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < lm_unicode_late_count && code >= lm_unicode_late[low].first ? lm_unicode_late[low].shown
-                                                                             : code;
+    return low < count && code >= ranges[low].first ? ranges[low].value : none;
+}
+
+uint32_t lm_unicode_stand_in(uint32_t code)
+{
+    return find_value(lm_unicode_late, lm_unicode_late_count, code, code);
 }
 
 int lm_unicode_script(uint32_t code)
 {
-    unsigned low = 0, high = lm_unicode_scripts_count;
-    while (low < high) {
-        unsigned middle = (low + high) / 2;
-        if (code > lm_unicode_scripts[middle].last)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < lm_unicode_scripts_count && code >= lm_unicode_scripts[low].first
-               ? lm_unicode_scripts[low].script
-               : 0;
+    return (int)find_value(lm_unicode_scripts, lm_unicode_scripts_count, code, 0);
 }

@@ -123,7 +123,7 @@ const unsigned lm_unicode_break_count = sizeof lm_unicode_break / sizeof *lm_uni
 /* Characters that were not yet, or not so, in Unicode 14, or came only with 17: a library of regular expressions may know
  * more or less of them than the reference. Each is shown to it as an old character of the same category, and script if
  * there is one. U+180E, which is no longer a space, is one of them. */
-const lm_stand_in lm_unicode_late[] = {
+const lm_range_value lm_unicode_late[] = {
     {0x295, 0x295, 0x1DF00}, {0x363, 0x36F, 0x64B}, {0x88F, 0x88F, 0x1FFFE}, {0x897, 0x897, 0x610},
     {0xC04, 0xC04, 0xC00}, {0xC5C, 0xC5C, 0x1FFFE}, {0xCDC, 0xCDC, 0x1FFFE}, {0xCF3, 0xCF3, 0xC82},
     {0xECE, 0xECE, 0xEBA}, {0xF82, 0xF83, 0xF71}, {0x10FC, 0x10FC, 0x10780}, {0x180E, 0x180E, 0x2060},

@@ -13,14 +13,10 @@ typedef struct lm_case_range {
     int32_t step, by;
 } lm_case_range;
 
-typedef struct lm_stand_in {
-    uint32_t first, last, shown;
-} lm_stand_in;
-
-typedef struct lm_script_range {
-    uint32_t first, last;
-    int script;
-} lm_script_range;
+/* All of first ... last have this value. */
+typedef struct lm_range_value {
+    uint32_t first, last, value;
+} lm_range_value;
 
 /* Sorted, without overlap. */
 extern const lm_range lm_unicode_space[], lm_unicode_control[], lm_unicode_punct[], lm_unicode_nonspacing[],
@@ -32,9 +28,9 @@ extern const unsigned lm_unicode_space_count, lm_unicode_control_count, lm_unico
     lm_unicode_break_count;
 extern const lm_case_range lm_unicode_lower[];
 extern const unsigned lm_unicode_lower_count;
-extern const lm_stand_in lm_unicode_late[];
+extern const lm_range_value lm_unicode_late[];
 extern const unsigned lm_unicode_late_count;
-extern const lm_script_range lm_unicode_scripts[];
+extern const lm_range_value lm_unicode_scripts[];
 extern const unsigned lm_unicode_scripts_count;
 
 #endif
