@@ -3,7 +3,36 @@
 
 #include <stdlib.h>
 
-enum { NEW_COLUMNS = 6 };
+enum { NEW_COLUMNS = LM_EMIT_WORDS + 2 }; /* logits may be three columns */
+
+bool lm_emit_read(const lm_strings *given, lm_emit *emit, lm_status *st)
+{
+    static const struct {
+        const char *name;
+        unsigned flag;
+    } known[LM_EMIT_WORDS] = {{"logits", LM_EMIT_LOGITS},           {"probs", LM_EMIT_PROBS},
+                              {"predictions", LM_EMIT_PREDICTIONS}, {"hidden", LM_EMIT_HIDDEN},
+                              {"pooled", LM_EMIT_POOLED},           {"loss", LM_EMIT_LOSS},
+                              {"logprobs", LM_EMIT_LOGPROBS}};
+    for (size_t i = 0; i < given->count; i++) {
+        for (const char *word = given->items[i], *end; word; word = *end ? end + 1 : NULL) {
+            end = word + strcspn(word, ",");
+            lm_str name = {word, (size_t)(end - word)};
+            int k = 0;
+            while (k < LM_EMIT_WORDS && !lm_str_is(name, known[k].name))
+                k++;
+            if (k == LM_EMIT_WORDS)
+                return lm_fail(st, LM_USAGE,
+                               "--emit %.*s: not one of logits, probs, predictions, hidden, pooled, loss, "
+                               "logprobs",
+                               (int)name.len, word);
+            if (!(emit->flags & known[k].flag))
+                emit->order[emit->count++] = known[k].flag;
+            emit->flags |= known[k].flag;
+        }
+    }
+    return true;
+}
 
 typedef struct columns {
     lm_column items[NEW_COLUMNS];
@@ -36,11 +65,20 @@ static bool add_predictions(columns *c, const lm_row_outputs *out, bool ragged, 
     return add(c, "predictions", LM_I32, out->classes, ragged, units, 0, st);
 }
 
+static bool add_logits(columns *c, const lm_row_outputs *out, bool ragged, int64_t units, lm_status *st)
+{
+    if (!out->top)
+        return add(c, "logits", LM_F32, out->logits, ragged, units, out->columns, st);
+    return add(c, "logits.index", LM_I32, out->top_index, ragged, units, out->top, st) &&
+           add(c, "logits.top", LM_F32, out->top_logits, ragged, units, out->top, st) &&
+           add(c, "logits.rest", LM_F32, out->top_rest, ragged, units, 0, st);
+}
+
 static bool new_columns(columns *c, const lm_row_outputs *out, unsigned emit, lm_status *st)
 {
     bool ragged = out->per_token;
     int64_t units = ragged ? out->tokens : out->rows;
-    if (emit & LM_EMIT_LOGITS && !add(c, "logits", LM_F32, out->logits, ragged, units, out->columns, st))
+    if (emit & LM_EMIT_LOGITS && !add_logits(c, out, ragged, units, st))
         return false;
     if (emit & LM_EMIT_PROBS && !add(c, "probs", LM_F32, out->probs, ragged, units, out->columns, st))
         return false;
@@ -49,6 +87,8 @@ static bool new_columns(columns *c, const lm_row_outputs *out, unsigned emit, lm
     if (emit & LM_EMIT_HIDDEN && !add(c, "hidden", LM_F32, out->hidden, true, out->tokens, out->width, st))
         return false;
     if (emit & LM_EMIT_POOLED && !add(c, "pooled", LM_F32, out->pooled, false, out->rows, out->width, st))
+        return false;
+    if (emit & LM_EMIT_LOGPROBS && !add(c, "logprobs", LM_F32, out->logprobs, true, out->tokens, 0, st))
         return false;
     return !(emit & LM_EMIT_LOSS) || add(c, "loss", LM_F32, out->loss, false, out->rows, 0, st);
 }
@@ -62,27 +102,34 @@ static bool is_replaced(const columns *c, const char *name)
     return false;
 }
 
-/* The record's header without what the writer makes; with the predicted names among its fields. */
-static json_t *new_header(const lm_record *record, const lm_row_outputs *out, unsigned emit,
-                          const lm_config *config)
+/* The record's header without what the writer makes; with the predictions as words among its fields. */
+static json_t *new_header(const lm_record *record, const lm_tokens_row *rows, const lm_row_outputs *out,
+                          unsigned emit, const lm_wording *wording)
 {
     json_t *header = json_copy(record->header);
     json_object_del(header, "tensors");
     json_object_del(header, "bytes");
-    if (!(emit & LM_EMIT_PREDICTIONS) || out->kind != LM_MEASURE_CLASSES)
+    if (!(emit & LM_EMIT_PREDICTIONS) ||
+        !(out->kind == LM_MEASURE_CLASSES || out->kind == LM_MEASURE_MULTI_LABEL))
         return header;
     json_t *old = json_object_get(header, "fields"),
            *fields = json_is_object(old) ? json_copy(old) : json_object();
-    json_t *names = json_array();
-    for (int64_t i = 0; i < out->rows; i++)
-        json_array_append_new(names, json_string(lm_config_label(config, out->classes[i])));
-    json_object_set_new(fields, "prediction", names);
+    json_t *words = json_array();
+    lm_buf word = {0};
+    lm_place p = {0};
+    for (p.row = rows; p.at < out->rows; p.token += (int64_t)p.row->len, p.at++, p.row++) {
+        word.len = 0;
+        lm_word_prediction(wording, out, &p, &word);
+        json_array_append_new(words, json_stringn(word.data ? word.data : "", word.len));
+    }
+    lm_buf_free(&word);
+    json_object_set_new(fields, "prediction", words);
     json_object_set_new(header, "fields", fields);
     return header;
 }
 
-bool lm_emit_record(lm_lms_writer *w, const lm_record *record, const lm_row_outputs *out, unsigned emit,
-                    const lm_config *config, lm_status *st)
+bool lm_emit_record(lm_lms_writer *w, const lm_record *record, const lm_tokens_row *rows,
+                    const lm_row_outputs *out, unsigned emit, const lm_wording *wording, lm_status *st)
 {
     columns new = {0};
     if (!new_columns(&new, out, emit, st))
@@ -95,7 +142,7 @@ bool lm_emit_record(lm_lms_writer *w, const lm_record *record, const lm_row_outp
     }
     for (size_t i = 0; i < new.count; i++)
         all[n++] = new.items[i];
-    json_t *header = new_header(record, out, emit, config);
+    json_t *header = new_header(record, rows, out, emit, wording);
     bool ok = lm_lms_write(w, header, all, n, st);
     json_decref(header);
     free(all);

@@ -1,6 +1,7 @@
 #include "metrics/evaluate.h"
 #include "base/memory.h"
 #include "metrics/gather.h"
+#include "metrics/pseudo.h"
 #include "metrics/tally.h"
 
 #include <limits.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 
 /* Tokens of a batch; and tokens whose logits over the vocabulary exist at once. */
-enum { BATCH_TOKENS = 4096, LOGIT_TOKENS = 128, IGNORED = -100 };
+enum { BATCH_TOKENS = 4096, LOGIT_TOKENS = 128, IGNORED = -100, SPECIALS = 5 };
 
 struct lm_evaluator {
     lm_model *model;
@@ -20,6 +21,8 @@ struct lm_evaluator {
     lm_tally tally;
     lm_room splits, ids, types, positions, wanted; /* of the batch */
     lm_gather gather;                              /* of the call */
+    lm_pseudo pseudo;                              /* for logprobs of a masked language model */
+    int32_t special[SPECIALS];
 };
 
 /* ------------------------------------------------------------------ life */
@@ -82,6 +85,21 @@ void lm_evaluator_free(lm_evaluator *e)
 lm_measured lm_evaluator_kind(const lm_evaluator *e)
 {
     return e->tally.kind;
+}
+
+bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_status *st)
+{
+    if (!(e->options.emit & LM_EMIT_LOGPROBS) || e->model->arch.causal)
+        return true;
+    if (info->mask_id < 0 || info->mask_id >= e->model->arch.vocab_size)
+        return lm_fail(
+            st, LM_FAILED,
+            "logprobs of a masked language model are made by masking, and the stream names no token "
+            "for that that the model has: make tokens with tok -m");
+    const int32_t ids[SPECIALS] = {info->cls_id, info->sep_id, info->pad_id, info->bos_id, info->eos_id};
+    memcpy(e->special, ids, sizeof ids);
+    e->pseudo = (lm_pseudo){e->model, e->graph, e->options.batch_tokens, info->mask_id, e->special, SPECIALS};
+    return true;
 }
 
 bool lm_measured_per_token(lm_measured kind)
@@ -179,7 +197,8 @@ typedef struct target {
 static bool choose_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, int *count,
                           lm_status *st)
 {
-    bool all = lm_gather_all_tokens(&e->options);
+    bool all = lm_gather_all_tokens(&e->options) ||
+               (e->model->arch.causal && e->options.emit & LM_EMIT_LOGPROBS);
     int32_t *wanted = lm_room_make(&e->wanted, (size_t)batch->tokens, sizeof *wanted, "a batch", st);
     *count = 0;
     for (int r = 0; wanted && r < batch->rows; r++) {
@@ -208,6 +227,7 @@ static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_
                            lm_tensor *hidden, int count, const target *to)
 {
     const int32_t *wanted = e->wanted.data;
+    float *logprobs = e->model->arch.causal ? lm_gather_logprobs(&e->gather, to->token) : NULL;
     row_loss loss = {0};
     for (int from = 0; from < count; from += LOGIT_TOKENS) {
         int n = count - from < LOGIT_TOKENS ? count - from : LOGIT_TOKENS;
@@ -223,6 +243,8 @@ static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_
                 row++;
             finish_rows(e, &loss, to, row);
             lm_gather_logits(&e->gather, x, to->token + token);
+            if (logprobs && token + 1 < batch->row_splits[row + 1])
+                logprobs[token + 1] = (float)-lm_nll(x, t->width, batch->ids[token + 1]);
             const int32_t *labels = rows[row].mlm_labels;
             int32_t label = labels ? labels[token - batch->row_splits[row]] : IGNORED;
             if (label != IGNORED) {
@@ -334,6 +356,11 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
         to.row += last - first;
         to.token += tokens;
         first = last;
+    }
+    int64_t token = 0;
+    for (int64_t i = 0; i < n && e->pseudo.model; token += (int64_t)rows[i++].len) {
+        if (!lm_pseudo_logprobs(&e->pseudo, &rows[i], lm_gather_logprobs(&e->gather, token), st))
+            return false;
     }
     e->tally.rows += (uint64_t)n;
     e->tally.tokens += (uint64_t)out->tokens;

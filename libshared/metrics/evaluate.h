@@ -77,6 +77,10 @@ lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evalua
 void lm_evaluator_free(lm_evaluator *e);
 lm_measured lm_evaluator_kind(const lm_evaluator *e); /* as far as is known before labels have been seen */
 
+/* The ids of the stream that comes: which token masks, and which are no text. For logprobs of a masked
+ * language model, which masks each token of a text in turn; refused there where no mask is named. */
+bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_status *st);
+
 /* Runs n rows and counts them. `record` is for messages (0 = not known). Refuses ids that the model does not
  * have, rows that are too long, a label word that is none of the model's classes (named), a label of the
  * wrong kind. `out` or NULL. */

@@ -59,6 +59,10 @@ bool lm_gather_check(const lm_model *m, lm_measured kind, lm_evaluate_options *o
     if (kind == LM_MEASURE_VALUES && emit & LM_EMIT_PROBS)
         return lm_fail(st, LM_USAGE,
                        "the model predicts a number and has no probabilities: take predictions");
+    if (emit & LM_EMIT_LOGPROBS && !(m->head->tokens && m->head->columns == LM_COLUMNS_VOCABULARY))
+        return lm_fail(st, LM_USAGE,
+                       "%s predicts no tokens, so that they have no logprobs: take loss or probs",
+                       architecture);
     bool pooler = emit & LM_EMIT_POOLED && lm_model_has_pooler(m);
     if (options->pool == LM_POOL_POOLER && emit & LM_EMIT_POOLED && !pooler)
         return lm_fail(st, LM_USAGE, "%s has no pooler: take --pool mean or --pool cls", architecture);
@@ -206,10 +210,9 @@ void lm_gather_loss(lm_gather *g, int64_t row, double loss)
         ROOM(g, LM_OUT_LOSS, float)[row] = (float)loss;
 }
 
-void lm_gather_logprob(lm_gather *g, int64_t token, double logprob)
+float *lm_gather_logprobs(lm_gather *g, int64_t token)
 {
-    if (g->options.emit & LM_EMIT_LOGPROBS)
-        ROOM(g, LM_OUT_LOGPROBS, float)[token] = (float)logprob;
+    return g->options.emit & LM_EMIT_LOGPROBS ? ROOM(g, LM_OUT_LOGPROBS, float) + token : NULL;
 }
 
 /* ------------------------------------------------------------------ states */

@@ -48,7 +48,7 @@ void lm_gather_free(lm_gather *g);
 /* The logits of unit number `at`: a row or, for heads over tokens, a token. */
 void lm_gather_logits(lm_gather *g, const float *logits, int64_t at);
 void lm_gather_loss(lm_gather *g, int64_t row, double loss);
-void lm_gather_logprob(lm_gather *g, int64_t token, double logprob);
+float *lm_gather_logprobs(lm_gather *g, int64_t token); /* from there on; NULL where they are not asked for */
 /* The hidden states and the pooled rows of a batch, which begins at `row` and `token`. */
 void lm_gather_state(lm_gather *g, lm_graph *graph, const lm_outputs *out, const lm_batch *batch, int64_t row,
                      int64_t token);

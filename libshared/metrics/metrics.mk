@@ -1,11 +1,13 @@
 liblmutils_la_SOURCES += \
-	libshared/metrics/emit.c libshared/metrics/emit.h \
+	libshared/metrics/emit.c libshared/metrics/emit.h libshared/metrics/emit_lines.c \
 	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \
 	libshared/metrics/gather.c libshared/metrics/gather.h \
 	libshared/metrics/metrics.c libshared/metrics/metrics.h \
+	libshared/metrics/pseudo.c libshared/metrics/pseudo.h \
 	libshared/metrics/report.c libshared/metrics/report.h \
 	libshared/metrics/score.c libshared/metrics/score.h \
-	libshared/metrics/tally.c libshared/metrics/tally.h
+	libshared/metrics/tally.c libshared/metrics/tally.h \
+	libshared/metrics/wording.c libshared/metrics/wording.h
 
 check_PROGRAMS += tests/unit/check_metrics
 tests_unit_check_metrics_SOURCES = tests/unit/check_metrics.c

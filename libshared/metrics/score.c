@@ -25,42 +25,22 @@ typedef struct score {
     const lm_score_options *o;
     lm_model *model;
     lm_evaluator *evaluator;
-    unsigned emit;
+    lm_emit emit;
+    bool lines;              /* what is emitted is lines of text (--tsv) */
+    lm_tokenizer *tokenizer; /* the model's, for what is put into words; NULL = none */
+    lm_wording wording;
     gate *gates;
     size_t gate_count, gate_cap;
     lm_output_file *out;
-    lm_lms_writer *writer; /* of the stream in hand, when emitting */
+    lm_lms_writer *writer; /* of the stream in hand, when emitting tokens */
     lm_tokens_row *rows;   /* of the record in hand */
+    lm_buf text;           /* its lines */
     size_t row_cap;
     uint64_t stream, checked; /* streams seen; the vocabulary that was compared last */
+    uint64_t number;          /* rows so far */
 } score;
 
 /* ------------------------------------------------------------------ options */
-
-static bool read_emit(score *s, lm_status *st)
-{
-    static const struct {
-        const char *name;
-        unsigned flag;
-    } known[] = {{"logits", LM_EMIT_LOGITS}, {"probs", LM_EMIT_PROBS},   {"predictions", LM_EMIT_PREDICTIONS},
-                 {"hidden", LM_EMIT_HIDDEN}, {"pooled", LM_EMIT_POOLED}, {"loss", LM_EMIT_LOSS}};
-    enum { KNOWN = sizeof known / sizeof *known };
-    for (size_t i = 0; i < s->o->emit.count; i++) {
-        for (const char *word = s->o->emit.items[i], *end; word; word = *end ? end + 1 : NULL) {
-            end = word + strcspn(word, ",");
-            lm_str name = {word, (size_t)(end - word)};
-            int k = 0;
-            while (k < KNOWN && !lm_str_is(name, known[k].name))
-                k++;
-            if (k == KNOWN)
-                return lm_fail(st, LM_USAGE,
-                               "--emit %.*s: not one of logits, probs, predictions, hidden, pooled, loss",
-                               (int)name.len, word);
-            s->emit |= known[k].flag;
-        }
-    }
-    return true;
-}
 
 static bool read_gates(score *s, const lm_strings *given, bool at_most, lm_status *st)
 {
@@ -77,28 +57,57 @@ static bool read_gates(score *s, const lm_strings *given, bool at_most, lm_statu
     return true;
 }
 
+static bool read_options(score *s, lm_status *st)
+{
+    const lm_score_options *o = s->o;
+    static const char *const predictions[] = {"predictions"};
+    lm_strings usual = {(const char **)predictions, 1, 1};
+    if (!o->common->model)
+        return lm_fail(st, LM_USAGE, "no model: give its directory with -m");
+    if (!lm_emit_read(o->tsv && o->emit.count == 0 ? &usual : &o->emit, &s->emit, st) ||
+        !read_gates(s, &o->fail_under, false, st) || !read_gates(s, &o->fail_over, true, st))
+        return false;
+    s->lines = o->tsv;
+    if (o->report && !s->emit.flags)
+        return lm_fail(st, LM_USAGE, "--report is for a report beside --emit: without that, use -o");
+    if (o->top && !(s->emit.flags & LM_EMIT_LOGITS))
+        return lm_fail(st, LM_USAGE, "--top says how many logits to keep: it goes with --emit logits");
+    if (o->pool != LM_POOL_AUTO && !(s->emit.flags & LM_EMIT_POOLED))
+        return lm_fail(st, LM_USAGE, "--pool says how a row is pooled: it goes with --emit pooled");
+    return true;
+}
+
+/* The tokenizer for what people read: the one that is named, or the one beside the model. */
+static bool open_tokenizer(score *s, lm_status *st)
+{
+    const char *dir = s->o->tokenizer ? s->o->tokenizer : s->o->common->model;
+    if (s->lines && (s->o->tokenizer || lm_model_has_tokenizer(dir)))
+        s->tokenizer = lm_tokenizer_open(dir, st);
+    s->wording = (lm_wording){s->model->config, s->tokenizer};
+    return lm_ok(st);
+}
+
 static bool open_all(score *s, lm_status *st)
 {
     const lm_common *common = s->o->common;
-    if (!common->model)
-        return lm_fail(st, LM_USAGE, "no model: give its directory with -m");
-    if (!read_emit(s, st) || !read_gates(s, &s->o->fail_under, false, st) ||
-        !read_gates(s, &s->o->fail_over, true, st))
+    if (!read_options(s, st))
         return false;
-    if (s->o->report && !s->emit)
-        return lm_fail(st, LM_USAGE, "--report is for a report beside --emit: without that, use -o");
     lm_model_options options = {.task = s->o->task, .plugin_path = common->plugin};
     s->model = lm_model_open(common->model, &options, st);
-    if (!s->model)
+    if (!s->model || !open_tokenizer(s, st))
         return false;
-    lm_evaluate_options evaluate = {.batch_tokens = (int)s->o->batch_tokens, .emit = s->emit};
+    lm_evaluate_options evaluate = {.batch_tokens = (int)s->o->batch_tokens,
+                                    .emit = s->emit.flags,
+                                    .top = (int)s->o->top,
+                                    .pool = (lm_pool)s->o->pool};
     s->evaluator = lm_evaluator_new(s->model, NULL, &evaluate, st);
-    if (s->evaluator && !s->emit && lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
+    if (s->evaluator && !s->emit.flags && lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
         lm_fail(st, LM_USAGE, "%s: %s has nothing to measure: give --emit hidden or pooled", common->model,
                 s->model->head->architecture);
     if (lm_ok(st))
         s->out = lm_output_file_open(common->output, st);
-    return lm_ok(st) && (!s->emit || lm_tool_refuse_terminal(lm_output_file_fd(s->out), "tokens", st));
+    return lm_ok(st) &&
+           (!s->emit.flags || s->lines || lm_tool_refuse_terminal(lm_output_file_fd(s->out), "tokens", st));
 }
 
 /* ------------------------------------------------------------------ records */
@@ -113,12 +122,14 @@ static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
                        lm_lms_reader_where(reader), lm_lms_kind_name(lm_lms_reader_kind(reader)));
     if (!lm_tokenizer_info_read(preamble, &info, st))
         return false;
+    if (!lm_evaluator_tokenizer(s->evaluator, &info, st))
+        return false;
     if (!s->stream++ || info.xxh3 != s->checked) {
         if (!lm_model_check_tokenizer(s->model, s->o->tokenizer, &info, s->o->force, st))
             return false;
         s->checked = info.xxh3;
     }
-    if (!s->emit)
+    if (!s->emit.flags || s->lines)
         return true;
     if (s->writer && !lm_lms_write_end(s->writer, st))
         return false;
@@ -133,10 +144,24 @@ static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
     return s->writer != NULL;
 }
 
+/* What was made of a record's rows goes on. */
+static bool emit(score *s, const lm_record *record, const lm_tokens_view *view, const lm_row_outputs *out,
+                 lm_status *st)
+{
+    if (!s->emit.flags)
+        return true;
+    if (!s->lines)
+        return lm_emit_record(s->writer, record, s->rows, out, s->emit.flags, &s->wording, st);
+    s->text.len = 0;
+    lm_emit_lines(&s->emit, &s->wording, view, s->rows, out, s->number + 1, &s->text);
+    return lm_write_all(lm_output_file_fd(s->out), s->text.data, s->text.len, lm_output_file_name(s->out),
+                        st);
+}
+
 static bool read_record(score *s, const lm_record *record, lm_status *st)
 {
     if (record->flush)
-        return !s->emit || lm_lms_write_flush(s->writer, st);
+        return !s->writer || lm_lms_write_flush(s->writer, st);
     lm_tokens_view view;
     if (!lm_tokens_view_read(record, &view, st))
         return false;
@@ -147,8 +172,10 @@ static bool read_record(score *s, const lm_record *record, lm_status *st)
     for (int64_t i = 0; i < view.n; i++)
         lm_tokens_view_row(&view, i, &s->rows[i]);
     lm_row_outputs out;
-    return lm_evaluator_run(s->evaluator, s->rows, view.n, 0, &out, st) &&
-           (!s->emit || lm_emit_record(s->writer, record, &out, s->emit, s->model->config, st));
+    if (!lm_evaluator_run(s->evaluator, s->rows, view.n, 0, &out, st) || !emit(s, record, &view, &out, st))
+        return false;
+    s->number += (uint64_t)view.n;
+    return true;
 }
 
 static bool read_input(score *s, const char *path, lm_status *st)
@@ -222,11 +249,11 @@ static bool conclude(score *s, lm_status *st)
     lm_report *report = lm_evaluator_report(s->evaluator, s->o->per_class);
     double labelled = 0;
     lm_report_find(report, "labelled", &labelled);
-    if (!s->emit && !(labelled > 0)) {
+    if (!s->emit.flags && !(labelled > 0)) {
         lm_fail(st, LM_FAILED,
                 "no row has a label: there is nothing to measure: make tokens with tok --label, or give "
                 "--emit");
-    } else if (!s->emit) {
+    } else if (!s->emit.flags) {
         print_report(s, report, lm_output_file_fd(s->out), lm_output_file_name(s->out), st);
     } else if (s->o->report) {
         lm_output_file *file = lm_output_file_open(s->o->report, st);
@@ -263,10 +290,12 @@ bool lm_score(const lm_score_options *o, lm_status *st)
             conclude(&s, st);
     }
     if (s.out)
-        lm_output_file_discard(s.out, s.emit && st->code == LM_ENDED);
+        lm_output_file_discard(s.out, s.emit.flags && st->code == LM_ENDED);
     lm_lms_writer_free(s.writer);
     lm_evaluator_free(s.evaluator);
     lm_model_free(s.model);
+    lm_tokenizer_free(s.tokenizer);
+    lm_buf_free(&s.text);
     for (size_t i = 0; i < s.gate_count; i++)
         free(s.gates[i].name);
     free(s.gates);

@@ -11,6 +11,9 @@ typedef struct lm_score_options {
     const char *tokenizer;   /* directory whose tokenizer the stream is compared with; NULL = the model's */
     bool force;              /* take the tokens of another tokenizer */
     lm_strings emit;         /* words, or several joined by commas; none = a report */
+    bool tsv;                /* emit lines of text, not a stream; predictions where emit has none */
+    int64_t top;             /* of the logits only so many; 0 = all */
+    int pool;                /* lm_pool */
     const char *report;      /* with emit: a file for the report, or NULL */
     bool json, per_class;    /* of the report */
     lm_strings fail_under, fail_over; /* NAME=VALUE */

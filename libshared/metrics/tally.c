@@ -160,7 +160,7 @@ void lm_choose_row(const float *x, int n, uint8_t *out)
         out[i] = x[i] >= 0;
 }
 
-static double cross_entropy(const float *logits, int n, int class)
+double lm_nll(const float *logits, int n, int class)
 {
     return log_sum_exp(logits, n) - logits[class];
 }
@@ -207,7 +207,7 @@ double lm_tally_row(lm_tally *t, const lm_truth *truth, const float *logits)
         if (!t->confusion)
             t->confusion = lm_confusion_new(t->columns);
         lm_confusion_add(t->confusion, truth->class, lm_argmax(logits, t->columns));
-        loss = cross_entropy(logits, t->columns, truth->class);
+        loss = lm_nll(logits, t->columns, truth->class);
     }
     t->labelled++;
     lm_sum_add(&t->loss, loss);
@@ -216,7 +216,7 @@ double lm_tally_row(lm_tally *t, const lm_truth *truth, const float *logits)
 
 double lm_tally_token(lm_tally *t, int32_t label, const float *logits)
 {
-    double loss = cross_entropy(logits, t->columns, label);
+    double loss = lm_nll(logits, t->columns, label);
     t->labelled++;
     t->hits += lm_argmax(logits, t->columns) == label;
     lm_sum_add(&t->loss, loss);
@@ -228,7 +228,7 @@ double lm_tally_next(lm_tally *t, int32_t label, const float *logits, int column
     if (!t->next)
         t->next = lm_confusion_new(columns);
     lm_confusion_add(t->next, label, lm_argmax(logits, columns));
-    double loss = cross_entropy(logits, columns, label);
+    double loss = lm_nll(logits, columns, label);
     lm_sum_add(&t->next_loss, loss);
     return loss;
 }

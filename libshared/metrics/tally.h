@@ -41,7 +41,8 @@ double lm_tally_token(lm_tally *t, int32_t label, const float *logits);
 /* The same for the second head of a pretraining model. */
 double lm_tally_next(lm_tally *t, int32_t label, const float *logits, int columns);
 
-int lm_argmax(const float *x, int n); /* the first of equals */
+int lm_argmax(const float *x, int n);                 /* the first of equals */
+double lm_nll(const float *logits, int n, int class); /* -log of the softmax at `class` */
 void lm_softmax_row(const float *x, int n, float *out);
 /* 1 where the sigmoid is 1/2 or more. */
 void lm_choose_row(const float *x, int n, uint8_t *out);

@@ -215,8 +215,8 @@ START_TEST(several_classes_are_counted)
         return;
     setting s = set_up("bert-multilabel4");
     lm_status st = LM_STATUS_INIT;
-    lm_evaluator *e =
-        lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){.emit = LM_EMIT_PREDICTIONS | LM_EMIT_LOGITS}, &st);
+    lm_evaluator *e = lm_evaluator_new(
+        s.m, NULL, &(lm_evaluate_options){.emit = LM_EMIT_PREDICTIONS | LM_EMIT_LOGITS}, &st);
     lm_row_outputs out;
     int rows = s.b.batch.rows, columns = s.b.columns;
     lm_evaluator_run(e, s.rows, rows, 0, &out, &st);
@@ -283,7 +283,8 @@ START_TEST(rows_that_do_not_fit_are_refused)
     tear_down(&s);
 
     s = set_up("bert-mlm");
-    ck_assert_ptr_null(lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){.emit = LM_EMIT_POOLED}, &st));
+    ck_assert_ptr_null(lm_evaluator_new(
+        s.m, NULL, &(lm_evaluate_options){.emit = LM_EMIT_POOLED, .pool = LM_POOL_POOLER}, &st));
     assert_says(&st, "BertForMaskedLM has no pooler");
     e = lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){0}, &st);
     int32_t labels[2] = {-100, 128};
@@ -302,6 +303,159 @@ START_TEST(rows_that_do_not_fit_are_refused)
     ck_assert(found(e, "labelled") == 1);
     lm_evaluator_free(e);
     tear_down(&s);
+    free(data);
+}
+END_TEST
+
+/* The k largest logits of each unit, by the definition. */
+static void check_top(const lm_row_outputs *all, const lm_row_outputs *kept, int k)
+{
+    int64_t units = all->per_token ? all->tokens : all->rows;
+    for (int64_t u = 0; u < units; u++) {
+        const float *x = all->logits + u * all->columns;
+        const int32_t *index = kept->top_index + u * k;
+        double sum = 0;
+        for (int i = 0; i < k; i++) {
+            ck_assert(index[i] >= 0 && index[i] < all->columns && kept->top_logits[u * k + i] == x[index[i]]);
+            ck_assert(i == 0 || x[index[i - 1]] > x[index[i]] ||
+                      (x[index[i - 1]] == x[index[i]] && index[i - 1] < index[i]));
+        }
+        for (int c = 0; c < all->columns; c++) {
+            bool is_kept = false;
+            for (int i = 0; i < k; i++)
+                is_kept |= index[i] == c;
+            ck_assert(is_kept || x[c] <= x[index[k - 1]]);
+            sum += is_kept ? 0 : exp(x[c]);
+        }
+        ck_assert(sum > 0 ? fabs(kept->top_rest[u] - log(sum)) < 1e-5 : kept->top_rest[u] == -INFINITY);
+    }
+}
+
+START_TEST(the_largest_logits)
+{
+    static const struct {
+        const char *name;
+        int top, kept;
+    } cases[] = {{"bert-cls3", 1, 1},
+                 {"bert-cls3", 2, 2},
+                 {"bert-cls3", 64, 3},
+                 {"bert-mlm", 7, 7},
+                 {"bert-mlm", 128, 128}};
+    char *data = data_path("goldens");
+    for (size_t i = 0; data && i < sizeof cases / sizeof *cases; i++) {
+        setting s = set_up(cases[i].name);
+        lm_status st = LM_STATUS_INIT;
+        lm_evaluate_options every = {.emit = LM_EMIT_LOGITS},
+                            some = {.emit = LM_EMIT_LOGITS, .top = cases[i].top};
+        lm_evaluator *a = lm_evaluator_new(s.m, NULL, &every, &st),
+                     *b = lm_evaluator_new(s.m, NULL, &some, &st);
+        lm_row_outputs all, kept;
+        lm_evaluator_run(a, s.rows, s.b.batch.rows, 0, &all, &st);
+        lm_evaluator_run(b, s.rows, s.b.batch.rows, 0, &kept, &st);
+        assert_ok(&st);
+        ck_assert(kept.top == cases[i].kept && !kept.logits && all.top == 0 && !all.top_index);
+        check_top(&all, &kept, kept.top);
+        lm_evaluator_free(a);
+        lm_evaluator_free(b);
+        tear_down(&s);
+    }
+    free(data);
+}
+END_TEST
+
+START_TEST(rows_are_pooled)
+{
+    char *data = data_path("goldens");
+    if (!data)
+        return;
+    setting s = set_up("bert-mlm");
+    for (int pool = LM_POOL_AUTO; pool <= LM_POOL_CLS; pool++) {
+        if (pool == LM_POOL_POOLER)
+            continue;
+        lm_status st = LM_STATUS_INIT;
+        lm_evaluate_options o = {
+            .emit = LM_EMIT_HIDDEN | LM_EMIT_POOLED, .pool = (lm_pool)pool, .batch_tokens = 50};
+        lm_evaluator *e = lm_evaluator_new(s.m, NULL, &o, &st);
+        lm_row_outputs out;
+        s.rows[1].len = 0; /* a row without tokens is zeros */
+        lm_evaluator_run(e, s.rows, s.b.batch.rows, 0, &out, &st);
+        assert_ok(&st);
+        const float *hidden = out.hidden;
+        for (int64_t r = 0; r < out.rows; hidden += s.rows[r].len * (size_t)out.width, r++) {
+            for (int c = 0; c < out.width; c++) {
+                double mean = 0;
+                for (size_t t = 0; t < s.rows[r].len; t++)
+                    mean += hidden[t * (size_t)out.width + (size_t)c] / (double)s.rows[r].len;
+                double want = pool == LM_POOL_CLS && s.rows[r].len ? hidden[c] : mean;
+                ck_assert_double_eq_tol(out.pooled[r * out.width + c], want, 1e-6);
+            }
+        }
+        lm_evaluator_free(e);
+    }
+    tear_down(&s);
+    free(data);
+}
+END_TEST
+
+/* Pseudo-log-likelihoods of the reference (goldens/extras): each token but the first and last masked alone.
+ */
+START_TEST(masked_models_give_logprobs)
+{
+    char *data = data_path("goldens");
+    if (!data)
+        return;
+    setting s = set_up("bert-mlm");
+    char *path = data_path("goldens/extras/golden.json");
+    json_t *extras = json_load_file(path, 0, NULL), *score;
+    size_t i, seen = 0;
+    json_array_foreach(json_object_get(extras, "scores"), i, score) {
+        json_t *ids = json_object_get(score, "ids"), *types = json_object_get(score, "token_type_ids"),
+               *want = json_object_get(score, "token_logprobs");
+        int32_t id[64];
+        uint8_t type[64];
+        size_t n = json_array_size(ids);
+        if (strcmp(json_string_value(json_object_get(score, "model")), "bert-mlm") != 0 || n < 3)
+            continue;
+        for (size_t t = 0; t < n; t++) {
+            id[t] = (int32_t)json_integer_value(json_array_get(ids, t));
+            type[t] = (uint8_t)json_integer_value(json_array_get(types, t));
+        }
+        lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
+        info.cls_id = id[0];
+        info.sep_id = id[n - 1];
+        info.mask_id = 4;
+        lm_tokens_row rows[2] = {{.ids = id, .len = 1}, {.ids = id, .len = n, .types = type}};
+        for (int tokens = 1; tokens < 5000; tokens *= 60) {
+            lm_status st = LM_STATUS_INIT;
+            lm_evaluate_options o = {.batch_tokens = tokens, .emit = LM_EMIT_LOGPROBS};
+            lm_evaluator *e = lm_evaluator_new(s.m, NULL, &o, &st);
+            lm_row_outputs out;
+            lm_evaluator_tokenizer(e, &info, &st);
+            lm_evaluator_run(e, rows, 2, 0, &out, &st);
+            assert_ok(&st);
+            ck_assert(out.tokens == (int64_t)n + 1);
+            ck_assert(isnan(out.logprobs[0]) && isnan(out.logprobs[1]) && isnan(out.logprobs[n]));
+            for (size_t t = 1; t + 1 < n; t++)
+                ck_assert_double_eq_tol(out.logprobs[1 + t], json_real_value(json_array_get(want, t - 1)),
+                                        1e-4);
+            lm_evaluator_free(e);
+        }
+        seen++;
+    }
+    ck_assert_uint_eq(seen, 2);
+    lm_status st = LM_STATUS_INIT;
+    lm_tokenizer_info none = LM_TOKENIZER_INFO_NONE;
+    lm_evaluator *e = lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){.emit = LM_EMIT_LOGPROBS}, &st);
+    ck_assert(!lm_evaluator_tokenizer(e, &none, &st));
+    assert_says(&st, "names no token for that");
+    lm_evaluator_free(e);
+    tear_down(&s);
+    s = set_up("bert-cls3");
+    ck_assert_ptr_null(lm_evaluator_new(s.m, NULL, &(lm_evaluate_options){.emit = LM_EMIT_LOGPROBS}, &st));
+    assert_says(&st, "predicts no tokens");
+    tear_down(&s);
+    json_decref(extras);
+    free(path);
     free(data);
 }
 END_TEST
@@ -344,6 +498,9 @@ static Suite *suite(void)
     tcase_add_test(c, classes_are_counted);
     tcase_add_test(c, several_classes_are_counted);
     tcase_add_test(c, rows_that_do_not_fit_are_refused);
+    tcase_add_test(c, the_largest_logits);
+    tcase_add_test(c, rows_are_pooled);
+    tcase_add_test(c, masked_models_give_logprobs);
     tcase_add_test(c, the_body_alone);
     suite_add_tcase(s, c);
     return s;
