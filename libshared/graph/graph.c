@@ -26,6 +26,8 @@ static const lm_op ops[LM_OP_COUNT] = {
     [LM_OP_BALANCED_BINARY_CROSS_ENTROPY] = {"balanced_binary_cross_entropy",
                                              lm_balanced_binary_cross_entropy_op_forward,
                                              lm_balanced_binary_cross_entropy_op_backward},
+    [LM_OP_SPAN_CROSS_ENTROPY] = {"span_cross_entropy", lm_span_cross_entropy_op_forward,
+                                  lm_span_cross_entropy_op_backward},
 };
 
 const lm_op *lm_op_at(size_t i)

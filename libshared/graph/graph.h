@@ -80,7 +80,7 @@ lm_tensor *lm_gather_rows(lm_graph *g, lm_tensor *x, const int32_t *index,
                           int n); /* [n, width]; indices ascending */
 lm_tensor *lm_scale(lm_graph *g, lm_tensor *x, float factor);
 
-/* What the three losses are given (label, target, weight, per_row) must live until the loss has been read and
+/* What the losses are given (label, target, span, weight, per_row) must live until the loss has been read and
  * lm_graph_backward is done. */
 
 /* Sum over rows of w[r] * loss(logits[r], label[r]); rows whose label is -100 count nothing. Result [1,1].
@@ -94,6 +94,12 @@ lm_tensor *lm_squared_error(lm_graph *g, lm_tensor *x, const float *target, cons
 /* Sum of w[r] * binary cross-entropy with logits, over rows and columns; target [rows, width] in [0,1]. */
 lm_tensor *lm_binary_cross_entropy(lm_graph *g, lm_tensor *logits, const float *target, const float *weight,
                                    float *per_row);
+/* Sum over the sequences of w[r] * (the cross-entropy of where its answer begins + that of where it ends) / 2: logits
+ * [tokens, 2] of all tokens of the batch, each column a softmax over the tokens of its row; span [sequences][2] the first
+ * and the last token of the answer, from the row's first, or -100, which counts nothing (BertForQuestionAnswering in
+ * transformers, over rows that are not padded). weight: [sequences] or NULL; per_row: [sequences] or NULL. */
+lm_tensor *lm_span_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *span, const float *weight,
+                                 float *per_row);
 
 /* Classes that are not alike. The target of a row is q_c = (1-e) [c = label] + e/classes, and its loss the sum
  * over classes of q_c w_c (1-p_c)^gamma (-log p_c): with gamma 0 that of torch.nn.CrossEntropyLoss(weight,

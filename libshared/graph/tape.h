@@ -86,6 +86,7 @@ typedef enum lm_op_id {
     LM_OP_BINARY_CROSS_ENTROPY,
     LM_OP_BALANCED_CROSS_ENTROPY,
     LM_OP_BALANCED_BINARY_CROSS_ENTROPY,
+    LM_OP_SPAN_CROSS_ENTROPY,
     LM_OP_COUNT
 } lm_op_id;
 
@@ -151,5 +152,6 @@ LM_OP_PAIR(squared_error);
 LM_OP_PAIR(binary_cross_entropy);
 LM_OP_PAIR(balanced_cross_entropy);
 LM_OP_PAIR(balanced_binary_cross_entropy);
+LM_OP_PAIR(span_cross_entropy);
 
 #endif

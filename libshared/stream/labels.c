@@ -165,3 +165,20 @@ lm_labels *lm_labels_parse(const char *list, lm_status *st)
         s += n + 1;
     }
 }
+
+int32_t *lm_labels_map(const lm_labels *l, json_t *names)
+{
+    enum { NO_CLASS = -100 };
+    int32_t *map = lm_malloc(json_array_size(names) + 1, sizeof *map);
+    json_t *name;
+    size_t i;
+    json_array_foreach(names, i, name) {
+        if (!json_is_string(name)) {
+            free(map);
+            return NULL;
+        }
+        int id = lm_labels_find(l, (lm_str){json_string_value(name), json_string_length(name)});
+        map[i] = id < 0 ? NO_CLASS : id;
+    }
+    return map;
+}

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
+#include <jansson.h>
 #include <stdint.h>
 
 typedef struct lm_labels lm_labels;
@@ -26,5 +27,9 @@ void lm_labels_sort(lm_labels *l);
 /* The list that a user gives: words separated by commas. An empty word and a word given twice fail
  * (LM_USAGE). */
 lm_labels *lm_labels_parse(const char *list, lm_status *st);
+
+/* A list of a stream's preamble (`tags`, `labels`) in terms of these classes: the id of each name, -100 for a name that
+ * is none of them. NULL where `names` is no list of strings. The caller frees it. */
+int32_t *lm_labels_map(const lm_labels *l, json_t *names);
 
 #endif

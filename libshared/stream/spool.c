@@ -550,6 +550,10 @@ void lm_spool_row(const lm_spool *s, uint64_t row, lm_tokens_row *out)
     out->classes = multi.len;
     out->label_word = row_bytes(s, p, i, LM_SPOOL_LABELS);
     out->has_label_word = out->label_word.data != NULL;
+    lm_str target = row_bytes(s, p, i, "target_ids");
+    out->target_ids = (const int32_t *)target.data;
+    out->target_len = target.len / sizeof *out->target_ids;
+    out->answer = (const int32_t *)row_bytes(s, p, i, "answer").data;
     out->has_weight = get(s, p, i, "weight", &out->weight, 4);
     out->has_doc = get(s, p, i, "doc", &out->doc, 4);
     out->has_row = get(s, p, i, "row", &out->row, 4);

@@ -228,6 +228,11 @@ void lm_tokens_view_row(const lm_tokens_view *v, int64_t i, lm_tokens_row *row)
         row->multi_label = v->multi_label + i * v->classes;
         row->classes = (size_t)v->classes;
     }
+    if (v->target_ids) {
+        row->target_ids = v->target_ids + v->target_ids_splits[i];
+        row->target_len = (size_t)(v->target_ids_splits[i + 1] - v->target_ids_splits[i]);
+    }
+    row->answer = v->answer ? v->answer + 2 * i : NULL;
     if ((row->has_weight = v->weight != NULL))
         row->weight = v->weight[i];
     if ((row->has_doc = v->doc != NULL))

@@ -30,6 +30,9 @@ typedef struct lm_tokens_row {
     int32_t label_id;              /* column `label`, I32 */
     float label_float;             /* column `label`, F32 */
     lm_tokens_answer chosen, rejected;
+    const int32_t *target_ids;     /* [target_len] of seq2seq */
+    size_t target_len;
+    const int32_t *answer;         /* [2] first and last token of the answer; -100 = carries no loss */
     const uint8_t *multi_label;    /* [classes] */
     size_t classes;
     bool has_weight, has_doc, has_row, has_truncated;

@@ -8,7 +8,7 @@
 
 /* The columns a writer makes, in the order of the header. */
 typedef enum slot {
-    IDS, TYPES, WORD_IDS, OFFSETS, LOSS_MASK, TAGS, MLM_LABELS, LABEL_ID, LABEL_FLOAT, MULTI_LABEL, WEIGHT, DOC, ROW,
+    IDS, TYPES, WORD_IDS, OFFSETS, LOSS_MASK, TAGS, MLM_LABELS, TARGET, ANSWER, LABEL_ID, LABEL_FLOAT, MULTI_LABEL, WEIGHT, DOC, ROW,
     TRUNCATED, TEXT, PAIR, SEQ_LENGTHS, CHOSEN, CHOSEN_MASK, REJECTED, REJECTED_MASK, SLOTS, LABEL_WORD = SLOTS, ID
 } slot;
 
@@ -27,6 +27,8 @@ static const struct {
     [LOSS_MASK] = {"loss_mask", LM_U8, CUT_LIKE, "ids.splits"},
     [TAGS] = {"tags", LM_I32, CUT_LIKE, "ids.splits"},
     [MLM_LABELS] = {"mlm_labels", LM_I32, CUT_LIKE, "ids.splits"},
+    [TARGET] = {"target_ids", LM_I32, CUT_OWN, "target_ids.splits"},
+    [ANSWER] = {"answer", LM_I32, CUT_ROW, NULL},
     [LABEL_ID] = {"label", LM_I32, CUT_ROW, NULL},
     [LABEL_FLOAT] = {"label", LM_F32, CUT_ROW, NULL},
     [MULTI_LABEL] = {"multi_label", LM_U8, CUT_ROW, NULL},
@@ -86,7 +88,7 @@ static uint32_t columns_of(const lm_tokens_row *r)
         bool there;
     } all[] = {
         {TYPES, r->types}, {WORD_IDS, r->word_ids}, {OFFSETS, r->offsets}, {LOSS_MASK, r->loss_mask},
-        {TAGS, r->tags}, {MLM_LABELS, r->mlm_labels}, {LABEL_ID, r->has_label_id},
+        {TAGS, r->tags}, {MLM_LABELS, r->mlm_labels}, {TARGET, r->target_ids}, {ANSWER, r->answer}, {LABEL_ID, r->has_label_id},
         {LABEL_FLOAT, r->has_label_float}, {MULTI_LABEL, r->multi_label}, {WEIGHT, r->has_weight},
         {DOC, r->has_doc}, {ROW, r->has_row}, {TRUNCATED, r->has_truncated}, {TEXT, r->text.data},
         {PAIR, r->pair.data}, {SEQ_LENGTHS, r->seq_lengths}, {CHOSEN, r->chosen.ids}, {CHOSEN_MASK, r->chosen.loss_mask},
@@ -110,6 +112,8 @@ static lm_str value_of(const lm_tokens_row *r, slot s)
     case LOSS_MASK: return (lm_str){(const char *)r->loss_mask, n};
     case TAGS: return (lm_str){(const char *)r->tags, 4 * n};
     case MLM_LABELS: return (lm_str){(const char *)r->mlm_labels, 4 * n};
+    case TARGET: return (lm_str){(const char *)r->target_ids, 4 * r->target_len};
+    case ANSWER: return (lm_str){(const char *)r->answer, 8};
     case LABEL_ID: return (lm_str){(const char *)&r->label_id, 4};
     case LABEL_FLOAT: return (lm_str){(const char *)&r->label_float, 4};
     case MULTI_LABEL: return (lm_str){(const char *)r->multi_label, r->classes};
@@ -219,6 +223,8 @@ static size_t make_columns(const lm_tokens_writer *t, lm_column *out)
                        .bytes = d->len, .rows = slots[s].cut == CUT_LIKE ? slots[s].splits : NULL};
         if (s == OFFSETS)
             c.shape = (lm_shape){2, {rows / 2, 2}};
+        if (s == ANSWER)
+            c.shape = (lm_shape){2, {t->n, 2}};
         if (s == MULTI_LABEL)
             c.shape = (lm_shape){2, {t->n, (int64_t)t->classes}};
         out[count++] = c;

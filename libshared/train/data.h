@@ -8,8 +8,8 @@
 
 #include "base/options.h"
 #include "stream/spool.h"
-#include "train/objective.h"
 #include "train/order.h"
+#include "train/step_rows.h"
 
 typedef struct lm_data lm_data;
 

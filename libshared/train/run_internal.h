@@ -3,6 +3,7 @@
 #define LM_TRAIN_RUN_INTERNAL_H
 
 #include "train/data.h"
+#include "train/micro_batch.h"
 #include "train/optimizer.h"
 #include "train/run.h"
 #include "train/runlog.h"

@@ -5,6 +5,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/loop.c \
 	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \
+	libshared/train/micro_batch.c libshared/train/micro_batch.h \
 	libshared/train/objective.c libshared/train/objective.h \
 	libshared/train/optimizer.c libshared/train/optimizer.h \
 	libshared/train/options.c libshared/train/options.h \
@@ -14,7 +15,9 @@ liblmutils_la_SOURCES += \
 	libshared/train/runlog.c libshared/train/runlog.h \
 	libshared/train/save.c \
 	libshared/train/schedule.c libshared/train/schedule.h \
+	libshared/train/step_rows.c libshared/train/step_rows.h \
 	libshared/train/subset.c libshared/train/subset.h \
+	libshared/train/targets.c libshared/train/targets.h \
 	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h \
 	libshared/train/watch.c libshared/train/watch.h
 
@@ -29,3 +32,9 @@ tests_unit_check_balance_SOURCES = tests/unit/check_balance.c tests/unit/scratch
 tests_unit_check_balance_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_balance_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_balance
+
+check_PROGRAMS += tests/unit/check_objectives
+tests_unit_check_objectives_SOURCES = tests/unit/check_objectives.c
+tests_unit_check_objectives_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_objectives_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_objectives

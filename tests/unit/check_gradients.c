@@ -201,6 +201,18 @@ static lm_tensor *focal_binary(lm_graph *g, lm_tensor **in)
     return lm_add(g, a, lm_binary_cross_entropy(g, in[0], classes, NULL, NULL));
 }
 
+static lm_tensor *span_cross_entropy(lm_graph *g, lm_tensor **in)
+{
+    static const int32_t span[SEQUENCES * 2] = {2, 0, -100, -100, 0, 0, 1, 4};
+    static const int32_t none[SEQUENCES * 2] = {-100, -100, -100, -100, -100, -100, -100, -100};
+    return lm_span_cross_entropy(g, in[0], in[0]->rows ? span : none, row_weights, NULL);
+}
+
+static lm_tensor *span_twice(lm_graph *g, lm_tensor **in) /* its gradient is added to one that is there */
+{
+    return lm_add(g, span_cross_entropy(g, in), span_cross_entropy(g, in));
+}
+
 static const op_case cases[] = {
     {"embedding", "with a padding row", embedding, {0}, {"embedding.weight"}, false, 0},
     {"linear", "with bias", linear, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
@@ -234,6 +246,8 @@ static const op_case cases[] = {
     {"balanced_cross_entropy", "focal below one", focal_below_one, {OUT}, {0}, true, 0},
     {"balanced_binary_cross_entropy", "weights, smoothing", weighted_binary, {OUT}, {0}, true, 0},
     {"balanced_binary_cross_entropy", "focal", focal_binary, {OUT}, {0}, true, 0},
+    {"span_cross_entropy", "", span_cross_entropy, {2}, {0}, true, 0},
+    {"span_cross_entropy", "twice", span_twice, {2}, {0}, true, 0},
 };
 
 enum { CASES = sizeof cases / sizeof *cases };

@@ -1,4 +1,4 @@
-/* The parts of training that stand alone: schedules, AdamW, masking, order, classes, targets, checkpoints. */
+/* The parts of training that stand alone: schedules, AdamW, masking, order, classes, checkpoints. */
 #include "unit.h"
 
 #include "base/atomic.h"
@@ -8,7 +8,6 @@
 #include "stream/labels.h"
 #include "train/checkpoint.h"
 #include "train/masking.h"
-#include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/order.h"
 #include "train/runlog.h"
@@ -444,166 +443,6 @@ START_TEST(class_lists_are_parsed)
 }
 END_TEST
 
-/* ------------------------------------------------------------------ targets and micro-batches */
-
-static const int32_t some_ids[] = {2, 10, 11, 12, 13, 14, 15, 3};
-
-START_TEST(bad_rows_are_named)
-{
-    lm_targets t = {.objective = lm_objective_find("classify"),
-                    .classes = 3,
-                    .vocab_size = 20,
-                    .type_vocab_size = 2,
-                    .max_length = 8};
-    lm_tokens_row row = {.ids = some_ids, .len = 8, .has_label_id = true, .label_id = 2};
-    lm_status st = LM_STATUS_INIT;
-    ck_assert(lm_targets_check(&t, &row, 0, &st));
-    struct {
-        const char *says;
-        int vocab, max_length;
-        int32_t label;
-    } bad[] = {{"row 7", 15, 8, 2},
-               {"takes 7", 20, 7, 2},
-               {"label 3 is not from 0 to 2", 20, 8, 3},
-               {"label -1", 20, 8, -1}};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        t.vocab_size = bad[i].vocab;
-        t.max_length = bad[i].max_length;
-        row.label_id = bad[i].label;
-        ck_assert(!lm_targets_check(&t, &row, 6, &st));
-        ck_assert_msg(strstr(st.message, bad[i].says) != NULL, "%s", st.message);
-        ck_assert_msg(strstr(st.message, "row 7") != NULL, "%s", st.message);
-        lm_status_clear(&st);
-    }
-    t.vocab_size = 20;
-    t.max_length = 8;
-    lm_labels *l = lm_labels_parse("neg,pos", &st);
-    t.labels = l;
-    row = (lm_tokens_row){
-        .ids = some_ids, .len = 8, .has_label_word = true, .label_word = lm_str_of("neutral")};
-    ck_assert(!lm_targets_check(&t, &row, 0, &st));
-    ck_assert_ptr_nonnull(strstr(st.message, "'neutral'"));
-    lm_status_clear(&st);
-    static const uint8_t types[] = {0, 0, 0, 0, 0, 0, 0, 2};
-    row.types = types;
-    row.label_word = lm_str_of("pos");
-    ck_assert(!lm_targets_check(&t, &row, 0, &st));
-    ck_assert_ptr_nonnull(strstr(st.message, "segment 2"));
-    lm_labels_free(l);
-}
-END_TEST
-
-/* However a step is cut, each row, its place and its labels are there once. */
-START_TEST(micro_batches_cover_a_step)
-{
-    lm_targets t = {.objective = lm_objective_find("mlm"),
-                    .vocab_size = 20,
-                    .max_length = 100,
-                    .masking = {0.5, MASK, 20, special, 4, 1}};
-    lm_status st = LM_STATUS_INIT;
-    lm_step_rows s = {0};
-    lm_micro_batch m = {0};
-    lm_step_rows_begin(&s, &t, 1, 1);
-    for (int i = 0; i < 20; i++) {
-        lm_tokens_row row = {.ids = some_ids, .len = (size_t)(8 - i / 4), .has_weight = true, .weight = 0.5f};
-        lm_step_rows_add(&s, &t, &row, 0, (uint64_t)i, 19 - i, &st);
-    }
-    assert_ok(&st);
-    ck_assert_int_eq(s.rows, 20);
-    for (int64_t tokens = 1; tokens < 150; tokens += 13) {
-        int rows = 0, labels = 0, token = 0;
-        for (int first = 0; first < s.rows;) {
-            int last = lm_micro_batch_cut(&m, &s, &t, first, tokens, 7);
-            ck_assert_int_eq(m.batch.rows, last - first);
-            ck_assert(m.batch.rows == 1 || m.batch.tokens <= tokens);
-            ck_assert_int_le(m.batch.rows, 7);
-            ck_assert_int_eq(m.batch.row_splits[0], 0);
-            ck_assert_int_eq(m.batch.row_splits[m.batch.rows], m.batch.tokens);
-            for (int i = 0; i < m.batch.tokens; i++)
-                ck_assert_int_eq(m.batch.ids[i], s.ids[token + i]);
-            for (int i = 0; i < m.count; i++) {
-                ck_assert_int_eq(m.label[i], s.token_label[token + m.selected[i]]);
-                ck_assert_float_eq(m.weight[i], 0.5f);
-            }
-            ck_assert_int_eq(m.place[0], 19 - first);
-            rows += m.batch.rows;
-            labels += m.count;
-            token += m.batch.tokens;
-            first = last;
-        }
-        ck_assert_int_eq(rows, 20);
-        ck_assert_int_eq(token, s.tokens);
-        ck_assert_double_eq(s.token_count, 0.5 * labels);
-    }
-    lm_micro_batch_free(&m);
-    lm_step_rows_free(&s);
-}
-END_TEST
-
-/* Masks that stand in the stream are taken as they are; weights count in what a loss is divided by. */
-START_TEST(static_masks_and_weights)
-{
-    static const int32_t labels[] = {-100, 17, -100, -100, 12, -100, -100, -100};
-    lm_targets t = {.objective = lm_objective_find("pretrain"),
-                    .classes = 2,
-                    .vocab_size = 20,
-                    .max_length = 100,
-                    .masking = {1, MASK, 20, special, 4, 1}};
-    lm_status st = LM_STATUS_INIT;
-    lm_step_rows s = {0};
-    lm_tokens_row row = {.ids = some_ids,
-                         .len = 8,
-                         .mlm_labels = labels,
-                         .has_label_id = true,
-                         .label_id = 1,
-                         .has_weight = true,
-                         .weight = 0.25f};
-    lm_step_rows_begin(&s, &t, 3, 24);
-    lm_step_rows_add(&s, &t, &row, 0, 0, 0, &st);
-    row.label_id = LM_IGNORE;
-    lm_step_rows_add(&s, &t, &row, 0, 1, 1, &st);
-    row.label_id = 0;
-    row.has_weight = false;
-    lm_step_rows_add(&s, &t, &row, 0, 2, 2, &st);
-    assert_ok(&st);
-    ck_assert_mem_eq(s.ids, some_ids, sizeof some_ids);
-    ck_assert_mem_eq(s.token_label + 8, labels, sizeof labels);
-    ck_assert_double_eq(s.token_count, 2 * (0.25 + 0.25 + 1));
-    ck_assert_double_eq(s.row_count, 0.25 + 1);
-    ck_assert_int_eq(s.row_class[1], LM_IGNORE);
-    ck_assert(s.weighted);
-    static const int32_t beyond[] = {-100, 20, -100, -100, 12, -100, -100, -100};
-    row.mlm_labels = beyond;
-    ck_assert(!lm_targets_check(&t, &row, 0, &st));
-    ck_assert_ptr_nonnull(strstr(st.message, "mlm_labels"));
-    lm_step_rows_free(&s);
-
-    /* several classes, and numbers: a mean over all elements */
-    static const uint8_t several[] = {1, 0, 1};
-    t = (lm_targets){.objective = lm_objective_find("multilabel"), .classes = 3, .vocab_size = 20};
-    row = (lm_tokens_row){.ids = some_ids, .len = 8, .multi_label = several, .classes = 3};
-    lm_status_clear(&st);
-    ck_assert(lm_targets_check(&t, &row, 0, &st));
-    lm_step_rows_begin(&s, &t, 1, 8);
-    lm_step_rows_add(&s, &t, &row, 0, 0, 0, &st);
-    lm_step_rows_add(&s, &t, &row, 0, 1, 1, &st);
-    ck_assert_double_eq(s.row_count, 6);
-    ck_assert_float_eq(s.row_value[5], 1);
-    ck_assert_float_eq(s.row_value[4], 0);
-    lm_step_rows_free(&s);
-    t = (lm_targets){.objective = lm_objective_find("regress"), .classes = 1, .vocab_size = 20};
-    row =
-        (lm_tokens_row){.ids = some_ids, .len = 8, .has_label_word = true, .label_word = lm_str_of("-2.5e1")};
-    lm_step_rows_begin(&s, &t, 1, 8);
-    lm_step_rows_add(&s, &t, &row, 0, 0, 0, &st);
-    assert_ok(&st);
-    ck_assert_float_eq(s.row_value[0], -25);
-    row.label_word = lm_str_of("1.5x");
-    ck_assert(!lm_targets_check(&t, &row, 0, &st));
-    lm_step_rows_free(&s);
-}
-END_TEST
-
 /* ------------------------------------------------------------------ checkpoints */
 
 static bool write_files(void *context, const char *path, lm_status *st)
@@ -764,9 +603,6 @@ static Suite *suite(void)
                  {"order", grouped_steps_are_even},
                  {"labels", classes_are_sorted},
                  {"labels", class_lists_are_parsed},
-                 {"targets", bad_rows_are_named},
-                 {"targets", micro_batches_cover_a_step},
-                 {"targets", static_masks_and_weights},
                  {"checkpoint", damaged_checkpoints_are_passed_over},
                  {"checkpoint", failed_checkpoint_leaves_the_old},
                  {"checkpoint", old_checkpoints_go},

@@ -1,0 +1,255 @@
+#include "train/targets.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ of a whole row */
+
+/* A class that the model does not have: no loss where that is wanted, else what lm_fail says. */
+#define UNKNOWN(t, class, ...) \
+    ((t)->skip_unknown ? (*(class) = LM_IGNORE, true) : lm_fail(st, LM_FAILED, __VA_ARGS__))
+
+bool lm_targets_class(const lm_targets *t, const lm_tokens_row *row, uint64_t number, int32_t *class,
+                      lm_status *st)
+{
+    unsigned long long at = number + 1;
+    *class = LM_IGNORE;
+    if (row->has_label_word && t->labels) {
+        *class = lm_labels_find(t->labels, row->label_word);
+        if (*class < 0)
+            return UNKNOWN(t, class,
+                           "row %llu: label '%.*s' is none of the model's %d: correct it, name all with --labels, or "
+                           "leave such rows out with --skip-unknown",
+                           at, (int)row->label_word.len, row->label_word.data, lm_labels_count(t->labels));
+        return true;
+    }
+    if (row->has_label_word) {
+        char *end, text[32];
+        snprintf(text, sizeof text, "%.*s", (int)row->label_word.len, row->label_word.data);
+        long value = strtol(text, &end, 10);
+        if (row->label_word.len >= sizeof text || end == text || *end || value < 0 || value >= t->classes)
+            return UNKNOWN(t, class, "row %llu: label '%.*s' is no class from 0 to %d: correct it", at,
+                           (int)row->label_word.len, row->label_word.data, t->classes - 1);
+        *class = (int32_t)value;
+        return true;
+    }
+    if (!row->has_label_id)
+        return lm_fail(st, LM_FAILED, "row %llu: no label: name its column with tok --label", at);
+    if (row->label_id != LM_IGNORE && (row->label_id < 0 || row->label_id >= t->classes))
+        return UNKNOWN(t, class, "row %llu: label %d is not from 0 to %d: correct it", at, row->label_id,
+                       t->classes - 1);
+    *class = row->label_id;
+    return true;
+}
+
+bool lm_targets_value(const lm_tokens_row *row, uint64_t number, float *value, lm_status *st)
+{
+    unsigned long long at = number + 1;
+    *value = 0;
+    if (row->has_label_float) {
+        *value = row->label_float;
+    } else if (row->has_label_id) {
+        *value = (float)row->label_id;
+    } else if (row->has_label_word) {
+        char *end, text[64];
+        snprintf(text, sizeof text, "%.*s", (int)row->label_word.len, row->label_word.data);
+        *value = strtof(text, &end);
+        if (row->label_word.len >= sizeof text || end == text || *end)
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: label '%.*s' is no number: choose --task classify, or correct it", at,
+                           (int)row->label_word.len, row->label_word.data);
+    } else {
+        return lm_fail(st, LM_FAILED, "row %llu: no label: name its column with tok --label", at);
+    }
+    if (!isfinite(*value))
+        return lm_fail(st, LM_FAILED, "row %llu: its label is not finite: correct it", at);
+    return true;
+}
+
+void lm_targets_span(const lm_tokens_row *row, int32_t span[2])
+{
+    for (int i = 0; i < 2; i++)
+        span[i] = row->answer ? row->answer[i] : LM_IGNORE;
+}
+
+static bool check_span(const lm_tokens_row *row, unsigned long long at, lm_status *st)
+{
+    if (!row->answer)
+        return lm_fail(st, LM_FAILED, "row %llu: no answer column: name the field of the answers with tok --answer",
+                       at);
+    int32_t first = row->answer[0], last = row->answer[1];
+    if (first == LM_IGNORE && last == LM_IGNORE)
+        return true;
+    if (first < 0 || last < first || (size_t)last >= row->len)
+        return lm_fail(st, LM_FAILED, "row %llu: an answer from token %d to %d, of %zu: make the tokens again", at,
+                       first, last, row->len);
+    return true;
+}
+
+static bool check_row_target(const lm_targets *t, const lm_tokens_row *row, uint64_t number, lm_status *st)
+{
+    int32_t class;
+    float value;
+    unsigned long long at = number + 1;
+    switch (t->objective->row) {
+    case LM_TARGET_CLASS:
+        return lm_targets_class(t, row, number, &class, st);
+    case LM_TARGET_VALUE:
+        return lm_targets_value(row, number, &value, st);
+    case LM_TARGET_CLASSES:
+        if (!row->multi_label)
+            return lm_fail(st, LM_FAILED, "row %llu: no multi_label column: tokenise with several labels",
+                           at);
+        if (row->classes != (size_t)t->classes)
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: multi_label has %zu classes, the model %d: use one list of "
+                           "classes",
+                           at, row->classes, t->classes);
+        return true;
+    case LM_TARGET_SPAN:
+        return check_span(row, at, st);
+    case LM_TARGET_NONE:
+        break;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ of its tokens */
+
+/* The model's class for a tag of the stream. */
+static int32_t tag_class(const lm_targets *t, int32_t tag)
+{
+    if (tag < 0 || (t->tag_of && tag >= t->tags))
+        return LM_IGNORE;
+    int32_t class = t->tag_of ? t->tag_of[tag] : tag;
+    return class >= 0 && class < t->classes ? class : LM_IGNORE;
+}
+
+static bool check_tags(const lm_targets *t, const lm_tokens_row *row, unsigned long long at, lm_status *st)
+{
+    int tags = t->tag_of ? t->tags : t->classes;
+    if (!row->tags)
+        return lm_fail(st, LM_FAILED,
+                       "row %llu: no tags column: give tok a tag for each word (--input-format conll, or lists)", at);
+    for (size_t i = 0; i < row->len; i++)
+        if (row->tags[i] != LM_IGNORE && (row->tags[i] < 0 || (row->tags[i] >= tags && !t->skip_unknown)))
+            return lm_fail(st, LM_FAILED, "row %llu: token %zu has tag %d, and there are 0 to %d: correct it", at, i + 1,
+                           row->tags[i], tags - 1);
+    return true;
+}
+
+static bool check_masks(const lm_targets *t, const lm_tokens_row *row, unsigned long long at, lm_status *st)
+{
+    for (size_t i = 0; row->mlm_labels && i < row->len; i++)
+        if (row->mlm_labels[i] != LM_IGNORE &&
+            (row->mlm_labels[i] < 0 || row->mlm_labels[i] >= t->vocab_size))
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: mlm_labels: %d is no token of the vocabulary of %d: use the "
+                           "model's tokenizer",
+                           at, row->mlm_labels[i], t->vocab_size);
+    return true;
+}
+
+static bool check_token_targets(const lm_targets *t, const lm_tokens_row *row, unsigned long long at, lm_status *st)
+{
+    char where[48];
+    switch (t->objective->tokens) {
+    case LM_TOKENS_MASKED:
+        return check_masks(t, row, at, st);
+    case LM_TOKENS_TAGS:
+        return check_tags(t, row, at, st);
+    case LM_TOKENS_NEXT:
+        if (t->objective->masked_loss && !row->loss_mask)
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: no loss_mask column, which says what is an answer: make the tokens with tok --chat, "
+                           "or learn all of the text with --task clm",
+                           at);
+        return true;
+    case LM_TOKENS_TARGETS:
+        if (!row->target_ids)
+            return lm_fail(st, LM_FAILED, "row %llu: no target_ids column, which is the text to be written", at);
+        if (row->target_len > INT32_MAX / 4)
+            return lm_fail(st, LM_FAILED, "row %llu: a target of %zu tokens: shorten it", at, row->target_len);
+        snprintf(where, sizeof where, "row %llu: target_ids", at);
+        return lm_tokens_check_ids(row->target_ids, row->target_len, t->vocab_size, where, st);
+    case LM_TOKENS_NONE:
+        break;
+    }
+    return true;
+}
+
+static int masked_targets(const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number,
+                          int32_t *ids, int32_t *label)
+{
+    int count = 0;
+    if (!row->mlm_labels)
+        return lm_mask_row(&t->masking, epoch, number, (int)row->len, ids, label);
+    for (size_t i = 0; i < row->len; i++) {
+        label[i] = row->mlm_labels[i];
+        count += label[i] != LM_IGNORE;
+    }
+    return count;
+}
+
+int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number,
+                      int32_t *ids, int32_t *label)
+{
+    const lm_objective *o = t->objective;
+    size_t n = o->tokens == LM_TOKENS_TARGETS ? row->target_len : row->len;
+    int count = 0;
+    if (o->tokens == LM_TOKENS_MASKED)
+        return masked_targets(t, row, epoch, number, ids, label);
+    for (size_t i = 0; i < n; i++) {
+        bool next = o->tokens == LM_TOKENS_NEXT && i + 1 < n && (!o->masked_loss || row->loss_mask[i + 1]);
+        label[i] = o->tokens == LM_TOKENS_TARGETS ? row->target_ids[i]
+                   : o->tokens == LM_TOKENS_TAGS  ? tag_class(t, row->tags[i])
+                   : next                         ? row->ids[i + 1]
+                                                  : LM_IGNORE;
+        count += label[i] != LM_IGNORE;
+    }
+    return count;
+}
+
+/* ------------------------------------------------------------------ the row */
+
+bool lm_targets_any(const lm_targets *t, const lm_tokens_row *row)
+{
+    const lm_objective *o = t->objective;
+    lm_status ignored = LM_STATUS_INIT;
+    int32_t class = 0;
+    bool any = o->row == LM_TARGET_VALUE || o->row == LM_TARGET_CLASSES ||
+               (o->row == LM_TARGET_CLASS && lm_targets_class(t, row, 0, &class, &ignored) && class != LM_IGNORE) ||
+               (o->row == LM_TARGET_SPAN && row->answer[0] != LM_IGNORE) || o->tokens == LM_TOKENS_MASKED ||
+               (o->tokens == LM_TOKENS_TARGETS && row->target_len) ||
+               (o->tokens == LM_TOKENS_NEXT && !o->masked_loss && row->len > 1);
+    for (size_t i = 0; i < row->len && !any; i++)
+        any = (o->tokens == LM_TOKENS_TAGS && tag_class(t, row->tags[i]) != LM_IGNORE) ||
+              (o->tokens == LM_TOKENS_NEXT && o->masked_loss && i && row->loss_mask[i]);
+    return any;
+}
+
+bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t number, lm_status *st)
+{
+    unsigned long long at = number + 1;
+    char where[32];
+    snprintf(where, sizeof where, "row %llu", at);
+    if (t->max_length && row->len > (size_t)t->max_length)
+        return lm_fail(st, LM_FAILED,
+                       "row %llu: %zu tokens, and the model takes %d: tokenise with --max-length %d", at,
+                       row->len, t->max_length, t->max_length);
+    if (row->len > INT32_MAX / 4)
+        return lm_fail(st, LM_FAILED, "row %llu: %zu tokens: tokenise with --max-length", at, row->len);
+    if (!lm_tokens_check_ids(row->ids, row->len, t->vocab_size, where, st))
+        return false;
+    for (size_t i = 0; row->types && t->type_vocab_size && i < row->len; i++)
+        if (row->types[i] >= t->type_vocab_size)
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: segment %d, and the model has %d: use the model's tokenizer", at,
+                           row->types[i], t->type_vocab_size);
+    if (row->has_weight && !(row->weight >= 0 && isfinite(row->weight)))
+        return lm_fail(st, LM_FAILED, "row %llu: weight %g: give a finite one that is not negative", at,
+                       (double)row->weight);
+    return check_token_targets(t, row, at, st) && check_row_target(t, row, number, st);
+}

@@ -1,0 +1,43 @@
+/* What is to be predicted of a row. */
+#ifndef LM_TRAIN_TARGETS_H
+#define LM_TRAIN_TARGETS_H
+
+#include "base/status.h"
+#include "stream/labels.h"
+#include "train/masking.h"
+#include "train/objective.h"
+
+/* How the targets of rows are made. */
+typedef struct lm_targets {
+    const lm_objective *objective;
+    lm_masking masking;      /* of LM_TOKENS_MASKED; a row's own mlm_labels go first */
+    const lm_labels *labels; /* of LM_TARGET_CLASS: words to ids; NULL = ids stand in the stream */
+    const int32_t *tag_of;   /* of LM_TOKENS_TAGS: the model's class for each of the stream's, LM_IGNORE = none
+                              * (lm_labels_map); NULL = they are the same */
+    int tags;                /* classes of the stream, where tag_of is given */
+    int classes;             /* columns of the logits, but for those over a vocabulary */
+    int vocab_size, type_vocab_size, max_length; /* of the model; 0 = no limit */
+    int start_id;            /* LM_TOKENS_TARGETS: what the second stack reads before the target's first token */
+    float label_smoothing;   /* of classes */
+    bool skip_unknown;       /* a class that the model does not have carries no loss, instead of being an error */
+} lm_targets;
+
+/* Fails where a row is not one that this model can be trained on: an id or segment outside its table, too many tokens, no
+ * target or an unknown one. `number` (from 0) names the row. */
+bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t number, lm_status *st);
+/* The class of a row (LM_IGNORE = carries no loss), or its number. */
+bool lm_targets_class(const lm_targets *t, const lm_tokens_row *row, uint64_t number, int32_t *class,
+                      lm_status *st);
+bool lm_targets_value(const lm_tokens_row *row, uint64_t number, float *value, lm_status *st);
+/* What is to be predicted at each token of a row that has been checked, LM_IGNORE where there is no loss: label[row->len],
+ * or of LM_TOKENS_TARGETS label[row->target_len], for the second stack's tokens. LM_TOKENS_MASKED hides tokens in ids,
+ * which is a copy of row->ids; it depends on (seed, epoch, number) and the token's place alone. Returns how many carry a
+ * loss. */
+int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number, int32_t *ids,
+                      int32_t *label);
+/* First and last token of the answer, each LM_IGNORE where the row carries no loss. */
+void lm_targets_span(const lm_tokens_row *row, int32_t span[2]);
+/* Whether anything in a row that has been checked may carry a loss. */
+bool lm_targets_any(const lm_targets *t, const lm_tokens_row *row);
+
+#endif
