@@ -6,7 +6,10 @@
 int main(int argc, char **argv)
 {
     lm_common common = LM_COMMON_INIT;
-    lm_score_options o = {.common = &common};
+    lm_score_options o = {.common = &common, .measures = {.ranks = true, .level = 0.95}};
+    bool ci = false;
+    int64_t resamples = 1000, accuracy_at = 5;
+    int scheme = LM_SCHEME_LENIENT;
 
     const lm_option options[] = {
         {.name = "What to measure", .type = LM_OPT_GROUP},
@@ -15,6 +18,40 @@ int main(int argc, char **argv)
          .target = &o.per_class,
          .help = "precision, recall, F1 and support of each class; with --json the confusion matrix too"},
         {.name = "json", .type = LM_OPT_FLAG, .target = &o.json, .help = "one JSON object instead of lines"},
+        {.name = "ci",
+         .type = LM_OPT_FLAG,
+         .target = &ci,
+         .aliases = "confidence-intervals",
+         .help = "with each value the ends of its confidence interval, from a bootstrap over the rows"},
+        {.name = "ci-level",
+         .type = LM_OPT_FLOAT,
+         .target = &o.measures.level,
+         .value = "P",
+         .min = 0.5,
+         .max = 0.9999,
+         .aliases = "confidence-level",
+         .help = "how probable it is that an interval holds the value"},
+        {.name = "resamples",
+         .type = LM_OPT_COUNT,
+         .target = &resamples,
+         .value = "N",
+         .min = 10,
+         .max = 1e6,
+         .aliases = "bootstrap-resamples n-resamples",
+         .help = "how often the bootstrap draws rows"},
+        {.name = "scheme",
+         .type = LM_OPT_CHOICE,
+         .target = &scheme,
+         .value = "NAME",
+         .choices = lm_scheme_names,
+         .help = "how tags make entities: lenient reads them as conlleval does, the others are strict"},
+        {.name = "accuracy-at",
+         .type = LM_OPT_INT,
+         .target = &accuracy_at,
+         .value = "K",
+         .min = 2,
+         .max = 1e6,
+         .help = "where there are more classes, how often the label is among the K most probable"},
         {.name = "fail-under",
          .type = LM_OPT_STRINGS,
          .target = &o.fail_under,
@@ -101,10 +138,15 @@ int main(int argc, char **argv)
             "How good is it on rows that it has not seen?", "tok -m news test.csv | score -m news",
             "The classes that it predicts, beside the texts",
             "tok -m news --keep-text new.csv | score -m news --emit predictions | lms --view",
+            "With confidence intervals of 95 %", "tok -m news test.csv | score -m news --ci",
             "A gate in a script: exit status 4 under 90 %",
             "tok -m news test.csv | score -m news --fail-under accuracy=0.9", NULL}};
-    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_PLUGIN, &common,
-                  argc, argv);
+    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_PLUGIN,
+                  &common, argc, argv);
+    o.measures.scheme = (lm_scheme)scheme;
+    o.measures.top_k = (int)accuracy_at;
+    o.measures.resamples = ci ? (int)resamples : 0;
+    o.measures.seed = (uint64_t)common.seed;
 
     lm_status st = LM_STATUS_INIT;
     lm_score(&o, &st);

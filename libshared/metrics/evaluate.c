@@ -4,6 +4,7 @@
 #include "metrics/pseudo.h"
 #include "metrics/tally.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +12,15 @@
 
 /* Tokens of a batch; and tokens whose logits over the vocabulary exist at once. */
 enum { BATCH_TOKENS = 4096, LOGIT_TOKENS = 128, IGNORED = -100, SPECIALS = 5 };
+
+/* A row as a window of its source (tok --stride): tokens that a window before has had are not predicted
+ * again. */
+typedef struct window {
+    bool of_source;
+    int32_t source, end; /* the row's `row`, and where in the source's text the window ends */
+    size_t fresh;        /* tokens before this one are no longer to be predicted */
+    uint64_t number;     /* of the source's first row */
+} window;
 
 struct lm_evaluator {
     lm_model *model;
@@ -21,7 +31,11 @@ struct lm_evaluator {
     lm_tally tally;
     lm_room splits, ids, types, positions, wanted; /* of the batch */
     lm_gather gather;                              /* of the call */
-    lm_pseudo pseudo;                              /* for logprobs of a masked language model */
+    int32_t *tag_classes; /* [tag_count] the model's class of a stream's tag; NULL = the same number */
+    size_t tag_count;
+    window last;      /* of the row before */
+    lm_room windows;  /* [rows] of the call */
+    lm_pseudo pseudo; /* for logprobs of a masked language model */
     int32_t special[SPECIALS];
 };
 
@@ -32,8 +46,10 @@ static lm_measured kind_of(lm_model *m, bool *decided)
 {
     const char *type = lm_config_string(m->config, "problem_type", "");
     *decided = true;
+    if (m->head->tokens && m->head->columns == LM_COLUMNS_CLASSES)
+        return LM_MEASURE_TAGS;
     if (m->head->tokens)
-        return LM_MEASURE_TOKENS;
+        return m->arch.causal ? LM_MEASURE_NEXT : LM_MEASURE_TOKENS;
     if (m->head->bare)
         return LM_MEASURE_NOTHING;
     if (strcmp(type, "regression") == 0)
@@ -46,6 +62,24 @@ static lm_measured kind_of(lm_model *m, bool *decided)
         return LM_MEASURE_VALUES;
     *decided = false;
     return LM_MEASURE_CLASSES;
+}
+
+/* Whether the model's tags are ones of the scheme that entities are to be read by. */
+static bool check_scheme(const lm_evaluator *e, lm_status *st)
+{
+    const lm_tally *t = &e->tally;
+    if (t->how.scheme == LM_SCHEME_LENIENT)
+        return true;
+    const char *scheme = lm_scheme_names[t->how.scheme];
+    if (t->kind != LM_MEASURE_TAGS)
+        return lm_fail(st, LM_USAGE, "--scheme %s: the model does not tag tokens", scheme);
+    lm_outcomes *o = lm_outcomes_new(t->kind, t->columns, t->config, &t->how);
+    int misfit = o->tags->entities ? lm_tag_set_misfit(o->tags, t->how.scheme) : 0;
+    if (misfit >= 0)
+        lm_fail(st, LM_USAGE, "--scheme %s: the model's tag \"%s\" is none of that scheme", scheme,
+                o->names[misfit]);
+    lm_outcomes_free(o);
+    return lm_ok(st);
 }
 
 lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evaluate_options *options,
@@ -61,7 +95,9 @@ lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evalua
     e->tally.kind = kind_of(model, &e->decided);
     e->tally.columns = model->head->tokens ? lm_model_token_columns(model) : lm_config_labels(model->config);
     e->tally.config = model->config;
-    if (lm_config_failed(model->config, st) || !lm_gather_check(model, e->tally.kind, &e->options, st)) {
+    e->tally.how = options->measures;
+    if (lm_config_failed(model->config, st) || !check_scheme(e, st) ||
+        !lm_gather_check(model, e->tally.kind, &e->options, st)) {
         lm_evaluator_free(e);
         return NULL;
     }
@@ -75,7 +111,8 @@ void lm_evaluator_free(lm_evaluator *e)
     if (e->own_graph)
         lm_graph_free(e->graph);
     lm_tally_clear(&e->tally);
-    lm_room *rooms[] = {&e->splits, &e->ids, &e->types, &e->positions, &e->wanted};
+    free(e->tag_classes);
+    lm_room *rooms[] = {&e->splits, &e->ids, &e->types, &e->positions, &e->wanted, &e->windows};
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++)
         free(rooms[i]->data);
     lm_gather_free(&e->gather);
@@ -104,7 +141,27 @@ bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_s
 
 bool lm_measured_per_token(lm_measured kind)
 {
-    return kind == LM_MEASURE_TOKENS;
+    return kind == LM_MEASURE_TOKENS || kind == LM_MEASURE_TAGS || kind == LM_MEASURE_NEXT;
+}
+
+bool lm_evaluator_tags(lm_evaluator *e, const json_t *names, lm_status *st)
+{
+    const lm_tally *t = &e->tally;
+    free(e->tag_classes);
+    e->tag_classes = NULL;
+    e->tag_count = json_array_size(names);
+    if (t->kind != LM_MEASURE_TAGS || e->tag_count == 0)
+        return true;
+    e->tag_classes = lm_malloc(e->tag_count, sizeof *e->tag_classes);
+    for (size_t i = 0; i < e->tag_count; i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        e->tag_classes[i] = lm_config_label_id(t->config, lm_str_of(name ? name : ""));
+        if (e->tag_classes[i] < 0 && e->tag_count == (size_t)t->columns && lm_tally_nameless(t))
+            e->tag_classes[i] = (int32_t)i;
+        if (e->tag_classes[i] < 0 || e->tag_classes[i] >= t->columns)
+            return lm_fail(st, LM_FAILED, "tag \"%s\" is none of the model's classes", name ? name : "?");
+    }
+    return true;
 }
 
 void lm_evaluator_reset(lm_evaluator *e)
@@ -112,7 +169,7 @@ void lm_evaluator_reset(lm_evaluator *e)
     lm_tally_clear(&e->tally);
 }
 
-lm_report *lm_evaluator_report(const lm_evaluator *e, bool per_class)
+lm_report *lm_evaluator_report(lm_evaluator *e, bool per_class)
 {
     return lm_tally_report(&e->tally, per_class);
 }
@@ -135,6 +192,29 @@ static const char *where(place *p)
     return p->text;
 }
 
+/* What token t of a row is to be, as the row has it; IGNORED where nothing is asked. */
+static int32_t given_label(const lm_evaluator *e, const lm_tokens_row *row, size_t t)
+{
+    switch (e->tally.kind) {
+    case LM_MEASURE_TOKENS:
+        return row->mlm_labels ? row->mlm_labels[t] : IGNORED;
+    case LM_MEASURE_TAGS:
+        if (!row->tags || row->tags[t] == IGNORED)
+            return IGNORED;
+        if (!e->tag_classes)
+            return row->tags[t];
+        return row->tags[t] >= 0 && (size_t)row->tags[t] < e->tag_count ? e->tag_classes[row->tags[t]] : -1;
+    case LM_MEASURE_NEXT:
+        return t + 1 < row->len && (!row->loss_mask || row->loss_mask[t + 1]) ? row->ids[t + 1] : IGNORED;
+    case LM_MEASURE_NOTHING:
+    case LM_MEASURE_CLASSES:
+    case LM_MEASURE_MULTI_LABEL:
+    case LM_MEASURE_VALUES:
+        break;
+    }
+    return IGNORED;
+}
+
 static bool check_row(const lm_evaluator *e, const lm_tokens_row *row, place *p, lm_status *st)
 {
     const lm_arch *arch = &e->model->arch;
@@ -151,10 +231,14 @@ static bool check_row(const lm_evaluator *e, const lm_tokens_row *row, place *p,
         if (row->types && row->types[t] >= types)
             return lm_fail(st, LM_FAILED, "%s: segment %d, and the model has 0 to %d", where(p),
                            row->types[t], types - 1);
-        int32_t label = row->mlm_labels && e->tally.kind == LM_MEASURE_TOKENS ? row->mlm_labels[t] : IGNORED;
-        if (label != IGNORED && (label < 0 || label >= e->tally.columns))
-            return lm_fail(st, LM_FAILED, "%s: mlm_labels: id %d is not in the model's vocabulary of %d",
-                           where(p), label, arch->vocab_size);
+        int32_t label = given_label(e, row, t);
+        if (label == IGNORED || (label >= 0 && label < e->tally.columns))
+            continue;
+        if (e->tally.kind == LM_MEASURE_TAGS)
+            return lm_fail(st, LM_FAILED, "%s: tag %d, and the model has 0 to %d", where(p), label,
+                           e->tally.columns - 1);
+        return lm_fail(st, LM_FAILED, "%s: mlm_labels: id %d is not in the model's vocabulary of %d",
+                       where(p), label, arch->vocab_size);
     }
     return true;
 }
@@ -193,21 +277,76 @@ typedef struct target {
 
 /* ------------------------------------------------------------------ measuring */
 
-/* The tokens whose logits are needed: all where they are handed out, else those that carry a label. */
-static bool choose_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, int *count,
-                          lm_status *st)
+static uint64_t number_of(const lm_evaluator *e, const target *to, int r)
 {
-    bool all = lm_gather_all_tokens(&e->options) ||
-               (e->model->arch.causal && e->options.emit & LM_EMIT_LOGPROBS);
+    return e->tally.rows + (uint64_t)(to->row + r);
+}
+
+/* Finds for each row of a call which of its tokens are new, by their places in the source. */
+static bool find_windows(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, lm_status *st)
+{
+    window *w = lm_room_make(&e->windows, (size_t)n, sizeof *w, "a batch", st);
+    for (int64_t i = 0; w && i < n; i++) {
+        const lm_tokens_row *row = &rows[i];
+        const int32_t *ends = row->offsets ? row->offsets + 1 : NULL;
+        w[i] = (window){
+            .of_source = ends && row->has_row, .source = row->row, .number = e->tally.rows + (uint64_t)i};
+        if (w[i].of_source && e->last.of_source && e->last.source == row->row) {
+            w[i].number = e->last.number;
+            w[i].end = e->last.end;
+            while (w[i].fresh < row->len && ends[2 * w[i].fresh] <= e->last.end)
+                w[i].fresh++;
+        }
+        for (size_t t = 0; ends && t < row->len; t++)
+            w[i].end = ends[2 * t] > w[i].end ? ends[2 * t] : w[i].end;
+        e->last = w[i];
+    }
+    return w != NULL;
+}
+
+/* What token t of row r of a batch is to be; of the text that windows share each token once. */
+static int32_t label_of(const lm_evaluator *e, const lm_tokens_row *rows, const target *to, int r, size_t t)
+{
+    const window *w = (const window *)e->windows.data + to->row + r;
+    if (e->tally.kind == LM_MEASURE_NEXT && t + 1 < w->fresh)
+        return IGNORED;
+    return given_label(e, &rows[r], t);
+}
+
+/* The tokens whose logits are needed: all where they are handed out, else those that carry a label. */
+static bool choose_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, const target *to,
+                          int *count, lm_status *st)
+{
+    bool all =
+        lm_gather_all_tokens(&e->options) || (e->model->arch.causal && e->options.emit & LM_EMIT_LOGPROBS);
     int32_t *wanted = lm_room_make(&e->wanted, (size_t)batch->tokens, sizeof *wanted, "a batch", st);
     *count = 0;
     for (int r = 0; wanted && r < batch->rows; r++) {
         for (size_t t = 0; t < rows[r].len; t++) {
-            if (all || (rows[r].mlm_labels && rows[r].mlm_labels[t] != IGNORED))
+            if (all || label_of(e, rows, to, r, t) != IGNORED)
                 wanted[(*count)++] = batch->row_splits[r] + (int32_t)t;
         }
     }
     return wanted != NULL;
+}
+
+static uint32_t words_in(lm_str text)
+{
+    uint32_t words = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        bool blank = isspace((unsigned char)text.data[i]);
+        words += !blank && (i == 0 || isspace((unsigned char)text.data[i - 1]));
+    }
+    return words;
+}
+
+/* The length of the text that a row's tokens predict, where all of it is predicted and the stream keeps it.
+ */
+static void count_text(lm_evaluator *e, const lm_tokens_row *row, uint64_t number)
+{
+    size_t bytes = row->text.len + row->pair.len;
+    if (e->tally.kind == LM_MEASURE_NEXT && row->text.data && !row->loss_mask && bytes < LM_TEXT_UNKNOWN)
+        lm_tally_text(&e->tally, number, words_in(row->text) + words_in(row->pair), (uint32_t)bytes);
 }
 
 typedef struct row_loss {
@@ -220,6 +359,20 @@ static void finish_rows(lm_evaluator *e, row_loss *l, const target *to, int befo
 {
     for (; l->row < before; l->row++, l->sum = 0, l->count = 0)
         lm_gather_loss(&e->gather, to->row + l->row, l->count ? l->sum / (double)l->count : NAN);
+}
+
+/* Counts a token of the row being summed whose logits are given. */
+static void count_token(lm_evaluator *e, const lm_tokens_row *rows, const target *to, size_t t,
+                        const float *x, row_loss *loss)
+{
+    const window *w = (const window *)e->windows.data + to->row + loss->row;
+    uint64_t own = number_of(e, to, loss->row), number = e->tally.kind == LM_MEASURE_NEXT ? w->number : own;
+    int32_t label = label_of(e, rows, to, loss->row, t);
+    if (label == IGNORED)
+        return;
+    loss->sum += lm_tally_token(&e->tally, number, label, x);
+    if (loss->count++ == 0 && number == own)
+        count_text(e, &rows[loss->row], number);
 }
 
 /* Logits of the wanted tokens, a few at a time. */
@@ -245,12 +398,7 @@ static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_
             lm_gather_logits(&e->gather, x, to->token + token);
             if (logprobs && token + 1 < batch->row_splits[row + 1])
                 logprobs[token + 1] = (float)-lm_nll(x, t->width, batch->ids[token + 1]);
-            const int32_t *labels = rows[row].mlm_labels;
-            int32_t label = labels ? labels[token - batch->row_splits[row]] : IGNORED;
-            if (label != IGNORED) {
-                loss.sum += lm_tally_token(&e->tally, label, x);
-                loss.count++;
-            }
+            count_token(e, rows, to, (size_t)(token - batch->row_splits[row]), x, &loss);
         }
         lm_arena_release(lm_graph_arena(e->graph), mark);
     }
@@ -269,8 +417,8 @@ static bool measure_next(lm_evaluator *e, const lm_tokens_row *rows, const lm_ba
         if (rows[r].label_id < 0 || rows[r].label_id >= row_logits->width)
             return lm_fail(st, LM_FAILED, "%s: next-sentence label %d: 0 or 1 is expected", where(&p),
                            rows[r].label_id);
-        lm_tally_next(&e->tally, rows[r].label_id, logits + (size_t)r * (size_t)row_logits->width,
-                      row_logits->width);
+        lm_tally_next(&e->tally, number_of(e, to, r), rows[r].label_id,
+                      logits + (size_t)r * (size_t)row_logits->width, row_logits->width);
     }
     return true;
 }
@@ -288,7 +436,7 @@ static bool measure_rows(lm_evaluator *e, const lm_tokens_row *rows, const lm_ba
         if (!lm_tally_truth(&e->tally, &rows[r], where(&p), &truth, st))
             return false;
         lm_gather_logits(&e->gather, x, to->row + r);
-        lm_gather_loss(&e->gather, to->row + r, lm_tally_row(&e->tally, &truth, x));
+        lm_gather_loss(&e->gather, to->row + r, lm_tally_row(&e->tally, number_of(e, to, r), &truth, x));
     }
     return true;
 }
@@ -300,16 +448,16 @@ static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_
     lm_measured kind = e->tally.kind;
     int wanted = 0;
     if (!pack(e, rows, n, &batch, st) ||
-        (kind == LM_MEASURE_TOKENS && !choose_tokens(e, rows, &batch, &wanted, st)))
+        (lm_measured_per_token(kind) && !choose_tokens(e, rows, &batch, to, &wanted, st)))
         return false;
-    lm_select select = {.hidden = kind == LM_MEASURE_TOKENS || lm_gather_hidden(&e->options),
+    lm_select select = {.hidden = lm_measured_per_token(kind) || lm_gather_hidden(&e->options),
                         .pooled = lm_gather_pooler(&e->options),
                         .row_logits = kind != LM_MEASURE_NOTHING};
     lm_graph_begin(e->graph, &batch, (lm_step){0});
     lm_outputs out = lm_model_forward(e->model, e->graph, &batch, &select);
     lm_gather_state(&e->gather, e->graph, &out, &batch, to->row, to->token);
     bool ok = true;
-    if (kind == LM_MEASURE_TOKENS) {
+    if (lm_measured_per_token(kind)) {
         measure_tokens(e, rows, &batch, out.hidden, wanted, to);
         ok = !out.row_logits || measure_next(e, rows, &batch, out.row_logits, record, to, st);
     } else if (kind != LM_MEASURE_NOTHING) {
@@ -345,6 +493,8 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
     if (!lm_gather_begin(&e->gather, &e->options, e->tally.kind, e->tally.columns, e->model->arch.width, out,
                          st))
         return false;
+    if (!find_windows(e, rows, n, st))
+        return false;
     target to = {0};
     for (int64_t first = 0; first < n;) {
         int64_t last = first, tokens = 0;
@@ -362,7 +512,7 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
         if (!lm_pseudo_logprobs(&e->pseudo, &rows[i], lm_gather_logprobs(&e->gather, token), st))
             return false;
     }
-    e->tally.rows += (uint64_t)n;
-    e->tally.tokens += (uint64_t)out->tokens;
+    for (int64_t i = 0; i < n; i++)
+        lm_tally_seen(&e->tally, &rows[i]);
     return true;
 }

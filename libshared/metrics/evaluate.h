@@ -9,6 +9,7 @@
 #define LM_METRICS_EVALUATE_H
 
 #include "base/status.h"
+#include "metrics/entities.h"
 #include "metrics/report.h"
 #include "model/model.h"
 #include "stream/tokens.h"
@@ -18,7 +19,9 @@ typedef enum lm_measured {
     LM_MEASURE_CLASSES,
     LM_MEASURE_MULTI_LABEL,
     LM_MEASURE_VALUES,
-    LM_MEASURE_TOKENS
+    LM_MEASURE_TOKENS, /* hidden tokens, where `mlm_labels` has them */
+    LM_MEASURE_TAGS,   /* a class for each token that `tags` gives one */
+    LM_MEASURE_NEXT    /* the token after each, of a causal model; with `loss_mask`, those that it marks */
 } lm_measured;
 
 enum {
@@ -37,11 +40,22 @@ typedef enum lm_pool { LM_POOL_AUTO, LM_POOL_POOLER, LM_POOL_MEAN, LM_POOL_CLS }
 
 bool lm_measured_per_token(lm_measured kind); /* logits have a row for each token */
 
+/* What is measured beyond counts, and how. All zero: what a trainer wants between its steps. */
+typedef struct lm_measure_options {
+    bool ranks;       /* measures of ranking and calibration too: they keep all probabilities */
+    int top_k;        /* of top-k accuracy, where there are more classes; 0 = 5 */
+    lm_scheme scheme; /* how tags make entities */
+    int resamples;    /* of a bootstrap that gives each value its interval; 0 = none */
+    double level;     /* of the intervals: 0.95 */
+    uint64_t seed;
+} lm_measure_options;
+
 typedef struct lm_evaluate_options {
     int batch_tokens; /* most tokens of a batch; 0 = 4096. A longer row is a batch by itself */
     unsigned emit;    /* which outputs lm_evaluator_run hands out: LM_EMIT_* */
     int top;          /* of the logits only the largest so many; 0 = all */
     lm_pool pool;
+    lm_measure_options measures;
 } lm_evaluate_options;
 
 /* Outputs of the rows of one call, in their order; NULL where not asked for. Valid until the next call. */
@@ -81,6 +95,11 @@ lm_measured lm_evaluator_kind(const lm_evaluator *e); /* as far as is known befo
  * language model, which masks each token of a text in turn; refused there where no mask is named. */
 bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_status *st);
 
+/* The names of the classes that `tags` of the rows to come has by number (the preamble's `tags`): they are
+ * matched with the model's by name. Without this call the numbers are the model's own. A name that the model
+ * does not have fails, unless the model's classes have no names of their own and are as many. */
+bool lm_evaluator_tags(lm_evaluator *e, const json_t *names, lm_status *st);
+
 /* Runs n rows and counts them. `record` is for messages (0 = not known). Refuses ids that the model does not
  * have, rows that are too long, a label word that is none of the model's classes (named), a label of the
  * wrong kind. `out` or NULL. */
@@ -88,12 +107,15 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
                       lm_row_outputs *out, lm_status *st);
 
 /* The report over all rows since the start or the last reset: rows, tokens, labelled, loss, and by kind
- *   classes: accuracy, macro_f1, macro_precision, macro_recall, micro_f1, weighted_f1, mcc
- *   several: accuracy (exact match), hamming_loss, micro_f1, macro_f1, weighted_f1 ...
+ *   classes: accuracy, means of precision, recall and F1, mcc, top-k; with ranks roc_auc, average_precision,
+ * brier, ece several: accuracy (exact match), hamming_loss, means; with ranks roc_auc, average_precision
  *   numbers: mse, rmse, mae, r2, pearson, spearman
- *   tokens:  perplexity, accuracy (of masked tokens)
- * `per_class` adds precision, recall, f1 and support of each class. The caller frees it. */
-lm_report *lm_evaluator_report(const lm_evaluator *e, bool per_class);
+ *   tags:    accuracy of tokens and, over entities, precision, recall, f1 and their means over types; tags
+ * that are no entities are classes tokens:  perplexity, accuracy next:    perplexity, accuracy and, where the
+ * rows keep their texts, word_perplexity, byte_perplexity, bits_per_byte and the signature that tells what
+ * was computed. `per_class` adds precision, recall, f1 and support of each class or type. The caller frees
+ * it. */
+lm_report *lm_evaluator_report(lm_evaluator *e, bool per_class);
 void lm_evaluator_reset(lm_evaluator *e);
 
 #endif

@@ -7,25 +7,47 @@
 
 /* ------------------------------------------------------------------ sums */
 
-enum { UNIT_BITS = 60, LIMIT_BITS = 60 };
+#define UNITS 0x1p60 /* in one; the unit is a power of two, so that scaling is exact */
+
+void lm_sum_add_times(lm_exact_sum *s, double x, uint64_t times)
+{
+    __int128 units;
+    s->count += times;
+    if (times == 0)
+        return;
+    if (!(fabs(x) < 0x1p60)) /* NaN too */
+        s->broken = true;
+    else if (__builtin_mul_overflow((__int128)rint(x * UNITS), (__int128)times, &units) ||
+             __builtin_add_overflow(s->units, units, &s->units))
+        s->broken = true;
+}
 
 void lm_sum_add(lm_exact_sum *s, double x)
 {
-    s->count++;
-    if (!(fabs(x) < ldexp(1, LIMIT_BITS))) /* NaN too */
-        s->broken = true;
-    else if (__builtin_add_overflow(s->units, (__int128)rint(ldexp(x, UNIT_BITS)), &s->units))
-        s->broken = true;
+    lm_sum_add_times(s, x, 1);
 }
 
 double lm_sum_total(const lm_exact_sum *s)
 {
-    return s->broken ? NAN : ldexp((double)s->units, -UNIT_BITS);
+    return s->broken ? NAN : (double)s->units / UNITS;
 }
 
 double lm_sum_mean(const lm_exact_sum *s)
 {
     return s->count ? lm_sum_total(s) / (double)s->count : 0;
+}
+
+uint64_t lm_times_total(const uint32_t *times, size_t n)
+{
+    uint64_t total = times ? 0 : n;
+    for (size_t i = 0; times && i < n; i++)
+        total += times[i];
+    return total;
+}
+
+double lm_ratio(double a, double b)
+{
+    return b != 0 ? a / b : 0;
 }
 
 double lm_perplexity(double mean_loss)
@@ -35,21 +57,15 @@ double lm_perplexity(double mean_loss)
 
 /* ------------------------------------------------------------------ classes */
 
-static double ratio(double a, double b)
+lm_prf lm_prf_of(uint64_t hit, uint64_t truth, uint64_t chosen)
 {
-    return b != 0 ? a / b : 0;
-}
-
-static lm_prf prf_of(uint64_t hit, uint64_t truth, uint64_t chosen)
-{
-    return (lm_prf){.precision = ratio((double)hit, (double)chosen),
-                    .recall = ratio((double)hit, (double)truth),
-                    .f1 = ratio(2 * (double)hit, (double)truth + (double)chosen),
+    return (lm_prf){.precision = lm_ratio((double)hit, (double)chosen),
+                    .recall = lm_ratio((double)hit, (double)truth),
+                    .f1 = lm_ratio(2 * (double)hit, (double)truth + (double)chosen),
                     .support = truth};
 }
 
-/* Mean over classes: by support, or plain over those that occur. */
-static lm_prf average(const uint64_t *hit, const uint64_t *truth, const uint64_t *chosen, int classes,
+lm_prf lm_prf_average(const uint64_t *hit, const uint64_t *truth, const uint64_t *chosen, int classes,
                       lm_average how)
 {
     uint64_t hits = 0, truths = 0, choices = 0;
@@ -61,7 +77,7 @@ static lm_prf average(const uint64_t *hit, const uint64_t *truth, const uint64_t
         choices += chosen[k];
         if (how == LM_MICRO)
             continue;
-        lm_prf one = prf_of(hit[k], truth[k], chosen[k]);
+        lm_prf one = lm_prf_of(hit[k], truth[k], chosen[k]);
         double weight = how == LM_WEIGHTED ? (double)truth[k] : truth[k] || chosen[k];
         mean.precision += weight * one.precision;
         mean.recall += weight * one.recall;
@@ -69,9 +85,9 @@ static lm_prf average(const uint64_t *hit, const uint64_t *truth, const uint64_t
         weights += weight;
     }
     if (how == LM_MICRO)
-        return prf_of(hits, truths, choices);
-    return (lm_prf){ratio(mean.precision, weights), ratio(mean.recall, weights), ratio(mean.f1, weights),
-                    truths};
+        return lm_prf_of(hits, truths, choices);
+    return (lm_prf){lm_ratio(mean.precision, weights), lm_ratio(mean.recall, weights),
+                    lm_ratio(mean.f1, weights), truths};
 }
 
 lm_confusion *lm_confusion_new(int classes)
@@ -90,10 +106,15 @@ void lm_confusion_free(lm_confusion *c)
     free(c);
 }
 
+void lm_confusion_add_times(lm_confusion *c, int truth, int prediction, uint64_t times)
+{
+    c->count[(size_t)truth * (size_t)c->classes + (size_t)prediction] += times;
+    c->rows += times;
+}
+
 void lm_confusion_add(lm_confusion *c, int truth, int prediction)
 {
-    c->count[(size_t)truth * (size_t)c->classes + (size_t)prediction]++;
-    c->rows++;
+    lm_confusion_add_times(c, truth, prediction, 1);
 }
 
 /* Marginals of class k: on the diagonal, in its row, in its column. */
@@ -113,7 +134,7 @@ double lm_confusion_accuracy(const lm_confusion *c)
     uint64_t hits = 0;
     for (size_t k = 0; k < (size_t)c->classes; k++)
         hits += c->count[k * (size_t)c->classes + k];
-    return ratio((double)hits, (double)c->rows);
+    return lm_ratio((double)hits, (double)c->rows);
 }
 
 double lm_confusion_mcc(const lm_confusion *c)
@@ -128,23 +149,28 @@ double lm_confusion_mcc(const lm_confusion *c)
         choices += (__int128)chosen * chosen;
     }
     double covariance = (double)(hits * n - both);
-    return ratio(covariance, sqrt((double)(n * n - truths)) * sqrt((double)(n * n - choices)));
+    return lm_ratio(covariance, sqrt((double)(n * n - truths)) * sqrt((double)(n * n - choices)));
 }
 
 lm_prf lm_confusion_class(const lm_confusion *c, int k)
 {
     uint64_t hit, truth, chosen;
     marginals(c, k, &hit, &truth, &chosen);
-    return prf_of(hit, truth, chosen);
+    return lm_prf_of(hit, truth, chosen);
+}
+
+void lm_confusion_counts(const lm_confusion *c, uint64_t *hit, uint64_t *truth, uint64_t *chosen)
+{
+    for (int k = 0; k < c->classes; k++)
+        marginals(c, k, &hit[k], &truth[k], &chosen[k]);
 }
 
 lm_prf lm_confusion_average(const lm_confusion *c, lm_average how)
 {
     size_t n = (size_t)c->classes;
     uint64_t *m = lm_calloc(3 * n, sizeof *m);
-    for (size_t k = 0; k < n; k++)
-        marginals(c, (int)k, &m[k], &m[n + k], &m[2 * n + k]);
-    lm_prf mean = average(m, m + n, m + 2 * n, c->classes, how);
+    lm_confusion_counts(c, m, m + n, m + 2 * n);
+    lm_prf mean = lm_prf_average(m, m + n, m + 2 * n, c->classes, how);
     free(m);
     return mean;
 }
@@ -168,23 +194,29 @@ void lm_multi_label_free(lm_multi_label *m)
     free(m);
 }
 
-void lm_multi_label_add(lm_multi_label *m, const uint8_t *truth, const uint8_t *prediction)
+void lm_multi_label_add_times(lm_multi_label *m, const uint8_t *truth, const uint8_t *prediction,
+                              uint64_t times)
 {
     bool exact = true;
     for (int k = 0; k < m->classes; k++) {
         bool t = truth[k], p = prediction[k];
-        m->hit[k] += t && p;
-        m->truth[k] += t;
-        m->chosen[k] += p;
+        m->hit[k] += t && p ? times : 0;
+        m->truth[k] += t ? times : 0;
+        m->chosen[k] += p ? times : 0;
         exact = exact && t == p;
     }
-    m->exact += exact;
-    m->rows++;
+    m->exact += exact ? times : 0;
+    m->rows += times;
+}
+
+void lm_multi_label_add(lm_multi_label *m, const uint8_t *truth, const uint8_t *prediction)
+{
+    lm_multi_label_add_times(m, truth, prediction, 1);
 }
 
 double lm_multi_label_accuracy(const lm_multi_label *m)
 {
-    return ratio((double)m->exact, (double)m->rows);
+    return lm_ratio((double)m->exact, (double)m->rows);
 }
 
 double lm_multi_label_hamming(const lm_multi_label *m)
@@ -192,141 +224,15 @@ double lm_multi_label_hamming(const lm_multi_label *m)
     uint64_t wrong = 0;
     for (int k = 0; k < m->classes; k++)
         wrong += m->truth[k] + m->chosen[k] - 2 * m->hit[k];
-    return ratio((double)wrong, (double)m->rows * m->classes);
+    return lm_ratio((double)wrong, (double)m->rows * m->classes);
 }
 
 lm_prf lm_multi_label_class(const lm_multi_label *m, int k)
 {
-    return prf_of(m->hit[k], m->truth[k], m->chosen[k]);
+    return lm_prf_of(m->hit[k], m->truth[k], m->chosen[k]);
 }
 
 lm_prf lm_multi_label_average(const lm_multi_label *m, lm_average how)
 {
-    return average(m->hit, m->truth, m->chosen, m->classes, how);
-}
-
-/* ------------------------------------------------------------------ numbers */
-
-/* The power of two by which values are divided so that the largest is below 1. Dividing by it is exact, and
- * the fixed point of the sums then has room at both ends. */
-static int exponent_of(const double *x, size_t n)
-{
-    double largest = 0;
-    int e = 0;
-    for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, fabs(x[i]));
-    if (isfinite(largest))
-        frexp(largest, &e);
-    return e;
-}
-
-/* Sum of x[i] y[i]. */
-static double dot(const double *x, const double *y, size_t n)
-{
-    int ex = exponent_of(x, n), ey = exponent_of(y, n);
-    lm_exact_sum s = {0};
-    for (size_t i = 0; i < n; i++)
-        lm_sum_add(&s, ldexp(x[i], -ex) * ldexp(y[i], -ey));
-    return ldexp(lm_sum_total(&s), ex + ey);
-}
-
-static double mean_of(const double *x, size_t n)
-{
-    int e = exponent_of(x, n);
-    lm_exact_sum s = {0};
-    for (size_t i = 0; i < n; i++)
-        lm_sum_add(&s, ldexp(x[i], -e));
-    return ldexp(lm_sum_mean(&s), e);
-}
-
-static double *differences(const double *x, const double *y, size_t n)
-{
-    double *d = lm_malloc(n, sizeof *d);
-    for (size_t i = 0; i < n; i++)
-        d[i] = x[i] - y[i];
-    return d;
-}
-
-static double *centred(const double *x, size_t n)
-{
-    double mean = mean_of(x, n), *d = lm_malloc(n, sizeof *d);
-    for (size_t i = 0; i < n; i++)
-        d[i] = x[i] - mean;
-    return d;
-}
-
-double lm_mean_squared_error(const double *truth, const double *prediction, size_t n)
-{
-    double *d = differences(truth, prediction, n), mse = n ? dot(d, d, n) / (double)n : 0;
-    free(d);
-    return mse;
-}
-
-double lm_mean_absolute_error(const double *truth, const double *prediction, size_t n)
-{
-    double *d = differences(truth, prediction, n);
-    for (size_t i = 0; i < n; i++)
-        d[i] = fabs(d[i]);
-    double mae = mean_of(d, n);
-    free(d);
-    return mae;
-}
-
-double lm_r2(const double *truth, const double *prediction, size_t n)
-{
-    double *d = differences(truth, prediction, n), *c = centred(truth, n);
-    double total = dot(c, c, n), r2 = total != 0 ? 1 - dot(d, d, n) / total : 0;
-    free(d);
-    free(c);
-    return r2;
-}
-
-double lm_pearson(const double *x, const double *y, size_t n)
-{
-    double *a = centred(x, n), *b = centred(y, n);
-    double r = ratio(dot(a, b, n), sqrt(dot(a, a, n)) * sqrt(dot(b, b, n)));
-    free(a);
-    free(b);
-    return r > 1 ? 1 : r < -1 ? -1 : r;
-}
-
-typedef struct ranked {
-    double value;
-    size_t index;
-} ranked;
-
-static int by_value(const void *p, const void *q)
-{
-    const ranked *a = p, *b = q;
-    return a->value < b->value ? -1 : a->value > b->value;
-}
-
-/* Ranks from 1; equal values share the mean of theirs. */
-static double *ranks(const double *x, size_t n)
-{
-    ranked *r = lm_malloc(n, sizeof *r);
-    double *rank = lm_malloc(n, sizeof *rank);
-    bool finite = true;
-    for (size_t i = 0; i < n; i++) {
-        r[i] = (ranked){x[i], i};
-        finite = finite && isfinite(x[i]);
-    }
-    if (n && finite)
-        qsort(r, n, sizeof *r, by_value);
-    for (size_t i = 0, end; i < n; i = end) {
-        for (end = i + 1; end < n && r[end].value == r[i].value; end++)
-            ;
-        for (size_t k = i; k < end; k++)
-            rank[r[k].index] = finite ? 0.5 * (double)(i + 1 + end) : NAN;
-    }
-    free(r);
-    return rank;
-}
-
-double lm_spearman(const double *x, const double *y, size_t n)
-{
-    double *a = ranks(x, n), *b = ranks(y, n), r = lm_pearson(a, b, n);
-    free(a);
-    free(b);
-    return r;
+    return lm_prf_average(m->hit, m->truth, m->chosen, m->classes, how);
 }

@@ -1,9 +1,14 @@
 liblmutils_la_SOURCES += \
+	libshared/metrics/bootstrap.c libshared/metrics/bootstrap.h \
 	libshared/metrics/emit.c libshared/metrics/emit.h libshared/metrics/emit_lines.c \
+	libshared/metrics/entities.c libshared/metrics/entities.h \
 	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \
 	libshared/metrics/gather.c libshared/metrics/gather.h \
 	libshared/metrics/metrics.c libshared/metrics/metrics.h \
+	libshared/metrics/measures.c libshared/metrics/numbers.c \
+	libshared/metrics/outcomes.c libshared/metrics/outcomes.h \
 	libshared/metrics/pseudo.c libshared/metrics/pseudo.h \
+	libshared/metrics/ranking.c libshared/metrics/ranking.h \
 	libshared/metrics/report.c libshared/metrics/report.h \
 	libshared/metrics/score.c libshared/metrics/score.h \
 	libshared/metrics/tally.c libshared/metrics/tally.h \

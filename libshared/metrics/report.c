@@ -7,20 +7,19 @@
 typedef struct item {
     char *name;
     double value;
-    bool whole;
+    bool whole, interval;
+    double low, high;
 } item;
 
 struct lm_report {
     item *items;
     size_t count, cap;
-    json_t *details;
+    json_t *texts, *details; /* objects, or NULL */
 };
 
 lm_report *lm_report_new(void)
 {
-    lm_report *r = lm_calloc(1, sizeof *r);
-    r->details = json_object();
-    return r;
+    return lm_calloc(1, sizeof(lm_report));
 }
 
 void lm_report_free(lm_report *r)
@@ -30,6 +29,7 @@ void lm_report_free(lm_report *r)
     for (size_t i = 0; i < r->count; i++)
         free(r->items[i].name);
     free(r->items);
+    json_decref(r->texts);
     json_decref(r->details);
     free(r);
 }
@@ -37,7 +37,7 @@ void lm_report_free(lm_report *r)
 static void append(lm_report *r, const char *name, double value, bool whole)
 {
     LM_GROW(r->items, r->count, r->cap);
-    r->items[r->count++] = (item){lm_strdup(name), value, whole};
+    r->items[r->count++] = (item){.name = lm_strdup(name), .value = value, .whole = whole};
 }
 
 void lm_report_add(lm_report *r, const char *name, double value)
@@ -50,9 +50,28 @@ void lm_report_count(lm_report *r, const char *name, uint64_t value)
     append(r, name, (double)value, true);
 }
 
+void lm_report_interval(lm_report *r, size_t i, double low, double high)
+{
+    r->items[i].interval = true;
+    r->items[i].low = low;
+    r->items[i].high = high;
+}
+
+static void set(json_t **object, const char *name, json_t *value)
+{
+    if (!*object)
+        *object = json_object();
+    json_object_set_new(*object, name, value);
+}
+
+void lm_report_text(lm_report *r, const char *name, const char *text)
+{
+    set(&r->texts, name, json_string(text));
+}
+
 void lm_report_detail(lm_report *r, const char *name, json_t *value)
 {
-    json_object_set_new(r->details, name, value);
+    set(&r->details, name, value);
 }
 
 size_t lm_report_size(const lm_report *r)
@@ -68,6 +87,11 @@ const char *lm_report_at(const lm_report *r, size_t i, double *value)
     return r->items[i].name;
 }
 
+bool lm_report_is_count(const lm_report *r, size_t i)
+{
+    return r->items[i].whole;
+}
+
 bool lm_report_find(const lm_report *r, const char *name, double *value)
 {
     for (size_t i = 0; i < r->count; i++) {
@@ -80,7 +104,7 @@ bool lm_report_find(const lm_report *r, const char *name, double *value)
 }
 
 /* A name is a word or a class behind it; a tab or line feed in a class would break the line. */
-static void put_name(const char *s, lm_buf *out)
+static void put_word(const char *s, lm_buf *out)
 {
     for (; *s; s++)
         lm_buf_putc(out, (unsigned char)*s < 0x20 ? ' ' : *s);
@@ -89,24 +113,43 @@ static void put_name(const char *s, lm_buf *out)
 void lm_report_print(const lm_report *r, lm_buf *out)
 {
     for (size_t i = 0; i < r->count; i++) {
-        put_name(r->items[i].name, out);
-        if (r->items[i].whole)
-            lm_buf_printf(out, "\t%.0f\n", r->items[i].value);
-        else
-            lm_buf_printf(out, "\t%.6g\n", r->items[i].value);
+        const item *it = &r->items[i];
+        put_word(it->name, out);
+        lm_buf_printf(out, it->whole ? "\t%.0f" : "\t%.6g", it->value);
+        if (it->interval)
+            lm_buf_printf(out, "\t%.6g\t%.6g", it->low, it->high);
+        lm_buf_putc(out, '\n');
     }
+    const char *name;
+    json_t *text;
+    json_object_foreach(r->texts, name, text) {
+        put_word(name, out);
+        lm_buf_putc(out, '\t');
+        put_word(json_string_value(text), out);
+        lm_buf_putc(out, '\n');
+    }
+}
+
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
 }
 
 json_t *lm_report_json(const lm_report *r)
 {
-    json_t *object = json_object();
+    json_t *object = json_object(), *intervals = NULL;
     for (size_t i = 0; i < r->count; i++) {
-        double v = r->items[i].value;
-        json_t *value = r->items[i].whole ? json_integer((json_int_t)v)
-                        : isfinite(v)     ? json_real(v)
-                                          : json_null();
-        json_object_set_new(object, r->items[i].name, value);
+        const item *it = &r->items[i];
+        json_object_set_new(object, it->name,
+                            it->whole ? json_integer((json_int_t)it->value) : number(it->value));
+        if (it->interval)
+            set(&intervals, it->name, json_pack("[oo]", number(it->low), number(it->high)));
     }
-    json_object_update(object, r->details);
+    if (intervals)
+        json_object_set_new(object, "ci", intervals);
+    if (r->texts)
+        json_object_update(object, r->texts);
+    if (r->details)
+        json_object_update(object, r->details);
     return object;
 }

@@ -99,7 +99,8 @@ static bool open_all(score *s, lm_status *st)
     lm_evaluate_options evaluate = {.batch_tokens = (int)s->o->batch_tokens,
                                     .emit = s->emit.flags,
                                     .top = (int)s->o->top,
-                                    .pool = (lm_pool)s->o->pool};
+                                    .pool = (lm_pool)s->o->pool,
+                                    .measures = s->o->measures};
     s->evaluator = lm_evaluator_new(s->model, NULL, &evaluate, st);
     if (s->evaluator && !s->emit.flags && lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
         lm_fail(st, LM_USAGE, "%s: %s has nothing to measure: give --emit hidden or pooled", common->model,
@@ -122,7 +123,8 @@ static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
                        lm_lms_reader_where(reader), lm_lms_kind_name(lm_lms_reader_kind(reader)));
     if (!lm_tokenizer_info_read(preamble, &info, st))
         return false;
-    if (!lm_evaluator_tokenizer(s->evaluator, &info, st))
+    if (!lm_evaluator_tokenizer(s->evaluator, &info, st) ||
+        !lm_evaluator_tags(s->evaluator, json_object_get(preamble, "tags"), st))
         return false;
     if (!s->stream++ || info.xxh3 != s->checked) {
         if (!lm_model_check_tokenizer(s->model, s->o->tokenizer, &info, s->o->force, st))

@@ -4,6 +4,7 @@
 
 #include "base/options.h"
 #include "base/tool.h"
+#include "metrics/evaluate.h"
 
 typedef struct lm_score_options {
     const lm_common *common; /* model, output, plugin, operands, command line */
@@ -16,6 +17,7 @@ typedef struct lm_score_options {
     int pool;                /* lm_pool */
     const char *report;      /* with emit: a file for the report, or NULL */
     bool json, per_class;    /* of the report */
+    lm_measure_options measures;
     lm_strings fail_under, fail_over; /* NAME=VALUE */
     int64_t batch_tokens;             /* 0 = the usual */
 } lm_score_options;

@@ -1,18 +1,21 @@
 #include "metrics/tally.h"
-#include "base/memory.h"
+#include "config.h"
 
+#include "base/memory.h"
+#include "metrics/bootstrap.h"
+#include "metrics/ranking.h"
+
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 void lm_tally_clear(lm_tally *t)
 {
-    lm_confusion_free(t->confusion);
-    lm_confusion_free(t->next);
-    lm_multi_label_free(t->several);
-    free(t->truth);
-    free(t->predicted);
-    *t = (lm_tally){.kind = t->kind, .columns = t->columns, .config = t->config};
+    lm_outcomes_free(t->outcomes);
+    lm_outcomes_free(t->next);
+    *t = (lm_tally){.kind = t->kind, .columns = t->columns, .config = t->config, .how = t->how};
 }
 
 /* ------------------------------------------------------------------ truth */
@@ -28,6 +31,18 @@ static const char *class_list(const lm_tally *t, lm_buf *out)
     if (t->columns > SHOWN)
         lm_buf_puts(out, ", ...");
     return lm_buf_cstr(out);
+}
+
+bool lm_tally_nameless(const lm_tally *t)
+{
+    for (int k = 0; k < t->columns; k++) {
+        const char *name = lm_config_label(t->config, k);
+        char usual[24];
+        snprintf(usual, sizeof usual, "LABEL_%d", k);
+        if (!name || strcmp(name, usual) != 0)
+            return false;
+    }
+    return true;
 }
 
 /* A class by its name. A model whose classes have no names of their own (LABEL_3) also takes their numbers.
@@ -110,6 +125,8 @@ bool lm_tally_truth(const lm_tally *t, const lm_tokens_row *row, const char *whe
         return truth->labelled = true;
     case LM_MEASURE_NOTHING:
     case LM_MEASURE_TOKENS:
+    case LM_MEASURE_TAGS:
+    case LM_MEASURE_NEXT:
         break;
     }
     return true;
@@ -174,197 +191,189 @@ static double binary_cross_entropy(const float *x, const uint8_t *y, int n)
     return sum / n;
 }
 
-static double count_several(lm_tally *t, const lm_truth *truth, const float *logits)
+/* ------------------------------------------------------------------ counting */
+
+static uint64_t mixed(uint64_t hash, const void *data, size_t bytes)
 {
-    if (!t->several)
-        t->several = lm_multi_label_new(t->columns);
-    uint8_t *chosen = lm_malloc((size_t)t->columns, 1);
-    lm_choose_row(logits, t->columns, chosen);
-    lm_multi_label_add(t->several, truth->several, chosen);
-    free(chosen);
-    return binary_cross_entropy(logits, truth->several, t->columns);
+    return data ? XXH3_64bits_withSeed(data, bytes, hash) : hash;
 }
 
-static double count_value(lm_tally *t, const lm_truth *truth, const float *logits)
+void lm_tally_seen(lm_tally *t, const lm_tokens_row *row)
 {
-    LM_GROW(t->truth, t->labelled, t->truth_cap);
-    LM_GROW(t->predicted, t->labelled, t->predicted_cap);
-    t->truth[t->labelled] = truth->value;
-    t->predicted[t->labelled] = logits[0];
-    return (logits[0] - truth->value) * (logits[0] - truth->value);
+    uint64_t h = mixed(0, row->ids, row->len * sizeof *row->ids);
+    if (row->has_label_word)
+        h = mixed(h, row->label_word.data, row->label_word.len);
+    if (row->has_label_id)
+        h = mixed(h, &row->label_id, sizeof row->label_id);
+    if (row->has_label_float)
+        h = mixed(h, &row->label_float, sizeof row->label_float);
+    h = mixed(h, row->multi_label, row->classes);
+    h = mixed(h, row->tags, row->len * sizeof *row->tags);
+    h = mixed(h, row->mlm_labels, row->len * sizeof *row->mlm_labels);
+    h = mixed(h, row->loss_mask, row->len);
+    t->digest += h;
+    t->rows++;
+    t->tokens += row->len;
 }
 
-double lm_tally_row(lm_tally *t, const lm_truth *truth, const float *logits)
+/* The outcomes of a kind, made when they are first needed; a new row in them unless it is the last. */
+static size_t row_of(lm_tally *t, lm_outcomes **o, lm_measured kind, int columns, uint64_t number)
+{
+    if (!*o)
+        *o = lm_outcomes_new(kind, columns, t->config, &t->how);
+    if ((*o)->rows && (*o)->number[(*o)->rows - 1] == number)
+        return (*o)->rows - 1;
+    return lm_outcomes_add(*o, number);
+}
+
+double lm_tally_row(lm_tally *t, uint64_t number, const lm_truth *truth, const float *logits)
 {
     if (!truth->labelled)
         return NAN;
-    double loss;
+    size_t row = row_of(t, &t->outcomes, t->kind, t->columns, number);
+    lm_outcomes *o = t->outcomes;
     if (t->kind == LM_MEASURE_MULTI_LABEL) {
-        loss = count_several(t, truth, logits);
+        lm_outcomes_classes(o, row, truth->several, logits);
+        o->loss[row] = binary_cross_entropy(logits, truth->several, t->columns);
     } else if (t->kind == LM_MEASURE_VALUES) {
-        loss = count_value(t, truth, logits);
+        lm_outcomes_value(o, row, truth->value, logits[0]);
+        o->loss[row] = (logits[0] - truth->value) * (logits[0] - truth->value);
     } else {
-        if (!t->confusion)
-            t->confusion = lm_confusion_new(t->columns);
-        lm_confusion_add(t->confusion, truth->class, lm_argmax(logits, t->columns));
-        loss = lm_nll(logits, t->columns, truth->class);
+        lm_outcomes_class(o, row, truth->class, logits);
+        o->loss[row] = lm_nll(logits, t->columns, truth->class);
     }
-    t->labelled++;
-    lm_sum_add(&t->loss, loss);
-    return loss;
+    return o->loss[row];
 }
 
-double lm_tally_token(lm_tally *t, int32_t label, const float *logits)
+double lm_tally_token(lm_tally *t, uint64_t number, int32_t label, const float *logits)
 {
     double loss = lm_nll(logits, t->columns, label);
-    t->labelled++;
-    t->hits += lm_argmax(logits, t->columns) == label;
-    lm_sum_add(&t->loss, loss);
+    row_of(t, &t->outcomes, t->kind, t->columns, number);
+    lm_outcomes_token(t->outcomes, label, lm_argmax(logits, t->columns), loss);
     return loss;
 }
 
-double lm_tally_next(lm_tally *t, int32_t label, const float *logits, int columns)
+void lm_tally_text(lm_tally *t, uint64_t number, uint32_t words, uint32_t bytes)
 {
-    if (!t->next)
-        t->next = lm_confusion_new(columns);
-    lm_confusion_add(t->next, label, lm_argmax(logits, columns));
-    double loss = lm_nll(logits, columns, label);
-    lm_sum_add(&t->next_loss, loss);
-    return loss;
+    size_t row = row_of(t, &t->outcomes, t->kind, t->columns, number);
+    t->outcomes->words[row] = words;
+    t->outcomes->bytes[row] = bytes;
+}
+
+double lm_tally_next(lm_tally *t, uint64_t number, int32_t label, const float *logits, int columns)
+{
+    size_t row = row_of(t, &t->next, LM_MEASURE_CLASSES, columns, number);
+    lm_outcomes_class(t->next, row, label, logits);
+    return t->next->loss[row] = lm_nll(logits, columns, label);
 }
 
 /* ------------------------------------------------------------------ report */
 
-static void add_average(lm_report *r, const char *how, lm_prf p)
+static double loss_of(const lm_outcomes *o, const uint32_t *times)
 {
-    const struct {
-        const char *name;
-        double value;
-    } parts[] = {{"f1", p.f1}, {"precision", p.precision}, {"recall", p.recall}};
-    for (int i = 0; i < 3; i++) {
-        char name[40];
-        snprintf(name, sizeof name, "%s_%s", how, parts[i].name);
-        lm_report_add(r, name, parts[i].value);
-    }
+    return o ? lm_outcomes_loss(o, times) : 0;
 }
 
-typedef lm_prf (*class_measure)(const void *counts, int k);
-
-static lm_prf of_confusion(const void *counts, int k)
+/* All that is measured. The second head's rows are counted along where they are as many. */
+static void measure(const lm_tally *t, const uint32_t *times, bool per_class, lm_report *r)
 {
-    return lm_confusion_class(counts, k);
-}
-
-static lm_prf of_several(const void *counts, int k)
-{
-    return lm_multi_label_class(counts, k);
-}
-
-static void add_classes(const lm_tally *t, lm_report *r, class_measure measure, const void *counts)
-{
-    for (int k = 0; k < t->columns; k++) {
-        lm_prf p = measure(counts, k);
-        const char *label = lm_config_label(t->config, k);
-        const struct {
-            const char *name;
-            double value;
-        } parts[] = {{"precision", p.precision}, {"recall", p.recall}, {"f1", p.f1}};
-        for (int i = 0; i < 3; i++) {
-            char *name = lm_format("%s[%s]", parts[i].name, label ? label : "?");
-            lm_report_add(r, name, parts[i].value);
-            free(name);
-        }
-        char *name = lm_format("support[%s]", label ? label : "?");
-        lm_report_count(r, name, p.support);
-        free(name);
-    }
-}
-
-static void add_labels(const lm_tally *t, lm_report *r)
-{
-    json_t *labels = json_array();
-    for (int k = 0; k < t->columns; k++)
-        json_array_append_new(labels, json_string(lm_config_label(t->config, k)));
-    lm_report_detail(r, "labels", labels);
-}
-
-static void report_classes(const lm_tally *t, lm_report *r, bool per_class)
-{
-    const lm_confusion *c = t->confusion;
-    lm_report_add(r, "accuracy", lm_confusion_accuracy(c));
-    add_average(r, "macro", lm_confusion_average(c, LM_MACRO));
-    lm_report_add(r, "micro_f1", lm_confusion_average(c, LM_MICRO).f1);
-    add_average(r, "weighted", lm_confusion_average(c, LM_WEIGHTED));
-    lm_report_add(r, "mcc", lm_confusion_mcc(c));
-    if (!per_class)
+    const uint32_t *next_times = t->next && t->next->rows == t->outcomes->rows ? times : NULL;
+    lm_report_add(r, "loss", loss_of(t->outcomes, times) + loss_of(t->next, next_times));
+    lm_outcomes_measure(t->outcomes, times, per_class, r);
+    if (!t->next)
         return;
-    add_classes(t, r, of_confusion, c);
-    add_labels(t, r);
-    json_t *matrix = json_array();
-    for (int i = 0; i < c->classes; i++) {
-        json_t *row = json_array();
-        for (int k = 0; k < c->classes; k++)
-            json_array_append_new(
-                row, json_integer((json_int_t)c->count[(size_t)i * (size_t)c->classes + (size_t)k]));
-        json_array_append_new(matrix, row);
-    }
-    lm_report_detail(r, "confusion_matrix", matrix);
+    lm_report *next = lm_report_new();
+    double accuracy = 0;
+    lm_outcomes_measure(t->next, next_times, false, next);
+    lm_report_find(next, "accuracy", &accuracy);
+    lm_report_free(next);
+    lm_report_add(r, "mlm_loss", loss_of(t->outcomes, times));
+    lm_report_add(r, "nsp_loss", loss_of(t->next, next_times));
+    lm_report_add(r, "nsp_accuracy", accuracy);
 }
 
-static void report_several(const lm_tally *t, lm_report *r, bool per_class)
+typedef struct resampled {
+    const lm_tally *t;
+    bool per_class;
+    size_t count;
+} resampled;
+
+static void measure_resample(const void *context, const uint32_t *times, double *values)
 {
-    const lm_multi_label *m = t->several;
-    lm_report_add(r, "accuracy", lm_multi_label_accuracy(m));
-    lm_report_add(r, "hamming_loss", lm_multi_label_hamming(m));
-    add_average(r, "micro", lm_multi_label_average(m, LM_MICRO));
-    add_average(r, "macro", lm_multi_label_average(m, LM_MACRO));
-    add_average(r, "weighted", lm_multi_label_average(m, LM_WEIGHTED));
-    if (per_class) {
-        add_classes(t, r, of_several, m);
-        add_labels(t, r);
-    }
+    const resampled *s = context;
+    lm_report *r = lm_report_new();
+    measure(s->t, times, s->per_class, r);
+    for (size_t i = 0; i < s->count; i++)
+        lm_report_at(r, i, &values[i]);
+    lm_report_free(r);
 }
 
-static void report_values(const lm_tally *t, lm_report *r)
+static void add_intervals(const lm_tally *t, bool per_class, size_t first, lm_report *r)
 {
-    size_t n = t->labelled;
-    double mse = lm_mean_squared_error(t->truth, t->predicted, n);
-    lm_report_add(r, "mse", mse);
-    lm_report_add(r, "rmse", sqrt(mse));
-    lm_report_add(r, "mae", lm_mean_absolute_error(t->truth, t->predicted, n));
-    lm_report_add(r, "r2", lm_r2(t->truth, t->predicted, n));
-    lm_report_add(r, "pearson", lm_pearson(t->truth, t->predicted, n));
-    lm_report_add(r, "spearman", lm_spearman(t->truth, t->predicted, n));
-}
-
-static void report_tokens(const lm_tally *t, lm_report *r)
-{
-    double loss = lm_sum_mean(&t->loss);
-    lm_report_add(r, "perplexity", lm_perplexity(loss));
-    lm_report_add(r, "accuracy", (double)t->hits / (double)t->labelled);
-    if (t->next) {
-        lm_report_add(r, "mlm_loss", loss);
-        lm_report_add(r, "nsp_loss", lm_sum_mean(&t->next_loss));
-        lm_report_add(r, "nsp_accuracy", lm_confusion_accuracy(t->next));
+    resampled s = {t, per_class, lm_report_size(r) - first};
+    int n = t->how.resamples;
+    double *values = lm_bootstrap(t->outcomes->rows, n, t->how.seed, s.count, measure_resample, &s);
+    for (size_t i = 0; i < s.count; i++) {
+        lm_interval ci = lm_bootstrap_interval(values, n, s.count, i, t->how.level);
+        if (!lm_report_is_count(r, first + i))
+            lm_report_interval(r, first + i, ci.low, ci.high);
     }
+    free(values);
 }
 
-lm_report *lm_tally_report(const lm_tally *t, bool per_class)
+/* What was computed, of what, and how: two numbers may be compared where this is the same. */
+static void add_signature(const lm_tally *t, lm_report *r)
+{
+    static const char *const kinds[] = {[LM_MEASURE_NOTHING] = "nothing",
+                                        [LM_MEASURE_CLASSES] = "classes",
+                                        [LM_MEASURE_MULTI_LABEL] = "multilabel",
+                                        [LM_MEASURE_VALUES] = "numbers",
+                                        [LM_MEASURE_TOKENS] = "masked",
+                                        [LM_MEASURE_TAGS] = "tags",
+                                        [LM_MEASURE_NEXT] = "next"};
+    const lm_outcomes *o = t->outcomes;
+    lm_buf s = {0};
+    lm_buf_printf(&s, "measure:%s|rows:%zu|data:%016" PRIx64, kinds[t->kind], o->rows, t->digest);
+    if (o->names)
+        lm_buf_printf(&s, "|classes:%d|macro:present|zero:0", o->columns);
+    if (o->scores)
+        lm_buf_printf(&s, "|auc:%s",
+                      o->kind == LM_MEASURE_CLASSES && o->columns == 2 ? "binary" : "ovr-macro");
+    if (o->scores && o->kind == LM_MEASURE_CLASSES)
+        lm_buf_printf(&s, "|ece:%d", LM_ECE_BINS);
+    if (o->tags)
+        lm_buf_printf(&s, "|scheme:%s", o->tags->entities ? lm_scheme_names[t->how.scheme] : "none");
+    if (t->how.resamples)
+        lm_buf_printf(&s, "|ci:percentile,%g,%d,%" PRIu64, 100 * t->how.level, t->how.resamples, t->how.seed);
+    lm_buf_printf(&s, "|lmutils:%s", PACKAGE_VERSION);
+    lm_report_text(r, "signature", lm_buf_cstr(&s));
+    lm_buf_free(&s);
+}
+
+static uint64_t labels_of(const lm_outcomes *o)
+{
+    uint64_t labels = 0;
+    for (size_t i = 0; o && i < o->rows; i++)
+        labels += o->labels[i];
+    return labels;
+}
+
+lm_report *lm_tally_report(lm_tally *t, bool per_class)
 {
     lm_report *r = lm_report_new();
+    uint64_t labelled = labels_of(t->outcomes);
     lm_report_count(r, "rows", t->rows);
     lm_report_count(r, "tokens", t->tokens);
-    lm_report_count(r, "labelled", t->labelled);
-    if (!t->labelled)
+    lm_report_count(r, "labelled", labelled);
+    if (!labelled)
         return r;
-    lm_report_add(r, "loss", lm_sum_mean(&t->loss) + lm_sum_mean(&t->next_loss));
-    if (t->kind == LM_MEASURE_CLASSES)
-        report_classes(t, r, per_class);
-    else if (t->kind == LM_MEASURE_MULTI_LABEL)
-        report_several(t, r, per_class);
-    else if (t->kind == LM_MEASURE_VALUES)
-        report_values(t, r);
-    else
-        report_tokens(t, r);
+    lm_outcomes_prepare(t->outcomes);
+    size_t first = lm_report_size(r);
+    measure(t, NULL, per_class, r);
+    if (t->how.resamples)
+        add_intervals(t, per_class, first, r);
+    if (per_class)
+        lm_outcomes_detail(t->outcomes, r);
+    add_signature(t, r);
     return r;
 }

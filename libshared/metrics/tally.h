@@ -4,20 +4,17 @@
 #define LM_METRICS_TALLY_H
 
 #include "metrics/evaluate.h"
-#include "metrics/metrics.h"
+#include "metrics/outcomes.h"
 
 typedef struct lm_tally {
     lm_measured kind;
     int columns;             /* of the logits */
     const lm_config *config; /* names of the classes */
-    uint64_t rows, tokens, labelled, hits;
-    lm_exact_sum loss; /* over labelled rows; of LM_MEASURE_TOKENS over labelled tokens */
-    lm_confusion *confusion;
-    lm_multi_label *several;
-    double *truth, *predicted; /* [labelled] of LM_MEASURE_VALUES */
-    size_t truth_cap, predicted_cap;
-    lm_exact_sum next_loss; /* of a second head over rows, beside tokens (BERT's next sentence) */
-    lm_confusion *next;
+    lm_measure_options how;
+    uint64_t rows, tokens;
+    uint64_t digest;       /* of all rows, whatever their order */
+    lm_outcomes *outcomes; /* NULL = no row with a label yet */
+    lm_outcomes *next;     /* of a second head over rows, beside tokens (BERT's next sentence) */
 } lm_tally;
 
 void lm_tally_clear(lm_tally *t); /* forgets the rows, keeps what is measured */
@@ -33,13 +30,20 @@ typedef struct lm_truth {
 bool lm_tally_truth(const lm_tally *t, const lm_tokens_row *row, const char *where, lm_truth *truth,
                     lm_status *st);
 
-/* Counts a row whose logits are given; returns its loss, NaN where it has no truth. `probs` are of several
- * classes. */
-double lm_tally_row(lm_tally *t, const lm_truth *truth, const float *logits);
-/* The same for one token; its truth is a class, or -100. */
-double lm_tally_token(lm_tally *t, int32_t label, const float *logits);
+/* Whether the model's classes are called LABEL_0, LABEL_1 ...: they have no names of their own. */
+bool lm_tally_nameless(const lm_tally *t);
+
+/* A row has been seen; `number` in the calls below is its place among them, from 0. */
+void lm_tally_seen(lm_tally *t, const lm_tokens_row *row);
+
+/* Counts a row whose logits are given; returns its loss, NaN where it has no truth. */
+double lm_tally_row(lm_tally *t, uint64_t number, const lm_truth *truth, const float *logits);
+/* The same for one token; its truth is a class. Tokens of a row come one after the other. */
+double lm_tally_token(lm_tally *t, uint64_t number, int32_t label, const float *logits);
+/* How long the text is that the last row's tokens predict: words and bytes, for perplexities of these. */
+void lm_tally_text(lm_tally *t, uint64_t number, uint32_t words, uint32_t bytes);
 /* The same for the second head of a pretraining model. */
-double lm_tally_next(lm_tally *t, int32_t label, const float *logits, int columns);
+double lm_tally_next(lm_tally *t, uint64_t number, int32_t label, const float *logits, int columns);
 
 int lm_argmax(const float *x, int n);                 /* the first of equals */
 double lm_nll(const float *logits, int n, int class); /* -log of the softmax at `class` */
@@ -48,6 +52,6 @@ void lm_softmax_row(const float *x, int n, float *out);
 void lm_choose_row(const float *x, int n, uint8_t *out);
 void lm_sigmoid_row(const float *x, int n, float *out);
 
-lm_report *lm_tally_report(const lm_tally *t, bool per_class);
+lm_report *lm_tally_report(lm_tally *t, bool per_class);
 
 #endif

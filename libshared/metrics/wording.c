@@ -78,7 +78,7 @@ static bool is_shown(const lm_wording *w, lm_measured kind, const lm_tokens_row 
 
 static void put_token(const lm_wording *w, lm_measured kind, int32_t id, bool *first, lm_buf *out)
 {
-    if (kind != LM_MEASURE_TOKENS) {
+    if (kind == LM_MEASURE_TAGS) {
         put_word(lm_config_label(w->config, id), " ", first, out);
         return;
     }
@@ -122,9 +122,15 @@ void lm_word_truth(const lm_wording *w, lm_measured kind, const lm_tokens_row *r
         if (row->mlm_labels)
             put_tokens(w, kind, row, row->mlm_labels, out);
         break;
+    case LM_MEASURE_TAGS:
+        if (row->tags)
+            put_tokens(w, kind, row, row->tags, out);
+        break;
     case LM_MEASURE_MULTI_LABEL:
         if (row->multi_label)
             put_classes(w, row->multi_label, row->classes, out);
+        break;
+    case LM_MEASURE_NEXT:
         break;
     case LM_MEASURE_NOTHING:
     case LM_MEASURE_CLASSES:
@@ -140,6 +146,8 @@ void lm_word_prediction(const lm_wording *w, const lm_row_outputs *out, const lm
     bool first = true;
     switch (out->kind) {
     case LM_MEASURE_TOKENS:
+    case LM_MEASURE_TAGS:
+    case LM_MEASURE_NEXT:
         put_tokens(w, out->kind, p->row, out->classes + p->token, to);
         break;
     case LM_MEASURE_MULTI_LABEL:

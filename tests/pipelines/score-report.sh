@@ -14,7 +14,7 @@ tok -m "$cls" texts.jsonl >texts.lms
 
 score -m "$cls" texts.lms >report
 grep -qx "accuracy	0.7" report
-same_ "rows tokens labelled loss accuracy macro_f1 macro_precision macro_recall micro_f1 weighted_f1 weighted_precision weighted_recall mcc" \
+same_ "rows tokens labelled loss accuracy macro_f1 macro_precision macro_recall micro_f1 weighted_f1 weighted_precision weighted_recall mcc roc_auc average_precision brier ece signature" \
     "$(cut -f 1 report | paste -s -d ' ')"
 score -m "$cls" --per-class texts.lms >classes
 grep -qx "support\[positive\]	3" classes

@@ -106,23 +106,23 @@ END_TEST
 START_TEST(numbers)
 {
     static const double t[] = {3, -0.5, 2, 7}, p[] = {2.5, 0.0, 2, 8};
-    NEAR(lm_mean_squared_error(t, p, 4), 0.375);
-    NEAR(lm_mean_absolute_error(t, p, 4), 0.5);
-    NEAR(lm_r2(t, p, 4), 1 - 1.5 / 29.1875); /* scikit-learn's documented example: 0.948... */
+    NEAR(lm_mean_squared_error(t, p, NULL, 4), 0.375);
+    NEAR(lm_mean_absolute_error(t, p, NULL, 4), 0.5);
+    NEAR(lm_r2(t, p, NULL, 4), 1 - 1.5 / 29.1875); /* scikit-learn's documented example: 0.948... */
     static const double x[] = {1, 2, 3, 4, 5}, y[] = {5, 6, 7, 8, 7};
-    NEAR(lm_spearman(x, y, 5), 0.82078268166812329); /* SciPy's documented example */
-    NEAR(lm_pearson(x, y, 5), 6 / sqrt(10 * 5.2));
-    NEAR(lm_pearson(x, x, 5), 1);
+    NEAR(lm_spearman(x, y, NULL, NULL, NULL, 5), 0.82078268166812329); /* SciPy's documented example */
+    NEAR(lm_pearson(x, y, NULL, 5), 6 / sqrt(10 * 5.2));
+    NEAR(lm_pearson(x, x, NULL, 5), 1);
     static const double flat[] = {2, 2, 2, 2, 2}, down[] = {9, 7, 5, 3, 1};
-    NEAR(lm_pearson(x, flat, 5), 0);
-    NEAR(lm_spearman(flat, x, 5), 0);
-    NEAR(lm_spearman(x, down, 5), -1);
-    NEAR(lm_r2(flat, x, 5), 0);
-    NEAR(lm_mean_squared_error(t, p, 0), 0);
-    NEAR(lm_pearson(t, p, 0), 0);
+    NEAR(lm_pearson(x, flat, NULL, 5), 0);
+    NEAR(lm_spearman(flat, x, NULL, NULL, NULL, 5), 0);
+    NEAR(lm_spearman(x, down, NULL, NULL, NULL, 5), -1);
+    NEAR(lm_r2(flat, x, NULL, 5), 0);
+    NEAR(lm_mean_squared_error(t, p, NULL, 0), 0);
+    NEAR(lm_pearson(t, p, NULL, 0), 0);
     static const double broken[] = {1, NAN, 3, 4, 5}, endless[] = {1, 2, INFINITY, 4, 5};
-    ck_assert(isnan(lm_pearson(x, broken, 5)) && isnan(lm_spearman(x, broken, 5)));
-    ck_assert(isnan(lm_mean_squared_error(x, endless, 5)) && isnan(lm_spearman(endless, x, 5)));
+    ck_assert(isnan(lm_pearson(x, broken, NULL, 5)) && isnan(lm_spearman(x, broken, NULL, NULL, NULL, 5)));
+    ck_assert(isnan(lm_mean_squared_error(x, endless, NULL, 5)) && isnan(lm_spearman(endless, x, NULL, NULL, NULL, 5)));
 }
 END_TEST
 
@@ -135,8 +135,8 @@ START_TEST(scale_does_not_cost_digits)
         small_x[i] = x[i] * 1e-18;
         small_y[i] = y[i] * 1e-18;
     }
-    NEAR(lm_pearson(x, y, 100), lm_pearson(small_x, small_y, 100));
-    double big = lm_mean_squared_error(x, y, 100), small = lm_mean_squared_error(small_x, small_y, 100);
+    NEAR(lm_pearson(x, y, NULL, 100), lm_pearson(small_x, small_y, NULL, 100));
+    double big = lm_mean_squared_error(x, y, NULL, 100), small = lm_mean_squared_error(small_x, small_y, NULL, 100);
     ck_assert_double_eq_tol(small / big * 1e36, 1, 1e-12);
 }
 END_TEST
@@ -156,9 +156,9 @@ START_TEST(order_does_not_matter)
         lm_sum_add(&b, u[i]);
     }
     ck_assert(lm_sum_total(&a) == lm_sum_total(&b) && lm_sum_mean(&a) == lm_sum_mean(&b));
-    ck_assert(lm_pearson(x, y, 1000) == lm_pearson(u, v, 1000));
-    ck_assert(lm_spearman(x, y, 1000) == lm_spearman(u, v, 1000));
-    ck_assert(lm_mean_squared_error(x, y, 1000) == lm_mean_squared_error(u, v, 1000));
+    ck_assert(lm_pearson(x, y, NULL, 1000) == lm_pearson(u, v, NULL, 1000));
+    ck_assert(lm_spearman(x, y, NULL, NULL, NULL, 1000) == lm_spearman(u, v, NULL, NULL, NULL, 1000));
+    ck_assert(lm_mean_squared_error(x, y, NULL, 1000) == lm_mean_squared_error(u, v, NULL, 1000));
 }
 END_TEST
 
