@@ -9,9 +9,9 @@ int main(int argc, char **argv)
 {
     lm_common common = {.seed = 42};
     lm_train_options train = lm_train_defaults;
-    lm_strings freeze = {0};
+    lm_freeze_options freeze = LM_FREEZE_OPTIONS_NONE;
     int task = 0;
-    lm_run_spec spec = {.common = &common, .options = &train, .freeze = &freeze, .mlm_probability = 0.15};
+    lm_run_spec spec = {.common = &common, .options = &train, .mlm_probability = 0.15};
 
     const lm_option own[] = {
         {.name = "model", .letter = 'm', .type = LM_OPT_DIR, .target = &common.model, .value = "DIR",
@@ -25,13 +25,11 @@ int main(int argc, char **argv)
         {.name = "label-smoothing", .type = LM_OPT_FLOAT, .target = &train.label_smoothing, .value = "E",
          .min = 0, .max = 0.999, .aliases = "label_smoothing_factor",
          .help = "share of the target spread over all classes"},
-        {.name = "freeze", .type = LM_OPT_STRINGS, .target = &freeze, .value = "PATTERN",
-         .help = "do not train parameters or modules of this name (* ? [a-b]; -v lists all names): "
-                 "embeddings, encoder.layer.[0-3]; may be repeated"},
         {.name = "random-weights", .type = LM_OPT_FLAG, .target = &spec.random_weights,
          .help = "take the network of -m but not its weights: what would be learned without pretraining"},
         {0},
     };
+    train.freeze = &freeze;
     lm_option table[LM_TRAIN_OPTION_MAX];
     lm_train_option_table(&train, own, table);
     const lm_program program = {

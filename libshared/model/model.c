@@ -60,19 +60,19 @@ lm_scope lm_model_body(const lm_model *m)
     return lm_in((lm_scope){""}, m->head->bare ? "" : m->arch.body);
 }
 
-/* Fills the parameter table; those from *head_from on belong to the head. */
-static bool declare(lm_model *m, size_t *head_from, lm_status *st)
+/* Fills the parameter table. */
+static bool declare(lm_model *m, lm_status *st)
 {
     m->params = lm_params_new();
     lm_declare *d = lm_declare_begin(m->params);
     m->plugin->declare(d, lm_model_body(m), m->plugin_config);
-    *head_from = lm_params_count(m->params);
+    m->head_from = lm_params_count(m->params);
     m->head->declare(d, (lm_scope){""}, m->plugin_config);
     return lm_declare_end(d, st);
 }
 
 /* From a config to a table of parameters without values. Takes the config over. */
-static lm_model *assemble(lm_config *config, const lm_model_options *options, bool fresh, size_t *head_from,
+static lm_model *assemble(lm_config *config, const lm_model_options *options, bool fresh,
                           lm_status *st)
 {
     lm_model *m = lm_calloc(1, sizeof *m);
@@ -89,7 +89,7 @@ static lm_model *assemble(lm_config *config, const lm_model_options *options, bo
     if (m->head) {
         m->plugin_config = m->plugin->configure(config, &m->arch);
         if (!lm_config_failed(config, st) && check_arch(&m->arch, m->plugin->name, st) &&
-            declare(m, head_from, st)) {
+            declare(m, st)) {
             lm_config_set_strings(config, "architectures", &m->head->architecture, 1);
             return m;
         }
@@ -127,8 +127,7 @@ lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_st
         lm_config_free(config);
         return NULL;
     }
-    size_t head_from;
-    lm_model *m = assemble(config, options, false, &head_from, st);
+    lm_model *m = assemble(config, options, false, st);
     if (!m) {
         if (!strstr(st->message, path))
             lm_fail_prefix(st, path);
@@ -136,7 +135,7 @@ lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_st
     }
     m->path = lm_strdup(path);
     bool ok = options->random_weights ||
-              lm_weights_load(m, head_from, options->allow_missing_head, options->seed, st);
+              lm_weights_load(m, m->head_from, options->allow_missing_head, options->seed, st);
     if (!ok || !initialise(m, options->seed, st)) {
         lm_model_free(m);
         return NULL;
@@ -146,8 +145,7 @@ lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_st
 
 lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st)
 {
-    size_t head_from;
-    lm_model *m = assemble(config, options ? options : &no_options, true, &head_from, st);
+    lm_model *m = assemble(config, options ? options : &no_options, true, st);
     if (m && !initialise(m, options ? options->seed : 0, st)) {
         lm_model_free(m);
         return NULL;

@@ -15,6 +15,7 @@ typedef struct lm_model {
     lm_config *config; /* config.json as read, and what was changed since (model/config.h) */
     const void *plugin_config;
     lm_params *params;
+    size_t head_from;                 /* parameters from this index on belong to the head */
     const char *path;                 /* of the directory; NULL for a new model */
     int missing;                      /* parameters that the checkpoint lacked and that were initialised */
     struct lm_checkpoint *checkpoint; /* the files that are mapped; NULL = none */

@@ -93,13 +93,13 @@ static void keep_best(lm_run *r, lm_status *st)
     lm_params *params = r->model->params;
     if (!r->best)
         r->best =
-            lm_try_malloc(lm_optimizer_parameters(r->optimizer), sizeof *r->best, "the best weights", st);
+            lm_try_malloc(lm_run_trained(r, true, NULL), sizeof *r->best, "the best weights", st);
     if (!r->best)
         return;
     float *to = r->best;
     for (size_t i = 0; i < lm_params_count(params); i++) {
         lm_param *p = lm_params_at(params, i);
-        if (!p->grad)
+        if (r->freezing->of[i].stage < 0)
             continue;
         memcpy(to, p->value, p->elements * sizeof *to);
         to += p->elements;
@@ -114,7 +114,7 @@ bool lm_run_restore_best(lm_run *r, lm_status *st)
     const float *from = r->best;
     for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
         lm_param *p = lm_params_at(r->model->params, i);
-        if (!p->grad)
+        if (r->freezing->of[i].stage < 0)
             continue;
         memcpy(p->value, from, p->elements * sizeof *from);
         from += p->elements;

@@ -197,7 +197,7 @@ bool lm_run_loop(lm_run *r, lm_status *st)
             lm_fail(st, LM_STOPPED, "stopped after %.0f s as --max-time asked", lm_now() - r->started);
             break;
         }
-        if (!one_step(r, &end, st))
+        if (!lm_run_unfreeze(r, st) || !one_step(r, &end, st))
             break;
         if (end) {
             r->total_steps = r->step; /* a pipe is as long as it is */

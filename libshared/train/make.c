@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,49 +299,5 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
     r->targets.vocab_size = r->model->arch.vocab_size;
     r->targets.type_vocab_size = r->model->arch.type_vocab_size;
     r->targets.max_length = r->model->arch.max_length;
-    return true;
-}
-
-/* ------------------------------------------------------------------ what is trained */
-
-/* A pattern stands for a parameter, or for any module on its path: "embeddings", "layer.0",
- * "encoder.layer.[0-3]". */
-static bool is_frozen(const lm_strings *patterns, const char *name)
-{
-    char *dotted = lm_format(".%s.", name);
-    bool hit = false;
-    for (size_t i = 0; patterns && i < patterns->count && !hit; i++) {
-        char *inside = lm_format("*.%s.*", patterns->items[i]);
-        hit = fnmatch(patterns->items[i], name, 0) == 0 || fnmatch(inside, dotted, 0) == 0;
-        free(inside);
-    }
-    free(dotted);
-    return hit;
-}
-
-bool lm_run_freeze(lm_run *r, lm_status *st)
-{
-    lm_params *params = r->model->params;
-    const lm_strings *patterns = r->spec->freeze;
-    size_t frozen = 0;
-    for (size_t i = 0; i < lm_params_count(params); i++) {
-        lm_param *p = lm_params_at(params, i);
-        bool off = is_frozen(patterns, p->name);
-        frozen += off;
-        lm_debug("parameter %s%s", p->name, off ? " (frozen)" : "");
-        if (!(off ? lm_param_ready(p, st) : lm_param_train(p, true, st)))
-            return false;
-    }
-    for (size_t k = 0; patterns && k < patterns->count; k++) {
-        lm_strings one = {&patterns->items[k], 1, 1};
-        bool any = false;
-        for (size_t i = 0; i < lm_params_count(params) && !any; i++)
-            any = is_frozen(&one, lm_params_at(params, i)->name);
-        if (!any)
-            return lm_fail(st, LM_USAGE, "--freeze %s: no parameter has such a name: -v lists them",
-                           patterns->items[k]);
-    }
-    if (frozen)
-        lm_info("%zu of %zu parameter tensors are frozen", frozen, lm_params_count(params));
     return true;
 }

@@ -9,54 +9,76 @@
 
 typedef struct slot {
     lm_param *param;
-    float *m, *v; /* into the optimiser's states */
+    size_t index; /* of the parameter in the table */
+    float *m, *v; /* of one allocation, which m begins */
+    int64_t steps;
 } slot;
 
 struct lm_optimizer {
     lm_adamw_options how;
-    slot *slots;
+    lm_params *params;
+    slot *slots; /* in the order of the table */
     size_t slot_count, slot_cap;
-    float *states; /* m and v of all */
     size_t elements;
-    uint64_t steps; /* updates made */
 };
+
+static bool add_slot(lm_optimizer *o, size_t index, lm_status *st)
+{
+    lm_param *p = lm_params_at(o->params, index);
+    float *states = lm_try_malloc(p->elements, 2 * sizeof *states, "the optimiser's states", st);
+    if (!states)
+        return false;
+    memset(states, 0, p->elements * 2 * sizeof *states);
+    LM_GROW(o->slots, o->slot_count, o->slot_cap);
+    o->slots[o->slot_count++] = (slot){p, index, states, states + p->elements, 0};
+    o->elements += p->elements;
+    return true;
+}
+
+bool lm_optimizer_follow(lm_optimizer *o, lm_status *st)
+{
+    slot *had = o->slots;
+    size_t count = o->slot_count, next = 0;
+    o->slots = NULL;
+    o->slot_count = o->slot_cap = o->elements = 0;
+    for (size_t i = 0; i < lm_params_count(o->params); i++) {
+        bool mine = next < count && had[next].index == i;
+        if (!lm_params_at(o->params, i)->grad || !lm_ok(st)) {
+            if (mine)
+                free(had[next].m);
+        } else if (mine) {
+            LM_GROW(o->slots, o->slot_count, o->slot_cap);
+            o->slots[o->slot_count++] = had[next];
+            o->elements += had[next].param->elements;
+        } else {
+            add_slot(o, i, st);
+        }
+        next += mine;
+    }
+    free(had);
+    if (lm_ok(st) && o->elements == 0)
+        lm_fail(st, LM_FAILED, "optimiser: no parameter is trainable: freeze less");
+    return lm_ok(st);
+}
 
 lm_optimizer *lm_optimizer_new(lm_params *params, const lm_adamw_options *how, lm_status *st)
 {
     lm_optimizer *o = lm_calloc(1, sizeof *o);
     o->how = *how;
-    for (size_t i = 0; i < lm_params_count(params); i++) {
-        lm_param *p = lm_params_at(params, i);
-        if (!p->grad)
-            continue;
-        LM_GROW(o->slots, o->slot_count, o->slot_cap);
-        o->slots[o->slot_count++] = (slot){.param = p};
-        o->elements += p->elements;
-    }
-    if (o->elements == 0)
-        lm_fail(st, LM_FAILED, "optimiser: no parameter is trainable: freeze less");
-    else
-        o->states = lm_try_malloc(o->elements, 2 * sizeof *o->states, "the optimiser's states", st);
-    if (!o->states) {
-        lm_optimizer_free(o);
-        return NULL;
-    }
-    memset(o->states, 0, o->elements * 2 * sizeof *o->states);
-    float *next = o->states;
-    for (size_t i = 0; i < o->slot_count; i++) {
-        o->slots[i].m = next;
-        o->slots[i].v = next + o->slots[i].param->elements;
-        next += 2 * o->slots[i].param->elements;
-    }
-    return o;
+    o->params = params;
+    if (lm_optimizer_follow(o, st))
+        return o;
+    lm_optimizer_free(o);
+    return NULL;
 }
 
 void lm_optimizer_free(lm_optimizer *o)
 {
     if (!o)
         return;
+    for (size_t i = 0; i < o->slot_count; i++)
+        free(o->slots[i].m);
     free(o->slots);
-    free(o->states);
     free(o);
 }
 
@@ -84,18 +106,17 @@ double lm_clip_coefficient(double norm, double max_norm)
 
 void lm_optimizer_update(lm_optimizer *o, double lr, double clip)
 {
-    o->steps++;
     const lm_adamw_options *h = &o->how;
-    double t = (double)o->steps;
-    lm_adamw update = {.lr = lr,
-                       .beta1 = h->beta1,
-                       .beta2 = h->beta2,
-                       .eps = h->epsilon,
-                       .correction1 = h->bias_correction ? 1 - pow(h->beta1, t) : 1,
-                       .correction2 = h->bias_correction ? 1 - pow(h->beta2, t) : 1,
-                       .grad_scale = clip};
+    lm_adamw update = {.beta1 = h->beta1, .beta2 = h->beta2, .eps = h->epsilon, .grad_scale = clip};
+    int64_t corrected = 0; /* the count of steps that the corrections are for */
     for (size_t i = 0; i < o->slot_count; i++) {
-        const slot *s = &o->slots[i];
+        slot *s = &o->slots[i];
+        if (++s->steps != corrected) {
+            corrected = s->steps;
+            update.correction1 = h->bias_correction ? 1 - pow(h->beta1, (double)corrected) : 1;
+            update.correction2 = h->bias_correction ? 1 - pow(h->beta2, (double)corrected) : 1;
+        }
+        update.lr = h->rates ? lr * h->rates[s->index] : lr;
         update.weight_decay = s->param->decay ? h->weight_decay : 0;
         lm_adamw_step(s->param->value, s->param->grad, s->m, s->v, s->param->elements, &update, true);
     }
@@ -113,20 +134,32 @@ size_t lm_optimizer_parameters(const lm_optimizer *o)
 
 /* ------------------------------------------------------------------ states on disk */
 
-static const char *const state_names[2] = {"exp_avg", "exp_avg_sq"};
+enum { STATES = 3 };
+static const char *const state_names[STATES] = {"exp_avg", "exp_avg_sq", "step"};
+
+/* State k of a slot as a tensor; its name is malloced. */
+static lm_safetensor state_of(const slot *s, size_t k)
+{
+    lm_safetensor t = {.name = lm_format("%s.%s", s->param->name, state_names[k]),
+                       .dtype = LM_F32,
+                       .shape = s->param->shape,
+                       .data = k == 0 ? s->m : s->v,
+                       .bytes = s->param->elements * sizeof(float)};
+    if (k == 2) {
+        t.dtype = LM_I64;
+        t.shape = (lm_shape){.dims = 1, .size = {1}};
+        t.data = &s->steps;
+        t.bytes = sizeof s->steps;
+    }
+    return t;
+}
 
 bool lm_optimizer_save(const lm_optimizer *o, int fd, const char *name, lm_status *st)
 {
-    size_t count = 2 * o->slot_count;
+    size_t count = STATES * o->slot_count;
     lm_safetensor *tensors = lm_calloc(count, sizeof *tensors);
-    for (size_t i = 0; i < count; i++) {
-        const slot *s = &o->slots[i / 2];
-        tensors[i] = (lm_safetensor){.name = lm_format("%s.%s", s->param->name, state_names[i % 2]),
-                                     .dtype = LM_F32,
-                                     .shape = s->param->shape,
-                                     .data = i % 2 ? s->v : s->m,
-                                     .bytes = s->param->elements * sizeof(float)};
-    }
+    for (size_t i = 0; i < count; i++)
+        tensors[i] = state_of(&o->slots[i / STATES], i % STATES);
     bool ok = lm_safetensors_write(fd, name, tensors, count, st);
     for (size_t i = 0; i < count; i++)
         free((char *)tensors[i].name);
@@ -134,22 +167,25 @@ bool lm_optimizer_save(const lm_optimizer *o, int fd, const char *name, lm_statu
     return ok;
 }
 
-bool lm_optimizer_load(lm_optimizer *o, const lm_safetensors *file, uint64_t steps_done, lm_status *st)
+bool lm_optimizer_load(lm_optimizer *o, const lm_safetensors *file, lm_status *st)
 {
-    for (size_t i = 0; i < 2 * o->slot_count; i++) {
-        const slot *s = &o->slots[i / 2];
-        char *name = lm_format("%s.%s", s->param->name, state_names[i % 2]);
-        const lm_safetensor *t = lm_safetensors_find(file, name);
-        bool ok = t && t->dtype == LM_F32 && lm_shape_equal(&t->shape, &s->param->shape);
+    for (size_t i = 0; i < STATES * o->slot_count; i++) {
+        slot *s = &o->slots[i / STATES];
+        lm_safetensor want = state_of(s, i % STATES);
+        const lm_safetensor *t = lm_safetensors_find(file, want.name);
+        bool ok = t && t->dtype == want.dtype && lm_shape_equal(&t->shape, &want.shape);
         if (ok)
-            memcpy(i % 2 ? s->v : s->m, t->data, t->bytes);
-        else
-            lm_fail(st, LM_FAILED, "%s: %s: the checkpoint is not one of this model", name,
+            memcpy(i % STATES == 0 ? (void *)s->m : i % STATES == 1 ? (void *)s->v : (void *)&s->steps, t->data,
+                   t->bytes);
+        if (ok && s->steps < 0)
+            ok = lm_fail(st, LM_FAILED, "%s: %lld steps: the checkpoint is damaged", want.name,
+                         (long long)s->steps);
+        else if (!ok)
+            lm_fail(st, LM_FAILED, "%s: %s: the checkpoint is not one of this model", want.name,
                     t ? "another dtype or shape" : "missing");
-        free(name);
+        free((char *)want.name);
         if (!ok)
             return false;
     }
-    o->steps = steps_done;
     return true;
 }

@@ -2,7 +2,8 @@
  *
  * The update (Loshchilov and Hutter 2019, arXiv 1711.05101; torch.optim.AdamW): p *= 1 - lr wd; m = b1 m +
  * (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m/(1-b1^t)) / (sqrt(v/(1-b2^t)) + eps). Google's BERT leaves the
- * two corrections out (bias_correction false). Parameters whose `decay` is false keep wd 0.
+ * two corrections out (bias_correction false). Parameters whose `decay` is false keep wd 0. t counts the
+ * updates of the parameter, lr is the step's rate times the parameter's factor.
  *
  * Results do not depend on the number of threads (kernels/kernels.h). */
 #ifndef LM_TRAIN_OPTIMIZER_H
@@ -18,6 +19,7 @@ typedef struct lm_adamw_options {
     double beta1, beta2, epsilon; /* .9, .999, 1e-8 */
     double weight_decay;
     bool bias_correction;
+    const double *rates; /* [parameters of the table] factors of lr, borrowed; NULL = 1 */
 } lm_adamw_options;
 
 typedef struct lm_optimizer lm_optimizer;
@@ -25,23 +27,26 @@ typedef struct lm_optimizer lm_optimizer;
 /* Parameters that have a gradient now belong to it; the table must outlive it. NULL: not enough memory, or
  * nothing is trainable. */
 lm_optimizer *lm_optimizer_new(lm_params *params, const lm_adamw_options *how, lm_status *st);
+/* Takes in parameters that have got a gradient since, and gives up those that have none any more, with their
+ * states. Those that are new begin with states of zero and count their own steps, as torch's do. */
+bool lm_optimizer_follow(lm_optimizer *o, lm_status *st);
 void lm_optimizer_free(lm_optimizer *o);
 
 /* Drops what has been added to the gradients; an update leaves them at zero by itself. */
 void lm_optimizer_zero_gradients(lm_optimizer *o);
 /* L2 norm over all gradients; NaN or infinity where one of them is. */
 double lm_optimizer_gradient_norm(lm_optimizer *o);
-/* One update at rate `lr` with the gradients times `clip` (lm_clip_coefficient). Counts the step. */
+/* One update at rate `lr` with the gradients times `clip` (lm_clip_coefficient). */
 void lm_optimizer_update(lm_optimizer *o, double lr, double clip);
 
 /* max_norm/(norm + 1e-6), at most 1 (torch.nn.utils.clip_grad_norm_); 1 where max_norm is 0. */
 double lm_clip_coefficient(double norm, double max_norm);
 
-/* States: NAME.exp_avg and NAME.exp_avg_sq, float32, in a safetensors file. */
+/* States: NAME.exp_avg and NAME.exp_avg_sq, float32, and NAME.step, int64 [1], in a safetensors file. */
 bool lm_optimizer_save(const lm_optimizer *o, int fd, const char *name, lm_status *st);
-/* Loads them and sets the count of steps done; a missing or misshapen one is named. */
-bool lm_optimizer_load(lm_optimizer *o, const lm_safetensors *file, uint64_t steps_done, lm_status *st);
+/* Loads those of the parameters that belong to it; a missing or misshapen one is named. */
+bool lm_optimizer_load(lm_optimizer *o, const lm_safetensors *file, lm_status *st);
 size_t lm_optimizer_bytes(const lm_optimizer *o);      /* memory of the states */
-size_t lm_optimizer_parameters(const lm_optimizer *o); /* numbers that are trained */
+size_t lm_optimizer_parameters(const lm_optimizer *o); /* numbers that are trained now */
 
 #endif

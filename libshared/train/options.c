@@ -79,6 +79,31 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
     append(table, n, entries);
 }
 
+static void freezing_entries(lm_freeze_options *o, lm_option *table, size_t *n)
+{
+    const lm_option entries[] = {
+        GROUP("Freezing and rates"),
+        OPTION("freeze", LM_OPT_STRINGS, freeze, "LIST",
+               .help = "leave these as they are: embeddings, layer.0-5, body, head, or names of modules and "
+                       "parameters (* ? [a-b]), with commas between; may be repeated"),
+        OPTION("freeze-except", LM_OPT_STRINGS, except, "LIST",
+               .help = "leave everything but these as it is, or of what --freeze names all but these"),
+        OPTION("unfreeze-every", LM_OPT_STRING, unfreeze_every, "N", .shown = "",
+               .help = "train the head alone at first, and one block more from the top every N steps, or "
+                       "epochs (1e)"),
+        OPTION("layer-lr-decay", LM_OPT_FLOAT, layer_decay, "X", .min = 1e-6, .max = 1,
+               .aliases = "layerwise_lr_decay llrd",
+               .help = "each block learns at the rate of the one above it times X, the top one at that of "
+                       "the head times X"),
+        OPTION("lr-mult", LM_OPT_STRINGS, multipliers, "REGEX=X",
+               .help = "parameters whose name matches learn X times as fast; may be repeated"),
+        FLAG("list-parameters", list,
+             .help = "print name, shape and rate of every parameter and whether it is trained, and stop"),
+        {0},
+    };
+    append(table, n, entries);
+}
+
 static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
 {
     const lm_option entries[] = {
@@ -126,6 +151,8 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
     memset(table, 0, LM_TRAIN_OPTION_MAX * sizeof *table);
     append(table, &n, own);
     training_entries(o, table, &n);
+    if (o->freeze)
+        freezing_entries(o->freeze, table, &n);
     other_entries(o, table, &n);
 }
 
@@ -148,6 +175,8 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if (o->batch_size * o->accumulation > 1 << 24)
         return lm_fail(st, LM_USAGE, "a step of %lld rows: lower --batch-size or --gradient-accumulation",
                        (long long)(o->batch_size * o->accumulation));
+    if (o->freeze && !lm_freeze_options_check(o->freeze, st))
+        return false;
     if (o->max_steps == 0 && o->epochs <= 0)
         return lm_fail(st, LM_USAGE, "--epochs 0: nothing to do: give a number above 0");
     return true;

@@ -2,7 +2,7 @@
 #ifndef LM_TRAIN_OPTIONS_H
 #define LM_TRAIN_OPTIONS_H
 
-#include "base/options.h"
+#include "train/freeze.h"
 
 typedef struct lm_train_options {
     double epochs;
@@ -37,6 +37,8 @@ typedef struct lm_train_options {
     int64_t save_steps, keep;
     bool resume;
     double max_time; /* seconds; 0 = no limit */
+
+    lm_freeze_options *freeze; /* NULL = the program has no such options */
 
     int64_t memory; /* bytes; 0 = no limit */
     bool plan;

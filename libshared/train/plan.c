@@ -95,7 +95,7 @@ static char *in_mib(int64_t bytes)
 static bool fit_memory(lm_run *r, const uint32_t *lengths, uint64_t n, lm_status *st)
 {
     int64_t limit = r->o->memory, most = r->micro_tokens ? r->micro_tokens : DEFAULT_MICRO_TOKENS;
-    int64_t later = r->o->keep_best ? (int64_t)lm_optimizer_parameters(r->optimizer) * 4 : 0;
+    int64_t later = r->o->keep_best ? (int64_t)lm_run_trained(r, true, NULL) * 4 : 0;
     if (!probe(r, lengths, 1, st))
         return false;
     int64_t one = r->probed_memory + later;

@@ -170,13 +170,14 @@ static bool prepare(lm_run *r, lm_status *st)
     if (!lm_run_choose_objective(r, st) || !lm_run_collect_labels(r, st) || !count_steps(r, st))
         return false;
     if (!lm_run_make_model(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
-        !lm_run_freeze(r, st))
+        !lm_run_choose_trained(r, st))
         return false;
     lm_adamw_options adam = {.beta1 = r->o->beta1,
                              .beta2 = r->o->beta2,
                              .epsilon = r->o->epsilon,
                              .weight_decay = r->o->weight_decay,
-                             .bias_correction = !r->o->no_bias_correction};
+                             .bias_correction = !r->o->no_bias_correction,
+                             .rates = r->freezing->rates};
     r->graph = lm_graph_new(r->model->params);
     r->optimizer = lm_optimizer_new(r->model->params, &adam, st);
     return r->optimizer && lm_run_plan_memory(r, st);
@@ -184,11 +185,13 @@ static bool prepare(lm_run *r, lm_status *st)
 
 static bool run(lm_run *r, lm_status *st)
 {
+    if (r->o->freeze && r->o->freeze->list)
+        return lm_run_list_parameters(r, st);
     if (!prepare(r, st))
         return false;
     if (r->o->plan)
         return lm_run_plan_print(r, st);
-    if (!lm_run_restore(r, st))
+    if (!lm_run_set_stage(r, lm_run_stage_before(r), st) || !lm_run_restore(r, st))
         return false;
     json_t *history = r->state ? json_incref(json_object_get(r->state, "log_history")) : NULL;
     r->log = lm_runlog_open(r->spec->common->log, history, st);
@@ -198,6 +201,7 @@ static bool run(lm_run *r, lm_status *st)
 static void free_run(lm_run *r)
 {
     lm_optimizer_free(r->optimizer);
+    lm_freezing_free(r->freezing);
     if (r->graph)
         lm_graph_free(r->graph);
     if (r->model)

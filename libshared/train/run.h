@@ -27,7 +27,6 @@ typedef struct lm_run_spec {
     const char *objective; /* a name of train/objective.h; NULL = follows from the labels */
     double mlm_probability;
     const char *labels;       /* --labels; NULL = from the input */
-    const lm_strings *freeze; /* patterns (fnmatch) of parameter names; NULL = none */
     bool random_weights;      /* the network of -m, but not its weights */
     lm_new_model new_model;
     const lm_spool *shared; /* the rows, where they have been read already; NULL = the operands */

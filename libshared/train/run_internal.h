@@ -3,6 +3,7 @@
 #define LM_TRAIN_RUN_INTERNAL_H
 
 #include "train/data.h"
+#include "train/freeze.h"
 #include "train/micro_batch.h"
 #include "train/optimizer.h"
 #include "train/run.h"
@@ -24,6 +25,8 @@ typedef struct lm_run {
     lm_model *model;
     lm_graph *graph;
     lm_optimizer *optimizer;
+    lm_freezing *freezing;
+    int stage; /* of unfreezing: what has gradients now */
     lm_schedule schedule;
     lm_runlog *log;
     lm_step_rows rows;
@@ -59,7 +62,15 @@ double lm_now(void); /* monotonic seconds */
 bool lm_run_make_model(lm_run *r, lm_status *st);
 bool lm_run_choose_objective(lm_run *r, lm_status *st);
 bool lm_run_collect_labels(lm_run *r, lm_status *st);
-bool lm_run_freeze(lm_run *r, lm_status *st);
+/* trained.c */
+bool lm_run_choose_trained(lm_run *r, lm_status *st);
+bool lm_run_set_stage(lm_run *r, int stage, lm_status *st);
+int lm_run_stage_before(const lm_run *r);             /* of the step that came last */
+bool lm_run_unfreeze(lm_run *r, lm_status *st);       /* what the next step trains */
+/* Numbers that are trained now, or ever; *tensors (or NULL): in how many parameters. */
+size_t lm_run_trained(const lm_run *r, bool ever, size_t *tensors);
+bool lm_run_list_parameters(lm_run *r, lm_status *st);
+void lm_run_freeze_options(const lm_run *r, json_t *all); /* adds those that decide the result */
 /* loop.c */
 bool lm_run_loop(lm_run *r, lm_status *st);
 /* One pass over a step's rows: loss, and gradients added to the parameters'. */

@@ -23,14 +23,6 @@ enum { STATE_FORMAT = 1 };
 
 /* ------------------------------------------------------------------ options that decide the result */
 
-static json_t *frozen(const lm_run *r)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; r->spec->freeze && i < r->spec->freeze->count; i++)
-        json_array_append_new(list, json_string(r->spec->freeze->items[i]));
-    return list;
-}
-
 json_t *lm_run_options(const lm_run *r)
 {
     const lm_train_options *o = r->o;
@@ -44,7 +36,7 @@ json_t *lm_run_options(const lm_run *r)
         o->no_bias_correction, "dropout", o->dropout, "shuffle", o->shuffle, "group-by-length", o->by_length,
         "shuffle-window", (json_int_t)o->shuffle_window);
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
-    json_object_set_new(all, "freeze", frozen(r));
+    lm_run_freeze_options(r, all);
     if (o->keep_best) { /* then evaluation chooses what is written */
         json_object_set_new(all, "eval-steps", json_integer((json_int_t)o->eval_steps));
         json_object_set_new(all, "best-metric", json_string(lm_run_metric(r)));
@@ -133,7 +125,7 @@ static bool write_best(const lm_run *r, int fd, const char *name, lm_status *st)
     const float *from = r->best;
     for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
         const lm_param *p = lm_params_at(r->model->params, i);
-        if (!p->grad)
+        if (r->freezing->of[i].stage < 0)
             continue;
         tensors[n++] = (lm_safetensor){p->name, LM_F32, p->shape, from, p->elements * sizeof *from};
         from += p->elements;
@@ -236,13 +228,14 @@ static bool restore_best(lm_run *r, lm_status *st)
     char *name = lm_format("%s/best.safetensors", r->resume_path);
     lm_safetensors *f = lm_safetensors_open(name, st);
     r->best =
-        f ? lm_try_malloc(lm_optimizer_parameters(r->optimizer), sizeof *r->best, "the best weights", st)
+        f ? lm_try_malloc(lm_run_trained(r, true, NULL), sizeof *r->best, "the best weights", st)
           : NULL;
     float *to = r->best;
     for (size_t i = 0; r->best && i < lm_params_count(r->model->params) && lm_ok(st); i++) {
         const lm_param *p = lm_params_at(r->model->params, i);
-        const lm_safetensor *t = p->grad ? lm_safetensors_find(f, p->name) : NULL;
-        if (p->grad && (!t || t->bytes != p->elements * sizeof *to))
+        bool trained = r->freezing->of[i].stage >= 0;
+        const lm_safetensor *t = trained ? lm_safetensors_find(f, p->name) : NULL;
+        if (trained && (!t || t->bytes != p->elements * sizeof *to))
             lm_fail(st, LM_FAILED, "%s: %s: missing or of another shape", name, p->name);
         if (!t || !lm_ok(st))
             continue;
@@ -274,7 +267,7 @@ bool lm_run_restore(lm_run *r, lm_status *st)
     }
     char *name = lm_format("%s/optimizer.safetensors", r->resume_path);
     lm_safetensors *f = lm_safetensors_open(name, st);
-    if (f && !lm_optimizer_load(r->optimizer, f, r->step - r->empty_steps, st))
+    if (f && !lm_optimizer_load(r->optimizer, f, st))
         lm_fail_prefix(st, name);
     lm_safetensors_close(f);
     free(name);

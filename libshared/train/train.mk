@@ -2,6 +2,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \
 	libshared/train/data.c libshared/train/data.h \
 	libshared/train/evaluate.c \
+	libshared/train/freeze.c libshared/train/freeze.h \
 	libshared/train/loop.c \
 	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \
@@ -19,6 +20,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/subset.c libshared/train/subset.h \
 	libshared/train/targets.c libshared/train/targets.h \
 	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h \
+	libshared/train/trained.c \
 	libshared/train/watch.c libshared/train/watch.h
 
 check_PROGRAMS += tests/unit/check_train
@@ -32,6 +34,12 @@ tests_unit_check_balance_SOURCES = tests/unit/check_balance.c tests/unit/scratch
 tests_unit_check_balance_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_balance_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_balance
+
+check_PROGRAMS += tests/unit/check_freeze
+tests_unit_check_freeze_SOURCES = tests/unit/check_freeze.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_freeze_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_freeze_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_freeze
 
 check_PROGRAMS += tests/unit/check_objectives
 tests_unit_check_objectives_SOURCES = tests/unit/check_objectives.c

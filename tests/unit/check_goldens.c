@@ -378,7 +378,7 @@ START_TEST(training)
     const json_t *train = json_object_get(g.json, "train"), *order = json_object_get(train, "batch_order");
     check_decay(&g, m, json_object_get(train, "decayed_params"));
     lm_optimizer *optimizer =
-        lm_optimizer_new(m->params, &(lm_adamw_options){.9, .999, 1e-8, .01, true}, &st);
+        lm_optimizer_new(m->params, &(lm_adamw_options){.9, .999, 1e-8, .01, true, NULL}, &st);
     assert_ok(&st);
     lm_schedule schedule = {LM_SCHEDULE_LINEAR, 3, json_array_size(order)};
     for (size_t i = 0; i < schedule.total; i++) {

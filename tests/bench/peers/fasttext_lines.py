@@ -1,14 +1,16 @@
 #!/usr/bin/python3
-"""csv rows (label first, no header) as fastText's lines: lower case, punctuation apart, as its own example has them.
+"""The rows of a token stream as fastText's lines: its label, then its words, punctuation apart as in fastText's own example.
 
-    fasttext_lines.py news.csv [ROWS]
+    tok -d train.lms | fasttext_lines.py train.lms >train.txt
+
+So fastText sees the same rows, as their tokens read.
 """
-import csv
-import itertools
 import re
 import sys
 
-with open(sys.argv[1], newline="", encoding="utf-8") as f:
-    for row in itertools.islice(csv.reader(f), int(sys.argv[2]) if len(sys.argv) > 2 else None):
-        text = re.sub(r"[\"\\\s]+", " ", " ".join(row[1:]).lower())
-        print("__label__" + row[0], re.sub(r"([.!?,'();:&#-])", r" \1 ", text))
+sys.path.insert(0, __file__.rsplit("/", 1)[0])
+from torch_bert import read_tokens  # noqa: E402
+
+for row, line in zip(read_tokens(sys.argv[1])[1], sys.stdin):
+    words = re.sub(r"([.!?,'();:&#-])", r" \1 ", re.sub(r"[\"\\\s]+", " ", line))
+    print("__label__" + re.sub(r"\s", "_", str(row[2])), " ".join(words.split()))

@@ -7,6 +7,7 @@ directory (config.json, model.safetensors) and the token streams of tok, so both
 same ids. Nothing of lmutils depends on this file.
 
     torch_bert.py train -m DIR --train train.lms [--test test.lms] [--random] [--epochs 3] ...
+                        what it learns follows from the stream: classes, numbers, or tags of tokens
     torch_bert.py mlm   -m DIR --train train.lms --steps 100
     torch_bert.py init  -o DIR --vocab 8000 --layers 4 --width 256
     torch_bert.py steps [tiny mini ...]      the shapes and batches of tests/bench/steps.c, in its form
@@ -62,7 +63,7 @@ def write_safetensors(path, tensors):
 
 
 def read_tokens(path):
-    """The rows of an LMS token stream: (ids, types, label word or None)."""
+    """The rows of an LMS token stream: (ids, types, label word or number or None, tags or None)."""
     rows, preamble, ended = [], None, False
     with open(path, "rb") as f:
         while True:
@@ -86,10 +87,12 @@ def read_tokens(path):
             splits = columns["ids.splits"]
             types = columns.get("types", np.zeros(len(columns["ids"]), np.uint8))
             labels = header.get("labels") or (columns["label"].tolist() if "label" in columns else None)
+            tags = columns.get("tags")
             for i in range(header["n"]):
                 a, b = splits[i], splits[i + 1]
                 rows.append((columns["ids"][a:b].astype(np.int64), types[a:b].astype(np.int64),
-                             None if labels is None else labels[i]))
+                             None if labels is None else labels[i],
+                             None if tags is None else tags[a:b].astype(np.int64)))
     if not ended:
         sys.exit(path + ": the stream has no end record")
     return preamble, rows
@@ -139,9 +142,9 @@ class Layer(nn.Module):
 
 
 class Bert(nn.Module):
-    """BertForMaskedLM where classes is 0, else BertForSequenceClassification."""
+    """BertForMaskedLM where classes is 0, BertForTokenClassification with tags, else BertForSequenceClassification."""
 
-    def __init__(self, c, classes):
+    def __init__(self, c, classes, tags=False):
         super().__init__()
         h = c["hidden_size"]
         self.bert = nn.Module()
@@ -149,7 +152,8 @@ class Bert(nn.Module):
         self.bert.encoder = nn.Module()
         self.bert.encoder.layer = nn.ModuleList(Layer(c) for _ in range(c["num_hidden_layers"]))
         if classes:
-            self.bert.pooler = nn.ModuleDict({"dense": nn.Linear(h, h)})
+            if not tags:
+                self.bert.pooler = nn.ModuleDict({"dense": nn.Linear(h, h)})
             p = c.get("classifier_dropout")
             self.dropout = nn.Dropout(c["hidden_dropout_prob"] if p is None else p)
             self.classifier = nn.Linear(h, classes)
@@ -179,6 +183,9 @@ class Bert(nn.Module):
         pooled = torch.tanh(self.bert.pooler["dense"](self.encode(ids, types, mask)[:, 0]))
         return self.classifier(self.dropout(pooled))
 
+    def tag(self, ids, types, mask):
+        return self.classifier(self.dropout(self.encode(ids, types, mask)))
+
     def masked_loss(self, ids, types, mask, labels):
         x = self.encode(ids, types, mask)[labels >= 0]
         t = self.cls.predictions.transform
@@ -187,13 +194,13 @@ class Bert(nn.Module):
         return F.cross_entropy(logits, labels[labels >= 0])
 
 
-def load(args, classes):
+def load(args, classes, tags=False):
     with open(os.path.join(args.model, "config.json")) as f:
         config = json.load(f)
     for key in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
         if args.dropout is not None:
             config[key] = args.dropout
-    model = Bert(config, classes)
+    model = Bert(config, classes, tags)
     path = os.path.join(args.model, "model.safetensors")
     if not args.random:
         own, read = model.state_dict(), read_safetensors(path)
@@ -221,8 +228,8 @@ def schedule(optimizer, args, total):
 
 # ---------------------------------------------------------------- batches
 
-def pad(rows, pad_id):
-    width = max(len(r[0]) for r in rows)
+def pad(rows, pad_id, width=0):
+    width = width or max(len(r[0]) for r in rows)
     ids = np.full((len(rows), width), pad_id, np.int64)
     types, mask = np.zeros_like(ids), np.zeros_like(ids)
     for i, r in enumerate(rows):
@@ -235,12 +242,69 @@ def peak_mib():
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
+class Task:
+    """What the labels of a stream ask for, the loss, and how good an answer is."""
+
+    def __init__(self, preamble, rows):
+        labels = {r[2] for r in rows}
+        self.kind = "tags" if "tags" in preamble else "number" if isinstance(rows[0][2], float) else "classes"
+        if self.kind == "tags":
+            self.names = preamble["tags"]
+        elif self.kind == "number":
+            self.names = ["number"]
+        else:
+            self.names = sorted({str(w) for w in labels},
+                                key=lambda w: (0, int(w), "") if w.lstrip("-").isdigit() else (1, 0, w))
+        self.index = {w: i for i, w in enumerate(self.names)}
+
+    def logits(self, model, inputs):
+        return model.tag(*inputs) if self.kind == "tags" else model.classify(*inputs)
+
+    def loss(self, model, batch, inputs):
+        logits = self.logits(model, inputs)
+        if self.kind == "tags":
+            labels = torch.full(logits.shape[:2], -100)
+            for i, r in enumerate(batch):
+                labels[i, :len(r[3])] = torch.from_numpy(r[3])
+            return F.cross_entropy(logits.view(-1, len(self.names)), labels.view(-1))
+        if self.kind == "number":
+            return F.mse_loss(logits[:, 0], torch.tensor([r[2] for r in batch]))
+        return F.cross_entropy(logits, torch.tensor([self.index[str(r[2])] for r in batch]))
+
+
+def entities(tags):
+    """Spans of a sentence in IOB2, as conlleval reads it: (type, first, last + 1)."""
+    spans, begin, kind = [], 0, None
+    for i, tag in enumerate(tags + ["O"]):
+        prefix, _, of = tag.partition("-")
+        if kind is not None and (prefix != "I" or of != kind):
+            spans.append((kind, begin, i))
+            kind = None
+        if prefix in ("B", "I") and (prefix == "B" or kind is None):
+            begin, kind = i, of
+    return set(spans)
+
+
+# In the order in which gradual unfreezing reaches it: 0 is the head, then the blocks from the top, then the embeddings.
+def depth(name, layers):
+    if name.startswith("bert.encoder.layer."):
+        return layers - int(name.split(".")[3])
+    return layers + 1 if name.startswith("bert.embeddings.") else 0
+
+
+def freeze(model, layers, way, epoch):
+    for name, p in model.named_parameters():
+        at = depth(name, layers)
+        p.requires_grad_(way == "full" or at <= (epoch if way == "gradual" else 0))
+        if not p.requires_grad:
+            p.grad = None
+
+
 def train(args):
     preamble, rows = read_tokens(args.train)
     rows = rows[:args.rows] if args.rows else rows
-    words = sorted({str(r[2]) for r in rows}, key=lambda w: (0, int(w), "") if w.lstrip("-").isdigit() else (1, 0, w))
-    index = {w: i for i, w in enumerate(words)}
-    config, model = load(args, len(words))
+    task = Task(preamble, rows)
+    config, model = load(args, len(task.names), task.kind == "tags")
     pad_id = config.get("pad_token_id") or 0
     per_epoch = math.ceil(len(rows) / args.batch_size)
     total = args.max_steps or per_epoch * args.epochs
@@ -248,46 +312,73 @@ def train(args):
     rate = schedule(optimizer, args, total)
     shuffle = random.Random(args.seed)
     model.train()
-    step, seen, losses, begin = 0, 0, [], time.perf_counter()
+    step, seen, epoch, losses, begin = 0, 0, 0, [], time.perf_counter()
     while step < total:
+        freeze(model, config["num_hidden_layers"], args.way, epoch)
         order = shuffle.sample(range(len(rows)), len(rows))
         for at in range(0, len(order), args.batch_size):
             batch = [rows[i] for i in order[at:at + args.batch_size]]
-            labels = torch.tensor([index[str(r[2])] for r in batch])
-            loss = F.cross_entropy(model.classify(*pad(batch, pad_id)), labels)
+            loss = task.loss(model, batch, pad(batch, pad_id, args.pad_to))
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.grad is not None], 1.0)
             optimizer.step()
             rate.step()
             losses.append(loss.item())
             step, seen = step + 1, seen + len(batch)
             if step == total:
                 break
+        epoch += 1
     seconds = time.perf_counter() - begin
     report = {"what": "train", "rows": len(rows), "steps": step, "seconds": round(seconds, 2),
               "examples_per_second": round(seen / seconds, 1), "peak_mib": peak_mib(),
               "loss": round(float(np.mean(losses[-per_epoch:])), 4)}
     if args.test:
-        report.update(evaluate(model, args, index, pad_id))
+        report.update(evaluate(model, args, task, pad_id))
     print(json.dumps(report))
 
 
-def evaluate(model, args, index, pad_id):
-    rows = read_tokens(args.test)[1]
+def evaluate(model, args, task, pad_id):
+    preamble, rows = read_tokens(args.test)
     model.eval()
-    guesses, begin = [], time.perf_counter()
+    answers, begin = [], time.perf_counter()
     with torch.no_grad():
         for at in range(0, len(rows), 32):
-            guesses += model.classify(*pad(rows[at:at + 32], pad_id)).argmax(-1).tolist()
+            logits = task.logits(model, pad(rows[at:at + 32], pad_id, args.pad_to))
+            answers += (logits[:, 0] if task.kind == "number" else logits.argmax(-1)).tolist()
     seconds = time.perf_counter() - begin
-    truth = [index.get(str(r[2]), -1) for r in rows]
+    report = {"test_rows": len(rows), "score_examples_per_second": round(len(rows) / seconds, 1)}
+    measure = {"tags": measure_tags, "number": measure_numbers, "classes": measure_classes}[task.kind]
+    return {**report, **{k: round(float(v), 5) for k, v in measure(task, preamble, rows, answers).items()}}
+
+
+def measure_classes(task, preamble, rows, guesses):
+    truth = [task.index.get(str(r[2]), -1) for r in rows]
     f1 = []
-    for c in sorted(set(truth)):
+    for c in sorted(set(truth) | set(guesses)):
         hit = sum(g == c == t for g, t in zip(guesses, truth))
         f1.append(2 * hit / max(1, guesses.count(c) + truth.count(c)))
-    return {"test_rows": len(rows), "accuracy": round(float(np.mean(np.array(guesses) == np.array(truth))), 5),
-            "macro_f1": round(float(np.mean(f1)), 5), "score_examples_per_second": round(len(rows) / seconds, 1)}
+    return {"accuracy": np.mean(np.array(guesses) == np.array(truth)), "macro_f1": np.mean(f1)}
+
+
+def measure_numbers(task, preamble, rows, answers):
+    x, y = np.array(answers), np.array([r[2] for r in rows])
+    ranks = [np.unique(v, return_inverse=True, return_counts=True)[1:] for v in (x, y)]
+    ranks = [(np.cumsum(count) - (count - 1) / 2)[inverse] for inverse, count in ranks]  # ties share their mean rank
+    return {"pearson": np.corrcoef(x, y)[0, 1], "spearman": np.corrcoef(*ranks)[0, 1], "mse": np.mean((x - y) ** 2)}
+
+
+def measure_tags(task, preamble, rows, answers):
+    hit = found = wanted = right = words = 0
+    for r, answer in zip(rows, answers):
+        at = [i for i, t in enumerate(r[3]) if t >= 0]
+        truth = [preamble["tags"][r[3][i]] for i in at]
+        guess = [task.names[answer[i]] for i in at]
+        a, b = entities(truth), entities(guess)
+        hit, found, wanted = hit + len(a & b), found + len(b), wanted + len(a)
+        right, words = right + sum(t == g for t, g in zip(truth, guess)), words + len(at)
+    return {"f1": 2 * hit / max(1, found + wanted), "precision": hit / max(1, found), "recall": hit / max(1, wanted),
+            "accuracy": right / max(1, words)}
 
 
 def mlm(args):
@@ -401,6 +492,9 @@ def main():
     p.add_argument("--weight-decay", type=float, default=0.0)
     p.add_argument("--warmup-ratio", type=float, default=0.0)
     p.add_argument("--dropout", type=float, help="else as config.json says")
+    p.add_argument("--way", choices=["full", "frozen", "gradual"], default="full",
+                   help="train: all; the head alone; from the head on one layer more each epoch")
+    p.add_argument("--pad-to", type=int, default=0, metavar="N", help="train: pad to N tokens, not to the longest row")
     p.add_argument("--seed", type=int, default=42)
     p.add_argument("-j", "--threads", type=int, default=os.cpu_count())
     p.add_argument("--seconds", type=float, default=3, help="steps: of each measurement, at least")
