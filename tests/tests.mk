@@ -37,7 +37,8 @@ shell_tests = \
 	tests/pipelines/tok-words.sh \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-resume.sh \
-	tests/pipelines/train-story.sh
+	tests/pipelines/train-story.sh \
+	tests/pipelines/train-sweep.sh
 TESTS += $(shell_tests)
 EXTRA_DIST += $(shell_tests) tests/differential/differential.sh tests/pipelines/init.sh tests/pipelines/train-words.inc tests/pipelines/fault-common.inc \
 	tests/run

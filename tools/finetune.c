@@ -1,5 +1,5 @@
 /* finetune: labelled tokens in, a model for a task out. */
-#include "train/run.h"
+#include "train/sweep.h"
 
 #include <stdlib.h>
 
@@ -51,6 +51,6 @@ int main(int argc, char **argv)
 
     lm_status st = LM_STATUS_INIT;
     spec.objective = task ? tasks[task] : NULL;
-    lm_train_run(&spec, &st);
+    lm_train_program(&spec, &program, &st);
     return lm_tool_end(&st);
 }

@@ -1,5 +1,5 @@
 /* pretrain: tokens in, a model out, from random weights or going on from a model's. */
-#include "train/run.h"
+#include "train/sweep.h"
 
 #include <stdlib.h>
 
@@ -77,6 +77,6 @@ int main(int argc, char **argv)
     else if (!common.model && !n->architecture && !n->config)
         lm_fail(&st, LM_USAGE, "which model? Give -a bert for a new one, or -m DIR");
     else
-        lm_train_run(&spec, &st);
+        lm_train_program(&spec, &program, &st);
     return lm_tool_end(&st);
 }

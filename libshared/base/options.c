@@ -330,6 +330,17 @@ static bool set(const lm_option *o, bool negated, const char *value, lm_status *
     return true;
 }
 
+const lm_option *lm_option_find(const lm_program *program, lm_str name, lm_status *st)
+{
+    bool negated;
+    return find(program, name, &negated, st);
+}
+
+bool lm_option_set(const lm_option *o, const char *value, lm_status *st)
+{
+    return set(o, false, value, st);
+}
+
 static bool needs_value(const lm_option *o, lm_status *st)
 {
     lm_buf name = {0};

@@ -66,6 +66,12 @@ typedef struct lm_program {
 bool lm_options_parse(const lm_program *program, int argc, char **argv, lm_strings *operands, lm_strings *recorded,
                       lm_status *st);
 
+/* The option of a program's table with this long name or alias, spelled as on a command line but without `--`.
+ * NULL: LM_USAGE with the nearest match. */
+const lm_option *lm_option_find(const lm_program *program, lm_str name, lm_status *st);
+/* Does what --NAME=VALUE does. The value stays the caller's and must live as long as the target is used. */
+bool lm_option_set(const lm_option *o, const char *value, lm_status *st);
+
 /* Appends to a list (also one that starts zeroed). The list's array is malloced, the strings are not its own. */
 void lm_strings_add(lm_strings *list, const char *s);
 

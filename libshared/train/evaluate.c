@@ -120,14 +120,8 @@ bool lm_run_restore_best(lm_run *r, lm_status *st)
         from += p->elements;
     }
     lm_info("the weights of step %" PRIu64 " are written (evaluation %s %.4f)", r->watch.best_step,
-            lm_run_metric(r), r->watch.best);
+            lm_train_metric(r->o), r->watch.best);
     return true;
-}
-
-const char *lm_run_metric(const lm_run *r)
-{
-    const char *name = r->o->best_metric;
-    return !name ? "loss" : strncmp(name, "eval_", 5) == 0 ? name + 5 : name;
 }
 
 static bool fail_metric(const lm_report *report, const char *name, lm_status *st)
@@ -145,7 +139,7 @@ static bool fail_metric(const lm_report *report, const char *name, lm_status *st
 /* What the evaluation means for the run: the best so far is kept, an end without progress, overfitting. */
 static bool judge(lm_run *r, const lm_report *report, lm_watch_verdict *verdict, lm_status *st)
 {
-    const char *metric = lm_run_metric(r);
+    const char *metric = lm_train_metric(r->o);
     double loss = NAN, value = NAN, least = r->watch.least_loss, train = r->watch.least_train;
     lm_report_find(report, "loss", &loss);
     if (!lm_report_find(report, metric, &value))

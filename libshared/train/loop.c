@@ -159,7 +159,7 @@ static bool between_steps(lm_run *r, lm_status *st)
         return false;
     if (r->stopped_early && !last) {
         lm_info("stopped: %" PRIu64 " evaluations without a better %s than %.4f at step %" PRIu64 " (--patience)",
-                r->watch.stale, lm_run_metric(r), r->watch.best, r->watch.best_step);
+                r->watch.stale, lm_train_metric(r->o), r->watch.best, r->watch.best_step);
         r->total_steps = r->step;
         return true;
     }

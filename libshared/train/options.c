@@ -131,12 +131,15 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
                .help = "steps between checkpoints"),
         OPTION("keep", LM_OPT_COUNT, keep, "N", .aliases = "save_total_limit",
                .help = "checkpoints that are kept; 0 keeps all"),
-        FLAG("resume", resume, .help = "go on from the newest whole checkpoint, if there is one"),
+        FLAG("resume", resume, .unrecorded = true, .help = "go on from the newest whole checkpoint, if there is one"),
         OPTION("max-time", LM_OPT_DURATION, max_time, "TIME",
                .help = "stop after so long with a checkpoint and status 5; --resume goes on"),
         GROUP("Resources and reports"),
         OPTION("memory", LM_OPT_SIZE, memory, "SIZE", .shown = "no limit",
                .help = "stay within this much memory, or refuse before work starts"),
+        {.name = "sweep", .type = LM_OPT_STRINGS, .target = &o->sweep, .value = "NAME=A,B...",
+         .help = "run once for each value of an option, and of further NAME=A,B... behind it, for each combination: "
+                 "-o is a directory of models then, and a table says what came of them"},
         FLAG("plan", plan, .help = "say what the run would take (parameters, memory, FLOPs, time), and stop"),
         OPTION("logging-steps", LM_OPT_COUNT, logging_steps, "N", .min = 1, .max = 1e9,
                .help = "steps between two lines of the log; at first after 1, 2, 4, 8 ..."),
@@ -156,6 +159,12 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
     other_entries(o, table, &n);
 }
 
+const char *lm_train_metric(const lm_train_options *o)
+{
+    const char *name = o->best_metric;
+    return !name ? "loss" : strncmp(name, "eval_", 5) == 0 ? name + 5 : name;
+}
+
 bool lm_train_options_check(const lm_train_options *o, lm_status *st)
 {
     if (o->resume && !o->checkpoint)
@@ -167,6 +176,8 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if ((o->eval_steps > 0 || o->keep_best) && !o->eval)
         return lm_fail(st, LM_USAGE, "%s: nothing to evaluate on: give --eval FILE",
                        o->keep_best ? "--keep-best" : "--eval-steps");
+    if (o->sweep.count && !o->eval && !o->plan)
+        return lm_fail(st, LM_USAGE, "--sweep: nothing tells which run is the best: give --eval FILE");
     if (o->best_metric && !o->eval)
         return lm_fail(st, LM_USAGE, "--best-metric: nothing to evaluate on: give --eval FILE");
     if (o->patience > 0 && !o->keep_best)

@@ -32,6 +32,7 @@ typedef struct lm_train_options {
     double frac;               /* of the rows, chosen by hash; 0 = all */
     int64_t max_train_samples; /* rows, by the same hash; 0 = all */
     const char *replay;        /* FILE=SHARE */
+    lm_strings sweep;          /* NAME=VALUE,VALUE...: a grid of runs (train/sweep.h) */
 
     const char *checkpoint;
     int64_t save_steps, keep;
@@ -53,6 +54,8 @@ enum { LM_TRAIN_OPTION_MAX = 128 };
 /* Appends the program's own entries (zero-terminated) and then the shared ones to table[LM_TRAIN_OPTION_MAX];
  * the entries point into `o`. */
 void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option *table);
+/* The metric of --best-metric, without "eval_": "loss". */
+const char *lm_train_metric(const lm_train_options *o);
 /* What the parser cannot see: options that exclude or need one another (LM_USAGE). */
 bool lm_train_options_check(const lm_train_options *o, lm_status *st);
 

@@ -183,6 +183,28 @@ static bool prepare(lm_run *r, lm_status *st)
     return r->optimizer && lm_run_plan_memory(r, st);
 }
 
+/* The evaluation of the weights that are written. */
+static json_t *last_evaluation(const lm_run *r)
+{
+    json_t *history = lm_runlog_history(r->log), *found = NULL, *entry;
+    size_t i;
+    json_array_foreach(history, i, entry) {
+        uint64_t step = (uint64_t)json_integer_value(json_object_get(entry, "step"));
+        if (json_object_get(entry, "eval_loss") && (!r->o->keep_best || step == r->watch.best_step))
+            found = entry;
+    }
+    return json_incref(found);
+}
+
+static void tell_result(const lm_run *r)
+{
+    *r->spec->result = (lm_run_result){.began = r->started > 0,
+                                       .steps = r->step,
+                                       .seconds = r->started > 0 ? lm_now() - r->started : 0,
+                                       .train_loss = r->watch.last_train,
+                                       .evaluation = r->log ? last_evaluation(r) : NULL};
+}
+
 static bool run(lm_run *r, lm_status *st)
 {
     if (r->o->freeze && r->o->freeze->list)
@@ -226,6 +248,8 @@ bool lm_train_run(const lm_run_spec *spec, lm_status *st)
     lm_run r = {
         .spec = spec, .o = spec->options, .saved_step = UINT64_MAX, .watch = lm_watch_new(), .lock = -1};
     bool ok = run(&r, st);
+    if (spec->result)
+        tell_result(&r);
     free_run(&r);
     return ok;
 }

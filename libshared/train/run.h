@@ -10,6 +10,8 @@
 #include "stream/spool.h"
 #include "train/options.h"
 
+#include <jansson.h>
+
 /* A network that does not exist yet. */
 typedef struct lm_new_model {
     const char *architecture;            /* "bert"; NULL = no new model */
@@ -21,6 +23,15 @@ typedef struct lm_new_model {
 
 extern const char *const lm_model_sizes[]; /* "tiny", "mini", ...; NULL-terminated */
 
+/* What came of a run, where it is asked for. Zero-initialise. */
+typedef struct lm_run_result {
+    bool began;         /* the first step was taken; before that a failure is nothing that other options mend */
+    uint64_t steps;
+    double seconds;     /* of this process */
+    double train_loss;  /* of the steps before the last evaluation; NaN where there was none */
+    json_t *evaluation; /* entry of the log about the weights that were written; NULL = none. The caller's */
+} lm_run_result;
+
 typedef struct lm_run_spec {
     const lm_common *common;
     const lm_train_options *options;
@@ -30,6 +41,7 @@ typedef struct lm_run_spec {
     bool random_weights;      /* the network of -m, but not its weights */
     lm_new_model new_model;
     const lm_spool *shared; /* the rows, where they have been read already; NULL = the operands */
+    lm_run_result *result;  /* filled in; NULL = nobody asks */
 } lm_run_spec;
 
 /* The whole run. */

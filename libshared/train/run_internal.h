@@ -80,7 +80,6 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st);
 lm_data *lm_run_read_beside(const lm_run *r, const char *file, lm_status *st);
 bool lm_run_load_eval(lm_run *r, lm_status *st);
 bool lm_run_evaluate(lm_run *r, lm_status *st);
-const char *lm_run_metric(const lm_run *r);         /* of --best-metric: "loss" */
 bool lm_run_restore_best(lm_run *r, lm_status *st); /* puts the best weights in place, if there are any */
 /* save.c */
 bool lm_run_checkpoint(lm_run *r, lm_status *st);

@@ -39,7 +39,7 @@ json_t *lm_run_options(const lm_run *r)
     lm_run_freeze_options(r, all);
     if (o->keep_best) { /* then evaluation chooses what is written */
         json_object_set_new(all, "eval-steps", json_integer((json_int_t)o->eval_steps));
-        json_object_set_new(all, "best-metric", json_string(lm_run_metric(r)));
+        json_object_set_new(all, "best-metric", json_string(lm_train_metric(r->o)));
         json_object_set_new(all, "patience", json_integer((json_int_t)o->patience));
     }
     json_object_set_new(all, "keep-best", json_boolean(o->keep_best));

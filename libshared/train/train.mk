@@ -19,6 +19,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/step_rows.c libshared/train/step_rows.h \
 	libshared/train/subset.c libshared/train/subset.h \
 	libshared/train/targets.c libshared/train/targets.h \
+	libshared/train/sweep.c libshared/train/sweep.h \
 	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h \
 	libshared/train/trained.c \
 	libshared/train/watch.c libshared/train/watch.h

@@ -5,7 +5,7 @@
 
 lm_watch lm_watch_new(void)
 {
-    return (lm_watch){.best = NAN, .least_loss = NAN, .least_train = NAN};
+    return (lm_watch){.last_train = NAN, .best = NAN, .least_loss = NAN, .least_train = NAN};
 }
 
 void lm_watch_step(lm_watch *w, double loss)
@@ -23,6 +23,7 @@ lm_watch_verdict lm_watch_evaluation(lm_watch *w, uint64_t step, double loss, do
 {
     lm_watch_verdict v = {.train_loss = w->train_steps ? w->train_sum / (double)w->train_steps : NAN,
                           .best = is_best(w, value, rises)};
+    w->last_train = v.train_loss;
     w->stale++;
     if (v.best) {
         w->best = value;
@@ -71,8 +72,9 @@ static uint64_t count_of(const json_t *state, const char *name)
 
 json_t *lm_watch_state(const lm_watch *w)
 {
-    return json_pack("{s:f, s:I, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:b}", "train_sum", w->train_sum,
-                     "train_steps", (json_int_t)w->train_steps, "best", number(w->best), "best_step",
+    return json_pack("{s:f, s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:b}", "train_sum", w->train_sum,
+                     "train_steps", (json_int_t)w->train_steps, "last_train",
+                     number(w->last_train), "best", number(w->best), "best_step",
                      (json_int_t)w->best_step, "stale", (json_int_t)w->stale, "least_loss",
                      number(w->least_loss), "least_train", number(w->least_train), "least_step",
                      (json_int_t)w->least_step, "rising", (json_int_t)w->rising, "warned", w->warned);
@@ -84,6 +86,7 @@ void lm_watch_restore(lm_watch *w, const json_t *state)
         return;
     w->train_sum = json_number_value(json_object_get(state, "train_sum"));
     w->train_steps = count_of(state, "train_steps");
+    w->last_train = number_of(state, "last_train");
     w->best = number_of(state, "best");
     w->best_step = count_of(state, "best_step");
     w->stale = count_of(state, "stale");

@@ -10,6 +10,7 @@
 typedef struct lm_watch {
     double train_sum; /* of the steps' losses since the last evaluation */
     uint64_t train_steps;
+    double last_train; /* mean of those before the last evaluation; NaN before the first */
     double best; /* value of the metric; NaN before the first */
     uint64_t best_step;
     uint64_t stale;     /* evaluations since the best */
