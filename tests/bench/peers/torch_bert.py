@@ -292,10 +292,9 @@ def depth(name, layers):
     return layers + 1 if name.startswith("bert.embeddings.") else 0
 
 
-def freeze(model, layers, way, epoch):
+def freeze(model, layers, way, stage):
     for name, p in model.named_parameters():
-        at = depth(name, layers)
-        p.requires_grad_(way == "full" or at <= (epoch if way == "gradual" else 0))
+        p.requires_grad_(way == "full" or depth(name, layers) <= (stage if way == "gradual" else 0))
         if not p.requires_grad:
             p.grad = None
 
@@ -307,17 +306,19 @@ def train(args):
     config, model = load(args, len(task.names), task.kind == "tags")
     pad_id = config.get("pad_token_id") or 0
     per_epoch = math.ceil(len(rows) / args.batch_size)
+    every = math.ceil(per_epoch * float(args.unfreeze_every.rstrip("e")))
     total = args.max_steps or per_epoch * args.epochs
     optimizer = optimiser(model, args)
     rate = schedule(optimizer, args, total)
     shuffle = random.Random(args.seed)
     model.train()
-    step, seen, epoch, losses, begin = 0, 0, 0, [], time.perf_counter()
+    step, seen, losses, begin = 0, 0, [], time.perf_counter()
     while step < total:
-        freeze(model, config["num_hidden_layers"], args.way, epoch)
         order = shuffle.sample(range(len(rows)), len(rows))
         for at in range(0, len(order), args.batch_size):
             batch = [rows[i] for i in order[at:at + args.batch_size]]
+            if step % every == 0:
+                freeze(model, config["num_hidden_layers"], args.way, step // every)
             loss = task.loss(model, batch, pad(batch, pad_id, args.pad_to))
             optimizer.zero_grad()
             loss.backward()
@@ -328,7 +329,6 @@ def train(args):
             step, seen = step + 1, seen + len(batch)
             if step == total:
                 break
-        epoch += 1
     seconds = time.perf_counter() - begin
     report = {"what": "train", "rows": len(rows), "steps": step, "seconds": round(seconds, 2),
               "examples_per_second": round(seen / seconds, 1), "peak_mib": peak_mib(),
@@ -493,7 +493,8 @@ def main():
     p.add_argument("--warmup-ratio", type=float, default=0.0)
     p.add_argument("--dropout", type=float, help="else as config.json says")
     p.add_argument("--way", choices=["full", "frozen", "gradual"], default="full",
-                   help="train: all; the head alone; from the head on one layer more each epoch")
+                   help="train: all; the head alone; from the head on one layer more from time to time")
+    p.add_argument("--unfreeze-every", default="1e", metavar="Ne", help="epochs between two layers of --way gradual")
     p.add_argument("--pad-to", type=int, default=0, metavar="N", help="train: pad to N tokens, not to the longest row")
     p.add_argument("--seed", type=int, default=42)
     p.add_argument("-j", "--threads", type=int, default=os.cpu_count())
