@@ -3,7 +3,12 @@
 
 #include <stdlib.h>
 
-static const char *const tasks[] = {"auto", "classify", "multilabel", "regress", NULL};
+static const char *const tasks[] = {"auto", "classify", "multilabel", "regress", "tag", "answer", "mlm", "clm", "sft",
+                                    "seq2seq", NULL};
+/* of transformers' pipelines */
+static const char *const task_synonyms[] = {
+    "text-classification", "classify", "sentiment-analysis", "classify", "token-classification", "tag", "ner", "tag",
+    "question-answering", "answer", "fill-mask", "mlm", "text-generation", "clm", "text2text-generation", "seq2seq", NULL};
 
 int main(int argc, char **argv)
 {
@@ -19,9 +24,16 @@ int main(int argc, char **argv)
         {.name = "output", .letter = 'o', .type = LM_OPT_DIR, .target = &common.output, .value = "DIR",
          .aliases = "output_dir", .help = "the directory of the trained model"},
         {.name = "task", .type = LM_OPT_CHOICE, .target = &task, .value = "NAME", .choices = tasks,
-         .help = "one class a row, any number of classes a row, or a number; auto: by the stream's labels"},
+         .synonyms = task_synonyms,
+         .help = "what is learned: a class, several classes or a number of each row, a class of each word, the part of a "
+                 "text that answers a question, hidden tokens, the next token, the answers of conversations, another text; "
+                 "auto goes by the stream's columns"},
         {.name = "labels", .type = LM_OPT_STRING, .target = &spec.labels, .value = "NAME,NAME...",
          .shown = "all that occur, sorted", .help = "the classes, in this order"},
+        {.name = "skip-unknown", .type = LM_OPT_FLAG, .target = &spec.skip_unknown,
+         .help = "rows and tags of other classes than these carry no loss, instead of being an error"},
+        {.name = "mlm-probability", .type = LM_OPT_FLOAT, .target = &spec.mlm_probability, .value = "P",
+         .min = 0, .max = 1, .help = "share of tokens that --task mlm hides"},
         {.name = "label-smoothing", .type = LM_OPT_FLOAT, .target = &train.label_smoothing, .value = "E",
          .min = 0, .max = 0.999, .aliases = "label_smoothing_factor",
          .help = "share of the target spread over all classes"},

@@ -239,8 +239,20 @@ static bool store_real(const lm_option *o, const char *value, lm_status *st)
     return true;
 }
 
+/* Hyphens and underscores are one. */
+static bool spelled_alike(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++)
+        if (*a != *b && !((*a == '-' || *a == '_') && (*b == '-' || *b == '_')))
+            return false;
+    return *a == *b;
+}
+
 static bool store_choice(const lm_option *o, const char *value, lm_status *st)
 {
+    for (size_t i = 0; o->synonyms && o->synonyms[i]; i += 2)
+        if (spelled_alike(value, o->synonyms[i]))
+            value = o->synonyms[i + 1];
     lm_str wanted = lm_str_of(value);
     int prefix = -1, count = 0, near = -1;
     size_t best = wanted.len / 3 + 2;

@@ -42,6 +42,7 @@ typedef struct lm_option {
     const char *value;        /* what stands for the value in --help: FILE, N; NULL for flags */
     const char *help;         /* a sentence without a full stop */
     const char *const *choices; /* NULL-terminated */
+    const char *const *synonyms; /* of choices: pairs of another spelling and the choice, NULL-terminated; or NULL */
     const char *aliases;      /* other long names that are accepted, separated by spaces (Hugging Face's spellings) */
     const char *shown;        /* the default in words, or NULL */
     double min, max;          /* of a number, where min < max; an infinity is no limit */

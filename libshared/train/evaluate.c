@@ -34,21 +34,25 @@ bool lm_run_load_eval(lm_run *r, lm_status *st)
     if (!r->o->eval)
         return true;
     lm_data *data = lm_run_read_beside(r, r->o->eval, st);
-    bool ok = data && lm_data_check(data, &r->targets, st);
+    bool ok = data && lm_run_targets_of(r, lm_data_preamble(data), r->o->eval, &r->eval_targets, st);
+    r->eval_class_of = (int32_t *)r->eval_targets.class_of;
+    ok = ok && lm_data_check(data, &r->eval_targets, st);
     r->eval = ok ? lm_data_take_spool(data) : NULL;
     lm_data_free(data);
     return ok;
 }
 
-/* Masked copies of rows that are not masked in the stream. */
-typedef struct masked {
+/* What an evaluator is given in place of what stands in the stream: masks, and the model's classes. */
+typedef struct stand_in {
     int32_t *ids, *labels;
+    uint8_t *several;
+    float *values;
     size_t cap;
-} masked;
+} stand_in;
 
-static void mask_rows(const lm_run *r, masked *m, lm_tokens_row *rows, int n, uint64_t first)
+static void reserve(const lm_run *r, stand_in *m, const lm_tokens_row *rows, int n)
 {
-    size_t tokens = 0;
+    size_t tokens = 0, classes = (size_t)r->targets.classes;
     for (int i = 0; i < n; i++)
         tokens += rows[i].len;
     if (tokens > m->cap) {
@@ -56,34 +60,65 @@ static void mask_rows(const lm_run *r, masked *m, lm_tokens_row *rows, int n, ui
         m->ids = lm_realloc(m->ids, m->cap, sizeof *m->ids);
         m->labels = lm_realloc(m->labels, m->cap, sizeof *m->labels);
     }
-    size_t at = 0;
-    for (int i = 0; i < n; i++) {
-        if (rows[i].mlm_labels || rows[i].len == 0)
-            continue;
-        memcpy(m->ids + at, rows[i].ids, rows[i].len * sizeof *m->ids);
-        lm_mask_row(&r->targets.masking, EVAL_EPOCH, first + (uint64_t)i, (int)rows[i].len, m->ids + at,
-                    m->labels + at);
-        rows[i].ids = m->ids + at;
-        rows[i].mlm_labels = m->labels + at;
-        at += rows[i].len;
+    if (r->objective->row == LM_TARGET_CLASSES && !m->several) {
+        m->several = lm_malloc(EVAL_ROWS * classes + 1, 1);
+        m->values = lm_malloc(classes + 1, sizeof *m->values);
+    }
+}
+
+static void stand_in_classes(const lm_run *r, lm_tokens_row *row, stand_in *m, uint8_t *several)
+{
+    lm_targets_several(&r->eval_targets, row, m->values);
+    for (int c = 0; c < r->targets.classes; c++)
+        several[c] = m->values[c] != 0;
+    row->multi_label = several;
+    row->classes = (size_t)r->targets.classes;
+}
+
+/* A row as the evaluator is to see it; `at` tokens of the stand-ins are taken. */
+static void prepare_row(const lm_run *r, lm_tokens_row *row, stand_in *m, size_t at, int i, uint64_t number)
+{
+    const lm_targets *t = &r->eval_targets;
+    const lm_objective *o = r->objective;
+    lm_status ignored = LM_STATUS_INIT;
+    int32_t class;
+    if (o->tokens == LM_TOKENS_MASKED && !row->mlm_labels && row->len) {
+        memcpy(m->ids + at, row->ids, row->len * sizeof *m->ids);
+        lm_targets_tokens(t, row, EVAL_EPOCH, number, m->ids + at, m->labels + at);
+        row->ids = m->ids + at;
+        row->mlm_labels = m->labels + at;
+    } else if (o->tokens == LM_TOKENS_TAGS) {
+        lm_targets_tokens(t, row, 0, number, NULL, m->labels + at);
+        row->tags = m->labels + at;
+    } else if (o->tokens == LM_TOKENS_NEXT && !o->masked_loss) {
+        row->loss_mask = NULL;
+    } else if (o->row == LM_TARGET_CLASSES) {
+        stand_in_classes(r, row, m, m->several + (size_t)i * (size_t)r->targets.classes);
+    } else if (t->skip_unknown && o->row == LM_TARGET_CLASS && lm_targets_class(t, row, number, &class, &ignored) &&
+               class == LM_IGNORE) {
+        row->has_label_word = row->has_label_id = false;
     }
 }
 
 static bool run_rows(lm_run *r, lm_evaluator *e, lm_status *st)
 {
-    masked m = {0};
+    stand_in m = {0};
     uint64_t rows = lm_spool_rows(r->eval);
     for (uint64_t first = 0; first < rows && lm_ok(st); first += EVAL_ROWS) {
         lm_tokens_row row[EVAL_ROWS];
         int n = rows - first < EVAL_ROWS ? (int)(rows - first) : EVAL_ROWS;
         for (int i = 0; i < n; i++)
             lm_spool_row(r->eval, first + (uint64_t)i, &row[i]);
-        if (r->objective->tokens == LM_TOKENS_MASKED)
-            mask_rows(r, &m, row, n, first);
+        reserve(r, &m, row, n);
+        size_t at = 0;
+        for (int i = 0; i < n; at += row[i++].len)
+            prepare_row(r, &row[i], &m, at, i, first + (uint64_t)i);
         lm_evaluator_run(e, row, n, 0, NULL, st);
     }
     free(m.ids);
     free(m.labels);
+    free(m.several);
+    free(m.values);
     return lm_ok(st);
 }
 

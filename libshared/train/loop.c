@@ -116,6 +116,8 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
         return false;
     if (*end)
         return true;
+    if (r->step == r->start_step)
+        lm_run_show_example(r);
     bool empty = !(r->rows.token_count > 0) && !(r->rows.row_count > 0);
     if (!empty) {
         if (!lm_run_gradients(r, &loss, st)) {

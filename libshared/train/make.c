@@ -1,4 +1,4 @@
-/* The model of a run: its objective, its classes, its network. */
+/* The model of a run. */
 #include "train/run_internal.h"
 
 #include "base/log.h"
@@ -7,139 +7,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ------------------------------------------------------------------ objective and classes */
-
-bool lm_run_choose_objective(lm_run *r, lm_status *st)
-{
-    const char *name = r->spec->objective;
-    if (!name && lm_data_spool(r->data)) {
-        lm_tokens_row row;
-        lm_spool_row(lm_data_spool(r->data), 0, &row);
-        name = row.multi_label ? "multilabel" : row.has_label_float ? "regress" : "classify";
-        lm_info("task: %s, by the labels (--task says otherwise)", name);
-    }
-    if (!name)
-        return lm_fail(st, LM_USAGE,
-                       "a single pass over a pipe cannot look at the labels first: give --task");
-    r->objective = lm_objective_find(name);
-    return r->objective ? true : lm_fail(st, LM_USAGE, "%s: no such objective", name);
-}
-
-static bool collect_words(lm_run *r, const lm_spool *spool, lm_status *st)
-{
-    uint64_t rows = lm_spool_rows(spool);
-    for (uint64_t i = 0; i < rows; i++) {
-        lm_tokens_row row;
-        lm_spool_row(spool, i, &row);
-        if (!row.has_label_word)
-            return lm_fail(st, LM_FAILED, "row %" PRIu64 ": no label: name its column with tok --label",
-                           i + 1);
-        lm_labels_add(r->labels, row.label_word);
-    }
-    lm_labels_sort(r->labels);
-    return true;
-}
-
-/* Class ids stand in the stream: as many classes as the largest needs. */
-static bool count_ids(lm_run *r, const lm_spool *spool, lm_status *st)
-{
-    uint64_t rows = lm_spool_rows(spool);
-    int32_t most = -1;
-    for (uint64_t i = 0; i < rows; i++) {
-        lm_tokens_row row;
-        lm_spool_row(spool, i, &row);
-        if (!row.has_label_id)
-            return lm_fail(st, LM_FAILED, "row %" PRIu64 ": no label: name its column with tok --label",
-                           i + 1);
-        most = row.label_id > most ? row.label_id : most;
-    }
-    if (most < 0 || most > 1 << 20)
-        return lm_fail(st, LM_FAILED, "labels up to %d: class ids count from 0 without large gaps", most);
-    r->targets.classes = most + 1;
-    return true;
-}
-
-static bool collect_classes(lm_run *r, lm_status *st)
-{
-    const lm_spool *spool = lm_data_spool(r->data);
-    lm_tokens_row row = {0};
-    if (r->spec->labels)
-        r->labels = lm_labels_parse(r->spec->labels, st);
-    if (!lm_ok(st))
-        return false;
-    if (!spool && !r->labels)
-        return lm_fail(st, LM_USAGE,
-                       "a single pass over a pipe cannot collect the classes first: give --labels");
-    if (spool)
-        lm_spool_row(spool, 0, &row);
-    if (spool && !r->labels && row.has_label_id)
-        return count_ids(r, spool, st);
-    if (!r->labels) {
-        r->labels = lm_labels_new();
-        if (!collect_words(r, spool, st))
-            return false;
-    }
-    r->targets.labels = r->labels;
-    r->targets.classes = lm_labels_count(r->labels);
-    return true;
-}
-
-/* The names that the stream has for the columns of `multi_label`; NULL where it has none. */
-static lm_labels *named_classes(const lm_run *r, size_t columns)
-{
-    json_t *list = json_object_get(lm_data_preamble(r->data), "labels"), *name;
-    size_t i;
-    if (!columns || json_array_size(list) != columns)
-        return NULL;
-    lm_labels *labels = lm_labels_new();
-    json_array_foreach(list, i, name) if (json_is_string(name))
-        lm_labels_add(labels, (lm_str){json_string_value(name), json_string_length(name)});
-    if ((size_t)lm_labels_count(labels) == columns)
-        return labels;
-    lm_labels_free(labels);
-    return NULL;
-}
-
-bool lm_run_collect_labels(lm_run *r, lm_status *st)
-{
-    lm_tokens_row row = {0};
-    const lm_spool *spool = lm_data_spool(r->data);
-    switch (r->objective->row) {
-    case LM_TARGET_SPAN:
-    case LM_TARGET_NONE:
-        r->targets.classes = 0;
-        return true;
-    case LM_TARGET_VALUE:
-        r->targets.classes = 1;
-        return true;
-    case LM_TARGET_CLASSES:
-        if (spool)
-            lm_spool_row(spool, 0, &row);
-        if (r->spec->labels)
-            r->labels = lm_labels_parse(r->spec->labels, st);
-        else
-            r->labels = named_classes(r, row.classes);
-        r->targets.classes = r->labels ? lm_labels_count(r->labels) : (int)row.classes;
-        if (lm_ok(st) && r->targets.classes == 0)
-            lm_fail(st, LM_FAILED,
-                    "no multi_label column in the input, and no --labels: say which classes there are");
-        return lm_ok(st);
-    case LM_TARGET_CLASS:
-        if (r->objective->tokens == LM_TOKENS_MASKED) {
-            r->targets.classes = 2; /* next sentence or not: 0, 1 */
-            return true;
-        }
-        if (!collect_classes(r, st))
-            return false;
-        if (r->targets.classes < 2)
-            return lm_fail(st, LM_FAILED,
-                           "one class only%s%s: nothing can be learned from that: look at the labels",
-                           r->labels ? ": " : "", r->labels ? lm_labels_name(r->labels, 0) : "");
-        return true;
-    }
-    return true;
-}
 
 /* ------------------------------------------------------------------ network */
 
@@ -279,7 +146,7 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
     if (!r->resume_path) {
         if (r->o->dropout >= 0)
             set_dropout(c, r->o->dropout, st);
-        if (strcmp(r->objective->head, "classify") == 0)
+        if (lm_objective_has_classes(r->objective))
             set_classes(r, c, !s->random_weights && lm_config_has(c, "id2label"));
         if (r->objective->problem_type)
             lm_config_set_string(c, "problem_type", r->objective->problem_type);
@@ -299,5 +166,7 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
     r->targets.vocab_size = r->model->arch.vocab_size;
     r->targets.type_vocab_size = r->model->arch.type_vocab_size;
     r->targets.max_length = r->model->arch.max_length;
+    if (r->objective->tokens == LM_TOKENS_TARGETS)
+        r->targets.start_id = lm_config_int(r->model->config, "decoder_start_token_id", 0);
     return true;
 }

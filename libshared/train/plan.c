@@ -54,7 +54,11 @@ static uint32_t *sorted_lengths(const lm_run *r, uint64_t *n)
 static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *st)
 {
     int32_t *ids = lm_malloc(lengths[0] + 1, sizeof *ids);
-    uint8_t *classes = lm_calloc((size_t)r->targets.classes + 1, 1);
+    size_t columns = (size_t)(r->targets.class_of ? r->targets.stream_classes : r->targets.classes);
+    uint8_t *classes = lm_calloc(columns + 1, 1), *all = lm_malloc(lengths[0] + 1, 1);
+    int32_t *tags = lm_calloc(lengths[0] + 1, sizeof *tags);
+    static const int32_t answer[2] = {0, 0};
+    memset(all, 1, lengths[0] + 1);
     for (uint32_t i = 0; i <= lengths[0]; i++)
         ids[i] = r->targets.vocab_size - 1;
     lm_step_rows_begin(&r->rows, &r->targets, (int)rows, lengths[0]);
@@ -63,7 +67,12 @@ static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *
                              .len = lengths[i],
                              .has_label_id = true,
                              .multi_label = classes,
-                             .classes = (size_t)r->targets.classes};
+                             .classes = columns,
+                             .tags = tags,
+                             .loss_mask = all,
+                             .answer = answer,
+                             .target_ids = ids,
+                             .target_len = lengths[i]};
         lm_step_rows_add(&r->rows, &r->targets, &row, 0, i, i, st);
     }
     double loss;
@@ -73,6 +82,8 @@ static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *
     lm_optimizer_zero_gradients(r->optimizer);
     free(ids);
     free(classes);
+    free(all);
+    free(tags);
     return ok;
 }
 
@@ -159,8 +170,9 @@ static double epoch_flops(const lm_run *r, const uint32_t *lengths, uint64_t n, 
     }
     double width = r->model->arch.width;
     double flops = 6 * weights * *tokens + 12 * squares * width * r->model->arch.layers;
-    if (r->objective->tokens == LM_TOKENS_MASKED)
-        flops += 6 * width * r->targets.vocab_size * *tokens * r->spec->mlm_probability;
+    if (lm_model_token_columns(r->model) == LM_COLUMNS_VOCABULARY && r->objective->tokens != LM_TOKENS_NONE)
+        flops += 6 * width * r->targets.vocab_size * *tokens *
+                 (r->objective->tokens == LM_TOKENS_MASKED ? r->spec->mlm_probability : 1);
     return flops;
 }
 

@@ -52,7 +52,8 @@ static bool streams(const lm_run *r)
         return false;
     if (o->shuffle)
         return o->shuffle_window > 0;
-    return (o->max_steps > 0 || endless) && objective && (objective->tokens == LM_TOKENS_MASKED || r->spec->labels);
+    return (o->max_steps > 0 || endless) && objective &&
+           (r->spec->labels || objective->row == LM_TARGET_VALUE || !lm_objective_has_classes(objective));
 }
 
 /* --replay FILE=SHARE. */
@@ -136,12 +137,24 @@ static bool count_steps(lm_run *r, lm_status *st)
     return true;
 }
 
+/* Its rows are mixed with the others, so their classes have to be those, in their order. */
+static bool check_replay(lm_run *r, lm_status *st)
+{
+    lm_targets own;
+    bool ok = lm_run_targets_of(r, lm_data_preamble(r->replay), "--replay", &own, st);
+    if (ok && own.class_of && r->targets.class_of &&
+        (own.stream_classes != r->targets.stream_classes ||
+         memcmp(own.class_of, r->targets.class_of, (size_t)own.stream_classes * sizeof *own.class_of) != 0))
+        ok = lm_fail(st, LM_FAILED,
+                     "--replay: its classes are others, or in another order, than those of the input: make the tokens of "
+                     "both with one list of --labels");
+    free((int32_t *)own.class_of);
+    return ok && lm_data_check(r->replay, &r->targets, st);
+}
+
 static bool prepare_targets(lm_run *r, lm_status *st)
 {
-    r->targets.objective = r->objective;
-    r->targets.label_smoothing = r->objective->row == LM_TARGET_CLASS && r->objective->tokens == LM_TOKENS_NONE
-                                     ? (float)r->o->label_smoothing
-                                     : 0;
+    r->targets.label_smoothing = (float)r->o->label_smoothing;
     r->targets.masking = (lm_masking){.probability = r->spec->mlm_probability,
                                       .mask_id = r->tokenizer.mask_id,
                                       .special = r->tokenizer.special,
@@ -160,7 +173,7 @@ static bool prepare_targets(lm_run *r, lm_status *st)
                            "the stream (mlm_labels)",
                            r->objective->purpose);
     }
-    return lm_data_check(r->data, &r->targets, st) && (!r->replay || lm_data_check(r->replay, &r->targets, st));
+    return lm_data_check(r->data, &r->targets, st) && (!r->replay || check_replay(r, st)) && lm_run_check_loss(r, st);
 }
 
 static bool prepare(lm_run *r, lm_status *st)
@@ -236,6 +249,8 @@ static void free_run(lm_run *r)
     lm_runlog_free(r->log);
     lm_step_rows_free(&r->rows);
     lm_micro_batch_free(&r->micro);
+    free(r->class_of);
+    free(r->eval_class_of);
     free(r->best);
     free(r->resume_path);
     json_decref(r->state);

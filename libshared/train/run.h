@@ -38,6 +38,7 @@ typedef struct lm_run_spec {
     const char *objective; /* a name of train/objective.h; NULL = follows from the labels */
     double mlm_probability;
     const char *labels;       /* --labels; NULL = from the input */
+    bool skip_unknown;        /* labels that are none of these classes carry no loss */
     bool random_weights;      /* the network of -m, but not its weights */
     lm_new_model new_model;
     const lm_spool *shared; /* the rows, where they have been read already; NULL = the operands */

@@ -17,7 +17,8 @@ typedef struct lm_run {
     const lm_train_options *o;
     const lm_objective *objective;
     lm_labels *labels; /* of classes that are words; else NULL */
-    lm_targets targets;
+    lm_targets targets, eval_targets;
+    int32_t *class_of, *eval_class_of; /* what their class_of points to */
     lm_tokenizer_source tokenizer;
     lm_data *data;
     lm_data *replay; /* --replay; NULL = none */
@@ -58,8 +59,7 @@ typedef struct lm_run {
 
 double lm_now(void); /* monotonic seconds */
 
-/* make.c */
-bool lm_run_make_model(lm_run *r, lm_status *st);
+/* classes.c */
 bool lm_run_choose_objective(lm_run *r, lm_status *st);
 bool lm_run_collect_labels(lm_run *r, lm_status *st);
 /* trained.c */
@@ -71,6 +71,15 @@ bool lm_run_unfreeze(lm_run *r, lm_status *st);       /* what the next step trai
 size_t lm_run_trained(const lm_run *r, bool ever, size_t *tensors);
 bool lm_run_list_parameters(lm_run *r, lm_status *st);
 void lm_run_freeze_options(const lm_run *r, json_t *all); /* adds those that decide the result */
+/* The targets of rows of another stream (--eval, --replay), whose classes may stand in another order. */
+bool lm_run_targets_of(const lm_run *r, json_t *preamble, const char *name, lm_targets *out, lm_status *st);
+/* example.c */
+/* Warns of rows that teach nothing and of ends that are never taught; fails where no row has anything to learn from. */
+bool lm_run_check_loss(lm_run *r, lm_status *st);
+/* Logs a row of the step in hand, with what carries loss. */
+void lm_run_show_example(const lm_run *r);
+/* make.c */
+bool lm_run_make_model(lm_run *r, lm_status *st);
 /* loop.c */
 bool lm_run_loop(lm_run *r, lm_status *st);
 /* One pass over a step's rows: loss, and gradients added to the parameters'. */

@@ -53,6 +53,8 @@ json_t *lm_run_options(const lm_run *r)
         json_object_set_new(all, "mlm-probability", json_real(r->spec->mlm_probability));
     else
         json_object_set_new(all, "label-smoothing", json_real(o->label_smoothing));
+    if (lm_objective_has_classes(r->objective))
+        json_object_set_new(all, "skip-unknown", json_boolean(r->spec->skip_unknown));
     return all;
 }
 

@@ -97,8 +97,7 @@ static bool add_row_target(lm_step_rows *s, const lm_targets *t, const lm_tokens
         s->row_count += weight;
         break;
     case LM_TARGET_CLASSES:
-        for (int c = 0; c < t->classes; c++)
-            s->row_value[(size_t)r * (size_t)t->classes + (size_t)c] = row->multi_label[c] ? 1 : 0;
+        lm_targets_several(t, row, s->row_value + (size_t)r * (size_t)t->classes);
         s->row_count += (double)weight * t->classes;
         break;
     case LM_TARGET_SPAN:

@@ -68,6 +68,23 @@ bool lm_targets_value(const lm_tokens_row *row, uint64_t number, float *value, l
     return true;
 }
 
+/* Classes of the stream that tags and several labels are numbers of. */
+static int stream_classes(const lm_targets *t)
+{
+    return t->class_of ? t->stream_classes : t->classes;
+}
+
+void lm_targets_several(const lm_targets *t, const lm_tokens_row *row, float *value)
+{
+    for (int c = 0; c < t->classes; c++)
+        value[c] = 0;
+    for (int c = 0; c < stream_classes(t); c++) {
+        int32_t class = t->class_of ? t->class_of[c] : c;
+        if (row->multi_label[c] && class != LM_IGNORE)
+            value[class] = 1;
+    }
+}
+
 void lm_targets_span(const lm_tokens_row *row, int32_t span[2])
 {
     for (int i = 0; i < 2; i++)
@@ -102,11 +119,11 @@ static bool check_row_target(const lm_targets *t, const lm_tokens_row *row, uint
         if (!row->multi_label)
             return lm_fail(st, LM_FAILED, "row %llu: no multi_label column: tokenise with several labels",
                            at);
-        if (row->classes != (size_t)t->classes)
+        if (row->classes != (size_t)stream_classes(t))
             return lm_fail(st, LM_FAILED,
-                           "row %llu: multi_label has %zu classes, the model %d: use one list of "
+                           "row %llu: multi_label has %zu classes, and %d are expected: use one list of "
                            "classes",
-                           at, row->classes, t->classes);
+                           at, row->classes, stream_classes(t));
         return true;
     case LM_TARGET_SPAN:
         return check_span(row, at, st);
@@ -121,15 +138,15 @@ static bool check_row_target(const lm_targets *t, const lm_tokens_row *row, uint
 /* The model's class for a tag of the stream. */
 static int32_t tag_class(const lm_targets *t, int32_t tag)
 {
-    if (tag < 0 || (t->tag_of && tag >= t->tags))
+    if (tag < 0 || (t->class_of && tag >= t->stream_classes))
         return LM_IGNORE;
-    int32_t class = t->tag_of ? t->tag_of[tag] : tag;
+    int32_t class = t->class_of ? t->class_of[tag] : tag;
     return class >= 0 && class < t->classes ? class : LM_IGNORE;
 }
 
 static bool check_tags(const lm_targets *t, const lm_tokens_row *row, unsigned long long at, lm_status *st)
 {
-    int tags = t->tag_of ? t->tags : t->classes;
+    int tags = stream_classes(t);
     if (!row->tags)
         return lm_fail(st, LM_FAILED,
                        "row %llu: no tags column: give tok a tag for each word (--input-format conll, or lists)", at);

@@ -12,9 +12,9 @@ typedef struct lm_targets {
     const lm_objective *objective;
     lm_masking masking;      /* of LM_TOKENS_MASKED; a row's own mlm_labels go first */
     const lm_labels *labels; /* of LM_TARGET_CLASS: words to ids; NULL = ids stand in the stream */
-    const int32_t *tag_of;   /* of LM_TOKENS_TAGS: the model's class for each of the stream's, LM_IGNORE = none
+    const int32_t *class_of; /* of tags and of several labels: the model's class for each of the stream's, LM_IGNORE = none
                               * (lm_labels_map); NULL = they are the same */
-    int tags;                /* classes of the stream, where tag_of is given */
+    int stream_classes;      /* their number, where class_of is given */
     int classes;             /* columns of the logits, but for those over a vocabulary */
     int vocab_size, type_vocab_size, max_length; /* of the model; 0 = no limit */
     int start_id;            /* LM_TOKENS_TARGETS: what the second stack reads before the target's first token */
@@ -35,6 +35,8 @@ bool lm_targets_value(const lm_tokens_row *row, uint64_t number, float *value, l
  * loss. */
 int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number, int32_t *ids,
                       int32_t *label);
+/* 1 or 0 for each of the model's classes, from multi_label. */
+void lm_targets_several(const lm_targets *t, const lm_tokens_row *row, float *value);
 /* First and last token of the answer, each LM_IGNORE where the row carries no loss. */
 void lm_targets_span(const lm_tokens_row *row, int32_t span[2]);
 /* Whether anything in a row that has been checked may carry a loss. */

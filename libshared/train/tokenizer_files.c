@@ -55,13 +55,11 @@ static void take_roles(lm_tokenizer_source *s, const lm_tokenizer *t)
 static bool compare(lm_tokenizer_source *s, const char *path, const lm_tokenizer_info *info, bool force,
                     lm_status *st)
 {
-    lm_tokenizer *t = lm_tokenizer_open(path, st);
-    if (!t)
+    s->tokenizer = lm_tokenizer_open(path, st);
+    if (!s->tokenizer)
         return false;
-    take_roles(s, t);
-    bool agrees = lm_tokenizer_agrees(t, path, info, force, st);
-    lm_tokenizer_free(t);
-    return agrees;
+    take_roles(s, s->tokenizer);
+    return lm_tokenizer_agrees(s->tokenizer, path, info, force, st);
 }
 
 bool lm_tokenizer_source_find(lm_tokenizer_source *out, const char *option, const char *model,
@@ -102,7 +100,9 @@ bool lm_tokenizer_source_find(lm_tokenizer_source *out, const char *option, cons
 
 void lm_tokenizer_source_free(lm_tokenizer_source *s)
 {
+    lm_tokenizer_free(s->tokenizer);
     free(s->path);
+    s->tokenizer = NULL;
     s->path = NULL;
 }
 

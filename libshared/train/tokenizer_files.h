@@ -5,10 +5,12 @@
 
 #include "base/status.h"
 #include "stream/tokens.h"
+#include "text/tokenizer.h"
 
 /* Where a run takes its tokenizer files from. */
 typedef struct lm_tokenizer_source {
     char *path;      /* a directory or a file; NULL = there is none to write */
+    lm_tokenizer *tokenizer; /* opened from there; NULL = there is none */
     int size;        /* ids, added tokens included; 0 where there is none */
     int mask_id;     /* -1 = none */
     int special[16]; /* ids that masking leaves alone */

@@ -1,7 +1,9 @@
 liblmutils_la_SOURCES += \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \
+	libshared/train/classes.c \
 	libshared/train/data.c libshared/train/data.h \
 	libshared/train/evaluate.c \
+	libshared/train/example.c \
 	libshared/train/freeze.c libshared/train/freeze.h \
 	libshared/train/loop.c \
 	libshared/train/make.c \

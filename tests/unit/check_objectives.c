@@ -263,16 +263,22 @@ START_TEST(tags_by_name)
     lm_labels *model = lm_labels_parse("B-LOC,I-LOC,O", &st);
     json_t *names = json_pack("[s,s,s]", "O", "B-ORG", "B-LOC");
     int32_t *map = lm_labels_map(model, names);
-    t.tag_of = map;
-    t.tags = 3;
+    t.class_of = map;
+    t.stream_classes = 3;
     assert_labels(&t, &row, mapped, 8);
+    static const uint8_t several[] = {1, 1, 0};
+    float value[3];
+    row.multi_label = several;
+    row.classes = 3;
+    lm_targets_several(&t, &row, value);
+    ck_assert(value[0] == 0 && value[1] == 0 && value[2] == 1);
     free(map);
     json_array_append_new(names, json_integer(3));
     ck_assert_ptr_null(lm_labels_map(model, names));
     json_decref(names);
     lm_labels_free(model);
 
-    t.tag_of = NULL;
+    t.class_of = NULL;
     t.classes = 2;
     ck_assert(!lm_targets_check(&t, &row, 0, &st));
     ck_assert_msg(strstr(st.message, "token 5 has tag 2") != NULL, "%s", st.message);
