@@ -39,7 +39,7 @@ static bool teaches_end(const lm_run *r, const lm_tokens_row *row)
     return false;
 }
 
-static void warn_of_ends(const lm_run *r, uint64_t seen)
+static void warn_of_ends(uint64_t seen)
 {
     lm_warn("nothing in the first %" PRIu64 " rows teaches where a text ends: no special token carries loss, and the model "
             "will go on and on: end the rows with tok --eos, or take a chat template that ends each turn", seen);
@@ -65,7 +65,7 @@ bool lm_run_check_loss(lm_run *r, lm_status *st)
     if (none)
         lm_warn("%" PRIu64 " of %" PRIu64 " rows teach nothing: %s", none, rows, why_none(o));
     if (seen && !ends)
-        warn_of_ends(r, seen);
+        warn_of_ends(seen);
     return true;
 }
 
@@ -98,29 +98,19 @@ static void add_text(lm_buf *line, lm_str text)
 static void add_tokens(shown *s, int done, int to, bool marked)
 {
     lm_status ignored = LM_STATUS_INIT;
-    lm_buf now = {0};
+    lm_buf now = {0}, alone = {0};
     lm_decode(s->t, s->ids + s->from, (size_t)(to - s->from), false, &now, &ignored);
-    lm_str added = lm_buf_str(&now);
-    if (now.len >= s->all.len && (!s->all.len || memcmp(now.data, s->all.data, s->all.len) == 0)) {
-        added = (lm_str){now.data + s->all.len, now.len - s->all.len};
-    } else { /* what follows has changed what was there: a character of several tokens */
-        lm_buf alone = {0};
+    bool grows = now.len >= s->all.len && (!s->all.len || memcmp(now.data, s->all.data, s->all.len) == 0);
+    if (!grows) /* these tokens have changed what was there: parts of one character, say */
         lm_decode(s->t, s->ids + done, (size_t)(to - done), false, &alone, &ignored);
-        lm_buf_free(&s->all);
-        s->all = now;
-        now = alone;
-        added = lm_buf_str(&now);
-    }
-    while (marked && added.len && added.data[0] == ' ') {
+    lm_str added = grows ? (lm_str){now.data + s->all.len, now.len - s->all.len} : lm_buf_str(&alone);
+    for (; marked && added.len && added.data[0] == ' '; added.data++, added.len--)
         lm_buf_putc(&s->line, ' ');
-        added = (lm_str){added.data + 1, added.len - 1};
-    }
     lm_buf_puts(&s->line, marked ? "«" : "");
     add_text(&s->line, added);
-    lm_status_clear(&ignored);
-    s->all.len = 0;
-    lm_decode(s->t, s->ids + s->from, (size_t)(to - s->from), false, &s->all, &ignored);
-    lm_buf_free(&now);
+    lm_buf_free(&s->all);
+    lm_buf_free(&alone);
+    s->all = now;
 }
 
 /* What is to be predicted at a token of row k of the step: a class or an id of the vocabulary; LM_IGNORE where there is no
