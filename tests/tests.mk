@@ -21,6 +21,7 @@ shell_tests = \
 	tests/pipelines/options.sh \
 	tests/pipelines/score-filter.sh \
 	tests/pipelines/score-goldens.sh \
+	tests/pipelines/score-html.sh \
 	tests/pipelines/score-lines.sh \
 	tests/pipelines/score-report.sh \
 	tests/pipelines/tok-bad.sh \

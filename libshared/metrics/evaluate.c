@@ -124,6 +124,19 @@ lm_measured lm_evaluator_kind(const lm_evaluator *e)
     return e->tally.kind;
 }
 
+void lm_evaluator_also(lm_evaluator *e, unsigned emit)
+{
+    lm_status st = LM_STATUS_INIT;
+    const lm_head *head = e->model->head;
+    for (unsigned flag = 1; flag <= emit; flag <<= 1) {
+        lm_evaluate_options one = {.emit = emit & flag};
+        if (!(head->tokens && head->columns == LM_COLUMNS_VOCABULARY) &&
+            lm_gather_check(e->model, e->tally.kind, &one, &st))
+            e->options.emit |= one.emit;
+        lm_status_clear(&st);
+    }
+}
+
 bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_status *st)
 {
     if (!(e->options.emit & LM_EMIT_LOGPROBS) || e->model->arch.causal)

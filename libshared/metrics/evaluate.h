@@ -91,6 +91,9 @@ lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evalua
 void lm_evaluator_free(lm_evaluator *e);
 lm_measured lm_evaluator_kind(const lm_evaluator *e); /* as far as is known before labels have been seen */
 
+/* Hands out these too (LM_EMIT_*), as far as the head has them; over a vocabulary none. Before the first run.
+ */
+void lm_evaluator_also(lm_evaluator *e, unsigned emit);
 /* The ids of the stream that comes: which token masks, and which are no text. For logprobs of a masked
  * language model, which masks each token of a text in turn; refused there where no mask is named. */
 bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_status *st);

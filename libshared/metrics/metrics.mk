@@ -1,9 +1,14 @@
 liblmutils_la_SOURCES += \
 	libshared/metrics/bootstrap.c libshared/metrics/bootstrap.h \
+	libshared/metrics/chart.c libshared/metrics/chart.h \
+	libshared/metrics/curves.c libshared/metrics/curves.h \
 	libshared/metrics/emit.c libshared/metrics/emit.h libshared/metrics/emit_lines.c \
 	libshared/metrics/entities.c libshared/metrics/entities.h \
 	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \
+	libshared/metrics/findings.c libshared/metrics/findings.h \
 	libshared/metrics/gather.c libshared/metrics/gather.h \
+	libshared/metrics/html.c libshared/metrics/html.h \
+	libshared/metrics/html_style.c libshared/metrics/html_style.h \
 	libshared/metrics/metrics.c libshared/metrics/metrics.h \
 	libshared/metrics/measures.c libshared/metrics/numbers.c \
 	libshared/metrics/outcomes.c libshared/metrics/outcomes.h \

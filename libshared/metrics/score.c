@@ -6,6 +6,7 @@
 #include "base/signals.h"
 #include "metrics/emit.h"
 #include "metrics/evaluate.h"
+#include "metrics/html.h"
 #include "model/model.h"
 #include "stream/lms.h"
 #include "stream/tokens.h"
@@ -13,6 +14,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { MISTAKES = 100 }; /* that a page shows */
 
 /* A bound on a measure. */
 typedef struct gate {
@@ -31,7 +34,10 @@ typedef struct score {
     lm_wording wording;
     gate *gates;
     size_t gate_count, gate_cap;
-    lm_output_file *out;
+    lm_output_file *out, *html;
+    lm_findings *findings; /* for the page; NULL = none */
+    lm_curves *curves;
+    bool texts;            /* a row has had its text, or the tokens could be read */
     lm_lms_writer *writer; /* of the stream in hand, when emitting tokens */
     lm_tokens_row *rows;   /* of the record in hand */
     lm_buf text;           /* its lines */
@@ -68,6 +74,8 @@ static bool read_options(score *s, lm_status *st)
         !read_gates(s, &o->fail_under, false, st) || !read_gates(s, &o->fail_over, true, st))
         return false;
     s->lines = o->tsv;
+    if (o->log && !o->html)
+        return lm_fail(st, LM_USAGE, "--log names a log whose curves --html shows: give --html too");
     if (o->report && !s->emit.flags)
         return lm_fail(st, LM_USAGE, "--report is for a report beside --emit: without that, use -o");
     if (o->top && !(s->emit.flags & LM_EMIT_LOGITS))
@@ -81,9 +89,26 @@ static bool read_options(score *s, lm_status *st)
 static bool open_tokenizer(score *s, lm_status *st)
 {
     const char *dir = s->o->tokenizer ? s->o->tokenizer : s->o->common->model;
-    if (s->lines && (s->o->tokenizer || lm_model_has_tokenizer(dir)))
+    if ((s->lines || s->o->html) && (s->o->tokenizer || lm_model_has_tokenizer(dir)))
         s->tokenizer = lm_tokenizer_open(dir, st);
     s->wording = (lm_wording){s->model->config, s->tokenizer};
+    return lm_ok(st);
+}
+
+/* The page is opened before hours of work, and not after. */
+static bool open_page(score *s, lm_status *st)
+{
+    if (!s->o->html)
+        return true;
+    if (lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
+        return lm_fail(st, LM_USAGE, "--html: %s has nothing to measure", s->model->head->architecture);
+    lm_evaluator_also(s->evaluator, LM_FINDINGS_NEED);
+    s->findings = lm_findings_new(MISTAKES);
+    s->texts = s->tokenizer != NULL;
+    if (s->o->log)
+        s->curves = lm_curves_read(s->o->log, st);
+    if (lm_ok(st))
+        s->html = lm_output_file_open(s->o->html, st);
     return lm_ok(st);
 }
 
@@ -105,7 +130,7 @@ static bool open_all(score *s, lm_status *st)
     if (s->evaluator && !s->emit.flags && lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
         lm_fail(st, LM_USAGE, "%s: %s has nothing to measure: give --emit hidden or pooled", common->model,
                 s->model->head->architecture);
-    if (lm_ok(st))
+    if (lm_ok(st) && open_page(s, st))
         s->out = lm_output_file_open(common->output, st);
     return lm_ok(st) &&
            (!s->emit.flags || s->lines || lm_tool_refuse_terminal(lm_output_file_fd(s->out), "tokens", st));
@@ -176,6 +201,10 @@ static bool read_record(score *s, const lm_record *record, lm_status *st)
     lm_row_outputs out;
     if (!lm_evaluator_run(s->evaluator, s->rows, view.n, 0, &out, st) || !emit(s, record, &view, &out, st))
         return false;
+    if (s->findings) {
+        lm_findings_add(s->findings, &s->wording, view.id, s->rows, &out, s->number + 1);
+        s->texts = s->texts || view.text;
+    }
     s->number += (uint64_t)view.n;
     return true;
 }
@@ -245,6 +274,32 @@ static void print_report(const score *s, const lm_report *report, int fd, const 
     lm_buf_free(&text);
 }
 
+static void print_page(score *s, lm_status *st)
+{
+    lm_report *report = lm_evaluator_report(s->evaluator, true);
+    lm_page page = {.model = s->o->common->model,
+                    .architecture = s->model->head->architecture,
+                    .command_line = s->o->common->command_line,
+                    .report = lm_report_json(report),
+                    .findings = s->findings,
+                    .curves = s->curves,
+                    .texts = s->texts};
+    lm_buf text = {0};
+    for (size_t i = 0; i < lm_params_count(s->model->params); i++)
+        page.parameters += lm_params_at(s->model->params, i)->elements;
+    lm_findings_sort(s->findings);
+    lm_page_print(&page, &text);
+    lm_write_all(lm_output_file_fd(s->html), text.data, text.len, lm_output_file_name(s->html), st);
+    if (lm_ok(st))
+        lm_output_file_publish(s->html, st);
+    else
+        lm_output_file_discard(s->html, false);
+    s->html = NULL;
+    lm_buf_free(&text);
+    json_decref(page.report);
+    lm_report_free(report);
+}
+
 /* The report goes to the output, or, beside a stream, to its own file. */
 static bool conclude(score *s, lm_status *st)
 {
@@ -267,6 +322,8 @@ static bool conclude(score *s, lm_status *st)
                 lm_output_file_discard(file, false);
         }
     }
+    if (lm_ok(st) && s->html)
+        print_page(s, st);
     lm_status gate_status = LM_STATUS_INIT; /* a gate that is not met says so after all else has gone well */
     if (lm_ok(st) && lm_output_file_publish(s->out, st) && !check_gates(s, report, &gate_status))
         *st = gate_status;
@@ -293,6 +350,10 @@ bool lm_score(const lm_score_options *o, lm_status *st)
     }
     if (s.out)
         lm_output_file_discard(s.out, s.emit.flags && st->code == LM_ENDED);
+    if (s.html)
+        lm_output_file_discard(s.html, false);
+    lm_findings_free(s.findings);
+    lm_curves_free(s.curves);
     lm_lms_writer_free(s.writer);
     lm_evaluator_free(s.evaluator);
     lm_model_free(s.model);

@@ -15,6 +15,7 @@ typedef struct lm_score_options {
     bool tsv;                /* emit lines of text, not a stream; predictions where emit has none */
     int64_t top;             /* of the logits only so many; 0 = all */
     int pool;                /* lm_pool */
+    const char *html, *log;  /* a file for the page, and a log of training for its curves; or NULL */
     const char *report;      /* with emit: a file for the report, or NULL */
     bool json, per_class;    /* of the report */
     lm_measure_options measures;

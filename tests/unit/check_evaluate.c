@@ -76,7 +76,7 @@ static void tear_down(setting *s)
     free(s->several);
 }
 
-static double found(const lm_evaluator *e, const char *name)
+static double found(lm_evaluator *e, const char *name)
 {
     lm_report *r = lm_evaluator_report(e, true);
     double v = 0;
