@@ -25,6 +25,13 @@ tests_unit_check_metrics_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_metrics_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_metrics
 
+check_PROGRAMS += tests/unit/check_measures
+tests_unit_check_measures_SOURCES = tests/unit/check_measures.c
+tests_unit_check_measures_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_measures_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_measures
+EXTRA_DIST += tests/unit/measures.json
+
 check_PROGRAMS += tests/unit/check_evaluate
 tests_unit_check_evaluate_SOURCES = tests/unit/check_evaluate.c tests/unit/golden.c tests/unit/golden.h \
 	tests/unit/scratch.c tests/unit/scratch.h
