@@ -4,6 +4,7 @@
 #   make BASE=DIR         start from this Hugging Face directory; without it, from one that base/Makefile pretrains once
 #   make O=DIR            where everything goes (out)
 #   make SEEDS="1 2 3"    so many runs, with the mean and standard deviation of their scores
+#   make ROWS=N           learn from so many rows, chosen by their hash, instead of all
 #   make THREADS=N        threads (one for each processor)
 #
 # All recipes are plain commands. They run in the shell `step`, which notes time and peak memory of each in $O/steps.
@@ -18,6 +19,7 @@ O ?= out
 BASES ?= $(examples)/base/out
 SEEDS ?= 1 2 3
 THREADS ?= 0
+some = $(if $(ROWS),--max-train-samples $(ROWS))
 
 # The programs: those in PATH, or those of ../build, which is made where it is not there.
 BUILD ?= $(abspath $(examples)/../build)
