@@ -36,6 +36,7 @@ shell_tests = \
 	tests/pipelines/tok-train-models.sh \
 	tests/pipelines/tok-train.sh \
 	tests/pipelines/tok-words.sh \
+	tests/pipelines/train-balance.sh \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-story.sh \

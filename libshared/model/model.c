@@ -135,7 +135,7 @@ lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_st
     }
     m->path = lm_strdup(path);
     bool ok = options->random_weights ||
-              lm_weights_load(m, m->head_from, options->allow_missing_head, options->seed, st);
+              lm_weights_load(m, m->head_from, options, st);
     if (!ok || !initialise(m, options->seed, st)) {
         lm_model_free(m);
         return NULL;

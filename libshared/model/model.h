@@ -27,6 +27,9 @@ typedef struct lm_model_options {
     uint64_t seed;           /* of parameters that have to be initialised */
     bool allow_missing_head; /* initialise a head that the checkpoint lacks (and log so); else it is an error
                               */
+    bool fresh_head;         /* initialise the head, though the checkpoint has it (and log so); what is below the
+                              * body's name, a pooler, is not meant */
+    bool quiet;              /* do not log what was dropped and initialised */
     bool random_weights;     /* do not load the tensors: initialise all */
     lm_config *config; /* lm_model_open: stands for the directory's config.json, which the caller has read and
                         * changed (labels, dropout); taken over, also on failure. NULL = read it */

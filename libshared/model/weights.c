@@ -127,6 +127,8 @@ typedef struct loading {
     lm_model *model;
     size_t head_from;
     bool spare_head;   /* what the head lacks is no error */
+    bool fresh_head;   /* what is stored for it is not taken */
+    bool quiet;
     const char **from; /* [parameters] stored name of what was taken */
     bool *direct;      /* [parameters] taken under the parameter's own name, not under a tied one */
     lm_buf problems;
@@ -207,11 +209,20 @@ static void take(loading *l, lm_param *p, size_t i, const lm_safetensor *t)
     if (!what.len) {
         p->data = t->data;
         p->dtype = t->dtype;
-    } else if (!(l->spare_head && i >= l->head_from)) {
+    } else if (l->spare_head && i >= l->head_from) {
+        list(&l->dropped, &l->dropped_count, "%s", t->name);
+    } else {
         problem(l, t->name, lm_buf_cstr(&what));
     }
     lm_buf_free(&what);
     l->from[i] = t->name;
+}
+
+/* A pooler comes with the heads that need one, and yet is the body's. */
+static bool is_in_body(const lm_model *m, const lm_param *p)
+{
+    size_t n = strlen(m->arch.body);
+    return strncmp(p->name, m->arch.body, n) == 0 && p->name[n] == '.';
 }
 
 static void place(loading *l, const lm_safetensor *t)
@@ -225,6 +236,10 @@ static void place(loading *l, const lm_safetensor *t)
         return;
     }
     size_t i = index_of(params, p);
+    if (l->fresh_head && i >= l->head_from && !is_in_body(l->model, p)) {
+        list(&l->dropped, &l->dropped_count, "%s", t->name);
+        return;
+    }
     bool direct = strcmp(p->name, name) == 0;
     if (l->from[i] && l->direct[i] && direct) {
         char *both = lm_format("and %s are the same parameter, stored twice", l->from[i]);
@@ -258,22 +273,25 @@ static bool conclude(loading *l, uint64_t seed, lm_status *st)
         return lm_fail(st, LM_FAILED, "%s: %d tensor%s do%s not fit config.json and task %s: %s", m->path,
                        l->problem_count, l->problem_count > 1 ? "s" : "", l->problem_count > 1 ? "" : "es",
                        m->head->name, lm_buf_cstr(&l->problems));
+    if (l->quiet)
+        return true;
     if (l->dropped_count)
-        lm_info("%s: dropped %d tensors that %s does not have: %s", m->path, l->dropped_count,
+        lm_info("%s: dropped %d tensors that have no place in the new %s: %s", m->path, l->dropped_count,
                 m->head->architecture, lm_buf_cstr(&l->dropped));
     if (l->fresh_count)
-        lm_info("%s: initialised %d parameters that it does not have (seed %llu): %s", m->path,
+        lm_info("%s: initialised %d parameters that it does not give (seed %llu): %s", m->path,
                 l->fresh_count, (unsigned long long)seed, lm_buf_cstr(&l->fresh));
     return true;
 }
 
-bool lm_weights_load(lm_model *m, size_t head_from, bool allow_missing_head, uint64_t seed, lm_status *st)
+bool lm_weights_load(lm_model *m, size_t head_from, const lm_model_options *options, lm_status *st)
 {
     m->checkpoint = lm_calloc(1, sizeof *m->checkpoint);
     if (!open_checkpoint(m->checkpoint, m->path, st))
         return false;
     size_t n = lm_params_count(m->params);
-    loading l = {.model = m, .head_from = head_from, .spare_head = allow_missing_head};
+    loading l = {.model = m, .head_from = head_from, .spare_head = options->allow_missing_head || options->fresh_head,
+                 .fresh_head = options->fresh_head, .quiet = options->quiet};
     l.from = lm_calloc(n, sizeof *l.from);
     l.direct = lm_calloc(n, sizeof *l.direct);
     for (size_t f = 0; f < m->checkpoint->count; f++) {
@@ -282,7 +300,7 @@ bool lm_weights_load(lm_model *m, size_t head_from, bool allow_missing_head, uin
             place(&l, lm_safetensors_at(file, i));
     }
     find_missing(&l);
-    bool ok = conclude(&l, seed, st);
+    bool ok = conclude(&l, options->seed, st);
     free(l.from);
     free(l.direct);
     lm_buf_free(&l.problems);

@@ -44,7 +44,6 @@ static bool collect_words(lm_run *r, const lm_spool *spool, lm_status *st)
                            i + 1);
         lm_labels_add(r->labels, row.label_word);
     }
-    lm_labels_sort(r->labels);
     return true;
 }
 
@@ -63,7 +62,7 @@ static bool count_ids(lm_run *r, const lm_spool *spool, lm_status *st)
     }
     if (most < 0 || most >= MOST_CLASSES)
         return lm_fail(st, LM_FAILED, "labels up to %d: class ids count from 0 without large gaps", most);
-    r->targets.classes = most + 1;
+    r->targets.classes = most + 1 > r->targets.classes ? most + 1 : r->targets.classes;
     return true;
 }
 
@@ -76,12 +75,17 @@ static bool collect_classes(lm_run *r, lm_status *st)
                        "a single pass over a pipe cannot collect the classes first: give --labels");
     if (spool)
         lm_spool_row(spool, 0, &row);
+    const lm_spool *mixed = r->replay ? lm_data_spool(r->replay) : NULL; /* whose classes are the model's as well */
     if (spool && !r->labels && row.has_label_id)
-        return count_ids(r, spool, st);
+        return count_ids(r, spool, st) &&
+               (!mixed || count_ids(r, mixed, st) || lm_fail_prefix(st, "--replay"));
     if (!r->labels) {
         r->labels = lm_labels_new();
         if (!collect_words(r, spool, st))
             return false;
+        if (mixed && !collect_words(r, mixed, st))
+            return lm_fail_prefix(st, "--replay");
+        lm_labels_sort(r->labels);
     }
     r->targets.labels = r->labels;
     r->targets.classes = lm_labels_count(r->labels);

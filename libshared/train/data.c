@@ -48,6 +48,7 @@ struct lm_data {
     const lm_spool *mixed;    /* rows of another stream */
     lm_order *mixed_order;
     double mixed_share;
+    const lm_targets *mixed_targets;
     block now, before; /* streaming */
     uint64_t rows_read, blocks_read, digest, next_step;
     pick *picks;
@@ -295,11 +296,12 @@ void lm_data_row(const lm_data *d, uint64_t i, lm_tokens_row *row)
     lm_spool_row(d->spool, spool_row(d, i), row);
 }
 
-void lm_data_mix(lm_data *d, const lm_spool *other, double share)
+void lm_data_mix(lm_data *d, const lm_spool *other, double share, const lm_targets *targets)
 {
     uint32_t rows = lm_spool_rows(other) < UINT32_MAX ? (uint32_t)lm_spool_rows(other) : UINT32_MAX;
     d->mixed = other;
     d->mixed_share = share;
+    d->mixed_targets = targets;
     d->mixed_order = lm_order_new(rows, rows, d->how.shuffle, false, NULL, d->how.seed + 1);
     d->picks = lm_realloc(d->picks, d->how.rows_per_step + (size_t)ceil(d->how.rows_per_step * share) + 1,
                           sizeof *d->picks);
@@ -368,7 +370,7 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
         lm_spool_row(p->spool, p->row, &row);
         if (d->how.streaming && p->spool != d->mixed && !lm_targets_check(targets, &row, p->number, st))
             return lm_fail_prefix(st, d->name);
-        if (!lm_step_rows_add(out, targets, &row, p->epoch, p->number, p->place, st))
+        if (!lm_step_rows_add(out, p->spool == d->mixed ? d->mixed_targets : targets, &row, p->epoch, p->number, p->place, st))
             return false;
     }
     return true;

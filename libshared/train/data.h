@@ -45,8 +45,9 @@ uint64_t lm_data_rows(const lm_data *d);
 const uint32_t *lm_data_lengths(const lm_data *d);
 void lm_data_row(const lm_data *d, uint64_t i, lm_tokens_row *row);
 /* Each step gets further rows of `other` (borrowed), `share` for each row of its own: as many as make up the
- * share over the steps so far. They are shuffled, and begin again when they are used up. After lm_data_load. */
-void lm_data_mix(lm_data *d, const lm_spool *other, double share);
+ * share over the steps so far. They are shuffled, and begin again when they are used up. After lm_data_load; `targets`,
+ * theirs, are borrowed, and read by lm_data_step. */
+void lm_data_mix(lm_data *d, const lm_spool *other, double share, const lm_targets *targets);
 /* The same, given away: the caller frees it, and d is good for nothing else. */
 lm_spool *lm_data_take_spool(lm_data *d);
 /* Removes the spool's file if it was written by this run: its rows have turned out to be the wrong ones. */

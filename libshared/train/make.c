@@ -5,6 +5,7 @@
 #include "base/memory.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,19 +95,47 @@ static void set_dropout(lm_config *c, double p, lm_status *st)
         lm_fail(st, LM_FAILED, "--dropout: the model's config.json names no dropout: put it there");
 }
 
-/* A head with as many outputs is taken over; that is rarely meant where the classes are others. */
-static void compare_classes(const lm_config *c, const char *const *names, int n)
+/* The first class of which the model's own head thinks otherwise; n where it has more; -1: they agree. */
+static int other_class(const lm_config *c, const char *const *names, int n)
 {
-    bool same = true;
-    for (int i = 0; i < n && same; i++)
-        same = lm_config_label(c, i) && strcmp(lm_config_label(c, i), names[i]) == 0;
-    if (!same && lm_config_label(c, n - 1) && !lm_config_label(c, n))
-        lm_warn(
-            "the model was trained for %d other classes (%s ...): its head is the start for these (%s ...)",
-            n, lm_config_label(c, 0), names[0]);
+    for (int i = 0; i < n; i++)
+        if (!lm_config_label(c, i) || strcmp(lm_config_label(c, i), names[i]) != 0)
+            return i;
+    return lm_config_label(c, n) ? n : -1;
 }
 
-static void set_classes(lm_run *r, lm_config *c, bool has_head)
+/* Names that transformers makes up say nothing of what the classes are. */
+static bool are_made_up(const lm_config *c, int n)
+{
+    char name[32];
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "LABEL_%d", i);
+        if (!lm_config_label(c, i) || strcmp(lm_config_label(c, i), name) != 0)
+            return false;
+    }
+    return !lm_config_label(c, n);
+}
+
+/* Whether the model's head, if it has one, goes on with these classes: where they are the same, or it is said that
+ * they are. A head of other classes is no good start, even if it has as many of them. */
+static bool keeps_head(const lm_run *r, const lm_config *c, const char *const *names, int n, lm_status *st)
+{
+    bool asked = r->o->has_keep_head, keep = !asked || r->o->keep_head;
+    int other = other_class(c, names, n);
+    if (!keep || other < 0 || (asked && are_made_up(c, n)))
+        return keep;
+    const char *was = lm_config_label(c, other);
+    if (asked)
+        return lm_fail(st, LM_USAGE, "--keep-head: the classes are others: class %d of the model is %s, and here it is %s: "
+                       "give --labels in the model's order, or leave --keep-head out", other, was ? was : "none",
+                       other < n ? names[other] : "none");
+    lm_info("the model's head is dropped: its classes are others (%s ... instead of %s ...)", lm_config_label(c, 0),
+            names[0]);
+    return false;
+}
+
+/* Puts the classes into config.json; *fresh: the model's head is to begin anew. */
+static bool set_classes(lm_run *r, lm_config *c, bool *fresh, lm_status *st)
 {
     int n = r->targets.classes;
     char **made = NULL;
@@ -116,12 +145,25 @@ static void set_classes(lm_run *r, lm_config *c, bool has_head)
             made[i] = lm_format("LABEL_%d", i);
     }
     const char *const *names = made ? (const char *const *)made : lm_labels_names(r->labels);
-    if (has_head)
-        compare_classes(c, names, n);
+    bool has_names = r->spec->common->model && !r->spec->random_weights && lm_config_has(c, "id2label");
+    *fresh = has_names ? !keeps_head(r, c, names, n, st) : r->o->has_keep_head && !r->o->keep_head;
     lm_config_set_labels(c, names, n);
     for (int i = 0; made && i < n; i++)
         free(made[i]);
     free(made);
+    return lm_ok(st);
+}
+
+/* What has come of the head. */
+static bool check_head(const lm_run *r, bool fresh, lm_status *st)
+{
+    if (!lm_objective_has_classes(r->objective) || r->resume_path || !r->spec->common->model || r->spec->random_weights)
+        return true;
+    if (r->model->missing && r->o->has_keep_head && r->o->keep_head)
+        return lm_fail(st, LM_USAGE, "--keep-head: %s has no head for %s", r->spec->common->model, r->objective->purpose);
+    if (!r->model->missing && !fresh)
+        lm_info("the model's head goes on: it has these classes (--no-keep-head begins a new one)");
+    return true;
 }
 
 bool lm_run_make_model(lm_run *r, lm_status *st)
@@ -147,7 +189,7 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
         if (r->o->dropout >= 0)
             set_dropout(c, r->o->dropout, st);
         if (lm_objective_has_classes(r->objective))
-            set_classes(r, c, !s->random_weights && lm_config_has(c, "id2label"));
+            set_classes(r, c, &options.fresh_head, st);
         if (r->objective->problem_type)
             lm_config_set_string(c, "problem_type", r->objective->problem_type);
     }
@@ -161,7 +203,7 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
     } else {
         r->model = lm_model_create(c, &options, st);
     }
-    if (!r->model)
+    if (!r->model || !check_head(r, options.fresh_head, st))
         return false;
     r->targets.vocab_size = r->model->arch.vocab_size;
     r->targets.type_vocab_size = r->model->arch.type_vocab_size;

@@ -98,11 +98,12 @@ static lm_tensor *row_loss(const lm_micro_batch *m, const lm_step_rows *s, const
 {
     const float *weight = s->weighted ? s->weight + m->first : NULL;
     const float *value = s->row_value ? s->row_value + (size_t)m->first * (size_t)t->classes : NULL;
+    lm_balance how = {t->class_weight, t->focal_gamma, t->label_smoothing};
     lm_tensor *sum;
     if (t->objective->row == LM_TARGET_CLASS)
-        sum = lm_cross_entropy(g, out.row_logits, s->row_class + m->first, weight, t->label_smoothing, NULL);
+        sum = lm_balanced_cross_entropy(g, out.row_logits, s->row_class + m->first, weight, &how, NULL);
     else if (t->objective->row == LM_TARGET_CLASSES)
-        sum = lm_binary_cross_entropy(g, out.row_logits, value, weight, NULL);
+        sum = lm_balanced_binary_cross_entropy(g, out.row_logits, value, weight, &how, NULL);
     else if (t->objective->row == LM_TARGET_SPAN)
         sum = lm_span_cross_entropy(g, out.token_logits, s->span + 2 * (size_t)m->first, weight, NULL);
     else
@@ -126,8 +127,10 @@ lm_tensor *lm_micro_batch_loss_of(const lm_micro_batch *m, const lm_step_rows *s
     lm_tensor *loss = NULL;
     if (t->objective->tokens != LM_TOKENS_NONE && m->count > 0 && s->token_count > 0) {
         const float *weight = s->weighted ? m->weight : NULL;
-        float smoothing = t->objective->row == LM_TARGET_NONE ? t->label_smoothing : 0;
-        loss = lm_cross_entropy(g, out.token_logits, m->label, weight, smoothing, NULL);
+        lm_balance how = {0};
+        if (t->objective->row == LM_TARGET_NONE)
+            how = (lm_balance){t->class_weight, t->focal_gamma, t->label_smoothing};
+        loss = lm_balanced_cross_entropy(g, out.token_logits, m->label, weight, &how, NULL);
         loss = lm_scale(g, loss, (float)(1 / s->token_count));
     }
     if (t->objective->row != LM_TARGET_NONE && s->row_count > 0) {

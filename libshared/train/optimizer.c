@@ -117,8 +117,11 @@ void lm_optimizer_update(lm_optimizer *o, double lr, double clip)
             update.correction2 = h->bias_correction ? 1 - pow(h->beta2, (double)corrected) : 1;
         }
         update.lr = h->rates ? lr * h->rates[s->index] : lr;
-        update.weight_decay = s->param->decay ? h->weight_decay : 0;
+        const float *start = h->starts ? h->starts[s->index] : NULL;
+        update.weight_decay = start ? h->pull : s->param->decay ? h->weight_decay : 0;
         lm_adamw_step(s->param->value, s->param->grad, s->m, s->v, s->param->elements, &update, true);
+        if (start)
+            lm_vector_axpy((float)(update.lr * h->pull), start, s->param->value, s->param->elements);
     }
 }
 

@@ -5,6 +5,9 @@
  * two corrections out (bias_correction false). Parameters whose `decay` is false keep wd 0. t counts the
  * updates of the parameter, lr is the step's rate times the parameter's factor.
  *
+ * Where a parameter has a start p0, decay is towards that: p -= lr pull (p - p0) in place of p *= 1 - lr wd. It is
+ * the penalty L2-SP (Li et al. 2018, arXiv 1802.01483), decoupled from the gradient as AdamW's is.
+ *
  * Results do not depend on the number of threads (kernels/kernels.h). */
 #ifndef LM_TRAIN_OPTIMIZER_H
 #define LM_TRAIN_OPTIMIZER_H
@@ -20,6 +23,9 @@ typedef struct lm_adamw_options {
     double weight_decay;
     bool bias_correction;
     const double *rates; /* [parameters of the table] factors of lr, borrowed; NULL = 1 */
+    double pull;         /* strength of the decay towards `starts`, which is theirs in place of weight_decay */
+    const float *const *starts; /* [parameters of the table] values [elements], or NULL: decay is towards 0; borrowed.
+                                 * NULL = none has one */
 } lm_adamw_options;
 
 typedef struct lm_optimizer lm_optimizer;

@@ -70,7 +70,7 @@ static bool open_replay(lm_run *r, lm_status *st)
     free(name);
     if (!r->replay)
         return false;
-    lm_data_mix(r->data, lm_data_spool(r->replay), share);
+    lm_data_mix(r->data, lm_data_spool(r->replay), share, &r->replay_targets);
     return true;
 }
 
@@ -137,19 +137,14 @@ static bool count_steps(lm_run *r, lm_status *st)
     return true;
 }
 
-/* Its rows are mixed with the others, so their classes have to be those, in their order. */
-static bool check_replay(lm_run *r, lm_status *st)
+/* Rows that are mixed in have the model's classes too, perhaps in another order. */
+static bool prepare_replay(lm_run *r, lm_status *st)
 {
-    lm_targets own;
-    bool ok = lm_run_targets_of(r, lm_data_preamble(r->replay), "--replay", &own, st);
-    if (ok && own.class_of && r->targets.class_of &&
-        (own.stream_classes != r->targets.stream_classes ||
-         memcmp(own.class_of, r->targets.class_of, (size_t)own.stream_classes * sizeof *own.class_of) != 0))
-        ok = lm_fail(st, LM_FAILED,
-                     "--replay: its classes are others, or in another order, than those of the input: make the tokens of "
-                     "both with one list of --labels");
-    free((int32_t *)own.class_of);
-    return ok && lm_data_check(r->replay, &r->targets, st);
+    if (!r->replay)
+        return true;
+    bool ok = lm_run_targets_of(r, lm_data_preamble(r->replay), "--replay", &r->replay_targets, st);
+    r->replay_class_of = (int32_t *)r->replay_targets.class_of;
+    return ok && lm_data_check(r->replay, &r->replay_targets, st);
 }
 
 static bool prepare_targets(lm_run *r, lm_status *st)
@@ -173,7 +168,8 @@ static bool prepare_targets(lm_run *r, lm_status *st)
                            "the stream (mlm_labels)",
                            r->objective->purpose);
     }
-    return lm_data_check(r->data, &r->targets, st) && (!r->replay || check_replay(r, st)) && lm_run_check_loss(r, st);
+    return lm_data_check(r->data, &r->targets, st) && lm_run_balance(r, st) && prepare_replay(r, st) &&
+           lm_run_check_loss(r, st);
 }
 
 static bool prepare(lm_run *r, lm_status *st)
@@ -183,14 +179,16 @@ static bool prepare(lm_run *r, lm_status *st)
     if (!lm_run_choose_objective(r, st) || !lm_run_collect_labels(r, st) || !count_steps(r, st))
         return false;
     if (!lm_run_make_model(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
-        !lm_run_choose_trained(r, st))
+        !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
         return false;
     lm_adamw_options adam = {.beta1 = r->o->beta1,
                              .beta2 = r->o->beta2,
                              .epsilon = r->o->epsilon,
                              .weight_decay = r->o->weight_decay,
                              .bias_correction = !r->o->no_bias_correction,
-                             .rates = r->freezing->rates};
+                             .rates = r->freezing->rates,
+                             .pull = r->o->l2_sp,
+                             .starts = r->starts};
     r->graph = lm_graph_new(r->model->params);
     r->optimizer = lm_optimizer_new(r->model->params, &adam, st);
     return r->optimizer && lm_run_plan_memory(r, st);
@@ -244,6 +242,10 @@ static void free_run(lm_run *r)
     lm_spool_free(r->eval);
     lm_data_free(r->data);
     lm_data_free(r->replay);
+    free(r->replay_class_of);
+    free(r->class_weight);
+    free(r->starts);
+    lm_model_free(r->start);
     lm_labels_free(r->labels);
     lm_tokenizer_source_free(&r->tokenizer);
     lm_runlog_free(r->log);

@@ -22,6 +22,11 @@ typedef struct lm_run {
     lm_tokenizer_source tokenizer;
     lm_data *data;
     lm_data *replay; /* --replay; NULL = none */
+    lm_targets replay_targets;
+    int32_t *replay_class_of;
+    float *class_weight; /* --class-weight; NULL = none */
+    lm_model *start;     /* --l2-sp: the model as it was; NULL = not asked for */
+    const float **starts; /* [parameters] values that weights decay to; NULL = 0 */
     lm_spool *eval;  /* --eval; NULL = none */
     lm_model *model;
     lm_graph *graph;
@@ -78,6 +83,9 @@ bool lm_run_targets_of(const lm_run *r, json_t *preamble, const char *name, lm_t
 bool lm_run_check_loss(lm_run *r, lm_status *st);
 /* Logs a row of the step in hand, with what carries loss. */
 void lm_run_show_example(const lm_run *r);
+/* balance.c */
+bool lm_run_balance(lm_run *r, lm_status *st);    /* class weights and the like, into targets */
+bool lm_run_find_start(lm_run *r, lm_status *st); /* starts */
 /* make.c */
 bool lm_run_make_model(lm_run *r, lm_status *st);
 /* loop.c */

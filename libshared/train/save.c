@@ -43,6 +43,16 @@ json_t *lm_run_options(const lm_run *r)
         json_object_set_new(all, "patience", json_integer((json_int_t)o->patience));
     }
     json_object_set_new(all, "keep-best", json_boolean(o->keep_best));
+    if (r->class_weight) {
+        json_t *weights = json_array();
+        for (int c = 0; c < r->targets.classes; c++)
+            json_array_append_new(weights, json_real((double)r->class_weight[c]));
+        json_object_set_new(all, "class-weight", weights);
+    }
+    if (o->focal_gamma > 0)
+        json_object_set_new(all, "focal-gamma", json_real(o->focal_gamma));
+    if (o->l2_sp > 0)
+        json_object_set_new(all, "l2-sp", json_real(o->l2_sp));
     if (o->frac > 0)
         json_object_set_new(all, "frac", json_real(o->frac));
     if (o->max_train_samples > 0)

@@ -81,6 +81,12 @@ void lm_step_rows_begin(lm_step_rows *s, const lm_targets *t, int rows, int64_t 
     s->weighted = false;
 }
 
+/* What a target counts for, as torch's mean of a weighted cross-entropy counts it. */
+static float class_weight(const lm_targets *t, int32_t class)
+{
+    return class == LM_IGNORE ? 0 : t->class_weight ? t->class_weight[class] : 1;
+}
+
 static bool add_row_target(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t number,
                            float weight, lm_status *st)
 {
@@ -89,7 +95,7 @@ static bool add_row_target(lm_step_rows *s, const lm_targets *t, const lm_tokens
     case LM_TARGET_CLASS:
         if (!lm_targets_class(t, row, number, &s->row_class[r], st))
             return false;
-        s->row_count += s->row_class[r] != LM_IGNORE ? weight : 0;
+        s->row_count += weight * class_weight(t, s->row_class[r]);
         break;
     case LM_TARGET_VALUE:
         if (!lm_targets_value(row, number, &s->row_value[r], st))
@@ -152,7 +158,13 @@ bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row 
                 : kind != LM_TOKENS_NONE ? lm_targets_tokens(t, row, epoch, number, s->ids + s->tokens,
                                                              s->token_label + s->tokens)
                                          : 0;
-    s->token_count += (double)weight * count;
+    double counted = count;
+    if (kind == LM_TOKENS_TAGS && t->class_weight) {
+        counted = 0;
+        for (size_t i = 0; i < row->len; i++)
+            counted += (double)class_weight(t, s->token_label[(size_t)s->tokens + i]);
+    }
+    s->token_count += (double)weight * counted;
     s->tokens += (int)row->len;
     s->row_splits[++s->rows] = s->tokens;
     s->target_splits[s->rows] = s->target_tokens;

@@ -1,5 +1,7 @@
 liblmutils_la_SOURCES += \
+	libshared/train/balance.c \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \
+	libshared/train/class_weight.c libshared/train/class_weight.h \
 	libshared/train/classes.c \
 	libshared/train/data.c libshared/train/data.h \
 	libshared/train/evaluate.c \

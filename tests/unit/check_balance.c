@@ -5,7 +5,10 @@
 
 #include "base/memory.h"
 #include "graph/graph.h"
+#include "train/class_weight.h"
 #include "train/data.h"
+#include "train/optimizer.h"
+#include "train/step_rows.h"
 #include "train/subset.h"
 #include "train/watch.h"
 
@@ -239,7 +242,7 @@ START_TEST(mixed_rows)
     lm_data *other = read_rows(other_path, (lm_data_options){0});
     lm_data *d = read_rows(path, (lm_data_options){.shuffle = true, .seed = 3});
     uint64_t plain = lm_data_digest(d);
-    lm_data_mix(d, lm_data_spool(other), 0.3);
+    lm_data_mix(d, lm_data_spool(other), 0.3, &t);
     ck_assert(lm_data_digest(d) != plain);
     int times[OTHER] = {0}, own = 0, mixed = 0;
     lm_step_rows rows = {0}, again = {0};
@@ -295,6 +298,140 @@ START_TEST(shared_rows)
     lm_data_free(first);
     free(path);
     scratch_discard(dir);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ weights of classes */
+
+/* sklearn.utils.class_weight.compute_class_weight("balanced"): n / (classes * bincount). */
+START_TEST(weights_are_counted)
+{
+    char *dir = scratch_new(), *path = write_rows(dir, "rows.lms", 50, 0);
+    lm_status st = LM_STATUS_INIT;
+    lm_targets t = {.objective = lm_objective_find("classify"), .classes = 4, .vocab_size = 100};
+    lm_data *d = read_rows(path, (lm_data_options){0});
+    float w[4];
+    ck_assert(lm_class_weights_auto(d, &t, w, &st));
+    ck_assert_float_eq_tol(w[0], 50.0f / (4 * 17), 1e-6f);
+    ck_assert_float_eq_tol(w[1], 50.0f / (4 * 17), 1e-6f);
+    ck_assert_float_eq_tol(w[2], 50.0f / (4 * 16), 1e-6f);
+    ck_assert_float_eq(w[3], 1); /* of this class there is none */
+    lm_data_free(d);
+    /* only the rows that are trained on count */
+    d = read_rows(path, (lm_data_options){.most = 1});
+    lm_tokens_row row;
+    lm_data_row(d, 0, &row);
+    ck_assert(lm_class_weights_auto(d, &t, w, &st));
+    for (int c = 0; c < 4; c++)
+        ck_assert_float_eq(w[c], c == row.label_id ? 0.25f : 1);
+    lm_data_free(d);
+    free(path);
+    scratch_discard(dir);
+}
+END_TEST
+
+START_TEST(weights_are_read)
+{
+    static const char *const names[] = {"sport", "world news", "\xEA\xB8\x8D\xEC\xA0\x95"};
+    static const struct {
+        const char *text, *says; /* NULL = good */
+    } files[] = {
+        {"sport 2\nworld news\t0.5\n\xEA\xB8\x8D\xEC\xA0\x95 1e-1\n", NULL},
+        {"\xEF\xBB\xBF" "world news 0.5\r\n\r\n\xEA\xB8\x8D\xEC\xA0\x95  10%\r\nsport\t2", NULL},
+        {"{\"sport\":2, \"world news\":0.5, \"\xEA\xB8\x8D\xEC\xA0\x95\":0.1}", NULL},
+        {"sport 2\nworld news 0.5\n", "no weight for class '\xEA\xB8\x8D"},
+        {"sport 2\nsport 2\n", "'sport' has a weight twice"},
+        {"sports 2\n", "'sports' is none of the 3 classes"},
+        {"sport -1\n", "finite"},
+        {"sport 1e300\n", "finite"},
+        {"world news 1\nsport\n", "file:2: no class and weight"},
+        {"{\"sport\":\"2\"}", "no number"},
+        {"{\"sport\":2", "file:1"},
+        {"", "no weight for class 'sport'"},
+        {"{\"sport\":0, \"world news\":0, \"\xEA\xB8\x8D\xEC\xA0\x95\":0}", "every class has weight 0"},
+    };
+    char *dir = scratch_new(), *path = lm_format("%s/file", dir);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        lm_status st = LM_STATUS_INIT;
+        float w[3];
+        scratch_write(dir, "file", files[i].text, strlen(files[i].text));
+        bool ok = lm_class_weights_read(path, names, 3, w, &st);
+        ck_assert_msg(ok == !files[i].says, "%zu: %s", i, st.message);
+        if (!ok) {
+            assert_says(&st, files[i].says);
+            continue;
+        }
+        ck_assert_float_eq(w[0], 2);
+        ck_assert_float_eq(w[1], 0.5f);
+        ck_assert_float_eq(w[2], 0.1f);
+    }
+    free(path);
+    scratch_discard(dir);
+}
+END_TEST
+
+/* What divides the loss is the sum of the weights of the targets, so that it is torch's mean. */
+START_TEST(weights_divide)
+{
+    static const int32_t ids[] = {5, 6, 7, 8}, tags[] = {1, LM_IGNORE, 0, 2};
+    lm_status st = LM_STATUS_INIT;
+    lm_targets t = {
+        .objective = lm_objective_find("classify"), .classes = 3, .vocab_size = 100, .class_weight = class_weights};
+    lm_tokens_row row = {.ids = ids, .len = 4, .tags = tags, .has_label_id = true};
+    lm_step_rows s = {0};
+    lm_step_rows_begin(&s, &t, 4, 16);
+    for (int i = 0; i < ROWS; i++) {
+        row.label_id = labels[i];
+        lm_step_rows_add(&s, &t, &row, 0, (uint64_t)i, i, &st);
+    }
+    ck_assert_double_eq(s.row_count, 1.25 + 2 + 0.5);
+    ck_assert_double_eq_tol(losses[0].loss / s.row_count, 1.7386650625388822, 1e-9); /* reduction="mean" */
+    t.objective = lm_objective_find("tag");
+    row.has_weight = true;
+    row.weight = 2;
+    lm_step_rows_begin(&s, &t, 1, 4);
+    lm_step_rows_add(&s, &t, &row, 0, 0, 0, &st);
+    assert_ok(&st);
+    ck_assert_double_eq(s.token_count, 2 * (2 + 0.5 + 1.25));
+    lm_step_rows_free(&s);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ decay towards the start */
+
+START_TEST(weights_are_pulled)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_params *params = lm_params_new();
+    lm_declare *declaration = lm_declare_begin(params);
+    lm_declare_linear(declaration, (lm_scope){"a"}, 3, 2, 0.5);
+    lm_declare_end(declaration, &st);
+    for (size_t i = 0; i < 2; i++) {
+        lm_param_initialise(lm_params_at(params, i), 1, &st);
+        lm_param_train(lm_params_at(params, i), true, &st);
+    }
+    lm_param *w = lm_params_find(params, "a.weight"), *b = lm_params_find(params, "a.bias");
+    static const float start[6] = {1, -2, 3, 0, 0.5f, 4};
+    const float *starts[2] = {start, NULL};
+    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6, .weight_decay = 0.1,
+                            .bias_correction = true, .pull = 0.25, .starts = starts};
+    lm_optimizer *o = lm_optimizer_new(params, &how, &st);
+    assert_ok(&st);
+    double p = w->value[2], q = b->value[0], m = 0, v = 0;
+    for (int t = 1; t <= 3; t++) {
+        double lr = 0.1 * t, g = 0.3 * t, step;
+        w->grad[2] = b->grad[0] = (float)g;
+        lm_optimizer_update(o, lr, 1);
+        m = 0.9 * m + 0.1 * g;
+        v = 0.999 * v + 0.001 * g * g;
+        step = lr * m / (1 - pow(0.9, t)) / (sqrt(v / (1 - pow(0.999, t))) + 1e-6);
+        p += -lr * 0.25 * (p - start[2]) - step;
+        q -= step; /* a bias without a start does not decay */
+        ck_assert_double_eq_tol(w->value[2], p, 1e-5);
+        ck_assert_double_eq_tol(b->value[0], q, 1e-5);
+    }
+    lm_optimizer_free(o);
+    lm_params_free(params);
 }
 END_TEST
 
@@ -366,6 +503,10 @@ static Suite *suite(void)
     tcase_add_test(t, subsets_are_nested);
     tcase_add_test(t, mixed_rows);
     tcase_add_test(t, shared_rows);
+    tcase_add_test(t, weights_are_counted);
+    tcase_add_test(t, weights_are_read);
+    tcase_add_test(t, weights_divide);
+    tcase_add_test(t, weights_are_pulled);
     tcase_add_test(t, best_and_patience);
     tcase_add_test(t, losses_part);
     suite_add_tcase(s, t);
