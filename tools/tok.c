@@ -51,6 +51,8 @@ static const lm_option table[] = {
            .help = "the field of the text: a name, a JSON path or a number from 1; several are joined by a space"),
     STRING("pair", o.records.pair, "FIELD", .shown = "pair, if there is one",
            .help = "the field of the second text"),
+    STRING("answer", o.records.answer, "FIELD", .shown = "answers, where the fields are SQuAD's",
+           .help = "the field of the answer to a question (--text) that stands in a text (--pair)"),
     STRING("label", o.records.label, "FIELD", .aliases = "label_column_name", .shown = "label, if there is one",
            .help = "the field of the label"),
     CHOICE("label-type", given.label_type, "TYPE", lm_label_type_names,
@@ -59,6 +61,7 @@ static const lm_option table[] = {
            .help = "a label is several labels, with this between them"),
     STRING("labels", o.labels, "A,B,C", .shown = "those that occur, sorted",
            .help = "the classes of tags and of several labels a row, in their order"),
+    FLAG("iob1", o.iob1, .help = "the words' tags are IOB1 and become IOB2: each entity begins with B-"),
     CHOICE("label-words", given.label_words, "WHICH", label_words,
            .help = "of a word's tokens, which get its tag: the first (the others are ignored) or all"),
     STRING("id", o.records.id, "FIELD", .shown = "id, if there is one",
@@ -78,7 +81,8 @@ static const lm_option table[] = {
     GROUP("Tokens out"),
     COUNT("max-length", given.max_length, -1, 1 << 30, .aliases = "max_seq_length",
           .shown = "the model's own limit", .help = "most tokens of a row, special ones included; 0 is no limit"),
-    CHOICE("truncation", given.truncation, "HOW", truncations, .help = "which text of a pair is cut"),
+    CHOICE("truncation", given.truncation, "HOW", truncations, .given = &o.truncation_given,
+           .help = "which text of a pair is cut; of a question about a text, the text"),
     CHOICE("truncation-side", given.side, "SIDE", sides, .help = "where it is cut"),
     COUNT("stride", given.stride, 0, 1 << 30, .aliases = "doc_stride", .given = &given.has_stride, .shown = "",
           .help = "make rows of what is cut, too; each shares N tokens of text with the one before"),
@@ -181,7 +185,7 @@ static void fill_options(const lm_common *common)
     o.encode.max_length = (int)given.max_length;
     o.encode.truncation = (lm_truncation)given.truncation;
     o.encode.left = given.side == 1;
-    o.encode.overflow = given.has_stride;
+    o.encode.overflow = o.stride_given = given.has_stride;
     o.encode.stride = (int)given.stride;
     o.encode.seed = (uint64_t)common->seed;
     o.end = given.has_eos ? given.eos : -1;

@@ -35,7 +35,7 @@ enum {
 struct lm_records {
     lm_input *in;
     lm_records_options options;
-    lm_selectors text, pair, label, id;
+    lm_selectors text, pair, label, id, answer;
 
     /* of the member being read */
     lm_text_format format; /* LM_FORMAT_AUTO: none has been begun */
@@ -54,6 +54,7 @@ struct lm_records {
     struct lm_key_set *keys; /* tar: of the records that have been */
     bool at_member;        /* tar: the input stands in a member that has not been read */
     lm_lms_reader *lms;
+    struct lm_squad *squad; /* a document whose questions are given one by one; NULL = none */
 
     /* of the record in hand */
     lm_str source;         /* its bytes, for --rejects */
@@ -90,6 +91,10 @@ lm_take lm_take_line(lm_records *r, lm_status *st);   /* LM_FORMAT_TEXT */
 lm_take lm_take_conll(lm_records *r, lm_status *st);  /* LM_FORMAT_CONLL */
 lm_take lm_take_tar(lm_records *r, lm_status *st);    /* LM_FORMAT_TAR: goes on to the archive's next members itself */
 lm_take lm_take_lms(lm_records *r, lm_status *st);
+/* Whether a value is a document of questions; then they come before all else. */
+bool lm_squad_begin(lm_records *r, lm_str value);
+void lm_squad_free(struct lm_squad *s);
+lm_take lm_take_question(lm_records *r, lm_status *st); /* LM_TAKE_END: there are no more, and r->squad is NULL */
 void lm_key_set_free(struct lm_key_set *k);
 /* Whether the member that r->in stands in and the next one are files of one key. False as well where it cannot be told. */
 bool lm_tar_is_grouped(lm_records *r, bool *grouped, lm_status *st);
@@ -118,6 +123,7 @@ bool lm_cell_list(lm_records *r, const lm_cell *c, const char *name, const lm_st
 /* The text, the words it is split into and the label or labels, by the options. */
 bool lm_choose_text(lm_records *r, lm_text_record *out, lm_status *st);
 bool lm_choose_label(lm_records *r, lm_text_record *out, lm_status *st);
+bool lm_choose_answer(lm_records *r, lm_text_record *out, lm_status *st);
 /* The fields of `s`, joined by a space; out->data NULL where all are absent. */
 bool lm_choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status *st);
 

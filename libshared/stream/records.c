@@ -224,12 +224,13 @@ static bool make_record(lm_records *r, lm_text_record *out, lm_status *st)
         lm_guess_fields(r);
         r->guessed = true;
     }
-    if (!lm_choose_text(r, out, st) || !lm_choose(r, &r->pair, &out->pair, st) || !lm_choose_label(r, out, st))
+    if (!lm_choose_text(r, out, st) || !lm_choose(r, &r->pair, &out->pair, st) || !lm_choose_label(r, out, st) ||
+        !lm_choose_answer(r, out, st))
         return false;
     if (!out->text.data && !r->options.textless)
         return fail_missing(r, &r->text, st);
     out->format = r->format;
-    if (r->format == LM_FORMAT_JSONL && !r->replaced)
+    if (r->format == LM_FORMAT_JSONL && !r->replaced && !r->squad)
         out->source = r->source;
     out->members = lm_buf_str(&r->members);
     return read_id(r, out, st) && read_fields(r, out, st);
@@ -410,7 +411,8 @@ lm_records *lm_records_new(lm_input *in, const lm_records_options *options, lm_s
     bool ok = lm_selectors_parse(options->text, "--text", &r->text, st) &&
               lm_selectors_parse(options->pair, "--pair", &r->pair, st) &&
               lm_selectors_parse(options->label, "--label", &r->label, st) &&
-              lm_selectors_parse(options->id, "--id", &r->id, st) && lm_member_begin(r, st);
+              lm_selectors_parse(options->id, "--id", &r->id, st) &&
+              lm_selectors_parse(options->answer, "--answer", &r->answer, st) && lm_member_begin(r, st);
     if (ok && options->rejects) {
         r->rejects = open(options->rejects,
                           O_WRONLY | O_CREAT | O_APPEND | (options->rejects_append ? 0 : O_TRUNC) | O_CLOEXEC, 0666);
@@ -435,6 +437,8 @@ void lm_records_free(lm_records *r)
     lm_selectors_free(&r->pair);
     lm_selectors_free(&r->label);
     lm_selectors_free(&r->id);
+    lm_selectors_free(&r->answer);
+    lm_squad_free(r->squad);
     lm_buf_free(&r->clean);
     lm_buf_free(&r->members);
     lm_buf_free(&r->block);

@@ -7,7 +7,10 @@
  * the first is taken for the label where it looks like one, and the rest joined is the text: said on the log.
  *
  * A text field that is a JSON list of strings is a text that is split into words, and a label field that is a list of
- * as many is a tag for each word; of a text that is not split, a list of labels is several labels (multi-label). */
+ * as many is a tag for each word; of a text that is not split, a list of labels is several labels (multi-label).
+ *
+ * Questions about texts are known by their fields, `question` and `context`; a JSON document as SQuAD has it is a record
+ * for each of its questions. */
 #ifndef LM_STREAM_RECORDS_H
 #define LM_STREAM_RECORDS_H
 
@@ -41,6 +44,7 @@ extern const char *const lm_header_names[]; /* "guess", "yes", "no", NULL */
 typedef struct lm_records_options {
     lm_text_format format;
     const char *text, *pair, *label, *id; /* FIELD[,FIELD...]; NULL = the defaults above; "" = none */
+    const char *answer;      /* field of the answer to `text` that stands in `pair`; NULL = found where the fields are SQuAD's */
     lm_label_type label_type;
     const char *label_separator; /* a label that is a string is several, parted by it; NULL = it is one */
     lm_header header;
@@ -71,6 +75,9 @@ typedef struct lm_text_record {
     size_t word_count;
     const lm_str *labels;    /* of a split text: a tag for each word; else several labels; NULL = none */
     size_t label_count;
+    bool asks;               /* the text is a question about the pair ... */
+    bool has_answer;         /* ... and what the answer is, is known: */
+    size_t answer_from, answer_to; /* bytes of the pair; both 0: it has none */
     lm_str id;               /* JSON text, a string or a number; data NULL = none */
     const lm_field *fields;  /* the others, in their order */
     size_t field_count;

@@ -322,6 +322,20 @@ static bool is_list(const lm_records *r, const char *name)
     return false;
 }
 
+/* The fields of SQuAD, and of what has its form. */
+static bool guess_question(lm_records *r)
+{
+    if (r->text.given || r->pair.given || has_cell(r, "text") || !has_cell(r, "question") || !has_cell(r, "context"))
+        return false;
+    lm_selectors_set(&r->text, "question", 0);
+    lm_selectors_set(&r->pair, "context", 0);
+    if (!r->answer.given)
+        lm_selectors_set(&r->answer, "answers", 0);
+    lm_info("%s: questions about texts: the text is the field `question`, the pair `context`, the answer `%s` (--text, --pair, "
+            "--answer say otherwise)", r->file, r->answer.items[0].spelling);
+    return true;
+}
+
 static void guess_text_by_name(lm_records *r)
 {
     if (is_list(r, "words")) { /* as we write them ourselves, beside the text */
@@ -422,6 +436,7 @@ void lm_guess_fields(lm_records *r)
     forget(&r->pair);
     forget(&r->label);
     forget(&r->id);
+    forget(&r->answer);
     if (r->format == LM_FORMAT_CONLL) {
         guess_columns(r);
         return;
@@ -430,7 +445,7 @@ void lm_guess_fields(lm_records *r)
         guess_by_place(r);
         return;
     }
-    if (!r->text.given)
+    if (!guess_question(r) && !r->text.given)
         guess_text_by_name(r);
     if (!r->pair.given && !r->pair.count)
         lm_selectors_set(&r->pair, "pair", 0);

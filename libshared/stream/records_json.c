@@ -189,6 +189,8 @@ static lm_take take_value(lm_records *r, lm_str value, lm_status *st)
         value.data++;
         value.len--;
     }
+    if (lm_squad_begin(r, value))
+        return LM_TAKE_RECORD;
     return lm_cells_from_json(r, value, st) ? LM_TAKE_RECORD : LM_TAKE_BAD;
 }
 
@@ -323,7 +325,14 @@ static lm_take take_json_value(lm_records *r, lm_status *st)
 
 lm_take lm_take_json(lm_records *r, lm_status *st)
 {
-    return r->format == LM_FORMAT_JSONL ? take_json_line(r, st) : take_json_value(r, st);
+    for (;;) {
+        lm_take t = r->squad ? lm_take_question(r, st) : LM_TAKE_END;
+        if (t != LM_TAKE_END)
+            return t;
+        t = r->format == LM_FORMAT_JSONL ? take_json_line(r, st) : take_json_value(r, st);
+        if (t != LM_TAKE_RECORD || !r->squad)
+            return t;
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------------- kind text */

@@ -11,6 +11,7 @@ liblmutils_la_SOURCES += \
 	libshared/stream/record.c libshared/stream/record.h \
 	libshared/stream/records.c libshared/stream/records.h libshared/stream/records_conll.c \
 	libshared/stream/records_guess.c libshared/stream/records_json.c libshared/stream/records_lists.c \
+	libshared/stream/records_squad.c \
 	libshared/stream/records_table.c libshared/stream/records_tar.c libshared/stream/records_write.c \
 	libshared/stream/packer.c libshared/stream/rows.c libshared/stream/rows.h libshared/stream/rows_internal.h \
 	libshared/stream/shuffle.c libshared/stream/split.c libshared/stream/view.c \

@@ -46,6 +46,7 @@ typedef struct lm_encode_options {
     int32_t end_id;
     bool overflow;      /* what is cut becomes rows of its own (lm_encoding.overflow), ... */
     int stride;         /* ... which share that many tokens with the row before */
+    bool fit_stride;    /* a stride for which a row is too short becomes half of the row, instead of a failure */
     uint64_t seed, row; /* of a model with dropout: what it leaves out depends on these and the text alone */
 } lm_encode_options;
 
@@ -58,6 +59,7 @@ typedef struct lm_encoding {
     uint8_t *special;  /* 1 for the template's tokens */
     uint8_t *loss_mask; /* where `masked`: 1 for tokens that carry loss */
     int len, cap;
+    int second, second_len; /* where the tokens of the second text stand, and how many there are */
     bool truncated;               /* the text did not fit: this row, or an overflow of it, has only a part */
     struct lm_encoding *overflow; /* options.overflow: the other windows of the text, in the reference's order */
     int overflow_count, overflow_cap;

@@ -67,6 +67,8 @@ double lm_now(void); /* monotonic seconds */
 /* classes.c */
 bool lm_run_choose_objective(lm_run *r, lm_status *st);
 bool lm_run_collect_labels(lm_run *r, lm_status *st);
+/* The targets of rows of another stream (--eval, --replay), whose classes may stand in another order. */
+bool lm_run_targets_of(const lm_run *r, json_t *preamble, const char *name, lm_targets *out, lm_status *st);
 /* trained.c */
 bool lm_run_choose_trained(lm_run *r, lm_status *st);
 bool lm_run_set_stage(lm_run *r, int stage, lm_status *st);
@@ -76,8 +78,6 @@ bool lm_run_unfreeze(lm_run *r, lm_status *st);       /* what the next step trai
 size_t lm_run_trained(const lm_run *r, bool ever, size_t *tensors);
 bool lm_run_list_parameters(lm_run *r, lm_status *st);
 void lm_run_freeze_options(const lm_run *r, json_t *all); /* adds those that decide the result */
-/* The targets of rows of another stream (--eval, --replay), whose classes may stand in another order. */
-bool lm_run_targets_of(const lm_run *r, json_t *preamble, const char *name, lm_targets *out, lm_status *st);
 /* example.c */
 /* Warns of rows that teach nothing and of ends that are never taught; fails where no row has anything to learn from. */
 bool lm_run_check_loss(lm_run *r, lm_status *st);

@@ -154,6 +154,8 @@ static bool windows_of(size_t n, size_t width, const lm_encode_options *o, windo
     *w = (windows){.n = n, .width = width, .stride = (size_t)o->stride, .count = 1, .left = o->left};
     if (n <= width || !o->overflow)
         return true;
+    if (w->stride >= width && o->fit_stride && width > 0)
+        w->stride = width / 2;
     if (w->stride >= width)
         return lm_fail(st, LM_FAILED,
                        "stride %d: only %zu tokens of this text fit in a row: give a smaller --stride or a "
@@ -200,7 +202,7 @@ static void put_row(lm_encoder *e, const lm_template *t, const windows w[2], siz
     size_t first[2], n[2];
     first[0] = window_begin(&w[0], i, &n[0]);
     first[1] = window_begin(&w[1], k, &n[1]);
-    out->len = 0;
+    out->len = out->second = out->second_len = 0;
     for (int p = 0; p < t->count; p++) {
         const lm_template_piece *piece = &t->pieces[p];
         if (piece->id >= 0) {
@@ -210,12 +212,16 @@ static void put_row(lm_encoder *e, const lm_template *t, const windows w[2], siz
             continue;
         }
         int side = piece->id == LM_TEMPLATE_B;
+        int start = out->len;
+        if (side) {
+            out->second = start;
+            out->second_len = (int)n[side];
+        }
         if (may_take(e, t, w, side)) {
             take_side(out, &e->sides[side], piece->type);
             continue;
         }
         lm_encoding_reserve(out, (size_t)out->len + n[side] + (size_t)(t->count - p) + 1);
-        int start = out->len;
         put_side(out, &e->sides[side], first[side], n[side], piece->type);
         if (e->t->post_processor.trim_count)
             lm_encoding_trim(e->t, &e->sides[side], first[side], out, start);

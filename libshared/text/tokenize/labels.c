@@ -26,6 +26,7 @@ struct lm_token_classes {
     int32_t *tag;
     uint8_t *multi;
     size_t tag_cap, multi_cap;
+    lm_buf rewritten; /* a tag in another scheme */
 };
 
 lm_token_classes *lm_token_classes_new(const lm_tokenize_options *o, lm_status *st)
@@ -54,6 +55,7 @@ void lm_token_classes_free(lm_token_classes *c)
     free(c->name);
     free(c->tag);
     free(c->multi);
+    lm_buf_free(&c->rewritten);
     free(c);
 }
 
@@ -108,6 +110,22 @@ static bool is_inside(const lm_text_record *r, const lm_encoding *e, int i)
     return first && e->truncated && e->offsets[2 * i] > (int32_t)(r->words[word].data - r->text.data);
 }
 
+/* The tag of a word, of IOB1, in IOB2: there B- stands at every entity's beginning, here only where an entity follows
+ * another of its type (Tjong Kim Sang and Veenstra 1999, Representing Text Chunks). */
+static lm_str as_iob2(lm_token_classes *c, const lm_text_record *r, size_t word)
+{
+    lm_str tag = r->labels[word], before = word ? r->labels[word - 1] : (lm_str){"O", 1};
+    bool within = tag.len > 2 && tag.data[0] == 'I' && tag.data[1] == '-';
+    bool goes_on = before.len == tag.len && (before.data[0] == 'I' || before.data[0] == 'B') &&
+                   memcmp(before.data + 1, tag.data + 1, tag.len - 1) == 0;
+    if (!within || goes_on)
+        return tag;
+    c->rewritten.len = 0;
+    lm_buf_putc(&c->rewritten, 'B');
+    lm_buf_append(&c->rewritten, tag.data + 1, tag.len - 1);
+    return lm_buf_str(&c->rewritten);
+}
+
 static bool tag_tokens(lm_token_classes *c, const lm_text_record *r, const lm_encoding *e, lm_tokens_row *row,
                        lm_status *st)
 {
@@ -121,7 +139,7 @@ static bool tag_tokens(lm_token_classes *c, const lm_text_record *r, const lm_en
         c->tag[i] = IGNORED;
         if (word < 0 || (inside && !c->o->label_all))
             continue;
-        if (!class_of(c, r, r->labels[word], &c->tag[i], st))
+        if (!class_of(c, r, c->o->iob1 ? as_iob2(c, r, (size_t)word) : r->labels[word], &c->tag[i], st))
             return false;
         if (inside && c->tag[i] >= 0)
             c->tag[i] = c->fd >= 0 ? c->tag[i] | INSIDE : c->inside ? c->inside[c->tag[i]] : c->tag[i];

@@ -111,6 +111,11 @@ static void put_json(const lm_token_sink *s, const lm_token_row *row, lm_buf *b)
         lm_buf_putc(b, ']');
     }
     put_mask(e, b);
+    if (r && r->has_answer) {
+        int32_t answer[2];
+        lm_token_answer(r, e, lm_tokenizer_role(s->t, "cls"), answer);
+        put_numbers(b, "answer", answer, 2);
+    }
     if (r && e->chat && e->chat->preference) {
         put_answer("chosen", &e->chat->answers[0]->tokens, b);
         put_answer("rejected", &e->chat->answers[1]->tokens, b);

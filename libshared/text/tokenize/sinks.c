@@ -122,6 +122,8 @@ static bool put_lms(lm_token_sink *s, const lm_token_row *row, lm_status *st)
     const lm_tokenize_options *o = s->o;
     const lm_text_record *r = row->record;
     const lm_encoding *e = row->e;
+    bool asks = r && r->asks; /* who answers needs the text, and where its tokens stand */
+    int32_t answer[2];
     if (!s->rows && !begin_rows(s, r, st))
         return false;
     lm_tokens_row out = {
@@ -129,7 +131,7 @@ static bool put_lms(lm_token_sink *s, const lm_token_row *row, lm_status *st)
         .len = (size_t)e->len,
         .types = lm_token_has_types(row) ? e->types : NULL,
         .word_ids = o->word_ids ? e->word_ids : NULL,
-        .offsets = o->offsets ? e->offsets : NULL,
+        .offsets = o->offsets || asks ? e->offsets : NULL,
         .seq_lengths = row->seq_lengths,
         .seq_count = row->seq_count,
         .has_row = true,
@@ -154,7 +156,11 @@ static bool put_lms(lm_token_sink *s, const lm_token_row *row, lm_status *st)
         out.fields = talk ? talk->fields : r->fields;
         out.field_count = talk ? talk->field_count : r->field_count;
     }
-    if (r && o->keep_text) {
+    if (r && r->has_answer) {
+        lm_token_answer(r, e, lm_tokenizer_role(s->t, "cls"), answer);
+        out.answer = answer;
+    }
+    if (r && (o->keep_text || asks)) {
         out.text = lm_token_text(r, e);
         if (!out.text.data)
             out.text = (lm_str){"", 0};

@@ -61,6 +61,10 @@ bool lm_token_classes_finish(lm_token_classes *c, lm_status *st);
 /* The rows that were kept, to `out`. */
 bool lm_token_classes_replay(lm_token_classes *c, lm_lms_writer *out, lm_status *st);
 
+/* ---- answers (answers.c) */
+/* First and last token of a question's answer in a row; the row's `cls` token where it has none, or not in this row. */
+void lm_token_answer(const lm_text_record *r, const lm_encoding *e, int cls_id, int32_t span[2]);
+
 /* ---- packing (tokenize_pack.c) */
 typedef struct lm_token_blocks lm_token_blocks;
 

@@ -90,6 +90,21 @@ static void read_batch(run *r, batch *b)
     }
 }
 
+/* A question stays whole, and an answer may stand anywhere in the text: what does not fit becomes rows of its own. The
+ * overlap is that of run_squad.py of BERT, or what a short row has room for. */
+static void ask(const lm_tokenize_options *o, lm_encode_options *options)
+{
+    enum { DOC_STRIDE = 128 };
+    if (!o->truncation_given)
+        options->truncation = LM_ONLY_SECOND;
+    if (o->stride_given || options->truncation == LM_NO_TRUNCATION || o->form == LM_FORM_STATS)
+        return;
+    options->overflow = options->fit_stride = true;
+    options->stride = DOC_STRIDE;
+    if (options->max_length > 0 && options->max_length / 3 < DOC_STRIDE)
+        options->stride = options->max_length / 3;
+}
+
 static void encode_row(run *r, batch *b, size_t i, int thread)
 {
     lm_encoder *e = r->encoders[thread];
@@ -99,6 +114,8 @@ static void encode_row(run *r, batch *b, size_t i, int thread)
     options.row = record->number;
     if (record->flush)
         return;
+    if (record->asks)
+        ask(r->o, &options);
     if (r->chat ? lm_chat_encode(r->chat_workers[thread], e, record, &options, &b->rows[i], &st)
         : record->words
             ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)

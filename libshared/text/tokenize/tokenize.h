@@ -25,7 +25,9 @@ typedef struct lm_tokenize_options {
     lm_encode_options encode; /* max_length < 0: the tokenizer's or the model's own limit */
     lm_tokenize_form form;
     bool offsets, word_ids, keep_text, documents, no_fields;
+    bool truncation_given, stride_given; /* else a question's context is cut into rows that overlap */
     const char *labels; /* the classes of tags and of several labels, a,b,c; NULL: found out */
+    bool iob1;          /* tags are IOB1, and become IOB2 */
     bool label_all;     /* every token of a word gets its tag; else the first */
     int64_t pack;       /* tokens of a packed row; 0 = rows are not packed */
     bool best_fit;      /* by best fit; else the texts are one run of tokens, which is cut */

@@ -11,4 +11,5 @@ liblmutils_la_SOURCES += \
 	libshared/text/tokenize/sinks.h \
 	libshared/text/tokenize/stats.c \
 	libshared/text/tokenize/agreement.c \
-	libshared/text/tokenize/agreement.h
+	libshared/text/tokenize/agreement.h \
+	libshared/text/tokenize/answers.c
