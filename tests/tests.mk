@@ -24,6 +24,7 @@ shell_tests = \
 	tests/pipelines/score-html.sh \
 	tests/pipelines/score-lines.sh \
 	tests/pipelines/score-report.sh \
+	tests/pipelines/tok-answers.sh \
 	tests/pipelines/tok-bad.sh \
 	tests/pipelines/tok-chat.sh \
 	tests/pipelines/tok-encode.sh \
@@ -40,7 +41,8 @@ shell_tests = \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-story.sh \
-	tests/pipelines/train-sweep.sh
+	tests/pipelines/train-sweep.sh \
+	tests/pipelines/train-tasks.sh
 TESTS += $(shell_tests)
 EXTRA_DIST += $(shell_tests) tests/differential/differential.sh tests/pipelines/init.sh tests/pipelines/train-words.inc tests/pipelines/fault-common.inc \
 	tests/run

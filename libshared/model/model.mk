@@ -10,6 +10,7 @@ liblmutils_la_SOURCES += \
 	libshared/model/weights.c libshared/model/weights.h
 
 include tests/badplug/badplug.mk
+include tests/testplug/testplug.mk
 model_test_cppflags = $(unit_cppflags) -DPLUGIN_DIR='"$(abs_top_builddir)/plugins/.libs"' \
 	-DBADPLUG_DIR='"$(abs_top_builddir)/tests/badplug/.libs"'
 check_PROGRAMS += tests/unit/check_config

@@ -26,6 +26,9 @@ static lm_buf read_from(lm_input *in, const lm_records_options *options)
         for (size_t i = 0; i < t.label_count; i++)
             lm_buf_printf(&out, "%s%.*s", i ? "," : t.words ? "tags " : "labels ", (int)t.labels[i].len,
                           t.labels[i].data);
+        if (t.asks)
+            lm_buf_printf(&out, t.has_answer ? "?%.*s" : "?unknown", (int)(t.answer_to - t.answer_from),
+                          t.pair.data + t.answer_from);
         for (size_t i = 0; i < t.word_count; i++) /* slices of the text */
             ck_assert(t.words[i].data >= t.text.data && t.words[i].data + t.words[i].len <= t.text.data + t.text.len);
         lm_buf_putc(&out, '|');
@@ -228,6 +231,58 @@ START_TEST(guesses)
 }
 END_TEST
 
+/* Answers in the spellings that there are; places are counted in characters. */
+START_TEST(questions)
+{
+    lm_records_options o = {.no_fields = true};
+    expect("{\"id\":\"q\",\"question\":\"Who?\",\"context\":\"It was Ada.\",\"answers\":{\"text\":[\"Ada\",\"It\"],"
+           "\"answer_start\":[7,0]}}\n", o, "Who?|It was Ada.|?Ada|\"q\"|\n");
+    expect("{\"question\":\"어디?\",\"context\":\"서울은 한국의 수도, 수도다\",\"answers\":[{\"answer_start\":12,\"text\":\"수도\"}]}\n", o,
+           "어디?|서울은 한국의 수도, 수도다|?수도||\n");
+    expect("{\"question\":\"q\",\"context\":\"c\",\"answers\":{\"text\":[],\"answer_start\":[]}}\n", o, "q|c|?||\n");
+    expect("{\"question\":\"q\",\"context\":\"c\",\"answers\":[]}\n", o, "q|c|?||\n");
+    expect("{\"question\":\"q\",\"context\":\"c\"}\n{\"question\":\"q\",\"context\":\"c\",\"answers\":null}\n", o,
+           "q|c|?unknown||\nq|c|?unknown||\n");
+    expect("{\"question\":\"q\",\"context\":\"abc\",\"answers\":{\"text\":[\"c\"],\"answer_start\":[1]}}\n", o,
+           "! t:1: the answer `c` does not stand at character 1 of the context\n");
+    expect("{\"question\":\"q\",\"context\":\"abc\",\"answers\":{\"text\":[\"c\"],\"answer_start\":[99999999999]}}\n", o,
+           "! t:1: the answer `c` does not stand at character 99999999999 of the context\n");
+    expect("{\"question\":\"q\",\"context\":\"abc\",\"answers\":[{\"text\":\"c\",\"answer_start\":-2}]}\n", o,
+           "! t:1: answer_start: `-2` is no number of a character\n");
+    o = (lm_records_options){.text = "q", .pair = "c", .answer = "a", .no_fields = true};
+    expect("q,c,a\nwho,it is Ada,Ada\nwho,nobody,\n", o, "who|it is Ada|?Ada||\nwho|nobody|?||\n");
+    expect("q,c,a\nwho,it is Ada,Bob\n", o, "! t:2: the answer `Bob` does not stand in the context\n");
+}
+END_TEST
+
+/* A SQuAD document is a record for each question, on one line or several. */
+START_TEST(squad_documents)
+{
+    lm_records_options o = {0};
+    static const char one[] =
+        "{\"version\":\"1.1\",\"data\":[{\"title\":\"T\",\"paragraphs\":[{\"context\":\"a b\",\"qas\":[{\"id\":\"1\",\"question\":"
+        "\"q\",\"answers\":[{\"answer_start\":2,\"text\":\"b\"}]},{\"id\":\"2\",\"question\":\"r\",\"is_impossible\":true,\"answers\":"
+        "[]}]},{\"qas\":[],\"context\":\"none\"}]},{\"paragraphs\":[{\"qas\":[{\"id\":3,\"question\":\"s\",\"answers\":[{\"text\":"
+        "\"x\",\"answer_start\":0}]}],\"context\":\"x y\"}]}]}\n";
+    static const char wanted[] = "q|a b|?b|\"1\"|answers=[{\"answer_start\":2,\"text\":\"b\"}];title=\"T\";\n"
+                                 "r|a b|?|\"2\"|is_impossible=true;answers=[];title=\"T\";\n"
+                                 "s|x y|?x|3|answers=[{\"text\":\"x\",\"answer_start\":0}];\n";
+    expect(one, o, wanted);
+    char lines[2 * sizeof one] = "";
+    for (size_t i = 0, n = 0; one[i]; i++) {
+        lines[n++] = one[i];
+        if (one[i] == '{' || one[i] == ',')
+            lines[n++] = '\n';
+    }
+    o.no_fields = true;
+    expect(lines, o, "q|a b|?b|\"1\"|\nr|a b|?|\"2\"|\ns|x y|?x|3|\n");
+    expect("{\"data\":[{\"paragraphs\":[{\"qas\":[{\"question\":\"q\"}]}]}]}\n", o,
+           "! t:1: a question of a SQuAD document is no object, or its paragraph has no context\n");
+    expect("{\"data\":[{\"paragraphs\":[]}]}\n{\"text\":\"after\"}\n", o, "after||||\n");
+    expect("{\"paragraphs\":1,\"text\":\"no document\"}\n", o, "no document||||\n");
+}
+END_TEST
+
 START_TEST(encodings)
 {
     lm_records_options o = {.format = LM_FORMAT_TEXT};
@@ -332,6 +387,8 @@ static Suite *suite(void)
     tcase_add_test(c, lists);
     tcase_add_test(c, documents);
     tcase_add_test(c, guesses);
+    tcase_add_test(c, questions);
+    tcase_add_test(c, squad_documents);
     tcase_add_test(c, encodings);
     tcase_add_test(c, label_types);
     tcase_add_test(c, rejects);

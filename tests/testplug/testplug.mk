@@ -1,0 +1,6 @@
+# Plugins of the tests' own: an architecture that the programs do not have yet.
+check_LTLIBRARIES += tests/testplug/causal.la
+
+tests_testplug_causal_la_SOURCES = tests/testplug/causal.c
+tests_testplug_causal_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_top_builddir)/tests/testplug
+tests_testplug_causal_la_LIBADD = liblmutils.la
