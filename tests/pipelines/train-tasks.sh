@@ -117,7 +117,7 @@ finetune $write -e 1 -o x --task clm ends.lms 2>err
 ! grep -q 'teaches where' err || fail_ "$(cat err)"
 refuses_ 1 'no loss_mask column' finetune $write -q -o x --task sft endless.lms
 refuses_ 1 'there is no task in them' finetune $write -q -o x endless.lms
-refuses_ 1 'seq2seq: unknown task of test-causal' finetune $write -q -o x --task seq2seq endless.lms
+refuses_ 2 'seq2seq: unknown task of test-causal' finetune $write -q -o x --task seq2seq endless.lms
 refuses_ 2 "did you mean" finetune $write -q -o x --task sftt endless.lms
 # micro-batches and a resume change nothing
 finetune $write -e 2 -q -o whole --log whole.jsonl sft.lms
