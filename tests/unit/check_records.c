@@ -237,7 +237,8 @@ START_TEST(questions)
     lm_records_options o = {.no_fields = true};
     expect("{\"id\":\"q\",\"question\":\"Who?\",\"context\":\"It was Ada.\",\"answers\":{\"text\":[\"Ada\",\"It\"],"
            "\"answer_start\":[7,0]}}\n", o, "Who?|It was Ada.|?Ada|\"q\"|\n");
-    expect("{\"question\":\"어디?\",\"context\":\"서울은 한국의 수도, 수도다\",\"answers\":[{\"answer_start\":12,\"text\":\"수도\"}]}\n", o,
+    expect("{\"question\":\"어디?\",\"context\":\"서울은 한국의 수도, 수도다\",\"answers\":[{\"answer_start\":12,"
+           "\"text\":\"수도\"}]}\n", o,
            "어디?|서울은 한국의 수도, 수도다|?수도||\n");
     expect("{\"question\":\"q\",\"context\":\"c\",\"answers\":{\"text\":[],\"answer_start\":[]}}\n", o, "q|c|?||\n");
     expect("{\"question\":\"q\",\"context\":\"c\",\"answers\":[]}\n", o, "q|c|?||\n");
