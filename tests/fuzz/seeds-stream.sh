@@ -63,6 +63,8 @@ printf '%b' '{"lms":1,"kind":"tokens","tokenizer":{"path":"p","xxh3":"0123456789
 printf -- '-DOCSTART- -X- O\n\nEU NNP B\nrejects VBZ O\n\n\nL\xff B\n' | text conll '\6\0'
 printf '# text = a\n1-2\tab\t_\t_\t_\t_\t_\t_\t_\t_\n1\ta\ta\tX\t_\t_\t0\t_\t_\t_\n\n1\tb\n' | text conllu '\6\1'
 printf '{"tokens":["a","b"],"ner_tags":["O","B-X"]}\n{"text":"x","labels":["p","q"]}\n{"text":["a",null]}\n{"text":"a","label":"p; q"}\n' | text lists '\1\2'
+printf '{"data":[{"title":"t","paragraphs":[{"context":"a \xea\xb0\x80 b","qas":[{"id":"1","question":"q","answers":[{"text":"b","answer_start":4}]},{"question":"r","answers":[]}]}]},{"paragraphs":[]}]}\n{"text":"x"}\n' | text squad '\2\0'
+printf '{"question":"q","context":"ab","answers":{"text":["b"],"answer_start":[1]}}\n{"question":"q","context":"","answers":"x"}\n{"question":1,"context":2,"answers":[[]]}\n' | text questions '\1\0'
 if command -v tar >/dev/null; then
     mkdir -p tar.d
     echo 'the cat' >tar.d/1.txt
