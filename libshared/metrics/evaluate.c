@@ -171,8 +171,29 @@ bool lm_evaluator_tags(lm_evaluator *e, const json_t *names, lm_status *st)
         e->tag_classes[i] = lm_config_label_id(t->config, lm_str_of(name ? name : ""));
         if (e->tag_classes[i] < 0 && e->tag_count == (size_t)t->columns && lm_tally_nameless(t))
             e->tag_classes[i] = (int32_t)i;
-        if (e->tag_classes[i] < 0 || e->tag_classes[i] >= t->columns)
-            return lm_fail(st, LM_FAILED, "tag \"%s\" is none of the model's classes", name ? name : "?");
+        if (e->tag_classes[i] >= 0 && e->tag_classes[i] < t->columns)
+            continue;
+        e->tag_classes[i] = IGNORED;
+        if (!t->how.skip_unknown)
+            return lm_fail(st, LM_FAILED,
+                           "tag \"%s\" is none of the model's classes (--skip-unknown leaves its words out)",
+                           name ? name : "?");
+    }
+    return true;
+}
+
+bool lm_evaluator_columns(lm_evaluator *e, const json_t *names, lm_status *st)
+{
+    const lm_tally *t = &e->tally;
+    size_t n = json_array_size(names);
+    for (size_t i = 0; i < n && t->kind == LM_MEASURE_MULTI_LABEL && !lm_tally_nameless(t); i++) {
+        const char *name = json_string_value(json_array_get(names, i)), *mine = lm_config_label(t->config, (int)i);
+        if (name && mine && strcmp(name, mine) == 0)
+            continue;
+        return lm_fail(st, LM_FAILED,
+                       "column %zu of multi_label is \"%s\", and the model's class \"%s\": make the tokens with "
+                       "tok --labels and the model's classes, in their order",
+                       i + 1, name ? name : "?", mine ? mine : "none");
     }
     return true;
 }

@@ -45,6 +45,7 @@ typedef struct lm_measure_options {
     bool ranks;       /* measures of ranking and calibration too: they keep all probabilities */
     int top_k;        /* of top-k accuracy, where there are more classes; 0 = 5 */
     lm_scheme scheme; /* how tags make entities */
+    bool skip_unknown; /* a label or tag that the model does not have is no label, instead of a failure */
     int resamples;    /* of a bootstrap that gives each value its interval; 0 = none */
     double level;     /* of the intervals: 0.95 */
     uint64_t seed;
@@ -102,6 +103,9 @@ bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_s
  * matched with the model's by name. Without this call the numbers are the model's own. A name that the model
  * does not have fails, unless the model's classes have no names of their own and are as many. */
 bool lm_evaluator_tags(lm_evaluator *e, const json_t *names, lm_status *st);
+/* The same of the columns of `multi_label` (the preamble's `labels`), which have to be the model's classes in their order:
+ * what one column says cannot be another class. */
+bool lm_evaluator_columns(lm_evaluator *e, const json_t *names, lm_status *st);
 
 /* Runs n rows and counts them. `record` is for messages (0 = not known). Refuses ids that the model does not
  * have, rows that are too long, a label word that is none of the model's classes (named), a label of the

@@ -149,7 +149,8 @@ static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
     if (!lm_tokenizer_info_read(preamble, &info, st))
         return false;
     if (!lm_evaluator_tokenizer(s->evaluator, &info, st) ||
-        !lm_evaluator_tags(s->evaluator, json_object_get(preamble, "tags"), st))
+        !lm_evaluator_tags(s->evaluator, json_object_get(preamble, "tags"), st) ||
+        !lm_evaluator_columns(s->evaluator, json_object_get(preamble, "labels"), st))
         return false;
     if (!s->stream++ || info.xxh3 != s->checked) {
         if (!lm_model_check_tokenizer(s->model, s->o->tokenizer, &info, s->o->force, st))

@@ -64,8 +64,10 @@ static bool class_truth(const lm_tally *t, const lm_tokens_row *row, const char 
         truth->class = find_class(t, row->label_word);
         if (truth->class >= 0 && truth->class < t->columns)
             return truth->labelled = true;
+        if (t->how.skip_unknown)
+            return true;
         lm_buf classes = {0};
-        lm_fail(st, LM_FAILED, "%s: label \"%.*s\" is none of the model's classes (%s)", where,
+        lm_fail(st, LM_FAILED, "%s: label \"%.*s\" is none of the model's classes (%s): --skip-unknown leaves such rows out", where,
                 (int)row->label_word.len, row->label_word.data, class_list(t, &classes));
         lm_buf_free(&classes);
         return false;
@@ -76,6 +78,8 @@ static bool class_truth(const lm_tally *t, const lm_tokens_row *row, const char 
                        "or id",
                        where);
     if (!row->has_label_id || row->label_id == -100)
+        return true;
+    if (t->how.skip_unknown && row->label_id >= t->columns)
         return true;
     if (row->label_id < 0 || row->label_id >= t->columns)
         return lm_fail(st, LM_FAILED, "%s: class %d, and the model has 0 to %d", where, row->label_id,

@@ -48,6 +48,12 @@ sed 's/B-MONEY/B-CASH/' test.conll | tok -q -m tokdir --input-format conll >unse
 refuses_ 1 "class 'B-CASH' is none of the model's 3" finetune $fit -e 1 -q -o x --eval unseen.lms train-tags.lms
 finetune $fit --max-steps 1 -o x --skip-unknown --eval unseen.lms train-tags.lms 2>err
 grep -q "class 'B-CASH' is none of the model's 3: it carries no loss" err || fail_ "$(cat err)"
+refuses_ 1 'tag "B-CASH" is none of the model' score -m tagger unseen.lms
+score -m tagger --skip-unknown unseen.lms >report
+score -m tagger test-tags.lms >all
+awk '$1 == "labelled" { n[FILENAME] = $2 } END { exit !(n["report"] > 0 && n["report"] < n["all"]) }' report all || fail_ "$(cat report)"
+score -m tagger other-order.lms >other
+same_ "$(grep ^loss all)" "$(grep ^loss other)"
 for replay in test-tags other-order; do
     finetune $fit --max-steps 3 -q -o $replay --replay $replay.lms=0.5 train-tags.lms
 done
@@ -62,7 +68,24 @@ refuses_ 1 "nothing to learn from in 300 rows: none of their words has a tag" \
 # ---- classes of rows that are none of --labels
 finetune $fit --max-steps 2 -o x --labels sport,weather --skip-unknown train.lms 2>err
 grep -q 'of 900 rows teach nothing: their labels are none of the model' err || fail_ "$(cat err)"
+finetune $fit --max-steps 1 -q -o two --labels sport,weather --skip-unknown train.lms 2>/dev/null
+refuses_ 1 'label "business" is none of the model' score -m two test.lms
+score -m two --skip-unknown test.lms >report
+awk '$1 == "labelled" { n = $2 } END { exit !(n > 20 && n < 150) }' report || fail_ "$(cat report)"
 refuses_ 1 "label 'business' is none of the model's 2" finetune $fit --max-steps 2 -q -o x --labels sport,weather train.lms
+
+# ---- several classes: what a column says is known by its name, or refused
+awk -F, 'NR > 1 { print $1 "," $2 }' test.csv | sed '1i topics,text' >topics.csv
+tok -q -m tokdir --text text --label topics --label-separator ';' topics.csv >several.lms
+tok -q -m tokdir --text text --label topics --label-separator ';' --labels weather,sport,business topics.csv >turned.lms
+for topics in several turned; do
+    finetune $fit --max-steps 6 -q -o $topics --labels sport,weather,business --eval turned.lms --log $topics.jsonl $topics.lms
+done
+cmp several/model.safetensors turned/model.safetensors
+same_ "$(last eval_loss several.jsonl)" "$(last eval_loss turned.jsonl)"
+refuses_ 1 'column 1 of multi_label is "business", and the model' score -m several several.lms
+tok -q -m tokdir --text text --label topics --label-separator ';' --labels sport,weather,business topics.csv | score -m several >report
+awk -v a="$(last eval_loss several.jsonl)" '$1 == "loss" { exit !((a - $2) ^ 2 < 1e-10) }' report || fail_ "$(cat report)"
 
 # ---- answers: a goal somewhere in the text
 sed 1d train.csv | cut -d, -f2 | awk '{
