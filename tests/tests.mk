@@ -33,6 +33,7 @@ shell_tests = \
 	tests/pipelines/tok-inputs.sh \
 	tests/pipelines/tok-man.sh \
 	tests/pipelines/tok-pack.sh \
+	tests/pipelines/tok-rows.sh \
 	tests/pipelines/tok-stats.sh \
 	tests/pipelines/tok-train-faults.sh \
 	tests/pipelines/tok-train-models.sh \

@@ -35,7 +35,7 @@ enum {
 struct lm_records {
     lm_input *in;
     lm_records_options options;
-    lm_selectors text, pair, label, id, answer;
+    lm_selectors text, pair, label, id, answer, weight;
 
     /* of the member being read */
     lm_text_format format; /* LM_FORMAT_AUTO: none has been begun */
@@ -70,7 +70,7 @@ struct lm_records {
     lm_arena *arena;       /* of the record */
     lm_arena *names;       /* of the member, and file names */
 
-    uint64_t number, given, rejected, replaced_count;
+    uint64_t number, given, rejected, dropped, replaced_count;
     bool warned_utf8;
     int rejects;           /* descriptor, -1 = none */
     bool failed, ended;
@@ -124,6 +124,9 @@ bool lm_cell_list(lm_records *r, const lm_cell *c, const char *name, const lm_st
 bool lm_choose_text(lm_records *r, lm_text_record *out, lm_status *st);
 bool lm_choose_label(lm_records *r, lm_text_record *out, lm_status *st);
 bool lm_choose_answer(lm_records *r, lm_text_record *out, lm_status *st);
+/* The weight; and whether both texts of a pair are there, where one was asked for. */
+bool lm_choose_weight(lm_records *r, lm_text_record *out, lm_status *st);
+bool lm_check_pair(lm_records *r, const lm_text_record *out, lm_status *st);
 /* The fields of `s`, joined by a space; out->data NULL where all are absent. */
 bool lm_choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status *st);
 

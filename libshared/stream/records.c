@@ -175,7 +175,7 @@ static bool read_fields(lm_records *r, lm_text_record *out, lm_status *st)
     for (size_t i = 0; i < r->cell_count && !r->options.no_fields; i++) {
         const lm_cell *c = &r->cells[i];
         if (is_chosen(&r->text, i, c) || is_chosen(&r->pair, i, c) || is_chosen(&r->label, i, c) ||
-            is_chosen(&r->id, i, c))
+            is_chosen(&r->id, i, c) || is_chosen(&r->weight, i, c))
             continue;
         if (out->words && !r->text.given && c->name.data && lm_str_is(c->name, "text"))
             continue; /* the same text, as we write it beside its words */
@@ -225,10 +225,12 @@ static bool make_record(lm_records *r, lm_text_record *out, lm_status *st)
         r->guessed = true;
     }
     if (!lm_choose_text(r, out, st) || !lm_choose(r, &r->pair, &out->pair, st) || !lm_choose_label(r, out, st) ||
-        !lm_choose_answer(r, out, st))
+        !lm_choose_answer(r, out, st) || !lm_choose_weight(r, out, st))
         return false;
     if (!out->text.data && !r->options.textless)
         return fail_missing(r, &r->text, st);
+    if (!lm_check_pair(r, out, st))
+        return false;
     out->format = r->format;
     if (r->format == LM_FORMAT_JSONL && !r->replaced && !r->squad)
         out->source = r->source;
@@ -298,18 +300,39 @@ void lm_reject_line(const char *file, uint64_t line, const char *why, lm_str rec
     lm_buf_puts(out, "}\n");
 }
 
+/* The record in hand, to --rejects. */
+static bool put_aside(lm_records *r, const char *why, lm_status *st)
+{
+    lm_buf line = {0};
+    lm_reject_line(r->file, r->line, why, r->source, &line);
+    bool ok = lm_write_all(r->rejects, line.data, line.len, r->options.rejects, st);
+    lm_buf_free(&line);
+    return ok;
+}
+
 /* A record that cannot be used goes to --rejects and is forgotten; without --rejects it is the end. */
 static bool reject(lm_records *r, lm_status *st)
 {
     if (r->rejects < 0 || st->code != LM_FAILED)
         return false;
-    lm_buf line = {0};
-    lm_reject_line(r->file, r->line, st->message, r->source, &line);
+    lm_status why = *st;
     lm_status_clear(st);
-    bool ok = lm_write_all(r->rejects, line.data, line.len, r->options.rejects, st);
-    lm_buf_free(&line);
     r->rejected++;
-    return ok;
+    return put_aside(r, why.message, st);
+}
+
+static bool is_unwanted(const lm_records *r, const lm_text_record *out)
+{
+    return r->options.drop_label && out->label.data && lm_str_is(out->label, r->options.drop_label);
+}
+
+static bool drop(lm_records *r, const lm_text_record *out, lm_status *st)
+{
+    char why[128];
+    snprintf(why, sizeof why, "the label `%.*s` is left out (--drop-label)", (int)(out->label.len < 80 ? out->label.len : 80),
+             out->label.data);
+    r->dropped++;
+    return r->rejects < 0 || put_aside(r, why, st);
 }
 
 /* Moves to the next member, or within LMS text to its end, which is the end of all members. 1, 0, -1. */
@@ -374,6 +397,11 @@ static int next(lm_records *r, lm_text_record *out, lm_status *st)
                 return -1;
             continue;
         }
+        if (is_unwanted(r, out)) {
+            if (!drop(r, out, st))
+                return -1;
+            continue;
+        }
         r->given++;
         r->replaced_count += r->replaced;
         if (r->replaced && !r->warned_utf8) {
@@ -412,7 +440,8 @@ lm_records *lm_records_new(lm_input *in, const lm_records_options *options, lm_s
               lm_selectors_parse(options->pair, "--pair", &r->pair, st) &&
               lm_selectors_parse(options->label, "--label", &r->label, st) &&
               lm_selectors_parse(options->id, "--id", &r->id, st) &&
-              lm_selectors_parse(options->answer, "--answer", &r->answer, st) && lm_member_begin(r, st);
+              lm_selectors_parse(options->answer, "--answer", &r->answer, st) &&
+              lm_selectors_parse(options->weight, "--weight", &r->weight, st) && lm_member_begin(r, st);
     if (ok && options->rejects) {
         r->rejects = open(options->rejects,
                           O_WRONLY | O_CREAT | O_APPEND | (options->rejects_append ? 0 : O_TRUNC) | O_CLOEXEC, 0666);
@@ -439,6 +468,7 @@ void lm_records_free(lm_records *r)
     lm_selectors_free(&r->id);
     lm_selectors_free(&r->answer);
     lm_squad_free(r->squad);
+    lm_selectors_free(&r->weight);
     lm_buf_free(&r->clean);
     lm_buf_free(&r->members);
     lm_buf_free(&r->block);
@@ -466,6 +496,11 @@ uint64_t lm_records_count(const lm_records *r)
 uint64_t lm_records_rejected(const lm_records *r)
 {
     return r->rejected;
+}
+
+uint64_t lm_records_dropped(const lm_records *r)
+{
+    return r->dropped;
 }
 
 uint64_t lm_records_replaced(const lm_records *r)

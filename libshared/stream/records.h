@@ -45,6 +45,8 @@ typedef struct lm_records_options {
     lm_text_format format;
     const char *text, *pair, *label, *id; /* FIELD[,FIELD...]; NULL = the defaults above; "" = none */
     const char *answer;      /* field of the answer to `text` that stands in `pair`; NULL = found where the fields are SQuAD's */
+    const char *weight;      /* FIELD of how much a record counts; NULL = none */
+    const char *drop_label;  /* records whose label is this word are left out, and counted; NULL = none */
     lm_label_type label_type;
     const char *label_separator; /* a label that is a string is several, parted by it; NULL = it is one */
     lm_header header;
@@ -78,6 +80,8 @@ typedef struct lm_text_record {
     bool asks;               /* the text is a question about the pair ... */
     bool has_answer;         /* ... and what the answer is, is known: */
     size_t answer_from, answer_to; /* bytes of the pair; both 0: it has none */
+    bool has_weight;
+    float weight;            /* finite, not negative */
     lm_str id;               /* JSON text, a string or a number; data NULL = none */
     const lm_field *fields;  /* the others, in their order */
     size_t field_count;
@@ -114,6 +118,7 @@ void lm_text_batch_free(lm_text_batch *batch);
 json_t *lm_records_preamble(const lm_records *r);     /* of an LMS input, borrowed; else NULL */
 uint64_t lm_records_count(const lm_records *r);       /* records given */
 uint64_t lm_records_rejected(const lm_records *r);
+uint64_t lm_records_dropped(const lm_records *r);     /* for their label; --rejects has them as well */
 uint64_t lm_records_replaced(const lm_records *r);    /* records in which U+FFFD replaced something */
 
 /* Appends a line as --rejects has it. */

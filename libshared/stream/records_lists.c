@@ -179,3 +179,40 @@ bool lm_choose_label(lm_records *r, lm_text_record *out, lm_status *st)
     part_label(r, out);
     return check_list(r, out, st);
 }
+
+/* ---------------------------------------------------------------------------------------------------- weights, pairs */
+
+bool lm_choose_weight(lm_records *r, lm_text_record *out, lm_status *st)
+{
+    lm_str value;
+    if (!r->weight.count)
+        return true;
+    if (!lm_choose(r, &r->weight, &value, st))
+        return false;
+    char *s = lm_arena_strndup(r->arena, value.data ? value.data : "", value.len), *end = s;
+    double weight = strtod(s, &end);
+    while (*end == ' ')
+        end++;
+    if (end == s || (size_t)(end - s) != value.len || !(weight >= 0) || !isfinite((float)weight))
+        return lm_fail_record(r, st, "the weight `%.80s` is no finite number from 0 on", s);
+    out->has_weight = true;
+    out->weight = (float)weight;
+    return true;
+}
+
+/* In a table a cell that is empty is one that is missing; JSON has null for that. */
+static bool is_missing(const lm_records *r, lm_str text)
+{
+    bool table = r->format == LM_FORMAT_CSV || r->format == LM_FORMAT_TSV;
+    return !text.data || (table && !text.len);
+}
+
+bool lm_check_pair(lm_records *r, const lm_text_record *out, lm_status *st)
+{
+    if (!r->pair.given || !r->pair.count || r->options.textless)
+        return true;
+    bool first = is_missing(r, out->text), second = is_missing(r, out->pair);
+    return !(first || second) ||
+           lm_fail_record(r, st, "the %s of the pair is missing: correct it, or have such records put aside with --rejects FILE",
+                          first && second ? "first and the second text" : first ? "first text" : "second text");
+}

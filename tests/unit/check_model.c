@@ -273,7 +273,7 @@ START_TEST(heads_change)
     ck_assert(strstr(st.message, "bert.pooler.dense.bias: is missing") &&
               strstr(st.message, "classifier.weight"));
     lm_status_clear(&st);
-    ck_assert_ptr_null(open_model(mlm, &(lm_model_options){.task = "tag"}, &st));
+    ck_assert_ptr_null(open_model(mlm, &(lm_model_options){.task = "sing"}, &st));
     ck_assert_int_eq(st.code, LM_USAGE);
     assert_says(&st, "unknown task of bert: known are base, mlm");
 

@@ -204,14 +204,13 @@ void lm_chat_row_free(lm_chat_row *r)
         lm_chat_row_free(r->answers[i]);
     lm_encoding_free(&r->tokens);
     lm_buf_free(&r->text);
-    lm_buf_free(&r->why);
     free(r->fields);
     free(r);
 }
 
 static void clear_row(lm_chat_row *r)
 {
-    r->text.len = r->why.len = 0;
+    r->text.len = 0;
     r->preference = r->left_out = false;
     r->turns = r->unmarked = r->cut = r->unended = r->extended = 0;
     r->field_count = 0;

@@ -31,7 +31,6 @@ typedef struct lm_chat_row {
     lm_field *fields;               /* those of the record's that went into no template */
     size_t field_count, field_cap;
     /* what happened on the way */
-    lm_buf why;       /* not empty: it could not be used, and this says why; it is no row */
     bool left_out;    /* no token with loss is left of it by the truncation: it is no row */
     unsigned turns;   /* of the assistant's, with loss */
     unsigned unmarked; /* where they stand could not be found out */

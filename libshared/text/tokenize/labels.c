@@ -100,6 +100,15 @@ static bool class_of(lm_token_classes *c, const lm_text_record *r, lm_str label,
     return true;
 }
 
+bool lm_token_classes_know(const lm_token_classes *c, const lm_text_record *r, lm_status *why)
+{
+    for (size_t i = 0; i < r->label_count && c->listed && c->o->records.label_type != LM_LABEL_ID; i++)
+        if (lm_labels_find(c->names, r->labels[i]) < 0)
+            return lm_fail(why, LM_FAILED, "the label `%.*s` is not among --labels",
+                           (int)(r->labels[i].len < 80 ? r->labels[i].len : 80), r->labels[i].data);
+    return true;
+}
+
 /* A token within a word that has begun: the one before it is of the same word, or lies in another window. */
 static bool is_inside(const lm_text_record *r, const lm_encoding *e, int i)
 {

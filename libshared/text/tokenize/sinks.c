@@ -95,6 +95,8 @@ static bool put_label(const lm_token_sink *s, const lm_text_record *r, const lm_
 {
     const lm_tokenize_options *o = s->o;
     row->id = r->id;
+    row->has_weight = r->has_weight;
+    row->weight = r->weight;
     if (r->labels)
         return lm_token_classes_row(s->classes, r, e, row, st);
     if (!r->label.data)
@@ -222,6 +224,11 @@ static bool put_encoding(lm_token_sink *s, const lm_text_record *r, const lm_enc
     if (s->blocks)
         return lm_token_blocks_add(s->blocks, e, r->number, st);
     return lm_token_sink_row(s, &(lm_token_row){.record = r, .e = e, .number = r->number}, st);
+}
+
+bool lm_token_sink_knows(const lm_token_sink *s, const lm_text_record *r, lm_status *why)
+{
+    return !s->classes || lm_token_classes_know(s->classes, r, why);
 }
 
 bool lm_token_sink_put(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, lm_status *st)

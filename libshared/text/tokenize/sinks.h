@@ -51,6 +51,8 @@ void lm_token_classes_free(lm_token_classes *c);
 bool lm_token_classes_wait(const lm_token_classes *c, const lm_text_record *r);
 /* Begins to keep rows: a writer for them, which belongs to the classes. */
 lm_lms_writer *lm_token_classes_keep(lm_token_classes *c, const char *command, lm_status *st);
+/* Whether the labels of a record are classes, as far as is known beforehand; `why` says which is not. */
+bool lm_token_classes_know(const lm_token_classes *c, const lm_text_record *r, lm_status *why);
 /* Fills row->tags or row->multi_label; they stay until the next call. */
 bool lm_token_classes_row(lm_token_classes *c, const lm_text_record *r, const lm_encoding *e,
                           lm_tokens_row *row, lm_status *st);

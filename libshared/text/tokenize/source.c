@@ -14,7 +14,9 @@ static bool open_next(lm_text_source *s, lm_status *st)
 static void close_input(lm_text_source *s)
 {
     if (s->records) {
-        s->options.offset += lm_records_count(s->records) + lm_records_rejected(s->records);
+        s->options.offset += lm_records_count(s->records) + lm_records_rejected(s->records) +
+                             lm_records_dropped(s->records);
+        s->dropped += lm_records_dropped(s->records);
         s->rejected += lm_records_rejected(s->records);
         s->replaced += lm_records_replaced(s->records);
     }

@@ -12,7 +12,7 @@ typedef struct lm_text_source {
     lm_input *input;
     lm_records *records;
     json_t *preamble; /* of the first input where that is LMS text; else NULL */
-    uint64_t count, rejected, replaced, bytes;
+    uint64_t count, rejected, dropped, replaced, bytes;
 } lm_text_source;
 
 /* Opens the first input. False: failed; close it in any case. */

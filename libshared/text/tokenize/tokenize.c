@@ -27,6 +27,7 @@ enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 20, ROWS_AT_ONCE = 16 
 typedef struct batch {
     lm_text_batch text;
     lm_encoding *rows;
+    char **why; /* of the rows: what makes one a reject; NULL = nothing */
     size_t row_cap;
     int rc; /* of reading */
     lm_status reading;
@@ -45,7 +46,7 @@ typedef struct run {
     int threads;
     lm_token_sink *sink;
     batch batches[BATCHES];
-    uint64_t written, rejected;
+    uint64_t written, rejected, empty, cut;
 } run;
 
 /* ---------------------------------------------------------------- limits */
@@ -86,6 +87,8 @@ static void read_batch(run *r, batch *b)
     if (b->text.count > b->row_cap) {
         b->rows = lm_realloc(b->rows, b->text.count, sizeof *b->rows);
         memset(b->rows + b->row_cap, 0, (b->text.count - b->row_cap) * sizeof *b->rows);
+        b->why = lm_realloc(b->why, b->text.count, sizeof *b->why);
+        memset(b->why + b->row_cap, 0, (b->text.count - b->row_cap) * sizeof *b->why);
         b->row_cap = b->text.count;
     }
 }
@@ -121,8 +124,8 @@ static void encode_row(run *r, batch *b, size_t i, int thread)
             ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
             : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st))
         return;
-    if (r->chat && r->o->records.rejects && st.code == LM_FAILED) {
-        lm_buf_append(&b->rows[i].chat->why, st.message, strlen(st.message) + 1);
+    if (r->o->records.rejects && st.code == LM_FAILED) {
+        b->why[i] = lm_strdup(st.message);
         return;
     }
 #pragma omp critical(lm_tokenize_failure)
@@ -132,23 +135,32 @@ static void encode_row(run *r, batch *b, size_t i, int thread)
     }
 }
 
-/* A conversation that is none, behind what the reader of the records has rejected by now. */
-static bool reject(run *r, const lm_text_record *record, const lm_chat_row *talk, lm_status *st)
+/* A conversation as it was given. */
+static void talk_json(const lm_text_record *record, lm_buf *out)
+{
+    for (size_t i = 0; i < record->field_count; i++) {
+        lm_buf_putc(out, i ? ',' : '{');
+        lm_json_string(record->fields[i].name, out);
+        lm_buf_putc(out, ':');
+        lm_buf_append(out, record->fields[i].json.data, record->fields[i].json.len);
+    }
+    if (record->id.data) {
+        lm_buf_puts(out, out->len ? ",\"id\":" : "{\"id\":");
+        lm_buf_append(out, record->id.data, record->id.len);
+    }
+    lm_buf_puts(out, out->len ? "}" : "{}");
+}
+
+/* A record that only the tokenizer sees to be of no use, behind what the reader of the records has rejected by now. */
+static bool reject(run *r, const lm_text_record *record, const char *why, lm_status *st)
 {
     lm_buf line = {0}, json = {0};
     const char *path = r->o->records.rejects;
-    for (size_t i = 0; i < record->field_count; i++) {
-        lm_buf_putc(&json, i ? ',' : '{');
-        lm_json_string(record->fields[i].name, &json);
-        lm_buf_putc(&json, ':');
-        lm_buf_append(&json, record->fields[i].json.data, record->fields[i].json.len);
-    }
-    if (record->id.data) {
-        lm_buf_puts(&json, json.len ? ",\"id\":" : "{\"id\":");
-        lm_buf_append(&json, record->id.data, record->id.len);
-    }
-    lm_buf_puts(&json, json.len ? "}" : "{}");
-    lm_reject_line(record->file, record->line, talk->why.data, lm_buf_str(&json), &line);
+    if (r->chat)
+        talk_json(record, &json);
+    else
+        lm_text_record_json(record, false, &json);
+    lm_reject_line(record->file, record->line, why, lm_buf_str(&json), &line);
     int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     bool ok = fd >= 0 ? lm_write_all(fd, line.data, line.len, path, st)
                       : lm_fail_errno(st, LM_FAILED, "%s: cannot write", path);
@@ -162,20 +174,30 @@ static bool reject(run *r, const lm_text_record *record, const lm_chat_row *talk
 
 static bool write_batch(run *r, batch *b, lm_status *st)
 {
+    lm_status why = LM_STATUS_INIT;
     for (size_t i = 0; i < b->text.count && lm_ok(st); i++) {
         const lm_text_record *record = &b->text.items[i];
         if (i == b->failed)
             return lm_fail(st, b->failure.code, "%s:%" PRIu64 ": %s", record->file, record->line,
                            b->failure.message);
         const lm_chat_row *talk = record->flush ? NULL : b->rows[i].chat;
-        if (talk && talk->why.len) {
-            reject(r, record, talk, st);
+        if (b->why[i]) {
+            reject(r, record, b->why[i], st);
+            free(b->why[i]);
+            b->why[i] = NULL;
             continue;
         }
         if (talk)
             lm_chat_count(r->chat, talk);
         if (talk && talk->left_out)
             continue;
+        if (!talk && !record->flush && r->o->records.rejects && !lm_token_sink_knows(r->sink, record, &why)) {
+            reject(r, record, why.message, st);
+            lm_status_clear(&why);
+            continue;
+        }
+        r->empty += !talk && !record->flush && !record->text.len && !record->pair.len;
+        r->cut += !record->flush && b->rows[i].truncated;
         lm_token_sink_put(r->sink, record, &b->rows[i], st);
         r->written += !record->flush;
     }
@@ -242,6 +264,9 @@ static void free_run(run *r)
     for (int i = 0; i < BATCHES; i++) {
         for (size_t k = 0; k < r->batches[i].row_cap; k++)
             lm_encoding_free(&r->batches[i].rows[k]);
+        for (size_t k = 0; k < r->batches[i].row_cap; k++)
+            free(r->batches[i].why[k]);
+        free(r->batches[i].why);
         free(r->batches[i].rows);
         lm_text_batch_free(&r->batches[i].text);
     }
@@ -261,6 +286,13 @@ static void say_what_happened(const run *r)
 {
     if (r->source.rejected + r->rejected)
         lm_warn("%" PRIu64 " records rejected, see %s", r->source.rejected + r->rejected, r->o->records.rejects);
+    if (r->source.dropped)
+        lm_warn("%" PRIu64 " records with the label `%s` are left out (--drop-label)", r->source.dropped,
+                r->o->records.drop_label);
+    if (r->empty)
+        lm_warn("%" PRIu64 " of %" PRIu64 " records have an empty text", r->empty, r->written);
+    if (r->cut && r->cut == r->written && r->written > 1 && !r->encode.overflow)
+        lm_warn("all %" PRIu64 " rows are longer than --max-length %d, and were cut", r->written, r->encode.max_length);
     if (r->source.replaced)
         lm_warn("%" PRIu64 " records had invalid UTF-8, replaced by U+FFFD", r->source.replaced);
     if (r->chat)

@@ -52,6 +52,8 @@ int lm_tokenize_limit(const lm_tokenizer *t, const char *path);
 typedef struct lm_token_sink lm_token_sink;
 lm_token_sink *lm_token_sink_new(const lm_tokenize_options *o, const lm_tokenizer *t, json_t *upstream,
                                  int fd, const char *name, lm_status *st);
+/* Whether the record's labels are classes that the sink can have; `why` says which is not. */
+bool lm_token_sink_knows(const lm_token_sink *s, const lm_text_record *r, lm_status *why);
 bool lm_token_sink_put(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, lm_status *st);
 /* Writes what is left and the end, or an abort where st has failed. Returns lm_ok(st). */
 bool lm_token_sink_close(lm_token_sink *s, lm_status *st);
