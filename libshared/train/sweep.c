@@ -55,8 +55,9 @@ static double now(void)
 
 static bool is_forbidden(const char *name)
 {
-    static const char *const names[] = {"output", "checkpoint", "resume",   "save-steps", "keep", "sweep",
-                                        "plan",   "eval",       "max-time", "memory",     "force"};
+    static const char *const names[] = {"output", "checkpoint", "resume", "save-steps", "keep",   "sweep",  "plan",
+                                        "eval",   "max-time",   "memory", "force",      "task",   "labels", "objective",
+                                        "list-parameters"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;

@@ -37,6 +37,7 @@ cat >weights.jsonl <<'END'
 {"text":"day","label":"b","w":0,"other":3}
 END
 t --weight w weights.jsonl >weights.lms
+same_ "2.5 0.5 0" "$(t --weight w --json weights.jsonl | sed 's/.*"weight":\([0-9.]*\).*/\1/' | paste -sd ' ')"
 lms --view weights.lms >view
 grep -q '2.5' view
 grep -q 'weight' view

@@ -71,6 +71,7 @@ refuses_ 2 'empty value' s -o no --sweep lr=1e-3,,2e-3 some.lms
 refuses_ 2 "'many' is not a count" s -o no --sweep batch-size=8,many some.lms
 refuses_ 2 'twice' s -o no --sweep lr=1e-3 learning_rate=2e-3 some.lms
 refuses_ 2 'one for all runs' s -o no --sweep checkpoint=a,b some.lms
+refuses_ 2 'one for all runs' s -o no --sweep task=classify,multilabel some.lms
 refuses_ 2 'too alike' s -o no --sweep lr=1e-3,1e-3 some.lms
 refuses_ 2 'is a model' s -o mini --sweep lr=1e-3,2e-3 some.lms
 refuses_ 1 'no-such.lms' s -o no --sweep lr=1e-3,2e-3 no-such.lms

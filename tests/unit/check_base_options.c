@@ -134,6 +134,31 @@ START_TEST(names)
 }
 END_TEST
 
+/* Options that something else than a command line names and sets. */
+START_TEST(found_and_set)
+{
+    static const struct {
+        const char *written, *name; /* NULL: not found */
+    } cases[] = {{"learning-rate", "learning-rate"}, {"learn_rate", "learning-rate"}, {"lr", "learning-rate"},
+                 {"sched", "schedule"}, {"max", NULL}, {"epochs", NULL}, {"Training", NULL}};
+    reset();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const lm_option *o = lm_option_find(&program, lm_str_of(cases[i].written), &st);
+        ck_assert_msg(o ? cases[i].name && strcmp(o->name, cases[i].name) == 0 : !cases[i].name, "%s", cases[i].written);
+        ck_assert_int_eq(st.code, o ? LM_OK : LM_USAGE);
+        lm_status_clear(&st);
+    }
+    ck_assert(lm_option_set(lm_option_find(&program, lm_str_of("lr"), &st), "2e-3", &st));
+    ck_assert_double_eq(rate, 2e-3);
+    ck_assert(rate_given);
+    ck_assert(lm_option_set(lm_option_find(&program, lm_str_of("shuffle"), &st), "no", &st));
+    ck_assert(!shuffle);
+    ck_assert(!lm_option_set(lm_option_find(&program, lm_str_of("lr"), &st), "2", &st));
+    ck_assert_int_eq(st.code, LM_USAGE);
+    release();
+}
+END_TEST
+
 START_TEST(mistakes)
 {
     bad("--lerning-rate=2", "unknown option --lerning-rate: did you mean --learning-rate?");
@@ -281,6 +306,7 @@ TCase *base_options(void)
     tcase_add_checked_fixture(c, reset, release);
     tcase_add_test(c, forms);
     tcase_add_test(c, names);
+    tcase_add_test(c, found_and_set);
     tcase_add_test(c, mistakes);
     tcase_add_test(c, numbers);
     tcase_add_test(c, help_shows_the_truth);

@@ -120,6 +120,8 @@ static void put_json(const lm_token_sink *s, const lm_token_row *row, lm_buf *b)
         put_answer("chosen", &e->chat->answers[0]->tokens, b);
         put_answer("rejected", &e->chat->answers[1]->tokens, b);
     }
+    if (r && r->has_weight)
+        lm_buf_printf(b, ",\"weight\":%.9g", (double)r->weight);
     if (e->truncated)
         lm_buf_puts(b, ",\"truncated\":true");
     if (row->seq_lengths)
