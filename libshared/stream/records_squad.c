@@ -132,10 +132,12 @@ static bool follow(lm_records *r, lm_str value, const char *path, lm_str *out, l
 static bool read_answer(lm_records *r, lm_str value, lm_str *text, lm_str *start, lm_status *st)
 {
     lm_str inner;
-    bool lists = value.data[0] == '{' && find_list(value, "text", &inner);
-    const char *const paths[][2] = {{".text", ".answer_start"}, {".text[0]", ".answer_start[0]"}, {"[0].text", "[0].answer_start"}};
-    const char *const *path = paths[value.data[0] == '[' ? 2 : lists ? 1 : 0];
-    return follow(r, value, path[0], text, st) && follow(r, value, path[1], start, st);
+    *text = *start = (lm_str){NULL, 0};
+    if (value.data[0] == '[' && !lm_json_at(value, 0, &value))
+        return true;
+    bool lists = find_list(value, "text", &inner);
+    return follow(r, value, lists ? ".text[0]" : ".text", text, st) &&
+           follow(r, value, lists ? ".answer_start[0]" : ".answer_start", start, st);
 }
 
 /* The byte of character n; SIZE_MAX where there are not as many. */

@@ -428,7 +428,7 @@ static void fill_step(lm_step_rows *s, const lm_targets *t)
     lm_step_rows_begin(s, t, 1, 1);
     for (int i = 0; i < 4; i++) {
         lm_tokens_row row = {.ids = some_ids, .len = (size_t)(8 - i), .tags = tags[i], .loss_mask = masks[i],
-                             .answer = answers[i], .target_ids = some_ids + i, .target_len = i == 2 ? 0 : (size_t)(2 * i + 1),
+                             .answer = answers[i], .target_ids = some_ids + i, .target_len = i == 2 ? 0 : (size_t)(i + 2),
                              .has_weight = true, .weight = i == 3 ? 0.5f : 1};
         ck_assert_msg(lm_targets_check(t, &row, (uint64_t)i, &st), "%s", st.message);
         lm_step_rows_add(s, t, &row, 0, (uint64_t)i, i, &st);
@@ -498,7 +498,7 @@ START_TEST(second_stack_reads_shifted)
     lm_step_rows s = {0};
     lm_micro_batch m = {0};
     fill_step(&s, &t);
-    static const int32_t splits[] = {0, 1, 4, 4, 11};
+    static const int32_t splits[] = {0, 2, 5, 5, 10};
     ck_assert_mem_eq(s.target_splits, splits, sizeof splits);
     ck_assert_int_eq(lm_micro_batch_cut(&m, &s, &t, 1, 100, 2), 3);
     ck_assert_int_eq(m.target.rows, 2);
