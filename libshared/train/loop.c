@@ -116,8 +116,10 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
         return false;
     if (*end)
         return true;
-    if (r->step == r->start_step)
+    if (r->step == r->start_step) {
         lm_run_show_example(r);
+        lm_tokenizer_source_close(&r->tokenizer); /* has said what it had to */
+    }
     bool empty = !(r->rows.token_count > 0) && !(r->rows.row_count > 0);
     if (!empty) {
         if (!lm_run_gradients(r, &loss, st)) {

@@ -100,10 +100,15 @@ bool lm_tokenizer_source_find(lm_tokenizer_source *out, const char *option, cons
 
 void lm_tokenizer_source_free(lm_tokenizer_source *s)
 {
-    lm_tokenizer_free(s->tokenizer);
+    lm_tokenizer_source_close(s);
     free(s->path);
-    s->tokenizer = NULL;
     s->path = NULL;
+}
+
+void lm_tokenizer_source_close(lm_tokenizer_source *s)
+{
+    lm_tokenizer_free(s->tokenizer);
+    s->tokenizer = NULL;
 }
 
 bool lm_tokenizer_source_copy(const lm_tokenizer_source *s, const char *dir, lm_status *st)
