@@ -59,6 +59,17 @@ grep -q '긍정' nsmc/report.html || fail_ "the Korean page has no Korean"
 echo '정말 재미있는 영화' | example nsmc try SEEDS=1 >tried 2>log || fail_ "$(cat log)"
 grep -qE '긍정|부정' tried || fail_ "$(cat tried)"
 
+# ---- MNLI in its original form, where a label may be `-`
+mkdir -p original/mnli
+for part in train:train_10k_a dev_matched:dev_matched; do
+    sed 's/"premise"/"sentence1"/; s/"hypothesis"/"sentence2"/; s/"label"/"gold_label"/; 2s/\("gold_label": \)"[a-z]*"/\1"-"/' \
+        data/mnli/${part#*:}.jsonl >original/mnli/multinli_1.0_${part%:*}.jsonl
+done
+example mnli DATA="$work/original" O="$work/original-out" "$work"/original-out/{train,test}.lms >log 2>&1 || fail_ "$(cat log)"
+for part in train test; do
+    same_ 59 "$(lms --count original-out/$part.lms | awk '$1 == "examples" { print $2 }')"
+done
+
 # ---- another directory to start from; one that is none; data that are not there
 mkdir other
 cp bases/english/* other/
