@@ -197,7 +197,7 @@ static bool write_batch(run *r, batch *b, lm_status *st)
             continue;
         }
         r->empty += !talk && !record->flush && !record->text.len && !record->pair.len;
-        r->cut += !record->flush && b->rows[i].truncated;
+        r->cut += !record->flush && b->rows[i].truncated && !b->rows[i].overflow_count;
         lm_token_sink_put(r->sink, record, &b->rows[i], st);
         r->written += !record->flush;
     }
