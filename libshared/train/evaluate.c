@@ -191,16 +191,25 @@ static bool judge(lm_run *r, const lm_report *report, lm_watch_verdict *verdict,
     return lm_ok(st);
 }
 
+static lm_report *measure(lm_run *r, lm_status *st)
+{
+    lm_evaluate_options options = {0};
+    if (r->objective->row == LM_TARGET_SPAN)
+        return lm_run_measure_answers(r, st);
+    lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
+    lm_report *report = e && run_rows(r, e, st) ? lm_evaluator_report(e, false) : NULL;
+    lm_evaluator_free(e);
+    return report;
+}
+
 bool lm_run_evaluate(lm_run *r, lm_status *st)
 {
     double begun = lm_now();
-    lm_evaluate_options options = {0};
-    lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
-    if (!e || !run_rows(r, e, st)) {
-        lm_evaluator_free(e);
+    lm_report *report = measure(r, st);
+    if (!lm_ok(st)) {
+        lm_report_free(report);
         return lm_fail_prefix(st, "evaluation");
     }
-    lm_report *report = lm_evaluator_report(e, false);
     double seconds = lm_now() - begun, value;
     lm_watch_verdict verdict = {.train_loss = NAN};
     bool ok = judge(r, report, &verdict, st);
@@ -228,6 +237,5 @@ bool lm_run_evaluate(lm_run *r, lm_status *st)
             verdict.best && r->o->keep_best ? "  (best)" : "");
     lm_buf_free(&line);
     lm_report_free(report);
-    lm_evaluator_free(e);
     return ok;
 }

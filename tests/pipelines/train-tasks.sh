@@ -102,10 +102,13 @@ sed 1d train.csv | cut -d, -f2 | awk '{
     printf "{\"question\":\"what\",\"context\":\"%s\",\"answers\":{\"text\":[\"goal\"],\"answer_start\":[%d]}}\n", line, at
 }' >questions.jsonl
 tok -q -m tokdir --max-length 64 questions.jsonl >questions.lms
-finetune $fit -e 4 -o answers --task question-answering --log qa.jsonl questions.lms 2>err
+finetune $fit -e 4 -o answers --task question-answering --log qa.jsonl --eval questions.lms --best-metric exact_match --keep-best \
+    questions.lms 2>err
 grep -q 'first example (« » carries loss): \[CLS\] .* \[SEP\] .*«goal»' err || fail_ "$(grep first err)"
 grep -q '"BertForQuestionAnswering"' answers/config.json
 below 0.5 "$(last loss qa.jsonl)"
+below 0.5 "$(last eval_loss qa.jsonl)"
+below -0.8 "-$(last eval_exact_match qa.jsonl)"
 refuses_ 2 '--labels: answer has no classes' finetune $fit -q -o x --labels a,b questions.lms
 
 # ---- hidden tokens, on from a model
