@@ -283,6 +283,44 @@ START_TEST(mixed_rows)
 }
 END_TEST
 
+/* Masks of a step of eight rows and the same rows mixed in: pattern[place], a bit a token. */
+static void mask_patterns(lm_data *d, const lm_targets *t, uint64_t step, unsigned pattern[16])
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_step_rows s = {0};
+    bool end;
+    ck_assert(lm_data_step(d, step, t, &s, &end, &st));
+    ck_assert_int_eq(s.rows, 16);
+    for (int r = 0; r < 16; r++) {
+        pattern[s.place[r]] = 0;
+        for (int i = s.row_splits[r]; i < s.row_splits[r + 1]; i++)
+            pattern[s.place[r]] |= (unsigned)(s.token_label[i] != LM_IGNORE) << (i - s.row_splits[r]);
+    }
+    lm_step_rows_free(&s);
+}
+
+/* A row that is mixed in has masks of its own, and others each time that it comes. */
+START_TEST(mixed_rows_are_masked_anew)
+{
+    char *dir = scratch_new(), *path = write_rows(dir, "rows.lms", 8, 100);
+    lm_targets t = {.objective = lm_objective_find("mlm"),
+                    .vocab_size = 10000,
+                    .masking = {.probability = 0.5, .mask_id = 9999, .vocab_size = 10000, .seed = 4}};
+    lm_data *d = read_rows(path, (lm_data_options){0}), *other = read_rows(path, (lm_data_options){0});
+    lm_data_mix(d, lm_data_spool(other), 1, &t);
+    unsigned first[16], second[16];
+    mask_patterns(d, &t, 0, first);
+    mask_patterns(d, &t, 1, second);
+    ck_assert(memcmp(first, first + 8, 8 * sizeof *first) != 0);
+    ck_assert(memcmp(first, second, 8 * sizeof *first) != 0);
+    ck_assert(memcmp(first + 8, second + 8, 8 * sizeof *first) != 0);
+    lm_data_free(d);
+    lm_data_free(other);
+    free(path);
+    scratch_discard(dir);
+}
+END_TEST
+
 /* Rows that one lm_data has read serve another. */
 START_TEST(shared_rows)
 {
@@ -502,6 +540,7 @@ static Suite *suite(void)
     tcase_add_test(t, losses_refuse);
     tcase_add_test(t, subsets_are_nested);
     tcase_add_test(t, mixed_rows);
+    tcase_add_test(t, mixed_rows_are_masked_anew);
     tcase_add_test(t, shared_rows);
     tcase_add_test(t, weights_are_counted);
     tcase_add_test(t, weights_are_read);
