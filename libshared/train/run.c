@@ -228,7 +228,7 @@ static bool run(lm_run *r, lm_status *st)
         return false;
     json_t *history = r->state ? json_incref(json_object_get(r->state, "log_history")) : NULL;
     r->log = lm_runlog_open(r->spec->common->log, history, st);
-    return r->log && lm_run_loop(r, st) && lm_run_publish(r, st);
+    return r->log && lm_run_check_metric(r, st) && lm_run_loop(r, st) && lm_run_publish(r, st);
 }
 
 static void free_run(lm_run *r)
