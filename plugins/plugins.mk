@@ -2,7 +2,19 @@
 pluginsdir = $(pkglibdir)/plugins
 plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-regex '^lm_plugin_entry_point$$'
 
-plugins_LTLIBRARIES = plugins/bert.la
+plugins_LTLIBRARIES = plugins/albert.la plugins/bert.la plugins/distilbert.la plugins/electra.la plugins/roberta.la
+plugins_albert_la_SOURCES = plugins/albert.c
+plugins_albert_la_LDFLAGS = $(plugin_ldflags)
+plugins_albert_la_LIBADD = liblmutils.la
 plugins_bert_la_SOURCES = plugins/bert.c
 plugins_bert_la_LDFLAGS = $(plugin_ldflags)
 plugins_bert_la_LIBADD = liblmutils.la
+plugins_distilbert_la_SOURCES = plugins/distilbert.c
+plugins_distilbert_la_LDFLAGS = $(plugin_ldflags)
+plugins_distilbert_la_LIBADD = liblmutils.la
+plugins_electra_la_SOURCES = plugins/electra.c
+plugins_electra_la_LDFLAGS = $(plugin_ldflags)
+plugins_electra_la_LIBADD = liblmutils.la
+plugins_roberta_la_SOURCES = plugins/roberta.c
+plugins_roberta_la_LDFLAGS = $(plugin_ldflags)
+plugins_roberta_la_LIBADD = liblmutils.la

@@ -56,6 +56,19 @@ lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const
     return lm_node_run(g, n);
 }
 
+const int32_t *lm_positions_past_padding(lm_graph *g, const lm_batch *batch, int pad_id)
+{
+    if (!lm_graph_ok(g))
+        return batch->positions;
+    int32_t *position = lm_graph_alloc(g, (size_t)batch->tokens, sizeof *position);
+    for (int r = 0; r < batch->rows; r++) {
+        int32_t seen = 0;
+        for (int32_t t = batch->row_splits[r]; t < batch->row_splits[r + 1]; t++)
+            position[t] = batch->ids[t] == pad_id ? pad_id : pad_id + ++seen;
+    }
+    return position;
+}
+
 void lm_embedding_op_forward(lm_graph *g, lm_node *n)
 {
     (void)g;

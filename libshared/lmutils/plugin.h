@@ -85,6 +85,8 @@ typedef struct lm_arch {
     const char *body;       /* name of the body inside a model with a head ("bert"); "" where heads add no prefix */
     const char *layer;      /* scope of block i below the body, less ".i": "encoder.layer" */
     const char *decoder_layer; /* the same for the second stack; NULL = none */
+    int groups;             /* of the stack's blocks, one after the other, that share their parameters: block i stands
+                             * at layer.(i * groups / layers). 0 = each block has its own, at layer.i */
 } lm_arch;
 
 /* ------------------------------------------------------------------ parameters */
@@ -172,6 +174,81 @@ static inline lm_tensor *lm_attention(lm_graph *g, lm_tensor *q, lm_tensor *k, l
 /* The first token of each row, one row a sequence: [sequences, width]. An empty sequence gives zeros. */
 lm_tensor *lm_first_token(lm_graph *g, lm_tensor *x);
 
+/* For position embeddings that begin after the padding's (RoBERTa): an id other than pad_id is at pad_id + how many such
+ * ids its row has up to it, pad_id itself at pad_id. [tokens], to be used as an index of lm_embedding. */
+const int32_t *lm_positions_past_padding(lm_graph *g, const lm_batch *batch, int pad_id);
+
+/* ------------------------------------------------------------------ encoders
+ * What BERT and its kin share: embeddings of words, positions and segments, a stack of post-norm blocks, and the heads on
+ * it. Such a family is a description: configure makes one and returns it, and the functions below are the plugin's, or
+ * its heads'. They are written in the operations above and no others (libshared/model/bertlike.c), which is where to look
+ * for how a forward pass is written; a family that differs in more than the description can say writes its own.
+ *
+ * A name is a path below what its comment says. lm_bertlike_new fills in BERT-base's sizes, rates and names; the host
+ * makes the struct, so that members can be added at its end: there, 0 and NULL mean without. */
+typedef struct lm_bertlike {
+    int vocab_size, layers, width, heads, inner, positions, types, labels;
+    int embedding_width;      /* of the embeddings, where another than width: `projection` makes them wide */
+    int groups;               /* lm_arch.groups */
+    int group_blocks;         /* blocks that stand in a group's scope, at `group_block`.j; 0 = its own are one block */
+    int pad_id;               /* its word embedding is not trained */
+    bool past_padding;        /* positions as lm_positions_past_padding counts them */
+    bool tie;                 /* the decoder's weight is the word embedding's */
+    double std, eps;
+    double dropout;           /* of the embeddings */
+    double attention_dropout; /* of attention's probabilities */
+    double attention_output_dropout, output_dropout; /* before the block's two sums */
+    double classify_input_dropout, classify_dropout, next_dropout, tag_dropout, answer_dropout;
+    lm_activation activation; /* of the inner layer */
+    lm_activation mlm_activation, classify_activation;
+    const char *body, *layer;        /* lm_arch's */
+    const char *projection;          /* linear, below the body; NULL = none */
+    const char *group_block;         /* below a group */
+    const char *query, *key, *value, *attention_output, *attention_norm, *intermediate, *output, *output_norm;
+                                     /* below a block */
+    const char *pooler;              /* linear on the first token, then tanh; below the body; NULL = none */
+    const char *mlm_dense, *mlm_norm, *mlm_decoder; /* below nothing, as all that follow */
+    const char *mlm_bias;            /* module whose `bias` is the decoder's too; NULL = the decoder has its own */
+    const char *next;                /* linear on what is pooled: do two sentences follow each other? */
+    const char *classify_dense;      /* linear on the first token, then classify_activation; NULL = the pooler */
+    const char *classify;            /* linear: classes of a row */
+    const char *tag;                 /* linear: classes of a token */
+    const char *answer;              /* linear: an answer's start and end */
+} lm_bertlike;
+
+lm_bertlike *lm_bertlike_new_sized(lm_config *c, size_t size);
+static inline lm_bertlike *lm_bertlike_new(lm_config *c)
+{
+    return lm_bertlike_new_sized(c, sizeof(lm_bertlike));
+}
+/* Reads what config.json has under the names of BERT's config: sizes, rates, activation, labels, pad_token_id. A member that
+ * is absent leaves what e has. hidden_dropout_prob is dropout, attention_output_dropout and output_dropout;
+ * classifier_dropout, which falls back on it, is classify_dropout and tag_dropout. */
+void lm_bertlike_read(lm_config *c, lm_bertlike *e);
+/* Fails where sizes do not fit each other, or config.json asks for a decoder or for positions that are not absolute; else
+ * fills in arch. To be called last. */
+void lm_bertlike_arch(lm_config *c, const lm_bertlike *e, lm_arch *arch);
+
+/* lm_plugin's functions; config is the lm_bertlike. */
+void lm_bertlike_declare(lm_declare *d, lm_scope body, const void *config);
+lm_tensor *lm_bertlike_embed(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch);
+lm_tensor *lm_bertlike_block(lm_graph *g, lm_scope layer, const void *config, int index, lm_tensor *x);
+/* lm_head's. The body alone, with its pooler if it has one: */
+void lm_bertlike_base_declare(lm_declare *d, lm_scope scope, const void *config);
+lm_tensor *lm_bertlike_pooled(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+/* masked language modelling; with next sentences beside it: */
+void lm_bertlike_mlm_declare(lm_declare *d, lm_scope scope, const void *config);
+lm_tensor *lm_bertlike_mlm(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+void lm_bertlike_pretrain_declare(lm_declare *d, lm_scope scope, const void *config);
+lm_tensor *lm_bertlike_next(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+/* classes of rows, classes of tokens, and answers: */
+void lm_bertlike_classify_declare(lm_declare *d, lm_scope scope, const void *config);
+lm_tensor *lm_bertlike_classify(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+void lm_bertlike_tag_declare(lm_declare *d, lm_scope scope, const void *config);
+lm_tensor *lm_bertlike_tag(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+void lm_bertlike_answer_declare(lm_declare *d, lm_scope scope, const void *config);
+lm_tensor *lm_bertlike_answer(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+
 /* ------------------------------------------------------------------ the descriptor */
 
 /* What the columns of a head's token logits are. */
@@ -181,13 +258,14 @@ typedef enum lm_columns {
     LM_COLUMNS_SPAN        /* two: the answer starts here, the answer ends here (extractive question answering) */
 } lm_columns;
 
-/* A head turns the last hidden state into logits. Either function may be NULL.
+/* A head turns the last hidden state into logits. Either function may be NULL; both only where it is the body's own.
  *   tokens: x holds the rows of the tokens that are asked for (only labelled ones, say): [n, width] -> [n, columns]
  *   rows:   x holds all tokens: [tokens, width] -> [sequences, columns]
  * `scope` is the empty scope: heads stand beside the body. The body's own head (its model without a task) is one too. */
 typedef struct lm_head {
     const char *name;         /* "mlm", "classify", ...: what --task calls it */
-    const char *architecture; /* the class in config.json's `architectures` */
+    const char *architecture; /* the class in config.json's `architectures`; where model types have classes of their own,
+                               * those, separated by spaces, in the order of lm_plugin.model_types */
     void (*declare)(lm_declare *d, lm_scope scope, const void *config);
     lm_tensor *(*tokens)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
     lm_tensor *(*rows)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
@@ -207,7 +285,7 @@ typedef struct lm_plugin {
     /* All parameters of the body, below `body`. */
     void (*declare)(lm_declare *d, lm_scope body, const void *config);
     lm_tensor *(*embed)(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch);
-    /* `layer` is body.<arch.layer>.<index>. */
+    /* `layer` is body.<arch.layer>.<index>; arch.groups may say otherwise. */
     lm_tensor *(*block)(lm_graph *g, lm_scope layer, const void *config, int index, lm_tensor *x);
     /* After the last block; NULL where nothing follows. */
     lm_tensor *(*finish)(lm_graph *g, lm_scope body, const void *config, lm_tensor *x);
@@ -215,6 +293,9 @@ typedef struct lm_plugin {
     /* A JSON object: the members that transformers writes into config.json for this family, with their defaults. A new
      * model's config is completed from it. NULL = none can be made from nothing. */
     const char *defaults;
+    /* Members of config.json that this family calls otherwise, as transformers' attribute_map has them, separated by spaces:
+     * "hidden_size=dim". The host gives such a member the family's name before configure. NULL = none. */
+    const char *renamed;
 } lm_plugin;
 
 /* The one symbol that a plugin exports. */

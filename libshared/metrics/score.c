@@ -101,7 +101,7 @@ static bool open_page(score *s, lm_status *st)
     if (!s->o->html)
         return true;
     if (lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
-        return lm_fail(st, LM_USAGE, "--html: %s has nothing to measure", s->model->head->architecture);
+        return lm_fail(st, LM_USAGE, "--html: %s has nothing to measure", s->model->architecture);
     lm_evaluator_also(s->evaluator, LM_FINDINGS_NEED);
     s->findings = lm_findings_new(MISTAKES);
     s->texts = s->tokenizer != NULL;
@@ -129,7 +129,7 @@ static bool open_all(score *s, lm_status *st)
     s->evaluator = lm_evaluator_new(s->model, NULL, &evaluate, st);
     if (s->evaluator && !s->emit.flags && lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
         lm_fail(st, LM_USAGE, "%s: %s has nothing to measure: give --emit hidden or pooled", common->model,
-                s->model->head->architecture);
+                s->model->architecture);
     if (lm_ok(st) && open_page(s, st))
         s->out = lm_output_file_open(common->output, st);
     return lm_ok(st) &&
@@ -279,7 +279,7 @@ static void print_page(score *s, lm_status *st)
 {
     lm_report *report = lm_evaluator_report(s->evaluator, true);
     lm_page page = {.model = s->o->common->model,
-                    .architecture = s->model->head->architecture,
+                    .architecture = s->model->architecture,
                     .command_line = s->o->common->command_line,
                     .report = lm_report_json(report),
                     .findings = s->findings,

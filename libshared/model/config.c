@@ -321,6 +321,14 @@ void lm_config_set_labels(lm_config *c, const char *const *names, int n)
     read_labels(c);
 }
 
+void lm_config_rename(lm_config *c, const char *from, const char *to)
+{
+    json_t *value = json_object_get(c->root, from);
+    if (value)
+        json_object_set(c->root, to, value);
+    json_object_del(c->root, from);
+}
+
 void lm_config_remove(lm_config *c, const char *key)
 {
     json_object_del(c->root, key);

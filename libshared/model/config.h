@@ -28,6 +28,8 @@ const char *lm_config_label(const lm_config *c, int id); /* name of a class; NUL
 int lm_config_label_id(const lm_config *c, lm_str name); /* -1 if no class is called so */
 void lm_config_set_strings(lm_config *c, const char *key, const char *const *values, int n);
 void lm_config_remove(lm_config *c, const char *key);
+/* The value of `from`, where there is one, becomes that of `to`. */
+void lm_config_rename(lm_config *c, const char *from, const char *to);
 /* Sets every member of the JSON object `defaults` that the config does not have; false where it is no object.
  */
 bool lm_config_complete(lm_config *c, const char *defaults);

@@ -46,7 +46,7 @@ static lm_tensor *run_body(lm_model *m, lm_graph *g, const lm_batch *batch, cons
     tap(select, 0, x);
     for (int i = 0; i < m->arch.layers; i++) {
         lm_graph_layer(g, i);
-        x = plugin->block(g, lm_in_index(body, m->arch.layer, i), m->plugin_config, i, x);
+        x = plugin->block(g, lm_model_block(m, i), m->plugin_config, i, x);
         x = lm_graph_scope_close(g, start, x);
         if (i + 1 < m->arch.layers || !plugin->finish)
             tap(select, i + 1, x);
@@ -113,8 +113,8 @@ bool lm_model_check_batch(const lm_model *m, const lm_batch *batch, lm_status *s
                                "row %d: token id %d is not in the model's vocabulary of %d: use the "
                                "model's tokenizer",
                                r, batch->ids[t], m->arch.vocab_size);
-            if (batch->types && (batch->types[t] < 0 ||
-                                 batch->types[t] >= (m->arch.type_vocab_size ? m->arch.type_vocab_size : 1)))
+            if (batch->types && m->arch.type_vocab_size &&
+                (batch->types[t] < 0 || batch->types[t] >= m->arch.type_vocab_size))
                 return lm_fail(st, LM_FAILED, "row %d: segment id %d, and the model has %d", r,
                                batch->types[t], m->arch.type_vocab_size);
         }

@@ -14,28 +14,31 @@ enum { LAYERS_MAX = 10000 };
 
 static const lm_model_options no_options = {0};
 
-static void list_heads(const lm_plugin *plugin, bool tasks, lm_buf *out)
+static void list_heads(const lm_plugin *plugin, const char *type, bool tasks, lm_buf *out)
 {
-    for (const lm_head *h = plugin->heads; h->name; h++)
-        lm_buf_printf(out, "%s%s", h == plugin->heads ? "" : ", ", tasks ? h->name : h->architecture);
+    for (const lm_head *h = plugin->heads; h->name; h++) {
+        char *class = lm_plugin_class(plugin, h, type);
+        lm_buf_printf(out, "%s%s", h == plugin->heads ? "" : ", ", tasks ? h->name : class);
+        free(class);
+    }
 }
 
-static const lm_head *choose_head(const lm_plugin *plugin, const lm_config *config, const char *task,
-                                  lm_status *st)
+static const lm_head *choose_head(const lm_plugin *plugin, const char *type, const lm_config *config,
+                                  const char *task, lm_status *st)
 {
     const char *architecture = lm_config_first(config, "architectures");
     const lm_head *head = NULL;
     lm_buf known = {0};
     if (task && !(head = lm_plugin_head_by_task(plugin, task))) {
-        list_heads(plugin, true, &known);
+        list_heads(plugin, type, true, &known);
         lm_fail(st, LM_USAGE, "%s: unknown task of %s: known are %s", task, plugin->name,
                 lm_buf_cstr(&known));
     } else if (!task && !architecture) {
-        list_heads(plugin, true, &known);
+        list_heads(plugin, type, true, &known);
         lm_fail(st, LM_FAILED, "config.json: architectures: none is named: give the task, one of %s",
                 lm_buf_cstr(&known));
     } else if (!task && !(head = lm_plugin_head_by_architecture(plugin, architecture))) {
-        list_heads(plugin, false, &known);
+        list_heads(plugin, type, false, &known);
         lm_fail(st, LM_FAILED, "config.json: architectures: unknown \"%s\": plugin %s has %s", architecture,
                 plugin->name, lm_buf_cstr(&known));
     }
@@ -46,7 +49,7 @@ static const lm_head *choose_head(const lm_plugin *plugin, const lm_config *conf
 static bool check_arch(const lm_arch *arch, const char *plugin, lm_status *st)
 {
     if (arch->layers < 0 || arch->layers > LAYERS_MAX || arch->decoder_layers < 0 ||
-        arch->decoder_layers > LAYERS_MAX)
+        arch->decoder_layers > LAYERS_MAX || arch->groups < 0 || arch->groups > LAYERS_MAX)
         return lm_fail(st, LM_FAILED, "config.json: %d layers: at most %d are possible",
                        arch->layers > LAYERS_MAX ? arch->layers : arch->decoder_layers, LAYERS_MAX);
     if (arch->width < 1 || arch->vocab_size < 1 || !arch->body || !arch->layer)
@@ -58,6 +61,12 @@ static bool check_arch(const lm_arch *arch, const char *plugin, lm_status *st)
 lm_scope lm_model_body(const lm_model *m)
 {
     return lm_in((lm_scope){""}, m->head->bare ? "" : m->arch.body);
+}
+
+lm_scope lm_model_block(const lm_model *m, int i)
+{
+    int stored = m->arch.groups ? (int)((int64_t)i * m->arch.groups / m->arch.layers) : i;
+    return lm_in_index(lm_model_body(m), m->arch.layer, stored);
 }
 
 /* Fills the parameter table. */
@@ -82,15 +91,18 @@ static lm_model *assemble(lm_config *config, const lm_model_options *options, bo
         lm_fail(st, LM_FAILED, "config.json: model_type is missing: it says which plugin serves the model");
     if (lm_ok(st))
         m->plugin = lm_plugin_find(type, options->plugin_path, st);
+    if (m->plugin)
+        lm_plugin_rename(m->plugin, config);
     if (m->plugin && fresh && !(m->plugin->defaults && lm_config_complete(config, m->plugin->defaults)))
         lm_fail(st, LM_FAILED, "plugin %s: it has no defaults to make a new model from", m->plugin->name);
     if (lm_ok(st))
-        m->head = choose_head(m->plugin, config, options->task, st);
+        m->head = choose_head(m->plugin, type, config, options->task, st);
     if (m->head) {
+        m->architecture = lm_plugin_class(m->plugin, m->head, type);
         m->plugin_config = m->plugin->configure(config, &m->arch);
         if (!lm_config_failed(config, st) && check_arch(&m->arch, m->plugin->name, st) &&
             declare(m, st)) {
-            lm_config_set_strings(config, "architectures", &m->head->architecture, 1);
+            lm_config_set_strings(config, "architectures", (const char *const *)&m->architecture, 1);
             return m;
         }
     }
@@ -161,5 +173,6 @@ void lm_model_free(lm_model *m)
     lm_weights_close(m->checkpoint);
     lm_config_free(m->config);
     free((char *)m->path);
+    free(m->architecture);
     free(m);
 }

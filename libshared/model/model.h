@@ -12,6 +12,7 @@ typedef struct lm_model {
     const lm_plugin *plugin;
     const lm_head *head;
     lm_arch arch;
+    char *architecture; /* class in config.json's `architectures` */
     lm_config *config; /* config.json as read, and what was changed since (model/config.h) */
     const void *plugin_config;
     lm_params *params;
@@ -78,6 +79,9 @@ typedef struct lm_outputs {
     lm_tensor *row_logits;   /* [rows, columns]; NULL where the head has none */
     lm_tensor *pooled;       /* [rows, width] */
 } lm_outputs;
+
+/* Where the parameters of block i of the (first) stack stand: "bert.encoder.layer.3". Blocks may share them. */
+lm_scope lm_model_block(const lm_model *m, int i);
 
 /* Embeds, runs the blocks, and the head. Call between lm_graph_begin and lm_graph_end. */
 lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, const lm_select *select);

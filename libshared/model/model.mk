@@ -1,6 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/model/card.c libshared/model/card.h \
 	libshared/model/config.c libshared/model/config.h \
+	libshared/model/bertlike.c \
 	libshared/model/forward.c \
 	libshared/model/model.c libshared/model/model.h \
 	libshared/model/plugin_host.c libshared/model/plugin_host.h \

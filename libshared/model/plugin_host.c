@@ -14,16 +14,30 @@
 
 /* ------------------------------------------------------------------ one descriptor */
 
+/* Sizes of the structs when the ABI number was last raised: what was added since may be missing. */
+#define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
+enum {
+    FIRST_SIZE = END_OF(lm_plugin, defaults),
+    FIRST_ARCH_SIZE = END_OF(lm_arch, decoder_layer),
+    FIRST_HEAD_SIZE = END_OF(lm_head, bare)
+};
+
+static const lm_head *head_at(const lm_plugin *p, size_t i)
+{
+    return (const lm_head *)((const char *)p->heads + i * p->head_size);
+}
+
 static bool check_heads(const lm_plugin *p, const char *file, lm_status *st)
 {
     if (!p->heads || !p->heads[0].name)
         return lm_fail(st, LM_FAILED, "%s: heads: the plugin has none", file);
-    for (const lm_head *h = p->heads; h->name; h++) {
+    const lm_head *h;
+    for (size_t i = 0; (h = head_at(p, i))->name; i++) {
         if (!h->architecture)
             return lm_fail(st, LM_FAILED, "%s: heads: \"%s\" names no architecture", file, h->name);
         if (!h->declare)
             return lm_fail(st, LM_FAILED, "%s: heads: \"%s\" has no declare function", file, h->name);
-        if (!h->tokens && !h->rows)
+        if (!h->tokens && !h->rows && !h->bare)
             return lm_fail(st, LM_FAILED, "%s: heads: \"%s\" has neither a tokens nor a rows function", file,
                            h->name);
     }
@@ -42,11 +56,20 @@ bool lm_plugin_check(const lm_plugin *p, const char *file, lm_status *st)
                        "%s: abi: built for plugin ABI %u, and this is ABI %u: rebuild it with the "
                        "lmutils/plugin.h that is installed",
                        file, p->abi, LM_PLUGIN_ABI);
-    if (p->size != sizeof *p)
-        return lm_fail(st, LM_FAILED,
-                       "%s: size: a descriptor of %u bytes, where ABI %u has %zu: rebuild it with the "
-                       "lmutils/plugin.h that is installed",
-                       file, p->size, LM_PLUGIN_ABI, sizeof *p);
+    const struct {
+        const char *name;
+        uint32_t is;
+        size_t least, most;
+    } sizes[] = {{"size", p->size, FIRST_SIZE, sizeof *p},
+                 {"arch_size", p->arch_size, FIRST_ARCH_SIZE, sizeof(lm_arch)},
+                 {"head_size", p->head_size, FIRST_HEAD_SIZE, sizeof(lm_head)}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        if (sizes[i].is < sizes[i].least || sizes[i].is > sizes[i].most || sizes[i].is % _Alignof(lm_head))
+            return lm_fail(st, LM_FAILED,
+                           "%s: %s: %u bytes, where ABI %u has %zu to %zu: rebuild it with the "
+                           "lmutils/plugin.h that is installed",
+                           file, sizes[i].name, sizes[i].is, LM_PLUGIN_ABI, sizes[i].least, sizes[i].most);
+    }
     if (!p->name || !*p->name)
         return lm_fail(st, LM_FAILED, "%s: name: the plugin has none", file);
     if (!p->model_types || !p->model_types[strspn(p->model_types, " ")])
@@ -63,14 +86,61 @@ bool lm_plugin_check(const lm_plugin *p, const char *file, lm_status *st)
     return check_heads(p, file, st);
 }
 
+/* Descriptors as this host knows them, for good, as the modules are. */
+typedef struct adopted {
+    const lm_plugin *original;
+    lm_plugin plugin;
+    struct adopted *next;
+} adopted;
+
+static adopted *all;
+
+/* The descriptor with its table of heads in today's structs: what an older one lacks is zero. */
+static const lm_plugin *adopt(const lm_plugin *p)
+{
+    for (const adopted *a = all; a; a = a->next) {
+        if (a->original == p)
+            return &a->plugin;
+    }
+    size_t heads = 0;
+    while (head_at(p, heads)->name)
+        heads++;
+    adopted *a = lm_calloc(1, sizeof *a);
+    lm_head *table = lm_calloc(heads + 1, sizeof *table);
+    for (size_t i = 0; i < heads; i++)
+        memcpy(&table[i], head_at(p, i), p->head_size);
+    memcpy(&a->plugin, p, p->size);
+    a->plugin.heads = table;
+    a->plugin.head_size = sizeof *table;
+    a->original = p;
+    a->next = all;
+    all = a;
+    return &a->plugin;
+}
+
+/* Words of a list that spaces separate: the next one from *rest, empty at the end. */
+static lm_str next_word(const char **rest)
+{
+    const char *from = *rest + strspn(*rest, " ");
+    size_t n = strcspn(from, " ");
+    *rest = from + n;
+    return (lm_str){from, n};
+}
+
+/* Where `word` stands in a list, from 0; -1 = nowhere. */
+static int word_index(const char *list, const char *word)
+{
+    lm_str w;
+    for (int i = 0; (w = next_word(&list)).len; i++) {
+        if (lm_str_is(w, word))
+            return i;
+    }
+    return -1;
+}
+
 static bool serves(const lm_plugin *p, const char *model_type)
 {
-    size_t n = strlen(model_type);
-    for (const char *s = p->model_types; n && (s = strstr(s, model_type)); s += n) {
-        if ((s == p->model_types || s[-1] == ' ') && (s[n] == ' ' || !s[n]))
-            return true;
-    }
-    return false;
+    return word_index(p->model_types, model_type) >= 0;
 }
 
 /* Loads a file, for good, and checks its descriptor. A name without a slash would send dlopen to the system's
@@ -95,7 +165,7 @@ static const lm_plugin *load(const char *file, lm_status *st)
         return NULL;
     }
     const lm_plugin *plugin = entry();
-    return lm_plugin_check(plugin, file, st) ? plugin : NULL;
+    return lm_plugin_check(plugin, file, st) ? adopt(plugin) : NULL;
 }
 
 /* ------------------------------------------------------------------ the search */
@@ -213,8 +283,31 @@ const lm_head *lm_plugin_head_by_task(const lm_plugin *plugin, const char *task)
 const lm_head *lm_plugin_head_by_architecture(const lm_plugin *plugin, const char *architecture)
 {
     for (const lm_head *h = plugin->heads; h->name; h++) {
-        if (strcmp(h->architecture, architecture) == 0)
+        if (word_index(h->architecture, architecture) >= 0)
             return h;
     }
     return NULL;
+}
+
+char *lm_plugin_class(const lm_plugin *plugin, const lm_head *head, const char *model_type)
+{
+    const char *rest = head->architecture;
+    lm_str w = next_word(&rest), next;
+    for (int i = word_index(plugin->model_types, model_type); i > 0 && (next = next_word(&rest)).len; i--)
+        w = next;
+    return lm_strndup(w.data, w.len);
+}
+
+void lm_plugin_rename(const lm_plugin *plugin, lm_config *config)
+{
+    const char *rest = plugin->renamed ? plugin->renamed : "";
+    lm_str pair;
+    while ((pair = next_word(&rest)).len) {
+        char *from = lm_strndup(pair.data, pair.len), *to = strchr(from, '=');
+        if (to) {
+            *to = '\0';
+            lm_config_rename(config, from, to + 1);
+        }
+        free(from);
+    }
 }

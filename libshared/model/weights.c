@@ -277,7 +277,7 @@ static bool conclude(loading *l, uint64_t seed, lm_status *st)
         return true;
     if (l->dropped_count)
         lm_info("%s: dropped %d tensors that have no place in the new %s: %s", m->path, l->dropped_count,
-                m->head->architecture, lm_buf_cstr(&l->dropped));
+                m->architecture, lm_buf_cstr(&l->dropped));
     if (l->fresh_count)
         lm_info("%s: initialised %d parameters that it does not give (seed %llu): %s", m->path,
                 l->fresh_count, (unsigned long long)seed, lm_buf_cstr(&l->fresh));

@@ -32,11 +32,12 @@ static void set_sizes(lm_config *c, const lm_new_model *n, int vocabulary, int p
 {
     int size = n->size >= 0 ? n->size : 1;
     bool sized = n->size >= 0 || !n->config;
-    int64_t width = n->width ? n->width : sized ? sizes[size].width : lm_config_int(c, "hidden_size", 768);
+    int64_t width = n->width ? n->width : sized ? sizes[size].width : 0;
     int64_t layers = n->layers ? n->layers : sized ? sizes[size].layers : 0;
     int64_t heads = n->heads ? n->heads : sized || n->width ? (width >= 64 ? width / 64 : 1) : 0;
     int64_t inner = n->inner ? n->inner : sized || n->width ? 4 * width : 0;
-    lm_config_set_int(c, "hidden_size", width);
+    if (width)
+        lm_config_set_int(c, "hidden_size", width);
     if (layers)
         lm_config_set_int(c, "num_hidden_layers", layers);
     if (heads)
@@ -78,6 +79,8 @@ static void set_dropout(lm_config *c, double p, lm_status *st)
                                        "dropout",
                                        "attention_dropout",
                                        "seq_classif_dropout",
+                                       "qa_dropout",
+                                       "classifier_dropout_prob",
                                        "embd_pdrop",
                                        "resid_pdrop",
                                        "attn_pdrop",

@@ -48,7 +48,8 @@ __attribute__((unused)) static const lm_head heads[] = {
     __attribute__((visibility("default"))) const lm_plugin *lm_plugin_entry_point(void);                      \
     const lm_plugin *lm_plugin_entry_point(void)                                                              \
     {                                                                                                         \
-        static const lm_plugin plugin = {__VA_ARGS__};                                                        \
+        static const lm_plugin plugin = {                                                                     \
+            .arch_size = sizeof(lm_arch), .head_size = sizeof(lm_head), __VA_ARGS__};                           \
         return &plugin;                                                                                       \
     }
 

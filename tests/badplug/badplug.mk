@@ -9,6 +9,7 @@ badplugs = \
 	tests/badplug/nosymbol.la \
 	tests/badplug/nothing.la \
 	tests/badplug/notypes.la \
+	tests/badplug/older.la \
 	tests/badplug/size.la \
 	tests/badplug/twin.la \
 	tests/badplug/undefined.la
@@ -51,6 +52,10 @@ tests_badplug_nothing_la_LIBADD = liblmutils.la
 tests_badplug_notypes_la_SOURCES = tests/badplug/notypes.c
 tests_badplug_notypes_la_LDFLAGS = $(badplug_ldflags)
 tests_badplug_notypes_la_LIBADD = liblmutils.la
+
+tests_badplug_older_la_SOURCES = tests/badplug/older.c
+tests_badplug_older_la_LDFLAGS = $(badplug_ldflags)
+tests_badplug_older_la_LIBADD = liblmutils.la
 
 tests_badplug_size_la_SOURCES = tests/badplug/size.c
 tests_badplug_size_la_LDFLAGS = $(badplug_ldflags)

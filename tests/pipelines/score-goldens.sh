@@ -37,11 +37,18 @@ for threads in 1 3; do
 done
 compare_ threads1.lms threads3.lms
 
-# from text to labels, with a tokenizer
-cls=$data/goldens/e2e/bert-cls
-"$golden_stream" texts "$cls" >texts.jsonl
-tok -m "$cls" texts.jsonl >texts.lms
-score -q -m "$cls" --emit logits,probs,predictions <texts.lms | "$golden_stream" items "$cls"
-score -m "$cls" texts.lms >report
-grep -qx "accuracy	1" report
-grep -qx "rows	25" report
+# from text to classes of texts, and to classes of tokens
+for case in bert-cls roberta-nli distilbert-ner; do
+    e2e=$data/goldens/e2e/$case
+    "$golden_stream" texts "$e2e" >texts.jsonl
+    tok -m "$e2e" texts.jsonl >texts.lms
+    score -q -m "$e2e" --emit logits,probs,predictions <texts.lms | "$golden_stream" items "$e2e"
+    test "$case" != distilbert-ner || continue # its texts have no tags to be measured by
+    score -m "$e2e" texts.lms >report
+    grep -qx "accuracy	1" report
+done
+# guesses of hidden tokens
+for case in bert-fillmask roberta-fillmask; do
+    e2e=$data/goldens/e2e/$case
+    "$golden_stream" masked "$e2e" | score -q -m "$e2e" --emit probs 2>err | "$golden_stream" items "$e2e"
+done

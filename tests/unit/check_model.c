@@ -68,6 +68,12 @@ START_TEST(faulty_plugins_are_refused)
     ck_assert(lm_plugin_find("bad", good, &st) != NULL);
     assert_ok(&st);
     free(good);
+    char *older = lm_format("%s/older.so", BADPLUG_DIR);
+    const lm_plugin *plugin = lm_plugin_find("bad", older, &st);
+    assert_ok(&st);
+    ck_assert(plugin && !plugin->renamed && plugin->heads[0].name && !plugin->heads[1].name);
+    ck_assert_str_eq(plugin->heads[0].architecture, "BadModel");
+    free(older);
 }
 END_TEST
 
@@ -222,10 +228,22 @@ START_TEST(golden_directories_are_rewritten)
                 {"models/bert-multilabel4", NULL},
                 {"models/bert-pretrain", NULL},
                 {"models/bert-reg1", NULL},
+                {"models/bert-qa", NULL},
+                {"models/bert-tok5", NULL},
+                {"models/distilbert-cls3", NULL},
+                {"models/distilbert-mlm", NULL},
+                {"models/distilbert-tok5", NULL},
+                {"models/roberta-cls3", NULL},
+                {"models/roberta-mlm", NULL},
+                {"models/roberta-tok5", NULL},
                 {"e2e/bert-cls", NULL},
                 {"e2e/bert-fillmask", NULL},
+                {"e2e/distilbert-ner", NULL},
+                {"e2e/roberta-fillmask", NULL},
+                {"e2e/roberta-nli", NULL},
                 {"extras/bert-gammabeta", "models/bert-mlm"},
-                {"extras/bert-tied-stored", "models/bert-mlm"}};
+                {"extras/bert-tied-stored", "models/bert-mlm"},
+                {"extras/roberta-positionids", "models/roberta-mlm"}};
     char *root = data_path("goldens");
     for (size_t i = 0; root && i < sizeof dirs / sizeof *dirs; i++) {
         lm_status st = LM_STATUS_INIT;
@@ -496,7 +514,7 @@ START_TEST(bad_directories_are_refused)
     scratch_write(dir, "config.json", "{\"model_type\":3}", 16);
     assert_refused(dir, "model_type: a string is expected");
     scratch_write(dir, "config.json", "{\"model_type\":\"gpt9\"}", 21);
-    assert_refused(dir, "no plugin serves it (known: bert)");
+    assert_refused(dir, "no plugin serves it (known: albert, bert, distilbert");
     scratch_write(dir, "config.json", "{\"model_type\":\"bert\"}", 21);
     assert_refused(dir, "architectures: none is named");
     static const char unknown[] = "{\"model_type\":\"bert\",\"architectures\":[\"BertForX\"]}";

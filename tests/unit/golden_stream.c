@@ -1,13 +1,16 @@
 /* For pipeline tests: `golden_stream write CASE` makes a tokens stream of a golden's batches, and
  * `golden_stream compare CASE` reads what score has added to it and compares that with transformers' values;
  * `golden_stream texts CASE` prints the texts of an end-to-end golden with their predicted labels as JSON
- * Lines, and `golden_stream items CASE` compares what score says of them. CASE is a directory. Exit status 1
- * where something differs. */
+ * Lines, `golden_stream masked CASE` their tokens as a stream in which those that are to be guessed are hidden, and
+ * `golden_stream items CASE` compares what tok and score say of them. CASE is a directory. Exit status 1 where
+ * something differs. */
 #include "golden.h"
 
 #include "base/memory.h"
+#include "model/config.h"
 #include "stream/lms.h"
 #include "stream/tokens.h"
+#include "text/tokenizer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -138,18 +141,53 @@ static json_t *open_items(const char *dir)
 
 static void print_texts(const json_t *items)
 {
+    static const char *const members[] = {"text", "pair", "label"};
     size_t i;
     json_t *item;
     json_array_foreach((json_t *)items, i, item) {
-        json_t *line = json_pack("{s:O, s:O}", "text", json_object_get(item, "text"), "label",
-                                 json_object_get(item, "label"));
-        if (json_object_get(item, "pair"))
-            json_object_set(line, "pair", json_object_get(item, "pair"));
+        json_t *line = json_object();
+        for (int k = 0; k < 3; k++)
+            if (json_object_get(item, members[k]))
+                json_object_set(line, members[k], json_object_get(item, members[k]));
         char *text = json_dumps(line, JSON_COMPACT);
         puts(text);
         free(text);
         json_decref(line);
     }
+}
+
+static int masked_position(const json_t *item)
+{
+    const json_t *at = json_object_get(item, "masked_position");
+    return at ? (int)json_integer_value(at) : -1;
+}
+
+/* The ids of the items, where one that is to be guessed is the mask. */
+static void write_masked(const char *dir, const json_t *items, lm_status *st)
+{
+    lm_tokenizer *tokenizer = lm_tokenizer_open(dir, st);
+    if (!tokenizer)
+        return;
+    lm_lms_writer *w =
+        lm_lms_writer_new(STDOUT_FILENO, "standard output", LM_KIND_TOKENS, NULL, NULL, NULL, st);
+    lm_tokens_writer *t = lm_tokens_writer_new(w);
+    size_t i, k;
+    json_t *item, *id;
+    json_array_foreach((json_t *)items, i, item) {
+        const json_t *list = json_object_get(item, "ids");
+        int32_t *ids = lm_calloc(json_array_size(list), sizeof *ids);
+        json_array_foreach((json_t *)list, k, id)
+            ids[k] = (int)k == masked_position(item) ? lm_tokenizer_role(tokenizer, "mask")
+                                                     : (int32_t)json_integer_value(id);
+        lm_tokens_row row = {.ids = ids, .len = json_array_size(list)};
+        lm_tokens_writer_add(t, &row, st);
+        free(ids);
+    }
+    lm_tokens_writer_flush(t, st);
+    lm_tokens_writer_free(t);
+    lm_lms_writer_close(w, st);
+    lm_lms_writer_free(w);
+    lm_tokenizer_free(tokenizer);
 }
 
 static bool near_list(const json_t *want, const float *have)
@@ -162,31 +200,108 @@ static bool near_list(const json_t *want, const float *have)
     return near;
 }
 
-/* Logits, probabilities and the name of the predicted class of each text, in order. */
-static bool compare_items(const json_t *items, lm_status *st)
+/* One text in a record that came back: its row, and its tokens in all that is ragged. */
+typedef struct answer {
+    const lm_record *record;
+    const lm_config *config;
+    int64_t row, from, to;
+} answer;
+
+static const float *floats_of(const answer *a, const char *column, bool ragged)
 {
-    lm_input *in = lm_input_open("-", st);
+    const lm_column *c = lm_record_column(a->record, column);
+    return c ? (const float *)c->data + (ragged ? a->from : a->row) * c->shape.size[1] : NULL;
+}
+
+static bool same_ids(const answer *a, const json_t *item)
+{
+    const int32_t *ids = (const int32_t *)lm_record_column(a->record, "ids")->data + a->from;
+    size_t k;
+    json_t *id;
+    bool same = (size_t)(a->to - a->from) == json_array_size(json_object_get(item, "ids"));
+    json_array_foreach(json_object_get(item, "ids"), k, id)
+        same = same && ((int)k == masked_position(item) || ids[k] == json_integer_value(id));
+    return same;
+}
+
+/* Logits, probabilities and the name of the predicted class. */
+static bool same_class(const answer *a, const json_t *item)
+{
+    const float *logits = floats_of(a, "logits", false), *probs = floats_of(a, "probs", false);
+    const json_t *names = json_object_get(json_object_get(a->record->header, "fields"), "prediction");
+    return logits && probs &&
+           json_equal(json_array_get(names, (size_t)a->row), json_object_get(item, "label")) &&
+           near_list(json_object_get(item, "logits"), logits) &&
+           near_list(json_object_get(item, "probs"), probs);
+}
+
+/* The class of each token, and its probability. */
+static bool same_tags(const answer *a, const json_t *item)
+{
+    const lm_column *classes = lm_record_column(a->record, "predictions"),
+                    *probs = lm_record_column(a->record, "probs");
+    if (!classes || !probs)
+        return false;
+    bool same = true;
+    for (int64_t t = a->from; t < a->to && same; t++) {
+        int32_t class = ((const int32_t *)classes->data)[t];
+        size_t k = (size_t)(t - a->from);
+        double score = (double)((const float *)probs->data)[t * probs->shape.size[1] + class];
+        const char *want = json_string_value(json_array_get(json_object_get(item, "token_labels"), k));
+        same = want && strcmp(want, lm_config_label(a->config, class)) == 0 &&
+               fabs(json_number_value(json_array_get(json_object_get(item, "token_scores"), k)) - score) <= LIMIT;
+    }
+    return same;
+}
+
+/* The likeliest tokens behind each mask. */
+static bool same_guesses(const answer *a, const json_t *item)
+{
+    const lm_column *probs = lm_record_column(a->record, "probs");
+    const float *all = floats_of(a, "probs", true);
+    size_t i, k;
+    json_t *mask, *id;
+    bool same = all != NULL;
+    json_array_foreach(json_object_get(item, "masks"), i, mask) {
+        const float *row = all + json_integer_value(json_object_get(mask, "position")) * probs->shape.size[1];
+        json_array_foreach(json_object_get(mask, "top_ids"), k, id)
+            same = same && fabs(json_number_value(json_array_get(json_object_get(mask, "top_probs"), k)) -
+                                (double)row[json_integer_value(id)]) <= LIMIT;
+    }
+    return same;
+}
+
+static bool same_item(const answer *a, const json_t *item)
+{
+    if (!same_ids(a, item))
+        return false;
+    return json_object_get(item, "masks")          ? same_guesses(a, item)
+           : json_object_get(item, "token_labels") ? same_tags(a, item)
+                                                   : same_class(a, item);
+}
+
+static bool compare_items(const char *dir, const json_t *items, lm_status *st)
+{
+    char *file = lm_format("%s/config.json", dir);
+    lm_config *config = lm_config_read(file, st);
+    lm_input *in = config ? lm_input_open("-", st) : NULL;
     lm_lms_reader *reader = in ? lm_lms_reader_new(in, st) : NULL;
     lm_record record;
     size_t i = 0;
     bool same = reader != NULL;
     while (same && lm_lms_next(reader, &record, st) == 1) {
-        const lm_column *logits = lm_record_column(&record, "logits"),
-                        *probs = lm_record_column(&record, "probs");
-        const json_t *names = json_object_get(json_object_get(record.header, "fields"), "prediction");
+        const int32_t *splits = (const int32_t *)lm_record_column(&record, "ids.splits")->data;
         for (int64_t r = 0; r < record.n && same; r++, i++) {
-            const json_t *item = json_array_get(items, i), *name = json_array_get(names, (size_t)r);
-            same = logits && probs && json_equal(name, json_object_get(item, "label")) &&
-                   near_list(json_object_get(item, "logits"),
-                             (const float *)logits->data + r * logits->shape.size[1]) &&
-                   near_list(json_object_get(item, "probs"),
-                             (const float *)probs->data + r * probs->shape.size[1]);
+            const answer a = {&record, config, r, splits[r], splits[r + 1]};
+            same = same_item(&a, json_array_get(items, i));
             if (!same)
                 fprintf(stderr, "golden_stream: text %zu differs\n", i);
         }
     }
     lm_lms_reader_free(reader);
     lm_input_close(in);
+    lm_config_free(config);
+    free(file);
     return same && i == json_array_size(items);
 }
 
@@ -197,8 +312,10 @@ static int end_to_end(const char *what, const char *dir)
     bool same = true;
     if (strcmp(what, "texts") == 0)
         print_texts(items);
+    else if (strcmp(what, "masked") == 0)
+        write_masked(dir, items, &st);
     else
-        same = compare_items(items, &st);
+        same = compare_items(dir, items, &st);
     json_decref(items);
     return same && lm_ok(&st) ? EXIT_SUCCESS
                               : die(lm_ok(&st) ? "what score says is not the reference" : st.message);
@@ -208,8 +325,8 @@ int main(int argc, char **argv)
 {
     lm_status st = LM_STATUS_INIT;
     if (argc != 3)
-        return die("write, compare, texts or items, and the directory of a golden");
-    if (strcmp(argv[1], "texts") == 0 || strcmp(argv[1], "items") == 0)
+        return die("write, compare, texts, masked or items, and the directory of a golden");
+    if (strcmp(argv[1], "texts") == 0 || strcmp(argv[1], "masked") == 0 || strcmp(argv[1], "items") == 0)
         return end_to_end(argv[1], argv[2]);
     golden g = golden_open_directory(argv[2]);
     bool same = true;
