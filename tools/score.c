@@ -7,7 +7,6 @@ int main(int argc, char **argv)
 {
     lm_common common = LM_COMMON_INIT;
     lm_score_options o = {.common = &common, .measures = {.ranks = true, .level = 0.95}};
-    bool ci = false;
     int64_t resamples = 1000, accuracy_at = 5;
     int scheme = LM_SCHEME_LENIENT;
 
@@ -20,7 +19,7 @@ int main(int argc, char **argv)
         {.name = "json", .type = LM_OPT_FLAG, .target = &o.json, .help = "one JSON object instead of lines"},
         {.name = "ci",
          .type = LM_OPT_FLAG,
-         .target = &ci,
+         .target = &o.measures.intervals,
          .aliases = "confidence-intervals",
          .help = "with each value the ends of its confidence interval, from a bootstrap over the rows"},
         {.name = "ci-level",
@@ -43,6 +42,12 @@ int main(int argc, char **argv)
          .type = LM_OPT_FLAG,
          .target = &o.measures.skip_unknown,
          .help = "rows and tags whose class the model does not have are not measured, instead of being an error"},
+        {.name = "compare",
+         .type = LM_OPT_FILE,
+         .target = &o.compare,
+         .value = "FILE",
+         .help = "how another model's predictions for the same rows (lines of score --tsv) fare, and how "
+                 "probable such a difference is by chance"},
         {.name = "scheme",
          .type = LM_OPT_CHOICE,
          .target = &scheme,
@@ -153,13 +158,15 @@ int main(int argc, char **argv)
             "The classes that it predicts, beside the texts",
             "tok -m news --keep-text new.csv | score -m news --emit predictions | lms --view",
             "With confidence intervals of 95 %", "tok -m news test.csv | score -m news --ci",
+            "Is it better than it was before?",
+            "tok -m news test.csv | score -m news --compare before.tsv",
             "A gate in a script: exit status 4 under 90 %",
             "tok -m news test.csv | score -m news --fail-under accuracy=0.9", NULL}};
     lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_PLUGIN,
                   &common, argc, argv);
     o.measures.scheme = (lm_scheme)scheme;
     o.measures.top_k = (int)accuracy_at;
-    o.measures.resamples = ci ? (int)resamples : 0;
+    o.measures.resamples = (int)resamples;
     o.measures.seed = (uint64_t)common.seed;
 
     lm_status st = LM_STATUS_INIT;

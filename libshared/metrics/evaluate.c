@@ -1,5 +1,6 @@
 #include "metrics/evaluate.h"
 #include "base/memory.h"
+#include "metrics/compare.h"
 #include "metrics/gather.h"
 #include "metrics/pseudo.h"
 #include "metrics/tally.h"
@@ -206,6 +207,11 @@ void lm_evaluator_reset(lm_evaluator *e)
 lm_report *lm_evaluator_report(lm_evaluator *e, bool per_class)
 {
     return lm_tally_report(&e->tally, per_class);
+}
+
+bool lm_evaluator_compare(lm_evaluator *e, const char *path, lm_report *report, lm_status *st)
+{
+    return lm_compare(&e->tally, path, report, st);
 }
 
 /* ------------------------------------------------------------------ rows in */

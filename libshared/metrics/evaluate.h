@@ -46,7 +46,8 @@ typedef struct lm_measure_options {
     int top_k;        /* of top-k accuracy, where there are more classes; 0 = 5 */
     lm_scheme scheme; /* how tags make entities */
     bool skip_unknown; /* a label or tag that the model does not have is no label, instead of a failure */
-    int resamples;    /* of a bootstrap that gives each value its interval; 0 = none */
+    bool intervals;   /* a confidence interval for each value, from a bootstrap */
+    int resamples;    /* of the bootstrap */
     double level;     /* of the intervals: 0.95 */
     uint64_t seed;
 } lm_measure_options;
@@ -123,6 +124,8 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
  * was computed. `per_class` adds precision, recall, f1 and support of each class or type. The caller frees
  * it. */
 lm_report *lm_evaluator_report(lm_evaluator *e, bool per_class);
+/* Adds to it how another model did on the same rows (metrics/compare.h). */
+bool lm_evaluator_compare(lm_evaluator *e, const char *path, lm_report *report, lm_status *st);
 void lm_evaluator_reset(lm_evaluator *e);
 
 #endif

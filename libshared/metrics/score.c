@@ -307,7 +307,11 @@ static bool conclude(score *s, lm_status *st)
     lm_report *report = lm_evaluator_report(s->evaluator, s->o->per_class);
     double labelled = 0;
     lm_report_find(report, "labelled", &labelled);
-    if (!s->emit.flags && !(labelled > 0)) {
+    if (s->o->compare && labelled > 0)
+        lm_evaluator_compare(s->evaluator, s->o->compare, report, st);
+    if (!lm_ok(st)) {
+        /* nothing is printed */
+    } else if (!s->emit.flags && !(labelled > 0)) {
         lm_fail(st, LM_FAILED,
                 "no row has a label: there is nothing to measure: make tokens with tok --label, or give "
                 "--emit");

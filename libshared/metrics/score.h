@@ -19,6 +19,7 @@ typedef struct lm_score_options {
     const char *report;      /* with emit: a file for the report, or NULL */
     bool json, per_class;    /* of the report */
     lm_measure_options measures;
+    const char *compare;     /* predictions of another model for the same rows, or NULL */
     lm_strings fail_under, fail_over; /* NAME=VALUE */
     int64_t batch_tokens;             /* 0 = the usual */
 } lm_score_options;

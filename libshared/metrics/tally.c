@@ -347,7 +347,7 @@ static void add_signature(const lm_tally *t, lm_report *r)
         lm_buf_printf(&s, "|ece:%d", LM_ECE_BINS);
     if (o->tags)
         lm_buf_printf(&s, "|scheme:%s", o->tags->entities ? lm_scheme_names[t->how.scheme] : "none");
-    if (t->how.resamples)
+    if (t->how.intervals)
         lm_buf_printf(&s, "|ci:percentile,%g,%d,%" PRIu64, 100 * t->how.level, t->how.resamples, t->how.seed);
     lm_buf_printf(&s, "|lmutils:%s", PACKAGE_VERSION);
     lm_report_text(r, "signature", lm_buf_cstr(&s));
@@ -374,7 +374,7 @@ lm_report *lm_tally_report(lm_tally *t, bool per_class)
     lm_outcomes_prepare(t->outcomes);
     size_t first = lm_report_size(r);
     measure(t, NULL, per_class, r);
-    if (t->how.resamples)
+    if (t->how.intervals)
         add_intervals(t, per_class, first, r);
     if (per_class)
         lm_outcomes_detail(t->outcomes, r);
