@@ -131,6 +131,7 @@ static bool take_line(reading *f, lm_str line, lm_status *st)
     case LM_MEASURE_NOTHING:
     case LM_MEASURE_TOKENS:
     case LM_MEASURE_NEXT:
+    case LM_MEASURE_SPAN:
         lm_fail(st, LM_USAGE,
                 "--compare: classes, numbers and tags can be compared, and this model predicts others");
         break;

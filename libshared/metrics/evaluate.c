@@ -49,6 +49,8 @@ static lm_measured kind_of(lm_model *m, bool *decided)
     *decided = true;
     if (m->head->tokens && m->head->columns == LM_COLUMNS_CLASSES)
         return LM_MEASURE_TAGS;
+    if (m->head->tokens && m->head->columns == LM_COLUMNS_SPAN)
+        return LM_MEASURE_SPAN;
     if (m->head->tokens)
         return m->arch.causal ? LM_MEASURE_NEXT : LM_MEASURE_TOKENS;
     if (m->head->bare)
@@ -155,7 +157,7 @@ bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_s
 
 bool lm_measured_per_token(lm_measured kind)
 {
-    return kind == LM_MEASURE_TOKENS || kind == LM_MEASURE_TAGS || kind == LM_MEASURE_NEXT;
+    return kind == LM_MEASURE_TOKENS || kind == LM_MEASURE_TAGS || kind == LM_MEASURE_NEXT || kind == LM_MEASURE_SPAN;
 }
 
 bool lm_evaluator_tags(lm_evaluator *e, const json_t *names, lm_status *st)
@@ -250,15 +252,27 @@ static int32_t given_label(const lm_evaluator *e, const lm_tokens_row *row, size
     case LM_MEASURE_CLASSES:
     case LM_MEASURE_MULTI_LABEL:
     case LM_MEASURE_VALUES:
+    case LM_MEASURE_SPAN:
         break;
     }
     return IGNORED;
+}
+
+/* A span of the row's tokens, or -100. */
+static bool check_answer(const lm_tokens_row *row, place *p, lm_status *st)
+{
+    const int32_t *a = row->answer;
+    if (!a || (a[0] == IGNORED && a[1] == IGNORED) || (a[0] >= 0 && a[0] <= a[1] && (size_t)a[1] < row->len))
+        return true;
+    return lm_fail(st, LM_FAILED, "%s: an answer from token %d to %d, of %zu", where(p), a[0], a[1], row->len);
 }
 
 static bool check_row(const lm_evaluator *e, const lm_tokens_row *row, place *p, lm_status *st)
 {
     const lm_arch *arch = &e->model->arch;
     int types = arch->type_vocab_size; /* a model without segments is not shown them */
+    if (e->tally.kind == LM_MEASURE_SPAN && !check_answer(row, p, st))
+        return false;
     if (arch->max_length && row->len > (size_t)arch->max_length)
         return lm_fail(st, LM_FAILED, "%s: %zu tokens, and the model takes %d: use tok --max-length %d",
                        where(p), row->len, arch->max_length, arch->max_length);
@@ -445,6 +459,23 @@ static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_
     finish_rows(e, &loss, to, batch->rows);
 }
 
+/* Where an answer begins and ends is looked for among all tokens of its row. */
+static void measure_spans(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, lm_tensor *hidden,
+                          const target *to)
+{
+    const window *w = (const window *)e->windows.data + to->row;
+    lm_tensor *t = lm_model_token_logits(e->model, e->graph, hidden, NULL, batch->tokens);
+    const float *logits = lm_tensor_read(e->graph, t);
+    if (t->rows != batch->tokens || t->width != e->tally.columns)
+        return; /* a failure stands on the graph */
+    for (int i = 0; i < batch->tokens; i++)
+        lm_gather_logits(&e->gather, logits + (size_t)i * (size_t)t->width, to->token + i);
+    for (int r = 0; r < batch->rows; r++) {
+        const float *x = logits + (size_t)batch->row_splits[r] * (size_t)t->width;
+        lm_gather_loss(&e->gather, to->row + r, lm_tally_span(&e->tally, w[r].number, &rows[r], x));
+    }
+}
+
 /* The rows head of a pretraining model, where the rows carry its label. */
 static bool measure_next(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch,
                          lm_tensor *row_logits, uint64_t record, const target *to, lm_status *st)
@@ -497,7 +528,9 @@ static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_
     lm_outputs out = lm_model_forward(e->model, e->graph, &batch, &select);
     lm_gather_state(&e->gather, e->graph, &out, &batch, to->row, to->token);
     bool ok = true;
-    if (lm_measured_per_token(kind)) {
+    if (kind == LM_MEASURE_SPAN) {
+        measure_spans(e, rows, &batch, out.hidden, to);
+    } else if (lm_measured_per_token(kind)) {
         measure_tokens(e, rows, &batch, out.hidden, wanted, to);
         ok = !out.row_logits || measure_next(e, rows, &batch, out.row_logits, record, to, st);
     } else if (kind != LM_MEASURE_NOTHING) {

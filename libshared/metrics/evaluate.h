@@ -21,7 +21,8 @@ typedef enum lm_measured {
     LM_MEASURE_VALUES,
     LM_MEASURE_TOKENS, /* hidden tokens, where `mlm_labels` has them */
     LM_MEASURE_TAGS,   /* a class for each token that `tags` gives one */
-    LM_MEASURE_NEXT    /* the token after each, of a causal model; with `loss_mask`, those that it marks */
+    LM_MEASURE_NEXT,   /* the token after each, of a causal model; with `loss_mask`, those that it marks */
+    LM_MEASURE_SPAN    /* the part of a text that answers a question (metrics/answers.h) */
 } lm_measured;
 
 enum {
@@ -115,14 +116,16 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
                       lm_row_outputs *out, lm_status *st);
 
 /* The report over all rows since the start or the last reset: rows, tokens, labelled, loss, and by kind
- *   classes: accuracy, means of precision, recall and F1, mcc, top-k; with ranks roc_auc, average_precision,
- * brier, ece several: accuracy (exact match), hamming_loss, means; with ranks roc_auc, average_precision
+ *   classes: accuracy, means of precision, recall and F1, mcc, top-k; with ranks roc_auc, average_precision, brier, ece
+ *   several: accuracy (exact match), hamming_loss, means; with ranks roc_auc, average_precision
  *   numbers: mse, rmse, mae, r2, pearson, spearman
- *   tags:    accuracy of tokens and, over entities, precision, recall, f1 and their means over types; tags
- * that are no entities are classes tokens:  perplexity, accuracy next:    perplexity, accuracy and, where the
- * rows keep their texts, word_perplexity, byte_perplexity, bits_per_byte and the signature that tells what
- * was computed. `per_class` adds precision, recall, f1 and support of each class or type. The caller frees
- * it. */
+ *   tags:    accuracy of tokens and, over entities, precision, recall, f1 and their means over types; tags that are no
+ *            entities are classes
+ *   tokens:  perplexity, accuracy
+ *   next:    perplexity, accuracy and, where the rows keep their texts, word_perplexity, byte_perplexity, bits_per_byte
+ *   answers: exact_match, f1; where some questions have none, of those and of the others
+ * and the signature that tells what was computed. `per_class` adds precision, recall, f1 and support of each class or
+ * type. The caller frees it. */
 lm_report *lm_evaluator_report(lm_evaluator *e, bool per_class);
 /* Adds to it how another model did on the same rows (metrics/compare.h). */
 bool lm_evaluator_compare(lm_evaluator *e, const char *path, lm_report *report, lm_status *st);

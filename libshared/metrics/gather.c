@@ -59,6 +59,8 @@ bool lm_gather_check(const lm_model *m, lm_measured kind, lm_evaluate_options *o
     if (kind == LM_MEASURE_VALUES && emit & LM_EMIT_PROBS)
         return lm_fail(st, LM_USAGE,
                        "the model predicts a number and has no probabilities: take predictions");
+    if (kind == LM_MEASURE_SPAN && emit & (LM_EMIT_PROBS | LM_EMIT_PREDICTIONS))
+        return lm_fail(st, LM_USAGE, "%s says where an answer begins and ends: take logits, or loss", architecture);
     if (emit & LM_EMIT_LOGPROBS && !(m->head->tokens && m->head->columns == LM_COLUMNS_VOCABULARY))
         return lm_fail(st, LM_USAGE,
                        "%s predicts no tokens, so that they have no logprobs: take loss or probs",

@@ -230,6 +230,39 @@ static void measure_entities(const lm_outcomes *o, const uint32_t *times, bool p
     free(k.hit);
 }
 
+/* ------------------------------------------------------------------ answers */
+
+/* The mean over rows with or without an answer, or all (-1), of how good what is said is: the best span, or, where some
+ * rows have no answer, nothing if that scores higher (threshold 0 of run_qa.py). */
+static double mean_answer(const lm_outcomes *o, const double *good, bool some_none, int none, const uint32_t *times)
+{
+    lm_exact_sum sum = {0};
+    uint64_t rows = 0;
+    for (size_t i = 0; i < o->rows; i++) {
+        if (none >= 0 && o->no_answer[i] != none)
+            continue;
+        bool says_none = some_none && o->null_score[i] > o->span_score[i];
+        double value = o->no_answer[i] || says_none ? o->no_answer[i] && says_none : good[i];
+        lm_sum_add_times(&sum, value, lm_times(times, i));
+        rows += lm_times(times, i);
+    }
+    return lm_ratio(lm_sum_total(&sum), (double)rows);
+}
+
+static void measure_spans(const lm_outcomes *o, const uint32_t *times, lm_report *r)
+{
+    bool none = false;
+    for (size_t i = 0; i < o->rows; i++)
+        none |= o->no_answer[i];
+    lm_report_add(r, "exact_match", mean_answer(o, o->exact, none, -1, times));
+    lm_report_add(r, "f1", mean_answer(o, o->f1, none, -1, times));
+    if (!none)
+        return;
+    lm_report_add(r, "has_answer_exact_match", mean_answer(o, o->exact, none, 0, times));
+    lm_report_add(r, "has_answer_f1", mean_answer(o, o->f1, none, 0, times));
+    lm_report_add(r, "no_answer_exact_match", mean_answer(o, o->exact, none, 1, times));
+}
+
 /* ------------------------------------------------------------------ all */
 
 double lm_outcomes_loss(const lm_outcomes *o, const uint32_t *times)
@@ -263,6 +296,9 @@ void lm_outcomes_measure(const lm_outcomes *o, const uint32_t *times, bool per_c
         break;
     case LM_MEASURE_TAGS:
         (o->tags->entities ? measure_entities : measure_classes)(o, times, per_class, r);
+        break;
+    case LM_MEASURE_SPAN:
+        measure_spans(o, times, r);
         break;
     case LM_MEASURE_NOTHING:
         break;

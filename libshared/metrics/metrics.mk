@@ -1,4 +1,5 @@
 liblmutils_la_SOURCES += \
+	libshared/metrics/answers.c libshared/metrics/answers.h \
 	libshared/metrics/bootstrap.c libshared/metrics/bootstrap.h \
 	libshared/metrics/chart.c libshared/metrics/chart.h \
 	libshared/metrics/curves.c libshared/metrics/curves.h \
@@ -45,3 +46,9 @@ check_PROGRAMS += tests/unit/golden_stream
 tests_unit_golden_stream_SOURCES = tests/unit/golden_stream.c tests/unit/golden.c tests/unit/golden.h
 tests_unit_golden_stream_CPPFLAGS = $(unit_cppflags)
 tests_unit_golden_stream_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
+
+check_PROGRAMS += tests/unit/check_answers
+tests_unit_check_answers_SOURCES = tests/unit/check_answers.c
+tests_unit_check_answers_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_answers_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_answers

@@ -4,6 +4,7 @@
 #include "metrics/ranking.h"
 #include "metrics/tally.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* Probabilities that are kept for measures of ranking and calibration: a quarter of a gibibyte of them. */
@@ -53,7 +54,7 @@ void lm_outcomes_free(lm_outcomes *o)
     void *const arrays[] = {o->names,  o->number, o->loss,   o->labels,    o->truth,         o->predicted,
                             o->place,  o->truths, o->chosen, o->scores,    o->value,         o->estimate,
                             o->hits,   o->words,  o->bytes,  o->tag_truth, o->tag_predicted, o->tag_splits,
-                            o->events, o->exact,  o->f1};
+                            o->events, o->exact,  o->f1,     o->span_score, o->null_score,  o->no_answer};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     free(o);
@@ -97,6 +98,13 @@ static void grow(lm_outcomes *o)
     case LM_MEASURE_TOKENS:
         RESIZE(o->hits, 1);
         break;
+    case LM_MEASURE_SPAN:
+        RESIZE(o->exact, 1);
+        RESIZE(o->f1, 1);
+        RESIZE(o->span_score, 1);
+        RESIZE(o->null_score, 1);
+        RESIZE(o->no_answer, 1);
+        break;
     case LM_MEASURE_NOTHING:
         break;
     }
@@ -118,7 +126,26 @@ size_t lm_outcomes_add(lm_outcomes *o, uint64_t number)
         o->words[row] = o->bytes[row] = LM_TEXT_UNKNOWN;
     if (o->tag_splits)
         o->tag_splits[row + 1] = o->tag_count;
+    if (o->exact) {
+        o->exact[row] = o->f1[row] = 0;
+        o->span_score[row] = -INFINITY;
+        o->null_score[row] = INFINITY;
+        o->no_answer[row] = 1;
+    }
     return row;
+}
+
+void lm_outcomes_span(lm_outcomes *o, size_t row, const lm_span_found *found)
+{
+    o->loss[row] += found->loss;
+    o->labels[row]++;
+    o->no_answer[row] &= found->no_answer;
+    o->null_score[row] = fmin(o->null_score[row], found->null_score);
+    if (!found->any || !(found->score > o->span_score[row]))
+        return;
+    o->span_score[row] = found->score;
+    o->exact[row] = found->exact;
+    o->f1[row] = found->f1;
 }
 
 /* Room for the probabilities of a row; NULL where they are not kept, or no longer. */

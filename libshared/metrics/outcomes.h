@@ -3,6 +3,7 @@
 #ifndef LM_METRICS_OUTCOMES_H
 #define LM_METRICS_OUTCOMES_H
 
+#include "metrics/answers.h"
 #include "metrics/entities.h"
 #include "metrics/evaluate.h"
 #include "metrics/metrics.h"
@@ -51,7 +52,9 @@ typedef struct lm_outcomes {
     lm_entity_event *events;
     size_t event_count, event_cap;
     /* LM_MEASURE_SPAN */
-    double *exact, *f1; /* [rows] */
+    double *exact, *f1; /* [rows] of the best span of all windows ... */
+    double *span_score, *null_score; /* ... its score, and the least that there is none */
+    uint8_t *no_answer; /* [rows] 1: that is right */
     bool prepared;
 } lm_outcomes;
 
@@ -66,6 +69,8 @@ size_t lm_outcomes_add(lm_outcomes *o, uint64_t number);
 void lm_outcomes_class(lm_outcomes *o, size_t row, int truth, const float *logits);
 void lm_outcomes_classes(lm_outcomes *o, size_t row, const uint8_t *truth, const float *logits);
 void lm_outcomes_value(lm_outcomes *o, size_t row, double truth, double estimate);
+/* A window of a row's text. */
+void lm_outcomes_span(lm_outcomes *o, size_t row, const lm_span_found *found);
 /* A labelled token of the last row. */
 void lm_outcomes_token(lm_outcomes *o, int32_t truth, int32_t predicted, double loss);
 

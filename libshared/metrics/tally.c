@@ -131,6 +131,7 @@ bool lm_tally_truth(const lm_tally *t, const lm_tokens_row *row, const char *whe
     case LM_MEASURE_TOKENS:
     case LM_MEASURE_TAGS:
     case LM_MEASURE_NEXT:
+    case LM_MEASURE_SPAN:
         break;
     }
     return true;
@@ -215,6 +216,7 @@ void lm_tally_seen(lm_tally *t, const lm_tokens_row *row)
     h = mixed(h, row->tags, row->len * sizeof *row->tags);
     h = mixed(h, row->mlm_labels, row->len * sizeof *row->mlm_labels);
     h = mixed(h, row->loss_mask, row->len);
+    h = mixed(h, row->answer, 2 * sizeof *row->answer);
     t->digest += h;
     t->rows++;
     t->tokens += row->len;
@@ -255,6 +257,16 @@ double lm_tally_token(lm_tally *t, uint64_t number, int32_t label, const float *
     row_of(t, &t->outcomes, t->kind, t->columns, number);
     lm_outcomes_token(t->outcomes, label, lm_argmax(logits, t->columns), loss);
     return loss;
+}
+
+double lm_tally_span(lm_tally *t, uint64_t number, const lm_tokens_row *row, const float *logits)
+{
+    lm_span_found found = lm_span_find(row, logits);
+    if (!found.labelled)
+        return NAN;
+    size_t at = row_of(t, &t->outcomes, t->kind, t->columns, number);
+    lm_outcomes_span(t->outcomes, at, &found);
+    return found.loss;
 }
 
 void lm_tally_text(lm_tally *t, uint64_t number, uint32_t words, uint32_t bytes)
@@ -334,7 +346,8 @@ static void add_signature(const lm_tally *t, lm_report *r)
                                         [LM_MEASURE_VALUES] = "numbers",
                                         [LM_MEASURE_TOKENS] = "masked",
                                         [LM_MEASURE_TAGS] = "tags",
-                                        [LM_MEASURE_NEXT] = "next"};
+                                        [LM_MEASURE_NEXT] = "next",
+                                        [LM_MEASURE_SPAN] = "answers"};
     const lm_outcomes *o = t->outcomes;
     lm_buf s = {0};
     lm_buf_printf(&s, "measure:%s|rows:%zu|data:%016" PRIx64, kinds[t->kind], o->rows, t->digest);

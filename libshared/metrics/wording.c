@@ -131,6 +131,7 @@ void lm_word_truth(const lm_wording *w, lm_measured kind, const lm_tokens_row *r
             put_classes(w, row->multi_label, row->classes, out);
         break;
     case LM_MEASURE_NEXT:
+    case LM_MEASURE_SPAN:
         break;
     case LM_MEASURE_NOTHING:
     case LM_MEASURE_CLASSES:
@@ -160,6 +161,7 @@ void lm_word_prediction(const lm_wording *w, const lm_row_outputs *out, const lm
     case LM_MEASURE_CLASSES:
         put_word(lm_config_label(w->config, out->classes[at]), "", &first, to);
         break;
+    case LM_MEASURE_SPAN:
     case LM_MEASURE_NOTHING:
         break;
     }

@@ -124,6 +124,7 @@ bool lm_cell_list(lm_records *r, const lm_cell *c, const char *name, const lm_st
 bool lm_choose_text(lm_records *r, lm_text_record *out, lm_status *st);
 bool lm_choose_label(lm_records *r, lm_text_record *out, lm_status *st);
 bool lm_choose_answer(lm_records *r, lm_text_record *out, lm_status *st);
+bool lm_is_unwanted(const lm_records *r, const lm_text_record *out); /* its label is the one to be left out */
 /* The weight; and whether both texts of a pair are there, where one was asked for. */
 bool lm_choose_weight(lm_records *r, lm_text_record *out, lm_status *st);
 bool lm_check_pair(lm_records *r, const lm_text_record *out, lm_status *st);

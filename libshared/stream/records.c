@@ -321,11 +321,6 @@ static bool reject(lm_records *r, lm_status *st)
     return put_aside(r, why.message, st);
 }
 
-static bool is_unwanted(const lm_records *r, const lm_text_record *out)
-{
-    return r->options.drop_label && out->label.data && lm_str_is(out->label, r->options.drop_label);
-}
-
 static bool drop(lm_records *r, const lm_text_record *out, lm_status *st)
 {
     char why[128];
@@ -397,7 +392,7 @@ static int next(lm_records *r, lm_text_record *out, lm_status *st)
                 return -1;
             continue;
         }
-        if (is_unwanted(r, out)) {
+        if (lm_is_unwanted(r, out)) {
             if (!drop(r, out, st))
                 return -1;
             continue;

@@ -101,9 +101,14 @@ static bool read_integer(lm_records *r, lm_str s, int64_t *value)
     return end > copy && (size_t)(end - copy) == s.len && !errno;
 }
 
+bool lm_is_unwanted(const lm_records *r, const lm_text_record *out)
+{
+    return r->options.drop_label && out->label.data && lm_str_is(out->label, r->options.drop_label);
+}
+
 static bool read_one(lm_records *r, lm_text_record *out, lm_status *st)
 {
-    if (!out->label.data || r->options.label_type == LM_LABEL_WORD)
+    if (!out->label.data || r->options.label_type == LM_LABEL_WORD || lm_is_unwanted(r, out))
         return true;
     char *s = lm_arena_strndup(r->arena, out->label.data, out->label.len), *end = s;
     if (r->options.label_type == LM_LABEL_ID) {

@@ -233,6 +233,7 @@ void lm_tokens_view_row(const lm_tokens_view *v, int64_t i, lm_tokens_row *row)
         row->target_len = (size_t)(v->target_ids_splits[i + 1] - v->target_ids_splits[i]);
     }
     row->answer = v->answer ? v->answer + 2 * i : NULL;
+    row->answers = v->answer && v->fields ? json_array_get(json_object_get(v->fields, "answers"), (size_t)i) : NULL;
     if ((row->has_weight = v->weight != NULL))
         row->weight = v->weight[i];
     if ((row->has_doc = v->doc != NULL))

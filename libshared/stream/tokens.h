@@ -33,6 +33,7 @@ typedef struct lm_tokens_row {
     const int32_t *target_ids;     /* [target_len] of seq2seq */
     size_t target_len;
     const int32_t *answer;         /* [2] first and last token of the answer; -100 = carries no loss */
+    const json_t *answers;         /* the record's field of this name, where a record was read; NULL = absent */
     const uint8_t *multi_label;    /* [classes] */
     size_t classes;
     bool has_weight, has_doc, has_row, has_truncated;

@@ -100,10 +100,11 @@ static void prepare_row(const lm_run *r, lm_tokens_row *row, stand_in *m, size_t
     }
 }
 
-static bool run_rows(lm_run *r, lm_evaluator *e, lm_status *st)
+/* At most so many of the rows. */
+static bool run_rows(lm_run *r, lm_evaluator *e, uint64_t most, lm_status *st)
 {
     stand_in m = {0};
-    uint64_t rows = lm_spool_rows(r->eval);
+    uint64_t rows = lm_spool_rows(r->eval) < most ? lm_spool_rows(r->eval) : most;
     for (uint64_t first = 0; first < rows && lm_ok(st); first += EVAL_ROWS) {
         lm_tokens_row row[EVAL_ROWS];
         int n = rows - first < EVAL_ROWS ? (int)(rows - first) : EVAL_ROWS;
@@ -177,8 +178,8 @@ static bool judge(lm_run *r, const lm_report *report, lm_watch_verdict *verdict,
     const char *metric = lm_train_metric(r->o);
     double loss = NAN, value = NAN, least = r->watch.least_loss, train = r->watch.least_train;
     lm_report_find(report, "loss", &loss);
-    if (!lm_report_find(report, metric, &value))
-        return fail_metric(report, metric, st);
+    if (!lm_report_find(report, metric, &value)) /* it was there before the first step: this time it has no value */
+        value = NAN;
     *verdict = lm_watch_evaluation(&r->watch, r->step, loss, value, lm_metric_rises(metric));
     if (verdict->best && r->o->keep_best)
         keep_best(r, st);
@@ -191,21 +192,39 @@ static bool judge(lm_run *r, const lm_report *report, lm_watch_verdict *verdict,
     return lm_ok(st);
 }
 
-static lm_report *measure(lm_run *r, lm_status *st)
+static lm_report *measure(lm_run *r, uint64_t most, lm_status *st)
 {
     lm_evaluate_options options = {0};
     if (r->objective->row == LM_TARGET_SPAN)
         return lm_run_measure_answers(r, st);
     lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
-    lm_report *report = e && run_rows(r, e, st) ? lm_evaluator_report(e, false) : NULL;
+    lm_report *report = e && run_rows(r, e, most, st) ? lm_evaluator_report(e, false) : NULL;
     lm_evaluator_free(e);
     return report;
+}
+
+/* A misspelt metric costs no epoch. Some are missing where few rows are of one class, so all are asked before no is said. */
+bool lm_run_check_metric(lm_run *r, lm_status *st)
+{
+    enum { SOME = 1000 };
+    bool found = !r->eval || !r->o->best_metric;
+    for (int all = 0; all < 2 && !found; all++) {
+        lm_report *report = measure(r, all ? UINT64_MAX : SOME, st);
+        double value;
+        found = report && lm_report_find(report, lm_train_metric(r->o), &value);
+        if (report && all && !found)
+            fail_metric(report, lm_train_metric(r->o), st);
+        lm_report_free(report);
+        if (!lm_ok(st))
+            return false;
+    }
+    return true;
 }
 
 bool lm_run_evaluate(lm_run *r, lm_status *st)
 {
     double begun = lm_now();
-    lm_report *report = measure(r, st);
+    lm_report *report = measure(r, UINT64_MAX, st);
     if (!lm_ok(st)) {
         lm_report_free(report);
         return lm_fail_prefix(st, "evaluation");
@@ -237,5 +256,6 @@ bool lm_run_evaluate(lm_run *r, lm_status *st)
             verdict.best && r->o->keep_best ? "  (best)" : "");
     lm_buf_free(&line);
     lm_report_free(report);
+    r->logged_at += lm_now() - begun; /* the speed that is said is that of training */
     return ok;
 }

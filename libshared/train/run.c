@@ -65,6 +65,9 @@ static bool open_replay(lm_run *r, lm_status *st)
         return true;
     if (!equals || equals == spec || !lm_parse_float(equals + 1, &share) || !(share > 0 && share <= 100))
         return lm_fail(st, LM_USAGE, "--replay %s: give FILE=SHARE, such as old.lms=0.1 or old.lms=10%%", spec);
+    if (share * (double)(r->o->batch_size * r->o->accumulation) > 1 << 24)
+        return lm_fail(st, LM_USAGE, "--replay %s: more than %d rows for a step: lower the share, or --batch-size", spec,
+                       1 << 24);
     char *name = lm_strndup(spec, (size_t)(equals - spec));
     r->replay = lm_run_read_beside(r, name, st);
     free(name);
@@ -228,7 +231,7 @@ static bool run(lm_run *r, lm_status *st)
         return false;
     json_t *history = r->state ? json_incref(json_object_get(r->state, "log_history")) : NULL;
     r->log = lm_runlog_open(r->spec->common->log, history, st);
-    return r->log && lm_run_loop(r, st) && lm_run_publish(r, st);
+    return r->log && lm_run_check_metric(r, st) && lm_run_loop(r, st) && lm_run_publish(r, st);
 }
 
 static void free_run(lm_run *r)

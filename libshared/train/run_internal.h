@@ -97,6 +97,7 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st);
 /* Reads a stream that is used beside the one to train on: of the same tokenizer, whole. NULL: failed. */
 lm_data *lm_run_read_beside(const lm_run *r, const char *file, lm_status *st);
 bool lm_run_load_eval(lm_run *r, lm_status *st);
+bool lm_run_check_metric(lm_run *r, lm_status *st); /* evaluations have the value of --best-metric */
 bool lm_run_evaluate(lm_run *r, lm_status *st);
 /* evaluate_answers.c: loss, and exact_match (first and last token are right); st says what failed. */
 lm_report *lm_run_measure_answers(lm_run *r, lm_status *st);

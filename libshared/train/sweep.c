@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { AXES_MAX = 8, RUNS_MAX = 1000 };
+enum { AXES_MAX = 8, RUNS_MAX = 1000, NAME_MOST = 200 };
 
 /* An option and the values that it takes in turn. */
 typedef struct axis {
@@ -186,6 +186,9 @@ static bool make_cells(sweep *s, lm_status *st)
     s->cells = lm_calloc(s->cell_count, sizeof *s->cells);
     for (size_t i = 0; i < s->cell_count; i++) {
         s->cells[i].name = name_of(s, i);
+        if (strlen(s->cells[i].name) > NAME_MOST)
+            return lm_fail(st, LM_USAGE, "--sweep: %.40s... is too long for the name of a directory: sweep fewer options",
+                           s->cells[i].name);
         for (size_t k = 0; k < i; k++)
             if (strcmp(s->cells[i].name, s->cells[k].name) == 0)
                 return lm_fail(st, LM_USAGE, "--sweep: two runs would have the name %s: the values are too alike",

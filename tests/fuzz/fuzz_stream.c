@@ -222,6 +222,8 @@ static lm_records_options options_of(uint8_t a, uint8_t b)
     o.pair = others[(a >> 3) & 1][0];
     o.label = others[(a >> 3) & 1][1];
     o.id = others[(a >> 3) & 1][2];
+    o.weight = (a & b) & 1 ? ".w" : NULL;
+    o.drop_label = (a & b) & 2 ? "-" : NULL;
     return o;
 }
 

@@ -67,3 +67,5 @@ printf '%s\n' 'one I-PER' 'two I-PER' 'three B-PER' 'four I-LOC' 'five O' 'six I
 tok -q -m bert --iob1 --labels O,B-PER,I-PER,B-LOC,I-LOC iob1.conll | lms --view >view
 same_ '-100 1 2 1 3 0 3 -100 / -100 3 -100 /' "$(awk '$1 == "tags" { $1 = ""; print substr($0, 2) " /" }' view | paste -sd' ')"
 tok -q -m bert --iob1 iob1.conll | grep -aq '"tags":\["B-LOC","B-PER","I-PER","O"\]' || fail_ "classes of IOB2"
+printf '%s\n' 'one I-PERSON' 'two I-PER' 'six I-PER' >prefix.conll # a name that begins like another
+tok -q -m bert --iob1 prefix.conll | grep -aq '"tags":\["B-PER","B-PERSON","I-PER"\]' || fail_ "I-PER behind I-PERSON begins an entity"

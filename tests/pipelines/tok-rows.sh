@@ -30,6 +30,11 @@ compare_ want out.jsonl
 t --text sentence1 --pair sentence2 --label gold_label --drop-label - --json nli.tsv nli.tsv >json
 same_ "0 2 4 6" "$(sed 's/.*"row":\([0-9]*\).*/\1/' json | paste -sd ' ')"
 
+# a label that would be none at all may be the one that is left out
+printf '{"text":"good","label":1}\n{"text":"bad","label":-1}\n' >ids.jsonl
+refuses_ 1 'ids.jsonl:2: the label `-1` is no class number' t --label-type id ids.jsonl >/dev/null
+same_ 1 "$(t --label-type id --drop-label -1 --json ids.jsonl | wc -l)"
+
 # ---- weights
 cat >weights.jsonl <<'END'
 {"text":"good day","label":"a","w":2.5,"other":1}

@@ -108,6 +108,7 @@ f -q -e 1 -o r3 --replay old.lms=0.1 --checkpoint ck-replay --save-steps 5 new.l
 cmp r1/model.safetensors r3/model.safetensors
 refuses_ 2 'give FILE=SHARE' f -q -o no --replay old.lms new.lms
 refuses_ 2 'give FILE=SHARE' f -q -o no --replay old.lms=much new.lms
+refuses_ 2 'lower the share' f -q -o no --replay old.lms=100 -b 1000000 new.lms
 refuses_ 1 'no-such.lms' f -q -o no --replay no-such.lms=0.1 new.lms
 refuses_ 1 'no label' f -q -o no --replay corpus.lms=0.1 new.lms
 refuses_ 1 'none of the model' f -q -o no --labels business,sport --replay old.lms=0.1 new.lms

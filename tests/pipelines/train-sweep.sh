@@ -76,6 +76,7 @@ refuses_ 2 'too alike' s -o no --sweep lr=1e-3,1e-3 some.lms
 refuses_ 2 'is a model' s -o mini --sweep lr=1e-3,2e-3 some.lms
 refuses_ 1 'no-such.lms' s -o no --sweep lr=1e-3,2e-3 no-such.lms
 refuses_ 2 'accuracies' s -o no --sweep lr=1e-3,2e-3 --best-metric accuracies some.lms
+refuses_ 2 'too long for the name' s -o no --sweep "lr=1e-3,0.$(printf '%0200d' 1)" some.lms
 # a file whose name looks like an axis is a file
 cp some.lms epochs=1,2
 s -o file --sweep lr=1e-3,2e-3 epochs=1,2 >table

@@ -109,6 +109,13 @@ grep -q '"BertForQuestionAnswering"' answers/config.json
 below 0.5 "$(last loss qa.jsonl)"
 below 0.5 "$(last eval_loss qa.jsonl)"
 below -0.8 "-$(last eval_exact_match qa.jsonl)"
+score -m answers questions.lms >report
+awk '{ v[$1] = $2 } END { exit !(v["exact_match"] > 0.8 && v["f1"] >= v["exact_match"] && v["rows"] == 900) }' report ||
+    fail_ "$(cat report)"
+grep -q 'measure:answers|rows:900' report || fail_ "$(cat report)"
+tok -q -m answers --max-length 16 --stride 4 questions.jsonl | score -m answers >report # a question's windows are one
+grep -q 'measure:answers|rows:900' report || fail_ "$(cat report)"
+awk '{ v[$1] = $2 } END { exit !(v["rows"] > 1000 && v["exact_match"] > 0.5) }' report || fail_ "$(cat report)"
 refuses_ 2 '--labels: answer has no classes' finetune $fit -q -o x --labels a,b questions.lms
 
 # ---- hidden tokens, on from a model

@@ -1,0 +1,32 @@
+/* Answers that stand in a text: which one the logits of a row name, and how near it is to the right ones.
+ *
+ * Texts are compared as the evaluation script of SQuAD does (Rajpurkar et al. 2016, arXiv 1606.05250, and 2018,
+ * arXiv 1806.03822): lower case, without ASCII punctuation, English articles and surplus blanks; F1 is over the words. */
+#ifndef LM_METRICS_ANSWERS_H
+#define LM_METRICS_ANSWERS_H
+
+#include "base/buffer.h"
+#include "stream/tokens.h"
+
+/* Appends what is compared of an answer. */
+void lm_answer_normalize(lm_str text, lm_buf *out);
+/* Of two normalised answers: 1 or 0, and the harmonic mean of the shares of words in common. */
+double lm_answer_f1(lm_str predicted, lm_str gold);
+
+/* What a row of the stream, one window of its text, makes of a question. */
+typedef struct lm_span_found {
+    bool labelled;        /* the stream has its answer */
+    double loss;          /* mean of the two cross-entropies, over the tokens of the row */
+    bool no_answer;       /* the right answer is that there is none */
+    bool any;             /* there is a span of the text to be an answer */
+    double score;         /* of the best one: its two logits added */
+    double null_score;    /* of the first token, which says that there is none */
+    double exact, f1;     /* of the best span, against the nearest of the right answers */
+} lm_span_found;
+
+/* logits [row->len, 2]. The best span is the one of at most 30 tokens within the text (max_answer_length of run_qa.py). Right
+ * answers are those of the record's field `answers`, where the stream has it and the text; else the span in the column
+ * `answer`, which is compared token by token. */
+lm_span_found lm_span_find(const lm_tokens_row *row, const float *logits);
+
+#endif
