@@ -222,6 +222,8 @@ lm_span_found lm_span_find(const lm_tokens_row *row, const float *logits)
             best[0] = i;
             best[1] = k;
         }
+    found.first = (int32_t)best[0];
+    found.last = (int32_t)best[1];
     found.null_score = (double)logits[0] + logits[1];
     if (!row->answer || row->answer[0] == NO_LABEL)
         return found;

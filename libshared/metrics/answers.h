@@ -19,6 +19,7 @@ typedef struct lm_span_found {
     double loss;          /* mean of the two cross-entropies, over the tokens of the row */
     bool no_answer;       /* the right answer is that there is none */
     bool any;             /* there is a span of the text to be an answer */
+    int32_t first, last;  /* the best one's tokens */
     double score;         /* of the best one: its two logits added */
     double null_score;    /* of the first token, which says that there is none */
     double exact, f1;     /* of the best span, against the nearest of the right answers */

@@ -62,6 +62,8 @@ static bool add_predictions(columns *c, const lm_row_outputs *out, bool ragged, 
     if (out->kind == LM_MEASURE_VALUES)
         return add(c, "predictions", LM_F32, out->values, false, out->rows,
                    out->columns > 1 ? out->columns : 0, st);
+    if (out->kind == LM_MEASURE_SPAN)
+        return add(c, "predictions", LM_I32, out->spans, false, out->rows, 2, st);
     return add(c, "predictions", LM_I32, out->classes, ragged, units, 0, st);
 }
 
@@ -102,6 +104,13 @@ static bool is_replaced(const columns *c, const char *name)
     return false;
 }
 
+/* Predictions of a vocabulary or a number are what they are. */
+static bool has_words(lm_measured kind)
+{
+    return kind == LM_MEASURE_CLASSES || kind == LM_MEASURE_MULTI_LABEL || kind == LM_MEASURE_TAGS ||
+           kind == LM_MEASURE_SPAN;
+}
+
 /* The record's header without what the writer makes; with the predictions as words among its fields. */
 static json_t *new_header(const lm_record *record, const lm_tokens_row *rows, const lm_row_outputs *out,
                           unsigned emit, const lm_wording *wording)
@@ -109,8 +118,7 @@ static json_t *new_header(const lm_record *record, const lm_tokens_row *rows, co
     json_t *header = json_copy(record->header);
     json_object_del(header, "tensors");
     json_object_del(header, "bytes");
-    if (!(emit & LM_EMIT_PREDICTIONS) ||
-        !(out->kind == LM_MEASURE_CLASSES || out->kind == LM_MEASURE_MULTI_LABEL))
+    if (!(emit & LM_EMIT_PREDICTIONS) || !has_words(out->kind))
         return header;
     json_t *old = json_object_get(header, "fields"),
            *fields = json_is_object(old) ? json_copy(old) : json_object();

@@ -77,6 +77,7 @@ typedef struct lm_row_outputs {
     const int32_t *classes;   /* [units] the most probable class */
     const uint8_t
         *chosen;         /* [rows, columns] 1 where a class has probability >= 1/2; LM_MEASURE_MULTI_LABEL */
+    const int32_t *spans; /* [rows, 2] first and last token of the answer, 0 and 0 for none; LM_MEASURE_SPAN */
     const float *values; /* [rows, columns] of LM_MEASURE_VALUES */
     const float *hidden; /* [tokens, width] after the last block */
     const float *pooled; /* [rows, width] */

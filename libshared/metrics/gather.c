@@ -59,8 +59,10 @@ bool lm_gather_check(const lm_model *m, lm_measured kind, lm_evaluate_options *o
     if (kind == LM_MEASURE_VALUES && emit & LM_EMIT_PROBS)
         return lm_fail(st, LM_USAGE,
                        "the model predicts a number and has no probabilities: take predictions");
-    if (kind == LM_MEASURE_SPAN && emit & (LM_EMIT_PROBS | LM_EMIT_PREDICTIONS))
-        return lm_fail(st, LM_USAGE, "%s says where an answer begins and ends: take logits, or loss", architecture);
+    if (kind == LM_MEASURE_SPAN && emit & LM_EMIT_PROBS)
+        return lm_fail(st, LM_USAGE,
+                       "%s says where an answer begins and ends: take predictions, logits or loss",
+                       architecture);
     if (emit & LM_EMIT_LOGPROBS && !(m->head->tokens && m->head->columns == LM_COLUMNS_VOCABULARY))
         return lm_fail(st, LM_USAGE,
                        "%s predicts no tokens, so that they have no logprobs: take loss or probs",
@@ -96,6 +98,9 @@ static bool room_for_logits(lm_gather *g, lm_row_outputs *out, size_t units, lm_
         out->probs = lm_room_make(&g->room[LM_OUT_PROBS], cells, sizeof(float), "probs", st);
     if (emit & LM_EMIT_PREDICTIONS && g->kind == LM_MEASURE_MULTI_LABEL)
         out->chosen = lm_room_make(&g->room[LM_OUT_CHOSEN], cells, 1, "predictions", st);
+    else if (emit & LM_EMIT_PREDICTIONS && g->kind == LM_MEASURE_SPAN)
+        out->spans =
+            lm_room_make(&g->room[LM_OUT_SPANS], (size_t)out->rows, 2 * sizeof(int32_t), "predictions", st);
     else if (emit & LM_EMIT_PREDICTIONS && !values)
         out->classes = lm_room_make(&g->room[LM_OUT_CLASSES], units, sizeof(int32_t), "predictions", st);
     return lm_ok(st);
@@ -202,7 +207,7 @@ void lm_gather_logits(lm_gather *g, const float *logits, int64_t at)
         return;
     if (several)
         lm_choose_row(logits, (int)n, ROOM(g, LM_OUT_CHOSEN, uint8_t) + from);
-    else if (!values)
+    else if (!values && g->kind != LM_MEASURE_SPAN)
         ROOM(g, LM_OUT_CLASSES, int32_t)[at] = lm_argmax(logits, (int)n);
 }
 
@@ -210,6 +215,14 @@ void lm_gather_loss(lm_gather *g, int64_t row, double loss)
 {
     if (g->options.emit & LM_EMIT_LOSS)
         ROOM(g, LM_OUT_LOSS, float)[row] = (float)loss;
+}
+
+void lm_gather_span(lm_gather *g, int64_t row, int32_t first, int32_t last)
+{
+    if (!(g->options.emit & LM_EMIT_PREDICTIONS))
+        return;
+    ROOM(g, LM_OUT_SPANS, int32_t)[2 * row] = first;
+    ROOM(g, LM_OUT_SPANS, int32_t)[2 * row + 1] = last;
 }
 
 float *lm_gather_logprobs(lm_gather *g, int64_t token)

@@ -22,6 +22,7 @@ enum {
     LM_OUT_PROBS,
     LM_OUT_CLASSES,
     LM_OUT_CHOSEN,
+    LM_OUT_SPANS,
     LM_OUT_HIDDEN,
     LM_OUT_POOLED,
     LM_OUT_LOSS,
@@ -48,6 +49,8 @@ void lm_gather_free(lm_gather *g);
 /* The logits of unit number `at`: a row or, for heads over tokens, a token. */
 void lm_gather_logits(lm_gather *g, const float *logits, int64_t at);
 void lm_gather_loss(lm_gather *g, int64_t row, double loss);
+/* A row's answer: its first and last token; 0 and 0 for none. */
+void lm_gather_span(lm_gather *g, int64_t row, int32_t first, int32_t last);
 float *lm_gather_logprobs(lm_gather *g, int64_t token); /* from there on; NULL where they are not asked for */
 /* The hidden states and the pooled rows of a batch, which begins at `row` and `token`. */
 void lm_gather_state(lm_gather *g, lm_graph *graph, const lm_outputs *out, const lm_batch *batch, int64_t row,

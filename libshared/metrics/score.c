@@ -89,9 +89,10 @@ static bool read_options(score *s, lm_status *st)
 static bool open_tokenizer(score *s, lm_status *st)
 {
     const char *dir = s->o->tokenizer ? s->o->tokenizer : s->o->common->model;
-    if ((s->lines || s->o->html) && (s->o->tokenizer || lm_model_has_tokenizer(dir)))
+    if ((s->lines || s->o->html || s->emit.flags & LM_EMIT_PREDICTIONS) &&
+        (s->o->tokenizer || lm_model_has_tokenizer(dir)))
         s->tokenizer = lm_tokenizer_open(dir, st);
-    s->wording = (lm_wording){s->model->config, s->tokenizer};
+    s->wording = (lm_wording){.config = s->model->config, .tokenizer = s->tokenizer};
     return lm_ok(st);
 }
 
@@ -152,6 +153,7 @@ static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
         !lm_evaluator_tags(s->evaluator, json_object_get(preamble, "tags"), st) ||
         !lm_evaluator_columns(s->evaluator, json_object_get(preamble, "labels"), st))
         return false;
+    s->wording.tags = json_object_get(preamble, "tags");
     if (!s->stream++ || info.xxh3 != s->checked) {
         if (!lm_model_check_tokenizer(s->model, s->o->tokenizer, &info, s->o->force, st))
             return false;

@@ -76,12 +76,8 @@ static bool is_shown(const lm_wording *w, lm_measured kind, const lm_tokens_row 
     return true;
 }
 
-static void put_token(const lm_wording *w, lm_measured kind, int32_t id, bool *first, lm_buf *out)
+static void put_token(const lm_wording *w, int32_t id, bool *first, lm_buf *out)
 {
-    if (kind == LM_MEASURE_TAGS) {
-        put_word(lm_config_label(w->config, id), " ", first, out);
-        return;
-    }
     lm_buf token = {0};
     if (w->tokenizer && id < lm_tokenizer_size(w->tokenizer))
         lm_token_print(w->tokenizer, id, &token);
@@ -91,15 +87,37 @@ static void put_token(const lm_wording *w, lm_measured kind, int32_t id, bool *f
     lm_buf_free(&token);
 }
 
-/* The classes (or ids) of the tokens that are shown. */
+/* The classes (or ids) of the tokens that are shown. `names`: of the classes; NULL = the model's. */
 static void put_tokens(const lm_wording *w, lm_measured kind, const lm_tokens_row *row,
-                       const int32_t *classes, lm_buf *out)
+                       const int32_t *classes, const json_t *names, lm_buf *out)
 {
     bool first = true;
     for (size_t t = 0; t < row->len; t++) {
-        if (is_shown(w, kind, row, t))
-            put_token(w, kind, classes[t], &first, out);
+        if (!is_shown(w, kind, row, t))
+            continue;
+        if (kind != LM_MEASURE_TAGS)
+            put_token(w, classes[t], &first, out);
+        else if (names)
+            put_word(json_string_value(json_array_get(names, (size_t)classes[t])), " ", &first, out);
+        else
+            put_word(lm_config_label(w->config, classes[t]), " ", &first, out);
     }
+}
+
+/* The part of the text, or of the second one where there are two, between two tokens; nothing for the first
+ * token, which says that there is none. */
+static void put_span(const lm_wording *w, const lm_tokens_row *row, const int32_t *span, lm_buf *out)
+{
+    size_t first = (size_t)span[0], last = (size_t)span[1];
+    lm_str text = row->pair.data ? row->pair : row->text;
+    if (last == 0 || last >= row->len || first > last)
+        return;
+    int32_t from = row->offsets ? row->offsets[2 * first] : -1,
+            to = row->offsets ? row->offsets[2 * last + 1] : -1;
+    if (text.data && from >= 0 && from <= to && (size_t)to <= text.len)
+        lm_word_line((lm_str){text.data + from, (size_t)(to - from)}, out);
+    else
+        decode(w, row, first, last + 1, out);
 }
 
 static void put_label(const lm_wording *w, lm_measured kind, const lm_tokens_row *row, lm_buf *out)
@@ -120,18 +138,21 @@ void lm_word_truth(const lm_wording *w, lm_measured kind, const lm_tokens_row *r
     switch (kind) {
     case LM_MEASURE_TOKENS:
         if (row->mlm_labels)
-            put_tokens(w, kind, row, row->mlm_labels, out);
+            put_tokens(w, kind, row, row->mlm_labels, NULL, out);
         break;
     case LM_MEASURE_TAGS:
         if (row->tags)
-            put_tokens(w, kind, row, row->tags, out);
+            put_tokens(w, kind, row, row->tags, w->tags, out);
         break;
     case LM_MEASURE_MULTI_LABEL:
         if (row->multi_label)
             put_classes(w, row->multi_label, row->classes, out);
         break;
-    case LM_MEASURE_NEXT:
     case LM_MEASURE_SPAN:
+        if (row->answer && row->answer[0] != IGNORED)
+            put_span(w, row, row->answer, out);
+        break;
+    case LM_MEASURE_NEXT:
         break;
     case LM_MEASURE_NOTHING:
     case LM_MEASURE_CLASSES:
@@ -149,7 +170,7 @@ void lm_word_prediction(const lm_wording *w, const lm_row_outputs *out, const lm
     case LM_MEASURE_TOKENS:
     case LM_MEASURE_TAGS:
     case LM_MEASURE_NEXT:
-        put_tokens(w, out->kind, p->row, out->classes + p->token, to);
+        put_tokens(w, out->kind, p->row, out->classes + p->token, NULL, to);
         break;
     case LM_MEASURE_MULTI_LABEL:
         put_classes(w, out->chosen + at * columns, columns, to);
@@ -162,6 +183,8 @@ void lm_word_prediction(const lm_wording *w, const lm_row_outputs *out, const lm
         put_word(lm_config_label(w->config, out->classes[at]), "", &first, to);
         break;
     case LM_MEASURE_SPAN:
+        put_span(w, p->row, out->spans + 2 * at, to);
+        break;
     case LM_MEASURE_NOTHING:
         break;
     }

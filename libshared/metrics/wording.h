@@ -8,6 +8,7 @@
 
 typedef struct lm_wording {
     const lm_config *config;       /* names of the classes */
+    const json_t *tags;            /* names of the classes in the stream's own `tags`; NULL = the model's */
     const lm_tokenizer *tokenizer; /* NULL = none: tokens stay numbers, and only kept texts are known */
 } lm_wording;
 

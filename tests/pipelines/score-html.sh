@@ -90,6 +90,8 @@ done
 grep -qF 'id="mistakes"' reg1.html
 grep -qF 'tok --keep-text' reg1.html
 ! grep -qF 'id="mistakes"' mlm.html || fail_ "mistakes of a language model"
+score -q -m "$data/goldens/models/bert-mlm" --emit loss --html mlm.html mlm.lms 2>err | lms --check
+tags_balance_ mlm.html
 refuses_ 2 "has nothing to measure" score -q -m "$cls" --task base --emit hidden --html x.html texts.lms
 
 # what is wrong with a log; a page appears whole or not at all

@@ -89,3 +89,33 @@ compare_ fill-mean fill-auto
 refuses_ 2 "has no pooler: take --pool mean" score -m "$fill" --emit pooled --pool pooler mask.lms
 refuses_ 2 "it goes with --emit pooled" score -m "$fill" --emit logits --pool mean mask.lms
 refuses_ 2 "predicts no tokens" score -q -m "$cls" --emit logprobs texts.lms
+
+# tags of words: as many as the text has, those of the stream by its own names, whatever their numbers are in the model
+printf '%s\n' 'The O' 'team O' 'of O' 'Seoul B-LOC' 'won O' '' 'Kim B-PER' 'Yuna I-PER' 'skates O' '' >train.conll
+printf '%s\n' 'Kim B-PER' 'won O' '' 'Seoul B-LOC' 'won O' '' >test.conll
+tok -q -m "$cls" --input-format conll train.conll | finetune -q -m "$cls" --task tag --max-steps 1 -o tagger 2>err
+tok -q -m tagger --input-format conll test.conll >tags.lms
+score -q -m tagger --tsv --emit predictions,loss tags.lms >lines
+same_ "B-PER O|B-LOC O" "$(cut -f 4 lines | paste -s -d '|')"
+same_ "2 2" "$(cut -f 1 lines | awk '{ print NF }' | paste -s -d ' ')"
+score -q -m tagger --emit predictions tags.lms | lms --view | grep 'field prediction' | cut -d '"' -f 2 >words
+cut -f 1 lines >predicted
+compare_ predicted words
+score -q -m tagger --html tags.html tags.lms >report
+grep -qF 'B-LOC O</td>' tags.html
+
+# answers: parts of the text, or nothing; two tokens a row in the stream
+printf '%s\n' '{"question":"who won?","context":"the team of Seoul won the cup","answers":{"text":["the team"],"answer_start":[0]}}' \
+    '{"question":"where?","context":"환불은 서울에서 됩니다 <b>","answers":{"text":["서울에서"],"answer_start":[4]}}' >qa.jsonl
+tok -q -m "$cls" --keep-text --offsets qa.jsonl >qa.lms
+finetune -q -m "$cls" --task answer --max-steps 1 -o reader qa.lms 2>err
+score -q -m reader --tsv --emit predictions,loss qa.lms >lines
+same_ "the team|서울에서" "$(cut -f 4 lines | paste -s -d '|')"
+awk -F '\t' 'NF != 6 || ($1 != "" && !index($6, $1)) { print; bad = 1 } END { exit bad }' lines || fail_ "no part of the text"
+score -q -m reader --emit predictions,logits qa.lms >answers.lms
+lms --check answers.lms
+same_ 2 "$(lms --view answers.lms | grep -c '^  predictions \[[0-9]*,[0-9]*\]')"
+score -q -m reader --html answers.html qa.lms >report
+grep -qF '서울에서</td>' answers.html || grep -q '^exact_match	1' report
+refuses_ 2 "take predictions, logits or loss" score -q -m reader --emit probs qa.lms
+
