@@ -119,3 +119,17 @@ score -q -m reader --html answers.html qa.lms >report
 grep -qF '서울에서</td>' answers.html || grep -q '^exact_match	1' report
 refuses_ 2 "take predictions, logits or loss" score -q -m reader --emit probs qa.lms
 
+
+# a causal model: each token given those before it; their mean is the loss
+causal=$abs_top_builddir/tests/testplug/.libs/causal.so
+test -e "$causal" || fail_ "$causal is missing: make check builds it"
+mkdir causal
+cp "$cls"/*.json "$cls"/vocab.txt causal
+size=$(grep -ao '"vocab_size":[0-9]*' texts.lms | head -n 1 | cut -d : -f 2)
+echo "{\"model_type\":\"test-causal\",\"vocab_size\":$size}" >causal/config.json
+finetune --plugin "$causal" -q -m causal --random-weights -o writer --task clm --max-steps 1 texts.lms 2>err
+score -q --plugin "$causal" -m writer --tsv --emit loss,logprobs texts.lms >lines
+awk -F '\t' '{ n = split($2, p, " "); sum = 0; for (i = 2; i <= n; i++) sum += p[i]; d = $1 + sum / (n - 1)
+        if (p[1] !~ /nan/ || n < 5 || d * d > 1e-8) { print; bad = 1 } } END { exit bad || NR != 3 }' lines || fail_ "logprobs"
+score -q --plugin "$causal" -m writer --emit loss,logprobs,logits --top 3 --html causal.html --report report texts.lms | lms --check
+grep -q '^perplexity' report
