@@ -5,6 +5,7 @@
 #   make O=DIR            where everything goes (out)
 #   make SEEDS="1 2 3"    so many runs, with the mean and standard deviation of their scores
 #   make ROWS=N           learn from so many rows, chosen by their hash, instead of all
+#   make LENGTH=N         rows of so many tokens at most (128)
 #   make THREADS=N        threads (one for each processor)
 #
 # All recipes are plain commands. They run in the shell `step`, which notes time and peak memory of each in $O/steps.
@@ -18,6 +19,7 @@ DATA ?= $(if $(LMUTILS_TESTDATA),$(LMUTILS_TESTDATA),$(examples)/../../shared)/d
 O ?= out
 BASES ?= $(examples)/base/out
 SEEDS ?= 1 2 3
+LENGTH ?= 128
 THREADS ?= 0
 some = $(if $(ROWS),--max-train-samples $(ROWS))
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The Makefiles in examples/, each from its files to the page, on a few rows and for a few steps.
 . "$(dirname "$0")/init.sh"
-needs_data_ data/agnews data/mnli data/nsmc data/conll2003 data/stsb data/klue-nli data/corpus
+needs_data_ data/agnews data/mnli data/nsmc data/conll2003 data/stsb data/klue-nli data/corpus goldens/e2e
 needs_program_ make
 
 some() { # LINES FILE...: the beginnings of reference files
@@ -70,11 +70,16 @@ for part in train test; do
     same_ 59 "$(lms --count original-out/$part.lms | awk '$1 == "examples" { print $2 }')"
 done
 
-# ---- another directory to start from; one that is none; data that are not there
+# ---- another directory to start from, of other families too; one that is none; data that are not there
 mkdir other
 cp bases/english/* other/
 example stsb BASE="$work/other/" O="$work/other-out" SEEDS=1 ROWS=8 EPOCHS=1 >table 2>log || fail_ "$(tail -n 5 log)"
 grep -q '^pretrained' table
+for pair in ner:distilbert-ner mnli:roberta-nli; do
+    base=$data/goldens/e2e/${pair#*:}
+    example "${pair%:*}" BASE="$base" O="$work/${pair#*:}" LENGTH=62 SEEDS=1 ROWS=8 EPOCHS=1 >table 2>log || fail_ "$(tail -n 5 log)"
+    grep -qE '^(pretrained|full) ' table || fail_ "$(cat table)"
+done
 refuses_ 2 'BASE=nowhere/' example stsb BASE=nowhere/ O="$work/none"
 for name in agnews mnli ner stsb nsmc klue-nli; do
     refuses_ 2 'http' example $name DATA="$work/nowhere" O="$work/none"
