@@ -50,6 +50,26 @@ static bool weigh_classes(lm_run *r, lm_status *st)
     return ok;
 }
 
+/* A class of --labels that no row has is not learned. */
+static bool miss_classes(const lm_run *r, lm_status *st)
+{
+    if (!r->spec->labels || !r->labels || !lm_data_spool(r->data))
+        return true;
+    double *of = lm_calloc((size_t)r->targets.classes, sizeof *of), all;
+    bool ok = lm_class_counts(r->data, &r->targets, of, &all, st);
+    lm_buf names = {0};
+    int missing = 0;
+    for (int c = 0; c < r->targets.classes && ok; c++)
+        if (of[c] == 0 && ++missing <= SHOWN)
+            lm_buf_printf(&names, "%s%s", missing > 1 ? ", " : "", lm_labels_name(r->labels, c));
+    if (missing)
+        lm_warn("%d of the %d classes of --labels have nothing to learn from in the rows: %s%s", missing, r->targets.classes,
+                lm_buf_cstr(&names), missing > SHOWN ? " ..." : "");
+    lm_buf_free(&names);
+    free(of);
+    return ok;
+}
+
 bool lm_run_balance(lm_run *r, lm_status *st)
 {
     const lm_train_options *o = r->o;
@@ -58,6 +78,8 @@ bool lm_run_balance(lm_run *r, lm_status *st)
         return lm_fail(st, LM_USAGE, "--%s is about classes, and %s has none: leave it out",
                        o->class_weight ? "class-weight" : "focal-gamma", r->objective->purpose);
     r->targets.focal_gamma = (float)o->focal_gamma;
+    if (classes && !miss_classes(r, st))
+        return false;
     return !o->class_weight || weigh_classes(r, st);
 }
 

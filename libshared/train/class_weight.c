@@ -54,24 +54,33 @@ static bool count_row(counts *n, const lm_targets *t, const lm_tokens_row *row, 
     return true;
 }
 
-bool lm_class_weights_auto(const lm_data *d, const lm_targets *t, float *weight, lm_status *st)
+bool lm_class_counts(const lm_data *d, const lm_targets *t, double *of, double *all, lm_status *st)
 {
-    counts n = {.of = lm_calloc((size_t)t->classes, sizeof *n.of)};
+    counts n = {.of = of};
     uint64_t rows = lm_data_rows(d);
+    memset(of, 0, (size_t)t->classes * sizeof *of);
     for (uint64_t i = 0; i < rows && lm_ok(st); i++) {
         lm_tokens_row row;
         lm_data_row(d, i, &row);
         count_row(&n, t, &row, i, st);
     }
-    bool several = t->objective->row == LM_TARGET_CLASSES;
-    for (int c = 0; c < t->classes; c++) {
-        double w = several ? (n.all - n.of[c]) / n.of[c] : n.all / (t->classes * n.of[c]);
-        weight[c] = n.of[c] > 0 ? (float)w : 1;
-    }
-    free(n.of);
+    *all = n.all;
     free(n.label);
     free(n.ids);
     return lm_ok(st);
+}
+
+bool lm_class_weights_auto(const lm_data *d, const lm_targets *t, float *weight, lm_status *st)
+{
+    double *of = lm_calloc((size_t)t->classes, sizeof *of), all;
+    bool several = t->objective->row == LM_TARGET_CLASSES;
+    bool ok = lm_class_counts(d, t, of, &all, st);
+    for (int c = 0; c < t->classes && ok; c++) {
+        double w = several ? (all - of[c]) / of[c] : all / (t->classes * of[c]);
+        weight[c] = of[c] > 0 ? (float)w : 1;
+    }
+    free(of);
+    return ok;
 }
 
 /* ------------------------------------------------------------------ given */

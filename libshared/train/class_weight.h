@@ -4,7 +4,11 @@
 
 #include "train/data.h"
 
-/* Weights from how often each class occurs in the rows that are trained on, a row counting with its own weight:
+/* How often each class occurs in the rows that are trained on, and how many rows or tokens with tags there are in all; a
+ * row counts with its own weight. of: [t->classes]. */
+bool lm_class_counts(const lm_data *d, const lm_targets *t, double *of, double *all, lm_status *st);
+
+/* Weights from how often each class occurs there:
  * all/(classes n_c), scikit-learn's "balanced", of rows or of tokens with tags; of several classes a row
  * (all - n_c)/n_c, how much more often a class is absent than present (pos_weight of torch's BCEWithLogitsLoss).
  * A class that does not occur has 1. weight: [t->classes]. */

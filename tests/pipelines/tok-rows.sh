@@ -117,6 +117,8 @@ grep -q '"line":2,"why":"the label `X` is not among --labels"' out.jsonl
 # ---- one class only, and none
 printf '{"text":"good","label":"a"}\n{"text":"bad","label":"a"}\n' | t >one.lms
 refuses_ 1 'one class only: a' finetune -m mini -q -o no one.lms
+finetune -m mini --labels a,b --max-steps 1 -o one one.lms 2>err
+grep -q '1 of the 2 classes of --labels have nothing to learn from in the rows: b$' err
 printf '{"text":"good","label":"-"}\n' | t --drop-label - >none.lms
 refuses_ 1 'no rows' finetune -m mini -q -o no none.lms
 
