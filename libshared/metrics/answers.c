@@ -195,8 +195,8 @@ static bool is_special(const lm_tokens_row *row, size_t t)
 /* The tokens of the text: behind the question, and before the special tokens at the end, which have empty spans. */
 static void find_text(const lm_tokens_row *row, size_t *from, size_t *to)
 {
-    *from = 0;
     *to = row->len;
+    *from = row->len > 0; /* but for the token that says that there is none, if it is not known which are special */
     if (!row->offsets)
         return;
     while (*to > 0 && is_special(row, *to - 1))

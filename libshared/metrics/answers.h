@@ -27,7 +27,7 @@ typedef struct lm_span_found {
 
 /* logits [row->len, 2]. The best span is the one of at most 30 tokens within the text (max_answer_length of run_qa.py). Right
  * answers are those of the record's field `answers`, where the stream has it and the text; else the span in the column
- * `answer`, which is compared token by token. */
+ * `answer`, which is compared token by token. Without `offsets`, all tokens but the first are text. */
 lm_span_found lm_span_find(const lm_tokens_row *row, const float *logits);
 
 #endif

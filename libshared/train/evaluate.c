@@ -195,8 +195,6 @@ static bool judge(lm_run *r, const lm_report *report, lm_watch_verdict *verdict,
 static lm_report *measure(lm_run *r, uint64_t most, lm_status *st)
 {
     lm_evaluate_options options = {0};
-    if (r->objective->row == LM_TARGET_SPAN)
-        return lm_run_measure_answers(r, st);
     lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
     lm_report *report = e && run_rows(r, e, most, st) ? lm_evaluator_report(e, false) : NULL;
     lm_evaluator_free(e);

@@ -2,7 +2,6 @@
 #ifndef LM_TRAIN_RUN_INTERNAL_H
 #define LM_TRAIN_RUN_INTERNAL_H
 
-#include "metrics/report.h"
 #include "train/data.h"
 #include "train/freeze.h"
 #include "train/micro_batch.h"
@@ -99,8 +98,6 @@ lm_data *lm_run_read_beside(const lm_run *r, const char *file, lm_status *st);
 bool lm_run_load_eval(lm_run *r, lm_status *st);
 bool lm_run_check_metric(lm_run *r, lm_status *st); /* evaluations have the value of --best-metric */
 bool lm_run_evaluate(lm_run *r, lm_status *st);
-/* evaluate_answers.c: loss, and exact_match (first and last token are right); st says what failed. */
-lm_report *lm_run_measure_answers(lm_run *r, lm_status *st);
 bool lm_run_restore_best(lm_run *r, lm_status *st); /* puts the best weights in place, if there are any */
 /* save.c */
 bool lm_run_checkpoint(lm_run *r, lm_status *st);

@@ -5,7 +5,6 @@ liblmutils_la_SOURCES += \
 	libshared/train/classes.c \
 	libshared/train/data.c libshared/train/data.h \
 	libshared/train/evaluate.c \
-	libshared/train/evaluate_answers.c \
 	libshared/train/example.c \
 	libshared/train/freeze.c libshared/train/freeze.h \
 	libshared/train/loop.c \
