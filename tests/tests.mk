@@ -26,6 +26,7 @@ shell_tests = \
 	tests/pipelines/score-html.sh \
 	tests/pipelines/score-lines.sh \
 	tests/pipelines/score-report.sh \
+	tests/pipelines/score-tokens.sh \
 	tests/pipelines/tok-answers.sh \
 	tests/pipelines/tok-bad.sh \
 	tests/pipelines/tok-chat.sh \
