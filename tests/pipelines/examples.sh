@@ -12,9 +12,10 @@ some() { # LINES FILE...: the beginnings of reference files
         head -n "$lines" "$data/data/$file" >"data/$file"
     done
 }
-some 300 agnews/train_subset.csv corpus/{wiki_demo.txt,war-and-peace.txt,wikitext103_test.tokens} nsmc/ratings_train.rebuilt.txt
+some 300 agnews/train_subset.csv corpus/war-and-peace.txt nsmc/ratings_train.rebuilt.txt
 some 60 agnews/test.csv mnli/{train_10k_a,dev_matched}.jsonl nsmc/ratings_test.rebuilt.txt stsb/sts-{train,dev,test}.csv klue-nli/klue_nli_train.jsonl
-some 20 corpus/c4_demo.jsonl
+some 20 corpus/c4_demo.jsonl corpus/wikitext103_test.tokens
+some 1 corpus/wiki_demo.txt # its lines are long
 some 200 conll2003/eng.{train,testa,testb}
 awk 'NR > 1 && /^    },?$/ && ++n == 20 { print "    }"; print "]"; exit } { print }' "$data/data/klue-nli/klue-nli-v1.1_dev.json" \
     >data/klue-nli/klue-nli-v1.1_dev.json
