@@ -9,4 +9,5 @@ CLEANFILES += tests/bench/steps
 # beside PyTorch where that is installed; SHAPES="tiny mini", TURNS=3, THREADS
 bench: tests/bench/steps$(EXEEXT)
 	bash $(srcdir)/tests/bench/bench
-EXTRA_DIST += tests/bench/bench tests/bench/tasks tests/bench/peers/torch_bert.py tests/bench/peers/fasttext_lines.py
+EXTRA_DIST += tests/bench/bench tests/bench/tasks tests/bench/peers/torch_bert.py tests/bench/peers/fasttext_lines.py \
+	tests/bench/peers/onnx_export.py tests/bench/peers/onnx_score.mjs

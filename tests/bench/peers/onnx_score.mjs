@@ -2,8 +2,9 @@
 //
 // The peer that `score` is measured against. Batches of ROWS rows (32), padded to their longest; `sorted`: rows of like
 // length together, as one would do who knows all of them before the first. onnxruntime-node is looked for from the
-// working directory on (npm install --ignore-scripts onnxruntime-node). Prints one JSON object: seconds of the forward passes alone, and
-// tokens/s without padding counted, the best of two runs.
+// working directory on (npm install --ignore-scripts onnxruntime-node). Prints one JSON object: seconds of the forward
+// passes alone, and tokens/s without padding counted, the best of two runs. The file is onnx_export.py's; what to set
+// beside it: time score -q -m DIR TOKENS.lms
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 
@@ -68,4 +69,5 @@ for (let turn = 0; turn < 2; turn++) {
     seconds = Math.min(seconds, Number(process.hrtime.bigint() - begun) / 1e9);
 }
 const tokens = rows.reduce((n, r) => n + r.ids.length, 0);
-console.log(JSON.stringify({ rows: rows.length, tokens, seconds, tokens_per_s: Math.round(tokens / seconds), version: ort.env?.versions?.node, sum }));
+const rate = Math.round(tokens / seconds);
+console.log(JSON.stringify({ rows: rows.length, tokens, seconds, tokens_per_s: rate, version: ort.env?.versions?.node, sum }));
