@@ -58,6 +58,20 @@ void lm_graph_free(lm_graph *g)
     free(g);
 }
 
+const lm_batch *lm_graph_batch(const lm_graph *g)
+{
+    return g->batch;
+}
+
+bool lm_graph_reads_first_tokens(const lm_graph *g, const lm_tensor *x)
+{
+    for (const lm_node *n = g->last; n; n = n->previous)
+        for (int i = 0; i < 3; i++)
+            if (n->in[i] == x && n->op != &ops[LM_OP_FIRST_TOKEN])
+                return false;
+    return true;
+}
+
 lm_arena *lm_graph_arena(lm_graph *g)
 {
     return g->arena;
@@ -343,7 +357,8 @@ lm_arena_mark lm_graph_scope_open(lm_graph *g)
 
 lm_tensor *lm_graph_scope_close(lm_graph *g, lm_arena_mark mark, lm_tensor *keep)
 {
-    if (g->step.training || g->step.taping || !lm_graph_ok(g))
+    bool taping = g->step.training || g->step.taping;
+    if ((taping && (g->last || keep->needs_grad)) || !lm_graph_ok(g))
         return keep;
     lm_tensor kept = *keep;
     size_t n = lm_elements(keep);

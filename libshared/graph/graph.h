@@ -66,11 +66,14 @@ void lm_graph_backward(lm_graph *g, lm_tensor *loss, float scale);
 const float *lm_tensor_read(lm_graph *g, lm_tensor *t);
 lm_tensor *lm_graph_input(lm_graph *g, const float *values, int rows, int width,
                           bool needs_grad); /* copied */
+/* Whether every operation on the tape that reads x is lm_first_token. */
+bool lm_graph_reads_first_tokens(const lm_graph *g, const lm_tensor *x);
+const lm_batch *lm_graph_batch(const lm_graph *g); /* of the step */
 lm_arena *lm_graph_arena(lm_graph *g);
 size_t lm_graph_mallocs(const lm_graph *g); /* constant once the largest step has been seen */
 
-/* Inference: everything allocated between open and close is given back but `keep`, which moves. No-ops while
- * taping. */
+/* Everything allocated between open and close is given back but `keep`, which moves: in inference, and while training as
+ * long as nothing is taped (below what is trained, all is as in inference). No-ops otherwise. */
 lm_arena_mark lm_graph_scope_open(lm_graph *g);
 lm_tensor *lm_graph_scope_close(lm_graph *g, lm_arena_mark mark, lm_tensor *keep);
 

@@ -1,6 +1,8 @@
 #include "model/model.h"
 #include "model/weights.h"
 
+#include <string.h>
+
 /* The body's own pooler: the rows function of the head without a task. */
 static const lm_head *pooler(const lm_model *m)
 {
@@ -34,30 +36,79 @@ static void tap(const lm_select *select, int layer, const lm_tensor *x)
         select->tap(select->tap_context, layer, x);
 }
 
-/* The embedding and the blocks. In inference each block's memory is given back, and so is its input. */
-static lm_tensor *run_body(lm_model *m, lm_graph *g, const lm_batch *batch, const lm_select *select)
+int lm_model_parts(const lm_model *m)
+{
+    return m->arch.layers + 1 + (m->plugin->finish != NULL);
+}
+
+/* One part of the body (see model.h), from the result of the part before it. */
+static lm_tensor *run_part(lm_model *m, lm_graph *g, const lm_batch *batch, int part, lm_tensor *x)
 {
     const lm_plugin *plugin = m->plugin;
     lm_scope body = lm_model_body(m);
+    int block = part - 1;
+    bool is_block = block >= 0 && block < m->arch.layers;
+    lm_graph_layer(g, is_block ? block : -1);
+    if (part == 0)
+        return plugin->embed(g, body, m->plugin_config, batch);
+    if (is_block)
+        return plugin->block(g, lm_model_block(m, block), m->plugin_config, block, x);
+    return plugin->finish(g, body, m->plugin_config, x);
+}
+
+/* Parts [from, to) of the body, from the result x of those before. Where nothing is taped each part's memory is given
+ * back, and so is its input. */
+static lm_tensor *run_parts(lm_model *m, lm_graph *g, const lm_batch *batch, lm_tensor *x, int from, int to,
+                            const lm_select *select)
+{
+    int layers = m->arch.layers;
     lm_arena_mark start = lm_graph_scope_open(g);
-    lm_graph_layer(g, -1);
-    lm_tensor *x = plugin->embed(g, body, m->plugin_config, batch);
-    x = lm_graph_scope_close(g, start, x);
-    tap(select, 0, x);
-    for (int i = 0; i < m->arch.layers; i++) {
-        lm_graph_layer(g, i);
-        x = plugin->block(g, lm_model_block(m, i), m->plugin_config, i, x);
-        x = lm_graph_scope_close(g, start, x);
-        if (i + 1 < m->arch.layers || !plugin->finish)
-            tap(select, i + 1, x);
+    for (int part = from; part < to; part++) {
+        x = lm_graph_scope_close(g, start, run_part(m, g, batch, part, x));
+        if (part < layers || part + 1 == lm_model_parts(m))
+            tap(select, part < layers ? part : layers, x);
     }
     lm_graph_layer(g, -1);
-    if (plugin->finish) {
-        x = plugin->finish(g, body, m->plugin_config, x);
-        x = lm_graph_scope_close(g, start, x);
-        tap(select, m->arch.layers, x);
-    }
     return x;
+}
+
+lm_tensor *lm_model_prefix(lm_model *m, lm_graph *g, const lm_batch *batch, int parts)
+{
+    return run_parts(m, g, batch, NULL, 0, parts, &(lm_select){0});
+}
+
+/* A batch of two rows of two tokens each, to see what the network does with any. */
+static void begin_trial(lm_graph *g)
+{
+    static const int32_t splits[] = {0, 2, 4}, zeros[4], positions[] = {0, 1, 0, 1};
+    static const lm_batch batch = {
+        .rows = 2, .tokens = 4, .row_splits = splits, .ids = zeros, .types = zeros, .positions = positions};
+    lm_graph_begin(g, &batch, (lm_step){.taping = true});
+}
+
+int lm_model_frozen_parts(lm_model *m, lm_graph *g, lm_status *st)
+{
+    int parts = lm_model_parts(m), part = 0;
+    begin_trial(g);
+    for (lm_tensor *x = NULL; part < parts; part++) {
+        x = run_part(m, g, lm_graph_batch(g), part, x);
+        if (x->needs_grad)
+            break;
+    }
+    return lm_graph_end(g, st) ? part : -1;
+}
+
+bool lm_model_reads_first_tokens(lm_model *m, lm_graph *g, lm_status *st)
+{
+    if (!m->head->rows)
+        return false;
+    begin_trial(g);
+    float *zeros = lm_arena_alloc(lm_graph_arena(g), 4 * (size_t)m->arch.width, sizeof *zeros);
+    memset(zeros, 0, 4 * (size_t)m->arch.width * sizeof *zeros);
+    lm_tensor *x = lm_graph_input(g, zeros, 4, m->arch.width, true);
+    m->head->rows(g, (lm_scope){""}, m->plugin_config, x);
+    bool only = lm_graph_reads_first_tokens(g, x);
+    return lm_graph_end(g, st) && only;
 }
 
 int lm_model_token_columns(const lm_model *m)
@@ -88,7 +139,8 @@ lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, con
 {
     const lm_head *base = pooler(m);
     lm_outputs out = {0};
-    lm_tensor *x = run_body(m, g, batch, select);
+    lm_tensor *x = run_parts(m, g, batch, select->prefix, select->prefix ? select->prefix_parts : 0, lm_model_parts(m),
+                             select);
     if (select->hidden)
         out.hidden = x;
     if (select->token_logits)

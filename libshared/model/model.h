@@ -71,6 +71,10 @@ typedef struct lm_select {
     /* Called with the embedding's output (layer 0) and every block's; NULL = nobody looks. */
     void (*tap)(void *context, int layer, const lm_tensor *hidden);
     void *tap_context;
+    /* The result of the first prefix_parts parts of the body, as lm_model_prefix gave it for these rows; they are not
+     * run again. NULL = there is none. */
+    lm_tensor *prefix;
+    int prefix_parts;
 } lm_select;
 
 typedef struct lm_outputs {
@@ -85,6 +89,16 @@ lm_scope lm_model_block(const lm_model *m, int i);
 
 /* Embeds, runs the blocks, and the head. Call between lm_graph_begin and lm_graph_end. */
 lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, const lm_select *select);
+
+/* The body's parts, one after the other: the embedding, each block, and what follows the last block if anything does. */
+int lm_model_parts(const lm_model *m);
+/* The result of the first `parts` of them, one at least: [tokens, width]. Between lm_graph_begin and lm_graph_end. */
+lm_tensor *lm_model_prefix(lm_model *m, lm_graph *g, const lm_batch *batch, int parts);
+/* How many of the first parts no gradient reaches, since nothing in them is trained now; found by running them. -1: they
+ * failed. */
+int lm_model_frozen_parts(lm_model *m, lm_graph *g, lm_status *st);
+/* Whether the head's row logits depend on the first token of each row alone, of all that the body gives. */
+bool lm_model_reads_first_tokens(lm_model *m, lm_graph *g, lm_status *st);
 
 /* Logits of some tokens (ascending) from the hidden state of a forward pass; NULL where the head has none for
  * tokens. For a vocabulary too large to hold the logits of a whole batch. */

@@ -376,6 +376,20 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
     return true;
 }
 
+uint64_t lm_data_picked(const lm_data *d, uint32_t j, bool *mixed)
+{
+    uint64_t row = d->picks[j].row;
+    *mixed = d->mixed && d->picks[j].spool == d->mixed;
+    if (*mixed || !d->subset.rows)
+        return row;
+    uint32_t from = 0, to = d->subset.count; /* rows of the subset ascend */
+    while (to - from > 1) {
+        uint32_t middle = from + (to - from) / 2;
+        *(d->subset.rows[middle] <= row ? &from : &to) = middle;
+    }
+    return from;
+}
+
 /* ------------------------------------------------------------------ life */
 
 lm_data *lm_data_open(const lm_data_options *options, lm_status *st)

@@ -59,6 +59,9 @@ bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st); /* eve
  * streams). */
 bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_rows *out, bool *end,
                   lm_status *st);
+/* Row j of what lm_data_step gave last: which of lm_data_rows it is, or where *mixed which row of the other stream. Not
+ * while streaming. */
+uint64_t lm_data_picked(const lm_data *d, uint32_t j, bool *mixed);
 /* Digest of the rows: of all, or while streaming of those read so far. */
 uint64_t lm_data_digest(const lm_data *d);
 

@@ -183,6 +183,15 @@ static bool is_common(const char *pattern)
            strncmp(pattern, "layer.", 6) == 0;
 }
 
+/* The highest of the blocks that share one's parameters (lm_arch.groups): with it they are trained first. */
+static int highest_use(const lm_model *m, int stored)
+{
+    int i = m->arch.groups ? m->arch.layers - 1 : stored;
+    while (m->arch.groups && i > stored && (int64_t)i * m->arch.groups / m->arch.layers != stored)
+        i--;
+    return i;
+}
+
 /* The body's parameters outside its blocks are below them or above, as they are declared. */
 static void find_levels(lm_model *m, lm_trained *of)
 {
@@ -191,7 +200,7 @@ static void find_levels(lm_model *m, lm_trained *of)
     for (size_t i = 0; i < lm_params_count(m->params); i++) {
         int block = i < m->head_from ? block_of(m, lm_params_at(m->params, i)->name, &rest) : -1;
         below &= block < 0;
-        of[i].level = block >= 0                   ? block + 1
+        of[i].level = block >= 0                  ? highest_use(m, block) + 1
                       : below && i < m->head_from ? 0
                                                    : m->arch.layers + 1;
     }

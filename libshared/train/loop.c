@@ -1,5 +1,5 @@
 /* The steps of a run. */
-#include "train/run_internal.h"
+#include "train/frozen.h"
 
 #include "base/log.h"
 #include "base/progress.h"
@@ -27,13 +27,20 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
             return false;
         first = lm_micro_batch_cut(&r->micro, &r->rows, &r->targets, first, r->micro_tokens,
                                    (int)r->o->batch_size);
+        lm_select select = lm_micro_batch_select(&r->micro, &r->rows, &r->targets);
+        if (!select.token_logits && !select.row_logits)
+            continue; /* nothing in it carries loss */
+        const lm_batch *batch = r->frozen ? lm_frozen_take(r->frozen, r, st) : &r->micro.batch;
+        if (!batch)
+            return false;
         step.global_row = r->micro.place;
-        lm_graph_begin(r->graph, &r->micro.batch, step);
-        lm_tensor *part = lm_micro_batch_loss(&r->micro, &r->rows, &r->targets, r->model, r->graph);
-        if (part) {
-            lm_graph_backward(r->graph, part, 1);
-            *loss += (double)*lm_tensor_read(r->graph, part);
-        }
+        lm_graph_begin(r->graph, batch, step);
+        if (r->frozen)
+            lm_frozen_give(r->frozen, r, &select);
+        lm_outputs out = lm_model_forward(r->model, r->graph, batch, &select);
+        lm_tensor *part = lm_micro_batch_loss_of(&r->micro, &r->rows, &r->targets, out, r->graph);
+        lm_graph_backward(r->graph, part, 1);
+        *loss += (double)*lm_tensor_read(r->graph, part);
         if (!lm_graph_end(r->graph, st))
             return false;
     }
@@ -188,12 +195,31 @@ static void stop_with_checkpoint(lm_run *r, lm_status *why)
             told.message, r->step, r->o->checkpoint);
 }
 
+static void begin_progress(const lm_run *r)
+{
+    lm_progress_begin("training", "steps", r->total_steps == UINT64_MAX ? 0 : r->total_steps);
+}
+
+/* Settles what the next step trains, and has at hand what is frozen below it. */
+static bool what_is_trained(lm_run *r, lm_status *st)
+{
+    if (!lm_run_unfreeze(r, st))
+        return false;
+    if (!r->frozen || !lm_frozen_due(r->frozen, r->stage))
+        return true;
+    lm_progress_end();
+    bool ok = lm_frozen_fill(r->frozen, r, st);
+    begin_progress(r);
+    r->logged_at = lm_now(); /* the speed that is logged is that of steps */
+    return ok;
+}
+
 bool lm_run_loop(lm_run *r, lm_status *st)
 {
     bool end = false;
     r->started = r->logged_at = lm_now();
     r->start_step = r->step;
-    lm_progress_begin("training", "steps", r->total_steps == UINT64_MAX ? 0 : r->total_steps);
+    begin_progress(r);
     while (lm_ok(st) && r->step < r->total_steps) {
         if (!lm_signal_check(st))
             break;
@@ -201,7 +227,7 @@ bool lm_run_loop(lm_run *r, lm_status *st)
             lm_fail(st, LM_STOPPED, "stopped after %.0f s as --max-time asked", lm_now() - r->started);
             break;
         }
-        if (!lm_run_unfreeze(r, st) || !one_step(r, &end, st))
+        if (!what_is_trained(r, st) || !one_step(r, &end, st))
             break;
         if (end) {
             r->total_steps = r->step; /* a pipe is as long as it is */

@@ -91,6 +91,8 @@ static void freezing_entries(lm_freeze_options *o, lm_option *table, size_t *n)
         OPTION("unfreeze-every", LM_OPT_STRING, unfreeze_every, "N", .shown = "",
                .help = "train the head alone at first, and one block more from the top every N steps, or "
                        "epochs (1e)"),
+        FLAG("cache-frozen", cache,
+             .help = "run the blocks that stay frozen once, without dropout, and keep their outputs"),
         OPTION("layer-lr-decay", LM_OPT_FLOAT, layer_decay, "X", .min = 1e-6, .max = 1,
                .aliases = "layerwise_lr_decay llrd",
                .help = "each block learns at the rate of the one above it times X, the top one at that of "

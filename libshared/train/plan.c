@@ -1,5 +1,5 @@
 /* What a run takes: measured on rows of the real lengths before work starts. */
-#include "train/run_internal.h"
+#include "train/frozen.h"
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -107,6 +107,7 @@ static bool fit_memory(lm_run *r, const uint32_t *lengths, uint64_t n, lm_status
 {
     int64_t limit = r->o->memory, most = r->micro_tokens ? r->micro_tokens : DEFAULT_MICRO_TOKENS;
     int64_t later = r->o->keep_best ? (int64_t)lm_run_trained(r, true, NULL) * 4 : 0;
+    later += r->frozen ? (int64_t)lm_frozen_bytes(r->frozen, r, true) : 0;
     if (!probe(r, lengths, 1, st))
         return false;
     int64_t one = r->probed_memory + later;
@@ -153,25 +154,41 @@ bool lm_run_plan_memory(lm_run *r, lm_status *st)
 
 /* ------------------------------------------------------------------ --plan */
 
-/* Floating-point operations of training on all rows once: 6 for each weight of a matrix and token (2 forward,
- * 4 backward), attention's 12 len^2 width a layer, and the vocabulary at masked tokens. */
-static double epoch_flops(const lm_run *r, const uint32_t *lengths, uint64_t n, double *tokens)
+/* Floating-point operations for a row or token: 2 for each weight of a matrix forward, 2 more where it is trained, and
+ * 2 for the gradient of its input where something below is. `kept`: of what --cache-frozen runs once. */
+static void weights_flops(const lm_run *r, double *every_epoch, double *kept)
 {
-    double weights = 0, squares = 0;
-    for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
+    const lm_freezing *f = r->freezing;
+    int lowest = lm_run_lowest_level(r), parts = r->frozen ? lm_frozen_parts(r->frozen, r->stage) : 0;
+    *every_epoch = *kept = 0;
+    for (size_t i = 0; i < f->count; i++) {
         const lm_param *p = lm_params_at(r->model->params, i);
-        if (p->shape.dims == 2 && !strstr(p->name, "embedding"))
-            weights += (double)p->elements;
+        if (p->shape.dims != 2 || strstr(p->name, "embedding"))
+            continue;
+        double flops = 2 + 2 * lm_freezing_trains(f, i, r->stage) + 2 * (f->of[i].level > lowest);
+        *(f->of[i].level < parts ? kept : every_epoch) += flops * (double)p->elements;
     }
+}
+
+/* Of training for so many epochs: the matrices, attention's 4 len^2 width forward and 8 backward for each block, and the
+ * vocabulary at masked tokens. */
+static double all_flops(const lm_run *r, const uint32_t *lengths, uint64_t n, double epochs, double *tokens)
+{
+    double each, kept, squares = 0, width = r->model->arch.width;
+    int layers = r->model->arch.layers, parts = r->frozen ? lm_frozen_parts(r->frozen, r->stage) : 0;
+    int frozen = lm_run_lowest_level(r) - 1; /* blocks without a backward */
+    frozen = frozen < 0 ? 0 : frozen < layers ? frozen : layers;
+    int once = parts > 1 ? (parts - 1 < layers ? parts - 1 : layers) : 0;
+    weights_flops(r, &each, &kept);
     *tokens = 0;
     for (uint64_t i = 0; i < n; i++) {
         *tokens += lengths[i];
         squares += (double)lengths[i] * lengths[i];
     }
-    double width = r->model->arch.width;
-    double flops = 6 * weights * *tokens + 12 * squares * width * r->model->arch.layers;
+    double attention = squares * width * (12.0 * (layers - frozen) + 4.0 * (frozen > once ? frozen - once : 0));
+    double flops = epochs * (each * *tokens + attention) + kept * *tokens + 4 * squares * width * once;
     if (lm_model_token_columns(r->model) == LM_COLUMNS_VOCABULARY && r->objective->tokens != LM_TOKENS_NONE)
-        flops += 6 * width * r->targets.vocab_size * *tokens *
+        flops += epochs * 6 * width * r->targets.vocab_size * *tokens *
                  (r->objective->tokens == LM_TOKENS_MASKED ? r->spec->mlm_probability : 1);
     return flops;
 }
@@ -181,23 +198,27 @@ bool lm_run_plan_print(lm_run *r, lm_status *st)
     uint64_t n;
     uint32_t *lengths = sorted_lengths(r, &n);
     uint32_t rows = rows_of(r, lengths, n, r->micro_tokens);
-    double tokens, flops = epoch_flops(r, lengths, n, &tokens);
+    double epochs = r->steps_per_epoch ? (double)r->total_steps / (double)r->steps_per_epoch : 0;
+    double tokens, flops = all_flops(r, lengths, n, epochs, &tokens);
     if (!probe(r, lengths, rows, st)) { /* the largest batch: memory, and everything is warm */
         free(lengths);
         return false;
     }
     /* speed, on rows from the middle: the usual ones */
     uint64_t middle = n / 2 + rows <= n ? n / 2 : 0;
-    double begun = lm_now(), done = 0;
+    double begun = lm_now(), done = 0, once = r->frozen ? -lm_frozen_seconds(r->frozen) : 0;
     while (lm_ok(st) && lm_now() - begun < 2) {
         probe(r, lengths + middle, rows, st);
         for (uint32_t i = 0; i < rows; i++)
             done += lengths[middle + i];
     }
-    double speed = done / (lm_now() - begun);
+    once += r->frozen ? lm_frozen_seconds(r->frozen) : 0; /* of which what is run once */
+    double speed = done / (lm_now() - begun - once);
     free(lengths);
     bool spooled = lm_data_spool(r->data) != NULL;
     printf("parameters\t%zu\n", lm_optimizer_parameters(r->optimizer));
+    if (r->freezing->stages > 1)
+        printf("unfreeze_every\t%" PRIu64 "\n", lm_freezing_steps(r->freezing, r->steps_per_epoch));
     if (spooled)
         printf("rows\t%" PRIu64 "\ntokens\t%.0f\nsteps_per_epoch\t%" PRIu64 "\n", n, tokens,
                r->steps_per_epoch);
@@ -205,9 +226,10 @@ bool lm_run_plan_print(lm_run *r, lm_status *st)
         printf("steps\t%" PRIu64 "\nwarmup_steps\t%" PRIu64 "\n", r->total_steps, r->schedule.warmup);
     printf("micro_tokens\t%" PRId64 "\nmemory_mib\t%.0f\nthreads\t%d\ntokens_per_second\t%.0f\n",
            r->micro_tokens, (double)r->probed_memory / (1 << 20), lm_threads(), speed);
-    if (spooled) {
-        double epochs = (double)r->total_steps / (double)r->steps_per_epoch;
-        printf("flops\t%.4g\nseconds\t%.0f\n", flops * epochs, tokens * epochs / speed);
-    }
+    if (r->frozen)
+        printf("cached_layers\t%d\ncache_mib\t%.1f\n", lm_frozen_parts(r->frozen, r->stage) - 1,
+               (double)lm_frozen_bytes(r->frozen, r, false) / (1 << 20));
+    if (spooled)
+        printf("flops\t%.4g\nseconds\t%.0f\n", flops, tokens * epochs / speed + (done > 0 ? tokens * once / done : 0));
     return lm_ok(st);
 }

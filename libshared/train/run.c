@@ -3,7 +3,7 @@
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "train/run_internal.h"
+#include "train/frozen.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -194,7 +194,8 @@ static bool prepare(lm_run *r, lm_status *st)
                              .starts = r->starts};
     r->graph = lm_graph_new(r->model->params);
     r->optimizer = lm_optimizer_new(r->model->params, &adam, st);
-    return r->optimizer && lm_run_plan_memory(r, st);
+    r->frozen = r->optimizer ? lm_frozen_new(r, st) : NULL;
+    return lm_ok(st) && lm_run_plan_memory(r, st);
 }
 
 /* The evaluation of the weights that are written. */
@@ -238,6 +239,7 @@ static void free_run(lm_run *r)
 {
     lm_optimizer_free(r->optimizer);
     lm_freezing_free(r->freezing);
+    lm_frozen_free(r->frozen);
     if (r->graph)
         lm_graph_free(r->graph);
     if (r->model)

@@ -12,6 +12,8 @@
 #include "train/tokenizer_files.h"
 #include "train/watch.h"
 
+typedef struct lm_frozen lm_frozen;
+
 typedef struct lm_run {
     const lm_run_spec *spec;
     const lm_train_options *o;
@@ -32,6 +34,7 @@ typedef struct lm_run {
     lm_graph *graph;
     lm_optimizer *optimizer;
     lm_freezing *freezing;
+    lm_frozen *frozen; /* --cache-frozen (train/frozen.h); NULL = no */
     int stage; /* of unfreezing: what has gradients now */
     lm_schedule schedule;
     lm_runlog *log;
@@ -76,6 +79,7 @@ int lm_run_stage_before(const lm_run *r);             /* of the step that came l
 bool lm_run_unfreeze(lm_run *r, lm_status *st);       /* what the next step trains */
 /* Numbers that are trained now, or ever; *tensors (or NULL): in how many parameters. */
 size_t lm_run_trained(const lm_run *r, bool ever, size_t *tensors);
+int lm_run_lowest_level(const lm_run *r); /* of which something is trained now (train/freeze.h) */
 bool lm_run_list_parameters(lm_run *r, lm_status *st);
 void lm_run_freeze_options(const lm_run *r, json_t *all); /* adds those that decide the result */
 /* example.c */

@@ -7,6 +7,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/evaluate.c \
 	libshared/train/example.c \
 	libshared/train/freeze.c libshared/train/freeze.h \
+	libshared/train/frozen.c libshared/train/frozen.h \
 	libshared/train/loop.c \
 	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \
@@ -16,6 +17,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/options.c libshared/train/options.h \
 	libshared/train/order.c libshared/train/order.h \
 	libshared/train/plan.c \
+	libshared/train/prefix_cache.c libshared/train/prefix_cache.h \
 	libshared/train/run.c libshared/train/run.h libshared/train/run_internal.h \
 	libshared/train/runlog.c libshared/train/runlog.h \
 	libshared/train/save.c \

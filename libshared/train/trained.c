@@ -1,5 +1,5 @@
 /* What a run trains, and from which step on. */
-#include "train/run_internal.h"
+#include "train/frozen.h"
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -38,6 +38,11 @@ static int lowest_level(const lm_freezing *f, int stage)
         if (lm_freezing_trains(f, i, stage) && f->of[i].level < lowest)
             lowest = f->of[i].level;
     return lowest;
+}
+
+int lm_run_lowest_level(const lm_run *r)
+{
+    return lowest_level(r->freezing, r->stage);
 }
 
 static void say_what_is_trained(const lm_run *r)
@@ -177,4 +182,5 @@ void lm_run_freeze_options(const lm_run *r, json_t *all)
     json_object_set_new(all, "unfreeze-every", json_string(o->unfreeze_every ? o->unfreeze_every : ""));
     json_object_set_new(all, "layer-lr-decay", json_real(o->layer_decay));
     add_list(all, "lr-mult", &o->multipliers);
+    json_object_set_new(all, "cache-frozen", json_boolean(o->cache)); /* turns dropout off there */
 }

@@ -1,0 +1,315 @@
+#include "train/frozen.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/signals.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_MEMORY = 256 << 20, FILL_ROWS = 4096 };
+
+struct lm_frozen {
+    int *parts; /* [stages] whose outputs are kept in a stage; 0 = none */
+    bool first_tokens; /* the head looks at nothing else */
+    /* All rows: those that are trained on, then those that are mixed in. */
+    uint64_t own, mixed, total;
+    uint32_t *lengths; /* [total] */
+    lm_prefix_cache *cache;
+    int kept; /* parts that the cache is of */
+    /* what lm_frozen_take has taken */
+    float *values;
+    size_t room;
+    lm_batch batch;   /* of one token a row */
+    int32_t *splits;  /* [rows+1] its */
+    int split_cap;
+    int taken, tokens; /* parts, and their rows in values */
+    double seconds;    /* that went into computing them */
+};
+
+/* ------------------------------------------------------------------ what can be kept */
+
+/* The parts that nothing trains in a stage. */
+static int parts_of_stage(lm_run *r, int stage, lm_status *st)
+{
+    lm_params *params = r->model->params;
+    for (size_t i = 0; i < r->freezing->count; i++)
+        lm_params_at(params, i)->trainable = lm_freezing_trains(r->freezing, i, stage);
+    int parts = lm_model_frozen_parts(r->model, r->graph, st);
+    for (size_t i = 0; i < r->freezing->count; i++)
+        lm_params_at(params, i)->trainable = lm_params_at(params, i)->grad != NULL;
+    return parts > 1 ? parts : 0; /* the embedding alone is had faster than kept */
+}
+
+/* Whether outputs that are kept for one stage are read again. */
+static bool lasts(const lm_run *r, int stage)
+{
+    return stage + 1 == r->freezing->stages ||
+           lm_freezing_steps(r->freezing, r->steps_per_epoch) > r->steps_per_epoch;
+}
+
+static bool find_parts(lm_frozen *f, lm_run *r, lm_status *st)
+{
+    int stages = r->freezing->stages, most = 0;
+    f->parts = lm_malloc((size_t)stages, sizeof *f->parts);
+    for (int s = stages - 1; s >= 0 && lm_ok(st); s--) {
+        f->parts[s] = lasts(r, s) ? parts_of_stage(r, s, st) : f->parts[stages - 1];
+        most = f->parts[s] > most ? f->parts[s] : most;
+    }
+    if (lm_ok(st) && most == 0)
+        return lm_fail(st, LM_USAGE,
+                       "--cache-frozen: no block stays frozen for longer than an epoch with all that is below it: "
+                       "freeze the embeddings and the lower blocks (--freeze embeddings,layer.0-5), or leave it out");
+    return lm_ok(st);
+}
+
+static bool fits_the_run(const lm_run *r, lm_status *st)
+{
+    if (!lm_data_spool(r->data))
+        return lm_fail(st, LM_USAGE,
+                       "--cache-frozen: a single pass over a pipe reads nothing twice: leave it out");
+    if (r->objective->tokens == LM_TOKENS_MASKED)
+        return lm_fail(st, LM_USAGE,
+                       "--cache-frozen: tokens are masked anew in every epoch, so that nothing stays the same: "
+                       "leave it out");
+    if (r->model->arch.decoder_layers)
+        return lm_fail(st, LM_USAGE, "--cache-frozen: not for models with a second stack: leave it out");
+    if (r->total_steps < r->steps_per_epoch)
+        lm_warn("--cache-frozen: the run is shorter than an epoch: it costs more than it spares");
+    return true;
+}
+
+static void find_lengths(lm_frozen *f, const lm_run *r)
+{
+    const lm_spool *mixed = r->replay ? lm_data_spool(r->replay) : NULL;
+    f->own = lm_data_rows(r->data);
+    f->mixed = mixed ? lm_spool_rows(mixed) : 0;
+    f->total = f->own + f->mixed;
+    f->lengths = lm_malloc(f->total + 1, sizeof *f->lengths);
+    memcpy(f->lengths, lm_data_lengths(r->data), f->own * sizeof *f->lengths);
+    if (mixed)
+        memcpy(f->lengths + f->own, lm_spool_lengths(mixed), f->mixed * sizeof *f->lengths);
+}
+
+lm_frozen *lm_frozen_new(lm_run *r, lm_status *st)
+{
+    if (!r->o->freeze || !r->o->freeze->cache)
+        return NULL;
+    lm_frozen *f = lm_calloc(1, sizeof *f);
+    if (fits_the_run(r, st) && find_parts(f, r, st)) {
+        f->first_tokens = r->objective->tokens == LM_TOKENS_NONE && r->objective->row != LM_TARGET_SPAN &&
+                          lm_model_reads_first_tokens(r->model, r->graph, st);
+        find_lengths(f, r);
+    }
+    if (lm_ok(st))
+        return f;
+    lm_frozen_free(f);
+    return NULL;
+}
+
+void lm_frozen_free(lm_frozen *f)
+{
+    if (!f)
+        return;
+    lm_prefix_cache_free(f->cache);
+    free(f->parts);
+    free(f->lengths);
+    free(f->values);
+    free(f->splits);
+    free(f);
+}
+
+int lm_frozen_parts(const lm_frozen *f, int stage)
+{
+    return f->parts[stage];
+}
+
+double lm_frozen_seconds(const lm_frozen *f)
+{
+    return f->seconds;
+}
+
+/* Whether one vector a row is all that is needed of so many parts. */
+static bool compact(const lm_frozen *f, const lm_run *r, int parts)
+{
+    return f->first_tokens && parts == lm_model_parts(r->model);
+}
+
+static size_t budget(const lm_run *r)
+{
+    return r->o->memory > 0 ? (size_t)r->o->memory / 4 : DEFAULT_MEMORY;
+}
+
+uint64_t lm_frozen_bytes(const lm_frozen *f, const lm_run *r, bool in_memory)
+{
+    uint64_t most = 0;
+    for (int s = 0; s < r->freezing->stages; s++) {
+        uint64_t vectors = f->parts[s] ? f->total : 0;
+        for (uint64_t i = 0; i < f->total && f->parts[s] && !compact(f, r, f->parts[s]); i++)
+            vectors += f->lengths[i] - UINT64_C(1);
+        uint64_t bytes = vectors * (uint64_t)r->model->arch.width * sizeof(float);
+        if (bytes > most && (!in_memory || bytes <= budget(r)))
+            most = bytes;
+    }
+    return most;
+}
+
+/* ------------------------------------------------------------------ computing */
+
+static void make_room(lm_frozen *f, const lm_run *r, int tokens)
+{
+    size_t floats = (size_t)tokens * (size_t)r->model->arch.width;
+    if (floats > f->room) {
+        f->room = floats;
+        f->values = lm_realloc(f->values, floats, sizeof *f->values);
+    }
+    f->tokens = tokens;
+}
+
+/* The outputs of the first `parts` for the rows of r->micro, into f->values. */
+static bool compute(lm_frozen *f, lm_run *r, int parts, lm_status *st)
+{
+    const lm_batch *batch = &r->micro.batch;
+    size_t width = (size_t)r->model->arch.width;
+    lm_graph_begin(r->graph, batch, (lm_step){0});
+    lm_tensor *x = lm_model_prefix(r->model, r->graph, batch, parts);
+    const float *values = lm_tensor_read(r->graph, x);
+    if (!lm_graph_end(r->graph, st))
+        return false;
+    if (!compact(f, r, parts)) {
+        make_room(f, r, batch->tokens);
+        if (batch->tokens)
+            memcpy(f->values, values, (size_t)batch->tokens * width * sizeof *values);
+        return true;
+    }
+    make_room(f, r, batch->rows);
+    for (int i = 0; i < batch->rows; i++) {
+        float *to = f->values + (size_t)i * width;
+        if (batch->row_splits[i] < batch->row_splits[i + 1])
+            memcpy(to, values + (size_t)batch->row_splits[i] * width, width * sizeof *to);
+        else
+            memset(to, 0, width * sizeof *to); /* what lm_first_token gives for an empty row */
+    }
+    return true;
+}
+
+static void read_row(const lm_frozen *f, const lm_run *r, uint64_t i, lm_tokens_row *row)
+{
+    if (i < f->own)
+        lm_data_row(r->data, i, row);
+    else
+        lm_spool_row(lm_data_spool(r->replay), i - f->own, row);
+}
+
+bool lm_frozen_due(const lm_frozen *f, int stage)
+{
+    return f->parts[stage] != f->kept;
+}
+
+/* Rows from `first` on into r->rows and r->micro, as many as one pass takes; returns where they end. */
+static uint64_t next_rows(lm_frozen *f, lm_run *r, uint64_t first, lm_status *st)
+{
+    static const lm_objective no_loss = {.tokens = LM_TOKENS_NONE, .row = LM_TARGET_NONE};
+    lm_targets targets = r->targets;
+    targets.objective = &no_loss;
+    uint64_t last = first;
+    lm_step_rows_begin(&r->rows, &targets, FILL_ROWS, r->micro_tokens);
+    while (last < f->total && last - first < FILL_ROWS &&
+           (last == first || r->rows.tokens + (int64_t)f->lengths[last] <= r->micro_tokens)) {
+        lm_tokens_row row;
+        read_row(f, r, last, &row);
+        if (!lm_step_rows_add(&r->rows, &targets, &row, 0, last, (int64_t)(last - first), st))
+            return last;
+        last++;
+    }
+    lm_micro_batch_cut(&r->micro, &r->rows, &targets, 0, INT64_MAX, INT_MAX);
+    return last;
+}
+
+bool lm_frozen_fill(lm_frozen *f, lm_run *r, lm_status *st)
+{
+    int parts = f->parts[r->stage];
+    double begun = lm_now();
+    lm_prefix_cache_free(f->cache);
+    f->cache = NULL;
+    f->kept = 0;
+    if (!parts)
+        return true; /* everything is trained now */
+    f->cache = lm_prefix_cache_new(f->total, compact(f, r, parts) ? NULL : f->lengths, r->model->arch.width,
+                                   budget(r), st);
+    lm_progress_begin("running what is frozen", "rows", f->total);
+    for (uint64_t first = 0, last; f->cache && first < f->total && lm_signal_check(st); first = last) {
+        last = next_rows(f, r, first, st);
+        if (!lm_ok(st) || !compute(f, r, parts, st) ||
+            !lm_prefix_cache_add(f->cache, last - first, f->values, st))
+            break;
+        lm_progress_update(last, NULL);
+    }
+    lm_progress_end();
+    if (!lm_ok(st) || !lm_prefix_cache_finish(f->cache, st))
+        return false;
+    f->kept = parts;
+    int blocks = parts - 1 < r->model->arch.layers ? parts - 1 : r->model->arch.layers;
+    lm_info("the embeddings and %d blocks have run once over %" PRIu64 " rows in %.1f s, without dropout: %.1f MiB "
+            "are kept in %s",
+            blocks, f->total, lm_now() - begun, (double)lm_prefix_cache_bytes(f->cache) / (1 << 20),
+            lm_prefix_cache_in_memory(f->cache) ? "memory" : "a file");
+    return true;
+}
+
+/* ------------------------------------------------------------------ taking */
+
+static void gather(lm_frozen *f, const lm_run *r)
+{
+    const lm_micro_batch *m = &r->micro;
+    size_t width = (size_t)r->model->arch.width, at = 0;
+    make_room(f, r, compact(f, r, f->kept) ? m->batch.rows : m->batch.tokens);
+    for (int i = 0; i < m->batch.rows; i++) {
+        bool mixed;
+        uint64_t row = lm_data_picked(r->data, (uint32_t)(m->first + i), &mixed);
+        uint32_t vectors;
+        const float *from = lm_prefix_cache_row(f->cache, row + (mixed ? f->own : 0), &vectors);
+        if (vectors)
+            memcpy(f->values + at, from, vectors * width * sizeof *from);
+        at += vectors * width;
+    }
+}
+
+/* The rows of r->micro with one token each: nothing else of them is looked at. */
+static const lm_batch *one_token_a_row(lm_frozen *f, const lm_batch *batch)
+{
+    if (batch->rows + 1 > f->split_cap) {
+        f->split_cap = batch->rows + 1;
+        f->splits = lm_realloc(f->splits, (size_t)f->split_cap, sizeof *f->splits);
+        for (int i = 0; i < f->split_cap; i++)
+            f->splits[i] = i;
+    }
+    f->batch = (lm_batch){.rows = batch->rows, .tokens = batch->rows, .row_splits = f->splits};
+    return &f->batch;
+}
+
+const lm_batch *lm_frozen_take(lm_frozen *f, lm_run *r, lm_status *st)
+{
+    f->taken = f->parts[r->stage];
+    if (!f->taken)
+        return &r->micro.batch;
+    double begun = lm_now();
+    if (f->kept == f->taken)
+        gather(f, r);
+    else if (!compute(f, r, f->taken, st))
+        return NULL;
+    else
+        f->seconds += lm_now() - begun;
+    return compact(f, r, f->taken) ? one_token_a_row(f, &r->micro.batch) : &r->micro.batch;
+}
+
+void lm_frozen_give(const lm_frozen *f, const lm_run *r, lm_select *select)
+{
+    if (!f->taken)
+        return;
+    select->prefix = lm_graph_input(r->graph, f->values, f->tokens, r->model->arch.width, false);
+    select->prefix_parts = f->taken;
+}
