@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "train/freeze.h"
 #include "train/optimizer.h"
+#include "train/prefix_cache.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -352,6 +353,124 @@ START_TEST(rates_multiply_the_update)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ a frozen prefix */
+
+/* The same vectors from memory and from a file, for rows of several vectors, of none, and of one each. */
+START_TEST(vectors_are_kept)
+{
+    enum { ROWS = 50, WIDTH = 3 };
+    lm_status st = LM_STATUS_INIT;
+    uint32_t lengths[ROWS], total = 0;
+    for (uint32_t i = 0; i < ROWS; i++)
+        total += lengths[i] = i % 5;
+    float *values = lm_malloc((size_t)total * WIDTH, sizeof *values);
+    for (uint32_t i = 0; i < total * WIDTH; i++)
+        values[i] = (float)i;
+    for (int way = 0; way < 4; way++) {
+        bool in_file = way & 1, one_each = way & 2;
+        lm_prefix_cache *c =
+            lm_prefix_cache_new(ROWS, one_each ? NULL : lengths, WIDTH, in_file ? 0 : 1 << 20, &st);
+        assert_ok(&st);
+        ck_assert_int_eq(lm_prefix_cache_in_memory(c), !in_file);
+        ck_assert_uint_eq(lm_prefix_cache_bytes(c), (one_each ? ROWS : total) * WIDTH * sizeof(float));
+        size_t at = 0;
+        for (uint32_t i = 0; i < ROWS; i += 10) { /* ten rows at a time */
+            ck_assert(lm_prefix_cache_add(c, 10, values + at * WIDTH, &st));
+            at += one_each ? 10 : 20;
+        }
+        ck_assert(lm_prefix_cache_finish(c, &st));
+        at = 0;
+        for (uint32_t i = 0; i < ROWS; i++) {
+            uint32_t count;
+            const float *row = lm_prefix_cache_row(c, i, &count);
+            ck_assert_uint_eq(count, one_each ? 1 : lengths[i]);
+            if (count)
+                ck_assert_mem_eq(row, values + at * WIDTH, count * WIDTH * sizeof *row);
+            at += count;
+        }
+        lm_prefix_cache_free(c);
+    }
+    free(values);
+    lm_prefix_cache *half = lm_prefix_cache_new(2, NULL, WIDTH, 1 << 20, &st);
+    ck_assert(lm_prefix_cache_add(half, 1, (float[WIDTH]){0}, &st) && !lm_prefix_cache_finish(half, &st));
+    assert_says(&st, "1 rows of 2");
+    lm_prefix_cache_free(half);
+}
+END_TEST
+
+/* The graph says which parts no gradient reaches, and what a head looks at. */
+START_TEST(frozen_parts_are_found)
+{
+    static const struct {
+        const char *freeze;
+        int parts;
+    } cases[] = {{NULL, 0},           {"layer.0", 0},           {"embeddings", 1},
+                 {"embeddings,layer.0", 2}, {"embeddings,layer.0,layer.2", 2}, {"body", 4}, {"bert", 4}};
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = model_of(tiny, "classify"), *tags = model_of(tiny, "tag");
+    lm_graph *g = lm_graph_new(m->params), *h = lm_graph_new(tags->params);
+    ck_assert_int_eq(lm_model_parts(m), 4);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        lm_freezing *f = freezing_of(m, cases[k].freeze, NULL, NULL, &st);
+        assert_ok(&st);
+        ck_assert(lm_freezing_apply(f, m->params, 0, &st));
+        ck_assert_int_eq(lm_model_frozen_parts(m, g, &st), cases[k].parts);
+        lm_freezing_free(f);
+    }
+    ck_assert(lm_model_reads_first_tokens(m, g, &st));
+    ck_assert(!lm_model_reads_first_tokens(tags, h, &st));
+    assert_ok(&st);
+    lm_graph_free(g);
+    lm_graph_free(h);
+    lm_model_free(m);
+    lm_model_free(tags);
+}
+END_TEST
+
+static float loss_of(lm_model *m, lm_graph *g, const lm_batch *batch, const float *prefix, int parts)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_graph_begin(g, batch, (lm_step){.taping = true});
+    lm_select select = {.row_logits = true};
+    if (prefix) {
+        select.prefix = lm_graph_input(g, prefix, batch->tokens, m->arch.width, false);
+        select.prefix_parts = parts;
+    }
+    lm_outputs out = lm_model_forward(m, g, batch, &select);
+    lm_tensor *loss = lm_cross_entropy(g, out.row_logits, (const int32_t[]){1, 0}, NULL, 0, NULL);
+    lm_graph_backward(g, loss, 1);
+    float value = *lm_tensor_read(g, loss);
+    ck_assert(lm_graph_end(g, &st));
+    return value;
+}
+
+/* A step that begins behind a prefix has the loss and the gradients of one that runs it. */
+START_TEST(steps_begin_behind_a_prefix)
+{
+    static const int32_t splits[] = {0, 3, 5}, ids[] = {3, 7, 1, 12, 5}, types[5] = {0, 1, 0, 0, 1},
+                         positions[] = {0, 1, 2, 0, 1};
+    const lm_batch batch = {
+        .rows = 2, .tokens = 5, .row_splits = splits, .ids = ids, .types = types, .positions = positions};
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = model_of(tiny, "classify");
+    lm_graph *g = lm_graph_new(m->params);
+    lm_freezing *f = freezing_of(m, "embeddings,layer.0-1", NULL, NULL, &st);
+    ck_assert(lm_freezing_apply(f, m->params, 0, &st));
+    lm_param *p = lm_params_find(m->params, NORM2);
+    float whole = loss_of(m, g, &batch, NULL, 0), gradient[8], prefix[5 * 8];
+    memcpy(gradient, p->grad, sizeof gradient);
+    memset(p->grad, 0, sizeof gradient);
+    lm_graph_begin(g, &batch, (lm_step){0});
+    memcpy(prefix, lm_tensor_read(g, lm_model_prefix(m, g, &batch, 3)), sizeof prefix);
+    ck_assert(lm_graph_end(g, &st));
+    ck_assert_float_eq(loss_of(m, g, &batch, prefix, 3), whole);
+    ck_assert_mem_eq(p->grad, gradient, sizeof gradient);
+    lm_freezing_free(f);
+    lm_graph_free(g);
+    lm_model_free(m);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     setenv("LMUTILS_PLUGIN_PATH", PLUGIN_DIR, 1);
@@ -366,6 +485,11 @@ static Suite *suite(void)
     tcase_add_test(t, late_parameters_count_their_own_steps);
     tcase_add_test(t, stages_resume_exactly);
     tcase_add_test(t, rates_multiply_the_update);
+    suite_add_tcase(s, t);
+    t = tcase_create("prefix");
+    tcase_add_test(t, vectors_are_kept);
+    tcase_add_test(t, frozen_parts_are_found);
+    tcase_add_test(t, steps_begin_behind_a_prefix);
     suite_add_tcase(s, t);
     return s;
 }
