@@ -214,6 +214,7 @@ static bool match_lists(lm_model *m, const lm_trained *of, const char *option, c
                         lm_status *st)
 {
     size_t count = lm_params_count(m->params);
+    int stored = m->arch.groups ? m->arch.groups : m->arch.layers;
     lm_strings patterns = {0};
     for (size_t i = 0; i < lists->count && lm_ok(st); i++)
         split_list(option, lists->items[i], &patterns, st);
@@ -230,7 +231,7 @@ static bool match_lists(lm_model *m, const lm_trained *of, const char *option, c
             lm_fail(st, LM_USAGE,
                     "%s %s: no parameter has such a name: --list-parameters shows all (and layer.0-%d, "
                     "embeddings, head and body stand for parts of every model)",
-                    option, patterns.items[k], m->arch.layers > 0 ? m->arch.layers - 1 : 0);
+                    option, patterns.items[k], stored > 0 ? stored - 1 : 0);
     }
     for (size_t i = 0; i < count; i++)
         free(common[i]);

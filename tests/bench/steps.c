@@ -209,7 +209,8 @@ static void run_shape(const shape *what, double peak)
     for (size_t i = 0; i < lm_params_count(s.model->params); i++)
         if (!lm_param_train(lm_params_at(s.model->params, i), true, &st))
             fail(&st);
-    lm_adamw_options how = {0.9, 0.999, 1e-8, 0.01, true, NULL};
+    lm_adamw_options how = {
+        .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
     s.optimizer = lm_optimizer_new(s.model->params, &how, &st);
     for (int i = 0; i < 2; i++)
         measure(&s, what, &batches[i], true, peak);
