@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_MEMORY = 256 << 20, FILL_ROWS = 4096 };
+enum { DEFAULT_MEMORY = 256 << 20 };
 
 struct lm_frozen {
     int *parts; /* [stages] whose outputs are kept in a stage; 0 = none */
@@ -209,15 +209,17 @@ bool lm_frozen_due(const lm_frozen *f, int stage)
     return f->parts[stage] != f->kept;
 }
 
-/* Rows from `first` on into r->rows and r->micro, as many as one pass takes; returns where they end. */
+/* Rows from `first` on into r->rows and r->micro, as many as one pass of a step takes (its memory is planned for);
+ * returns where they end. */
 static uint64_t next_rows(lm_frozen *f, lm_run *r, uint64_t first, lm_status *st)
 {
     static const lm_objective no_loss = {.tokens = LM_TOKENS_NONE, .row = LM_TARGET_NONE};
     lm_targets targets = r->targets;
     targets.objective = &no_loss;
     uint64_t last = first;
-    lm_step_rows_begin(&r->rows, &targets, FILL_ROWS, r->micro_tokens);
-    while (last < f->total && last - first < FILL_ROWS &&
+    uint64_t rows = (uint64_t)r->o->batch_size;
+    lm_step_rows_begin(&r->rows, &targets, (int)rows, 0);
+    while (last < f->total && last - first < rows &&
            (last == first || r->rows.tokens + (int64_t)f->lengths[last] <= r->micro_tokens)) {
         lm_tokens_row row;
         read_row(f, r, last, &row);

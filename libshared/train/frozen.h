@@ -6,7 +6,8 @@
  * these change; where a stage of unfreezing is no longer than an epoch, only for the parts that are never trained. Where
  * the head looks at nothing but the first token of each row, only its vector is kept.
  *
- * What is kept depends on the rows, the model and micro_tokens alone, so that a run that is resumed finds the same. */
+ * What is kept depends on the rows, the model, --batch-size and micro_tokens alone, so that a run that is resumed finds
+ * the same. */
 #ifndef LM_TRAIN_FROZEN_H
 #define LM_TRAIN_FROZEN_H
 
