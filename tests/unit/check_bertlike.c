@@ -201,6 +201,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("bertlike");
     TCase *c = tcase_create("families");
+    tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, logits, 0, sizeof cases / sizeof *cases);
     tcase_add_test(c, groups_share_their_parameters);
     tcase_add_test(c, positions_count_from_the_padding);
