@@ -28,7 +28,7 @@ static json_t *open_tables(void)
 static lm_config *new_config(int classes, const json_t *names)
 {
     const char *all[64];
-    static char usual[64][12];
+    static char usual[64][24];
     for (int k = 0; k < classes; k++) {
         snprintf(usual[k], sizeof usual[k], "LABEL_%d", k);
         all[k] = names ? json_string_value(json_array_get(names, (size_t)k)) : usual[k];
