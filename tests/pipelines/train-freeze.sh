@@ -50,7 +50,7 @@ end_at() {
     wait $! || :
 }
 rm -rf ck
-for point in 18 36 63 99; do
+for point in 18 36 63 81; do
     end_at $point finetune -m mini -b 16 --learning-rate 3e-3 -q $gradual $saved -o out train.lms 2>err
     test ! -e out
 done
