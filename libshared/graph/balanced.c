@@ -47,17 +47,6 @@ static bool check_balance(lm_graph *g, const lm_balance *how, int classes)
     return true;
 }
 
-static lm_node *balanced_node(lm_graph *g, lm_op_id op, lm_tensor *x, const float *weight,
-                              const lm_balance *how, float *per_row)
-{
-    lm_value(g, x);
-    lm_node *n = lm_node_new(g, op, 1, 1, NULL, x, NULL, NULL);
-    n->balanced.weight = weight;
-    n->balanced.how = *how;
-    n->balanced.per_row = per_row;
-    return n;
-}
-
 /* ------------------------------------------------------------------ one class of several */
 
 lm_tensor *lm_balanced_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *label, const float *weight,
@@ -67,14 +56,11 @@ lm_tensor *lm_balanced_cross_entropy(lm_graph *g, lm_tensor *logits, const int32
         return g->nothing;
     if (!how->class_weight && how->gamma == 0)
         return lm_cross_entropy(g, logits, label, weight, how->smoothing, per_row);
-    for (int r = 0; r < logits->rows; r++)
-        if (label[r] != LM_IGNORED && (label[r] < 0 || label[r] >= logits->width))
-            return lm_graph_fail(g, "label", "row %d has %d, but the head has %d classes: check num_labels", r,
-                                 (int)label[r], logits->width);
-    if (!check_balance(g, how, logits->width))
+    if (!lm_loss_labels_fit(g, logits, label) || !check_balance(g, how, logits->width))
         return g->nothing;
-    lm_node *n = balanced_node(g, LM_OP_BALANCED_CROSS_ENTROPY, logits, weight, how, per_row);
-    n->balanced.label = label;
+    lm_value(g, logits);
+    lm_node *n = lm_loss_node(g, LM_OP_BALANCED_CROSS_ENTROPY, logits, label, NULL, weight, per_row);
+    n->loss.how = *how;
     return lm_node_run(g, n);
 }
 
@@ -115,12 +101,12 @@ void lm_balanced_cross_entropy_op_forward(lm_graph *g, lm_node *n)
     double *h = lm_graph_alloc(g, (size_t)x->width, sizeof *h), sum = 0;
     for (int r = 0; r < x->rows; r++) {
         double loss = 0;
-        if (n->balanced.label[r] != LM_IGNORED)
-            loss = row_of(&n->balanced.how, x->value + (size_t)r * (size_t)x->width, x->width,
-                          n->balanced.label[r], h);
-        sum += (n->balanced.weight ? (double)n->balanced.weight[r] : 1) * loss;
-        if (n->balanced.per_row)
-            n->balanced.per_row[r] = (float)loss;
+        if (n->loss.label[r] != LM_IGNORED)
+            loss = row_of(&n->loss.how, x->value + (size_t)r * (size_t)x->width, x->width,
+                          n->loss.label[r], h);
+        sum += (n->loss.weight ? (double)n->loss.weight[r] : 1) * loss;
+        if (n->loss.per_row)
+            n->loss.per_row[r] = (float)loss;
     }
     n->out->value[0] = (float)sum;
     lm_arena_release(g->arena, mark);
@@ -137,10 +123,10 @@ void lm_balanced_cross_entropy_op_backward(lm_graph *g, lm_node *n)
     double *h = lm_graph_alloc(g, (size_t)x->width, sizeof *h);
     for (int r = 0; r < x->rows; r++, dx += x->width) {
         const float *row = x->value + (size_t)r * (size_t)x->width;
-        double factor = n->out->grad[0] * (n->balanced.weight ? (double)n->balanced.weight[r] : 1), sum = 0;
-        bool ignored = n->balanced.label[r] == LM_IGNORED;
+        double factor = n->out->grad[0] * (n->loss.weight ? (double)n->loss.weight[r] : 1), sum = 0;
+        bool ignored = n->loss.label[r] == LM_IGNORED;
         if (!ignored)
-            row_of(&n->balanced.how, row, x->width, n->balanced.label[r], h);
+            row_of(&n->loss.how, row, x->width, n->loss.label[r], h);
         double log_sum = ignored ? 0 : log_sum_of(row, x->width);
         for (int c = 0; c < x->width && !ignored; c++)
             sum += h[c];
@@ -163,8 +149,9 @@ lm_tensor *lm_balanced_binary_cross_entropy(lm_graph *g, lm_tensor *logits, cons
         return lm_binary_cross_entropy(g, logits, target, weight, per_row);
     if (!check_balance(g, how, logits->width))
         return g->nothing;
-    lm_node *n = balanced_node(g, LM_OP_BALANCED_BINARY_CROSS_ENTROPY, logits, weight, how, per_row);
-    n->balanced.target = target;
+    lm_value(g, logits);
+    lm_node *n = lm_loss_node(g, LM_OP_BALANCED_BINARY_CROSS_ENTROPY, logits, NULL, target, weight, per_row);
+    n->loss.how = *how;
     return lm_node_run(g, n);
 }
 
@@ -194,11 +181,11 @@ void lm_balanced_binary_cross_entropy_op_forward(lm_graph *g, lm_node *n)
         double loss = 0;
         for (int c = 0; c < x->width; c++) {
             size_t at = (size_t)r * (size_t)x->width + (size_t)c;
-            loss += binary_of(&n->balanced.how, c, x->value[at], n->balanced.target[at]).loss;
+            loss += binary_of(&n->loss.how, c, x->value[at], n->loss.target[at]).loss;
         }
-        sum += (n->balanced.weight ? (double)n->balanced.weight[r] : 1) * loss;
-        if (n->balanced.per_row)
-            n->balanced.per_row[r] = (float)loss;
+        sum += (n->loss.weight ? (double)n->loss.weight[r] : 1) * loss;
+        if (n->loss.per_row)
+            n->loss.per_row[r] = (float)loss;
     }
     n->out->value[0] = (float)sum;
 }
@@ -211,10 +198,10 @@ void lm_balanced_binary_cross_entropy_op_backward(lm_graph *g, lm_node *n)
     if (!dx)
         return;
     for (int r = 0; r < x->rows; r++) {
-        double factor = n->out->grad[0] * (n->balanced.weight ? (double)n->balanced.weight[r] : 1);
+        double factor = n->out->grad[0] * (n->loss.weight ? (double)n->loss.weight[r] : 1);
         for (int c = 0; c < x->width; c++) {
             size_t at = (size_t)r * (size_t)x->width + (size_t)c;
-            double d = factor * binary_of(&n->balanced.how, c, x->value[at], n->balanced.target[at]).slope;
+            double d = factor * binary_of(&n->loss.how, c, x->value[at], n->loss.target[at]).slope;
             dx[at] = (add ? dx[at] : 0) + (float)d;
         }
     }

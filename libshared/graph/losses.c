@@ -15,14 +15,27 @@ static void total(lm_node *n, const float *row_loss)
         memcpy(n->loss.per_row, row_loss, (size_t)rows * sizeof *row_loss);
 }
 
-static lm_node *loss_node(lm_graph *g, lm_op_id op, lm_tensor *x, const float *target, const float *weight,
-                          float *per_row)
+lm_node *lm_loss_node(lm_graph *g, lm_op_id op, lm_tensor *x, const int32_t *label, const float *target,
+                      const float *weight, float *per_row)
 {
     lm_node *n = lm_node_new(g, op, 1, 1, NULL, x, NULL, NULL);
+    n->loss.label = label;
     n->loss.target = target;
     n->loss.weight = weight;
     n->loss.per_row = per_row;
     return n;
+}
+
+bool lm_loss_labels_fit(lm_graph *g, const lm_tensor *logits, const int32_t *label)
+{
+    for (int r = 0; r < logits->rows; r++) {
+        if (label[r] != LM_IGNORED && (label[r] < 0 || label[r] >= logits->width)) {
+            lm_graph_fail(g, "label", "row %d has %d, but the head has %d classes: check num_labels", r,
+                          (int)label[r], logits->width);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* ------------------------------------------------------------------ cross-entropy */
@@ -39,15 +52,12 @@ lm_tensor *lm_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *label
 {
     if (!lm_graph_ok(g))
         return g->nothing;
-    for (int r = 0; r < logits->rows; r++)
-        if (label[r] != LM_IGNORED && (label[r] < 0 || label[r] >= logits->width))
-            return lm_graph_fail(g, "label", "row %d has %d, but the head has %d classes: check num_labels",
-                                 r, (int)label[r], logits->width);
+    if (!lm_loss_labels_fit(g, logits, label))
+        return g->nothing;
     if (!(smoothing >= 0 && smoothing <= 1))
         return lm_graph_fail(g, "label smoothing", "%g: give a value from 0 to 1", (double)smoothing);
-    lm_node *n = loss_node(g, LM_OP_CROSS_ENTROPY, logits, NULL, weight, per_row);
-    n->loss.label = label;
-    n->loss.smoothing = smoothing;
+    lm_node *n = lm_loss_node(g, LM_OP_CROSS_ENTROPY, logits, label, NULL, weight, per_row);
+    n->loss.how.smoothing = smoothing;
     bool wants_grad = logits->needs_grad && (g->step.training || g->step.taping);
     return fused(n) && wants_grad ? lm_node_defer(g, n) : lm_node_run(g, n);
 }
@@ -66,7 +76,7 @@ static void fused_cross_entropy(lm_graph *g, lm_node *n, bool backward)
                        .vocab = w.out,
                        .label = n->loss.label,
                        .weight = n->loss.weight,
-                       .smoothing = n->loss.smoothing,
+                       .smoothing = n->loss.how.smoothing,
                        .backward = backward};
     if (backward) {
         a.scale = n->out->grad[0];
@@ -93,7 +103,7 @@ void lm_cross_entropy_op_forward(lm_graph *g, lm_node *n)
     const lm_tensor *logits = n->in[0];
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
     float *row_loss = lm_graph_alloc(g, (size_t)logits->rows, sizeof *row_loss);
-    lm_cross_entropy_rows(logits->value, n->loss.label, n->loss.smoothing, row_loss, logits->rows,
+    lm_cross_entropy_rows(logits->value, n->loss.label, n->loss.how.smoothing, row_loss, logits->rows,
                           logits->width);
     total(n, row_loss);
     lm_arena_release(g->arena, mark);
@@ -109,7 +119,7 @@ void lm_cross_entropy_op_backward(lm_graph *g, lm_node *n)
     bool add;
     float *dx = lm_grad_of(g, logits, &add);
     if (dx)
-        lm_cross_entropy_grad(logits->value, n->loss.label, n->loss.weight, n->loss.smoothing,
+        lm_cross_entropy_grad(logits->value, n->loss.label, n->loss.weight, n->loss.how.smoothing,
                               n->out->grad[0], dx, add, logits->rows, logits->width);
 }
 
@@ -171,7 +181,7 @@ lm_tensor *lm_squared_error(lm_graph *g, lm_tensor *x, const float *target, cons
     if (!lm_graph_ok(g))
         return g->nothing;
     lm_value(g, x);
-    return lm_node_run(g, loss_node(g, LM_OP_SQUARED_ERROR, x, target, weight, per_row));
+    return lm_node_run(g, lm_loss_node(g, LM_OP_SQUARED_ERROR, x, NULL, target, weight, per_row));
 }
 
 lm_tensor *lm_binary_cross_entropy(lm_graph *g, lm_tensor *logits, const float *target, const float *weight,
@@ -180,7 +190,7 @@ lm_tensor *lm_binary_cross_entropy(lm_graph *g, lm_tensor *logits, const float *
     if (!lm_graph_ok(g))
         return g->nothing;
     lm_value(g, logits);
-    return lm_node_run(g, loss_node(g, LM_OP_BINARY_CROSS_ENTROPY, logits, target, weight, per_row));
+    return lm_node_run(g, lm_loss_node(g, LM_OP_BINARY_CROSS_ENTROPY, logits, NULL, target, weight, per_row));
 }
 
 void lm_squared_error_op_forward(lm_graph *g, lm_node *n)

@@ -33,11 +33,7 @@ lm_tensor *lm_span_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *
                                      (int)token, (int)tokens);
         }
     lm_value(g, logits);
-    lm_node *n = lm_node_new(g, LM_OP_SPAN_CROSS_ENTROPY, 1, 1, NULL, logits, NULL, NULL);
-    n->loss.label = span;
-    n->loss.weight = weight;
-    n->loss.per_row = per_row;
-    return lm_node_run(g, n);
+    return lm_node_run(g, lm_loss_node(g, LM_OP_SPAN_CROSS_ENTROPY, logits, span, NULL, weight, per_row));
 }
 
 void lm_span_cross_entropy_op_forward(lm_graph *g, lm_node *n)

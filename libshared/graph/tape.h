@@ -34,15 +34,9 @@ struct lm_node {
         struct {
             const int32_t *label;
             const float *target, *weight;
-            float smoothing;
-            float *per_row;
-        } loss;
-        struct {
-            const int32_t *label;
-            const float *target, *weight;
             lm_balance how;
             float *per_row;
-        } balanced;
+        } loss;
     };
 };
 
@@ -106,6 +100,12 @@ lm_node *lm_node_new(lm_graph *g, lm_op_id op, int rows, int width, const lm_lay
 lm_tensor *lm_node_run(lm_graph *g, lm_node *n);
 /* Tapes it, and leaves computing to whoever reads it. */
 lm_tensor *lm_node_defer(lm_graph *g, lm_node *n);
+
+/* The node of a loss [1,1] over logits; label or target NULL where it has none. */
+lm_node *lm_loss_node(lm_graph *g, lm_op_id op, lm_tensor *x, const int32_t *label, const float *target,
+                      const float *weight, float *per_row);
+/* Whether each label is a column of logits, or ignored; else the graph fails. */
+bool lm_loss_labels_fit(lm_graph *g, const lm_tensor *logits, const int32_t *label);
 
 void *lm_graph_alloc(lm_graph *g, size_t count, size_t size); /* until the next step */
 const float *lm_value(lm_graph *g, lm_tensor *t);             /* computes what is deferred */
