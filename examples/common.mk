@@ -56,3 +56,15 @@ SHELL := $(examples)/step
 .SHELLFLAGS = $O/steps $@ -c
 .DELETE_ON_ERROR:
 .SECONDARY:
+
+# What comes after training. A model is $O/WAY-SEED; an example names its `ways`, of which the page shows the last, and the
+# `measures` of the table, before it includes this file.
+ifdef ways
+all: $O/report.html
+	@../table $O $(measures) $(ways)
+$O/%.score: $O/%/config.json $O/test.lms
+	score -m $(<D) -j $(THREADS) --per-class $O/test.lms >$@
+shown = $O/$(lastword $(ways))-$(firstword $(SEEDS))
+$O/report.html: $(foreach way,$(ways),$(SEEDS:%=$O/$(way)-%.score))
+	score -m $(shown) -j $(THREADS) --ci --html $@ --log $(shown)-log.jsonl $O/test.lms >/dev/null
+endif
