@@ -14,13 +14,15 @@ int main(int argc, char **argv)
 {
     lm_common common = {.seed = 42};
     lm_train_options train = lm_train_defaults;
+    lm_new_model new_model = LM_NEW_MODEL_NONE;
     lm_freeze_options freeze = LM_FREEZE_OPTIONS_NONE;
     int task = 0;
     lm_run_spec spec = {.common = &common, .options = &train, .mlm_probability = 0.15};
 
     const lm_option own[] = {
         {.name = "model", .letter = 'm', .type = LM_OPT_DIR, .target = &common.model, .value = "DIR",
-         .aliases = "model_name_or_path", .help = "the model to start from: a Hugging Face directory"},
+         .aliases = "model_name_or_path", .shown = "a new one, see --architecture",
+         .help = "the model to start from: a Hugging Face directory"},
         {.name = "output", .letter = 'o', .type = LM_OPT_DIR, .target = &common.output, .value = "DIR",
          .aliases = "output_dir", .help = "the directory of the trained model"},
         {.name = "task", .type = LM_OPT_CHOICE, .target = &task, .value = "NAME", .choices = tasks,
@@ -50,13 +52,14 @@ int main(int argc, char **argv)
          .help = "take the network of -m but not its weights: what would be learned without pretraining"},
         {0},
     };
+    train.new_model = &new_model;
     train.freeze = &freeze;
     lm_option table[LM_TRAIN_OPTION_MAX];
     lm_train_option_table(&train, own, table);
     const lm_program program = {
-        .name = "finetune", .purpose = "train a pretrained model for a task", .operands = "[FILE...]",
-        .summary = "Reads a stream of labelled tokens (made by tok) and trains the model of -m to predict "
-                   "the labels. The result is a Hugging Face directory, with the tokenizer and the names of "
+        .name = "finetune", .purpose = "train a model for a task", .operands = "[FILE...]",
+        .summary = "Reads a stream of labelled tokens (made by tok) and trains the model of -m, or a new one (-a), to "
+                   "predict the labels. The result is a Hugging Face directory, with the tokenizer and the names of "
                    "the classes.",
         .options = table,
         .examples = (const char *const[]){

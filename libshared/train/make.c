@@ -11,13 +11,13 @@
 
 /* ------------------------------------------------------------------ network */
 
-const char *const lm_model_sizes[] = {"tiny", "mini", "small", "medium", "base", NULL};
+const char *const lm_model_sizes[] = {"tiny", "mini", "small", "medium", "base", "large", NULL};
 
-/* Google's BERT miniatures (Turc et al. 2019, arXiv 1908.08962): heads are 64 wide, the inner layer four
+/* Google's BERT miniatures (Turc et al. 2019, arXiv 1908.08962), and BERT's own two: heads are 64 wide, the inner layer four
  * times. */
 static const struct {
     int layers, width;
-} sizes[] = {{2, 128}, {4, 256}, {4, 512}, {8, 512}, {12, 768}};
+} sizes[] = {{2, 128}, {4, 256}, {4, 512}, {8, 512}, {12, 768}, {24, 1024}};
 
 /* The family's own defaults are the plugin's business. */
 static lm_config *family_config(const char *architecture, lm_status *st)
@@ -54,7 +54,7 @@ static void set_sizes(lm_config *c, const lm_new_model *n, int vocabulary, int p
 
 static lm_config *new_config(const lm_run *r, lm_status *st)
 {
-    const lm_new_model *n = &r->spec->new_model;
+    const lm_new_model *n = r->o->new_model;
     const lm_tokenizer_info *info = lm_data_tokenizer(r->data);
     lm_config *c = n->config ? lm_config_read(n->config, st) : family_config(n->architecture, st);
     if (!c)

@@ -26,6 +26,33 @@ static void append(lm_option *table, size_t *n, const lm_option *entries)
 #define OPTION(long_name, kind, field, shows, ...)                                                           \
     {.name = long_name, .type = kind, .target = &o->field, .value = shows, __VA_ARGS__}
 
+static void new_model_entries(lm_new_model *o, lm_option *table, size_t *n)
+{
+    const lm_option entries[] = {
+        GROUP("A new model"),
+        OPTION("architecture", LM_OPT_STRING, architecture, "NAME", .letter = 'a', .aliases = "model_type",
+               .help = "make a model of this family from random weights: bert, distilbert, roberta ..."),
+        OPTION("size", LM_OPT_CHOICE, size, "SIZE", .choices = lm_model_sizes, .shown = "mini",
+               .help = "the family's own of that name, else 2x128, 4x256, 4x512, 8x512, 12x768 or 24x1024 (layers x "
+                       "width), heads 64 wide"),
+        OPTION("config", LM_OPT_FILE, config, "FILE", .aliases = "config_name",
+               .help = "a config.json; the vocabulary's size is the tokenizer's"),
+        OPTION("layers", LM_OPT_COUNT, layers, "N", .min = 0, .max = 1000, .shown = "by the size",
+               .aliases = "num_hidden_layers", .help = "blocks"),
+        OPTION("width", LM_OPT_COUNT, width, "N", .min = 0, .max = 65536, .shown = "by the size",
+               .aliases = "hidden_size", .help = "columns of the hidden state"),
+        OPTION("heads", LM_OPT_COUNT, heads, "N", .min = 0, .max = 1024, .shown = "by the width, as in the size",
+               .aliases = "num_attention_heads", .help = "attention heads"),
+        OPTION("inner", LM_OPT_COUNT, inner, "N", .min = 0, .max = 1 << 20, .shown = "by the width, as in the size",
+               .aliases = "intermediate_size", .help = "columns of the feed-forward layer"),
+        OPTION("max-length", LM_OPT_COUNT, max_length, "N", .min = 0, .max = 1 << 20,
+               .aliases = "max_seq_length max_position_embeddings", .shown = "the family's, or the config's",
+               .help = "the longest row that it takes, in tokens"),
+        {0},
+    };
+    append(table, n, entries);
+}
+
 static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
 {
     const lm_option entries[] = {
@@ -155,6 +182,8 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
     size_t n = 0;
     memset(table, 0, LM_TRAIN_OPTION_MAX * sizeof *table);
     append(table, &n, own);
+    if (o->new_model)
+        new_model_entries(o->new_model, table, &n);
     training_entries(o, table, &n);
     if (o->freeze)
         freezing_entries(o->freeze, table, &n);
@@ -165,6 +194,27 @@ const char *lm_train_metric(const lm_train_options *o)
 {
     const char *name = o->best_metric;
     return !name ? "loss" : strncmp(name, "eval_", 5) == 0 ? name + 5 : name;
+}
+
+bool lm_train_options_make_new(const lm_train_options *o)
+{
+    return o->new_model && (o->new_model->architecture || o->new_model->config);
+}
+
+/* What shapes a new model says nothing of one that exists. */
+static bool check_new_model(const lm_train_options *o, lm_status *st)
+{
+    const lm_new_model *n = o->new_model;
+    if (!n || lm_train_options_make_new(o))
+        return true;
+    if (n->size >= 0)
+        return lm_fail(st, LM_USAGE, "--size %s is that of a new model: give -a NAME", lm_model_sizes[n->size]);
+    if (n->layers || n->width || n->heads || n->inner)
+        return lm_fail(st, LM_USAGE, "--layers, --width, --heads and --inner shape a new model: give -a NAME");
+    if (n->max_length)
+        return lm_fail(st, LM_USAGE, "--max-length: how long rows can be is the model's, unless it is a new one (-a), and "
+                       "how long they are is up to tok: give it there");
+    return true;
 }
 
 bool lm_train_options_check(const lm_train_options *o, lm_status *st)
@@ -189,6 +239,8 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
         return lm_fail(st, LM_USAGE, "a step of %lld rows: lower --batch-size or --gradient-accumulation",
                        (long long)(o->batch_size * o->accumulation));
     if (o->freeze && !lm_freeze_options_check(o->freeze, st))
+        return false;
+    if (!check_new_model(o, st))
         return false;
     if (o->max_steps == 0 && o->epochs <= 0)
         return lm_fail(st, LM_USAGE, "--epochs 0: nothing to do: give a number above 0");

@@ -4,6 +4,19 @@
 
 #include "train/freeze.h"
 
+/* A network that does not exist yet: -a or --config, and what sets its sizes. */
+typedef struct lm_new_model {
+    const char *architecture;            /* a model_type: "bert"; NULL = as config says */
+    const char *config;                  /* a config.json to begin with; NULL = the family's defaults */
+    int size;                            /* index into lm_model_sizes; -1 = the config's, or "mini" */
+    int64_t layers, width, heads, inner; /* 0 = by the size */
+    int64_t max_length;                  /* positions; 0 = the config's */
+} lm_new_model;
+
+#define LM_NEW_MODEL_NONE {.size = -1}
+
+extern const char *const lm_model_sizes[]; /* "tiny", "mini", ...; NULL-terminated */
+
 typedef struct lm_train_options {
     double epochs;
     int64_t max_steps; /* 0 = by epochs */
@@ -20,6 +33,7 @@ typedef struct lm_train_options {
     int64_t micro_tokens;   /* of a forward pass; 0 = chosen */
     double label_smoothing;
 
+    lm_new_model *new_model; /* NULL = the program makes none */
     const char *tokenizer;
     bool force;
 
@@ -60,6 +74,8 @@ enum { LM_TRAIN_OPTION_MAX = 128 };
 void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option *table);
 /* The metric of --best-metric, without "eval_": "loss". */
 const char *lm_train_metric(const lm_train_options *o);
+/* Whether a new model is asked for, in place of one that exists. */
+bool lm_train_options_make_new(const lm_train_options *o);
 /* What the parser cannot see: options that exclude or need one another (LM_USAGE). */
 bool lm_train_options_check(const lm_train_options *o, lm_status *st);
 

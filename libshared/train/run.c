@@ -21,8 +21,12 @@ static bool check_early(const lm_run *r, lm_status *st)
         return lm_fail(st, LM_USAGE, "no name for the new model: give -o DIR");
     if (c->output && strcmp(c->output, "-") == 0)
         return lm_fail(st, LM_USAGE, "-o -: a model is a directory: name one");
-    if (!c->model && !r->spec->new_model.architecture && !r->spec->new_model.config)
-        return lm_fail(st, LM_USAGE, "no model: give -m DIR");
+    bool fresh = lm_train_options_make_new(r->o);
+    if (c->model && fresh)
+        return lm_fail(st, LM_USAGE, "-m begins with a model that exists, and -a and --config make a new one: give one of "
+                       "them");
+    if (!c->model && !fresh)
+        return lm_fail(st, LM_USAGE, "which model? Give -m DIR, or -a NAME for a new one");
     if (r->o->eval && access(r->o->eval, R_OK) != 0)
         return lm_fail_errno(st, LM_FAILED, "%s", r->o->eval);
     if (c->model) {

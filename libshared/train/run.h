@@ -12,17 +12,6 @@
 
 #include <jansson.h>
 
-/* A network that does not exist yet. */
-typedef struct lm_new_model {
-    const char *architecture;            /* "bert"; NULL = no new model */
-    int size;                            /* index into lm_model_sizes, or -1 */
-    const char *config;                  /* --config FILE; NULL = none */
-    int64_t layers, width, heads, inner; /* 0 = by the size */
-    int64_t max_length;                  /* positions */
-} lm_new_model;
-
-extern const char *const lm_model_sizes[]; /* "tiny", "mini", ...; NULL-terminated */
-
 /* What came of a run, where it is asked for. Zero-initialise. */
 typedef struct lm_run_result {
     bool began;         /* the first step was taken; before that a failure is nothing that other options mend */
@@ -40,7 +29,6 @@ typedef struct lm_run_spec {
     const char *labels;       /* --labels; NULL = from the input */
     bool skip_unknown;        /* labels that are none of these classes carry no loss */
     bool random_weights;      /* the network of -m, but not its weights */
-    lm_new_model new_model;
     const lm_spool *shared; /* the rows, where they have been read already; NULL = the operands */
     lm_run_result *result;  /* filled in; NULL = nobody asks */
 } lm_run_spec;
