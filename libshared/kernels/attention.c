@@ -1,6 +1,8 @@
 #include "kernels/tasks.h"
 #include "kernels/variant.h"
 
+#include <string.h>
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -15,8 +17,13 @@ static int longest(const int32_t *splits, int sequences)
 
 static size_t scratch_of_thread(const lm_attention_args *a, bool backward)
 {
-    size_t n = lm_variant_now()->attention_scratch(longest(a->q_splits, a->sequences),
-                                                   longest(a->k_splits, a->sequences), a->dim, backward);
+    const lm_variant *v = lm_variant_now();
+    int most = 0;
+    for (int s = 0; a->kept && s < a->sequences; s++)
+        most = a->kept[s].keys > most ? a->kept[s].keys : most;
+    size_t n = a->kept ? v->attention_kept_scratch(most, a->dim)
+                       : v->attention_scratch(longest(a->q_splits, a->sequences), longest(a->k_splits, a->sequences),
+                                              a->dim, backward);
     return (n + 15) / 16 * 16;
 }
 
@@ -29,7 +36,8 @@ static double operations(const lm_attention_args *a)
 {
     double n = 0;
     for (int s = 0; s < a->sequences; s++)
-        n += (double)(a->q_splits[s + 1] - a->q_splits[s]) * (a->k_splits[s + 1] - a->k_splits[s]);
+        n += (double)(a->q_splits[s + 1] - a->q_splits[s]) *
+             (a->kept ? a->kept[s].keys : a->k_splits[s + 1] - a->k_splits[s]);
     return 2 * n * a->heads * a->dim;
 }
 
@@ -67,15 +75,76 @@ static void place(lm_attention_task *t, const lm_attention_args *a, int sequence
     t->nq = a->q_splits[sequence + 1] - a->q_splits[sequence];
     t->nk = a->k_splits[sequence + 1] - a->k_splits[sequence];
     t->q = a->q + q;
-    t->k = a->k + kv;
-    t->v = a->v + kv;
+    if (a->kept) {
+        t->nk = a->kept[sequence].keys;
+        t->pages = a->kept[sequence].pages;
+        t->in_page = lm_page_floats(kv_head, t->dim);
+    } else {
+        t->k = a->k + kv;
+        t->v = a->v + kv;
+    }
     t->first_head = kv_head * t->group;
     t->counter[0] = (uint32_t)row;
     t->counter[1] = (uint32_t)(row >> 32);
 }
 
+/* A task is a block of queries: there may be few sequences and few heads, and a page is read as it lies. */
+static void forward_kept(const lm_attention_args *a, float *out, float *scratch)
+{
+    const lm_variant *v = lm_variant_now();
+    const lm_attention_task all = common(a);
+    size_t per_thread = scratch_of_thread(a, false);
+    int blocks = (longest(a->q_splits, a->sequences) * all.group + LM_KEPT_ROWS - 1) / LM_KEPT_ROWS;
+#pragma omp parallel for schedule(dynamic, 1) collapse(3) LM_THREADS_IF(operations(a))
+    for (int s = 0; s < a->sequences; s++) {
+        for (int h = 0; h < a->kv_heads; h++) {
+            for (int b = 0; b < blocks; b++) {
+                lm_attention_task t = all;
+                place(&t, a, s, h);
+                int from = b * LM_KEPT_ROWS, rows = t.nq * t.group - from;
+                if (rows <= 0)
+                    continue;
+                t.scratch = scratch + per_thread * (size_t)thread_number();
+                t.out = out + (t.q - a->q);
+                v->attention_kept(&t, from, rows < LM_KEPT_ROWS ? rows : LM_KEPT_ROWS);
+            }
+        }
+    }
+}
+
+static void keep(const lm_attention_args *a, int sequence, int kv_head)
+{
+    const lm_kept *kept = &a->kept[sequence];
+    size_t dim = (size_t)a->dim, width = lm_page_width(a->dim), ld = (size_t)a->kv_heads * dim;
+    int from = a->k_splits[sequence], count = a->k_splits[sequence + 1] - from;
+    for (int i = 0; i < count; i++) {
+        int at = kept->keys - count + i;
+        const float *k = a->k + (size_t)(from + i) * ld + (size_t)kv_head * dim;
+        const float *v = a->v + (size_t)(from + i) * ld + (size_t)kv_head * dim;
+        float *keys = kept->pages[at / LM_PAGE] + lm_page_floats(kv_head, a->dim);
+        float *value = keys + dim * LM_PAGE + (size_t)(at % LM_PAGE) * width;
+        for (size_t c = 0; c < dim; c++)
+            keys[c * LM_PAGE + (size_t)(at % LM_PAGE)] = k[c];
+        memcpy(value, v, dim * sizeof *value);
+        memset(value + dim, 0, (width - dim) * sizeof *value);
+    }
+}
+
+void lm_attention_keep(const lm_attention_args *a)
+{
+    double work = 4.0 * a->k_splits[a->sequences] * a->kv_heads * a->dim;
+#pragma omp parallel for schedule(static) collapse(2) LM_THREADS_IF(work)
+    for (int s = 0; s < a->sequences; s++)
+        for (int h = 0; h < a->kv_heads; h++)
+            keep(a, s, h);
+}
+
 void lm_attention_forward(const lm_attention_args *a, float *out, float *log_sum, float *scratch)
 {
+    if (a->kept) {
+        forward_kept(a, out, scratch);
+        return;
+    }
     const lm_variant *v = lm_variant_now();
     const lm_attention_task all = common(a);
     size_t per_thread = scratch_of_thread(a, false);

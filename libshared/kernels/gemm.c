@@ -76,10 +76,30 @@ static bool empty(float *c, int m, int n, int k, bool add)
     return m == 0 || n == 0 || k == 0;
 }
 
+/* Few rows are not worth what BLAS does first, packing the matrix: reading it is the work. */
+enum {
+    FEW_ROWS = 32,
+    FEW_ELEMENTS = 32768 /* of the matrix, for a task */
+};
+
+static void few_rows(const float *x, const float *w, const float *bias, float *y, int m, int n, int k)
+{
+    const lm_variant *v = lm_variant_now();
+    int columns = divide_up(divide_up(FEW_ELEMENTS, k), 8) * 8;
+#pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF((double)m *n * k)
+    for (int c = 0; c < n; c += columns)
+        v->few_rows(x, m, w + (size_t)c * (size_t)k, extent(c, columns, n), (size_t)k, bias ? bias + c : NULL, y + c,
+                    (size_t)n);
+}
+
 void lm_linear_forward(const float *x, const float *w, const float *bias, float *y, int m, int n, int k)
 {
     if (empty(y, m, n, k, false))
         return;
+    if (m <= FEW_ROWS) {
+        few_rows(x, w, bias, y, m, n, k);
+        return;
+    }
     grid g = cut(m, n);
 #pragma omp parallel for schedule(dynamic, 1) collapse(2)                                                    \
     LM_THREADS_IF(g.down *g.across > 1 ? (double)m * n * k : 0)

@@ -96,6 +96,25 @@ void lm_dropout_backward(double p, const uint8_t *mask, const float *dy, float *
 
 /* ---- attention (attention.c) ---- */
 
+/* Keys and values of a sequence that are kept from step to step, in pages of LM_PAGE tokens: for each key/value head the
+ * keys transposed, [dim, LM_PAGE], then the values, [LM_PAGE, lm_page_width(dim)], their padding zero. */
+typedef struct lm_kept {
+    int keys;            /* that are there */
+    float *const *pages; /* key j is in page j / LM_PAGE */
+} lm_kept;
+
+enum { LM_PAGE = 32 };
+
+static inline size_t lm_page_width(int dim) /* whole vectors of any instruction set */
+{
+    return ((size_t)dim + 15) / 16 * 16;
+}
+
+static inline size_t lm_page_floats(int kv_heads, int dim)
+{
+    return (size_t)kv_heads * LM_PAGE * ((size_t)dim + lm_page_width(dim));
+}
+
 typedef struct lm_attention_args {
     int sequences;
     const int32_t *q_splits, *k_splits; /* [sequences+1] */
@@ -106,6 +125,9 @@ typedef struct lm_attention_args {
     lm_dropout_key key;        /* counter: (row, row>>32 xor head<<16, query, block of keys) */
     const int64_t *global_row; /* [sequences] */
     const float *q, *k, *v;
+    /* [sequences], or NULL. Where there is one, lm_attention_keep writes k and v as the last of each sequence's keys,
+     * which `keys` counts already; and the forward reads what is kept in place of k and v. No backward. */
+    const lm_kept *kept;
 } lm_attention_args;
 
 /* Floats of scratch for all threads. */
@@ -113,6 +135,7 @@ size_t lm_attention_scratch(const lm_attention_args *a, bool backward);
 /* out [queries, heads*dim]; log_sum [queries, heads]: log of the sum of exp(scale q.k), for the backward; may
  * be NULL. */
 void lm_attention_forward(const lm_attention_args *a, float *out, float *log_sum, float *scratch);
+void lm_attention_keep(const lm_attention_args *a);
 /* Probabilities are computed again from q, k and log_sum. Any of dq, dk, dv may be NULL. */
 typedef struct lm_attention_grads {
     const float *dout, *log_sum;

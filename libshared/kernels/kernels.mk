@@ -17,8 +17,10 @@ liblmutils_la_SOURCES += \
 # The inner loops, once for each instruction set: one source, other flags.
 simd_sources = \
 	libshared/kernels/simd/attention.h \
+	libshared/kernels/simd/attention_kept.h \
 	libshared/kernels/simd/dropout.h \
 	libshared/kernels/simd/elementwise.h \
+	libshared/kernels/simd/few.h \
 	libshared/kernels/simd/loss.h \
 	libshared/kernels/simd/norm.h \
 	libshared/kernels/simd/variant.c \

@@ -94,6 +94,18 @@ static void column_sums(const float *x, size_t ld, int rows, float *y, int n)
     }
 }
 
+static void few_rows(const float *x, int m, const float *w, int n, size_t k, const float *bias, float *y, size_t ldy)
+{
+    for (int i = 0; i < m; i++) {
+        for (int j = 0; j < n; j++) {
+            double sum = bias ? bias[j] : 0;
+            for (size_t c = 0; c < k; c++)
+                sum += (double)x[(size_t)i * k + c] * w[(size_t)j * k + c];
+            y[(size_t)i * ldy + (size_t)j] = (float)sum;
+        }
+    }
+}
+
 static void norm_forward(const float *x, const float *weight, const float *bias, float eps, float *y,
                          float *mean, float *rstd, int width)
 {
@@ -173,6 +185,21 @@ static int visible(const lm_attention_task *t, int i)
     return n < 0 ? 0 : n > t->nk ? t->nk : n;
 }
 
+static float key_at(const lm_attention_task *t, int j, int c)
+{
+    if (t->pages)
+        return t->pages[j / LM_PAGE][t->in_page + (size_t)c * LM_PAGE + (size_t)(j % LM_PAGE)];
+    return t->k[(size_t)j * t->ldkv + (size_t)c];
+}
+
+static float value_at(const lm_attention_task *t, int j, int c)
+{
+    size_t values = t->in_page + (size_t)t->dim * LM_PAGE;
+    if (t->pages)
+        return t->pages[j / LM_PAGE][values + (size_t)(j % LM_PAGE) * lm_page_width(t->dim) + (size_t)c];
+    return t->v[(size_t)j * t->ldkv + (size_t)c];
+}
+
 /* Probabilities p[j], and the factor of dropout in f[j]; the log of the sum of exponents is returned. */
 static double probabilities(const lm_attention_task *t, int head, int i, double *p, double *f)
 {
@@ -180,10 +207,9 @@ static double probabilities(const lm_attention_task *t, int head, int i, double 
     int n = visible(t, i);
     double max = -INFINITY, sum = 0;
     for (int j = 0; j < n; j++) {
-        const float *k = t->k + (size_t)j * t->ldkv;
         p[j] = 0;
         for (int c = 0; c < t->dim; c++)
-            p[j] += (double)q[c] * k[c];
+            p[j] += (double)q[c] * key_at(t, j, c);
         p[j] *= t->scale;
         max = fmax(max, p[j]);
     }
@@ -199,23 +225,37 @@ static double probabilities(const lm_attention_task *t, int head, int i, double 
     return n ? max + log(sum) : 0;
 }
 
-static void attention_forward(const lm_attention_task *t)
+static void query_forward(const lm_attention_task *t, int head, int i)
 {
     double *p = (double *)t->scratch, *f = p + t->nk;
-    for (int head = 0; head < t->group; head++) {
-        for (int i = 0; i < t->nq; i++) {
-            double log_sum = probabilities(t, head, i, p, f);
-            float *out = t->out + (size_t)i * t->ldo + (size_t)head * (size_t)t->dim;
-            for (int c = 0; c < t->dim; c++) {
-                double sum = 0;
-                for (int j = 0; j < visible(t, i); j++)
-                    sum += p[j] * f[j] * t->v[(size_t)j * t->ldkv + (size_t)c];
-                out[c] = (float)sum;
-            }
-            if (t->log_sum)
-                t->log_sum[(size_t)i * t->ldl + (size_t)head] = (float)log_sum;
-        }
+    double log_sum = probabilities(t, head, i, p, f);
+    float *out = t->out + (size_t)i * t->ldo + (size_t)head * (size_t)t->dim;
+    for (int c = 0; c < t->dim; c++) {
+        double sum = 0;
+        for (int j = 0; j < visible(t, i); j++)
+            sum += p[j] * f[j] * value_at(t, j, c);
+        out[c] = (float)sum;
     }
+    if (t->log_sum)
+        t->log_sum[(size_t)i * t->ldl + (size_t)head] = (float)log_sum;
+}
+
+static void attention_forward(const lm_attention_task *t)
+{
+    for (int head = 0; head < t->group; head++)
+        for (int i = 0; i < t->nq; i++)
+            query_forward(t, head, i);
+}
+
+static size_t attention_kept_scratch(int nk, int dim)
+{
+    return attention_scratch(0, nk, dim, false);
+}
+
+static void attention_kept(const lm_attention_task *t, int from, int rows)
+{
+    for (int r = from; r < from + rows; r++)
+        query_forward(t, r % t->group, r / t->group);
 }
 
 /* dq of one query; adds to dk and dv, both [nk, dim] in double. */
@@ -314,6 +354,7 @@ const lm_variant lm_variant_scalar = {
     .scale = scale,
     .sum_squares = sum_squares,
     .column_sums = column_sums,
+    .few_rows = few_rows,
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
     .dropout_forward = dropout_forward,
@@ -321,6 +362,8 @@ const lm_variant lm_variant_scalar = {
     .attention_scratch = attention_scratch,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,
+    .attention_kept_scratch = attention_kept_scratch,
+    .attention_kept = attention_kept,
     .log_sum_parts = log_sum_parts,
     .softmax_grad = softmax_grad,
     .adamw = adamw,

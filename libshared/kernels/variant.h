@@ -23,8 +23,13 @@ typedef struct lm_attention_task {
     float keep_scale;            /* 1/(1-p) */
     uint32_t key[2], counter[2]; /* of dropout; the first query head of the group is first_head */
     int first_head;
+    /* where keys and values are kept: the pages of the row, and where in each this head's part begins */
+    float *const *pages;
+    size_t in_page;
     float *scratch;
 } lm_attention_task;
+
+enum { LM_KEPT_ROWS = 48 }; /* queries times heads of one call of attention_kept */
 
 typedef struct lm_adamw_floats {
     float keep;         /* 1 - lr weight_decay */
@@ -46,6 +51,9 @@ typedef struct lm_variant {
     double (*sum_squares)(const float *x, size_t n);
     /* y[j] += sum over `rows` of x[r, j], x with leading dimension ld */
     void (*column_sums)(const float *x, size_t ld, int rows, float *y, int n);
+    /* y [m, n] with leading dimension ldy = x [m, k] w [n, k]^T + bias [n], or NULL; each element the same bits
+     * whatever m and n are */
+    void (*few_rows)(const float *x, int m, const float *w, int n, size_t k, const float *bias, float *y, size_t ldy);
     void (*norm_forward)(const float *x, const float *weight, const float *bias, float eps, float *y,
                          float *mean, float *rstd, int width);
     void (*norm_backward)(const float *x, const float *weight, float mean, float rstd, const float *dy,
@@ -58,6 +66,9 @@ typedef struct lm_variant {
     size_t (*attention_scratch)(int nq, int nk, int dim, bool backward);
     void (*attention_forward)(const lm_attention_task *t);
     void (*attention_backward)(const lm_attention_task *t);
+    size_t (*attention_kept_scratch)(int nk, int dim);
+    /* rows [from, from + rows) of nq * group, head r % group of query r / group; LM_KEPT_ROWS at most */
+    void (*attention_kept)(const lm_attention_task *t, int from, int rows);
     /* max of x, sum of exp(x-max) and sum of x */
     void (*log_sum_parts)(const float *x, int n, float *max, float *exps, float *sum);
     /* x = (exp(x - log_sum) - less) * factor */

@@ -374,9 +374,10 @@ START_TEST(attention)
     float *q = vector(nq * wq, -2, 2), *k = vector(nk * wk, -2, 2), *v = vector(nk * wk, -2, 2);
     float *dout = vector(nq * wq, -1, 1);
     const int64_t rows[] = {3, 0, 1 << 20, 77};
-    lm_attention_args a = {
-        c->sequences, c->q_splits, c->k_splits, c->heads, c->kv_heads, c->dim, 1 / sqrtf((float)c->dim),
-        c->causal,    c->dropout,  {1, 2, 3},   rows,     q,           k,      v};
+    lm_attention_args a = {.sequences = c->sequences, .q_splits = c->q_splits, .k_splits = c->k_splits,
+                           .heads = c->heads, .kv_heads = c->kv_heads, .dim = c->dim,
+                           .scale = 1 / sqrtf((float)c->dim), .causal = c->causal, .dropout = c->dropout,
+                           .key = {1, 2, 3}, .global_row = rows, .q = q, .k = k, .v = v};
     for (int add = 0; add < 2; add++) {
         use("scalar");
         attention_result want = attend(&a, dout, nq, nk, add);
@@ -393,6 +394,77 @@ START_TEST(attention)
         attention_free(want);
     }
     free(q), free(k), free(v), free(dout);
+}
+END_TEST
+
+/* The keys and values of a case in pages: those of each sequence in two parts, as two steps would leave them there. */
+static lm_kept *keep(const lm_attention_args *whole)
+{
+    size_t width = (size_t)(whole->kv_heads * whole->dim);
+    lm_kept *kept = calloc((size_t)whole->sequences, sizeof *kept);
+    float ***pages = calloc((size_t)whole->sequences, sizeof *pages);
+    for (int s = 0; s < whole->sequences; s++) {
+        int n = whole->k_splits[s + 1] - whole->k_splits[s], half = n / 3;
+        pages[s] = calloc((size_t)n / LM_PAGE + 1, sizeof **pages);
+        for (int p = 0; p <= n / LM_PAGE; p++) /* never read before they are written, but for what the mask hides */
+            pages[s][p] = vector(lm_page_floats(whole->kv_heads, whole->dim), NAN, NAN);
+        kept[s].pages = pages[s];
+        const int32_t parts[][2] = {{0, half}, {0, n - half}};
+        for (int part = 0; part < 2; part++) {
+            lm_attention_args a = *whole;
+            size_t at = (size_t)(whole->k_splits[s] + (part ? half : 0)) * width;
+            kept[s].keys += parts[part][1];
+            a.sequences = 1;
+            a.k_splits = parts[part];
+            a.kept = &kept[s];
+            a.k += at, a.v += at;
+            lm_attention_keep(&a);
+        }
+    }
+    free(pages);
+    return kept;
+}
+
+static void kept_free(lm_kept *kept, int sequences)
+{
+    for (int s = 0; s < sequences; s++) {
+        for (int p = 0; p <= kept[s].keys / LM_PAGE; p++)
+            free(kept[s].pages[p]);
+        free((void *)(uintptr_t)kept[s].pages);
+    }
+    free(kept);
+}
+
+START_TEST(attention_kept)
+{
+    const attention_case *c = &attention_cases[_i];
+    size_t nq = (size_t)c->q_splits[c->sequences], nk = (size_t)c->k_splits[c->sequences];
+    size_t wq = (size_t)(c->heads * c->dim), wk = (size_t)(c->kv_heads * c->dim);
+    float *q = vector(nq * wq, -2, 2), *k = vector(nk * wk, -2, 2), *v = vector(nk * wk, -2, 2);
+    const int64_t rows[] = {3, 0, 1 << 20, 77};
+    lm_attention_args a = {.sequences = c->sequences, .q_splits = c->q_splits, .k_splits = c->k_splits,
+                           .heads = c->heads, .kv_heads = c->kv_heads, .dim = c->dim,
+                           .scale = 1 / sqrtf((float)c->dim), .causal = c->causal, .global_row = rows,
+                           .q = q, .k = k, .v = v};
+    use("scalar");
+    float *want = vector(nq * wq, 0, 0), *got = vector(nq * wq, 0, 0), *scratch;
+    scratch = malloc(lm_attention_scratch(&a, false) * sizeof *scratch);
+    lm_attention_forward(&a, want, NULL, scratch);
+    free(scratch);
+    for (size_t isa = 0; lm_kernels_isa_at(isa); isa++) {
+        if (!lm_kernels_use(lm_kernels_isa_at(isa)))
+            continue;
+        lm_attention_args from_pages = a;
+        lm_kept *kept = keep(&a);
+        from_pages.kept = kept;
+        from_pages.k = from_pages.v = NULL;
+        scratch = malloc(lm_attention_scratch(&from_pages, false) * sizeof *scratch);
+        lm_attention_forward(&from_pages, got, NULL, scratch);
+        near("attention over what is kept", got, want, nq * wq, 2e-6, 20);
+        kept_free(kept, c->sequences);
+        free(scratch);
+    }
+    free(q), free(k), free(v), free(want), free(got);
 }
 END_TEST
 
@@ -572,6 +644,32 @@ START_TEST(linear)
 }
 END_TEST
 
+/* Few rows do not go to BLAS. Each row's results are the same bits whatever rows are beside it. */
+START_TEST(few_rows)
+{
+    static const int columns[] = {1, 7, 8, 31, 100}, widths[] = {1, 3, 8, 17, 64, 131};
+    for (int shape = 0; shape < 30; shape++) {
+        int n = columns[shape % 5], k = widths[shape / 5], m = 1 + shape % 9;
+        size_t M = (size_t)m, N = (size_t)n, K = (size_t)k;
+        float *x = vector(M * K, -1, 1), *w = vector(N * K, -1, 1), *b = vector(N, -1, 1);
+        float *want = vector(M * N, 0, 0), *got = vector(M * N, 0, 0), *one = vector(N, 0, 0);
+        const float *bias = shape % 2 ? b : NULL;
+        use("scalar");
+        lm_linear_forward(x, w, bias, want, m, n, k);
+        FOR_EACH_ISA(isa)
+        {
+            lm_linear_forward(x, w, bias, got, m, n, k);
+            near("a few rows", got, want, M * N, 5e-6, 4);
+            for (size_t i = 0; i < M; i++) {
+                lm_linear_forward(x + i * K, w, bias, one, 1, n, k);
+                ck_assert_msg(memcmp(one, got + i * N, N * sizeof *one) == 0, "row %zu of %d (%s)", i, m, isa);
+            }
+        }
+        free(x), free(w), free(b), free(want), free(got), free(one);
+    }
+}
+END_TEST
+
 /* ------------------------------------------------------------------ threads */
 
 /* Everything whose sums could depend on who computes what; bytes of all results. */
@@ -582,6 +680,7 @@ static size_t all_results(float *to)
     state = 4;
     float *x = vector(M * K, -1, 1), *w = vector(N * K, -1, 1), *dy = vector(M * N, -1, 1), *scratch;
     lm_linear_forward(x, w, w, to, M, N, K), to += M * N;
+    lm_linear_forward(x, w, w, to, 20, N, K), to += 20 * N;
     lm_linear_backward_input(dy, w, to, M, N, K, false), to += M * K;
     memset(to, 0, N * K * sizeof *to);
     lm_linear_backward_weight(dy, x, to, M, N, K), to += N * K;
@@ -602,7 +701,9 @@ static size_t all_results(float *to)
         index[i] = i % 7, label[i] = i * 4;
     memset(to, 0, 7 * K * sizeof *to);
     lm_gather_backward(to, index, x, M, K, -1), to += 7 * K;
-    lm_attention_args a = {4, splits, splits, 8, 8, 25, 0.2f, false, 0.1, {1, 2, 3}, rows, x, y, x};
+    lm_attention_args a = {.sequences = 4, .q_splits = splits, .k_splits = splits, .heads = 8, .kv_heads = 8,
+                           .dim = 25, .scale = 0.2f, .dropout = 0.1, .key = {1, 2, 3}, .global_row = rows,
+                           .q = x, .k = y, .v = x};
     scratch = malloc(lm_attention_scratch(&a, true) * sizeof *scratch);
     float *log_sum = to + M * K;
     lm_attention_forward(&a, to, log_sum, scratch), to += M * K + M * 8;
@@ -667,11 +768,13 @@ static Suite *suite(void)
     tcase_add_test(t, dropout);
     tcase_add_test(t, dropout_statistics);
     tcase_add_loop_test(t, attention, 0, sizeof attention_cases / sizeof *attention_cases);
+    tcase_add_loop_test(t, attention_kept, 0, sizeof attention_cases / sizeof *attention_cases);
     tcase_add_test(t, cross_entropy);
     tcase_add_loop_test(t, vocabulary, 0, 5);
     tcase_add_test(t, adamw);
     tcase_add_test(t, adamw_leaves_no_denormals);
     tcase_add_loop_test(t, linear, 0, PRODUCTS);
+    tcase_add_test(t, few_rows);
     tcase_add_test(t, same_bits_for_any_number_of_threads);
     suite_add_tcase(s, t);
     return s;

@@ -3,9 +3,11 @@
 #include "kernels/simd/vector.h"
 
 #include "kernels/simd/elementwise.h"
+#include "kernels/simd/few.h"
 #include "kernels/simd/norm.h"
 #include "kernels/simd/dropout.h"
 #include "kernels/simd/attention.h"
+#include "kernels/simd/attention_kept.h"
 #include "kernels/simd/loss.h"
 
 static bool usable(void)
@@ -36,6 +38,7 @@ const lm_variant NAME(LM_ISA) = {
     .scale = scale,
     .sum_squares = sum_squares,
     .column_sums = column_sums,
+    .few_rows = few_rows,
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
     .dropout_forward = dropout_forward,
@@ -43,6 +46,8 @@ const lm_variant NAME(LM_ISA) = {
     .attention_scratch = attention_scratch,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,
+    .attention_kept_scratch = attention_kept_scratch,
+    .attention_kept = attention_kept,
     .log_sum_parts = log_sum_parts,
     .softmax_grad = softmax_grad,
     .adamw = adamw,
