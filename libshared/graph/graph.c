@@ -10,6 +10,7 @@ static const lm_op ops[LM_OP_COUNT] = {
     [LM_OP_VOCAB_LINEAR] = {"vocab_linear", lm_linear_op_forward, lm_linear_op_backward},
     [LM_OP_LAYER_NORM] = {"layer_norm", lm_layer_norm_op_forward, lm_layer_norm_op_backward},
     [LM_OP_ACTIVATE] = {"activate", lm_activate_op_forward, lm_activate_op_backward},
+    [LM_OP_PARAMETER] = {"parameter", lm_parameter_op_forward, lm_parameter_op_backward},
     [LM_OP_ADD] = {"add", lm_add_op_forward, lm_add_op_backward},
     [LM_OP_DROPOUT] = {"dropout", lm_dropout_op_forward, lm_dropout_op_backward},
     [LM_OP_DROPOUT_ADD] = {"dropout_add", lm_dropout_op_forward, lm_dropout_op_backward},
@@ -66,7 +67,7 @@ const lm_batch *lm_graph_batch(const lm_graph *g)
 bool lm_graph_reads_first_tokens(const lm_graph *g, const lm_tensor *x)
 {
     for (const lm_node *n = g->last; n; n = n->previous)
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < LM_INPUTS; i++)
             if (n->in[i] == x && n->op != &ops[LM_OP_FIRST_TOKEN])
                 return false;
     return true;
@@ -155,6 +156,16 @@ void lm_graph_layer(lm_graph *g, int layer)
     g->site = 0;
 }
 
+void lm_graph_body(lm_graph *g, lm_scope body)
+{
+    g->body = body;
+}
+
+lm_scope lm_body(const lm_graph *g)
+{
+    return g->body;
+}
+
 uint32_t lm_graph_site(lm_graph *g)
 {
     int count = g->layer < 0 ? g->outside_site++ : g->site++;
@@ -233,7 +244,7 @@ static bool trained(const lm_param *p)
 lm_tensor *lm_node_defer(lm_graph *g, lm_node *n)
 {
     n->out->needs_grad = trained(n->weight) || trained(n->bias);
-    for (int i = 0; i < 3 && n->in[i]; i++)
+    for (int i = 0; i < LM_INPUTS && n->in[i]; i++)
         n->out->needs_grad |= n->in[i]->needs_grad;
     if (n->out->needs_grad && (g->step.training || g->step.taping)) {
         n->previous = g->last;
@@ -246,7 +257,7 @@ const float *lm_value(lm_graph *g, lm_tensor *t)
 {
     if (t->value || !t->node)
         return t->value;
-    for (int i = 0; i < 3 && t->node->in[i]; i++)
+    for (int i = 0; i < LM_INPUTS && t->node->in[i]; i++)
         if (t->node->op != &ops[LM_OP_CROSS_ENTROPY]) /* which reads its logits in its own way */
             lm_value(g, t->node->in[i]);
     t->value = lm_graph_alloc(g, lm_elements(t), sizeof(float));

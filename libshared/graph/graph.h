@@ -55,6 +55,8 @@ bool lm_graph_end(lm_graph *g, lm_status *st);
 /* The blocks number their dropout sites: site = (layer, count inside the layer). -1 = outside the blocks,
  * where the count goes on from where it was. */
 void lm_graph_layer(lm_graph *g, int layer);
+/* What lm_body gives, from now on. */
+void lm_graph_body(lm_graph *g, lm_scope body);
 
 /* d(scale*loss)/d(everything): adds into the gradients of the parameters. loss is [1,1]; once a step. */
 void lm_graph_backward(lm_graph *g, lm_tensor *loss, float scale);

@@ -5,6 +5,7 @@ liblmutils_la_SOURCES += \
 	libshared/graph/losses.c \
 	libshared/graph/ops.c \
 	libshared/graph/params.c libshared/graph/params.h \
+	libshared/graph/relative.c libshared/graph/relative.h \
 	libshared/graph/span_loss.c \
 	libshared/graph/tape.h
 

@@ -32,6 +32,33 @@ static bool is_vector(const lm_param *p, int64_t n)
     return p->shape.dims == 1 && p->shape.size[0] == n;
 }
 
+/* ------------------------------------------------------------------ a parameter itself */
+
+lm_tensor *lm_parameter(lm_graph *g, lm_scope scope, const char *name)
+{
+    lm_param *p = lm_graph_ok(g) ? lm_graph_param(g, scope, name) : NULL;
+    if (!p)
+        return g->nothing;
+    int64_t rows = p->shape.dims == 2 ? p->shape.size[0] : 1, width = p->shape.size[p->shape.dims - 1];
+    if (p->shape.dims > 2 || rows > INT32_MAX || width > INT32_MAX)
+        return lm_graph_fail(g, p->name, "has %d dimensions, and a value has two: check the plugin", p->shape.dims);
+    lm_node *n = lm_node_new(g, LM_OP_PARAMETER, (int)rows, (int)width, NULL, NULL, NULL, NULL);
+    n->weight = p;
+    return lm_node_run(g, n);
+}
+
+void lm_parameter_op_forward(lm_graph *g, lm_node *n)
+{
+    (void)g;
+    memcpy(n->out->value, n->weight->value, lm_elements(n->out) * sizeof(float));
+}
+
+void lm_parameter_op_backward(lm_graph *g, lm_node *n)
+{
+    (void)g;
+    lm_vector_axpy(1, n->out->grad, n->weight->grad, lm_elements(n->out));
+}
+
 /* ------------------------------------------------------------------ embedding */
 
 lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const lm_batch *batch)

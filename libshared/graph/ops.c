@@ -1,4 +1,5 @@
 /* Operations without parameters. */
+#include "graph/relative.h"
 #include "graph/tape.h"
 
 #include <math.h>
@@ -264,6 +265,29 @@ void lm_first_token_op_backward(lm_graph *g, lm_node *n)
 
 /* ------------------------------------------------------------------ attention */
 
+static int longest(const lm_layout *l)
+{
+    int most = 0;
+    for (int s = 0; s < l->sequences; s++)
+        most = l->row_splits[s + 1] - l->row_splits[s] > most ? l->row_splits[s + 1] - l->row_splits[s] : most;
+    return most;
+}
+
+/* The buckets of all distances that occur; NULL: the graph has failed. */
+static const int32_t *buckets_of(lm_graph *g, const lm_attn *a, const lm_layout *of_q, const lm_layout *of_k)
+{
+    lm_relative how = {a->relative->rows, a->relative_distance, a->relative_one_sided};
+    if (a->relative->width != a->heads || !lm_relative_fits(&how)) {
+        lm_graph_fail(g, "attention",
+                      "a bias [%d, %d] for distances to %d does not suit %d heads: check the plugin against config.json",
+                      how.buckets, a->relative->width, how.most, a->heads);
+        return NULL;
+    }
+    int before = longest(of_k), behind = longest(of_q);
+    int32_t *room = lm_graph_alloc(g, (size_t)before + 1 + (size_t)behind, sizeof *room);
+    return lm_relative_buckets(&how, room, before, behind);
+}
+
 lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor *v, const lm_attn *how,
                               size_t size)
 {
@@ -287,7 +311,11 @@ lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor
                              "queries and keys are not of the same sequences: check the plugin");
     if (!valid_rate(g, a.dropout))
         return g->nothing;
+    const int32_t *bucket = a.relative ? buckets_of(g, &a, of_q, of_k) : NULL;
+    if (a.relative && !bucket)
+        return g->nothing;
     lm_node *n = lm_node_new(g, LM_OP_ATTENTION, q->rows, q->width, of_q, q, k, v);
+    n->in[3] = a.relative;
     int dim = q->width / a.heads;
     n->attention.args = (lm_attention_args){.sequences = of_q->sequences,
                                             .q_splits = of_q->row_splits,
@@ -299,7 +327,9 @@ lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor
                                             .causal = a.causal,
                                             .key = dropout_key(g),
                                             .dropout = g->step.training ? a.dropout : 0,
-                                            .global_row = of_q->sequence_row};
+                                            .global_row = of_q->sequence_row,
+                                            .bucket = bucket,
+                                            .buckets = a.relative ? a.relative->rows : 0};
     return lm_node_run(g, n);
 }
 
@@ -309,6 +339,7 @@ static lm_attention_args *attention_args(lm_graph *g, lm_node *n)
     a->q = lm_value(g, n->in[0]);
     a->k = lm_value(g, n->in[1]);
     a->v = lm_value(g, n->in[2]);
+    a->relative = n->in[3] ? lm_value(g, n->in[3]) : NULL;
     return a;
 }
 
@@ -330,6 +361,10 @@ void lm_attention_op_backward(lm_graph *g, lm_node *n)
     grads.dq = lm_grad_of(g, n->in[0], &grads.add_q);
     grads.dk = lm_grad_of(g, n->in[1], &grads.add_k);
     grads.dv = lm_grad_of(g, n->in[2], &grads.add_v);
+    bool add = true;
+    grads.drelative = n->in[3] ? lm_grad_of(g, n->in[3], &add) : NULL;
+    if (!add)
+        memset(grads.drelative, 0, lm_elements(n->in[3]) * sizeof *grads.drelative);
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
     float *scratch = lm_graph_alloc(g, lm_attention_scratch(a, true), sizeof *scratch);
     lm_attention_backward(a, &grads, scratch);

@@ -5,11 +5,13 @@
 #include "graph/graph.h"
 #include "kernels/kernels.h"
 
+enum { LM_INPUTS = 4 };
+
 /* One operation on the tape: inputs, parameters and what its forward leaves for its backward. */
 struct lm_node {
     const lm_op *op;
     lm_node *previous; /* on the tape */
-    lm_tensor *out, *in[3];
+    lm_tensor *out, *in[LM_INPUTS];
     lm_param *weight, *bias; /* NULL where there is none */
     union {
         lm_act act;
@@ -52,6 +54,7 @@ struct lm_graph {
     lm_node *last;           /* end of the tape */
     lm_tensor *nothing;      /* what operations return on a failed graph */
     int layer, site, outside_site;
+    lm_scope body;
     struct {
         float *floats;
         size_t room;
@@ -68,6 +71,7 @@ typedef enum lm_op_id {
     LM_OP_VOCAB_LINEAR,
     LM_OP_LAYER_NORM,
     LM_OP_ACTIVATE,
+    LM_OP_PARAMETER,
     LM_OP_ADD,
     LM_OP_DROPOUT,
     LM_OP_DROPOUT_ADD,
@@ -141,6 +145,7 @@ LM_OP_PAIR(embedding);
 LM_OP_PAIR(linear);
 LM_OP_PAIR(layer_norm);
 LM_OP_PAIR(activate);
+LM_OP_PAIR(parameter);
 LM_OP_PAIR(add);
 LM_OP_PAIR(dropout);
 LM_OP_PAIR(attention);

@@ -21,15 +21,21 @@ static size_t scratch_of_thread(const lm_attention_args *a, bool backward)
     int most = 0;
     for (int s = 0; a->kept && s < a->sequences; s++)
         most = a->kept[s].keys > most ? a->kept[s].keys : most;
-    size_t n = a->kept ? v->attention_kept_scratch(most, a->dim)
+    size_t n = a->kept ? v->attention_kept_scratch(longest(a->q_splits, a->sequences), most, a->dim)
                        : v->attention_scratch(longest(a->q_splits, a->sequences), longest(a->k_splits, a->sequences),
                                               a->dim, backward);
     return (n + 15) / 16 * 16;
 }
 
+/* Gradients of the bias by distance, which each task has its own of. */
+static size_t relative_parts(const lm_attention_args *a)
+{
+    return a->relative ? (size_t)a->sequences * (size_t)a->heads * (size_t)a->buckets : 0;
+}
+
 size_t lm_attention_scratch(const lm_attention_args *a, bool backward)
 {
-    return scratch_of_thread(a, backward) * (size_t)lm_threads();
+    return scratch_of_thread(a, backward) * (size_t)lm_threads() + (backward ? relative_parts(a) : 0);
 }
 
 static double operations(const lm_attention_args *a)
@@ -63,6 +69,9 @@ static lm_attention_task common(const lm_attention_args *a)
                            .causal = a->causal,
                            .threshold = lm_dropout_threshold(a->dropout)};
     t.keep_scale = a->dropout < 1 ? (float)(1 / (1 - a->dropout)) : 0;
+    t.ldr = (size_t)a->heads;
+    t.bucket = a->bucket;
+    t.buckets = a->buckets;
     lm_dropout_words(a->key, t.key);
     return t;
 }
@@ -84,6 +93,7 @@ static void place(lm_attention_task *t, const lm_attention_args *a, int sequence
         t->v = a->v + kv;
     }
     t->first_head = kv_head * t->group;
+    t->relative = a->relative ? a->relative + t->first_head : NULL;
     t->counter[0] = (uint32_t)row;
     t->counter[1] = (uint32_t)(row >> 32);
 }
@@ -164,11 +174,27 @@ void lm_attention_forward(const lm_attention_args *a, float *out, float *log_sum
     }
 }
 
+/* What the sequences give, [sequences, heads, buckets], is added up in their order. */
+static void add_relative(const lm_attention_args *a, const float *parts, float *drelative)
+{
+    size_t each = (size_t)a->heads * (size_t)a->buckets;
+    for (int h = 0; h < a->heads; h++) {
+        for (int b = 0; b < a->buckets; b++) {
+            const float *part = parts + (size_t)h * (size_t)a->buckets + (size_t)b;
+            double sum = 0;
+            for (int s = 0; s < a->sequences; s++)
+                sum += (double)part[(size_t)s * each];
+            drelative[(size_t)b * (size_t)a->heads + (size_t)h] += (float)sum;
+        }
+    }
+}
+
 void lm_attention_backward(const lm_attention_args *a, const lm_attention_grads *grads, float *scratch)
 {
     const lm_variant *v = lm_variant_now();
     const lm_attention_task all = common(a);
     size_t per_thread = scratch_of_thread(a, true);
+    float *parts = grads->drelative ? scratch + per_thread * (size_t)lm_threads() : NULL;
 #pragma omp parallel for schedule(dynamic, 1) collapse(2) LM_THREADS_IF(4 * operations(a))
     for (int s = 0; s < a->sequences; s++) {
         for (int h = 0; h < a->kv_heads; h++) {
@@ -184,7 +210,11 @@ void lm_attention_backward(const lm_attention_args *a, const lm_attention_grads 
             t.add_q = grads->add_q;
             t.add_k = grads->add_k;
             t.add_v = grads->add_v;
+            if (parts)
+                t.drelative = parts + ((size_t)s * (size_t)a->heads + (size_t)t.first_head) * (size_t)a->buckets;
             v->attention_backward(&t);
         }
     }
+    if (parts)
+        add_relative(a, parts, grads->drelative);
 }

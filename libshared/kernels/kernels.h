@@ -128,6 +128,11 @@ typedef struct lm_attention_args {
     /* [sequences], or NULL. Where there is one, lm_attention_keep writes k and v as the last of each sequence's keys,
      * which `keys` counts already; and the forward reads what is kept in place of k and v. No backward. */
     const lm_kept *kept;
+    /* A bias by distance: relative[bucket[d]][head] is added to the scaled score of the key that stands d places behind the
+     * query (d < 0: before it); query i of nq stands at key i + nk - nq. */
+    const float *relative; /* [buckets, heads]; NULL = none */
+    const int32_t *bucket; /* of distance 0; its neighbours are those of all distances that occur: 1 - nk to nq - 1 */
+    int buckets;
 } lm_attention_args;
 
 /* Floats of scratch for all threads. */
@@ -141,6 +146,7 @@ typedef struct lm_attention_grads {
     const float *dout, *log_sum;
     float *dq, *dk, *dv;
     bool add_q, add_k, add_v;
+    float *drelative; /* [buckets, heads], added to in the order of sequences; or NULL */
 } lm_attention_grads;
 void lm_attention_backward(const lm_attention_args *a, const lm_attention_grads *grads, float *scratch);
 

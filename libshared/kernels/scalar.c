@@ -174,8 +174,7 @@ static void dropout_backward(const uint8_t *mask, float keep_scale, const float 
 
 static size_t attention_scratch(int nq, int nk, int dim, bool backward)
 {
-    (void)nq;
-    return 2 * (2 * (size_t)nk + (backward ? 2 * (size_t)nk * (size_t)dim : 0)); /* doubles */
+    return 2 * (2 * (size_t)nk + (backward ? 2 * (size_t)nk * (size_t)dim + (size_t)nq + (size_t)nk : 0)); /* doubles */
 }
 
 /* Keys that query i sees. */
@@ -211,6 +210,8 @@ static double probabilities(const lm_attention_task *t, int head, int i, double 
         for (int c = 0; c < t->dim; c++)
             p[j] += (double)q[c] * key_at(t, j, c);
         p[j] *= t->scale;
+        if (t->relative)
+            p[j] += t->relative[(size_t)t->bucket[j - (i + t->nk - t->nq)] * t->ldr + (size_t)head];
         max = fmax(max, p[j]);
     }
     for (int j = 0; j < n; j++)
@@ -247,9 +248,9 @@ static void attention_forward(const lm_attention_task *t)
             query_forward(t, head, i);
 }
 
-static size_t attention_kept_scratch(int nk, int dim)
+static size_t attention_kept_scratch(int nq, int nk, int dim)
 {
-    return attention_scratch(0, nk, dim, false);
+    return attention_scratch(nq, nk, dim, false);
 }
 
 static void attention_kept(const lm_attention_task *t, int from, int rows)
@@ -258,8 +259,8 @@ static void attention_kept(const lm_attention_task *t, int from, int rows)
         query_forward(t, r % t->group, r / t->group);
 }
 
-/* dq of one query; adds to dk and dv, both [nk, dim] in double. */
-static void query_backward(const lm_attention_task *t, int head, int i, double *dk, double *dv)
+/* dq of one query; adds to dk and dv, both [nk, dim] in double, and to db, of distance 0. */
+static void query_backward(const lm_attention_task *t, int head, int i, double *dk, double *dv, double *db)
 {
     double *p = (double *)t->scratch, *f = p + t->nk, mean = 0;
     size_t d = (size_t)t->dim;
@@ -277,6 +278,8 @@ static void query_backward(const lm_attention_task *t, int head, int i, double *
         f[j] *= dp;
         mean += p[j] * f[j];
     }
+    for (int j = 0; j < n; j++)
+        db[j - (i + t->nk - t->nq)] += p[j] * (f[j] - mean);
     for (size_t c = 0; c < d; c++) {
         double sum = 0;
         for (int j = 0; j < n; j++) {
@@ -289,14 +292,27 @@ static void query_backward(const lm_attention_task *t, int head, int i, double *
     }
 }
 
+/* Gradients by distance into those by bucket. */
+static void relative_backward(const lm_attention_task *t, int head, const double *db)
+{
+    float *to = t->drelative + (size_t)head * (size_t)t->buckets;
+    memset(to, 0, (size_t)t->buckets * sizeof *to);
+    for (int d = 1 - t->nk; d < t->nq; d++)
+        to[t->bucket[d]] += (float)db[d];
+}
+
 static void attention_backward(const lm_attention_task *t)
 {
     size_t d = (size_t)t->dim, n = (size_t)t->nk * d;
-    double *dk = (double *)t->scratch + 2 * (size_t)t->nk, *dv = dk + n;
+    double *dk = (double *)t->scratch + 2 * (size_t)t->nk, *dv = dk + n, *db = dv + n + (size_t)t->nk;
     memset(dk, 0, 2 * n * sizeof *dk);
-    for (int head = 0; head < t->group; head++)
+    for (int head = 0; head < t->group; head++) {
+        memset(db - t->nk, 0, ((size_t)t->nq + (size_t)t->nk) * sizeof *db);
         for (int i = 0; i < t->nq; i++)
-            query_backward(t, head, i, dk, dv);
+            query_backward(t, head, i, dk, dv, db);
+        if (t->drelative)
+            relative_backward(t, head, db);
+    }
     for (size_t j = 0; j < (size_t)t->nk; j++) {
         for (size_t c = 0; c < d; c++) {
             float *to_k = t->dk ? t->dk + j * t->ldkv + c : NULL,

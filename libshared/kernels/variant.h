@@ -26,6 +26,11 @@ typedef struct lm_attention_task {
     /* where keys and values are kept: the pages of the row, and where in each this head's part begins */
     float *const *pages;
     size_t in_page;
+    const float *relative; /* bias of bucket b and head h of the group at b ldr + h; NULL = none */
+    size_t ldr;
+    const int32_t *bucket; /* of distance 0 */
+    int buckets;
+    float *drelative; /* [group, buckets] gradient of this row, all to be written; or NULL */
     float *scratch;
 } lm_attention_task;
 
@@ -66,7 +71,7 @@ typedef struct lm_variant {
     size_t (*attention_scratch)(int nq, int nk, int dim, bool backward);
     void (*attention_forward)(const lm_attention_task *t);
     void (*attention_backward)(const lm_attention_task *t);
-    size_t (*attention_kept_scratch)(int nk, int dim);
+    size_t (*attention_kept_scratch)(int nq, int nk, int dim);
     /* rows [from, from + rows) of nq * group, head r % group of query r / group; LM_KEPT_ROWS at most */
     void (*attention_kept)(const lm_attention_task *t, int from, int rows);
     /* max of x, sum of exp(x-max) and sum of x */

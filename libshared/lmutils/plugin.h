@@ -145,6 +145,10 @@ lm_tensor *lm_vocab_linear(lm_graph *g, lm_scope scope, lm_tensor *x);
 /* (x-mean)/sqrt(var+eps) weight + bias over each row (biased variance; Ba et al. 2016, arXiv 1607.06450). */
 lm_tensor *lm_layer_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps);
 lm_tensor *lm_activate(lm_graph *g, lm_tensor *x, lm_activation activation);
+/* A parameter of one or two dimensions as a value: [1, width] or [rows, width]. */
+lm_tensor *lm_parameter(lm_graph *g, lm_scope scope, const char *name);
+/* The body's scope, for a block that uses what another one holds (T5's bias by distance stands in block 0). */
+lm_scope lm_body(const lm_graph *g);
 lm_tensor *lm_add(lm_graph *g, lm_tensor *a, lm_tensor *b);
 /* Inverted dropout while training (kept values are divided by 1-p); x itself otherwise or where p is 0. */
 lm_tensor *lm_dropout(lm_graph *g, lm_tensor *x, double p);
@@ -158,6 +162,9 @@ typedef struct lm_attn {
     bool causal;     /* token t sees keys 0..t of its row */
     double scale;    /* of q.k; 0 = 1/sqrt(head width) */
     double dropout;  /* on the probabilities, while training */
+    lm_tensor *relative;     /* a bias by distance (T5): [buckets, heads], added to the scaled scores; see lm_parameter */
+    int relative_distance;   /* from this distance on all are in the last bucket */
+    bool relative_one_sided; /* all buckets are of keys before the query; else the half of them */
 } lm_attn;
 
 /* softmax(scale q k^T) v in each head of each row (Vaswani et al. 2017, arXiv 1706.03762): [rows of q, width of q].

@@ -142,6 +142,27 @@ static lm_tensor *attention_self(lm_graph *g, lm_tensor **in) /* one value three
     return lm_attention(g, in[0], in[0], in[0], (lm_attn){.heads = 2});
 }
 
+static lm_tensor *parameter(lm_graph *g, lm_tensor **in)
+{
+    (void)in;
+    return lm_add(g, lm_parameter(g, at("bias"), "weight"), lm_parameter(g, at("bias"), "weight"));
+}
+
+static lm_tensor *attention_biased(lm_graph *g, lm_tensor **in)
+{
+    return lm_attention(g, in[0], in[1], in[2],
+                        (lm_attn){.heads = 3, .scale = 0.7, .dropout = 0.3,
+                                  .relative = lm_parameter(g, at("bias"), "weight"), .relative_distance = 4});
+}
+
+/* A table that two attentions share. */
+static lm_tensor *attention_one_sided(lm_graph *g, lm_tensor **in)
+{
+    lm_attn how = {.heads = 3, .causal = true, .relative = lm_parameter(g, at("bias"), "weight"), .relative_distance = 5,
+                   .relative_one_sided = true};
+    return lm_attention(g, lm_attention(g, in[0], in[1], in[2], how), in[1], in[2], how);
+}
+
 static lm_tensor *first_token(lm_graph *g, lm_tensor **in)
 {
     return lm_first_token(g, in[0]);
@@ -236,6 +257,9 @@ static const op_case cases[] = {
     {"attention", "causal, scaled, dropout", attention_causal, {WIDTH, WIDTH, WIDTH}, {0}, false, 0},
     {"attention", "grouped", attention_grouped, {8, 4, 4}, {0}, false, 0},
     {"attention", "of one value", attention_self, {WIDTH}, {0}, false, 0},
+    {"attention", "bias by distance", attention_biased, {WIDTH, WIDTH, WIDTH}, {"bias.weight"}, false, 0},
+    {"attention", "bias by distance, causal", attention_one_sided, {WIDTH, WIDTH, WIDTH}, {"bias.weight"}, false, 0},
+    {"parameter", "", parameter, {0}, {"bias.weight"}, false, 0},
     {"first_token", "", first_token, {WIDTH}, {0}, false, 0},
     {"gather_rows", "", gather_rows, {WIDTH}, {0}, false, 0},
     {"cross_entropy", "", cross_entropy, {OUT}, {0}, true, 0},
@@ -269,6 +293,7 @@ static lm_params *make_params(void)
     lm_declare_linear_nobias(d, at("plain"), WIDTH, OUT, 1);
     lm_declare_linear(d, at("vocab"), WIDTH, VOCAB, 1);
     lm_declare_layer_norm(d, at("norm"), WIDTH);
+    lm_declare_embedding(d, at("bias"), 6, 3, 1, -1);
     lm_status st = LM_STATUS_INIT;
     ck_assert(lm_declare_end(d, &st));
     for (size_t i = 0; i < lm_params_count(p); i++) {
@@ -420,7 +445,7 @@ START_TEST(empty_batch)
         lm_graph_begin(g, &nothing, (lm_step){.training = true});
         for (int i = 0; i < MOST && c->width[i]; i++)
             in[i] = lm_graph_input(g, value, 0, c->width[i], true);
-        bool skip = c->build == gather_rows || c->build == embedding;
+        bool skip = c->build == gather_rows || c->build == embedding || c->build == parameter; /* which no tokens reach */
         if (!skip) {
             lm_tensor *y = c->build(g, in);
             float target[3 * 8] = {0};

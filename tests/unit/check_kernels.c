@@ -328,34 +328,47 @@ typedef struct attention_case {
     int32_t q_splits[5], k_splits[5];
     bool causal;
     double dropout;
+    int buckets; /* of a bias by distance; 0 = none */
 } attention_case;
 
 static const attention_case attention_cases[] = {
-    {1, 1, 8, 1, {0, 1}, {0, 1}, false, 0},
-    {2, 2, 8, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, false, 0},
-    {2, 2, 16, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, true, 0},
-    {3, 3, 5, 3, {0, 17, 34, 83}, {0, 17, 34, 83}, true, 0.2},
-    {2, 2, 64, 2, {0, 130, 230}, {0, 130, 230}, false, 0.1},
-    {4, 2, 32, 3, {0, 10, 20, 71}, {0, 10, 20, 71}, false, 0.3},
-    {4, 1, 12, 2, {0, 50, 99}, {0, 50, 99}, true, 0.3},
-    {2, 2, 128, 1, {0, 20}, {0, 20}, false, 0},
-    {2, 2, 20, 4, {0, 3, 5, 5, 60}, {0, 30, 31, 40, 40}, false, 0}, /* a memory; queries without keys */
-    {2, 2, 20, 3, {0, 3, 4, 9}, {0, 30, 31, 40}, true, 0},          /* more keys than queries */
+    {1, 1, 8, 1, {0, 1}, {0, 1}, false, 0, 0},
+    {2, 2, 8, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, false, 0, 0},
+    {2, 2, 16, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, true, 0, 0},
+    {3, 3, 5, 3, {0, 17, 34, 83}, {0, 17, 34, 83}, true, 0.2, 0},
+    {2, 2, 64, 2, {0, 130, 230}, {0, 130, 230}, false, 0.1, 0},
+    {4, 2, 32, 3, {0, 10, 20, 71}, {0, 10, 20, 71}, false, 0.3, 0},
+    {4, 1, 12, 2, {0, 50, 99}, {0, 50, 99}, true, 0.3, 0},
+    {2, 2, 128, 1, {0, 20}, {0, 20}, false, 0, 0},
+    {2, 2, 20, 4, {0, 3, 5, 5, 60}, {0, 30, 31, 40, 40}, false, 0, 0}, /* a memory; queries without keys */
+    {2, 2, 20, 3, {0, 3, 4, 9}, {0, 30, 31, 40}, true, 0, 0},          /* more keys than queries */
+    {2, 2, 8, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, false, 0.2, 7},
+    {4, 2, 12, 3, {0, 50, 51, 99}, {0, 50, 51, 99}, true, 0, 3},
+    {3, 1, 20, 4, {0, 3, 3, 4, 9}, {0, 30, 37, 37, 40}, false, 0, 5},
 };
 
+/* The bucket of distance 0, among those of 700 to either side. */
+static const int32_t *buckets_of(int buckets)
+{
+    static int32_t all[1401];
+    for (int d = -700; d <= 700; d++)
+        all[d + 700] = d < 0 ? (buckets - 1 + d) & 1 : d * d % buckets;
+    return all + 700;
+}
+
 typedef struct attention_result {
-    float *out, *log_sum, *dq, *dk, *dv;
+    float *out, *log_sum, *dq, *dk, *dv, *dr;
 } attention_result;
 
 static attention_result attend(const lm_attention_args *a, const float *dout, size_t nq, size_t nk, bool add)
 {
     size_t wq = (size_t)(a->heads * a->dim), wk = (size_t)(a->kv_heads * a->dim);
     attention_result r = {vector(nq * wq, 0, 0), vector(nq * (size_t)a->heads, 0, 0), vector(nq * wq, 1, 1),
-                          vector(nk * wk, 1, 1), vector(nk * wk, 1, 1)};
+                          vector(nk * wk, 1, 1), vector(nk * wk, 1, 1), vector((size_t)(a->buckets * a->heads) + 1, 1, 1)};
     float *scratch =
         malloc((lm_attention_scratch(a, true) + lm_attention_scratch(a, false)) * sizeof *scratch);
     lm_attention_forward(a, r.out, r.log_sum, scratch);
-    lm_attention_grads grads = {dout, r.log_sum, r.dq, r.dk, r.dv, add, add, add};
+    lm_attention_grads grads = {dout, r.log_sum, r.dq, r.dk, r.dv, add, add, add, a->relative ? r.dr : NULL};
     lm_attention_backward(a, &grads, scratch);
     free(scratch);
     return r;
@@ -363,7 +376,7 @@ static attention_result attend(const lm_attention_args *a, const float *dout, si
 
 static void attention_free(attention_result r)
 {
-    free(r.out), free(r.log_sum), free(r.dq), free(r.dk), free(r.dv);
+    free(r.out), free(r.log_sum), free(r.dq), free(r.dk), free(r.dv), free(r.dr);
 }
 
 START_TEST(attention)
@@ -372,12 +385,14 @@ START_TEST(attention)
     size_t nq = (size_t)c->q_splits[c->sequences], nk = (size_t)c->k_splits[c->sequences];
     size_t wq = (size_t)(c->heads * c->dim), wk = (size_t)(c->kv_heads * c->dim);
     float *q = vector(nq * wq, -2, 2), *k = vector(nk * wk, -2, 2), *v = vector(nk * wk, -2, 2);
-    float *dout = vector(nq * wq, -1, 1);
+    float *dout = vector(nq * wq, -1, 1), *table = vector((size_t)(c->buckets * c->heads) + 1, -2, 2);
     const int64_t rows[] = {3, 0, 1 << 20, 77};
     lm_attention_args a = {.sequences = c->sequences, .q_splits = c->q_splits, .k_splits = c->k_splits,
                            .heads = c->heads, .kv_heads = c->kv_heads, .dim = c->dim,
                            .scale = 1 / sqrtf((float)c->dim), .causal = c->causal, .dropout = c->dropout,
-                           .key = {1, 2, 3}, .global_row = rows, .q = q, .k = k, .v = v};
+                           .key = {1, 2, 3}, .global_row = rows, .q = q, .k = k, .v = v,
+                           .relative = c->buckets ? table : NULL, .bucket = buckets_of(c->buckets ? c->buckets : 1),
+                           .buckets = c->buckets};
     for (int add = 0; add < 2; add++) {
         use("scalar");
         attention_result want = attend(&a, dout, nq, nk, add);
@@ -389,11 +404,12 @@ START_TEST(attention)
             near("dq", got.dq, want.dq, nq * wq, 2e-5, 20);
             near("dk", got.dk, want.dk, nk * wk, 2e-5, 20);
             near("dv", got.dv, want.dv, nk * wk, 2e-5, 20);
+            near("d relative", got.dr, want.dr, (size_t)(c->buckets * c->heads), 2e-5, 20);
             attention_free(got);
         }
         attention_free(want);
     }
-    free(q), free(k), free(v), free(dout);
+    free(q), free(k), free(v), free(dout), free(table);
 }
 END_TEST
 
@@ -441,11 +457,13 @@ START_TEST(attention_kept)
     size_t nq = (size_t)c->q_splits[c->sequences], nk = (size_t)c->k_splits[c->sequences];
     size_t wq = (size_t)(c->heads * c->dim), wk = (size_t)(c->kv_heads * c->dim);
     float *q = vector(nq * wq, -2, 2), *k = vector(nk * wk, -2, 2), *v = vector(nk * wk, -2, 2);
+    float *table = vector((size_t)(c->buckets * c->heads) + 1, -2, 2);
     const int64_t rows[] = {3, 0, 1 << 20, 77};
     lm_attention_args a = {.sequences = c->sequences, .q_splits = c->q_splits, .k_splits = c->k_splits,
                            .heads = c->heads, .kv_heads = c->kv_heads, .dim = c->dim,
                            .scale = 1 / sqrtf((float)c->dim), .causal = c->causal, .global_row = rows,
-                           .q = q, .k = k, .v = v};
+                           .q = q, .k = k, .v = v, .relative = c->buckets ? table : NULL,
+                           .bucket = buckets_of(c->buckets ? c->buckets : 1), .buckets = c->buckets};
     use("scalar");
     float *want = vector(nq * wq, 0, 0), *got = vector(nq * wq, 0, 0), *scratch;
     scratch = malloc(lm_attention_scratch(&a, false) * sizeof *scratch);
@@ -464,7 +482,7 @@ START_TEST(attention_kept)
         kept_free(kept, c->sequences);
         free(scratch);
     }
-    free(q), free(k), free(v), free(want), free(got);
+    free(q), free(k), free(v), free(want), free(got), free(table);
 }
 END_TEST
 
@@ -703,12 +721,13 @@ static size_t all_results(float *to)
     lm_gather_backward(to, index, x, M, K, -1), to += 7 * K;
     lm_attention_args a = {.sequences = 4, .q_splits = splits, .k_splits = splits, .heads = 8, .kv_heads = 8,
                            .dim = 25, .scale = 0.2f, .dropout = 0.1, .key = {1, 2, 3}, .global_row = rows,
-                           .q = x, .k = y, .v = x};
+                           .q = x, .k = y, .v = x, .relative = y, .bucket = buckets_of(9), .buckets = 9};
     scratch = malloc(lm_attention_scratch(&a, true) * sizeof *scratch);
     float *log_sum = to + M * K;
     lm_attention_forward(&a, to, log_sum, scratch), to += M * K + M * 8;
-    lm_attention_grads grads = {y, log_sum, to, to + M * K, to + 2 * M * K, false, false, false};
-    lm_attention_backward(&a, &grads, scratch), to += 3 * M * K;
+    lm_attention_grads grads = {y, log_sum, to, to + M * K, to + 2 * M * K, false, false, false, to + 3 * M * K};
+    memset(grads.drelative, 0, 72 * sizeof(float));
+    lm_attention_backward(&a, &grads, scratch), to += 3 * M * K + 72;
     free(scratch);
     float *table = vector(VOCAB * K, -1, 1);
     scratch = malloc(lm_vocab_scratch(M, K, VOCAB, true) * sizeof *scratch);

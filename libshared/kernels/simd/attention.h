@@ -175,15 +175,16 @@ typedef struct frame {
     float *q, *o;               /* [QUERIES, width]: queries, and out or dout */
     float *scores, *slopes;     /* [QUERIES, keys] */
     float *dq, *dk, *dv;        /* [QUERIES, width], [nk, width] twice */
+    float *bias, *dbias;        /* [nq + nk, padded] of one head, by distance from 1 - nk on; where the task has any */
     uint8_t *mask;
 } frame;
 
 static size_t attention_scratch(int nq, int nk, int dim, bool backward)
 {
-    (void)nq;
     size_t keys = padded((size_t)nk), width = padded((size_t)dim), d = (size_t)dim, n = (size_t)nk;
-    size_t forward = d * keys + n * width + QUERIES * (2 * width + keys) + keys;
-    return backward ? forward + d * keys + 2 * n * width + QUERIES * (width + keys) : forward;
+    size_t distances = padded((size_t)nq + n) + LANES;
+    size_t forward = d * keys + n * width + QUERIES * (2 * width + keys) + keys + distances;
+    return backward ? forward + d * keys + 2 * n * width + QUERIES * (width + keys) + distances : forward;
 }
 
 static frame lay_out(const lm_attention_task *t, bool backward)
@@ -204,6 +205,11 @@ static frame lay_out(const lm_attention_task *t, bool backward)
         f.dv = next, next += along;
     } else {
         f.v = next, next += along;
+    }
+    if (t->relative) {
+        size_t distances = padded((size_t)t->nq + (size_t)t->nk) + LANES;
+        f.bias = next, next += distances;
+        f.dbias = backward ? next : NULL, next += backward ? distances : 0;
     }
     f.mask = (uint8_t *)next;
     return f;
@@ -232,6 +238,14 @@ INLINE void scale_max_step(size_t at, size_t count, float *x, float by, vf *max)
     *max = larger(*max, v);
 }
 
+INLINE void biased_max_step(size_t at, size_t count, float *x, float by, const float *bias, vf *max)
+{
+    (void)count;
+    vf v = load(x + at) * by + load(bias + at);
+    store(x + at, v);
+    *max = larger(*max, v);
+}
+
 INLINE void exp_sum_step(size_t at, size_t count, float *x, float max, vf *sum)
 {
     (void)count;
@@ -252,6 +266,26 @@ static void fill(float *x, size_t from, size_t to, float value)
         x[j] = value;
 }
 
+/* Where a query's distances begin: that of key 0. */
+static size_t first_distance(const lm_attention_task *t, int i)
+{
+    return (size_t)(t->nq - 1 - i);
+}
+
+/* A head's bias, by distance; what a last vector reads beyond is 0. */
+static void spread_bias(const frame *f, int head)
+{
+    const lm_attention_task *t = f->t;
+    size_t n = (size_t)t->nq + (size_t)t->nk;
+    if (!f->bias)
+        return;
+    for (int d = 1 - t->nk; d < t->nq; d++)
+        f->bias[d + t->nk - 1] = t->relative[(size_t)t->bucket[d] * t->ldr + (size_t)head];
+    fill(f->bias, n - 1, padded(n) + LANES, 0);
+    if (f->dbias)
+        fill(f->dbias, 0, padded(n) + LANES, 0);
+}
+
 /* Turns a row of products into probabilities, times the kept of dropout; less the division by *sum, which
  * comes last. Returns the log of the sum of exponents. */
 static float softmax_row(const frame *f, int head, int i, float *x, float *sum)
@@ -266,7 +300,10 @@ static float softmax_row(const frame *f, int head, int i, float *x, float *sum)
     size_t end = padded((size_t)n);
     vf max = splat(-INFINITY), total = {0};
     fill(x, (size_t)n, end, -INFINITY);
-    EACH(end, scale_max_step, x, t->scale, &max);
+    if (f->bias)
+        EACH(end, biased_max_step, x, t->scale, f->bias + first_distance(t, i), &max);
+    else
+        EACH(end, scale_max_step, x, t->scale, &max);
     float m = max_of(max);
     EACH(end, exp_sum_step, x, m, &total);
     fill(x, end, f->keys, 0);
@@ -309,9 +346,11 @@ static void attention_forward(const lm_attention_task *t)
     frame f = lay_out(t, false);
     pack_transposed(t->k, t->ldkv, f.k_across, f.keys, t->nk, t->dim);
     pack(t->v, t->ldkv, f.v, f.width, t->nk, t->dim);
-    for (int head = 0; head < t->group; head++)
+    for (int head = 0; head < t->group; head++) {
+        spread_bias(&f, head);
         for (int from = 0; from < t->nq; from += QUERIES)
             forward_block(&f, head, from, t->nq - from < QUERIES ? t->nq - from : QUERIES);
+    }
 }
 
 /* ------------------------------------------------------------------ backward */
@@ -320,6 +359,12 @@ INLINE void again_step(size_t at, size_t count, float *x, float by, float log_su
 {
     (void)count;
     store(x + at, exponential(load(x + at) * by - log_sum));
+}
+
+INLINE void biased_again_step(size_t at, size_t count, float *x, float by, const float *bias, float log_sum)
+{
+    (void)count;
+    store(x + at, exponential(load(x + at) * by + load(bias + at) - log_sum));
 }
 
 INLINE void dot_step(size_t at, size_t count, const float *p, const float *dp, vf *sum)
@@ -334,6 +379,26 @@ INLINE void slope_step(size_t at, size_t count, const float *p, float *dp, float
     store(dp + at, load(p + at) * (load(dp + at) - mean) * by);
 }
 
+/* The gradient of the bias is that of the scores: dp before it is scaled. */
+static void bias_backward(const frame *f, int i, size_t end, float *dp)
+{
+    float *db = f->dbias + first_distance(f->t, i);
+    add_vectors(dp, db, db, end);
+    scale(f->t->scale, dp, dp, end);
+}
+
+/* Gradients by distance into those by bucket. */
+static void gather_bias(const frame *f, int head)
+{
+    const lm_attention_task *t = f->t;
+    if (!t->drelative)
+        return;
+    float *to = t->drelative + (size_t)head * (size_t)t->buckets;
+    fill(to, 0, (size_t)t->buckets, 0);
+    for (int d = 1 - t->nk; d < t->nq; d++)
+        to[t->bucket[d]] += f->dbias[d + t->nk - 1];
+}
+
 /* From a row of products p and the gradient dp of its dropped probabilities: p becomes what the values were
  * multiplied with, dp the gradient of the products: p (dp - sum p dp) scale. */
 static void softmax_row_backward(const frame *f, int head, int i, float *p, float *dp)
@@ -342,7 +407,11 @@ static void softmax_row_backward(const frame *f, int head, int i, float *p, floa
     int n = visible(t, i);
     size_t end = padded((size_t)n);
     vf sum = {0};
-    EACH(end, again_step, p, t->scale, t->log_sum[(size_t)i * t->ldl + (size_t)head]);
+    float log_sum = t->log_sum[(size_t)i * t->ldl + (size_t)head];
+    if (f->bias)
+        EACH(end, biased_again_step, p, t->scale, f->bias + first_distance(t, i), log_sum);
+    else
+        EACH(end, again_step, p, t->scale, log_sum);
     fill(p, (size_t)n, f->keys, 0);
     fill(dp, (size_t)n, f->keys, 0);
     if (t->threshold) {
@@ -350,7 +419,9 @@ static void softmax_row_backward(const frame *f, int head, int i, float *p, floa
         EACH(n, drop_step, dp, f->mask, t->keep_scale);
     }
     EACH(end, dot_step, p, dp, &sum);
-    EACH(end, slope_step, p, dp, sum_of(sum), t->scale);
+    EACH(end, slope_step, p, dp, sum_of(sum), f->bias ? 1 : t->scale);
+    if (f->bias)
+        bias_backward(f, i, end, dp);
     if (t->threshold)
         EACH(n, drop_step, p, f->mask, t->keep_scale);
 }
@@ -390,9 +461,12 @@ static void attention_backward(const lm_attention_task *t)
     pack_transposed(t->v, t->ldkv, f.v_across, f.keys, t->nk, t->dim);
     pack(t->k, t->ldkv, f.k, f.width, t->nk, t->dim);
     fill(f.dk, 0, 2 * (size_t)t->nk * f.width, 0); /* and dv, which lies behind it */
-    for (int head = 0; head < t->group; head++)
+    for (int head = 0; head < t->group; head++) {
+        spread_bias(&f, head);
         for (int from = 0; from < t->nq; from += QUERIES)
             backward_block(&f, head, from, t->nq - from < QUERIES ? t->nq - from : QUERIES);
+        gather_bias(&f, head);
+    }
     if (t->dk)
         unpack(f.dk, f.width, t->dk, t->ldkv, t->nk, t->dim, t->add_k);
     if (t->dv)

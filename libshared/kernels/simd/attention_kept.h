@@ -6,9 +6,10 @@
 
 _Static_assert((int)LM_KEPT_ROWS == (int)QUERIES, "a block of rows has the room of a block of queries");
 
-static size_t attention_kept_scratch(int nk, int dim)
+static size_t attention_kept_scratch(int nq, int nk, int dim)
 {
-    return QUERIES * (2 * lm_page_width(dim) + (size_t)(nk + LM_PAGE)) + (size_t)(nk + LM_PAGE);
+    size_t distances = padded((size_t)nq + (size_t)nk) + LANES;
+    return QUERIES * (2 * lm_page_width(dim) + (size_t)(nk + LM_PAGE)) + distances + (size_t)(nk + LM_PAGE);
 }
 
 static frame lay_out_kept(const lm_attention_task *t)
@@ -17,7 +18,8 @@ static frame lay_out_kept(const lm_attention_task *t)
     frame f = {.t = t, .keys = keys, .width = lm_page_width(t->dim), .q = t->scratch};
     f.o = f.q + QUERIES * f.width;
     f.scores = f.o + QUERIES * f.width;
-    f.mask = (uint8_t *)(f.scores + QUERIES * keys);
+    f.bias = t->relative ? f.scores + QUERIES * keys : NULL;
+    f.mask = (uint8_t *)(f.scores + QUERIES * keys + (f.bias ? padded((size_t)t->nq + (size_t)t->nk) + LANES : 0));
     return f;
 }
 
@@ -39,8 +41,11 @@ static void attention_kept(const lm_attention_task *t, int from, int rows)
     for (int j = 0; j < keys; j += LM_PAGE)
         product((operand){f.q, (size_t)t->dim, 1}, t->pages[j / LM_PAGE] + t->in_page, LM_PAGE, f.scores + j, f.keys, rows,
                 LM_PAGE, t->dim, false);
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
+        if (r == 0 || t->group > 1)
+            spread_bias(&f, (from + r) % t->group);
         softmax_row(&f, (from + r) % t->group, (from + r) / t->group, f.scores + (size_t)r * f.keys, &sums[r]);
+    }
     for (int j = 0; j < keys; j += LM_PAGE)
         product((operand){f.scores + j, f.keys, 1}, t->pages[j / LM_PAGE] + t->in_page + values, f.width, f.o, f.width,
                 rows, f.width, keys - j < LM_PAGE ? keys - j : LM_PAGE, j > 0);
