@@ -71,8 +71,11 @@ static const char defaults[] =
     "\"n_layers\":6,\"pad_token_id\":0,\"qa_dropout\":0.1,\"seq_classif_dropout\":0.2,"
     "\"sinusoidal_pos_embds\":false,\"vocab_size\":30522}";
 
+static const lm_size sizes[] = {{"base", 6, 768, 12, 3072, NULL}, {0}};
+
 LM_PLUGIN(.name = "distilbert", .model_types = "distilbert", .configure = configure,
           .declare = lm_bertlike_declare, .embed = lm_bertlike_embed, .block = lm_bertlike_block,
           .heads = heads, .defaults = defaults,
           .renamed = "hidden_size=dim num_hidden_layers=n_layers num_attention_heads=n_heads "
-                     "intermediate_size=hidden_dim")
+                     "intermediate_size=hidden_dim",
+          .sizes = sizes)

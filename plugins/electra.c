@@ -59,5 +59,13 @@ static const char defaults[] =
     "\"summary_type\":\"first\",\"summary_use_proj\":true,\"type_vocab_size\":2,\"use_cache\":true,"
     "\"vocab_size\":30522}";
 
+/* the published discriminators */
+static const lm_size sizes[] = {
+    {"small", 12, 256, 4, 1024, "{\"embedding_size\":128}"},
+    {"base", 12, 768, 12, 3072, "{\"embedding_size\":768}"},
+    {"large", 24, 1024, 16, 4096, "{\"embedding_size\":1024}"},
+    {0},
+};
+
 LM_PLUGIN(.name = "electra", .model_types = "electra", .configure = configure, .declare = lm_bertlike_declare,
-          .embed = lm_bertlike_embed, .block = lm_bertlike_block, .heads = heads, .defaults = defaults)
+          .embed = lm_bertlike_embed, .block = lm_bertlike_block, .heads = heads, .defaults = defaults, .sizes = sizes)

@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 {
     lm_common common = {.seed = 42};
     lm_train_options train = lm_train_defaults;
-    lm_new_model new_model = LM_NEW_MODEL_NONE;
+    lm_new_model new_model = {0};
     lm_freeze_options freeze = LM_FREEZE_OPTIONS_NONE;
     int task = 0;
     lm_run_spec spec = {.common = &common, .options = &train, .mlm_probability = 0.15};

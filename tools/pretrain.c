@@ -10,7 +10,7 @@ int main(int argc, char **argv)
     train.epochs = 1;
     train.learning_rate = 5e-4;
     int objective = 0;
-    lm_new_model new_model = LM_NEW_MODEL_NONE;
+    lm_new_model new_model = {0};
     lm_run_spec spec = {.common = &common, .options = &train, .mlm_probability = 0.15};
 
     const lm_option own[] = {

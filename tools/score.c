@@ -1,5 +1,6 @@
 /* score: tokens in, measures out; or the tokens with logits, probabilities, hidden states, losses. */
 #include "metrics/score.h"
+#include "model/archs.h"
 
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@ int main(int argc, char **argv)
     lm_score_options o = {.common = &common, .measures = {.ranks = true, .level = 0.95}};
     int64_t resamples = 1000, accuracy_at = 5;
     int scheme = LM_SCHEME_LENIENT;
+    bool list = false;
 
     const lm_option options[] = {
         {.name = "What to measure", .type = LM_OPT_GROUP},
@@ -141,6 +143,11 @@ int main(int argc, char **argv)
          .max = 1e9,
          .shown = "4096",
          .help = "most tokens that go through the model at once"},
+        {.name = "list-archs",
+         .type = LM_OPT_FLAG,
+         .target = &list,
+         .help = "print a line for each family of models that there is (name, model types, tasks of its heads, its own "
+                 "sizes, file), or with --json one object, and stop"},
         {0},
     };
     const lm_program program = {
@@ -170,6 +177,9 @@ int main(int argc, char **argv)
     o.measures.seed = (uint64_t)common.seed;
 
     lm_status st = LM_STATUS_INIT;
-    lm_score(&o, &st);
+    if (list)
+        lm_archs_print(common.plugin, o.json, &st);
+    else
+        lm_score(&o, &st);
     return lm_tool_end(&st);
 }

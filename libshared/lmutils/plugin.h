@@ -91,8 +91,10 @@ typedef struct lm_arch {
 
 /* ------------------------------------------------------------------ parameters */
 
+typedef enum lm_init_kind { LM_INIT_ZERO, LM_INIT_ONE, LM_INIT_NORMAL } lm_init_kind;
+
 typedef struct lm_init {
-    enum { LM_INIT_ZERO, LM_INIT_ONE, LM_INIT_NORMAL } kind;
+    lm_init_kind kind;
     double std; /* of LM_INIT_NORMAL, mean 0 */
 } lm_init;
 
@@ -280,6 +282,15 @@ typedef struct lm_head {
     lm_columns columns;       /* of `tokens` */
 } lm_head;
 
+/* A network of a published size, for `pretrain -a NAME --size`. The numbers go into config.json under the names that most
+ * families have (hidden_size, num_hidden_layers, num_attention_heads, intermediate_size; see `renamed`); 0 = the family
+ * has no such member. This struct does not grow. */
+typedef struct lm_size {
+    const char *name;         /* "base"; every family also has tiny, mini, small, medium, base and large of BERT's shapes */
+    int layers, width, heads, inner;
+    const char *more;         /* other members that go with the size, a JSON object; NULL = none */
+} lm_size;
+
 typedef struct lm_plugin {
     uint32_t magic, abi;
     uint32_t size;            /* of this struct, as the plugin knows it */
@@ -303,6 +314,7 @@ typedef struct lm_plugin {
     /* Members of config.json that this family calls otherwise, as transformers' attribute_map has them, separated by spaces:
      * "hidden_size=dim". The host gives such a member the family's name before configure. NULL = none. */
     const char *renamed;
+    const lm_size *sizes;     /* ends with an entry whose name is NULL. NULL = BERT's shapes alone */
 } lm_plugin;
 
 /* The one symbol that a plugin exports. */

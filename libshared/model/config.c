@@ -329,19 +329,34 @@ void lm_config_rename(lm_config *c, const char *from, const char *to)
     json_object_del(c->root, from);
 }
 
+void lm_config_set_null(lm_config *c, const char *key)
+{
+    json_object_set_new(c->root, key, json_null());
+}
+
 void lm_config_remove(lm_config *c, const char *key)
 {
     json_object_del(c->root, key);
 }
 
-bool lm_config_complete(lm_config *c, const char *defaults)
+static bool merge(lm_config *c, const char *text, int (*update)(json_t *, json_t *))
 {
-    json_t *members = json_loads(defaults, JSON_REJECT_DUPLICATES, NULL);
+    json_t *members = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     bool ok = json_is_object(members);
     if (ok)
-        json_object_update_missing(c->root, members);
+        update(c->root, members);
     json_decref(members);
     return ok;
+}
+
+bool lm_config_complete(lm_config *c, const char *defaults)
+{
+    return merge(c, defaults, json_object_update_missing);
+}
+
+bool lm_config_replace(lm_config *c, const char *members)
+{
+    return merge(c, members, json_object_update);
 }
 
 void lm_config_print(const lm_config *c, lm_buf *out)

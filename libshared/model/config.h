@@ -27,12 +27,15 @@ void lm_config_set_labels(lm_config *c, const char *const *names, int n);
 const char *lm_config_label(const lm_config *c, int id); /* name of a class; NULL past the last */
 int lm_config_label_id(const lm_config *c, lm_str name); /* -1 if no class is called so */
 void lm_config_set_strings(lm_config *c, const char *key, const char *const *values, int n);
+void lm_config_set_null(lm_config *c, const char *key);
 void lm_config_remove(lm_config *c, const char *key);
 /* The value of `from`, where there is one, becomes that of `to`. */
 void lm_config_rename(lm_config *c, const char *from, const char *to);
 /* Sets every member of the JSON object `defaults` that the config does not have; false where it is no object.
  */
 bool lm_config_complete(lm_config *c, const char *defaults);
+/* Sets every member of the JSON object `members`, whatever the config has; false where it is no object. */
+bool lm_config_replace(lm_config *c, const char *members);
 /* First element of a list of strings (`architectures`); NULL where there is none. */
 const char *lm_config_first(const lm_config *c, const char *key);
 

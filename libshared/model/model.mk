@@ -1,10 +1,12 @@
 liblmutils_la_SOURCES += \
+	libshared/model/archs.c libshared/model/archs.h \
 	libshared/model/card.c libshared/model/card.h \
 	libshared/model/config.c libshared/model/config.h \
 	libshared/model/bertlike.c \
 	libshared/model/forward.c \
 	libshared/model/model.c libshared/model/model.h \
 	libshared/model/plugin_host.c libshared/model/plugin_host.h \
+	libshared/model/plugin_search.c \
 	libshared/model/save.c \
 	libshared/model/tokenizer_check.c \
 	libshared/model/tokenizer_files.c \

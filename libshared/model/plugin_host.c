@@ -3,10 +3,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
-#include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,8 +117,7 @@ static const lm_plugin *adopt(const lm_plugin *p)
     return &a->plugin;
 }
 
-/* Words of a list that spaces separate: the next one from *rest, empty at the end. */
-static lm_str next_word(const char **rest)
+lm_str lm_plugin_next_word(const char **rest)
 {
     const char *from = *rest + strspn(*rest, " ");
     size_t n = strcspn(from, " ");
@@ -131,27 +129,65 @@ static lm_str next_word(const char **rest)
 static int word_index(const char *list, const char *word)
 {
     lm_str w;
-    for (int i = 0; (w = next_word(&list)).len; i++) {
+    for (int i = 0; (w = lm_plugin_next_word(&list)).len; i++) {
         if (lm_str_is(w, word))
             return i;
     }
     return -1;
 }
 
-static bool serves(const lm_plugin *p, const char *model_type)
+bool lm_plugin_serves(const lm_plugin *p, const char *model_type)
 {
     return word_index(p->model_types, model_type) >= 0;
 }
 
-/* Loads a file, for good, and checks its descriptor. A name without a slash would send dlopen to the system's
- * library path, so it is made absolute first. */
-static const lm_plugin *load(const char *file, lm_status *st)
+/* ------------------------------------------------------------------ loading */
+
+/* What is said if the plugin that is being loaded ends the program; empty while none is. */
+static char last_words[PATH_MAX + 256];
+
+static void say_last_words(void)
 {
-    char path[PATH_MAX];
-    if (!realpath(file, path)) {
-        lm_fail_errno(st, LM_FAILED, "%s: cannot open the plugin", file);
-        return NULL;
-    }
+    if (!*last_words)
+        return;
+    ssize_t n = write(STDERR_FILENO, last_words, strlen(last_words));
+    (void)n;
+    _exit(LM_FAILED);
+}
+
+static void crashed(int signal)
+{
+    (void)signal;
+    say_last_words();
+}
+
+/* A shared object runs code of its own as soon as it is loaded. Where that crashes or exits nothing can be saved, but
+ * the user is told which file it was, and a pipe does not end as if all were well. */
+static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+enum { CRASHES = sizeof crashes / sizeof *crashes };
+
+static void guard(const char *path, struct sigaction before[CRASHES])
+{
+    static bool watching;
+    if (!watching)
+        watching = atexit(say_last_words) == 0;
+    snprintf(last_words, sizeof last_words,
+             "%s: %s: the plugin crashes or exits while it is being loaded: rebuild it, or remove it\n", lm_program_name(),
+             path);
+    struct sigaction action = {.sa_handler = crashed};
+    for (int i = 0; i < CRASHES; i++)
+        sigaction(crashes[i], &action, &before[i]);
+}
+
+static void unguard(const struct sigaction before[CRASHES])
+{
+    for (int i = 0; i < CRASHES; i++)
+        sigaction(crashes[i], &before[i], NULL);
+    *last_words = '\0';
+}
+
+static const lm_plugin *load(const char *file, const char *path, lm_status *st)
+{
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         lm_fail(st, LM_FAILED, "%s: cannot load the plugin: %s", file, dlerror());
@@ -168,108 +204,22 @@ static const lm_plugin *load(const char *file, lm_status *st)
     return lm_plugin_check(plugin, file, st) ? adopt(plugin) : NULL;
 }
 
-/* ------------------------------------------------------------------ the search */
-
-typedef struct search {
-    const char *model_type;
-    const lm_plugin *found;
-    char *found_in;
-    lm_buf tried; /* every directory, and each file that was refused with why, one after the other */
-    lm_buf known; /* model types that were seen */
-} search;
-
-static int is_module(const struct dirent *e)
+const lm_plugin *lm_plugin_load(const char *file, lm_status *st)
 {
-    size_t n = strlen(e->d_name);
-    return e->d_name[0] != '.' && n > 3 && strcmp(e->d_name + n - 3, ".so") == 0;
-}
-
-static void add(lm_buf *list, const char *item)
-{
-    lm_buf_printf(list, "%s%s", list->len ? ", " : "", item);
-}
-
-static bool consider(search *s, const lm_plugin *plugin, const char *file, lm_status *st)
-{
-    if (plugin == s->found)
-        return true; /* one file, reached twice */
-    add(&s->known, plugin->model_types);
-    if (!serves(plugin, s->model_type))
-        return true;
-    if (s->found)
-        return lm_fail(st, LM_FAILED,
-                       "two plugins serve the model_type \"%s\": %s and %s: remove one, or choose with "
-                       "--plugin FILE",
-                       s->model_type, s->found_in, file);
-    s->found = plugin;
-    s->found_in = lm_strdup(file);
-    return true;
-}
-
-/* A file that is no good plugin is refused and told of; it ends the search only if nothing else serves. */
-static bool search_directory(search *s, const char *dir, lm_status *st)
-{
-    struct dirent **entries;
-    int n = scandir(dir, &entries, is_module, alphasort);
-    if (n < 0) {
-        lm_buf why = {0};
-        lm_buf_printf(&why, "%s (%s)", dir, strerror(errno));
-        add(&s->tried, lm_buf_cstr(&why));
-        lm_buf_free(&why);
-        return true;
+    /* a name without a slash would send dlopen to the system's library path */
+    char path[PATH_MAX];
+    if (!realpath(file, path)) {
+        lm_fail_errno(st, LM_FAILED, "%s: cannot open the plugin", file);
+        return NULL;
     }
-    add(&s->tried, dir);
-    bool ok = true;
-    for (int i = 0; i < n; i++) {
-        lm_status refused = LM_STATUS_INIT;
-        char *file = lm_format("%s/%s", dir, entries[i]->d_name);
-        const lm_plugin *plugin = ok ? load(file, &refused) : NULL;
-        if (plugin) {
-            ok = consider(s, plugin, file, st);
-        } else if (!lm_ok(&refused)) {
-            lm_warn("plugin refused: %s", refused.message);
-            add(&s->tried, refused.message);
-        }
-        free(file);
-        free(entries[i]);
-    }
-    free(entries);
-    return ok;
+    struct sigaction before[CRASHES];
+    guard(path, before);
+    const lm_plugin *plugin = load(file, path, st);
+    unguard(before);
+    return plugin;
 }
 
-static bool search_path(search *s, lm_status *st)
-{
-    const char *path = getenv("LMUTILS_PLUGIN_PATH");
-    if (!path)
-        path = "";
-    bool ok = true;
-    for (const char *end;; path = end + 1) {
-        end = path + strcspn(path, ":");
-        char *dir = end == path ? lm_strdup(LM_PLUGIN_DIR) : lm_strndup(path, (size_t)(end - path));
-        ok = search_directory(s, dir, st);
-        free(dir);
-        if (!ok || !*end)
-            return ok;
-    }
-}
-
-const lm_plugin *lm_plugin_find(const char *model_type, const char *file, lm_status *st)
-{
-    if (file) {
-        const lm_plugin *plugin = load(file, st);
-        if (!plugin || serves(plugin, model_type))
-            return plugin;
-        lm_warn("%s: serves %s, not \"%s\": searching on", file, plugin->model_types, model_type);
-    }
-    search s = {.model_type = model_type};
-    if (search_path(&s, st) && !s.found)
-        lm_fail(st, LM_FAILED, "model_type \"%s\": no plugin serves it (known: %s): tried %s", model_type,
-                s.known.len ? lm_buf_cstr(&s.known) : "none", lm_buf_cstr(&s.tried));
-    lm_buf_free(&s.tried);
-    lm_buf_free(&s.known);
-    free(s.found_in);
-    return lm_ok(st) ? s.found : NULL;
-}
+/* ------------------------------------------------------------------ what a plugin says of itself */
 
 const lm_head *lm_plugin_head_by_task(const lm_plugin *plugin, const char *task)
 {
@@ -292,8 +242,8 @@ const lm_head *lm_plugin_head_by_architecture(const lm_plugin *plugin, const cha
 char *lm_plugin_class(const lm_plugin *plugin, const lm_head *head, const char *model_type)
 {
     const char *rest = head->architecture;
-    lm_str w = next_word(&rest), next;
-    for (int i = word_index(plugin->model_types, model_type); i > 0 && (next = next_word(&rest)).len; i--)
+    lm_str w = lm_plugin_next_word(&rest), next;
+    for (int i = word_index(plugin->model_types, model_type); i > 0 && (next = lm_plugin_next_word(&rest)).len; i--)
         w = next;
     return lm_strndup(w.data, w.len);
 }
@@ -302,7 +252,7 @@ void lm_plugin_rename(const lm_plugin *plugin, lm_config *config)
 {
     const char *rest = plugin->renamed ? plugin->renamed : "";
     lm_str pair;
-    while ((pair = next_word(&rest)).len) {
+    while ((pair = lm_plugin_next_word(&rest)).len) {
         char *from = lm_strndup(pair.data, pair.len), *to = strchr(from, '=');
         if (to) {
             *to = '\0';

@@ -11,64 +11,26 @@
 
 /* ------------------------------------------------------------------ network */
 
-const char *const lm_model_sizes[] = {"tiny", "mini", "small", "medium", "base", "large", NULL};
-
-/* Google's BERT miniatures (Turc et al. 2019, arXiv 1908.08962), and BERT's own two: heads are 64 wide, the inner layer four
- * times. */
-static const struct {
-    int layers, width;
-} sizes[] = {{2, 128}, {4, 256}, {4, 512}, {8, 512}, {12, 768}, {24, 1024}};
-
-/* The family's own defaults are the plugin's business. */
-static lm_config *family_config(const char *architecture, lm_status *st)
+static int role(const lm_run *r, const char *name, int told)
 {
-    lm_config *c = lm_config_parse(lm_str_of("{}"), architecture, st);
-    if (c)
-        lm_config_set_string(c, "model_type", architecture);
-    return c;
-}
-
-static void set_sizes(lm_config *c, const lm_new_model *n, int vocabulary, int pad_id)
-{
-    int size = n->size >= 0 ? n->size : 1;
-    bool sized = n->size >= 0 || !n->config;
-    int64_t width = n->width ? n->width : sized ? sizes[size].width : 0;
-    int64_t layers = n->layers ? n->layers : sized ? sizes[size].layers : 0;
-    int64_t heads = n->heads ? n->heads : sized || n->width ? (width >= 64 ? width / 64 : 1) : 0;
-    int64_t inner = n->inner ? n->inner : sized || n->width ? 4 * width : 0;
-    if (width)
-        lm_config_set_int(c, "hidden_size", width);
-    if (layers)
-        lm_config_set_int(c, "num_hidden_layers", layers);
-    if (heads)
-        lm_config_set_int(c, "num_attention_heads", heads);
-    if (inner)
-        lm_config_set_int(c, "intermediate_size", inner);
-    if (n->max_length)
-        lm_config_set_int(c, "max_position_embeddings", n->max_length);
-    if (vocabulary)
-        lm_config_set_int(c, "vocab_size", vocabulary);
-    if (pad_id >= 0)
-        lm_config_set_int(c, "pad_token_id", pad_id);
+    return r->tokenizer.tokenizer ? lm_tokenizer_role(r->tokenizer.tokenizer, name) : told;
 }
 
 static lm_config *new_config(const lm_run *r, lm_status *st)
 {
     const lm_new_model *n = r->o->new_model;
     const lm_tokenizer_info *info = lm_data_tokenizer(r->data);
-    lm_config *c = n->config ? lm_config_read(n->config, st) : family_config(n->architecture, st);
-    if (!c)
-        return NULL;
-    if (!r->tokenizer.size && !n->config)
+    if (!r->tokenizer.size && !n->config) {
         lm_fail(st, LM_FAILED,
                 "the stream names no tokenizer, so the new model's vocabulary is not known: name one "
                 "with --tokenizer DIR, or give --config FILE with vocab_size");
-    set_sizes(c, n, r->tokenizer.size, info->pad_id);
-    lm_config_failed(c, st);
-    if (lm_ok(st))
-        return c;
-    lm_config_free(c);
-    return NULL;
+        return NULL;
+    }
+    lm_new_vocabulary vocabulary = {.size = r->tokenizer.size,
+                                    .pad = role(r, "pad", info->pad_id),
+                                    .bos = role(r, "bos", info->bos_id),
+                                    .eos = role(r, "eos", info->eos_id)};
+    return lm_new_model_config(n, r->spec->common->plugin, &vocabulary, st);
 }
 
 /* Names that families have for their dropouts. */

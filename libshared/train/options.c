@@ -31,10 +31,10 @@ static void new_model_entries(lm_new_model *o, lm_option *table, size_t *n)
     const lm_option entries[] = {
         GROUP("A new model"),
         OPTION("architecture", LM_OPT_STRING, architecture, "NAME", .letter = 'a', .aliases = "model_type",
-               .help = "make a model of this family from random weights: bert, distilbert, roberta ..."),
-        OPTION("size", LM_OPT_CHOICE, size, "SIZE", .choices = lm_model_sizes, .shown = "mini",
-               .help = "the family's own of that name, else 2x128, 4x256, 4x512, 8x512, 12x768 or 24x1024 (layers x "
-                       "width), heads 64 wide"),
+               .help = "make a model of this family from random weights (bert, gpt2 ...; see --list-archs)"),
+        OPTION("size", LM_OPT_STRING, size, "SIZE", .shown = "mini",
+               .help = "tiny, mini, small, medium, base or large: the family's own of that name, else 2x128, 4x256, "
+                       "4x512, 8x512, 12x768 and 24x1024 (layers x width); or another one that the family has"),
         OPTION("config", LM_OPT_FILE, config, "FILE", .aliases = "config_name",
                .help = "a config.json; the vocabulary's size is the tokenizer's"),
         OPTION("layers", LM_OPT_COUNT, layers, "N", .min = 0, .max = 1000, .shown = "by the size",
@@ -48,6 +48,10 @@ static void new_model_entries(lm_new_model *o, lm_option *table, size_t *n)
         OPTION("max-length", LM_OPT_COUNT, max_length, "N", .min = 0, .max = 1 << 20,
                .aliases = "max_seq_length max_position_embeddings", .shown = "the family's, or the config's",
                .help = "the longest row that it takes, in tokens"),
+        FLAG("list-archs", list,
+             .help = "print a line for each family that there is (name, model types, tasks of its heads, its own sizes, "
+                     "file), and stop"),
+        FLAG("json", json, .help = "print that as one JSON object"),
         {0},
     };
     append(table, n, entries);
@@ -207,8 +211,8 @@ static bool check_new_model(const lm_train_options *o, lm_status *st)
     const lm_new_model *n = o->new_model;
     if (!n || lm_train_options_make_new(o))
         return true;
-    if (n->size >= 0)
-        return lm_fail(st, LM_USAGE, "--size %s is that of a new model: give -a NAME", lm_model_sizes[n->size]);
+    if (n->size)
+        return lm_fail(st, LM_USAGE, "--size %s is that of a new model: give -a NAME", n->size);
     if (n->layers || n->width || n->heads || n->inner)
         return lm_fail(st, LM_USAGE, "--layers, --width, --heads and --inner shape a new model: give -a NAME");
     if (n->max_length)

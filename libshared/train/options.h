@@ -3,19 +3,7 @@
 #define LM_TRAIN_OPTIONS_H
 
 #include "train/freeze.h"
-
-/* A network that does not exist yet: -a or --config, and what sets its sizes. */
-typedef struct lm_new_model {
-    const char *architecture;            /* a model_type: "bert"; NULL = as config says */
-    const char *config;                  /* a config.json to begin with; NULL = the family's defaults */
-    int size;                            /* index into lm_model_sizes; -1 = the config's, or "mini" */
-    int64_t layers, width, heads, inner; /* 0 = by the size */
-    int64_t max_length;                  /* positions; 0 = the config's */
-} lm_new_model;
-
-#define LM_NEW_MODEL_NONE {.size = -1}
-
-extern const char *const lm_model_sizes[]; /* "tiny", "mini", ...; NULL-terminated */
+#include "train/new_model.h"
 
 typedef struct lm_train_options {
     double epochs;

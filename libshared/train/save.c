@@ -37,6 +37,11 @@ json_t *lm_run_options(const lm_run *r)
         "shuffle-window", (json_int_t)o->shuffle_window);
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
     lm_run_freeze_options(r, all);
+    if (lm_train_options_make_new(o)) {
+        char *words = lm_new_model_words(o->new_model);
+        json_object_set_new(all, "architecture", json_string(words));
+        free(words);
+    }
     if (o->keep_best) { /* then evaluation chooses what is written */
         json_object_set_new(all, "eval-steps", json_integer((json_int_t)o->eval_steps));
         json_object_set_new(all, "best-metric", json_string(lm_train_metric(r->o)));

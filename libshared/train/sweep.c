@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/archs.h"
 #include "stream/json_tree.h"
 #include "train/checkpoint.h"
 #include "train/data.h"
@@ -57,7 +58,7 @@ static bool is_forbidden(const char *name)
 {
     static const char *const names[] = {"output", "checkpoint", "resume", "save-steps", "keep",   "sweep",  "plan",
                                         "eval",   "max-time",   "memory", "force",      "task",   "labels", "objective",
-                                        "list-parameters"};
+                                        "list-parameters", "list-archs", "json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -471,6 +472,9 @@ static bool sweep_run(sweep *s, const lm_program *program, lm_status *st)
 
 bool lm_train_program(const lm_run_spec *spec, const lm_program *program, lm_status *st)
 {
+    const lm_new_model *n = spec->options->new_model;
+    if (n && n->list)
+        return lm_archs_print(spec->common->plugin, n->json, st);
     if (!spec->options->sweep.count)
         return lm_train_run(spec, st);
     sweep s = {.spec = spec, .common = *spec->common, .started = now()};

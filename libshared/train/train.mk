@@ -12,6 +12,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \
 	libshared/train/micro_batch.c libshared/train/micro_batch.h \
+	libshared/train/new_model.c libshared/train/new_model.h \
 	libshared/train/objective.c libshared/train/objective.h \
 	libshared/train/optimizer.c libshared/train/optimizer.h \
 	libshared/train/options.c libshared/train/options.h \

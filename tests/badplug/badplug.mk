@@ -1,8 +1,11 @@
 # Plugins with a fault each, for check_model; "good" has none.
 badplugs = \
 	tests/badplug/abi.la \
+	tests/badplug/arch.la \
+	tests/badplug/crash.la \
 	tests/badplug/deafhead.la \
 	tests/badplug/good.la \
+	tests/badplug/leave.la \
 	tests/badplug/magic.la \
 	tests/badplug/noblock.la \
 	tests/badplug/noheads.la \
@@ -10,6 +13,7 @@ badplugs = \
 	tests/badplug/nothing.la \
 	tests/badplug/notypes.la \
 	tests/badplug/older.la \
+	tests/badplug/short.la \
 	tests/badplug/size.la \
 	tests/badplug/twin.la \
 	tests/badplug/undefined.la
@@ -68,3 +72,19 @@ tests_badplug_twin_la_LIBADD = liblmutils.la
 tests_badplug_undefined_la_SOURCES = tests/badplug/undefined.c
 tests_badplug_undefined_la_LDFLAGS = $(badplug_ldflags)
 tests_badplug_undefined_la_LIBADD = liblmutils.la
+
+tests_badplug_arch_la_SOURCES = tests/badplug/arch.c
+tests_badplug_arch_la_LDFLAGS = $(badplug_ldflags)
+tests_badplug_arch_la_LIBADD = liblmutils.la
+
+tests_badplug_crash_la_SOURCES = tests/badplug/crash.c
+tests_badplug_crash_la_LDFLAGS = $(badplug_ldflags)
+tests_badplug_crash_la_LIBADD = liblmutils.la
+
+tests_badplug_leave_la_SOURCES = tests/badplug/leave.c
+tests_badplug_leave_la_LDFLAGS = $(badplug_ldflags)
+tests_badplug_leave_la_LIBADD = liblmutils.la
+
+tests_badplug_short_la_SOURCES = tests/badplug/short.c
+tests_badplug_short_la_LDFLAGS = $(badplug_ldflags)
+tests_badplug_short_la_LIBADD = liblmutils.la

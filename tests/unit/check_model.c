@@ -47,6 +47,8 @@ START_TEST(faulty_plugins_are_refused)
     } bad[] = {{"magic", "magic: 0x12345678"},
                {"abi", "abi: built for plugin ABI 2"},
                {"size", "size: "},
+               {"short", "size: "},
+               {"arch", "arch_size: "},
                {"nosymbol", "no symbol lm_plugin_entry_point"},
                {"nothing", "gave no descriptor"},
                {"noblock", "block: the function is missing"},
