@@ -36,23 +36,14 @@ static counts new_counts(int classes, char *const *names)
     return (counts){classes, names, room, room + n, room + 2 * n};
 }
 
-static void add_class(lm_report *r, const char *what, const char *name, double value)
-{
-    char *full = lm_format("%s[%s]", what, name);
-    lm_report_add(r, full, value);
-    free(full);
-}
-
 static void add_counts(lm_report *r, const counts *c)
 {
     for (int k = 0; k < c->classes; k++) {
         lm_prf p = lm_prf_of(c->hit[k], c->truth[k], c->chosen[k]);
-        add_class(r, "precision", c->names[k], p.precision);
-        add_class(r, "recall", c->names[k], p.recall);
-        add_class(r, "f1", c->names[k], p.f1);
-        char *full = lm_format("support[%s]", c->names[k]);
-        lm_report_count(r, full, p.support);
-        free(full);
+        lm_report_add_class(r, "precision", c->names[k], p.precision);
+        lm_report_add_class(r, "recall", c->names[k], p.recall);
+        lm_report_add_class(r, "f1", c->names[k], p.f1);
+        lm_report_count_class(r, "support", c->names[k], p.support);
     }
 }
 

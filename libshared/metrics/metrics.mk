@@ -4,6 +4,7 @@ liblmutils_la_SOURCES += \
 	libshared/metrics/chart.c libshared/metrics/chart.h \
 	libshared/metrics/curves.c libshared/metrics/curves.h \
 	libshared/metrics/compare.c libshared/metrics/compare.h \
+	libshared/metrics/confusion_text.c \
 	libshared/metrics/emit.c libshared/metrics/emit.h libshared/metrics/emit_lines.c \
 	libshared/metrics/entities.c libshared/metrics/entities.h \
 	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \

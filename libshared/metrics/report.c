@@ -7,7 +7,7 @@
 typedef struct item {
     char *name;
     double value;
-    bool whole, interval;
+    bool whole, interval, of_class;
     double low, high;
 } item;
 
@@ -34,20 +34,42 @@ void lm_report_free(lm_report *r)
     free(r);
 }
 
-static void append(lm_report *r, const char *name, double value, bool whole)
+static void append(lm_report *r, item it)
 {
     LM_GROW(r->items, r->count, r->cap);
-    r->items[r->count++] = (item){.name = lm_strdup(name), .value = value, .whole = whole};
+    r->items[r->count++] = it;
 }
 
 void lm_report_add(lm_report *r, const char *name, double value)
 {
-    append(r, name, value, false);
+    append(r, (item){.name = lm_strdup(name), .value = value});
 }
 
 void lm_report_count(lm_report *r, const char *name, uint64_t value)
 {
-    append(r, name, (double)value, true);
+    append(r, (item){.name = lm_strdup(name), .value = (double)value, .whole = true});
+}
+
+void lm_report_add_class(lm_report *r, const char *what, const char *class, double value)
+{
+    append(r, (item){.name = lm_format("%s[%s]", what, class), .value = value, .of_class = true});
+}
+
+void lm_report_count_class(lm_report *r, const char *what, const char *class, uint64_t value)
+{
+    append(r, (item){.name = lm_format("%s[%s]", what, class), .value = (double)value, .whole = true, .of_class = true});
+}
+
+void lm_report_drop_classes(lm_report *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->items[i].of_class)
+            free(r->items[i].name);
+        else
+            r->items[kept++] = r->items[i];
+    }
+    r->count = kept;
 }
 
 void lm_report_interval(lm_report *r, size_t i, double low, double high)
@@ -72,6 +94,17 @@ void lm_report_text(lm_report *r, const char *name, const char *text)
 void lm_report_detail(lm_report *r, const char *name, json_t *value)
 {
     set(&r->details, name, value);
+}
+
+json_t *lm_report_detail_of(const lm_report *r, const char *name)
+{
+    return json_object_get(r->details, name);
+}
+
+void lm_report_drop_details(lm_report *r)
+{
+    json_decref(r->details);
+    r->details = NULL;
 }
 
 size_t lm_report_size(const lm_report *r)

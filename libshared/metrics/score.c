@@ -272,18 +272,20 @@ static void print_report(const score *s, const lm_report *report, int fd, const 
         json_decref(object);
     } else {
         lm_report_print(report, &text);
+        if (s->o->confusion)
+            lm_report_print_confusion(report, &text);
     }
     lm_write_all(fd, text.data, text.len, name, st);
     lm_buf_free(&text);
 }
 
-static void print_page(score *s, lm_status *st)
+/* `report`: lm_report_json of all, single classes included. */
+static void print_page(score *s, json_t *report, lm_status *st)
 {
-    lm_report *report = lm_evaluator_report(s->evaluator, true);
     lm_page page = {.model = s->o->common->model,
                     .architecture = s->model->architecture,
                     .command_line = s->o->common->command_line,
-                    .report = lm_report_json(report),
+                    .report = report,
                     .findings = s->findings,
                     .curves = s->curves,
                     .texts = s->texts};
@@ -299,18 +301,36 @@ static void print_page(score *s, lm_status *st)
         lm_output_file_discard(s->html, false);
     s->html = NULL;
     lm_buf_free(&text);
-    json_decref(page.report);
-    lm_report_free(report);
+}
+
+/* All that is measured is measured once, the bootstrap above all. *page: what the page shows of it, NULL where there is
+ * none; what the report is not asked for is dropped from it. */
+static lm_report *measure(score *s, json_t **page, lm_status *st)
+{
+    const lm_score_options *o = s->o;
+    lm_report *report = lm_evaluator_report(s->evaluator, o->per_class || o->confusion || s->html);
+    *page = s->html ? lm_report_json(report) : NULL;
+    double labelled = 0;
+    lm_report_find(report, "labelled", &labelled);
+    if (!o->per_class)
+        lm_report_drop_classes(report);
+    if (!o->per_class && !o->confusion)
+        lm_report_drop_details(report);
+    if (o->confusion && labelled > 0 && !lm_report_detail_of(report, "confusion_matrix"))
+        lm_fail(st, LM_USAGE, "--confusion: a matrix is of rows or tokens with one class each, and %s predicts others",
+                s->model->architecture);
+    if (o->compare && labelled > 0 && lm_ok(st))
+        lm_evaluator_compare(s->evaluator, o->compare, report, st);
+    return report;
 }
 
 /* The report goes to the output, or, beside a stream, to its own file. */
 static bool conclude(score *s, lm_status *st)
 {
-    lm_report *report = lm_evaluator_report(s->evaluator, s->o->per_class);
+    json_t *page;
+    lm_report *report = measure(s, &page, st);
     double labelled = 0;
     lm_report_find(report, "labelled", &labelled);
-    if (s->o->compare && labelled > 0)
-        lm_evaluator_compare(s->evaluator, s->o->compare, report, st);
     if (!lm_ok(st)) {
         /* nothing is printed */
     } else if (!s->emit.flags && !(labelled > 0)) {
@@ -330,7 +350,8 @@ static bool conclude(score *s, lm_status *st)
         }
     }
     if (lm_ok(st) && s->html)
-        print_page(s, st);
+        print_page(s, page, st);
+    json_decref(page);
     lm_status gate_status = LM_STATUS_INIT; /* a gate that is not met says so after all else has gone well */
     if (lm_ok(st) && lm_output_file_publish(s->out, st) && !check_gates(s, report, &gate_status))
         *st = gate_status;

@@ -18,6 +18,7 @@ typedef struct lm_score_options {
     const char *html, *log;  /* a file for the page, and a log of training for its curves; or NULL */
     const char *report;      /* with emit: a file for the report, or NULL */
     bool json, per_class;    /* of the report */
+    bool confusion;          /* the matrix too */
     lm_measure_options measures;
     const char *compare;     /* predictions of another model for the same rows, or NULL */
     lm_strings fail_under, fail_over; /* NAME=VALUE */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -38,6 +39,20 @@ bool lm_make_directories(const char *path, lm_status *st)
     }
     free(copy);
     return ok;
+}
+
+int lm_checkpoint_lock(const char *dir, lm_status *st)
+{
+    int fd = lm_make_directories(dir, st) ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        lm_fail_errno(st, LM_FAILED, "%s", dir);
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) /* a file system may have no locks */
+        return fd;
+    close(fd);
+    lm_fail(st, LM_FAILED, "%s: another run is using it: give this one a directory of its own", dir);
+    return -1;
 }
 
 /* ------------------------------------------------------------------ MANIFEST */

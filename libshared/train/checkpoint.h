@@ -27,6 +27,10 @@ bool lm_checkpoint_find(const char *dir, char **path, uint64_t *step, lm_status 
 bool lm_manifest_write(const char *path, lm_status *st);
 bool lm_manifest_check(const char *path, lm_status *st);
 
+/* Makes DIR where it is missing, and sees to it that one run at a time writes there. Returns a descriptor: closing it, or
+ * the end of the process, gives the directory free again. -1: failed. */
+int lm_checkpoint_lock(const char *dir, lm_status *st);
+
 /* mkdir -p. */
 bool lm_make_directories(const char *path, lm_status *st);
 

@@ -10,13 +10,11 @@
 #include "stream/json_tree.h"
 #include "train/checkpoint.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum { STATE_FORMAT = 1 };
@@ -195,29 +193,14 @@ bool lm_run_checkpoint(lm_run *r, lm_status *st)
     return true;
 }
 
-/* One run at a time writes there; the lock goes with the process. */
-static bool lock_directory(lm_run *r, lm_status *st)
-{
-    if (!lm_make_directories(r->o->checkpoint, st))
-        return false;
-    r->lock = open(r->o->checkpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r->lock < 0)
-        return lm_fail_errno(st, LM_FAILED, "%s", r->o->checkpoint);
-    if (flock(r->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return lm_fail(st, LM_FAILED, "%s: another run is using it: give this one a directory of its own",
-                       r->o->checkpoint);
-    return true;
-}
-
 bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
 {
     uint64_t step;
     r->saved_step = UINT64_MAX;
     if (!r->o->checkpoint)
         return true;
-    if (!lock_directory(r, st))
-        return false;
-    if (!lm_checkpoint_find(r->o->checkpoint, &r->resume_path, &step, st))
+    r->lock = lm_checkpoint_lock(r->o->checkpoint, st);
+    if (r->lock < 0 || !lm_checkpoint_find(r->o->checkpoint, &r->resume_path, &step, st))
         return false;
     if (!r->o->resume && r->resume_path)
         return lm_fail(st, LM_FAILED,

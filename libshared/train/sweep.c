@@ -42,6 +42,7 @@ typedef struct sweep {
     size_t cell_count;
     lm_data *data; /* the rows of all runs */
     char digest[17];
+    int lock; /* of --checkpoint DIR, where the rows are; -1 = none */
     double started;
 } sweep;
 
@@ -419,7 +420,8 @@ static bool read_data(sweep *s, lm_status *st)
 {
     const lm_train_options *o = s->spec->options;
     char *file = o->checkpoint ? lm_format("%s/spool.lms", o->checkpoint) : NULL;
-    if (file && lm_make_directories(o->checkpoint, st) && !o->resume)
+    s->lock = file ? lm_checkpoint_lock(o->checkpoint, st) : -1;
+    if (s->lock >= 0 && !o->resume)
         unlink(file);
     lm_data_options options = {.inputs = &s->inputs,
                                .spool_file = file,
@@ -477,7 +479,7 @@ bool lm_train_program(const lm_run_spec *spec, const lm_program *program, lm_sta
         return lm_archs_print(spec->common->plugin, n->json, st);
     if (!spec->options->sweep.count)
         return lm_train_run(spec, st);
-    sweep s = {.spec = spec, .common = *spec->common, .started = now()};
+    sweep s = {.spec = spec, .common = *spec->common, .lock = -1, .started = now()};
     bool ok = sweep_run(&s, program, st);
     for (size_t i = 0; i < s.cell_count; i++) {
         free(s.cells[i].name);
@@ -489,6 +491,8 @@ bool lm_train_program(const lm_run_spec *spec, const lm_program *program, lm_sta
         free(s.axes[k].values.items);
     }
     lm_data_free(s.data);
+    if (s.lock >= 0)
+        close(s.lock);
     free(s.inputs.items);
     free(s.options);
     free(s.cells);

@@ -19,6 +19,12 @@ printf '%s\n' '{"loss":1.5,"learning_rate":0.001,"step":1}' '{"eval_loss":1.2,"e
 score -q -m "$cls" --html page.html --log train.log texts.lms >report
 score -q -m "$cls" texts.lms >alone
 compare_ alone report
+# with intervals the report is the same beside a page, and the page has them for single classes' measures too
+score -q -m "$cls" --ci --resamples 20 texts.lms >alone
+score -q -m "$cls" --ci --resamples 20 --html ci.html texts.lms >report
+compare_ alone report
+grep -q 'confidence interval' ci.html
+score -q -m "$cls" texts.lms >report
 head -c 15 page.html | grep -qx '<!DOCTYPE html>'
 has() {
     grep -qF -e "$1" page.html || fail_ "line ${BASH_LINENO[0]}: the page lacks $1"

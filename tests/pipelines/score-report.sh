@@ -25,6 +25,20 @@ grep -q '"confusion_matrix": \[\[' json
 grep -q '"labels": \["negative", "neutral", "positive"\]' json
 test "$(wc -l <json)" = 1
 
+# the matrix for people: below the lines, aligned, with shares of the rows; the numbers are those of the JSON
+score -m "$cls" --confusion texts.lms >confusion
+same_ "$(cat report)" "$(sed '/^$/,$d' confusion)"
+sed '1,/^confusion matrix/d; /^$/d' confusion >table
+same_ "negative neutral positive recall" "$(head -n 1 table | xargs)"
+same_ 1 "$(sed 's/%$/ /' table | awk '{ print length }' | sort -u | wc -l)"
+tail -n +2 table | awk '{ print $1 ": " $2 " " $3 " " $4 }' >cells
+grep -o '"confusion_matrix": \[\[.*\]\]' json | grep -o '\[[0-9, ]*\]' | tr -d '[],' >counts
+same_ "$(cat counts)" "$(sed 's/.*: //' cells)"
+grep -q '^positive .* 0\.0%$' table
+score -m "$cls" --json --confusion texts.lms >json2
+grep -q '"confusion_matrix": \[\[' json2
+! grep -q 'precision\[' json2 || fail_ "--confusion is not --per-class"
+
 # several files, a concatenation, standard input: the same rows
 score -m "$cls" texts.lms texts.lms >two
 cat texts.lms texts.lms | score -m "$cls" >cat

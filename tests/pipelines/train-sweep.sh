@@ -55,6 +55,22 @@ cmp whole/learning-rate=2e-3/model.safetensors part/learning-rate=2e-3/model.saf
 returns_ 5 s -o timed --sweep lr=1e-3,2e-3 -e 1000 --checkpoint ck-timed --max-time 0.2 some.lms 2>err
 grep -q 'resume' err
 
+# two sweeps do not share a checkpoint: the second would take the rows away under the first
+mkfifo rows
+s -o first --sweep lr=1e-3,2e-3 --checkpoint ck-shared <rows >table &
+first=$!
+exec 3>rows
+head -c 1000 some.lms >&3
+for i in $(seq 600); do
+    test ! -e ck-shared/spool.lms.part || break
+    sleep 0.1
+done
+refuses_ 1 'ck-shared: another run is using it' s -o second --sweep lr=1e-3 --checkpoint ck-shared some.lms
+tail -c +1001 some.lms >&3
+exec 3>&-
+wait $first
+same_ 3 "$(wc -l <table)"
+
 # ---- a run that diverges is one of the grid
 finetune -m mini -e 2 --eval test.lms -o wild --sweep lr=1e-3,1e3 --max-grad-norm 0 --warmup-ratio 0 some.lms 2>err >table || {
     cat err >&2

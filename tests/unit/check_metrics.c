@@ -208,6 +208,52 @@ START_TEST(reports)
 }
 END_TEST
 
+/* `n` classes NAME0, NAME1 ...; row i has i of class k for each k. */
+static char *confusion_of(int n, const char *name)
+{
+    lm_report *r = lm_report_new();
+    json_t *labels = json_array(), *rows = json_array();
+    for (int i = 0; i < n; i++) {
+        char label[64];
+        snprintf(label, sizeof label, "%s%d", name, i);
+        json_array_append_new(labels, json_string(label));
+        json_t *row = json_array();
+        for (int k = 0; k < n; k++)
+            json_array_append_new(row, json_integer(i));
+        json_array_append_new(rows, row);
+    }
+    lm_report_detail(r, "labels", labels);
+    lm_report_detail(r, "confusion_matrix", rows);
+    lm_buf out = {0};
+    lm_report_print_confusion(r, &out);
+    lm_report_drop_details(r);
+    ck_assert_ptr_null(lm_report_detail_of(r, "labels"));
+    lm_report_free(r);
+    char *text = strdup(strstr(lm_buf_cstr(&out), "\n\n") + 2);
+    lm_buf_free(&out);
+    return text;
+}
+
+START_TEST(confusion_for_people)
+{
+    char *text = confusion_of(2, "가\t"); /* takes two columns of a terminal and one; no tab breaks the line */
+    ck_assert_str_eq(text, "      가 0  가 1  recall\n"
+                           "가 0     0     0       -\n"
+                           "가 1     1     1   50.0%\n");
+    free(text);
+    text = confusion_of(11, "a-name-of-some-length-"); /* too many for names: numbers, which the rows have too */
+    ck_assert_msg(strspn(text, " ") == 30 && strncmp(text + 30, "0   1   2", 9) == 0, "%s", text);
+    ck_assert_msg(strstr(text, "\n 9 a-name-of-some-length-9    9") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "\n10 a-name-of-some-length-10  10  10") != NULL, "%s", text);
+    free(text);
+    lm_report *r = lm_report_new();
+    lm_buf out = {0};
+    lm_report_print_confusion(r, &out);
+    ck_assert_uint_eq(out.len, 0);
+    lm_report_free(r);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("metrics");
@@ -221,6 +267,7 @@ static Suite *suite(void)
     tcase_add_test(c, order_does_not_matter);
     tcase_add_test(c, sums_say_when_they_break);
     tcase_add_test(c, reports);
+    tcase_add_test(c, confusion_for_people);
     suite_add_tcase(s, c);
     return s;
 }
