@@ -9,13 +9,17 @@ static const lm_op ops[LM_OP_COUNT] = {
     [LM_OP_LINEAR] = {"linear", lm_linear_op_forward, lm_linear_op_backward},
     [LM_OP_VOCAB_LINEAR] = {"vocab_linear", lm_linear_op_forward, lm_linear_op_backward},
     [LM_OP_LAYER_NORM] = {"layer_norm", lm_layer_norm_op_forward, lm_layer_norm_op_backward},
+    [LM_OP_RMS_NORM] = {"rms_norm", lm_rms_norm_op_forward, lm_rms_norm_op_backward},
     [LM_OP_ACTIVATE] = {"activate", lm_activate_op_forward, lm_activate_op_backward},
     [LM_OP_PARAMETER] = {"parameter", lm_parameter_op_forward, lm_parameter_op_backward},
+    [LM_OP_GATE] = {"gate", lm_gate_op_forward, lm_gate_op_backward},
+    [LM_OP_ROPE] = {"rope", lm_rope_op_forward, lm_rope_op_backward},
     [LM_OP_ADD] = {"add", lm_add_op_forward, lm_add_op_backward},
     [LM_OP_DROPOUT] = {"dropout", lm_dropout_op_forward, lm_dropout_op_backward},
     [LM_OP_DROPOUT_ADD] = {"dropout_add", lm_dropout_op_forward, lm_dropout_op_backward},
     [LM_OP_ATTENTION] = {"attention", lm_attention_op_forward, lm_attention_op_backward},
     [LM_OP_FIRST_TOKEN] = {"first_token", lm_first_token_op_forward, lm_first_token_op_backward},
+    [LM_OP_LAST_TOKEN] = {"last_token", lm_last_token_op_forward, lm_last_token_op_backward},
     [LM_OP_GATHER_ROWS] = {"gather_rows", lm_gather_rows_op_forward, lm_gather_rows_op_backward},
     [LM_OP_SCALE] = {"scale", lm_scale_op_forward, lm_scale_op_backward},
     [LM_OP_CROSS_ENTROPY] = {"cross_entropy", lm_cross_entropy_op_forward, lm_cross_entropy_op_backward},
@@ -55,6 +59,9 @@ void lm_graph_free(lm_graph *g)
     if (!g)
         return;
     lm_arena_free(g->arena);
+    for (int i = 0; i < g->tables; i++)
+        free(g->table[i].turns);
+    free(g->table);
     free(g->carry);
     free(g);
 }
@@ -113,6 +120,7 @@ lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *globa
     l->sequence_row = sequence_row;
     l->global_row = row;
     l->token = token;
+    l->position = batch->positions;
     return l;
 }
 

@@ -24,6 +24,7 @@ typedef struct lm_layout {
     const int64_t *sequence_row; /* [sequences] numbers of the sequences in the optimiser step */
     const int64_t *global_row;   /* [rows] the same for each row */
     const int32_t *token;        /* [rows] place in the sequence */
+    const int32_t *position;     /* [rows] lm_batch.positions; NULL where the rows are not those of a batch */
 } lm_layout;
 
 struct lm_tensor {
@@ -83,7 +84,6 @@ lm_tensor *lm_graph_scope_close(lm_graph *g, lm_arena_mark mark, lm_tensor *keep
 
 lm_tensor *lm_gather_rows(lm_graph *g, lm_tensor *x, const int32_t *index,
                           int n); /* [n, width]; indices ascending */
-lm_tensor *lm_scale(lm_graph *g, lm_tensor *x, float factor);
 
 /* What the losses are given (label, target, span, weight, per_row) must live until the loss has been read and
  * lm_graph_backward is done. */

@@ -6,6 +6,7 @@ liblmutils_la_SOURCES += \
 	libshared/graph/ops.c \
 	libshared/graph/params.c libshared/graph/params.h \
 	libshared/graph/relative.c libshared/graph/relative.h \
+	libshared/graph/rope.c \
 	libshared/graph/span_loss.c \
 	libshared/graph/tape.h
 

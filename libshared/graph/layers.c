@@ -1,4 +1,4 @@
-/* Operations with parameters: embedding, linear, layer norm. */
+/* Operations with parameters: embedding, linear, layer norm, RMS norm. */
 #include "graph/tape.h"
 
 #include <stdio.h>
@@ -114,54 +114,78 @@ void lm_embedding_op_backward(lm_graph *g, lm_node *n)
 lm_weight_view lm_weight_of(const lm_node *n)
 {
     const lm_param *w = n->weight, *b = n->bias;
-    return (lm_weight_view){.weight = w->value,
-                            .bias = b ? b->value : NULL,
-                            .dweight = w->trainable ? w->grad : NULL,
-                            .dbias = b && b->trainable ? b->grad : NULL,
-                            .out = (int)w->shape.size[0],
-                            .in = (int)w->shape.size[1]};
+    int in = (int)w->shape.size[w->transposed ? 0 : 1], stored = (int)w->shape.size[1];
+    size_t first = (size_t)n->part.first, skip = w->transposed ? first : first * (size_t)stored;
+    return (lm_weight_view){.weight = w->value + skip,
+                            .bias = b ? b->value + first : NULL,
+                            .dweight = w->trainable ? w->grad + skip : NULL,
+                            .dbias = b && b->trainable ? b->grad + first : NULL,
+                            .out = n->out->width,
+                            .in = in,
+                            .transposed = w->transposed ? stored : 0};
 }
 
-static lm_node *linear_node(lm_graph *g, lm_op_id op, lm_scope scope, lm_tensor *x)
+/* The columns [first, first + count) of a layer's result; count 0: all. */
+static lm_node *linear_node(lm_graph *g, lm_op_id op, lm_scope scope, lm_tensor *x, int first, int count)
 {
     lm_param *w = lm_graph_ok(g) ? lm_graph_param(g, scope, "weight") : NULL;
     lm_param *b = w ? optional(g, scope, "bias") : NULL;
     if (!w || !lm_graph_ok(g))
         return NULL;
-    if (!is_matrix(w) || w->shape.size[1] != x->width) {
-        lm_graph_fail(g, w->name,
-                      "has %lld columns, but its input is %d wide: check the plugin against config.json",
-                      (long long)(w->shape.dims == 2 ? w->shape.size[1] : -1), x->width);
+    int64_t in = w->shape.size[w->transposed ? 0 : 1], out = w->shape.size[w->transposed ? 1 : 0];
+    if (!is_matrix(w) || in != x->width) {
+        lm_graph_fail(g, w->name, "has %lld columns, but its input is %d wide: check the plugin against config.json",
+                      (long long)(w->shape.dims == 2 ? in : -1), x->width);
         return NULL;
     }
-    if (b && !is_vector(b, w->shape.size[0])) {
-        lm_graph_fail(g, b->name,
-                      "does not have the %lld elements of its layer: check the plugin against config.json",
-                      (long long)w->shape.size[0]);
+    if (b && !is_vector(b, out)) {
+        lm_graph_fail(g, b->name, "does not have the %lld elements of its layer: check the plugin against config.json",
+                      (long long)out);
         return NULL;
     }
-    lm_node *n = lm_node_new(g, op, x->rows, (int)w->shape.size[0], x->layout, x, NULL, NULL);
+    if (first < 0 || count < 0 || first > out - count) {
+        lm_graph_fail(g, w->name, "columns %d to %d are not of the %lld that it gives: check the plugin", first,
+                      first + count, (long long)out);
+        return NULL;
+    }
+    lm_node *n = lm_node_new(g, op, x->rows, count ? count : (int)out, x->layout, x, NULL, NULL);
     n->weight = w;
     n->bias = b;
+    n->part.first = first;
     return n;
 }
 
 lm_tensor *lm_linear(lm_graph *g, lm_scope scope, lm_tensor *x)
 {
-    lm_node *n = linear_node(g, LM_OP_LINEAR, scope, x);
+    lm_node *n = linear_node(g, LM_OP_LINEAR, scope, x, 0, 0);
+    return n ? lm_node_run(g, n) : g->nothing;
+}
+
+lm_tensor *lm_linear_part(lm_graph *g, lm_scope scope, lm_tensor *x, int first, int count)
+{
+    if (lm_graph_ok(g) && count < 1)
+        return lm_graph_fail(g, scope.name, "%d columns of it: check the plugin", count);
+    lm_node *n = linear_node(g, LM_OP_LINEAR, scope, x, first, count);
     return n ? lm_node_run(g, n) : g->nothing;
 }
 
 lm_tensor *lm_vocab_linear(lm_graph *g, lm_scope scope, lm_tensor *x)
 {
-    lm_node *n = linear_node(g, LM_OP_VOCAB_LINEAR, scope, x);
+    lm_node *n = linear_node(g, LM_OP_VOCAB_LINEAR, scope, x, 0, 0);
+    if (n && n->weight->transposed)
+        return lm_graph_fail(g, n->weight->name, "a projection to the vocabulary is stored as [out, in]: check the plugin");
     return n ? lm_node_defer(g, n) : g->nothing;
 }
 
 void lm_linear_op_forward(lm_graph *g, lm_node *n)
 {
     lm_weight_view w = lm_weight_of(n);
-    lm_linear_forward(lm_value(g, n->in[0]), w.weight, w.bias, n->out->value, n->out->rows, w.out, w.in);
+    const float *x = lm_value(g, n->in[0]);
+    int rows = n->out->rows;
+    if (w.transposed)
+        lm_linear_transposed_forward(x, w.weight, w.transposed, w.bias, n->out->value, rows, w.out, w.in);
+    else
+        lm_linear_forward(x, w.weight, w.bias, n->out->value, rows, w.out, w.in);
 }
 
 void lm_linear_op_backward(lm_graph *g, lm_node *n)
@@ -171,9 +195,13 @@ void lm_linear_op_backward(lm_graph *g, lm_node *n)
     const float *dy = n->out->grad;
     bool add;
     float *dx = lm_grad_of(g, n->in[0], &add);
-    if (dx)
+    if (dx && w.transposed)
+        lm_linear_transposed_backward_input(dy, w.weight, w.transposed, dx, rows, w.out, w.in, add);
+    else if (dx)
         lm_linear_backward_input(dy, w.weight, dx, rows, w.out, w.in, add);
-    if (w.dweight)
+    if (w.dweight && w.transposed)
+        lm_linear_transposed_backward_weight(dy, lm_value(g, n->in[0]), w.dweight, w.transposed, rows, w.out, w.in);
+    else if (w.dweight)
         lm_linear_backward_weight(dy, lm_value(g, n->in[0]), w.dweight, rows, w.out, w.in);
     if (w.dbias) {
         lm_arena_mark mark = lm_arena_mark_get(g->arena);
@@ -231,5 +259,52 @@ void lm_layer_norm_op_backward(lm_graph *g, lm_node *n)
     lm_norm_backward(lm_value(g, n->in[0]), n->weight->value, n->norm.mean, n->norm.rstd, dy, dx, add,
                      either && !dweight ? unused : dweight, either && !dbias ? unused : dbias, rows, width,
                      scratch);
+    lm_arena_release(g->arena, mark);
+}
+
+/* ------------------------------------------------------------------ RMS norm */
+
+lm_tensor *lm_rms_norm_heads(lm_graph *g, lm_scope scope, lm_tensor *x, int heads, double eps, double offset)
+{
+    lm_param *weight = lm_graph_ok(g) ? lm_graph_param(g, scope, "weight") : NULL;
+    if (!weight)
+        return g->nothing;
+    if (heads < 1 || x->width % heads || !is_vector(weight, x->width / heads))
+        return lm_graph_fail(g, scope.name,
+                             "its weight does not have the elements of one of %d heads of an input that is %d wide: "
+                             "check the plugin against config.json",
+                             heads, x->width);
+    lm_node *n = lm_node_new(g, LM_OP_RMS_NORM, x->rows, x->width, x->layout, x, NULL, NULL);
+    n->weight = weight;
+    n->norm.eps = eps;
+    n->norm.offset = offset;
+    n->norm.heads = heads;
+    return lm_node_run(g, n);
+}
+
+lm_tensor *lm_rms_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps, double offset)
+{
+    return lm_rms_norm_heads(g, scope, x, 1, eps, offset);
+}
+
+void lm_rms_norm_op_forward(lm_graph *g, lm_node *n)
+{
+    int rows = n->out->rows * n->norm.heads, width = n->out->width / n->norm.heads;
+    if (n->out->needs_grad)
+        n->norm.rstd = lm_graph_alloc(g, (size_t)rows, sizeof *n->norm.rstd);
+    lm_rms_norm_forward(lm_value(g, n->in[0]), n->weight->value, n->norm.offset, n->norm.eps, n->out->value, n->norm.rstd,
+                        rows, width);
+}
+
+void lm_rms_norm_op_backward(lm_graph *g, lm_node *n)
+{
+    int rows = n->out->rows * n->norm.heads, width = n->out->width / n->norm.heads;
+    const float *dy = n->out->grad;
+    bool add = false;
+    float *dx = lm_grad_take(n, n->in[0]) ? n->in[0]->grad : lm_grad_of(g, n->in[0], &add);
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    float *scratch = lm_graph_alloc(g, lm_rms_norm_scratch(rows, width), sizeof *scratch);
+    lm_rms_norm_backward(lm_value(g, n->in[0]), n->weight->value, n->norm.offset, n->norm.rstd, dy, dx, add,
+                         n->weight->trainable ? n->weight->grad : NULL, rows, width, scratch);
     lm_arena_release(g->arena, mark);
 }

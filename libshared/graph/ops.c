@@ -42,6 +42,40 @@ void lm_activate_op_backward(lm_graph *g, lm_node *n)
         lm_activation_backward(n->act, lm_value(g, n->in[0]), dy, dx, lm_elements(n->out), add);
 }
 
+lm_tensor *lm_gate(lm_graph *g, lm_tensor *gate, lm_tensor *up, lm_activation activation)
+{
+    if (!lm_graph_ok(g))
+        return g->nothing;
+    if ((unsigned)activation >= LM_ACT_COUNT || !same_size(gate, up))
+        return lm_graph_fail(g, "gate", "activation %d of [%d, %d] cannot gate [%d, %d]: check the plugin",
+                             (int)activation, gate->rows, gate->width, up->rows, up->width);
+    lm_node *n = lm_node_new(g, LM_OP_GATE, up->rows, up->width, up->layout, gate, up, NULL);
+    n->act = (lm_act)activation;
+    return lm_node_run(g, n);
+}
+
+void lm_gate_op_forward(lm_graph *g, lm_node *n)
+{
+    lm_gate_forward(n->act, lm_value(g, n->in[0]), lm_value(g, n->in[1]), n->out->value, lm_elements(n->out));
+}
+
+void lm_gate_op_backward(lm_graph *g, lm_node *n)
+{
+    lm_tensor *gate = n->in[0], *up = n->in[1];
+    lm_gate_grads to = {.add_gate = false};
+    const float *dy = n->out->grad;
+    if (gate == up) { /* one value twice: its two gradients are added, one after the other */
+        to.dgate = lm_grad_of(g, gate, &to.add_gate);
+        if (to.dgate)
+            lm_gate_backward(n->act, lm_value(g, gate), lm_value(g, up), dy, to, lm_elements(n->out));
+        to = (lm_gate_grads){.dup = lm_grad_of(g, up, &to.add_up), .add_up = true};
+    } else {
+        to.dup = lm_grad_of(g, up, &to.add_up);
+        to.dgate = lm_grad_take(n, gate) ? gate->grad : lm_grad_of(g, gate, &to.add_gate);
+    }
+    lm_gate_backward(n->act, lm_value(g, gate), lm_value(g, up), dy, to, lm_elements(n->out));
+}
+
 /* ------------------------------------------------------------------ sums and multiples */
 
 /* A sum or multiple of a loss that nobody has computed yet is left uncomputed too. */
@@ -209,6 +243,23 @@ lm_tensor *lm_first_token(lm_graph *g, lm_tensor *x)
     return gather(g, LM_OP_FIRST_TOKEN, x, lm_layout_new(g, l->sequences), index, l->sequences);
 }
 
+lm_tensor *lm_last_token(lm_graph *g, lm_tensor *x, int pad_id)
+{
+    if (!lm_graph_ok(g))
+        return g->nothing;
+    const lm_batch *batch = g->batch;
+    if (x->layout != g->layout)
+        return lm_graph_fail(g, "last_token", "its input is not the tokens of the batch: check the plugin");
+    int32_t *index = lm_graph_alloc(g, (size_t)batch->rows, sizeof *index);
+    for (int r = 0; r < batch->rows; r++) {
+        int32_t from = batch->row_splits[r], end = batch->row_splits[r + 1], t = end - 1;
+        while (t > from && batch->ids[t] == pad_id)
+            t--;
+        index[r] = from < end ? t : -1;
+    }
+    return gather(g, LM_OP_LAST_TOKEN, x, lm_layout_new(g, batch->rows), index, batch->rows);
+}
+
 lm_tensor *lm_gather_rows(lm_graph *g, lm_tensor *x, const int32_t *index, int n)
 {
     if (!lm_graph_ok(g))
@@ -263,6 +314,16 @@ void lm_first_token_op_backward(lm_graph *g, lm_node *n)
     lm_gather_rows_op_backward(g, n);
 }
 
+void lm_last_token_op_forward(lm_graph *g, lm_node *n)
+{
+    lm_gather_rows_op_forward(g, n);
+}
+
+void lm_last_token_op_backward(lm_graph *g, lm_node *n)
+{
+    lm_gather_rows_op_backward(g, n);
+}
+
 /* ------------------------------------------------------------------ attention */
 
 static int longest(const lm_layout *l)
@@ -309,6 +370,9 @@ lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor
     if (!of_q->row_splits || !of_k->row_splits || of_q->sequences != of_k->sequences)
         return lm_graph_fail(g, "attention",
                              "queries and keys are not of the same sequences: check the plugin");
+    if (a.window < 0 || (a.window && !a.causal))
+        return lm_graph_fail(g, "attention", "a window of %d keys, %s: check the plugin", a.window,
+                             a.causal ? "which is not positive" : "and it is not causal");
     if (!valid_rate(g, a.dropout))
         return g->nothing;
     const int32_t *bucket = a.relative ? buckets_of(g, &a, of_q, of_k) : NULL;
@@ -325,6 +389,7 @@ lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor
                                             .dim = dim,
                                             .scale = (float)(a.scale != 0 ? a.scale : 1 / sqrt(dim)),
                                             .causal = a.causal,
+                                            .window = a.window,
                                             .key = dropout_key(g),
                                             .dropout = g->step.training ? a.dropout : 0,
                                             .global_row = of_q->sequence_row,

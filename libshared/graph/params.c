@@ -27,6 +27,8 @@ struct lm_params {
     size_t alias_count, alias_cap;
     old_name *old;
     size_t old_count, old_cap;
+    const char **ignored;
+    size_t ignored_count, ignored_cap;
     uint32_t *slots;
     size_t slot_count; /* a power of two */
 };
@@ -60,6 +62,7 @@ void lm_params_free(lm_params *p)
     free(p->items);
     free(p->aliases);
     free(p->old);
+    free(p->ignored);
     free(p->slots);
     lm_arena_free(p->strings);
     free(p);
@@ -152,6 +155,14 @@ void lm_params_current_name(const lm_params *p, const char *stored, char out[LM_
     }
     memcpy(out, stored, n);
     strcpy(out + n, tail);
+}
+
+bool lm_params_ignored(const lm_params *p, const char *stored)
+{
+    for (size_t i = 0; i < p->ignored_count; i++)
+        if (ends_in(stored, p->ignored[i]))
+            return true;
+    return false;
 }
 
 /* ------------------------------------------------------------------ scopes */
@@ -274,6 +285,14 @@ void lm_declare_linear(lm_declare *d, lm_scope scope, int in, int out, double st
     declare(d, scope, "bias", (int64_t[4]){out}, (lm_init){LM_INIT_ZERO, 0});
 }
 
+void lm_declare_conv1d(lm_declare *d, lm_scope scope, int in, int out, double std)
+{
+    lm_param *weight = declare(d, scope, "weight", (int64_t[4]){in, out}, lm_normal(std));
+    if (weight)
+        weight->transposed = true;
+    declare(d, scope, "bias", (int64_t[4]){out}, (lm_init){LM_INIT_ZERO, 0});
+}
+
 void lm_declare_embedding(lm_declare *d, lm_scope scope, int rows, int width, double std, int padding_row)
 {
     lm_param *p = declare(d, scope, "weight", (int64_t[4]){rows, width}, lm_normal(std));
@@ -294,6 +313,14 @@ void lm_declare_layer_norm(lm_declare *d, lm_scope scope, int width)
         weight->decay = false;
     if (bias)
         bias->decay = false;
+}
+
+void lm_declare_rms_norm(lm_declare *d, lm_scope scope, int width, double offset)
+{
+    lm_init init = {offset == 1 ? LM_INIT_ZERO : LM_INIT_ONE, 0};
+    lm_param *weight = declare(d, scope, "weight", (int64_t[4]){width}, init);
+    if (weight)
+        weight->decay = false;
 }
 
 void lm_declare_tied(lm_declare *d, lm_scope scope, const char *name, lm_scope other, const char *other_name)
@@ -324,6 +351,15 @@ void lm_declare_old_name(lm_declare *d, const char *old_suffix, const char *new_
     lm_params *p = d->params;
     LM_GROW(p->old, p->old_count, p->old_cap);
     p->old[p->old_count++] = (old_name){keep_string(p, old_suffix), keep_string(p, new_suffix)};
+}
+
+void lm_declare_ignored(lm_declare *d, const char *suffix)
+{
+    if (!lm_ok(&d->status))
+        return;
+    lm_params *p = d->params;
+    LM_GROW(p->ignored, p->ignored_count, p->ignored_cap);
+    p->ignored[p->ignored_count++] = keep_string(p, suffix);
 }
 
 lm_declare *lm_declare_begin(lm_params *p)

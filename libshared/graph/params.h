@@ -23,6 +23,7 @@ typedef struct lm_param {
     float *value;     /* [elements] f32; NULL until needed */
     float *grad;      /* [elements]; NULL where nothing is trained */
     int padding_row;  /* of an embedding; -1 = none */
+    bool transposed;  /* the matrix of a layer, stored as [in, out] */
     bool decay; /* weight decay applies: not to biases and norms (conventions: get_decay_parameter_names) */
     bool trainable;
     bool owned; /* value is ours and writable */
@@ -39,6 +40,8 @@ lm_param *lm_params_find(lm_params *p, const char *name); /* through ties; NULL 
 /* The declared name that `stored` (a name in a checkpoint) stands for after old spellings are replaced; in
  * `out`. */
 void lm_params_current_name(const lm_params *p, const char *stored, char out[LM_NAME_MAX]);
+/* Whether `stored` is the name of something that is no parameter and that nobody misses. */
+bool lm_params_ignored(const lm_params *p, const char *stored);
 /* Tied pairs, for writers and loaders: alias i of the table, and the parameter it leads to. */
 size_t lm_params_aliases(const lm_params *p);
 const char *lm_params_alias(const lm_params *p, size_t i, lm_param **target);

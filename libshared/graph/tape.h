@@ -17,11 +17,18 @@ struct lm_node {
         lm_act act;
         float factor;
         struct {
+            int first; /* row of the weight, or column where it is transposed */
+        } part;
+        struct {
+            int table, heads, columns;
+        } rope;
+        struct {
             const int32_t *index;
             int skip;
         } gather;
         struct {
-            double eps;
+            double eps, offset;
+            int heads;
             float *mean, *rstd;
         } norm;
         struct {
@@ -44,6 +51,13 @@ struct lm_node {
 
 enum { LM_POOL = 64 };
 
+/* Cosines and sines of a rotation for positions [0, positions), kept from step to step (graph/rope.c). */
+typedef struct lm_turn_table {
+    lm_rotation rotation;
+    int positions;
+    float *turns;
+} lm_turn_table;
+
 struct lm_graph {
     lm_params *params;
     lm_arena *arena;
@@ -60,6 +74,8 @@ struct lm_graph {
         size_t room;
     } pool[LM_POOL]; /* gradients that are no longer needed */
     int pooled;
+    lm_turn_table *table; /* [tables] */
+    int tables;
     float *carry; /* takes a scope's result past the release */
     size_t carry_room, carry_mallocs;
 };
@@ -70,13 +86,17 @@ typedef enum lm_op_id {
     LM_OP_LINEAR,
     LM_OP_VOCAB_LINEAR,
     LM_OP_LAYER_NORM,
+    LM_OP_RMS_NORM,
     LM_OP_ACTIVATE,
     LM_OP_PARAMETER,
+    LM_OP_GATE,
+    LM_OP_ROPE,
     LM_OP_ADD,
     LM_OP_DROPOUT,
     LM_OP_DROPOUT_ADD,
     LM_OP_ATTENTION,
     LM_OP_FIRST_TOKEN,
+    LM_OP_LAST_TOKEN,
     LM_OP_GATHER_ROWS,
     LM_OP_SCALE,
     LM_OP_CROSS_ENTROPY,
@@ -127,6 +147,7 @@ typedef struct lm_weight_view {
     const float *weight, *bias; /* bias NULL where there is none */
     float *dweight, *dbias;     /* NULL where frozen */
     int out, in;
+    int transposed; /* 0, or the floats from row to row where weight and dweight are stored as [in, out] */
 } lm_weight_view;
 
 lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name); /* ready to be read; NULL = failed */
@@ -144,12 +165,16 @@ lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *globa
 LM_OP_PAIR(embedding);
 LM_OP_PAIR(linear);
 LM_OP_PAIR(layer_norm);
+LM_OP_PAIR(rms_norm);
 LM_OP_PAIR(activate);
 LM_OP_PAIR(parameter);
+LM_OP_PAIR(gate);
+LM_OP_PAIR(rope);
 LM_OP_PAIR(add);
 LM_OP_PAIR(dropout);
 LM_OP_PAIR(attention);
 LM_OP_PAIR(first_token);
+LM_OP_PAIR(last_token);
 LM_OP_PAIR(gather_rows);
 LM_OP_PAIR(scale);
 LM_OP_PAIR(cross_entropy);

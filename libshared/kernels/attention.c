@@ -67,6 +67,7 @@ static lm_attention_task common(const lm_attention_args *a)
                            .ldl = (size_t)a->heads,
                            .scale = a->scale,
                            .causal = a->causal,
+                           .window = a->causal ? a->window : 0,
                            .threshold = lm_dropout_threshold(a->dropout)};
     t.keep_scale = a->dropout < 1 ? (float)(1 / (1 - a->dropout)) : 0;
     t.ldr = (size_t)a->heads;

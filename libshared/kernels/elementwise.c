@@ -22,6 +22,26 @@ void lm_activation_backward(lm_act act, const float *x, const float *dy, float *
         v->activation_backward(act, x + i * PIECE, dy + i * PIECE, dx + i * PIECE, PIECE_AT(i, n), add);
 }
 
+void lm_gate_forward(lm_act act, const float *gate, const float *up, float *y, size_t n)
+{
+    const lm_variant *v = lm_variant_now();
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)n * 8)
+    for (size_t i = 0; i < PIECES(n); i++)
+        v->gate_forward(act, gate + i * PIECE, up + i * PIECE, y + i * PIECE, PIECE_AT(i, n));
+}
+
+void lm_gate_backward(lm_act act, const float *gate, const float *up, const float *dy, lm_gate_grads to, size_t n)
+{
+    const lm_variant *v = lm_variant_now();
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)n * 12)
+    for (size_t i = 0; i < PIECES(n); i++) {
+        lm_gate_grads piece = to;
+        piece.dgate = to.dgate ? to.dgate + i * PIECE : NULL;
+        piece.dup = to.dup ? to.dup + i * PIECE : NULL;
+        v->gate_backward(act, gate + i * PIECE, up + i * PIECE, dy + i * PIECE, piece, PIECE_AT(i, n));
+    }
+}
+
 void lm_vector_add(const float *a, const float *b, float *y, size_t n)
 {
     const lm_variant *v = lm_variant_now();

@@ -92,63 +92,83 @@ static void few_rows(const float *x, const float *w, const float *bias, float *y
                     (size_t)n);
 }
 
-void lm_linear_forward(const float *x, const float *w, const float *bias, float *y, int m, int n, int k)
+/* An operand as it is stored; `across`: it stands for its transpose. */
+typedef struct operand {
+    const float *at;
+    int ld;
+    bool across;
+} operand;
+
+static CBLAS_TRANSPOSE how(operand o)
 {
-    if (empty(y, m, n, k, false))
-        return;
-    if (m <= FEW_ROWS) {
-        few_rows(x, w, bias, y, m, n, k);
-        return;
-    }
+    return o.across ? CblasTrans : CblasNoTrans;
+}
+
+/* Its part from row r and column c on, of what it stands for. */
+static const float *part(operand o, int r, int c)
+{
+    return o.across ? o.at + (size_t)c * (size_t)o.ld + r : o.at + (size_t)r * (size_t)o.ld + c;
+}
+
+/* C [m,n], its rows ldc floats apart, (+)= A [m,k] B [k,n], or = A B + bias. */
+static void product(operand a, operand b, const float *bias, float *c, int ldc, bool add, int m, int n, int k)
+{
     grid g = cut(m, n);
 #pragma omp parallel for schedule(dynamic, 1) collapse(2)                                                    \
     LM_THREADS_IF(g.down *g.across > 1 ? (double)m * n * k : 0)
     for (int i = 0; i < g.down; i++) {
         for (int j = 0; j < g.across; j++) {
-            int r = i * g.rows, c = j * g.columns;
-            int rows = extent(r, g.rows, m), columns = extent(c, g.columns, n);
-            float *tile = y + (size_t)r * (size_t)n + c;
+            int row = i * g.rows, column = j * g.columns;
+            int rows = extent(row, g.rows, m), columns = extent(column, g.columns, n);
+            float *tile = c + (size_t)row * (size_t)ldc + column;
             if (bias)
-                fill_rows(bias + c, tile, rows, columns, n);
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, k, 1.0f,
-                        x + (size_t)r * (size_t)k, k, w + (size_t)c * (size_t)k, k, bias ? 1.0f : 0.0f, tile,
-                        n);
+                fill_rows(bias + column, tile, rows, columns, ldc);
+            cblas_sgemm(CblasRowMajor, how(a), how(b), rows, columns, k, 1.0f, part(a, row, 0), a.ld,
+                        part(b, 0, column), b.ld, bias || add ? 1.0f : 0.0f, tile, ldc);
         }
     }
+}
+
+void lm_linear_forward(const float *x, const float *w, const float *bias, float *y, int m, int n, int k)
+{
+    if (empty(y, m, n, k, false))
+        return;
+    if (m <= FEW_ROWS)
+        few_rows(x, w, bias, y, m, n, k);
+    else
+        product((operand){x, k, false}, (operand){w, k, true}, bias, y, n, false, m, n, k);
 }
 
 void lm_linear_backward_input(const float *dy, const float *w, float *dx, int m, int n, int k, bool add)
 {
-    if (empty(dx, m, k, n, add))
-        return;
-    grid g = cut(m, k);
-#pragma omp parallel for schedule(dynamic, 1) collapse(2)                                                    \
-    LM_THREADS_IF(g.down *g.across > 1 ? (double)m * n * k : 0)
-    for (int i = 0; i < g.down; i++) {
-        for (int j = 0; j < g.across; j++) {
-            int r = i * g.rows, c = j * g.columns;
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, extent(r, g.rows, m),
-                        extent(c, g.columns, k), n, 1.0f, dy + (size_t)r * (size_t)n, n, w + c, k,
-                        add ? 1.0f : 0.0f, dx + (size_t)r * (size_t)k + c, k);
-        }
-    }
+    if (!empty(dx, m, k, n, add))
+        product((operand){dy, n, false}, (operand){w, k, false}, NULL, dx, k, add, m, k, n);
 }
 
 void lm_linear_backward_weight(const float *dy, const float *x, float *dw, int m, int n, int k)
 {
-    if (m == 0 || n == 0 || k == 0)
-        return;
-    grid g = cut(n, k);
-#pragma omp parallel for schedule(dynamic, 1) collapse(2)                                                    \
-    LM_THREADS_IF(g.down *g.across > 1 ? (double)m * n * k : 0)
-    for (int i = 0; i < g.down; i++) {
-        for (int j = 0; j < g.across; j++) {
-            int r = i * g.rows, c = j * g.columns;
-            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, extent(r, g.rows, n),
-                        extent(c, g.columns, k), m, 1.0f, dy + r, n, x + c, k, 1.0f,
-                        dw + (size_t)r * (size_t)k + c, k);
-        }
-    }
+    if (m && n && k)
+        product((operand){dy, n, true}, (operand){x, k, false}, NULL, dw, k, true, n, k, m);
+}
+
+void lm_linear_transposed_forward(const float *x, const float *w, int ldw, const float *bias, float *y, int m, int n,
+                                  int k)
+{
+    if (!empty(y, m, n, k, false))
+        product((operand){x, k, false}, (operand){w, ldw, false}, bias, y, n, false, m, n, k);
+}
+
+void lm_linear_transposed_backward_input(const float *dy, const float *w, int ldw, float *dx, int m, int n, int k,
+                                         bool add)
+{
+    if (!empty(dx, m, k, n, add))
+        product((operand){dy, n, false}, (operand){w, ldw, true}, NULL, dx, k, add, m, k, n);
+}
+
+void lm_linear_transposed_backward_weight(const float *dy, const float *x, float *dw, int ldw, int m, int n, int k)
+{
+    if (m && n && k)
+        product((operand){x, k, true}, (operand){dy, n, false}, NULL, dw, ldw, true, k, n, m);
 }
 
 enum { SUM_ROWS = 64 }; /* rows whose columns one task sums */

@@ -32,6 +32,12 @@ void lm_linear_forward(const float *x, const float *w, const float *bias, float 
 void lm_linear_backward_input(const float *dy, const float *w, float *dx, int m, int n, int k, bool add);
 /* dW += dY^T X. */
 void lm_linear_backward_weight(const float *dy, const float *x, float *dw, int m, int n, int k);
+/* The same with W stored as its transpose [k,n], whose rows are ldw floats apart. */
+void lm_linear_transposed_forward(const float *x, const float *w, int ldw, const float *bias, float *y, int m, int n,
+                                  int k);
+void lm_linear_transposed_backward_input(const float *dy, const float *w, int ldw, float *dx, int m, int n, int k,
+                                         bool add);
+void lm_linear_transposed_backward_weight(const float *dy, const float *x, float *dw, int ldw, int m, int n, int k);
 /* db += column sums of dY [m,n]. */
 size_t lm_column_sums_scratch(int m, int n);
 void lm_column_sums(const float *dy, float *db, int m, int n, float *scratch);
@@ -50,13 +56,21 @@ typedef enum lm_act {
 void lm_activation_forward(lm_act act, const float *x, float *y, size_t n);
 /* dx (+)= dy f'(x); dx may be dy where it is not added. */
 void lm_activation_backward(lm_act act, const float *x, const float *dy, float *dx, size_t n, bool add);
+/* y = f(gate) up. */
+void lm_gate_forward(lm_act act, const float *gate, const float *up, float *y, size_t n);
+/* dgate (+)= dy up f'(gate), dup (+)= dy f(gate). Either may be NULL; one may be dy where it is not added. */
+typedef struct lm_gate_grads {
+    float *dgate, *dup;
+    bool add_gate, add_up;
+} lm_gate_grads;
+void lm_gate_backward(lm_act act, const float *gate, const float *up, const float *dy, lm_gate_grads to, size_t n);
 void lm_vector_add(const float *a, const float *b, float *y, size_t n); /* y = a + b */
 void lm_vector_axpy(float a, const float *x, float *y, size_t n);       /* y += a x */
 void lm_vector_scale(float a, const float *x, float *y, size_t n);      /* y = a x; y may be x */
 /* Sum of squares, in double over fixed chunks. */
 double lm_vector_sum_squares(const float *x, size_t n);
 
-/* ---- layer norm (norm.c) ---- */
+/* ---- norms (norm.c) ---- */
 
 /* y = (x-mean) rstd weight + bias for each row; rstd = 1/sqrt(biased variance + eps). mean, rstd: [rows], or
  * NULL. */
@@ -67,6 +81,25 @@ size_t lm_norm_scratch(int rows, int width);
 void lm_norm_backward(const float *x, const float *weight, const float *mean, const float *rstd,
                       const float *dy, float *dx, bool add, float *dweight, float *dbias, int rows, int width,
                       float *scratch);
+
+/* y = x rstd (offset + weight) for each row; rstd = 1/sqrt(mean x^2 + eps): [rows], or NULL. */
+void lm_rms_norm_forward(const float *x, const float *weight, double offset, double eps, float *y, float *rstd,
+                         int rows, int width);
+/* dx may be NULL, or dy where it is not added; dweight is added to, or NULL. */
+size_t lm_rms_norm_scratch(int rows, int width);
+void lm_rms_norm_backward(const float *x, const float *weight, double offset, const float *rstd, const float *dy,
+                          float *dx, bool add, float *dweight, int rows, int width, float *scratch);
+
+/* ---- rotary positions (rope.c) ----
+ * turns [positions][columns]: for each position the cosines of columns/2 angles, then their sines. */
+
+/* turns of positions [from, to). An angle is the float product of position and frequency, as in transformers; its cosine
+ * and sine are exact to a float. */
+void lm_rope_turns(const float *frequency, int columns, int from, int to, float *turns);
+/* In each of the heads of `width`, columns j and j + columns/2 are turned by the angle of the row's position, or back;
+ * those from `columns` on are copied. y (+)=; y may be x where it is not added. */
+void lm_rope_rows(const float *x, const int32_t *position, const float *turns, bool back, float *y, bool add, int rows,
+                  int heads, int width, int columns);
 
 /* ---- embedding (embedding.c) ---- */
 
@@ -133,6 +166,7 @@ typedef struct lm_attention_args {
     const float *relative; /* [buckets, heads]; NULL = none */
     const int32_t *bucket; /* of distance 0; its neighbours are those of all distances that occur: 1 - nk to nq - 1 */
     int buckets;
+    int window; /* a causal query sees no more than the last so many of its keys; 0 = all */
 } lm_attention_args;
 
 /* Floats of scratch for all threads. */

@@ -10,6 +10,7 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/loss.c \
 	libshared/kernels/norm.c \
 	libshared/kernels/optimiser.c \
+	libshared/kernels/rope.c \
 	libshared/kernels/scalar.c \
 	libshared/kernels/tasks.h \
 	libshared/kernels/variant.h
@@ -23,6 +24,7 @@ simd_sources = \
 	libshared/kernels/simd/few.h \
 	libshared/kernels/simd/loss.h \
 	libshared/kernels/simd/norm.h \
+	libshared/kernels/simd/rope.h \
 	libshared/kernels/simd/variant.c \
 	libshared/kernels/simd/vector.h
 simd_flags = $(AM_CFLAGS) -fno-trapping-math

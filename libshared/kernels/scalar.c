@@ -58,6 +58,24 @@ static void activation_backward(lm_act act, const float *x, const float *dy, flo
     }
 }
 
+static void gate_forward(lm_act act, const float *gate, const float *up, float *y, size_t n)
+{
+    double slope;
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)(act_value(act, gate[i], &slope) * up[i]);
+}
+
+static void gate_backward(lm_act act, const float *gate, const float *up, const float *dy, lm_gate_grads to, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double slope, d = dy[i], value = act_value(act, gate[i], &slope);
+        if (to.dgate)
+            to.dgate[i] = (float)((to.add_gate ? to.dgate[i] : 0) + d * up[i] * slope);
+        if (to.dup)
+            to.dup[i] = (float)((to.add_up ? to.dup[i] : 0) + d * value);
+    }
+}
+
 static void add_vectors(const float *a, const float *b, float *y, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -142,6 +160,42 @@ static void norm_backward(const float *x, const float *weight, float mean, float
     }
 }
 
+static float rms_norm_forward(const float *x, const float *weight, float offset, float eps, float *y, int width)
+{
+    double squares = 0;
+    for (int j = 0; j < width; j++)
+        squares += (double)x[j] * x[j];
+    double r = 1 / sqrt(squares / width + eps);
+    for (int j = 0; j < width; j++)
+        y[j] = (float)(x[j] * r * ((double)offset + weight[j]));
+    return (float)r;
+}
+
+static void rms_norm_backward(const float *x, const float *weight, float offset, float rstd, const float *dy, float *dx,
+                              bool add, float *dweight, int width)
+{
+    double dot = 0;
+    for (int j = 0; j < width; j++) {
+        double n = (double)x[j] * rstd;
+        dot += dy[j] * ((double)offset + weight[j]) * n;
+        if (dweight)
+            dweight[j] = (float)(dweight[j] + dy[j] * n);
+    }
+    for (int j = 0; dx && j < width; j++) {
+        double n = (double)x[j] * rstd, d = rstd * (dy[j] * ((double)offset + weight[j]) - n * dot / width);
+        dx[j] = (float)((add ? dx[j] : 0) + d);
+    }
+}
+
+static void rope(const float *x, const float *turns, float sign, float *y, bool add, int half)
+{
+    for (int j = 0; j < half; j++) {
+        double c = turns[j], s = (double)sign * turns[half + j], a = x[j], b = x[half + j];
+        y[j] = (float)((add ? y[j] : 0) + a * c - b * s);
+        y[half + j] = (float)((add ? y[half + j] : 0) + b * c + a * s);
+    }
+}
+
 /* The 16-bit number of feature f. */
 static uint32_t dropout_number(const uint32_t key[2], const uint32_t counter[3], uint32_t f)
 {
@@ -199,14 +253,21 @@ static float value_at(const lm_attention_task *t, int j, int c)
     return t->v[(size_t)j * t->ldkv + (size_t)c];
 }
 
+/* The first of them. */
+static int first_visible(const lm_attention_task *t, int i)
+{
+    int from = visible(t, i) - t->window;
+    return t->window && from > 0 ? from : 0;
+}
+
 /* Probabilities p[j], and the factor of dropout in f[j]; the log of the sum of exponents is returned. */
 static double probabilities(const lm_attention_task *t, int head, int i, double *p, double *f)
 {
     const float *q = t->q + (size_t)i * t->ldq + (size_t)head * (size_t)t->dim;
-    int n = visible(t, i);
+    int n = visible(t, i), from = first_visible(t, i);
     double max = -INFINITY, sum = 0;
-    for (int j = 0; j < n; j++) {
-        p[j] = 0;
+    memset(p, 0, (size_t)n * sizeof *p);
+    for (int j = from; j < n; j++) {
         for (int c = 0; c < t->dim; c++)
             p[j] += (double)q[c] * key_at(t, j, c);
         p[j] *= t->scale;
@@ -214,7 +275,7 @@ static double probabilities(const lm_attention_task *t, int head, int i, double 
             p[j] += t->relative[(size_t)t->bucket[j - (i + t->nk - t->nq)] * t->ldr + (size_t)head];
         max = fmax(max, p[j]);
     }
-    for (int j = 0; j < n; j++)
+    for (int j = from; j < n; j++)
         sum += p[j] = exp(p[j] - max);
     uint32_t counter[3] = {t->counter[0], t->counter[1] ^ (uint32_t)(t->first_head + head) << 16,
                            (uint32_t)i};
@@ -233,7 +294,7 @@ static void query_forward(const lm_attention_task *t, int head, int i)
     float *out = t->out + (size_t)i * t->ldo + (size_t)head * (size_t)t->dim;
     for (int c = 0; c < t->dim; c++) {
         double sum = 0;
-        for (int j = 0; j < visible(t, i); j++)
+        for (int j = first_visible(t, i); j < visible(t, i); j++)
             sum += p[j] * f[j] * value_at(t, j, c);
         out[c] = (float)sum;
     }
@@ -365,6 +426,8 @@ const lm_variant lm_variant_scalar = {
     .usable = usable,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
+    .gate_forward = gate_forward,
+    .gate_backward = gate_backward,
     .add = add_vectors,
     .axpy = axpy,
     .scale = scale,
@@ -373,6 +436,9 @@ const lm_variant lm_variant_scalar = {
     .few_rows = few_rows,
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
+    .rms_norm_forward = rms_norm_forward,
+    .rms_norm_backward = rms_norm_backward,
+    .rope = rope,
     .dropout_forward = dropout_forward,
     .dropout_backward = dropout_backward,
     .attention_scratch = attention_scratch,

@@ -19,6 +19,7 @@ typedef struct lm_attention_task {
     bool add_q, add_k, add_v;
     float scale;
     bool causal;
+    int window;
     uint32_t threshold;          /* of dropout, in 65536ths; 0 = none */
     float keep_scale;            /* 1/(1-p) */
     uint32_t key[2], counter[2]; /* of dropout; the first query head of the group is first_head */
@@ -50,6 +51,8 @@ typedef struct lm_variant {
     bool (*usable)(void);
     void (*activation_forward)(lm_act act, const float *x, float *y, size_t n);
     void (*activation_backward)(lm_act act, const float *x, const float *dy, float *dx, size_t n, bool add);
+    void (*gate_forward)(lm_act act, const float *gate, const float *up, float *y, size_t n);
+    void (*gate_backward)(lm_act act, const float *gate, const float *up, const float *dy, lm_gate_grads to, size_t n);
     void (*add)(const float *a, const float *b, float *y, size_t n);
     void (*axpy)(float a, const float *x, float *y, size_t n);
     void (*scale)(float a, const float *x, float *y, size_t n);
@@ -63,6 +66,11 @@ typedef struct lm_variant {
                          float *mean, float *rstd, int width);
     void (*norm_backward)(const float *x, const float *weight, float mean, float rstd, const float *dy,
                           float *dx, bool add, float *dweight, float *dbias, int width);
+    float (*rms_norm_forward)(const float *x, const float *weight, float offset, float eps, float *y, int width);
+    void (*rms_norm_backward)(const float *x, const float *weight, float offset, float rstd, const float *dy, float *dx,
+                              bool add, float *dweight, int width);
+    /* one head: y (+)= x turned by `half` angles, whose cosines and then sines are in `turns`; the sines times `sign` */
+    void (*rope)(const float *x, const float *turns, float sign, float *y, bool add, int half);
     /* counter: row, row >> 32, token */
     void (*dropout_forward)(const uint32_t key[2], const uint32_t counter[3], uint32_t threshold, float scale,
                             const float *x, const float *residual, float *y, uint8_t *mask, int width);

@@ -49,8 +49,8 @@ lm_scope lm_in_index(lm_scope scope, const char *part, int index); /* scope.part
 
 /* ------------------------------------------------------------------ config.json */
 
-/* A member by its name, or the fallback where it is absent or null. A value of the wrong type, an integer outside
- * [0, 2^31) or a float that is not finite fails, with the member named. */
+/* A member by its name, or the fallback where it is absent or null; "rope_scaling.factor" is a member of a member. A value
+ * of the wrong type, an integer outside [0, 2^31) or a float that is not finite fails, with the member named. */
 int lm_config_int(lm_config *c, const char *key, int fallback);
 double lm_config_float(lm_config *c, const char *key, double fallback);
 bool lm_config_bool(lm_config *c, const char *key, bool fallback);
@@ -71,6 +71,16 @@ typedef enum lm_activation {
 
 /* An activation by Hugging Face's name; an unknown name fails with the known ones listed. */
 lm_activation lm_config_activation(lm_config *c, const char *key, const char *fallback);
+
+/* Rotary positions (Su et al. 2021, arXiv 2104.09864) of heads. */
+typedef struct lm_rotation {
+    int width;              /* columns of a head that are turned, even; those after them stay as they are */
+    const float *frequency; /* [width/2] radians from one position to the next of columns j and j + width/2 */
+} lm_rotation;
+
+/* As config.json has them: rope_theta (else `theta`), partial_rotary_factor, and rope_scaling of the types "linear" and
+ * "llama3"; or rope_parameters, as transformers 5 writes them. Another type fails. Lives as long as the model. */
+const lm_rotation *lm_config_rope(lm_config *c, int head_width, double theta);
 
 /* What the host has to know of any architecture. configure fills it; 0 and NULL where it says so. */
 typedef struct lm_arch {
@@ -110,15 +120,22 @@ void lm_declare_param(lm_declare *d, lm_scope scope, const char *name, const int
 void lm_declare_linear(lm_declare *d, lm_scope scope, int in, int out, double std);
 /* weight [out, in] alone. */
 void lm_declare_linear_nobias(lm_declare *d, lm_scope scope, int in, int out, double std);
+/* weight [in, out], which is the transpose of a linear layer's, and bias [out]: GPT-2's Conv1D. lm_linear reads either. */
+void lm_declare_conv1d(lm_declare *d, lm_scope scope, int in, int out, double std);
 /* weight [rows, width]. padding_row: its look-ups train nothing and its initial value is zero, as
  * nn.Embedding(padding_idx) has it; -1 = none. */
 void lm_declare_embedding(lm_declare *d, lm_scope scope, int rows, int width, double std, int padding_row);
 /* weight [width] = 1 and bias [width] = 0; neither is decayed. */
 void lm_declare_layer_norm(lm_declare *d, lm_scope scope, int width);
+/* weight [width] of lm_rms_norm, that starts at 1 - offset; it is not decayed. */
+void lm_declare_rms_norm(lm_declare *d, lm_scope scope, int width, double offset);
 /* `scope.name` is the same parameter as `other` (a full name, declared before): stored once, under `other`. */
 void lm_declare_tied(lm_declare *d, lm_scope scope, const char *name, lm_scope other, const char *other_name);
 /* An older spelling of a last part of a name ("gamma" for "weight" below any LayerNorm) that checkpoints may carry. */
 void lm_declare_old_name(lm_declare *d, const char *old_suffix, const char *new_suffix);
+/* The last parts of the name of a tensor that is no parameter, and that checkpoints may carry all the same: a buffer
+ * ("rotary_emb.inv_freq"). Loading passes over it in silence. */
+void lm_declare_ignored(lm_declare *d, const char *suffix);
 
 /* ------------------------------------------------------------------ what a step reads */
 
@@ -141,17 +158,31 @@ lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const
 /* x weight^T + bias: [rows, out]. The one door to every weight matrix: adapters, quantised and frozen weights and
  * fake quantisation are behind it. A scope without a bias parameter adds none. */
 lm_tensor *lm_linear(lm_graph *g, lm_scope scope, lm_tensor *x);
+/* Columns [first, first + count) of what lm_linear gives, and nothing computed but these: for layers in one (queries, keys
+ * and values). */
+lm_tensor *lm_linear_part(lm_graph *g, lm_scope scope, lm_tensor *x, int first, int count);
 /* As lm_linear, for logits over a large vocabulary: not computed until somebody reads it, and a cross-entropy reads
  * it in chunks, so that all logits never exist at once. */
 lm_tensor *lm_vocab_linear(lm_graph *g, lm_scope scope, lm_tensor *x);
 /* (x-mean)/sqrt(var+eps) weight + bias over each row (biased variance; Ba et al. 2016, arXiv 1607.06450). */
 lm_tensor *lm_layer_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps);
+/* x / sqrt(mean x^2 + eps) (offset + weight) over each row (Zhang and Sennrich 2019, arXiv 1910.07467). The offset is 0, or 1
+ * where what is stored is the difference from 1 (Gemma). */
+lm_tensor *lm_rms_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps, double offset);
+/* The same over each of the heads of a row, which share a weight [width of x / heads]. */
+lm_tensor *lm_rms_norm_heads(lm_graph *g, lm_scope scope, lm_tensor *x, int heads, double eps, double offset);
 lm_tensor *lm_activate(lm_graph *g, lm_tensor *x, lm_activation activation);
 /* A parameter of one or two dimensions as a value: [1, width] or [rows, width]. */
 lm_tensor *lm_parameter(lm_graph *g, lm_scope scope, const char *name);
 /* The body's scope, for a block that uses what another one holds (T5's bias by distance stands in block 0). */
 lm_scope lm_body(const lm_graph *g);
+/* activation(gate) up, element by element, in one pass (Shazeer 2020, arXiv 2002.05202). */
+lm_tensor *lm_gate(lm_graph *g, lm_tensor *gate, lm_tensor *up, lm_activation activation);
 lm_tensor *lm_add(lm_graph *g, lm_tensor *a, lm_tensor *b);
+lm_tensor *lm_scale(lm_graph *g, lm_tensor *x, float factor); /* factor x */
+/* Turns the columns j and j + width/2 of each head by position times frequency[j] (queries and keys, before attention); x
+ * has a row for each token of its batch, whose positions it takes. */
+lm_tensor *lm_rope(lm_graph *g, lm_tensor *x, int heads, const lm_rotation *rotation);
 /* Inverted dropout while training (kept values are divided by 1-p); x itself otherwise or where p is 0. */
 lm_tensor *lm_dropout(lm_graph *g, lm_tensor *x, double p);
 /* dropout(x) + residual in one pass. */
@@ -167,6 +198,7 @@ typedef struct lm_attn {
     lm_tensor *relative;     /* a bias by distance (T5): [buckets, heads], added to the scaled scores; see lm_parameter */
     int relative_distance;   /* from this distance on all are in the last bucket */
     bool relative_one_sided; /* all buckets are of keys before the query; else the half of them */
+    int window;      /* of causal attention: token t sees keys t-window+1..t at most */
 } lm_attn;
 
 /* softmax(scale q k^T) v in each head of each row (Vaswani et al. 2017, arXiv 1706.03762): [rows of q, width of q].
@@ -182,6 +214,10 @@ static inline lm_tensor *lm_attention(lm_graph *g, lm_tensor *q, lm_tensor *k, l
 
 /* The first token of each row, one row a sequence: [sequences, width]. An empty sequence gives zeros. */
 lm_tensor *lm_first_token(lm_graph *g, lm_tensor *x);
+
+/* The last token of each row whose id is not pad_id (-1: the last token; where all are pad_id, the first): the state that
+ * decoders classify a row by. [sequences, width]; x holds all tokens of the batch. */
+lm_tensor *lm_last_token(lm_graph *g, lm_tensor *x, int pad_id);
 
 /* For position embeddings that begin after the padding's (RoBERTa): an id other than pad_id is at pad_id + how many such
  * ids its row has up to it, pad_id itself at pad_id. [tokens], to be used as an index of lm_embedding. */

@@ -152,6 +152,8 @@ void lm_bertlike_declare(lm_declare *d, lm_scope body, const void *config)
     }
     lm_declare_old_name(d, "LayerNorm.gamma", "LayerNorm.weight");
     lm_declare_old_name(d, "LayerNorm.beta", "LayerNorm.bias");
+    lm_declare_ignored(d, "embeddings.position_ids");
+    lm_declare_ignored(d, "embeddings.token_type_ids");
 }
 
 lm_tensor *lm_bertlike_embed(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch)

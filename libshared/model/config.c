@@ -33,7 +33,7 @@ static void from_version_5(json_t *root)
         json_object_del(root, "dtype");
         changed = true;
     }
-    if (json_is_object(rope)) {
+    if (json_is_object(rope) && !json_is_object(json_object_iter_value(json_object_iter(rope)))) {
         json_t *theta = json_object_get(rope, "rope_theta"), *scaling = json_copy(rope);
         const char *type = json_string_value(json_object_get(rope, "rope_type"));
         if (theta)
@@ -150,10 +150,16 @@ void lm_config_fail(lm_config *c, const char *format, ...)
     va_end(args);
 }
 
-/* The member, or NULL where it is absent, null, or an earlier getter has failed. */
+/* The member, or NULL where it is absent, null, or an earlier getter has failed. A dot leads into a member. */
 static const json_t *member(lm_config *c, const char *key)
 {
-    const json_t *v = json_object_get(c->root, key);
+    const json_t *v = c->root;
+    for (size_t n; v && *key; key += n + (key[n] == '.')) {
+        n = strcspn(key, ".");
+        char *part = lm_strndup(key, n);
+        v = json_object_get(v, part);
+        free(part);
+    }
     return lm_ok(&c->failure) && v && !json_is_null(v) ? v : NULL;
 }
 

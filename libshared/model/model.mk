@@ -5,6 +5,7 @@ liblmutils_la_SOURCES += \
 	libshared/model/bertlike.c \
 	libshared/model/forward.c \
 	libshared/model/model.c libshared/model/model.h \
+	libshared/model/rope.c \
 	libshared/model/plugin_host.c libshared/model/plugin_host.h \
 	libshared/model/plugin_search.c \
 	libshared/model/save.c \

@@ -173,20 +173,6 @@ static lm_param *resolve(const lm_model *m, const char *stored, char name[LM_NAM
     return p;
 }
 
-/* Buffers that checkpoints of older versions carry, which are computed and not learned. */
-static bool is_buffer(const lm_safetensor *t)
-{
-    static const char *const ends[] = {".position_ids", ".token_type_ids", ".rotary_emb.inv_freq",
-                                       ".attn.bias", ".attn.masked_bias"};
-    size_t n = strlen(t->name);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        size_t m = strlen(ends[i]);
-        if (n >= m && strcmp(t->name + n - m, ends[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* ------------------------------------------------------------------ tensors */
 
 static void problem(loading *l, const char *name, const char *what)
@@ -231,7 +217,7 @@ static void place(loading *l, const lm_safetensor *t)
     lm_params *params = l->model->params;
     lm_param *p = resolve(l->model, t->name, name);
     if (!p) {
-        if (!is_buffer(t))
+        if (!lm_params_ignored(params, t->name))
             list(&l->dropped, &l->dropped_count, "%s", t->name);
         return;
     }

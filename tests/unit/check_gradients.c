@@ -14,7 +14,10 @@ enum { TOKENS = 9, SEQUENCES = 4, WIDTH = 6, OUT = 5, ROWS = 7, VOCAB = 1030, MO
 static const int32_t splits[SEQUENCES + 1] = {0, 3, 3, 4, 9};
 static const int32_t ids[TOKENS] = {1, 0, 6, 1, 3, 3, 2, 6, 6};
 static const int32_t zeros[TOKENS];
-static const lm_batch batch = {SEQUENCES, TOKENS, splits, ids, zeros, zeros};
+static const int32_t places[TOKENS] = {0, 1, 2, 0, 0, 1, 2, 3, 4};
+static const lm_batch batch = {SEQUENCES, TOKENS, splits, ids, zeros, places};
+static const float waves[] = {1, 0.3f};
+static const lm_rotation rotation = {4, waves}, half_rotation = {2, waves + 1};
 static const int32_t labels[TOKENS] = {3, 0, 4, -100, 1, 2, 2, -100, 4};
 static const int32_t words[TOKENS] = {3, 0, 1029, -100, 1024, 1023, 512, -100, 4};
 static const int32_t chosen[] = {0, 3, 4, 8};
@@ -81,6 +84,62 @@ static lm_tensor *two_losses(lm_graph *g, lm_tensor **in) /* the second reaches 
 static lm_tensor *layer_norm(lm_graph *g, lm_tensor **in)
 {
     return lm_layer_norm(g, at("norm"), in[0], 1e-5);
+}
+
+static lm_tensor *linear_transposed(lm_graph *g, lm_tensor **in)
+{
+    return lm_linear(g, at("conv1d"), in[0]);
+}
+
+static lm_tensor *linear_parts(lm_graph *g, lm_tensor **in) /* which overlap */
+{
+    return lm_add(g, lm_linear_part(g, at("linear"), in[0], 0, 3), lm_linear_part(g, at("linear"), in[0], 2, 3));
+}
+
+static lm_tensor *transposed_parts(lm_graph *g, lm_tensor **in)
+{
+    return lm_add(g, lm_linear_part(g, at("conv1d"), in[0], 0, 4), lm_linear_part(g, at("conv1d"), in[0], 1, 4));
+}
+
+static lm_tensor *rms_norm(lm_graph *g, lm_tensor **in)
+{
+    return lm_rms_norm(g, at("rms"), in[0], 1e-5, 0);
+}
+
+static lm_tensor *rms_norm_heads(lm_graph *g, lm_tensor **in) /* and a second way to the input */
+{
+    return lm_add(g, lm_rms_norm_heads(g, at("rms_heads"), in[0], 2, 1e-5, 1), in[0]);
+}
+
+static lm_tensor *rope(lm_graph *g, lm_tensor **in)
+{
+    return lm_rope(g, in[0], 2, &rotation);
+}
+
+static lm_tensor *rope_half(lm_graph *g, lm_tensor **in) /* of each head; and a second way to the input */
+{
+    return lm_add(g, in[0], lm_rope(g, in[0], 2, &half_rotation));
+}
+
+static lm_tensor *gate_silu(lm_graph *g, lm_tensor **in)
+{
+    return lm_gate(g, in[0], in[1], LM_SILU);
+}
+
+static lm_tensor *gate_twice(lm_graph *g, lm_tensor **in) /* gradients that are there already, and one value as both */
+{
+    lm_tensor *y = lm_add(g, lm_gate(g, in[0], in[1], LM_GELU_TANH), lm_gate(g, in[1], in[0], LM_GELU_TANH));
+    return lm_add(g, y, lm_gate(g, in[0], in[0], LM_TANH));
+}
+
+static lm_tensor *attention_window(lm_graph *g, lm_tensor **in)
+{
+    return lm_attention(g, in[0], in[1], in[2], (lm_attn){.heads = 2, .causal = true, .window = 2, .dropout = 0.3});
+}
+
+static lm_tensor *last_token(lm_graph *g, lm_tensor **in) /* after which two rows are padded, one of them all through */
+{
+    return lm_last_token(g, in[0], 6);
 }
 
 #define ACTIVATION(name, which)                                                                              \
@@ -239,10 +298,19 @@ static const op_case cases[] = {
     {"linear", "with bias", linear, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
     {"linear", "without bias", linear_nobias, {WIDTH}, {"plain.weight"}, false, 0},
     {"linear", "used twice", linear_twice, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
+    {"linear", "transposed", linear_transposed, {WIDTH}, {"conv1d.weight", "conv1d.bias"}, false, 0},
+    {"linear", "in parts", linear_parts, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
+    {"linear", "transposed, in parts", transposed_parts, {WIDTH}, {"conv1d.weight", "conv1d.bias"}, false, 0},
     {"vocab_linear", "read", vocab_read, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
     {"vocab_linear", "in the loss", vocab_loss, {WIDTH}, {"vocab.weight", "vocab.bias"}, true, 13},
     {"vocab_linear", "in a sum of losses", two_losses, {WIDTH}, {"vocab.weight", "linear.weight"}, true, 29},
     {"layer_norm", "", layer_norm, {WIDTH}, {"norm.weight", "norm.bias"}, false, 0},
+    {"rms_norm", "", rms_norm, {WIDTH}, {"rms.weight"}, false, 0},
+    {"rms_norm", "of heads, with an offset", rms_norm_heads, {WIDTH}, {"rms_heads.weight"}, false, 0},
+    {"rope", "", rope, {8}, {0}, false, 0},
+    {"rope", "of a part of each head", rope_half, {WIDTH}, {0}, false, 0},
+    {"gate", "silu", gate_silu, {WIDTH, WIDTH}, {0}, false, 0},
+    {"gate", "both ways", gate_twice, {WIDTH, WIDTH}, {0}, false, 0},
     {"activate", "gelu", gelu, {WIDTH}, {0}, false, 0},
     {"activate", "gelu_tanh", gelu_tanh, {WIDTH}, {0}, false, 0},
     {"activate", "relu", relu, {WIDTH}, {0}, false, 0},
@@ -260,6 +328,8 @@ static const op_case cases[] = {
     {"attention", "bias by distance", attention_biased, {WIDTH, WIDTH, WIDTH}, {"bias.weight"}, false, 0},
     {"attention", "bias by distance, causal", attention_one_sided, {WIDTH, WIDTH, WIDTH}, {"bias.weight"}, false, 0},
     {"parameter", "", parameter, {0}, {"bias.weight"}, false, 0},
+    {"attention", "in a window", attention_window, {WIDTH, WIDTH, WIDTH}, {0}, false, 0},
+    {"last_token", "", last_token, {WIDTH}, {0}, false, 0},
     {"first_token", "", first_token, {WIDTH}, {0}, false, 0},
     {"gather_rows", "", gather_rows, {WIDTH}, {0}, false, 0},
     {"cross_entropy", "", cross_entropy, {OUT}, {0}, true, 0},
@@ -294,6 +364,9 @@ static lm_params *make_params(void)
     lm_declare_linear(d, at("vocab"), WIDTH, VOCAB, 1);
     lm_declare_layer_norm(d, at("norm"), WIDTH);
     lm_declare_embedding(d, at("bias"), 6, 3, 1, -1);
+    lm_declare_conv1d(d, at("conv1d"), WIDTH, OUT, 1);
+    lm_declare_rms_norm(d, at("rms"), WIDTH, 0);
+    lm_declare_rms_norm(d, at("rms_heads"), WIDTH / 2, 1);
     lm_status st = LM_STATUS_INIT;
     ck_assert(lm_declare_end(d, &st));
     for (size_t i = 0; i < lm_params_count(p); i++) {

@@ -329,22 +329,28 @@ typedef struct attention_case {
     bool causal;
     double dropout;
     int buckets; /* of a bias by distance; 0 = none */
+    int window;
 } attention_case;
 
 static const attention_case attention_cases[] = {
-    {1, 1, 8, 1, {0, 1}, {0, 1}, false, 0, 0},
-    {2, 2, 8, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, false, 0, 0},
-    {2, 2, 16, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, true, 0, 0},
-    {3, 3, 5, 3, {0, 17, 34, 83}, {0, 17, 34, 83}, true, 0.2, 0},
-    {2, 2, 64, 2, {0, 130, 230}, {0, 130, 230}, false, 0.1, 0},
-    {4, 2, 32, 3, {0, 10, 20, 71}, {0, 10, 20, 71}, false, 0.3, 0},
-    {4, 1, 12, 2, {0, 50, 99}, {0, 50, 99}, true, 0.3, 0},
-    {2, 2, 128, 1, {0, 20}, {0, 20}, false, 0, 0},
-    {2, 2, 20, 4, {0, 3, 5, 5, 60}, {0, 30, 31, 40, 40}, false, 0, 0}, /* a memory; queries without keys */
-    {2, 2, 20, 3, {0, 3, 4, 9}, {0, 30, 31, 40}, true, 0, 0},          /* more keys than queries */
-    {2, 2, 8, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, false, 0.2, 7},
-    {4, 2, 12, 3, {0, 50, 51, 99}, {0, 50, 51, 99}, true, 0, 3},
-    {3, 1, 20, 4, {0, 3, 3, 4, 9}, {0, 30, 37, 37, 40}, false, 0, 5},
+    {1, 1, 8, 1, {0, 1}, {0, 1}, false, 0, 0, 0},
+    {2, 2, 8, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, false, 0, 0, 0},
+    {2, 2, 16, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, true, 0, 0, 0},
+    {3, 3, 5, 3, {0, 17, 34, 83}, {0, 17, 34, 83}, true, 0.2, 0, 0},
+    {2, 2, 64, 2, {0, 130, 230}, {0, 130, 230}, false, 0.1, 0, 0},
+    {4, 2, 32, 3, {0, 10, 20, 71}, {0, 10, 20, 71}, false, 0.3, 0, 0},
+    {4, 1, 12, 2, {0, 50, 99}, {0, 50, 99}, true, 0.3, 0, 0},
+    {2, 2, 128, 1, {0, 20}, {0, 20}, false, 0, 0, 0},
+    {2, 2, 20, 4, {0, 3, 5, 5, 60}, {0, 30, 31, 40, 40}, false, 0, 0, 0}, /* a memory; queries without keys */
+    {2, 2, 20, 3, {0, 3, 4, 9}, {0, 30, 31, 40}, true, 0, 0, 0},          /* more keys than queries */
+    {2, 2, 8, 4, {0, 3, 3, 4, 60}, {0, 3, 3, 4, 60}, false, 0.2, 7, 0},
+    {4, 2, 12, 3, {0, 50, 51, 99}, {0, 50, 51, 99}, true, 0, 3, 0},
+    {3, 1, 20, 4, {0, 3, 3, 4, 9}, {0, 30, 37, 37, 40}, false, 0, 5, 0},
+    {4, 2, 12, 3, {0, 50, 51, 120}, {0, 50, 51, 120}, true, 0.3, 0, 7},
+    {1, 1, 16, 2, {0, 170, 180}, {0, 170, 180}, true, 0, 0, 40},
+    {2, 1, 8, 3, {0, 3, 4, 60}, {0, 70, 71, 150}, true, 0, 0, 33}, /* more keys than queries, in a window */
+    {2, 2, 8, 2, {0, 20, 25}, {0, 10, 15}, true, 0.2, 0, 4},       /* queries without keys */
+    {2, 2, 8, 2, {0, 50, 90}, {0, 50, 90}, true, 0.2, 5, 30}, /* bias by distance, in a window */
 };
 
 /* The bucket of distance 0, among those of 700 to either side. */
@@ -392,7 +398,7 @@ START_TEST(attention)
                            .scale = 1 / sqrtf((float)c->dim), .causal = c->causal, .dropout = c->dropout,
                            .key = {1, 2, 3}, .global_row = rows, .q = q, .k = k, .v = v,
                            .relative = c->buckets ? table : NULL, .bucket = buckets_of(c->buckets ? c->buckets : 1),
-                           .buckets = c->buckets};
+                           .buckets = c->buckets, .window = c->window};
     for (int add = 0; add < 2; add++) {
         use("scalar");
         attention_result want = attend(&a, dout, nq, nk, add);

@@ -222,6 +222,19 @@ static int visible(const lm_attention_task *t, int i)
     return n < 0 ? 0 : n > t->nk ? t->nk : n;
 }
 
+/* The first of them. */
+static int first_visible(const lm_attention_task *t, int i)
+{
+    int from = visible(t, i) - t->window;
+    return t->window && from > 0 ? from : 0;
+}
+
+/* The same, at the edge of a vector of any instruction set. */
+static int edge_before(const lm_attention_task *t, int i)
+{
+    return first_visible(t, i) / 16 * 16;
+}
+
 static void mask_of_query(const frame *f, int head, int i, int keys)
 {
     const lm_attention_task *t = f->t;
@@ -286,32 +299,34 @@ static void spread_bias(const frame *f, int head)
         fill(f->dbias, 0, padded(n) + LANES, 0);
 }
 
-/* Turns a row of products into probabilities, times the kept of dropout; less the division by *sum, which
- * comes last. Returns the log of the sum of exponents. */
-static float softmax_row(const frame *f, int head, int i, float *x, float *sum)
+/* Turns a row of products, computed from key `first` on, into probabilities, times the kept of dropout; less the
+ * division by *sum, which comes last. Returns the log of the sum of exponents. */
+static float softmax_row(const frame *f, int head, int i, float *x, int first, float *sum)
 {
     const lm_attention_task *t = f->t;
-    int n = visible(t, i);
+    int n = visible(t, i), edge = edge_before(t, i);
     if (n == 0) {
         fill(x, 0, f->keys, 0);
         *sum = 1;
         return 0;
     }
-    size_t end = padded((size_t)n);
+    size_t end = padded((size_t)n), some = end - (size_t)edge;
     vf max = splat(-INFINITY), total = {0};
+    fill(x, (size_t)first, (size_t)edge, 0);
+    fill(x, (size_t)edge, (size_t)first_visible(t, i), -INFINITY);
     fill(x, (size_t)n, end, -INFINITY);
     if (f->bias)
-        EACH(end, biased_max_step, x, t->scale, f->bias + first_distance(t, i), &max);
+        EACH(some, biased_max_step, x + edge, t->scale, f->bias + first_distance(t, i) + edge, &max);
     else
-        EACH(end, scale_max_step, x, t->scale, &max);
+        EACH(some, scale_max_step, x + edge, t->scale, &max);
     float m = max_of(max);
-    EACH(end, exp_sum_step, x, m, &total);
+    EACH(some, exp_sum_step, x + edge, m, &total);
     fill(x, end, f->keys, 0);
     *sum = sum_of(total);
     if (t->threshold) {
         mask_of_query(f, head, i, n);
         fill(x, (size_t)n, end, 0);
-        EACH(n, drop_step, x, f->mask, t->keep_scale);
+        EACH(n - edge, drop_step, x + edge, f->mask + edge / 8, t->keep_scale);
     }
     return m + logf(*sum);
 }
@@ -326,16 +341,17 @@ static void forward_block(const frame *f, int head, int from, int rows)
 {
     const lm_attention_task *t = f->t;
     size_t first = (size_t)head * (size_t)t->dim;
-    int keys = seen_by(t, from + rows);
+    int skip = edge_before(t, from), keys = seen_by(t, from + rows); /* keys [skip, keys) are seen by any */
     float sums[QUERIES];
-    operand q = {t->q + (size_t)from * t->ldq + first, t->ldq, 1}, p = {f->scores, f->keys, 1};
-    product(q, f->k_across, f->keys, f->scores, f->keys, rows, padded((size_t)keys), t->dim, false);
+    operand q = {t->q + (size_t)from * t->ldq + first, t->ldq, 1}, p = {f->scores + skip, f->keys, 1};
+    product(q, f->k_across + skip, f->keys, f->scores + skip, f->keys, rows, padded((size_t)keys) - (size_t)skip, t->dim,
+            false);
     for (int i = 0; i < rows; i++) {
-        float log_sum = softmax_row(f, head, from + i, f->scores + (size_t)i * f->keys, &sums[i]);
+        float log_sum = softmax_row(f, head, from + i, f->scores + (size_t)i * f->keys, skip, &sums[i]);
         if (t->log_sum)
             t->log_sum[(size_t)(from + i) * t->ldl + (size_t)head] = log_sum;
     }
-    product(p, f->v, f->width, f->o, f->width, rows, f->width, keys, false);
+    product(p, f->v + (size_t)skip * f->width, f->width, f->o, f->width, rows, f->width, keys - skip, false);
     for (int i = 0; i < rows; i++) /* padding is scaled too: whole vectors */
         scale(1 / sums[i], f->o + (size_t)i * f->width, f->o + (size_t)i * f->width, f->width);
     unpack(f->o, f->width, t->out + (size_t)from * t->ldo + first, t->ldo, rows, t->dim, false);
@@ -380,11 +396,11 @@ INLINE void slope_step(size_t at, size_t count, const float *p, float *dp, float
 }
 
 /* The gradient of the bias is that of the scores: dp before it is scaled. */
-static void bias_backward(const frame *f, int i, size_t end, float *dp)
+static void bias_backward(const frame *f, int i, size_t from, size_t end, float *dp)
 {
     float *db = f->dbias + first_distance(f->t, i);
-    add_vectors(dp, db, db, end);
-    scale(f->t->scale, dp, dp, end);
+    add_vectors(dp + from, db + from, db + from, end - from);
+    scale(f->t->scale, dp + from, dp + from, end - from);
 }
 
 /* Gradients by distance into those by bucket. */
@@ -399,57 +415,55 @@ static void gather_bias(const frame *f, int head)
         to[t->bucket[d]] += f->dbias[d + t->nk - 1];
 }
 
-/* From a row of products p and the gradient dp of its dropped probabilities: p becomes what the values were
- * multiplied with, dp the gradient of the products: p (dp - sum p dp) scale. */
-static void softmax_row_backward(const frame *f, int head, int i, float *p, float *dp)
+/* From a row of products p and the gradient dp of its dropped probabilities, both from key `first` on: p becomes what
+ * the values were multiplied with, dp the gradient of the products: p (dp - sum p dp) scale. */
+static void softmax_row_backward(const frame *f, int head, int i, float *p, float *dp, int first)
 {
     const lm_attention_task *t = f->t;
-    int n = visible(t, i);
-    size_t end = padded((size_t)n);
+    int n = visible(t, i), edge = edge_before(t, i);
+    size_t end = padded((size_t)n), some = end - (size_t)edge;
     vf sum = {0};
     float log_sum = t->log_sum[(size_t)i * t->ldl + (size_t)head];
     if (f->bias)
-        EACH(end, biased_again_step, p, t->scale, f->bias + first_distance(t, i), log_sum);
+        EACH(some, biased_again_step, p + edge, t->scale, f->bias + first_distance(t, i) + edge, log_sum);
     else
-        EACH(end, again_step, p, t->scale, log_sum);
+        EACH(some, again_step, p + edge, t->scale, log_sum);
+    fill(p, (size_t)first, (size_t)first_visible(t, i), 0);
+    fill(dp, (size_t)first, (size_t)first_visible(t, i), 0);
     fill(p, (size_t)n, f->keys, 0);
     fill(dp, (size_t)n, f->keys, 0);
     if (t->threshold) {
         mask_of_query(f, head, i, n);
-        EACH(n, drop_step, dp, f->mask, t->keep_scale);
+        EACH(n - edge, drop_step, dp + edge, f->mask + edge / 8, t->keep_scale);
     }
-    EACH(end, dot_step, p, dp, &sum);
-    EACH(end, slope_step, p, dp, sum_of(sum), f->bias ? 1 : t->scale);
+    EACH(some, dot_step, p + edge, dp + edge, &sum);
+    EACH(some, slope_step, p + edge, dp + edge, sum_of(sum), f->bias ? 1 : t->scale);
     if (f->bias)
-        bias_backward(f, i, end, dp);
+        bias_backward(f, i, (size_t)edge, end, dp);
     if (t->threshold)
-        EACH(n, drop_step, p, f->mask, t->keep_scale);
+        EACH(n - edge, drop_step, p + edge, f->mask + edge / 8, t->keep_scale);
 }
 
 static void backward_block(const frame *f, int head, int from, int rows)
 {
     const lm_attention_task *t = f->t;
     size_t first = (size_t)head * (size_t)t->dim;
-    int keys = seen_by(t, from + rows);
-    size_t columns = padded((size_t)keys);
+    int skip = edge_before(t, from), keys = seen_by(t, from + rows), some = keys - skip;
+    size_t columns = padded((size_t)keys) - (size_t)skip, skipped = (size_t)skip * f->width;
+    float *scores = f->scores + skip, *slopes = f->slopes + skip;
     pack(t->q + (size_t)from * t->ldq + first, t->ldq, f->q, f->width, rows, t->dim);
     pack(t->dout + (size_t)from * t->ldo + first, t->ldo, f->o, f->width, rows, t->dim);
-    product((operand){f->q, f->width, 1}, f->k_across, f->keys, f->scores, f->keys, rows, columns, t->dim,
-            false);
-    product((operand){f->o, f->width, 1}, f->v_across, f->keys, f->slopes, f->keys, rows, columns, t->dim,
-            false);
+    product((operand){f->q, f->width, 1}, f->k_across + skip, f->keys, scores, f->keys, rows, columns, t->dim, false);
+    product((operand){f->o, f->width, 1}, f->v_across + skip, f->keys, slopes, f->keys, rows, columns, t->dim, false);
     for (int i = 0; i < rows; i++)
         softmax_row_backward(f, head, from + i, f->scores + (size_t)i * f->keys,
-                             f->slopes + (size_t)i * f->keys);
+                             f->slopes + (size_t)i * f->keys, skip);
     if (t->dv)
-        product((operand){f->scores, 1, f->keys}, f->o, f->width, f->dv, f->width, keys, f->width, rows,
-                true);
+        product((operand){scores, 1, f->keys}, f->o, f->width, f->dv + skipped, f->width, some, f->width, rows, true);
     if (t->dk)
-        product((operand){f->slopes, 1, f->keys}, f->q, f->width, f->dk, f->width, keys, f->width, rows,
-                true);
+        product((operand){slopes, 1, f->keys}, f->q, f->width, f->dk + skipped, f->width, some, f->width, rows, true);
     if (t->dq) {
-        product((operand){f->slopes, f->keys, 1}, f->k, f->width, f->dq, f->width, rows, f->width, keys,
-                false);
+        product((operand){slopes, f->keys, 1}, f->k + skipped, f->width, f->dq, f->width, rows, f->width, some, false);
         unpack(f->dq, f->width, t->dq + (size_t)from * t->ldq + first, t->ldq, rows, t->dim, t->add_q);
     }
 }

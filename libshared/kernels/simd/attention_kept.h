@@ -34,21 +34,23 @@ static void attention_kept(const lm_attention_task *t, int from, int rows)
 {
     frame f = lay_out_kept(t);
     int keys = seen_by(t, (from + rows - 1) / t->group + 1);
+    int first = first_visible(t, from / t->group) / LM_PAGE * LM_PAGE; /* of the keys that any of them sees */
     size_t values = (size_t)t->dim * LM_PAGE;
     float sums[QUERIES];
     for (int r = 0; r < rows; r++)
         memcpy(f.q + (size_t)r * (size_t)t->dim, t->q + place_of_row(t, from + r, t->ldq), (size_t)t->dim * sizeof *f.q);
-    for (int j = 0; j < keys; j += LM_PAGE)
+    for (int j = first; j < keys; j += LM_PAGE)
         product((operand){f.q, (size_t)t->dim, 1}, t->pages[j / LM_PAGE] + t->in_page, LM_PAGE, f.scores + j, f.keys, rows,
                 LM_PAGE, t->dim, false);
     for (int r = 0; r < rows; r++) {
         if (r == 0 || t->group > 1)
             spread_bias(&f, (from + r) % t->group);
-        softmax_row(&f, (from + r) % t->group, (from + r) / t->group, f.scores + (size_t)r * f.keys, &sums[r]);
+        softmax_row(&f, (from + r) % t->group, (from + r) / t->group, f.scores + (size_t)r * f.keys, first,
+                    &sums[r]);
     }
-    for (int j = 0; j < keys; j += LM_PAGE)
+    for (int j = first; j < keys; j += LM_PAGE)
         product((operand){f.scores + j, f.keys, 1}, t->pages[j / LM_PAGE] + t->in_page + values, f.width, f.o, f.width,
-                rows, f.width, keys - j < LM_PAGE ? keys - j : LM_PAGE, j > 0);
+                rows, f.width, keys - j < LM_PAGE ? keys - j : LM_PAGE, j > first);
     if (keys == 0)
         fill(f.o, 0, (size_t)rows * f.width, 0);
     for (int r = 0; r < rows; r++) {

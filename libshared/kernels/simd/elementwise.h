@@ -74,6 +74,33 @@ static void activation_forward(lm_act act, const float *x, float *y, size_t n)
 static void activation_backward(lm_act act, const float *x, const float *dy, float *dx, size_t n,
                                 bool add){EACH_ACTIVATION(act, n, act_backward_step, x, dy, dx, add)}
 
+INLINE void gate_forward_step(size_t at, size_t count, lm_act act, const float *gate, const float *up, float *y)
+{
+    vf slope;
+    put(y + at, act_value(act, get(gate + at, count), &slope) * get(up + at, count), count);
+}
+
+INLINE void gate_backward_step(size_t at, size_t count, lm_act act, const float *gate, const float *up, const float *dy,
+                               lm_gate_grads to)
+{
+    vf slope, d = get(dy + at, count), value = act_value(act, get(gate + at, count), &slope) * d;
+    slope *= get(up + at, count) * d;
+    if (to.dgate)
+        put(to.dgate + at, to.add_gate ? get(to.dgate + at, count) + slope : slope, count);
+    if (to.dup)
+        put(to.dup + at, to.add_up ? get(to.dup + at, count) + value : value, count);
+}
+
+static void gate_forward(lm_act act, const float *gate, const float *up, float *y, size_t n)
+{
+    EACH_ACTIVATION(act, n, gate_forward_step, gate, up, y)
+}
+
+static void gate_backward(lm_act act, const float *gate, const float *up, const float *dy, lm_gate_grads to, size_t n)
+{
+    EACH_ACTIVATION(act, n, gate_backward_step, gate, up, dy, to)
+}
+
 INLINE void add_step(size_t at, size_t count, const float *a, const float *b, float *y)
 {
     put(y + at, get(a + at, count) + get(b + at, count), count);

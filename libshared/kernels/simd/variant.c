@@ -5,6 +5,7 @@
 #include "kernels/simd/elementwise.h"
 #include "kernels/simd/few.h"
 #include "kernels/simd/norm.h"
+#include "kernels/simd/rope.h"
 #include "kernels/simd/dropout.h"
 #include "kernels/simd/attention.h"
 #include "kernels/simd/attention_kept.h"
@@ -33,6 +34,8 @@ const lm_variant NAME(LM_ISA) = {
     .usable = usable,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
+    .gate_forward = gate_forward,
+    .gate_backward = gate_backward,
     .add = add_vectors,
     .axpy = axpy,
     .scale = scale,
@@ -41,6 +44,9 @@ const lm_variant NAME(LM_ISA) = {
     .few_rows = few_rows,
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
+    .rms_norm_forward = rms_norm_forward,
+    .rms_norm_backward = rms_norm_backward,
+    .rope = rope,
     .dropout_forward = dropout_forward,
     .dropout_backward = dropout_backward,
     .attention_scratch = attention_scratch,
