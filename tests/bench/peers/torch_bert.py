@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""BERT in plain PyTorch, the peer that `make bench` and the figures in README.md are measured against.
+"""BERT in plain PyTorch, the peer that `make bench` (by torch_steps.py) and the figures in README.md are measured against.
 
 It does what finetune and score do, the way a user of PyTorch does it: batches in random order, padded to the longest
 row of the batch, AdamW with a linear schedule and warm-up, clipping at 1. It reads what lmutils writes: a Hugging Face
@@ -10,7 +10,6 @@ same ids. Nothing of lmutils depends on this file.
                         what it learns follows from the stream: classes, numbers, or tags of tokens
     torch_bert.py mlm   -m DIR --train train.lms --steps 100
     torch_bert.py init  -o DIR --vocab 8000 --layers 4 --width 256
-    torch_bert.py steps [tiny mini ...]      the shapes and batches of tests/bench/steps.c, in its form
 
 The result of train and mlm is one JSON object on standard output: examples/s of training (data order, forward, backward, update; the
 model's loading and the imports left out), peak resident memory, accuracy and macro-F1 on the test rows.
@@ -415,52 +414,6 @@ def mlm(args):
                       "loss": round(float(np.mean(losses[-20:])), 4)}))
 
 
-SHAPES = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "minilm": (6, 384, 12), "distilbert": (6, 768, 12),
-          "base": (12, 768, 12)}
-
-
-def steps(args):
-    """Forward passes and train steps of 32 rows: of 128 tokens, and of the lengths of AG News (padded to the longest)."""
-    vocab, args.warmup_ratio = 30522, 0
-    batches = {"32x128": [128] * 32, "ag": [88 if r == 5 else 22 + r * 42 // 31 + r % 3 for r in range(32)]}
-    for shape in args.shapes or ["tiny", "mini"]:
-        layers, width, heads = SHAPES[shape]
-        p = 0.1 if args.dropout is None else args.dropout
-        model = Bert({"vocab_size": vocab, "hidden_size": width, "num_hidden_layers": layers, "type_vocab_size": 2,
-                      "num_attention_heads": heads, "intermediate_size": 4 * width, "layer_norm_eps": 1e-12,
-                      "max_position_embeddings": 512, "hidden_dropout_prob": p, "attention_probs_dropout_prob": p},
-                     0 if args.mlm else 4)
-        optimizer = optimiser(model, args)
-        for name in ("forward", "mlm step" if args.mlm else "step"):
-            for batch, lengths in batches.items():
-                rows = [(np.random.randint(0, vocab, n), np.zeros(n, np.int64)) for n in lengths]
-                inputs = pad(rows, 0)
-                labels = torch.tensor([i % 4 for i in range(32)])
-                chosen = torch.full(inputs[0].shape, -100)
-                chosen[:, 3::7] = torch.where(inputs[2][:, 3::7] == 1, inputs[0][:, 3::7], chosen[:, 3::7])
-                times, begin = [], time.perf_counter()
-                while len(times) < 5 or time.perf_counter() - begin < args.seconds:
-                    start = time.perf_counter()
-                    one_step(model, optimizer, inputs, chosen if args.mlm else labels, args.mlm, name != "forward")
-                    times.append(time.perf_counter() - start)
-                times = times[2:]
-                print("%-10s %-7s %-8s %9.0f tok/s (mean %.0f) %d MiB" % (
-                    shape, batch, name, sum(lengths) / min(times), sum(lengths) / (sum(times) / len(times)), peak_mib()),
-                    flush=True)
-
-
-def one_step(model, optimizer, inputs, labels, masked, learn):
-    model.train(learn)
-    with torch.set_grad_enabled(learn):
-        loss = model.masked_loss(*inputs, labels) if masked else F.cross_entropy(model.classify(*inputs), labels)
-        if learn:
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-        loss.item()
-
-
 def init(args):
     """A directory with random weights, for bench runs that have no trained model at hand."""
     config = {"architectures": ["BertForMaskedLM"], "model_type": "bert", "vocab_size": args.vocab,
@@ -477,8 +430,7 @@ def init(args):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", choices=["train", "mlm", "steps", "init"])
-    p.add_argument("shapes", nargs="*", help="steps: tiny mini minilm distilbert base")
+    p.add_argument("what", choices=["train", "mlm", "init"])
     p.add_argument("-m", "--model")
     p.add_argument("-o", "--output")
     p.add_argument("--train", metavar="LMS")
@@ -498,15 +450,13 @@ def main():
     p.add_argument("--pad-to", type=int, default=0, metavar="N", help="train: pad to N tokens, not to the longest row")
     p.add_argument("--seed", type=int, default=42)
     p.add_argument("-j", "--threads", type=int, default=os.cpu_count())
-    p.add_argument("--seconds", type=float, default=3, help="steps: of each measurement, at least")
-    p.add_argument("--mlm", action="store_true", help="steps: of masked language modelling instead of classification")
     p.add_argument("--vocab", type=int, default=8000)
     p.add_argument("--layers", type=int, default=4)
     p.add_argument("--width", type=int, default=256)
-    args = p.parse_intermixed_args()
+    args = p.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    {"train": train, "mlm": mlm, "steps": steps, "init": init}[args.what](args)
+    {"train": train, "mlm": mlm, "init": init}[args.what](args)
 
 
 if __name__ == "__main__":
