@@ -22,6 +22,7 @@ static const lm_op ops[LM_OP_COUNT] = {
     [LM_OP_LAST_TOKEN] = {"last_token", lm_last_token_op_forward, lm_last_token_op_backward},
     [LM_OP_GATHER_ROWS] = {"gather_rows", lm_gather_rows_op_forward, lm_gather_rows_op_backward},
     [LM_OP_SCALE] = {"scale", lm_scale_op_forward, lm_scale_op_backward},
+    [LM_OP_CUSTOM] = {"custom", lm_custom_op_forward, lm_custom_op_backward},
     [LM_OP_CROSS_ENTROPY] = {"cross_entropy", lm_cross_entropy_op_forward, lm_cross_entropy_op_backward},
     [LM_OP_SQUARED_ERROR] = {"squared_error", lm_squared_error_op_forward, lm_squared_error_op_backward},
     [LM_OP_BINARY_CROSS_ENTROPY] = {"binary_cross_entropy", lm_binary_cross_entropy_op_forward,

@@ -1,5 +1,6 @@
 liblmutils_la_SOURCES += \
 	libshared/graph/balanced.c \
+	libshared/graph/custom.c \
 	libshared/graph/graph.c libshared/graph/graph.h \
 	libshared/graph/layers.c \
 	libshared/graph/losses.c \

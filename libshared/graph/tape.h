@@ -41,6 +41,10 @@ struct lm_node {
             float *log_sum;
         } attention;
         struct {
+            lm_custom_op op;
+            lm_custom_call call;
+        } custom;
+        struct {
             const int32_t *label;
             const float *target, *weight;
             lm_balance how;
@@ -99,6 +103,7 @@ typedef enum lm_op_id {
     LM_OP_LAST_TOKEN,
     LM_OP_GATHER_ROWS,
     LM_OP_SCALE,
+    LM_OP_CUSTOM,
     LM_OP_CROSS_ENTROPY,
     LM_OP_SQUARED_ERROR,
     LM_OP_BINARY_CROSS_ENTROPY,
@@ -177,6 +182,7 @@ LM_OP_PAIR(first_token);
 LM_OP_PAIR(last_token);
 LM_OP_PAIR(gather_rows);
 LM_OP_PAIR(scale);
+LM_OP_PAIR(custom);
 LM_OP_PAIR(cross_entropy);
 LM_OP_PAIR(squared_error);
 LM_OP_PAIR(binary_cross_entropy);

@@ -223,6 +223,57 @@ lm_tensor *lm_last_token(lm_graph *g, lm_tensor *x, int pad_id);
  * ids its row has up to it, pad_id itself at pad_id. [tokens], to be used as an index of lm_embedding. */
 const int32_t *lm_positions_past_padding(lm_graph *g, const lm_batch *batch, int pad_id);
 
+/* ------------------------------------------------------------------ an operation of one's own
+ * For what the operations above cannot say: a forward and a backward over plain arrays. Matrices are float32, rows one
+ * after the other. Whatever can be written with lm_linear should be: adapters and quantised weights are behind it alone. */
+
+enum { LM_CUSTOM_INPUTS = 4 };
+
+/* What both functions get. */
+typedef struct lm_custom_call {
+    int rows, width;                   /* of the result; never without rows */
+    float *y;                          /* [rows, width]: forward fills it in, backward may read it */
+    const float *dy;                   /* [rows, width] its gradient; NULL in forward */
+    int count;                         /* of inputs */
+    const float *x[LM_CUSTOM_INPUTS];  /* [x_rows, x_width] each. The first has the result's rows */
+    float *dx[LM_CUSTOM_INPUTS];       /* the same: backward ADDS to it. NULL = nobody wants it, and in forward */
+    int x_rows[LM_CUSTOM_INPUTS], x_width[LM_CUSTOM_INPUTS];
+    int sequences;
+    const int32_t *row_splits;         /* [sequences+1]: sequence s is rows [row_splits[s], row_splits[s+1]); may be none */
+    float *kept;                       /* [rows, lm_custom_op.kept]: what forward leaves for backward */
+    const void *options;               /* lm_custom's */
+} lm_custom_call;
+
+/* To be static and constant. 0 = without. */
+typedef struct lm_custom_op {
+    const char *name;                                /* for messages */
+    void (*forward)(const lm_custom_call *c);
+    void (*backward)(const lm_custom_call *c);
+    bool sequences;                                  /* rows depend on other rows of their sequence; else row_splits may be NULL */
+    int kept;                                        /* columns of `kept` */
+} lm_custom_op;
+
+/* The operation over inputs[count], the first of which gives the result its rows: [rows of inputs[0], width]. A parameter
+ * goes in by lm_parameter. Either function missing, or no input, fails. `options` has to live as long as the step. */
+lm_tensor *lm_custom_sized(lm_graph *g, const lm_custom_op *op, size_t size, int width, lm_tensor *const *inputs, int count,
+                           const void *options);
+static inline lm_tensor *lm_custom(lm_graph *g, const lm_custom_op *op, int width, lm_tensor *const *inputs, int count,
+                                   const void *options)
+{
+    return lm_custom_sized(g, op, sizeof *op, width, inputs, count, options);
+}
+
+/* For the plugin's tests: the largest difference between the gradients that backward gives and those by differences of
+ * forward, of random inputs of these shapes ([0] of 9 rows: sequences of 3, none, 1 and 5), over the largest gradient. A
+ * sound operation stays below 0.01. NaN: a function is missing, or a shape is none. */
+double lm_custom_error_sized(const lm_custom_op *op, size_t size, int width, const int *rows, const int *widths, int count,
+                             const void *options);
+static inline double lm_custom_error(const lm_custom_op *op, int width, const int *rows, const int *widths, int count,
+                                     const void *options)
+{
+    return lm_custom_error_sized(op, sizeof *op, width, rows, widths, count, options);
+}
+
 /* ------------------------------------------------------------------ encoders
  * What BERT and its kin share: embeddings of words, positions and segments, a stack of post-norm blocks, and the heads on
  * it. Such a family is a description: configure makes one and returns it, and the functions below are the plugin's, or
@@ -357,8 +408,14 @@ typedef struct lm_plugin {
 typedef const lm_plugin *(*lm_plugin_entry)(void);
 #define LM_PLUGIN_ENTRY "lm_plugin_entry_point"
 
+#ifdef __cplusplus
+#define LM_PLUGIN_EXPORT extern "C" __attribute__((visibility("default")))
+#else
+#define LM_PLUGIN_EXPORT __attribute__((visibility("default")))
+#endif
+
 #define LM_PLUGIN(...)                                                                                        \
-    __attribute__((visibility("default"))) const lm_plugin *lm_plugin_entry_point(void);                      \
+    LM_PLUGIN_EXPORT const lm_plugin *lm_plugin_entry_point(void);                                            \
     const lm_plugin *lm_plugin_entry_point(void)                                                              \
     {                                                                                                         \
         static const lm_plugin plugin = {                                                                     \

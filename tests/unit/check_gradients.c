@@ -222,6 +222,71 @@ static lm_tensor *attention_one_sided(lm_graph *g, lm_tensor **in)
     return lm_attention(g, lm_attention(g, in[0], in[1], in[2], how), in[1], in[2], how);
 }
 
+/* y = scale x z, with the product x z kept. */
+static void gate_forward(const lm_custom_call *c)
+{
+    for (int i = 0; i < c->rows * c->width; i++) {
+        c->kept[i] = c->x[0][i] * c->x[1][i];
+        c->y[i] = c->kept[i] * *(const float *)c->options;
+    }
+}
+
+static void gate_backward(const lm_custom_call *c)
+{
+    float scale = *(const float *)c->options;
+    for (int i = 0; i < c->rows * c->width; i++) {
+        if (c->dx[0])
+            c->dx[0][i] += c->dy[i] * scale * c->x[1][i];
+        if (c->dx[1])
+            c->dx[1][i] += c->dy[i] * scale * (c->x[0][i] != 0 ? c->kept[i] / c->x[1][i] : 0);
+    }
+}
+
+static const lm_custom_op gate_op = {.name = "gate", .forward = gate_forward, .backward = gate_backward, .kept = WIDTH};
+static const float gate_scale = 1.5f;
+
+static lm_tensor *custom(lm_graph *g, lm_tensor **in)
+{
+    return lm_custom(g, &gate_op, WIDTH, (lm_tensor *[]){in[0], in[1]}, 2, &gate_scale);
+}
+
+static lm_tensor *custom_same(lm_graph *g, lm_tensor **in) /* both inputs are one value */
+{
+    return lm_custom(g, &gate_op, WIDTH, (lm_tensor *[]){in[0], in[0]}, 2, &gate_scale);
+}
+
+/* Each token's three columns times a table's first row, and the token's before it times the second. */
+static void before_forward(const lm_custom_call *c)
+{
+    for (int s = 0; s < c->sequences; s++)
+        for (int t = c->row_splits[s]; t < c->row_splits[s + 1]; t++)
+            for (int j = 0; j < 3; j++)
+                c->y[t * 3 + j] = c->x[0][t * 3 + j] * c->x[1][j] +
+                                  (t > c->row_splits[s] ? c->x[0][(t - 1) * 3 + j] * c->x[1][3 + j] : 0);
+}
+
+static void before_backward(const lm_custom_call *c)
+{
+    for (int s = 0; s < c->sequences; s++)
+        for (int t = c->row_splits[s]; t < c->row_splits[s + 1]; t++)
+            for (int k = 0; k < 2 && t - k >= c->row_splits[s]; k++)
+                for (int j = 0; j < 3; j++) {
+                    float dy = c->dy[t * 3 + j];
+                    if (c->dx[0])
+                        c->dx[0][(t - k) * 3 + j] += dy * c->x[1][k * 3 + j];
+                    if (c->dx[1])
+                        c->dx[1][k * 3 + j] += dy * c->x[0][(t - k) * 3 + j];
+                }
+}
+
+static const lm_custom_op before_op = {.name = "before", .forward = before_forward, .backward = before_backward,
+                                       .sequences = true};
+
+static lm_tensor *custom_sequences(lm_graph *g, lm_tensor **in)
+{
+    return lm_custom(g, &before_op, 3, (lm_tensor *[]){in[0], lm_parameter(g, at("bias"), "weight")}, 2, NULL);
+}
+
 static lm_tensor *first_token(lm_graph *g, lm_tensor **in)
 {
     return lm_first_token(g, in[0]);
@@ -332,6 +397,9 @@ static const op_case cases[] = {
     {"last_token", "", last_token, {WIDTH}, {0}, false, 0},
     {"first_token", "", first_token, {WIDTH}, {0}, false, 0},
     {"gather_rows", "", gather_rows, {WIDTH}, {0}, false, 0},
+    {"custom", "rows", custom, {WIDTH, WIDTH}, {0}, false, 0},
+    {"custom", "one value twice", custom_same, {WIDTH}, {0}, false, 0},
+    {"custom", "sequences, with a parameter", custom_sequences, {3}, {"bias.weight"}, false, 0},
     {"cross_entropy", "", cross_entropy, {OUT}, {0}, true, 0},
     {"squared_error", "", squared_error, {OUT}, {0}, true, 0},
     {"binary_cross_entropy", "", binary_cross_entropy, {OUT}, {0}, true, 0},
@@ -489,6 +557,54 @@ START_TEST(embedding_rows)
 }
 END_TEST
 
+/* What a plugin's author checks an operation with. */
+START_TEST(custom_errors_are_seen)
+{
+    const int rows[] = {TOKENS, TOKENS}, gates[] = {WIDTH, WIDTH}, table[] = {TOKENS, 6}, widths[] = {3, 3};
+    ck_assert_double_lt(lm_custom_error(&gate_op, WIDTH, rows, gates, 2, &gate_scale), 0.01);
+    ck_assert_double_lt(lm_custom_error(&before_op, 3, table, widths, 2, NULL), 0.01);
+    lm_custom_op wrong = gate_op;
+    wrong.backward = before_backward; /* of another operation */
+    ck_assert_double_gt(lm_custom_error(&wrong, 3, table, widths, 2, &gate_scale), 0.1);
+    wrong.backward = NULL;
+    ck_assert(isnan(lm_custom_error(&wrong, WIDTH, rows, gates, 2, &gate_scale)));
+}
+END_TEST
+
+/* Half an operation is refused, and so is one that cannot be. */
+START_TEST(custom_operations_are_whole)
+{
+    static const struct {
+        lm_custom_op op;
+        int width, count;
+        const char *says;
+    } bad[] = {{{.name = "half", .forward = gate_forward}, 3, 1, "half: it has no backward"},
+               {{.name = "half", .backward = gate_backward}, 3, 1, "half: it has no forward"},
+               {{.forward = gate_forward, .backward = gate_backward}, 3, 1, "custom: it has no name"},
+               {{.name = "none", .forward = gate_forward, .backward = gate_backward}, 3, 0, "from one to four inputs"},
+               {{.name = "none", .forward = gate_forward, .backward = gate_backward}, 0, 1, "a result without columns"},
+               {{.name = "row", .forward = gate_forward, .backward = gate_backward, .sequences = true}, 3, 1,
+                "row: its input is not whole sequences"}};
+    lm_params *p = make_params();
+    lm_graph *g = lm_graph_new(p);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        lm_status st = LM_STATUS_INIT;
+        lm_graph_begin(g, &batch, (lm_step){0});
+        lm_tensor *table = lm_parameter(g, at("bias"), "weight");
+        lm_custom(g, &bad[i].op, bad[i].width, &table, bad[i].count, NULL);
+        ck_assert(!lm_graph_end(g, &st));
+        ck_assert_msg(strstr(st.message, bad[i].says) != NULL, "%s", st.message);
+    }
+    lm_status st = LM_STATUS_INIT;
+    lm_graph_begin(g, &batch, (lm_step){0});
+    lm_tensor *table = lm_parameter(g, at("bias"), "weight");
+    lm_custom_sized(g, &gate_op, sizeof gate_op + 8, 3, &table, 1, NULL);
+    ck_assert(!lm_graph_end(g, &st) && strstr(st.message, "built for a newer version"));
+    lm_graph_free(g);
+    lm_params_free(p);
+}
+END_TEST
+
 START_TEST(every_operation_is_checked)
 {
     for (size_t i = 0; lm_op_at(i); i++) {
@@ -546,6 +662,8 @@ static Suite *suite(void)
     tcase_add_test(t, every_operation_is_checked);
     tcase_add_loop_test(t, gradients, 0, CASES);
     tcase_add_test(t, embedding_rows);
+    tcase_add_test(t, custom_errors_are_seen);
+    tcase_add_test(t, custom_operations_are_whole);
     tcase_add_loop_test(t, empty_batch, 0, CASES);
     suite_add_tcase(s, t);
     return s;
