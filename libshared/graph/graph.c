@@ -125,6 +125,17 @@ lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *globa
     return l;
 }
 
+static bool is_sound(lm_graph *g, const lm_batch *batch)
+{
+    bool sound = batch->rows >= 0 && batch->tokens >= 0 && batch->row_splits[0] == 0 &&
+                 batch->row_splits[batch->rows] == batch->tokens;
+    for (int s = 0; sound && s < batch->rows; s++)
+        sound = batch->row_splits[s] <= batch->row_splits[s + 1];
+    if (!sound)
+        lm_graph_fail(g, "batch", "its row_splits do not divide its tokens: this is a mistake in the program");
+    return sound;
+}
+
 void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step)
 {
     lm_arena_reset(g->arena);
@@ -139,15 +150,23 @@ void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step)
     *g->nothing = (lm_tensor){.value = lm_graph_alloc(g, 1, sizeof(float)), .layout = lm_layout_new(g, 0)};
     g->nothing->value[0] = 0;
     g->layout = g->nothing->layout;
-    bool sound = batch->rows >= 0 && batch->tokens >= 0 && batch->row_splits[0] == 0 &&
-                 batch->row_splits[batch->rows] == batch->tokens;
-    for (int s = 0; sound && s < batch->rows; s++)
-        sound = batch->row_splits[s] <= batch->row_splits[s + 1];
-    if (sound)
+    g->target = NULL;
+    g->target_layout = NULL;
+    if (is_sound(g, batch))
         g->layout = lm_layout_of(g, batch, step.global_row);
-    else
-        lm_graph_fail(g, "batch",
-                      "its row_splits do not divide its tokens: this is a mistake in the program");
+}
+
+void lm_graph_target(lm_graph *g, const lm_batch *batch)
+{
+    if (!lm_graph_ok(g) || !is_sound(g, batch))
+        return;
+    if (batch->rows != g->batch->rows) {
+        lm_graph_fail(g, "batch", "%d rows for the second stack, and %d for the first: this is a mistake in the program",
+                      batch->rows, g->batch->rows);
+        return;
+    }
+    g->target = batch;
+    g->target_layout = lm_layout_of(g, batch, g->step.global_row);
 }
 
 bool lm_graph_end(lm_graph *g, lm_status *st)
@@ -391,7 +410,8 @@ lm_tensor *lm_graph_scope_close(lm_graph *g, lm_arena_mark mark, lm_tensor *keep
     if (n)
         memcpy(g->carry, lm_value(g, keep), n * sizeof *g->carry);
     lm_arena_release(g->arena, mark);
-    lm_tensor *t = tensor_new(g, kept.rows, kept.width, kept.layout == g->layout ? g->layout : NULL);
+    bool lasting = kept.layout == g->layout || kept.layout == g->target_layout;
+    lm_tensor *t = tensor_new(g, kept.rows, kept.width, lasting ? kept.layout : NULL);
     t->value = lm_graph_alloc(g, n, sizeof *t->value);
     if (n)
         memcpy(t->value, g->carry, n * sizeof *g->carry);

@@ -56,6 +56,9 @@ bool lm_graph_end(lm_graph *g, lm_status *st);
 /* The blocks number their dropout sites: site = (layer, count inside the layer). -1 = outside the blocks,
  * where the count goes on from where it was. */
 void lm_graph_layer(lm_graph *g, int layer);
+/* Says that values over `batch`, beside the step's own, come next: rows that are as many, with other tokens, which a second
+ * stack reads. It has to live as long as the step. */
+void lm_graph_target(lm_graph *g, const lm_batch *batch);
 /* What lm_body gives, from now on. */
 void lm_graph_body(lm_graph *g, lm_scope body);
 

@@ -74,7 +74,9 @@ lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const
             return lm_graph_fail(g, scope.name,
                                  "token %d has id %d, but there are %lld: use the model's own tokenizer", t,
                                  (int)index[t], (long long)rows);
-    const lm_layout *layout = batch == g->batch ? g->layout : lm_layout_of(g, batch, g->step.global_row);
+    const lm_layout *layout = batch == g->batch    ? g->layout
+                              : batch == g->target ? g->target_layout
+                                                   : lm_layout_of(g, batch, g->step.global_row);
     lm_node *n =
         lm_node_new(g, LM_OP_EMBEDDING, batch->tokens, (int)table->shape.size[1], layout, NULL, NULL, NULL);
     n->weight = table;

@@ -260,6 +260,25 @@ lm_tensor *lm_last_token(lm_graph *g, lm_tensor *x, int pad_id)
     return gather(g, LM_OP_LAST_TOKEN, x, lm_layout_new(g, batch->rows), index, batch->rows);
 }
 
+lm_tensor *lm_last_with_id(lm_graph *g, lm_tensor *x, int id)
+{
+    if (!lm_graph_ok(g))
+        return g->nothing;
+    const lm_batch *batch = g->batch;
+    const int32_t *splits = x->layout->row_splits;
+    size_t bytes = ((size_t)batch->rows + 1) * sizeof *splits;
+    if (!splits || x->layout->sequences != batch->rows || memcmp(splits, batch->row_splits, bytes) != 0)
+        return lm_graph_fail(g, "last_with_id", "its input is not as long as the rows of the batch: check the plugin");
+    int32_t *index = lm_graph_alloc(g, (size_t)batch->rows, sizeof *index);
+    for (int r = 0; r < batch->rows; r++) {
+        int32_t from = splits[r], end = splits[r + 1], t = end - 1;
+        while (t >= from && batch->ids[t] != id)
+            t--;
+        index[r] = from == end ? -1 : t < from ? end - 1 : t;
+    }
+    return gather(g, LM_OP_LAST_TOKEN, x, lm_layout_new(g, batch->rows), index, batch->rows);
+}
+
 lm_tensor *lm_gather_rows(lm_graph *g, lm_tensor *x, const int32_t *index, int n)
 {
     if (!lm_graph_ok(g))

@@ -69,6 +69,8 @@ struct lm_graph {
     lm_step step;
     const lm_batch *batch;
     const lm_layout *layout; /* of the batch's tokens */
+    const lm_batch *target;  /* of a second stack; NULL = none */
+    const lm_layout *target_layout;
     lm_node *last;           /* end of the tape */
     lm_tensor *nothing;      /* what operations return on a failed graph */
     int layer, site, outside_site;

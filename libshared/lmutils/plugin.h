@@ -97,6 +97,7 @@ typedef struct lm_arch {
     const char *decoder_layer; /* the same for the second stack; NULL = none */
     int groups;             /* of the stack's blocks, one after the other, that share their parameters: block i stands
                              * at layer.(i * groups / layers). 0 = each block has its own, at layer.i */
+    int decoder_start_id;   /* what the second stack reads before the first token of its text */
 } lm_arch;
 
 /* ------------------------------------------------------------------ parameters */
@@ -218,6 +219,9 @@ lm_tensor *lm_first_token(lm_graph *g, lm_tensor *x);
 /* The last token of each row whose id is not pad_id (-1: the last token; where all are pad_id, the first): the state that
  * decoders classify a row by. [sequences, width]; x holds all tokens of the batch. */
 lm_tensor *lm_last_token(lm_graph *g, lm_tensor *x, int pad_id);
+/* The same of the last token with this id (where a row has none, of its last token): x is what the second stack makes of the
+ * batch's own rows (T5 classifies by the end of the text). */
+lm_tensor *lm_last_with_id(lm_graph *g, lm_tensor *x, int id);
 
 /* For position embeddings that begin after the padding's (RoBERTa): an id other than pad_id is at pad_id + how many such
  * ids its row has up to it, pad_id itself at pad_id. [tokens], to be used as an index of lm_embedding. */
@@ -365,8 +369,9 @@ typedef struct lm_head {
     void (*declare)(lm_declare *d, lm_scope scope, const void *config);
     lm_tensor *(*tokens)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
     lm_tensor *(*rows)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
-    bool bare;                /* the body alone: its parameters carry no body prefix */
+    bool bare;                /* the body's parameters carry no prefix: the body alone, or a model that does not set it apart */
     lm_columns columns;       /* of `tokens` */
+    bool encoder_only;        /* stands on the first stack: the second one and its parameters are not there */
 } lm_head;
 
 /* A network of a published size, for `pretrain -a NAME --size`. The numbers go into config.json under the names that most
@@ -402,6 +407,13 @@ typedef struct lm_plugin {
      * "hidden_size=dim". The host gives such a member the family's name before configure. NULL = none. */
     const char *renamed;
     const lm_size *sizes;     /* ends with an entry whose name is NULL. NULL = BERT's shapes alone */
+    /* The second stack of an encoder-decoder, where lm_arch.decoder_layers is not 0: its parameters, its embedding of a batch
+     * that has the same rows with other tokens, its blocks, and what follows them or NULL. `memory` is the first stack's
+     * result. Heads stand on this stack: x is its result. */
+    void (*decoder_declare)(lm_declare *d, lm_scope body, const void *config);
+    lm_tensor *(*decoder_embed)(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch);
+    lm_tensor *(*decoder_block)(lm_graph *g, lm_scope layer, const void *config, int index, lm_tensor *x, lm_tensor *memory);
+    lm_tensor *(*decoder_finish)(lm_graph *g, lm_scope body, const void *config, lm_tensor *x);
 } lm_plugin;
 
 /* The one symbol that a plugin exports. */

@@ -49,11 +49,29 @@ static lm_tensor *run_part(lm_model *m, lm_graph *g, const lm_batch *batch, int 
     int block = part - 1;
     bool is_block = block >= 0 && block < m->arch.layers;
     lm_graph_layer(g, is_block ? block : -1);
+    lm_graph_body(g, body);
     if (part == 0)
         return plugin->embed(g, body, m->plugin_config, batch);
     if (is_block)
         return plugin->block(g, lm_model_block(m, block), m->plugin_config, block, x);
     return plugin->finish(g, body, m->plugin_config, x);
+}
+
+/* The same of the second stack, whose blocks are numbered after those of the first. */
+static lm_tensor *run_decoder_part(lm_model *m, lm_graph *g, const lm_batch *batch, int part, lm_tensor *x,
+                                   lm_tensor *memory)
+{
+    const lm_plugin *plugin = m->plugin;
+    lm_scope body = lm_model_body(m);
+    int block = part - 1;
+    bool is_block = block >= 0 && block < m->arch.decoder_layers;
+    lm_graph_layer(g, is_block ? m->arch.layers + block : -1);
+    lm_graph_body(g, body);
+    if (part == 0)
+        return plugin->decoder_embed(g, body, m->plugin_config, batch);
+    if (is_block)
+        return plugin->decoder_block(g, lm_model_decoder_block(m, block), m->plugin_config, block, x, memory);
+    return plugin->decoder_finish(g, body, m->plugin_config, x);
 }
 
 /* Parts [from, to) of the body, from the result x of those before. Where nothing is taped each part's memory is given
@@ -67,6 +85,36 @@ static lm_tensor *run_parts(lm_model *m, lm_graph *g, const lm_batch *batch, lm_
         x = lm_graph_scope_close(g, start, run_part(m, g, batch, part, x));
         if (part < layers || part + 1 == lm_model_parts(m))
             tap(select, part < layers ? part : layers, x);
+    }
+    lm_graph_layer(g, -1);
+    return x;
+}
+
+/* The batch's rows, each shifted by one behind the token that the second stack begins with. */
+static const lm_batch *shifted(const lm_model *m, lm_graph *g, const lm_batch *batch)
+{
+    lm_batch *target = lm_arena_alloc(lm_graph_arena(g), 1, sizeof *target);
+    int32_t *ids = lm_arena_alloc(lm_graph_arena(g), (size_t)batch->tokens, sizeof *ids);
+    for (int r = 0; r < batch->rows; r++)
+        for (int32_t t = batch->row_splits[r]; t < batch->row_splits[r + 1]; t++)
+            ids[t] = t > batch->row_splits[r] ? batch->ids[t - 1] : m->arch.decoder_start_id;
+    *target = *batch;
+    target->ids = ids;
+    return target;
+}
+
+/* The second stack over its own batch. */
+static lm_tensor *run_decoder(lm_model *m, lm_graph *g, const lm_batch *batch, lm_tensor *memory, const lm_select *select)
+{
+    const lm_batch *target = select->target ? select->target : shifted(m, g, batch);
+    int layers = m->arch.decoder_layers, parts = layers + 1 + (m->plugin->decoder_finish != NULL);
+    lm_tensor *x = NULL;
+    lm_graph_target(g, target);
+    lm_arena_mark start = lm_graph_scope_open(g);
+    for (int part = 0; part < parts; part++) {
+        x = lm_graph_scope_close(g, start, run_decoder_part(m, g, target, part, x, memory));
+        if (part < layers || part + 1 == parts)
+            tap(select, m->arch.layers + 1 + (part < layers ? part : layers), x);
     }
     lm_graph_layer(g, -1);
     return x;
@@ -100,7 +148,7 @@ int lm_model_frozen_parts(lm_model *m, lm_graph *g, lm_status *st)
 
 bool lm_model_reads_first_tokens(lm_model *m, lm_graph *g, lm_status *st)
 {
-    if (!m->head->rows)
+    if (!m->head->rows || m->arch.decoder_layers)
         return false;
     begin_trial(g);
     float *zeros = lm_arena_alloc(lm_graph_arena(g), 4 * (size_t)m->arch.width, sizeof *zeros);
@@ -141,6 +189,10 @@ lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, con
     lm_outputs out = {0};
     lm_tensor *x = run_parts(m, g, batch, select->prefix, select->prefix ? select->prefix_parts : 0, lm_model_parts(m),
                              select);
+    if (m->arch.decoder_layers) {
+        out.memory = x;
+        x = run_decoder(m, g, batch, out.memory, select);
+    }
     if (select->hidden)
         out.hidden = x;
     if (select->token_logits)

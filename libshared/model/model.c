@@ -46,7 +46,7 @@ static const lm_head *choose_head(const lm_plugin *plugin, const char *type, con
     return head;
 }
 
-static bool check_arch(const lm_arch *arch, const char *plugin, lm_status *st)
+static bool check_arch(const lm_arch *arch, const lm_plugin *plugin, lm_status *st)
 {
     if (arch->layers < 0 || arch->layers > LAYERS_MAX || arch->decoder_layers < 0 ||
         arch->decoder_layers > LAYERS_MAX || arch->groups < 0 || arch->groups > LAYERS_MAX)
@@ -54,7 +54,14 @@ static bool check_arch(const lm_arch *arch, const char *plugin, lm_status *st)
                        arch->layers > LAYERS_MAX ? arch->layers : arch->decoder_layers, LAYERS_MAX);
     if (arch->width < 1 || arch->vocab_size < 1 || !arch->body || !arch->layer)
         return lm_fail(st, LM_FAILED,
-                       "plugin %s: configure has not filled in width, vocab_size, body or layer", plugin);
+                       "plugin %s: configure has not filled in width, vocab_size, body or layer", plugin->name);
+    bool second = plugin->decoder_declare && plugin->decoder_embed && plugin->decoder_block && arch->decoder_layer;
+    if (arch->decoder_layers && !second)
+        return lm_fail(st, LM_FAILED, "plugin %s: a second stack without decoder_declare, _embed, _block or _layer",
+                       plugin->name);
+    if (arch->decoder_layers && (arch->decoder_start_id < 0 || arch->decoder_start_id >= arch->vocab_size))
+        return lm_fail(st, LM_FAILED, "config.json: decoder_start_token_id: %d is not in the vocabulary of %d",
+                       arch->decoder_start_id, arch->vocab_size);
     return true;
 }
 
@@ -69,12 +76,19 @@ lm_scope lm_model_block(const lm_model *m, int i)
     return lm_in_index(lm_model_body(m), m->arch.layer, stored);
 }
 
+lm_scope lm_model_decoder_block(const lm_model *m, int i)
+{
+    return lm_in_index(lm_model_body(m), m->arch.decoder_layer, i);
+}
+
 /* Fills the parameter table. */
 static bool declare(lm_model *m, lm_status *st)
 {
     m->params = lm_params_new();
     lm_declare *d = lm_declare_begin(m->params);
     m->plugin->declare(d, lm_model_body(m), m->plugin_config);
+    if (m->arch.decoder_layers)
+        m->plugin->decoder_declare(d, lm_model_body(m), m->plugin_config);
     m->head_from = lm_params_count(m->params);
     m->head->declare(d, (lm_scope){""}, m->plugin_config);
     return lm_declare_end(d, st);
@@ -100,8 +114,9 @@ static lm_model *assemble(lm_config *config, const lm_model_options *options, bo
     if (m->head) {
         m->architecture = lm_plugin_class(m->plugin, m->head, type);
         m->plugin_config = m->plugin->configure(config, &m->arch);
-        if (!lm_config_failed(config, st) && check_arch(&m->arch, m->plugin->name, st) &&
-            declare(m, st)) {
+        if (m->head->encoder_only)
+            m->arch.decoder_layers = 0;
+        if (!lm_config_failed(config, st) && check_arch(&m->arch, m->plugin, st) && declare(m, st)) {
             lm_config_set_strings(config, "architectures", (const char *const *)&m->architecture, 1);
             return m;
         }

@@ -68,7 +68,10 @@ typedef struct lm_select {
     bool token_logits, row_logits;
     bool hidden; /* keep the last hidden state */
     bool pooled; /* the body's own pooler, whatever the head */
-    /* Called with the embedding's output (layer 0) and every block's; NULL = nobody looks. */
+    const lm_batch *target; /* what the second stack reads, of the same rows; NULL = the batch, each row shifted by one behind
+                             * decoder_start_id, as transformers has it where a whole row is to be classified */
+    /* Called with the embedding's output (layer 0) and every block's; those of the second stack go on counting. NULL =
+     * nobody looks. */
     void (*tap)(void *context, int layer, const lm_tensor *hidden);
     void *tap_context;
     /* The result of the first prefix_parts parts of the body, as lm_model_prefix gave it for these rows; they are not
@@ -78,7 +81,8 @@ typedef struct lm_select {
 } lm_select;
 
 typedef struct lm_outputs {
-    lm_tensor *hidden;       /* [tokens, width] after the last block; NULL unless asked for */
+    lm_tensor *memory;       /* [tokens, width] the first stack's result; NULL where there is no second */
+    lm_tensor *hidden;       /* [tokens, width] what the head reads: after the last block; NULL unless asked for */
     lm_tensor *token_logits; /* [count or tokens, columns]; NULL where the head has none */
     lm_tensor *row_logits;   /* [rows, columns]; NULL where the head has none */
     lm_tensor *pooled;       /* [rows, width] */
@@ -86,11 +90,13 @@ typedef struct lm_outputs {
 
 /* Where the parameters of block i of the (first) stack stand: "bert.encoder.layer.3". Blocks may share them. */
 lm_scope lm_model_block(const lm_model *m, int i);
+lm_scope lm_model_decoder_block(const lm_model *m, int i); /* of the second stack */
 
 /* Embeds, runs the blocks, and the head. Call between lm_graph_begin and lm_graph_end. */
 lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, const lm_select *select);
 
-/* The body's parts, one after the other: the embedding, each block, and what follows the last block if anything does. */
+/* The body's parts, one after the other: the embedding, each block, and what follows the last block if anything does. Those
+ * of a second stack are not among them. */
 int lm_model_parts(const lm_model *m);
 /* The result of the first `parts` of them, one at least: [tokens, width]. Between lm_graph_begin and lm_graph_end. */
 lm_tensor *lm_model_prefix(lm_model *m, lm_graph *g, const lm_batch *batch, int parts);
