@@ -2,7 +2,7 @@
 pluginsdir = $(pkglibdir)/plugins
 plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-regex '^lm_plugin_entry_point$$'
 
-plugins_LTLIBRARIES = plugins/albert.la plugins/bert.la plugins/distilbert.la plugins/electra.la plugins/roberta.la
+plugins_LTLIBRARIES = plugins/albert.la plugins/bert.la plugins/distilbert.la plugins/electra.la plugins/roberta.la plugins/t5.la
 plugins_albert_la_SOURCES = plugins/albert.c
 plugins_albert_la_LDFLAGS = $(plugin_ldflags)
 plugins_albert_la_LIBADD = liblmutils.la
@@ -18,3 +18,6 @@ plugins_electra_la_LIBADD = liblmutils.la
 plugins_roberta_la_SOURCES = plugins/roberta.c
 plugins_roberta_la_LDFLAGS = $(plugin_ldflags)
 plugins_roberta_la_LIBADD = liblmutils.la
+plugins_t5_la_SOURCES = plugins/t5.c
+plugins_t5_la_LDFLAGS = $(plugin_ldflags)
+plugins_t5_la_LIBADD = liblmutils.la -lm

@@ -1,4 +1,4 @@
-/* The encoders against transformers: the limits are those that goldens/README.md of the reference data states. */
+/* Models against transformers: the limits are those that goldens/README.md of the reference data states. */
 #include "golden.h"
 #include "unit.h"
 
@@ -22,7 +22,7 @@ static const char *const cases[] = {
     "bert-cls2",       "bert-cls3",       "bert-cls4",       "bert-mlm",       "bert-mlm-f16",    "bert-multilabel4",
     "bert-pretrain",   "bert-reg1",       "bert-tok5",       "distilbert-mlm", "distilbert-cls2", "distilbert-cls3",
     "distilbert-cls4", "distilbert-tok5", "roberta-mlm",     "roberta-cls2",   "roberta-cls3",    "roberta-cls4",
-    "roberta-tok5",    "bert-qa"};
+    "roberta-tok5",    "t5-v1.0-relu",    "t5-v1.1-gated",   "t5-gatedsilu-tied", "bert-qa"};
 enum { CASES = sizeof cases / sizeof *cases, TRAINED_CASES = CASES - 1 };
 
 /* Directories with old names, buffers and stored ties, and the case whose values they give. */
@@ -56,6 +56,18 @@ static lm_model *open_model(const char *dir)
     return m;
 }
 
+static golden_batch read_batch(const lm_model *m, const json_t *json)
+{
+    int pad_id = lm_config_int(m->config, "pad_token_id", 0);
+    return m->arch.decoder_layers ? golden_batch_read_target(json, m->arch.decoder_start_id, pad_id)
+                                  : golden_batch_read(json);
+}
+
+static const lm_batch *target_of(const golden_batch *b)
+{
+    return b->target ? &b->target->batch : NULL;
+}
+
 /* ------------------------------------------------------------------ comparison */
 
 /* Compares packed values with rows of a padded array. */
@@ -75,11 +87,16 @@ typedef struct hidden_check {
     const golden_batch *b;
     const float *all, *last; /* [layers+1, rows, padded, width], [rows, padded, width]; or NULL */
     int layers, seen;
+    struct hidden_check *second; /* of the second stack; NULL = there is none */
 } hidden_check;
 
 static void check_hidden(void *context, int layer, const lm_tensor *x)
 {
     hidden_check *h = context;
+    if (h->second && h->seen == h->layers + 1) {
+        check_hidden(h->second, layer - h->seen, x);
+        return;
+    }
     ck_assert_int_eq(layer, h->seen++);
     size_t size = (size_t)h->b->batch.rows * (size_t)h->b->padded * (size_t)x->width;
     char name[32];
@@ -143,6 +160,22 @@ static void compare_outputs(const golden *g, const char *name, lm_model *m, lm_g
     }
 }
 
+/* What is compared of a stack's states; `which` is "", "enc_" or "dec_". */
+static hidden_check hidden_of(const golden *g, const char *batch, const char *which, const golden_batch *b, int layers,
+                              int width)
+{
+    size_t size = (size_t)b->batch.rows * (size_t)b->padded * (size_t)width;
+    char *all = lm_format("%shidden", which), *last = lm_format("%shidden_last", which);
+    hidden_check h = {.g = g,
+                      .b = b,
+                      .layers = layers,
+                      .all = array_of(g, batch, all, size * (size_t)(layers + 1)),
+                      .last = array_of(g, batch, last, size)};
+    free(all);
+    free(last);
+    return h;
+}
+
 static void check_forward(const golden *g, lm_model *m, bool taping)
 {
     lm_graph *graph = lm_graph_new(m->params);
@@ -150,15 +183,15 @@ static void check_forward(const golden *g, lm_model *m, bool taping)
     json_t *json;
     json_array_foreach(json_object_get(g->json, "batches"), i, json) {
         const char *name = json_string_value(json_object_get(json, "name"));
-        golden_batch b = golden_batch_read(json);
+        golden_batch b = read_batch(m, json);
         lm_status st = LM_STATUS_INIT;
-        size_t size = (size_t)b.batch.rows * (size_t)b.padded * (size_t)m->arch.width;
-        hidden_check hidden = {.g = g,
-                               .b = &b,
-                               .layers = m->arch.layers,
-                               .all = array_of(g, name, "hidden", size * (size_t)(m->arch.layers + 1)),
-                               .last = array_of(g, name, "hidden_last", size)};
-        lm_select select = {.token_logits = true,
+        hidden_check second, hidden = hidden_of(g, name, b.target ? "enc_" : "", &b, m->arch.layers, m->arch.width);
+        if (b.target) {
+            second = hidden_of(g, name, "dec_", b.target, m->arch.decoder_layers, m->arch.width);
+            hidden.second = &second;
+        }
+        lm_select select = {.target = target_of(&b),
+                            .token_logits = true,
                             .row_logits = true,
                             .pooled = lm_model_has_pooler(m),
                             .tap = check_hidden,
@@ -166,10 +199,11 @@ static void check_forward(const golden *g, lm_model *m, bool taping)
         ck_assert(lm_model_check_batch(m, &b.batch, &st));
         lm_graph_begin(graph, &b.batch, (lm_step){.taping = taping});
         lm_outputs out = lm_model_forward(m, graph, &b.batch, &select);
-        compare_outputs(g, name, m, graph, &b, &out);
+        compare_outputs(g, name, m, graph, b.target ? b.target : &b, &out);
         lm_graph_end(graph, &st);
         assert_ok(&st);
         ck_assert_int_eq(hidden.seen, m->arch.layers + 1);
+        ck_assert(!b.target || second.seen == m->arch.decoder_layers + 1);
         golden_batch_free(&b);
     }
     lm_graph_free(graph);
@@ -206,17 +240,18 @@ END_TEST
 
 static lm_tensor *token_loss(lm_model *m, lm_graph *g, const golden_batch *b, lm_tensor **row_logits)
 {
-    size_t tokens = (size_t)b->batch.tokens;
+    size_t tokens = (size_t)(b->target ? b->target : b)->batch.tokens;
     int32_t *at = lm_arena_alloc(lm_graph_arena(g), tokens, sizeof *at); /* read by the backward pass too */
     int32_t *label = lm_arena_alloc(lm_graph_arena(g), tokens, sizeof *label);
     int n = 0;
-    for (int t = 0; t < b->batch.tokens; t++) {
+    for (int t = 0; t < (int)tokens; t++) {
         if (b->labels[t] != -100) {
             label[n] = b->labels[t];
             at[n++] = t;
         }
     }
-    lm_select select = {.tokens = at, .count = n, .token_logits = true, .row_logits = true};
+    lm_select select = {
+        .target = target_of(b), .tokens = at, .count = n, .token_logits = true, .row_logits = true};
     lm_outputs out = lm_model_forward(m, g, &b->batch, &select);
     lm_tensor *loss =
         lm_scale(g, lm_cross_entropy(g, out.token_logits, label, NULL, 0, NULL), 1.0f / (float)n);
@@ -306,7 +341,7 @@ START_TEST(gradients)
     size_t i;
     json_t *json;
     json_array_foreach(json_object_get(g.json, "batches"), i, json) {
-        golden_batch b = golden_batch_read(json);
+        golden_batch b = read_batch(m, json);
         bool first = i == 0; /* the gradients are of batch A, which is the first */
         for (size_t k = 0; k < lm_params_count(m->params); k++) {
             lm_param *p = lm_params_at(m->params, k);
@@ -359,8 +394,9 @@ static void compare_trained(const golden *g, lm_model *m, const json_t *train)
 
 static void compare_after_training(const golden *g, lm_model *m, lm_graph *graph)
 {
-    golden_batch b = golden_batch_read(json_array_get(json_object_get(g->json, "batches"), 0));
-    lm_select select = {.token_logits = true, .row_logits = !m->head->tokens};
+    golden_batch b = read_batch(m, json_array_get(json_object_get(g->json, "batches"), 0));
+    const golden_batch *read = b.target ? b.target : &b;
+    lm_select select = {.target = target_of(&b), .token_logits = true, .row_logits = !m->head->tokens};
     lm_status st = LM_STATUS_INIT;
     lm_graph_begin(graph, &b.batch, (lm_step){0});
     lm_outputs out = lm_model_forward(m, graph, &b.batch, &select);
@@ -369,8 +405,8 @@ static void compare_after_training(const golden *g, lm_model *m, lm_graph *graph
     const float *have = lm_tensor_read(graph, logits);
     if (out.token_logits) {
         compare_tokens(g, "logits after training",
-                       golden_find(g, "after_train.A.logits", n * (size_t)b.padded), &b, have, logits->width,
-                       TRAINED);
+                       golden_find(g, "after_train.A.logits", n * (size_t)read->padded), read, have,
+                       logits->width, TRAINED);
     } else {
         double d = golden_difference(have, golden_find(g, "after_train.A.logits", n), n);
         ck_assert_msg(d <= TRAINED, "%s: logits after training differ by %g", g->dir, d);
@@ -411,7 +447,7 @@ START_TEST(training)
     lm_schedule schedule = {LM_SCHEDULE_LINEAR, 3, json_array_size(order)};
     for (size_t i = 0; i < schedule.total; i++) {
         size_t which = (size_t)json_integer_value(json_array_get(order, i));
-        golden_batch b = golden_batch_read(json_array_get(json_object_get(train, "batches"), which));
+        golden_batch b = read_batch(m, json_array_get(json_object_get(train, "batches"), which));
         double loss = step(m, graph, &b), norm = lm_optimizer_gradient_norm(optimizer);
         double want_loss = json_number_value(json_array_get(json_object_get(train, "loss"), i));
         double want_norm =

@@ -137,6 +137,11 @@ static lm_tensor *attention_window(lm_graph *g, lm_tensor **in)
     return lm_attention(g, in[0], in[1], in[2], (lm_attn){.heads = 2, .causal = true, .window = 2, .dropout = 0.3});
 }
 
+static lm_tensor *last_with_id(lm_graph *g, lm_tensor **in) /* which one row has twice, and one not at all */
+{
+    return lm_last_with_id(g, in[0], 3);
+}
+
 static lm_tensor *last_token(lm_graph *g, lm_tensor **in) /* after which two rows are padded, one of them all through */
 {
     return lm_last_token(g, in[0], 6);
@@ -395,6 +400,7 @@ static const op_case cases[] = {
     {"parameter", "", parameter, {0}, {"bias.weight"}, false, 0},
     {"attention", "in a window", attention_window, {WIDTH, WIDTH, WIDTH}, {0}, false, 0},
     {"last_token", "", last_token, {WIDTH}, {0}, false, 0},
+    {"last_token", "with an id", last_with_id, {WIDTH}, {0}, false, 0},
     {"first_token", "", first_token, {WIDTH}, {0}, false, 0},
     {"gather_rows", "", gather_rows, {WIDTH}, {0}, false, 0},
     {"custom", "rows", custom, {WIDTH, WIDTH}, {0}, false, 0},

@@ -134,7 +134,7 @@ static void read_labels(golden_batch *b, const json_t *json)
     }
 }
 
-golden_batch golden_batch_read(const json_t *json)
+static golden_batch read_inputs(const json_t *json)
 {
     golden_batch b = {0};
     const json_t *ids = json_object_get(json, "input_ids"), *mask = json_object_get(json, "attention_mask");
@@ -165,9 +165,40 @@ golden_batch golden_batch_read(const json_t *json)
         for (size_t r = 0; r < rows; r++)
             b.next[r] = (int32_t)json_integer_value(json_array_get(next, r));
     }
-    read_labels(&b, json);
     const json_t *loss = json_object_get(json, "loss");
     b.loss = loss ? json_number_value(loss) : NAN;
+    return b;
+}
+
+golden_batch golden_batch_read(const json_t *json)
+{
+    golden_batch b = read_inputs(json);
+    read_labels(&b, json);
+    return b;
+}
+
+golden_batch golden_batch_read_target(const json_t *json, int32_t start_id, int32_t pad_id)
+{
+    golden_batch b = read_inputs(json), *t = lm_calloc(1, sizeof *t);
+    const json_t *labels = json_object_get(json, "labels");
+    size_t rows = (size_t)b.batch.rows, padded = json_array_size(json_array_get(labels, 0)), n = rows * padded;
+    *t = (golden_batch){.padded = (int)padded,
+                        .row_splits = lm_calloc(rows + 1, sizeof *t->row_splits),
+                        .ids = lm_calloc(n, sizeof *t->ids),
+                        .types = lm_calloc(n, sizeof *t->types),
+                        .positions = lm_calloc(n, sizeof *t->positions)};
+    b.labels = lm_calloc(n, sizeof *b.labels);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t i = 0, at = r * padded; i < padded; i++, at++) {
+            b.labels[at] = integer(labels, r, i);
+            t->ids[at] = i == 0 ? start_id : b.labels[at - 1] == -100 ? pad_id : b.labels[at - 1];
+            t->positions[at] = (int32_t)i;
+        }
+        t->row_splits[r + 1] = (int32_t)((r + 1) * padded);
+    }
+    t->batch = (lm_batch){.rows = (int)rows, .tokens = (int)n, .row_splits = t->row_splits, .ids = t->ids,
+                          .types = t->types, .positions = t->positions};
+    b.target = t;
     return b;
 }
 
@@ -180,6 +211,9 @@ void golden_batch_free(golden_batch *b)
     free(b->labels);
     free(b->values);
     free(b->next);
+    if (b->target)
+        golden_batch_free(b->target);
+    free(b->target);
 }
 
 double golden_difference(const float *a, const float *b, size_t n)

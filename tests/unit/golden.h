@@ -31,6 +31,8 @@ typedef struct golden_batch {
     int columns;
     int32_t *next; /* [rows] next_sentence_label, or NULL */
     double loss;   /* NaN where it is not said */
+    /* Of a case with a second stack what that reads: the labels, shifted, of whole rows. Then `labels` is as long as this. */
+    struct golden_batch *target;
 } golden_batch;
 
 /* `path` below the directory of reference data. */
@@ -42,6 +44,8 @@ const float *golden_find(const golden *g, const char *name,
 bool golden_has(const golden *g, const char *name);
 
 golden_batch golden_batch_read(const json_t *batch);
+/* The same with `target`, each row of which begins with start_id; where a label is -100 it reads pad_id. */
+golden_batch golden_batch_read_target(const json_t *batch, int32_t start_id, int32_t pad_id);
 void golden_batch_free(golden_batch *b);
 
 /* Largest |a - b|. */
