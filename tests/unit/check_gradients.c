@@ -287,9 +287,11 @@ static void before_backward(const lm_custom_call *c)
 static const lm_custom_op before_op = {.name = "before", .forward = before_forward, .backward = before_backward,
                                        .sequences = true};
 
-static lm_tensor *custom_sequences(lm_graph *g, lm_tensor **in)
+static lm_tensor *custom_sequences(lm_graph *g, lm_tensor **in) /* twice: the second gradient's buffer is a used one */
 {
-    return lm_custom(g, &before_op, 3, (lm_tensor *[]){in[0], lm_parameter(g, at("bias"), "weight")}, 2, NULL);
+    lm_tensor *table = lm_parameter(g, at("bias"), "weight");
+    lm_tensor *x = lm_custom(g, &before_op, 3, (lm_tensor *[]){in[0], table}, 2, NULL);
+    return lm_custom(g, &before_op, 3, (lm_tensor *[]){x, table}, 2, NULL);
 }
 
 static lm_tensor *first_token(lm_graph *g, lm_tensor **in)
