@@ -1,4 +1,5 @@
 # what a user runs and changes; each is a Makefile of its own, of plain commands
 EXTRA_DIST += examples/README.md examples/quickstart examples/debian-packages.awk examples/common.mk examples/step \
 	examples/table examples/base/Makefile examples/agnews/Makefile examples/klue-nli/Makefile examples/mnli/Makefile \
-	examples/ner/Makefile examples/nsmc/Makefile examples/stsb/Makefile
+	examples/ner/Makefile examples/nsmc/Makefile \
+	examples/plugin/Makefile examples/plugin/gconv.c examples/plugin/gconv_check.c examples/stsb/Makefile

@@ -20,6 +20,7 @@ shell_tests = \
 	tests/pipelines/lms-input.sh \
 	tests/pipelines/man-examples.sh \
 	tests/pipelines/options.sh \
+	tests/pipelines/plugin-example.sh \
 	tests/pipelines/score-compare.sh \
 	tests/pipelines/score-filter.sh \
 	tests/pipelines/score-goldens.sh \

@@ -21,13 +21,18 @@ static const lm_size *size_in(const lm_size *sizes, const char *name)
     return NULL;
 }
 
-static const lm_size *find_size(const lm_plugin *plugin, const char *name, lm_status *st)
+/* Of another family's size a family takes what its own have. */
+static bool find_size(const lm_plugin *plugin, const char *name, lm_size *out, lm_status *st)
 {
-    const lm_size *found = size_in(plugin->sizes, name);
-    if (!found)
-        found = size_in(lm_new_model_sizes, name);
-    if (found)
-        return found;
+    const lm_size *own = plugin->sizes, *found = size_in(own, name), *usual = size_in(lm_new_model_sizes, name);
+    if (found || usual) {
+        *out = found ? *found : *usual;
+        if (!found && own && own->name && !own->heads)
+            out->heads = 0;
+        if (!found && own && own->name && !own->inner)
+            out->inner = 0;
+        return true;
+    }
     lm_buf known = {0};
     for (const lm_size *s = lm_new_model_sizes; s->name; s++)
         lm_buf_printf(&known, "%s%s", known.len ? ", " : "", s->name);
@@ -36,7 +41,7 @@ static const lm_size *find_size(const lm_plugin *plugin, const char *name, lm_st
             lm_buf_printf(&known, ", %s", s->name);
     lm_fail(st, LM_USAGE, "--size %s: unknown: %s has %s", name, plugin->name, lm_buf_cstr(&known));
     lm_buf_free(&known);
-    return NULL;
+    return false;
 }
 
 /* The file of --config, or nothing yet; its model_type is set. */
@@ -128,11 +133,11 @@ lm_config *lm_new_model_config(const lm_new_model *n, const char *plugin_file, c
     if (!c)
         return NULL;
     const lm_plugin *plugin = lm_plugin_find(lm_config_string(c, "model_type", ""), plugin_file, st);
-    const lm_size *size = plugin ? find_size(plugin, n->size ? n->size : "mini", st) : NULL;
-    if (size) {
+    lm_size size;
+    if (plugin && find_size(plugin, n->size ? n->size : "mini", &size, st)) {
         json_t *defaults = plugin->defaults ? json_loads(plugin->defaults, 0, NULL) : NULL;
         lm_plugin_rename(plugin, c);
-        if (set_sizes(c, n, size, n->size || !n->config, defaults, st))
+        if (set_sizes(c, n, &size, n->size || !n->config, defaults, st))
             set_vocabulary(c, vocabulary, defaults);
         json_decref(defaults);
         lm_config_failed(c, st);
