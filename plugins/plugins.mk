@@ -2,7 +2,8 @@
 pluginsdir = $(pkglibdir)/plugins
 plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-regex '^lm_plugin_entry_point$$'
 
-plugins_LTLIBRARIES = plugins/albert.la plugins/bert.la plugins/distilbert.la plugins/electra.la plugins/roberta.la plugins/t5.la
+plugins_LTLIBRARIES = plugins/albert.la plugins/bert.la plugins/distilbert.la plugins/electra.la plugins/gemma.la \
+	plugins/gpt2.la plugins/llama.la plugins/mistral.la plugins/qwen2.la plugins/qwen3.la plugins/roberta.la plugins/t5.la
 plugins_albert_la_SOURCES = plugins/albert.c
 plugins_albert_la_LDFLAGS = $(plugin_ldflags)
 plugins_albert_la_LIBADD = liblmutils.la
@@ -15,6 +16,24 @@ plugins_distilbert_la_LIBADD = liblmutils.la
 plugins_electra_la_SOURCES = plugins/electra.c
 plugins_electra_la_LDFLAGS = $(plugin_ldflags)
 plugins_electra_la_LIBADD = liblmutils.la
+plugins_gemma_la_SOURCES = plugins/gemma.c
+plugins_gemma_la_LDFLAGS = $(plugin_ldflags)
+plugins_gemma_la_LIBADD = liblmutils.la -lm
+plugins_gpt2_la_SOURCES = plugins/gpt2.c
+plugins_gpt2_la_LDFLAGS = $(plugin_ldflags)
+plugins_gpt2_la_LIBADD = liblmutils.la -lm
+plugins_llama_la_SOURCES = plugins/llama.c
+plugins_llama_la_LDFLAGS = $(plugin_ldflags)
+plugins_llama_la_LIBADD = liblmutils.la
+plugins_mistral_la_SOURCES = plugins/mistral.c
+plugins_mistral_la_LDFLAGS = $(plugin_ldflags)
+plugins_mistral_la_LIBADD = liblmutils.la
+plugins_qwen2_la_SOURCES = plugins/qwen2.c
+plugins_qwen2_la_LDFLAGS = $(plugin_ldflags)
+plugins_qwen2_la_LIBADD = liblmutils.la
+plugins_qwen3_la_SOURCES = plugins/qwen3.c
+plugins_qwen3_la_LDFLAGS = $(plugin_ldflags)
+plugins_qwen3_la_LIBADD = liblmutils.la
 plugins_roberta_la_SOURCES = plugins/roberta.c
 plugins_roberta_la_LDFLAGS = $(plugin_ldflags)
 plugins_roberta_la_LIBADD = liblmutils.la

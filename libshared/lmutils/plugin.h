@@ -49,13 +49,15 @@ lm_scope lm_in_index(lm_scope scope, const char *part, int index); /* scope.part
 
 /* ------------------------------------------------------------------ config.json */
 
-/* A member by its name, or the fallback where it is absent or null; "rope_scaling.factor" is a member of a member. A value
- * of the wrong type, an integer outside [0, 2^31) or a float that is not finite fails, with the member named. */
+/* A member by its name, or the fallback where it is absent or null; "rope_scaling.factor" is a member of a member, and
+ * "layer_types.0" an element of a list. A value of the wrong type, an integer outside [0, 2^31) or a float that is not finite
+ * fails, with the member named. */
 int lm_config_int(lm_config *c, const char *key, int fallback);
 double lm_config_float(lm_config *c, const char *key, double fallback);
 bool lm_config_bool(lm_config *c, const char *key, bool fallback);
 const char *lm_config_string(lm_config *c, const char *key, const char *fallback); /* lives as long as the model */
 bool lm_config_has(lm_config *c, const char *key);         /* present and not null */
+bool lm_config_is_null(lm_config *c, const char *key);     /* present, and null: where that is not the same as absent */
 int lm_config_labels(lm_config *c);                        /* classes of a head: id2label or num_labels; else 2 */
 void *lm_config_alloc(lm_config *c, size_t size);          /* zeroed; lives as long as the model */
 /* The model asks for what is not there: "member: what: what to do". */
@@ -348,6 +350,58 @@ void lm_bertlike_tag_declare(lm_declare *d, lm_scope scope, const void *config);
 lm_tensor *lm_bertlike_tag(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
 void lm_bertlike_answer_declare(lm_declare *d, lm_scope scope, const void *config);
 lm_tensor *lm_bertlike_answer(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+
+/* ------------------------------------------------------------------ decoders
+ * What Llama and its kin share: pre-norm blocks with RMS norms, rotary positions, grouped keys and values and a gated inner
+ * layer, under the same names. As for encoders, such a family is a description (libshared/model/llamalike.c).
+ * lm_llamalike_new fills in LlamaConfig's defaults; members are added at its end, where 0 and NULL mean without. */
+typedef struct lm_llamalike {
+    int vocab_size, layers, width, heads, inner, positions, labels;
+    int kv_heads;             /* 0 = heads */
+    int head_width;           /* 0 = width / heads */
+    int pad_id;               /* its embedding is not trained, and no row is classified by it; -1 = none */
+    double std, eps, theta;
+    double norm_offset;       /* of lm_rms_norm */
+    double embedding_scale;   /* of what is looked up */
+    double attention_dropout, tag_dropout;
+    lm_activation activation; /* of the gate */
+    bool tie;                 /* the head's weight is the embedding's */
+    bool query_bias;          /* of queries, keys and values */
+    bool output_bias;         /* of attention's output */
+    bool mlp_bias;
+    bool head_norms;          /* a norm of each head's queries and one of its keys */
+    int window;               /* keys that a token of a windowed block sees */
+    const bool *windowed;     /* [layers]; NULL = each of them, if there is a window */
+    const lm_rotation *rotation;
+} lm_llamalike;
+
+lm_llamalike *lm_llamalike_new_sized(lm_config *c, size_t size);
+static inline lm_llamalike *lm_llamalike_new(lm_config *c)
+{
+    return lm_llamalike_new_sized(c, sizeof(lm_llamalike));
+}
+/* Reads what config.json has under the names of Llama's config, hidden_act, attention_bias and mlp_bias excepted, which
+ * families differ in. A member that is absent leaves what e has. */
+void lm_llamalike_read(lm_config *c, lm_llamalike *e);
+/* A window of sliding_window keys, if use_sliding_window, for the blocks that layer_types names, else for those from
+ * max_window_layers on (Qwen). */
+void lm_llamalike_read_windows(lm_config *c, lm_llamalike *e, int max_window_layers);
+/* Fails where sizes do not fit each other; else fills in the rotation and arch. To be called last. */
+void lm_llamalike_arch(lm_config *c, lm_llamalike *e, lm_arch *arch);
+
+/* lm_plugin's functions; config is the lm_llamalike. */
+void lm_llamalike_declare(lm_declare *d, lm_scope body, const void *config);
+lm_tensor *lm_llamalike_embed(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch);
+lm_tensor *lm_llamalike_block(lm_graph *g, lm_scope layer, const void *config, int index, lm_tensor *x);
+lm_tensor *lm_llamalike_finish(lm_graph *g, lm_scope body, const void *config, lm_tensor *x);
+/* lm_head's: the body alone; the next token; classes of rows, by their last token; classes of tokens. */
+void lm_llamalike_base_declare(lm_declare *d, lm_scope scope, const void *config);
+void lm_llamalike_clm_declare(lm_declare *d, lm_scope scope, const void *config);
+lm_tensor *lm_llamalike_clm(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+void lm_llamalike_classify_declare(lm_declare *d, lm_scope scope, const void *config);
+lm_tensor *lm_llamalike_classify(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+void lm_llamalike_tag_declare(lm_declare *d, lm_scope scope, const void *config);
+lm_tensor *lm_llamalike_tag(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
 
 /* ------------------------------------------------------------------ the descriptor */
 

@@ -150,22 +150,34 @@ void lm_config_fail(lm_config *c, const char *format, ...)
     va_end(args);
 }
 
-/* The member, or NULL where it is absent, null, or an earlier getter has failed. A dot leads into a member. */
-static const json_t *member(lm_config *c, const char *key)
+/* The member, or NULL where it is absent. A dot leads into a member. */
+static const json_t *find(const lm_config *c, const char *key)
 {
     const json_t *v = c->root;
     for (size_t n; v && *key; key += n + (key[n] == '.')) {
         n = strcspn(key, ".");
         char *part = lm_strndup(key, n);
-        v = json_object_get(v, part);
+        v = json_is_array(v) ? json_array_get(v, strtoul(part, NULL, 10)) : json_object_get(v, part);
         free(part);
     }
+    return v;
+}
+
+/* The member, or NULL where it is absent, null, or an earlier getter has failed. */
+static const json_t *member(lm_config *c, const char *key)
+{
+    const json_t *v = find(c, key);
     return lm_ok(&c->failure) && v && !json_is_null(v) ? v : NULL;
 }
 
 bool lm_config_has(lm_config *c, const char *key)
 {
     return member(c, key) != NULL;
+}
+
+bool lm_config_is_null(lm_config *c, const char *key)
+{
+    return json_is_null(find(c, key));
 }
 
 int lm_config_int(lm_config *c, const char *key, int fallback)

@@ -4,6 +4,7 @@ liblmutils_la_SOURCES += \
 	libshared/model/config.c libshared/model/config.h \
 	libshared/model/bertlike.c \
 	libshared/model/forward.c \
+	libshared/model/llamalike.c \
 	libshared/model/model.c libshared/model/model.h \
 	libshared/model/rope.c \
 	libshared/model/plugin_host.c libshared/model/plugin_host.h \

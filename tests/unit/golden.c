@@ -130,7 +130,7 @@ static void read_labels(golden_batch *b, const json_t *json)
             continue;
         }
         for (int32_t t = b->row_splits[r]; t < b->row_splits[r + 1]; t++)
-            b->labels[t] = integer(labels, r, (size_t)(t - b->row_splits[r]));
+            b->labels[t] = integer(labels, r, (size_t)(b->first[r] + t - b->row_splits[r]));
     }
 }
 
@@ -139,6 +139,7 @@ static golden_batch read_inputs(const json_t *json)
     golden_batch b = {0};
     const json_t *ids = json_object_get(json, "input_ids"), *mask = json_object_get(json, "attention_mask");
     const json_t *types = json_object_get(json, "token_type_ids"),
+                 *positions = json_object_get(json, "position_ids"),
                  *next = json_object_get(json, "next_sentence_label");
     size_t rows = json_array_size(ids), padded = json_array_size(json_array_get(ids, 0)), n = 0;
     b.padded = (int)padded;
@@ -146,11 +147,16 @@ static golden_batch read_inputs(const json_t *json)
     b.ids = lm_calloc(rows * padded, sizeof *b.ids);
     b.types = lm_calloc(rows * padded, sizeof *b.types);
     b.positions = lm_calloc(rows * padded, sizeof *b.positions);
+    b.first = lm_calloc(rows, sizeof *b.first);
     for (size_t r = 0; r < rows; r++) {
-        for (size_t t = 0; t < padded && integer(mask, r, t); t++, n++) {
+        size_t from = 0;
+        while (from < padded && !integer(mask, r, from))
+            from++;
+        b.first[r] = (int32_t)from;
+        for (size_t t = from; t < padded && integer(mask, r, t); t++, n++) {
             b.ids[n] = integer(ids, r, t);
             b.types[n] = types ? integer(types, r, t) : 0;
-            b.positions[n] = (int32_t)t;
+            b.positions[n] = positions ? integer(positions, r, t) : (int32_t)(t - from);
         }
         b.row_splits[r + 1] = (int32_t)n;
     }
@@ -173,7 +179,8 @@ static golden_batch read_inputs(const json_t *json)
 golden_batch golden_batch_read(const json_t *json)
 {
     golden_batch b = read_inputs(json);
-    read_labels(&b, json);
+    if (json_object_get(json, "labels"))
+        read_labels(&b, json);
     return b;
 }
 
@@ -186,7 +193,8 @@ golden_batch golden_batch_read_target(const json_t *json, int32_t start_id, int3
                         .row_splits = lm_calloc(rows + 1, sizeof *t->row_splits),
                         .ids = lm_calloc(n, sizeof *t->ids),
                         .types = lm_calloc(n, sizeof *t->types),
-                        .positions = lm_calloc(n, sizeof *t->positions)};
+                        .positions = lm_calloc(n, sizeof *t->positions),
+                        .first = lm_calloc(rows, sizeof *t->first)};
     b.labels = lm_calloc(n, sizeof *b.labels);
     for (size_t r = 0; r < rows; r++) {
         for (size_t i = 0, at = r * padded; i < padded; i++, at++) {
@@ -208,6 +216,7 @@ void golden_batch_free(golden_batch *b)
     free(b->ids);
     free(b->types);
     free(b->positions);
+    free(b->first);
     free(b->labels);
     free(b->values);
     free(b->next);

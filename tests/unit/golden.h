@@ -21,11 +21,11 @@ typedef struct golden {
 } golden;
 
 /* A batch without its padding. row r has tokens [row_splits[r], row_splits[r+1]); `padded` is the length of a
- * row of the arrays. */
+ * row of the arrays, where those tokens begin at first[r]. */
 typedef struct golden_batch {
     lm_batch batch;
     int padded;
-    int32_t *row_splits, *ids, *types, *positions;
+    int32_t *row_splits, *ids, *types, *positions, *first;
     int32_t *labels; /* [tokens] or [rows]; NULL where they are floats */
     float *values;   /* [rows, columns] */
     int columns;
