@@ -99,3 +99,13 @@ echo '#include <lmutils/plugin.h>' >header.cc
 c++ -std=c++11 -Wall -Wextra -pedantic -Werror -fsyntax-only $($PKG_CONFIG --cflags lmutils) header.cc
 c++ -std=c++20 -O1 -fPIC -shared -o cxx.so $($PKG_CONFIG --cflags lmutils) cxx.cc $($PKG_CONFIG --libs lmutils)
 score --list-archs --plugin ./cxx.so | grep -q "^cxx	cxx	base	-	./cxx.so$"
+
+# ---- the manual page shows the lines of this very file
+awk '/^\.SH EXAMPLES/ || /^\.SH "HOW IT IS FOUND"/ { exit }
+    /^\.EX/ { code = 1; next }
+    /^\.EE/ { code = 0 }
+    code { gsub(/\\-/, "-"); gsub(/\\e/, "\\"); print }' "$abs_top_srcdir/man/lmplugin.7.in" >shown
+test "$(wc -l <shown)" -gt 40
+while IFS= read -r line; do
+    grep -qxF -e "$line" "$abs_top_srcdir/examples/plugin/gconv.c" || fail_ "lmplugin(7) shows what is not in gconv.c: $line"
+done <shown
