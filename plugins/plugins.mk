@@ -2,8 +2,20 @@
 pluginsdir = $(pkglibdir)/plugins
 plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-regex '^lm_plugin_entry_point$$'
 
-plugins_LTLIBRARIES = plugins/albert.la plugins/bert.la plugins/distilbert.la plugins/electra.la plugins/gemma.la \
-	plugins/gpt2.la plugins/llama.la plugins/mistral.la plugins/qwen2.la plugins/qwen3.la plugins/roberta.la plugins/t5.la
+plugins_LTLIBRARIES = \
+	plugins/albert.la \
+	plugins/bert.la \
+	plugins/distilbert.la \
+	plugins/electra.la \
+	plugins/gemma.la \
+	plugins/gpt2.la \
+	plugins/llama.la \
+	plugins/lstm.la \
+	plugins/mistral.la \
+	plugins/qwen2.la \
+	plugins/qwen3.la \
+	plugins/roberta.la \
+	plugins/t5.la
 plugins_albert_la_SOURCES = plugins/albert.c
 plugins_albert_la_LDFLAGS = $(plugin_ldflags)
 plugins_albert_la_LIBADD = liblmutils.la
@@ -34,6 +46,9 @@ plugins_qwen2_la_LIBADD = liblmutils.la
 plugins_qwen3_la_SOURCES = plugins/qwen3.c
 plugins_qwen3_la_LDFLAGS = $(plugin_ldflags)
 plugins_qwen3_la_LIBADD = liblmutils.la
+plugins_lstm_la_SOURCES = plugins/lstm.c
+plugins_lstm_la_LDFLAGS = $(plugin_ldflags)
+plugins_lstm_la_LIBADD = liblmutils.la -lm
 plugins_roberta_la_SOURCES = plugins/roberta.c
 plugins_roberta_la_LDFLAGS = $(plugin_ldflags)
 plugins_roberta_la_LIBADD = liblmutils.la

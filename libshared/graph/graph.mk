@@ -8,6 +8,7 @@ liblmutils_la_SOURCES += \
 	libshared/graph/params.c libshared/graph/params.h \
 	libshared/graph/relative.c libshared/graph/relative.h \
 	libshared/graph/rope.c \
+	libshared/graph/recurrent.c \
 	libshared/graph/span_loss.c \
 	libshared/graph/tape.h
 
@@ -22,3 +23,10 @@ tests_unit_check_graph_SOURCES = tests/unit/check_graph.c
 tests_unit_check_graph_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_graph_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_graph
+
+check_PROGRAMS += tests/unit/check_recurrent
+tests_unit_check_recurrent_SOURCES = tests/unit/check_recurrent.c
+tests_unit_check_recurrent_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_recurrent_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_recurrent
+EXTRA_DIST += tests/unit/recurrent.json

@@ -362,6 +362,17 @@ void lm_declare_ignored(lm_declare *d, const char *suffix)
     p->ignored[p->ignored_count++] = keep_string(p, suffix);
 }
 
+void lm_declare_fail(lm_declare *d, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (lm_ok(&d->status)) {
+        lm_vfail(&d->status, LM_FAILED, format, args);
+        lm_fail_prefix(&d->status, "config.json");
+    }
+    va_end(args);
+}
+
 lm_declare *lm_declare_begin(lm_params *p)
 {
     lm_declare *d = lm_calloc(1, sizeof *d);
@@ -392,13 +403,15 @@ bool lm_param_initialise(lm_param *p, uint64_t seed, lm_status *st)
     p->dtype = LM_F32;
     long n = (long)p->elements;
     float *value = p->value;
-    if (p->init.kind == LM_INIT_NORMAL) {
+    if (p->init.kind == LM_INIT_NORMAL || p->init.kind == LM_INIT_UNIFORM) {
         lm_philox_key key = lm_random_key(seed, LM_FOR_INIT, 0);
         uint64_t name = XXH3_64bits(p->name, strlen(p->name));
         float std = (float)p->init.std;
+        bool normal = p->init.kind == LM_INIT_NORMAL;
 #pragma omp parallel for schedule(static)
         for (long i = 0; i < n; i++)
-            value[i] = std * lm_random_normal(key, (uint64_t)i, name);
+            value[i] = std * (normal ? lm_random_normal(key, (uint64_t)i, name)
+                                     : 2 * lm_random_float(key, (uint64_t)i, name) - 1);
     } else {
         float constant = p->init.kind == LM_INIT_ONE ? 1.0f : 0.0f;
         for (long i = 0; i < n; i++)

@@ -16,6 +16,8 @@ struct lm_node {
     union {
         lm_act act;
         float factor;
+        int ahead; /* columns whose state stands at the last token */
+        struct lm_lstm_node *lstm;
         struct {
             int first; /* row of the weight, or column where it is transposed */
         } part;
@@ -101,6 +103,9 @@ typedef enum lm_op_id {
     LM_OP_DROPOUT,
     LM_OP_DROPOUT_ADD,
     LM_OP_ATTENTION,
+    LM_OP_LSTM,
+    LM_OP_FINAL_STATE,
+    LM_OP_MEAN_TOKEN,
     LM_OP_FIRST_TOKEN,
     LM_OP_LAST_TOKEN,
     LM_OP_GATHER_ROWS,
@@ -180,6 +185,9 @@ LM_OP_PAIR(rope);
 LM_OP_PAIR(add);
 LM_OP_PAIR(dropout);
 LM_OP_PAIR(attention);
+LM_OP_PAIR(lstm);
+LM_OP_PAIR(final_state);
+LM_OP_PAIR(mean_token);
 LM_OP_PAIR(first_token);
 LM_OP_PAIR(last_token);
 LM_OP_PAIR(gather_rows);

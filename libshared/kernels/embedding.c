@@ -26,3 +26,33 @@ void lm_gather_backward(float *dtable, const int32_t *index, const float *dy, in
                 v->axpy(1.0f, dy + (size_t)i * w + c, dtable + (size_t)index[i] * w + c, slice);
     }
 }
+
+void lm_segment_means(const float *x, const int32_t *splits, float *y, int segments, int width)
+{
+    const lm_variant *v = lm_variant_now();
+    size_t w = (size_t)width;
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)splits[segments] * width)
+    for (int s = 0; s < segments; s++) {
+        float *to = y + (size_t)s * w;
+        int n = splits[s + 1] - splits[s];
+        memset(to, 0, w * sizeof *to);
+        v->column_sums(x + (size_t)splits[s] * w, w, n, to, width);
+        v->scale(n ? 1 / (float)n : 0, to, to, w);
+    }
+}
+
+void lm_segment_means_backward(const float *dy, const int32_t *splits, float *dx, bool add, int segments, int width)
+{
+    const lm_variant *v = lm_variant_now();
+    size_t w = (size_t)width;
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)splits[segments] * width)
+    for (int s = 0; s < segments; s++) {
+        for (int r = splits[s]; r < splits[s + 1]; r++) {
+            float by = 1 / (float)(splits[s + 1] - splits[s]), *to = dx + (size_t)r * w;
+            if (add)
+                v->axpy(by, dy + (size_t)s * w, to, w);
+            else
+                v->scale(by, dy + (size_t)s * w, to, w);
+        }
+    }
+}

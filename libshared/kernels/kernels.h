@@ -108,6 +108,13 @@ void lm_gather_forward(const float *table, const int32_t *index, float *y, int n
  * do). */
 void lm_gather_backward(float *dtable, const int32_t *index, const float *dy, int n, int width, int skip);
 
+/* ---- means over the rows of segments (embedding.c) ---- */
+
+/* y[s] = mean of x[splits[s]] .. x[splits[s+1] - 1]; zeros where there is none. */
+void lm_segment_means(const float *x, const int32_t *splits, float *y, int segments, int width);
+/* dx (+)= */
+void lm_segment_means_backward(const float *dy, const int32_t *splits, float *dx, bool add, int segments, int width);
+
 /* ---- dropout (dropout.c) ----
  * Element (row, token, feature) of a site is kept iff a 16-bit number of Philox4x32-10 is >= p 65536
  * (rounded). Key: (seed, optimiser step, site); counter: (row, row >> 32, token, block). Feature f = 128 B +
@@ -183,6 +190,35 @@ typedef struct lm_attention_grads {
     float *drelative; /* [buckets, heads], added to in the order of sequences; or NULL */
 } lm_attention_grads;
 void lm_attention_backward(const lm_attention_args *a, const lm_attention_grads *grads, float *scratch);
+
+/* ---- LSTM (lstm.c) ----
+ * One layer in one direction. With a = W_ih x_t + b_ih + b_hh + W_hh h_(t-1), cut into the gates i f g o (the order of
+ * torch.nn.LSTM): c_t = sigmoid(f) c_(t-1) + sigmoid(i) tanh(g), h_t = sigmoid(o) tanh(c_t) (Hochreiter and Schmidhuber
+ * 1997; forget gates: Gers et al. 2000). */
+
+typedef struct lm_lstm_args {
+    int sequences, hidden;
+    const int32_t *row_splits;     /* [sequences+1] */
+    const int32_t *order;          /* [sequences], of lm_lstm_order */
+    bool reverse;                  /* each row from its last token to its first */
+    const float *w;                /* W_hh [4 hidden, hidden] */
+    float *gates;                  /* [tokens, 4 hidden]: W_ih x + b_ih + b_hh; after the forward sigmoid or tanh of a, after
+                                    * the backward the gradient of a */
+    float *c;                      /* [tokens, hidden] */
+    float *h;                      /* [tokens, hidden], rows ldh apart */
+    size_t ldh;
+    const float *h_first, *c_first; /* [sequences, hidden] states before the first token; NULL = zeros */
+    float *h_last, *c_last;         /* [sequences, hidden] those after the last, untouched where a row is empty; or NULL */
+} lm_lstm_args;
+
+/* The rows from the longest to the shortest. scratch: [2 sequences]. */
+void lm_lstm_order(const int32_t *row_splits, int sequences, int32_t *order, int32_t *scratch);
+size_t lm_lstm_scratch(const lm_lstm_args *a, bool backward);
+void lm_lstm_forward(const lm_lstm_args *a, float *scratch);
+/* dh: gradients of h as they come from outside, rows ldh apart. The states before the first token get none. */
+void lm_lstm_backward(const lm_lstm_args *a, const float *dh, float *scratch);
+/* h_(t-1) of each token: [tokens, hidden]. */
+void lm_lstm_states_before(const lm_lstm_args *a, float *before);
 
 /* ---- losses (loss.c): sums are the caller's; row_loss [rows] is unweighted, 0 where the label is ignored
  * ---- */

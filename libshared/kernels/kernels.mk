@@ -8,6 +8,7 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/gemm.c \
 	libshared/kernels/kernels.h \
 	libshared/kernels/loss.c \
+	libshared/kernels/lstm.c \
 	libshared/kernels/norm.c \
 	libshared/kernels/optimiser.c \
 	libshared/kernels/rope.c \
@@ -23,7 +24,9 @@ simd_sources = \
 	libshared/kernels/simd/elementwise.h \
 	libshared/kernels/simd/few.h \
 	libshared/kernels/simd/loss.h \
+	libshared/kernels/simd/lstm.h \
 	libshared/kernels/simd/norm.h \
+	libshared/kernels/simd/panels.h \
 	libshared/kernels/simd/rope.h \
 	libshared/kernels/simd/variant.c \
 	libshared/kernels/simd/vector.h

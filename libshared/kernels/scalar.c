@@ -421,6 +421,68 @@ static void adamw(float *p, float *g, float *m, float *v, size_t n, const lm_ada
     }
 }
 
+static int panels_width(int columns)
+{
+    return columns;
+}
+
+static void panels_pack(const float *b, size_t down, size_t across, int depth, int columns, float *panels)
+{
+    for (int k = 0; k < depth; k++)
+        for (int j = 0; j < columns; j++)
+            *panels++ = b[(size_t)k * down + (size_t)j * across];
+}
+
+static void panels_product(const float *a, size_t lda, const float *panels, float *c, size_t ldc, int rows,
+                           int columns, int depth)
+{
+    for (int r = 0; r < rows; r++) {
+        for (int j = 0; j < columns; j++) {
+            double sum = 0;
+            for (int k = 0; k < depth; k++)
+                sum += (double)a[(size_t)r * lda + (size_t)k] * panels[(size_t)k * (size_t)columns + (size_t)j];
+            c[(size_t)r * ldc + (size_t)j] = (float)sum;
+        }
+    }
+}
+
+static double logistic(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static void lstm_forward(const float *sums, float *gates, const float *c_before, float *c, float *h, int hidden)
+{
+    for (int u = 0; u < hidden; u++) {
+        double a[4];
+        for (int q = 0; q < 4; q++)
+            a[q] = (double)gates[q * hidden + u] + (sums ? sums[q * hidden + u] : 0);
+        double in = logistic(a[0]), forget = logistic(a[1]), fresh = tanh(a[2]), out = logistic(a[3]);
+        double cell = in * fresh + forget * (c_before ? c_before[u] : 0);
+        gates[u] = (float)in;
+        gates[hidden + u] = (float)forget;
+        gates[2 * hidden + u] = (float)fresh;
+        gates[3 * hidden + u] = (float)out;
+        c[u] = (float)cell;
+        h[u] = (float)(out * tanh(cell));
+    }
+}
+
+static void lstm_backward(float *gates, const float *c_before, const float *c, const float *dout, const float *dh,
+                          float *dc, bool later, int hidden)
+{
+    for (int u = 0; u < hidden; u++) {
+        double in = gates[u], forget = gates[hidden + u], fresh = gates[2 * hidden + u], out = gates[3 * hidden + u];
+        double shown = tanh(c[u]), d = (double)dout[u] + (dh ? dh[u] : 0);
+        double cell = d * out * (1 - shown * shown) + (later ? dc[u] : 0);
+        gates[u] = (float)(cell * fresh * in * (1 - in));
+        gates[hidden + u] = (float)(cell * (c_before ? c_before[u] : 0) * forget * (1 - forget));
+        gates[2 * hidden + u] = (float)(cell * in * (1 - fresh * fresh));
+        gates[3 * hidden + u] = (float)(d * shown * out * (1 - out));
+        dc[u] = (float)(cell * forget);
+    }
+}
+
 const lm_variant lm_variant_scalar = {
     .isa = "scalar",
     .usable = usable,
@@ -449,4 +511,9 @@ const lm_variant lm_variant_scalar = {
     .log_sum_parts = log_sum_parts,
     .softmax_grad = softmax_grad,
     .adamw = adamw,
+    .panels_width = panels_width,
+    .panels_pack = panels_pack,
+    .panels_product = panels_product,
+    .lstm_forward = lstm_forward,
+    .lstm_backward = lstm_backward,
 };

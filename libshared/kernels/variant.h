@@ -87,6 +87,18 @@ typedef struct lm_variant {
     /* x = (exp(x - log_sum) - less) * factor */
     void (*softmax_grad)(float *x, int n, float log_sum, float less, float factor);
     void (*adamw)(float *p, float *g, float *m, float *v, size_t n, const lm_adamw_floats *how, bool clear);
+    /* A matrix [depth, columns] that many products have on their right, element (k, j) at b[k down + j across], packed:
+     * depth * panels_width(columns) floats. c[rows, panels_width(columns)] = a[rows, depth] times it, lda and ldc apart */
+    int (*panels_width)(int columns);
+    void (*panels_pack)(const float *b, size_t down, size_t across, int depth, int columns, float *panels);
+    void (*panels_product)(const float *a, size_t lda, const float *panels, float *c, size_t ldc, int rows, int columns,
+                           int depth);
+    /* A cell of an LSTM: gates + sums (NULL = zeros) to their sigmoids and tanh, c and h; c_before NULL = zeros. And
+     * back: gates to their gradients, and dc, which is of this time's c where `later`, to that of c_before's; the
+     * gradient of h is dout + dh (NULL = zeros) */
+    void (*lstm_forward)(const float *sums, float *gates, const float *c_before, float *c, float *h, int hidden);
+    void (*lstm_backward)(float *gates, const float *c_before, const float *c, const float *dout, const float *dh,
+                          float *dc, bool later, int hidden);
 } lm_variant;
 
 const lm_variant *lm_variant_now(void);

@@ -100,20 +100,28 @@ typedef struct lm_arch {
     int groups;             /* of the stack's blocks, one after the other, that share their parameters: block i stands
                              * at layer.(i * groups / layers). 0 = each block has its own, at layer.i */
     int decoder_start_id;   /* what the second stack reads before the first token of its text */
+    const char *layer_suffix; /* where block i has no module of its own but its number behind its parameters' names: "_l"
+                             * for layer.weight_ih_l<i>, as torch.nn.LSTM has them. Its scope is `layer`. NULL = none */
 } lm_arch;
 
 /* ------------------------------------------------------------------ parameters */
 
-typedef enum lm_init_kind { LM_INIT_ZERO, LM_INIT_ONE, LM_INIT_NORMAL } lm_init_kind;
+typedef enum lm_init_kind { LM_INIT_ZERO, LM_INIT_ONE, LM_INIT_NORMAL, LM_INIT_UNIFORM } lm_init_kind;
 
 typedef struct lm_init {
     lm_init_kind kind;
-    double std; /* of LM_INIT_NORMAL, mean 0 */
+    double std; /* of LM_INIT_NORMAL, mean 0; of LM_INIT_UNIFORM the bound: in [-std, std) */
 } lm_init;
 
 static inline lm_init lm_normal(double std)
 {
     lm_init init = {LM_INIT_NORMAL, std};
+    return init;
+}
+
+static inline lm_init lm_uniform(double bound)
+{
+    lm_init init = {LM_INIT_UNIFORM, bound};
     return init;
 }
 
@@ -132,6 +140,10 @@ void lm_declare_embedding(lm_declare *d, lm_scope scope, int rows, int width, do
 void lm_declare_layer_norm(lm_declare *d, lm_scope scope, int width);
 /* weight [width] of lm_rms_norm, that starts at 1 - offset; it is not decayed. */
 void lm_declare_rms_norm(lm_declare *d, lm_scope scope, int width, double offset);
+/* Layer `layer` of torch.nn.LSTM: weight_ih_l<layer> [4 hidden, in], weight_hh_l<layer> [4 hidden, hidden], and, with
+ * `bias`, bias_ih_l<layer> and bias_hh_l<layer>; the same with _reverse behind for the other direction. As there, uniform
+ * in 1/sqrt(hidden). */
+void lm_declare_lstm(lm_declare *d, lm_scope scope, int in, int hidden, int layer, bool bidirectional, bool bias);
 /* `scope.name` is the same parameter as `other` (a full name, declared before): stored once, under `other`. */
 void lm_declare_tied(lm_declare *d, lm_scope scope, const char *name, lm_scope other, const char *other_name);
 /* An older spelling of a last part of a name ("gamma" for "weight" below any LayerNorm) that checkpoints may carry. */
@@ -139,6 +151,9 @@ void lm_declare_old_name(lm_declare *d, const char *old_suffix, const char *new_
 /* The last parts of the name of a tensor that is no parameter, and that checkpoints may carry all the same: a buffer
  * ("rotary_emb.inv_freq"). Loading passes over it in silence. */
 void lm_declare_ignored(lm_declare *d, const char *suffix);
+
+/* A head that this config cannot have: "member: what: what to do". */
+void lm_declare_fail(lm_declare *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ------------------------------------------------------------------ what a step reads */
 
@@ -214,6 +229,15 @@ static inline lm_tensor *lm_attention(lm_graph *g, lm_tensor *q, lm_tensor *k, l
 {
     return lm_attention_sized(g, q, k, v, &how, sizeof how);
 }
+
+/* Layer `layer` of torch.nn.LSTM, without a state before the first token (Hochreiter and Schmidhuber 1997): h_t of each
+ * token, [rows, hidden]. In both directions [rows, 2 hidden]: h_t from the left, then from the right. */
+lm_tensor *lm_lstm(lm_graph *g, lm_scope scope, lm_tensor *x, int layer, bool bidirectional);
+/* What a recurrent layer ends with in each row, torch's h_n: its last token's h, one row a sequence; in both directions
+ * the left half of the last token's and the right half of the first token's. An empty sequence gives zeros. */
+lm_tensor *lm_final_state(lm_graph *g, lm_tensor *x, bool bidirectional);
+/* The mean over the tokens of each row: [sequences, width]. An empty sequence gives zeros. */
+lm_tensor *lm_mean_token(lm_graph *g, lm_tensor *x);
 
 /* The first token of each row, one row a sequence: [sequences, width]. An empty sequence gives zeros. */
 lm_tensor *lm_first_token(lm_graph *g, lm_tensor *x);

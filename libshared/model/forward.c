@@ -136,14 +136,17 @@ static void begin_trial(lm_graph *g)
 
 int lm_model_frozen_parts(lm_model *m, lm_graph *g, lm_status *st)
 {
-    int parts = lm_model_parts(m), part = 0;
+    int parts = lm_model_parts(m), frozen = 0;
+    lm_tensor *x = NULL;
     begin_trial(g);
-    for (lm_tensor *x = NULL; part < parts; part++) {
+    for (int part = 0; part < parts; part++) {
         x = run_part(m, g, lm_graph_batch(g), part, x);
         if (x->needs_grad)
             break;
+        if (x->width == m->arch.width) /* embeddings that are not yet as wide are no place to begin at */
+            frozen = part + 1;
     }
-    return lm_graph_end(g, st) ? part : -1;
+    return lm_graph_end(g, st) ? frozen : -1;
 }
 
 bool lm_model_reads_first_tokens(lm_model *m, lm_graph *g, lm_status *st)

@@ -72,6 +72,8 @@ lm_scope lm_model_body(const lm_model *m)
 
 lm_scope lm_model_block(const lm_model *m, int i)
 {
+    if (m->arch.layer_suffix)
+        return lm_in(lm_model_body(m), m->arch.layer);
     int stored = m->arch.groups ? (int)((int64_t)i * m->arch.groups / m->arch.layers) : i;
     return lm_in_index(lm_model_body(m), m->arch.layer, stored);
 }

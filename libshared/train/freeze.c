@@ -158,13 +158,19 @@ void lm_level_name(const lm_model *m, int level, char out[32])
 static int block_of(const lm_model *m, const char *name, const char **rest)
 {
     lm_scope blocks = lm_in(lm_in((lm_scope){""}, m->head->bare ? "" : m->arch.body), m->arch.layer);
+    const char *suffix = m->arch.layer_suffix;
     size_t n = strlen(blocks.name);
     char *end;
-    if (strncmp(name, blocks.name, n) != 0 || name[n] != '.' || name[n + 1] < '0' || name[n + 1] > '9')
+    if (strncmp(name, blocks.name, n) != 0 || name[n] != '.')
         return -1;
-    long index = strtol(name + n + 1, &end, 10);
-    *rest = end;
-    return *end == '.' && index < m->arch.layers ? (int)index : -1;
+    const char *number = suffix ? strstr(name + n, suffix) : name + n + 1;
+    if (number && suffix)
+        number += strlen(suffix);
+    if (!number || *number < '0' || *number > '9')
+        return -1;
+    long index = strtol(number, &end, 10);
+    *rest = suffix ? name + n : end;
+    return (suffix || *end == '.') && index < m->arch.layers ? (int)index : -1;
 }
 
 /* Where a parameter is, whatever the architecture: "body.layer.3.<...>", "body.embeddings", "body", "head". */
@@ -311,7 +317,7 @@ static void warn_of_random(lm_model *m, const lm_freezing *f)
     const char *first = NULL;
     for (size_t i = 0; i < f->count && m->path; i++) {
         const lm_param *p = lm_params_at(m->params, i);
-        bool random = p->owned && p->data == p->value && p->init.kind == LM_INIT_NORMAL;
+        bool random = p->owned && p->data == p->value && p->init.kind >= LM_INIT_NORMAL;
         if (f->of[i].stage >= 0 || !random)
             continue;
         first = first ? first : p->name;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOKENS = 9, SEQUENCES = 4, WIDTH = 6, OUT = 5, ROWS = 7, VOCAB = 1030, MOST = 3 };
+enum { TOKENS = 9, SEQUENCES = 4, WIDTH = 6, OUT = 5, ROWS = 7, VOCAB = 1030, MOST = 3, PARAMS = 8, STATE = 3 };
 
 static const int32_t splits[SEQUENCES + 1] = {0, 3, 3, 4, 9};
 static const int32_t ids[TOKENS] = {1, 0, 6, 1, 3, 3, 2, 6, 6};
@@ -36,7 +36,7 @@ typedef struct op_case {
     const char *what;
     lm_tensor *(*build)(lm_graph *g, lm_tensor **in);
     int width[MOST]; /* of the inputs, [TOKENS, width]; 0 ends them */
-    const char *params[3];
+    const char *params[PARAMS];
     bool loss; /* the result is a loss already */
     int every; /* check each so-manieth element of parameters; 0 = all */
 } op_case;
@@ -294,6 +294,38 @@ static lm_tensor *custom_sequences(lm_graph *g, lm_tensor **in) /* twice: the se
     return lm_custom(g, &before_op, 3, (lm_tensor *[]){x, table}, 2, NULL);
 }
 
+static lm_tensor *lstm(lm_graph *g, lm_tensor **in)
+{
+    return lm_lstm(g, at("lstm"), in[0], 0, false);
+}
+
+static lm_tensor *lstm_both_ways(lm_graph *g, lm_tensor **in)
+{
+    return lm_lstm(g, at("lstm"), in[0], 1, true);
+}
+
+static lm_tensor *lstm_stacked(lm_graph *g, lm_tensor **in) /* and what is below comes in from two sides */
+{
+    lm_tensor *x = lm_lstm(g, at("lstm"), in[0], 1, true);
+    return lm_add(g, lm_lstm(g, at("plain_lstm"), x, 0, true), x);
+}
+
+static lm_tensor *final_state(lm_graph *g, lm_tensor **in)
+{
+    return lm_final_state(g, in[0], false);
+}
+
+static lm_tensor *final_states(lm_graph *g, lm_tensor **in) /* its gradient is added to one that is there */
+{
+    lm_tensor *last = lm_dropout(g, lm_final_state(g, in[0], true), 0.3);
+    return lm_add(g, last, lm_first_token(g, in[0]));
+}
+
+static lm_tensor *mean_token(lm_graph *g, lm_tensor **in)
+{
+    return lm_add(g, lm_mean_token(g, in[0]), lm_first_token(g, in[0]));
+}
+
 static lm_tensor *first_token(lm_graph *g, lm_tensor **in)
 {
     return lm_first_token(g, in[0]);
@@ -403,6 +435,15 @@ static const op_case cases[] = {
     {"attention", "in a window", attention_window, {WIDTH, WIDTH, WIDTH}, {0}, false, 0},
     {"last_token", "", last_token, {WIDTH}, {0}, false, 0},
     {"last_token", "with an id", last_with_id, {WIDTH}, {0}, false, 0},
+    {"lstm", "", lstm, {WIDTH}, {"lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0", "lstm.bias_hh_l0"}, false, 0},
+    {"lstm", "both ways", lstm_both_ways, {WIDTH}, {"lstm.weight_ih_l1", "lstm.weight_hh_l1", "lstm.bias_ih_l1",
+     "lstm.bias_hh_l1", "lstm.weight_ih_l1_reverse", "lstm.weight_hh_l1_reverse", "lstm.bias_ih_l1_reverse",
+     "lstm.bias_hh_l1_reverse"}, false, 0},
+    {"lstm", "stacked, without bias", lstm_stacked, {WIDTH}, {"lstm.weight_ih_l1", "lstm.weight_hh_l1_reverse",
+     "plain_lstm.weight_ih_l0", "plain_lstm.weight_hh_l0", "plain_lstm.weight_hh_l0_reverse"}, false, 0},
+    {"final_state", "", final_state, {WIDTH}, {0}, false, 0},
+    {"final_state", "both ways", final_states, {WIDTH}, {0}, false, 0},
+    {"mean_token", "", mean_token, {WIDTH}, {0}, false, 0},
     {"first_token", "", first_token, {WIDTH}, {0}, false, 0},
     {"gather_rows", "", gather_rows, {WIDTH}, {0}, false, 0},
     {"custom", "rows", custom, {WIDTH, WIDTH}, {0}, false, 0},
@@ -443,6 +484,9 @@ static lm_params *make_params(void)
     lm_declare_conv1d(d, at("conv1d"), WIDTH, OUT, 1);
     lm_declare_rms_norm(d, at("rms"), WIDTH, 0);
     lm_declare_rms_norm(d, at("rms_heads"), WIDTH / 2, 1);
+    lm_declare_lstm(d, at("lstm"), WIDTH, 5, 0, false, true);
+    lm_declare_lstm(d, at("lstm"), WIDTH, STATE, 1, true, true);
+    lm_declare_lstm(d, at("plain_lstm"), 2 * STATE, STATE, 0, true, false);
     lm_status st = LM_STATUS_INIT;
     ck_assert(lm_declare_end(d, &st));
     for (size_t i = 0; i < lm_params_count(p); i++) {
@@ -529,7 +573,7 @@ static void check_case(const op_case *c, lm_params *params)
         compare(&t, "input", t.input[i], grads[i], (size_t)TOKENS * (size_t)c->width[i], 1);
         free(grads[i]);
     }
-    for (int i = 0; i < 3 && c->params[i]; i++) {
+    for (int i = 0; i < PARAMS && c->params[i]; i++) {
         lm_param *p = lm_params_find(params, c->params[i]);
         if (p->padding_row >= 0) { /* its look-ups train nothing */
             for (int j = 0; j < WIDTH; j++)

@@ -10,6 +10,8 @@
 #include "kernels/simd/attention.h"
 #include "kernels/simd/attention_kept.h"
 #include "kernels/simd/loss.h"
+#include "kernels/simd/panels.h"
+#include "kernels/simd/lstm.h"
 
 static bool usable(void)
 {
@@ -57,4 +59,9 @@ const lm_variant NAME(LM_ISA) = {
     .log_sum_parts = log_sum_parts,
     .softmax_grad = softmax_grad,
     .adamw = adamw,
+    .panels_width = panels_width,
+    .panels_pack = panels_pack,
+    .panels_product = panels_product,
+    .lstm_forward = lstm_forward,
+    .lstm_backward = lstm_backward,
 };
