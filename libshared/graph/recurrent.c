@@ -100,7 +100,8 @@ lm_tensor *lm_lstm(lm_graph *g, lm_scope scope, lm_tensor *x, int layer, bool bi
 /* The weights of a projection as lm_linear would see them. */
 static lm_weight_view view_of(const direction *d, int weight, int bias)
 {
-    return lm_weight_of(&(lm_node){.weight = d->param[weight], .bias = d->param[bias]});
+    lm_tensor out = {.width = (int)d->param[weight]->shape.size[0]};
+    return lm_weight_of(&(lm_node){.out = &out, .weight = d->param[weight], .bias = d->param[bias]});
 }
 
 static lm_lstm_args args_of(const lm_node *n, int k)
