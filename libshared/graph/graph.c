@@ -148,6 +148,7 @@ void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step)
     g->last = NULL;
     g->layer = -1;
     g->site = g->outside_site = 0;
+    g->memories = g->outside_memories = 0;
     g->pooled = 0;
     g->nothing = lm_graph_alloc(g, 1, sizeof *g->nothing);
     *g->nothing = (lm_tensor){.value = lm_graph_alloc(g, 1, sizeof(float)), .layout = lm_layout_new(g, 0)};
@@ -157,6 +158,10 @@ void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step)
     g->target_layout = NULL;
     if (is_sound(g, batch))
         g->layout = lm_layout_of(g, batch, step.global_row);
+    if (step.cache && (step.training || step.taping))
+        lm_graph_fail(g, "cache", "there is none in training: this is a mistake in the program");
+    if (step.cache)
+        lm_kv_cache_begin(step.cache, &g->status);
 }
 
 void lm_graph_target(lm_graph *g, const lm_batch *batch)
@@ -185,6 +190,7 @@ void lm_graph_layer(lm_graph *g, int layer)
 {
     g->layer = layer;
     g->site = 0;
+    g->memories = 0;
 }
 
 void lm_graph_body(lm_graph *g, lm_scope body)
@@ -201,6 +207,11 @@ uint32_t lm_graph_site(lm_graph *g)
 {
     int count = g->layer < 0 ? g->outside_site++ : g->site++;
     return ((uint32_t)(g->layer + 1) << 8 | (uint32_t)(count & 0xff)) & 0xffffff;
+}
+
+lm_slot lm_graph_slot(lm_graph *g)
+{
+    return (lm_slot){g->layer, g->layer < 0 ? g->outside_memories++ : g->memories++};
 }
 
 lm_tensor *lm_graph_fail(lm_graph *g, const char *where, const char *format, ...)

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "graph/kv_cache.h"
 #include "graph/params.h"
 #include "lmutils/plugin.h"
 
@@ -44,6 +45,8 @@ typedef struct lm_step {
     uint64_t optimiser_step;   /* keys dropout */
     const int64_t *global_row; /* [sequences] numbers of the rows in the optimiser step, which key dropout, so
                                   that k micro-batches draw what one batch draws; NULL = 0, 1, 2 ... */
+    lm_kv_cache *cache; /* of an incremental step, in inference: the batch has the tokens that follow, and its positions
+                      * count those that were read. lm_kv_cache_advance ends the step. NULL = whole rows */
 } lm_step;
 
 lm_graph *lm_graph_new(lm_params *params);

@@ -1,6 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/graph/balanced.c \
 	libshared/graph/custom.c \
+	libshared/graph/kv_cache.c libshared/graph/kv_cache.h \
 	libshared/graph/graph.c libshared/graph/graph.h \
 	libshared/graph/layers.c \
 	libshared/graph/losses.c \

@@ -345,27 +345,44 @@ void lm_last_token_op_backward(lm_graph *g, lm_node *n)
 
 /* ------------------------------------------------------------------ attention */
 
-static int longest(const lm_layout *l)
+/* In an incremental step the keys and values are the next of those that are remembered; all of them are attended to. */
+static bool remember_keys(lm_graph *g, lm_attention_args *a, int window)
 {
-    int most = 0;
-    for (int s = 0; s < l->sequences; s++)
-        most = l->row_splits[s + 1] - l->row_splits[s] > most ? l->row_splits[s + 1] - l->row_splits[s] : most;
-    return most;
+    lm_kv_cache *cache = g->step.cache;
+    if (!cache)
+        return true;
+    if (lm_kv_cache_rows(cache) != a->sequences) {
+        lm_graph_fail(g, "attention", "a cache of %d rows for a batch of %d: this is a mistake in the program",
+                      lm_kv_cache_rows(cache), a->sequences);
+        return false;
+    }
+    a->kept = lm_kv_cache_keys(cache, lm_graph_slot(g), a->kv_heads, a->dim, window, a->k_splits, &g->status);
+    return a->kept != NULL;
 }
 
-/* The buckets of all distances that occur; NULL: the graph has failed. */
-static const int32_t *buckets_of(lm_graph *g, const lm_attn *a, const lm_layout *of_q, const lm_layout *of_k)
+/* The buckets of all distances that occur; false: the graph has failed. */
+static bool find_buckets(lm_graph *g, lm_attention_args *args, const lm_attn *a)
 {
+    if (!a->relative)
+        return true;
     lm_relative how = {a->relative->rows, a->relative_distance, a->relative_one_sided};
     if (a->relative->width != a->heads || !lm_relative_fits(&how)) {
         lm_graph_fail(g, "attention",
                       "a bias [%d, %d] for distances to %d does not suit %d heads: check the plugin against config.json",
                       how.buckets, a->relative->width, how.most, a->heads);
-        return NULL;
+        return false;
     }
-    int before = longest(of_k), behind = longest(of_q);
+    int before = 0, behind = 0;
+    for (int s = 0; s < args->sequences; s++) {
+        int nq = args->q_splits[s + 1] - args->q_splits[s];
+        int nk = args->kept ? args->kept[s].keys : args->k_splits[s + 1] - args->k_splits[s];
+        before = nk > before ? nk : before;
+        behind = nq > behind ? nq : behind;
+    }
     int32_t *room = lm_graph_alloc(g, (size_t)before + 1 + (size_t)behind, sizeof *room);
-    return lm_relative_buckets(&how, room, before, behind);
+    args->bucket = lm_relative_buckets(&how, room, before, behind);
+    args->buckets = how.buckets;
+    return true;
 }
 
 lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor *v, const lm_attn *how,
@@ -394,9 +411,6 @@ lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor
                              a.causal ? "which is not positive" : "and it is not causal");
     if (!valid_rate(g, a.dropout))
         return g->nothing;
-    const int32_t *bucket = a.relative ? buckets_of(g, &a, of_q, of_k) : NULL;
-    if (a.relative && !bucket)
-        return g->nothing;
     lm_node *n = lm_node_new(g, LM_OP_ATTENTION, q->rows, q->width, of_q, q, k, v);
     n->in[3] = a.relative;
     int dim = q->width / a.heads;
@@ -411,9 +425,9 @@ lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor
                                             .window = a.window,
                                             .key = dropout_key(g),
                                             .dropout = g->step.training ? a.dropout : 0,
-                                            .global_row = of_q->sequence_row,
-                                            .bucket = bucket,
-                                            .buckets = a.relative ? a.relative->rows : 0};
+                                            .global_row = of_q->sequence_row};
+    if (!remember_keys(g, &n->attention.args, a.window) || !find_buckets(g, &n->attention.args, &a))
+        return g->nothing;
     return lm_node_run(g, n);
 }
 
@@ -430,7 +444,9 @@ static lm_attention_args *attention_args(lm_graph *g, lm_node *n)
 void lm_attention_op_forward(lm_graph *g, lm_node *n)
 {
     const lm_attention_args *a = attention_args(g, n);
-    if (n->out->needs_grad)
+    if (a->kept)
+        lm_attention_keep(a);
+    else if (n->out->needs_grad)
         n->attention.log_sum = lm_graph_alloc(g, (size_t)n->out->rows * (size_t)a->heads, sizeof(float));
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
     float *scratch = lm_graph_alloc(g, lm_attention_scratch(a, false), sizeof *scratch);

@@ -77,6 +77,7 @@ struct lm_graph {
     lm_tensor *nothing;      /* what operations return on a failed graph */
     int layer, site, outside_site;
     lm_scope body;
+    int memories, outside_memories; /* operations of the layer that remember something, so far */
     struct {
         float *floats;
         size_t room;
@@ -167,6 +168,7 @@ lm_weight_view lm_weight_of(const lm_node *n);
 
 size_t lm_elements(const lm_tensor *t);
 uint32_t lm_graph_site(lm_graph *g); /* number of the next dropout */
+lm_slot lm_graph_slot(lm_graph *g); /* of what the next operation remembers in a cache */
 lm_layout *lm_layout_new(lm_graph *g, int rows);
 lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *global_row);
 

@@ -50,7 +50,8 @@ liblmutils_la_LIBADD += libsimd_avx2.la libsimd_avx512.la
 endif
 
 check_PROGRAMS += tests/unit/check_kernels
-tests_unit_check_kernels_SOURCES = tests/unit/check_kernels.c
+tests_unit_check_kernels_SOURCES = tests/unit/check_kernels.c tests/unit/check_kernels.h \
+	tests/unit/check_attention.c
 tests_unit_check_kernels_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_kernels_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_kernels

@@ -3,6 +3,7 @@ liblmutils_la_SOURCES += \
 	libshared/model/card.c libshared/model/card.h \
 	libshared/model/config.c libshared/model/config.h \
 	libshared/model/bertlike.c \
+	libshared/model/decode.c libshared/model/decode.h \
 	libshared/model/forward.c \
 	libshared/model/llamalike.c \
 	libshared/model/model.c libshared/model/model.h \
@@ -43,3 +44,8 @@ tests_unit_check_bertlike_SOURCES = tests/unit/check_bertlike.c
 tests_unit_check_bertlike_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_bertlike_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_bertlike
+check_PROGRAMS += tests/unit/check_decoding
+tests_unit_check_decoding_SOURCES = tests/unit/check_decoding.c
+tests_unit_check_decoding_CPPFLAGS = $(model_test_cppflags) -DTESTPLUG_DIR='"$(abs_top_builddir)/tests/testplug/.libs"'
+tests_unit_check_decoding_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_decoding

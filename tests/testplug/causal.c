@@ -88,4 +88,5 @@ static const lm_head heads[] = {
 };
 
 LM_PLUGIN(.name = "test-causal", .model_types = "test-causal", .configure = configure, .declare = declare,
-          .embed = embed, .block = block, .finish = finish, .heads = heads)
+          .embed = embed, .block = block, .finish = finish, .heads = heads,
+          .defaults = "{\"hidden_size\":32,\"num_attention_heads\":2,\"num_hidden_layers\":2,\"vocab_size\":100}")
