@@ -316,8 +316,22 @@ static const char defaults[] =
     "\"relative_attention_max_distance\":128,\"relative_attention_num_buckets\":32,\"use_cache\":true,"
     "\"vocab_size\":32128}";
 
+/* the published ones of version 1.0, and of 1.1, whose feed-forward layers are gated and whose logits are not tied */
+#define VERSION_1_1                                                                                          \
+    "{\"dense_act_fn\":\"gelu_new\",\"feed_forward_proj\":\"gated-gelu\",\"is_gated_act\":true,"                       \
+    "\"tie_word_embeddings\":false}"
+static const lm_size sizes[] = {
+    {"small", 6, 512, 8, 2048, NULL},
+    {"base", 12, 768, 12, 3072, NULL},
+    {"large", 24, 1024, 16, 4096, NULL},
+    {"1.1-small", 8, 512, 6, 1024, VERSION_1_1},
+    {"1.1-base", 12, 768, 12, 2048, VERSION_1_1},
+    {"1.1-large", 24, 1024, 16, 2816, VERSION_1_1},
+    {0},
+};
+
 LM_PLUGIN(.name = "t5", .model_types = "t5 mt5", .configure = configure, .declare = declare, .embed = embed, .block = block,
           .finish = finish, .decoder_declare = decoder_declare, .decoder_embed = embed, .decoder_block = decoder_block,
-          .decoder_finish = decoder_finish, .heads = heads, .defaults = defaults,
+          .decoder_finish = decoder_finish, .heads = heads, .defaults = defaults, .sizes = sizes,
           .renamed = "hidden_size=d_model num_hidden_layers=num_layers num_attention_heads=num_heads head_dim=d_kv "
                      "intermediate_size=d_ff")
