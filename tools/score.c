@@ -9,7 +9,7 @@ int main(int argc, char **argv)
     lm_common common = LM_COMMON_INIT;
     lm_score_options o = {.common = &common, .measures = {.ranks = true, .level = 0.95}};
     int64_t resamples = 1000, accuracy_at = 5;
-    int scheme = LM_SCHEME_LENIENT;
+    int scheme = LM_SCHEME_LENIENT, answers = LM_ANSWERS_SQUAD;
     bool list = false;
 
     const lm_option options[] = {
@@ -61,6 +61,13 @@ int main(int argc, char **argv)
          .value = "NAME",
          .choices = lm_scheme_names,
          .help = "how tags make entities: lenient reads them as conlleval does, the others are strict"},
+        {.name = "answers",
+         .type = LM_OPT_CHOICE,
+         .target = &answers,
+         .value = "STYLE",
+         .choices = lm_answer_style_names,
+         .help = "how answers to questions are compared: by words as SQuAD's script, or by characters as "
+                 "KorQuAD's"},
         {.name = "accuracy-at",
          .type = LM_OPT_INT,
          .target = &accuracy_at,
@@ -177,6 +184,7 @@ int main(int argc, char **argv)
     lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_PLUGIN,
                   &common, argc, argv);
     o.measures.scheme = (lm_scheme)scheme;
+    o.measures.answers = (lm_answer_style)answers;
     o.measures.top_k = (int)accuracy_at;
     o.measures.resamples = (int)resamples;
     o.measures.seed = (uint64_t)common.seed;

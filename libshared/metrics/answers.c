@@ -10,6 +10,8 @@
 
 enum { LONGEST_ANSWER = 30, NO_LABEL = -100 };
 
+const char *const lm_answer_style_names[] = {"squad", "korquad", NULL};
+
 /* ------------------------------------------------------------------ texts */
 
 /* As Python has them: str.isalnum() or an underscore, and str.isspace(). */
@@ -40,13 +42,21 @@ static utf8proc_int32_t next(lm_str text, size_t *at)
     return n > 0 ? c : 0xFFFD;
 }
 
+/* ' " ( ) < > and \u300a \u300b \u3008 \u3009 \u2018 \u2019, in whose place KorQuAD has a blank. */
+static bool is_bracket(utf8proc_int32_t c)
+{
+    return (c > 0 && c < 128 && strchr("'\"()<>", (int)c)) || (c >= 0x3008 && c <= 0x300B) || c == 0x2018 || c == 0x2019;
+}
+
 /* Lower case, without punctuation. */
-static void fold(lm_str text, lm_buf *out)
+static void fold(lm_answer_style style, lm_str text, lm_buf *out)
 {
     for (size_t at = 0; at < text.len;) {
         utf8proc_int32_t c = utf8proc_tolower(next(text, &at));
         utf8proc_uint8_t bytes[4];
-        if (!is_punctuation(c))
+        if (style == LM_ANSWERS_KORQUAD && is_bracket(c))
+            lm_buf_putc(out, ' ');
+        else if (!is_punctuation(c))
             lm_buf_append(out, bytes, (size_t)utf8proc_encode_char(c, bytes));
     }
 }
@@ -69,22 +79,24 @@ static bool is_article(lm_str s)
     return lm_str_is(s, "a") || lm_str_is(s, "an") || lm_str_is(s, "the");
 }
 
-void lm_answer_normalize(lm_str text, lm_buf *out)
+/* Appends the text with a blank in place of each article. */
+static void drop_articles(lm_str all, lm_buf *out)
 {
-    lm_buf folded = {0}, kept = {0};
-    fold(text, &folded);
-    lm_str all = lm_buf_str(&folded);
     for (size_t at = 0; at < all.len;) {
         size_t word = run_of(all, at, true), other = word ? 0 : run_of(all, at, false);
         lm_str part = {all.data + at, word + other};
         if (word && is_article(part))
-            lm_buf_putc(&kept, ' ');
+            lm_buf_putc(out, ' ');
         else
-            lm_buf_append(&kept, part.data, part.len);
+            lm_buf_append(out, part.data, part.len);
         at += part.len;
     }
+}
+
+/* Appends the text with one blank where it has any, and none at its ends. */
+static void join_words(lm_str all, lm_buf *out)
+{
     bool gap = false, any = false;
-    all = lm_buf_str(&kept);
     for (size_t at = 0; at < all.len;) {
         size_t from = at;
         if (is_blank(next(all, &at))) {
@@ -97,9 +109,20 @@ void lm_answer_normalize(lm_str text, lm_buf *out)
         gap = false;
         any = true;
     }
+}
+
+void lm_answer_normalize(lm_answer_style style, lm_str text, lm_buf *out)
+{
+    lm_buf folded = {0}, kept = {0};
+    fold(style, text, &folded);
+    if (style == LM_ANSWERS_SQUAD)
+        drop_articles(lm_buf_str(&folded), &kept);
+    join_words(lm_buf_str(style == LM_ANSWERS_SQUAD ? &kept : &folded), out);
     lm_buf_free(&folded);
     lm_buf_free(&kept);
 }
+
+/* ------------------------------------------------------------------ what they have in common */
 
 /* The next word of a normalised text; false where there is none. */
 static bool next_word(lm_str *rest, lm_str *word)
@@ -123,10 +146,10 @@ static size_t words_of(lm_str text, lm_str **out)
     return count;
 }
 
-double lm_answer_f1(lm_str predicted, lm_str gold)
+/* Words of two texts that are in both, each as often as it is in both. */
+static size_t common_words(lm_str *p, size_t n, lm_str *g, size_t m)
 {
-    lm_str *p, *g;
-    size_t n = words_of(predicted, &p), m = words_of(gold, &g), common = 0;
+    size_t common = 0;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < m; k++)
             if (g[k].data && lm_str_equal(p[i], g[k])) {
@@ -134,11 +157,61 @@ double lm_answer_f1(lm_str predicted, lm_str gold)
                 common++;
                 break;
             }
+    return common;
+}
+
+static double f1_of(size_t common, size_t n, size_t m)
+{
+    return n && m ? 2.0 * (double)common / (double)(n + m) : n == m;
+}
+
+static double words_f1(lm_str predicted, lm_str gold)
+{
+    lm_str *p, *g;
+    size_t n = words_of(predicted, &p), m = words_of(gold, &g), common = common_words(p, n, g, m);
     free(p);
     free(g);
-    if (!n || !m)
-        return n == m;
-    return 2.0 * (double)common / (double)(n + m);
+    return f1_of(common, n, m);
+}
+
+static int by_code(const void *a, const void *b)
+{
+    const utf8proc_int32_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* The characters of the words, sorted. */
+static size_t characters_of(lm_str text, utf8proc_int32_t **out)
+{
+    size_t count = 0;
+    *out = lm_malloc(text.len + 1, sizeof **out);
+    for (size_t at = 0; at < text.len;) {
+        utf8proc_int32_t c = next(text, &at);
+        if (c != ' ')
+            (*out)[count++] = c;
+    }
+    qsort(*out, count, sizeof **out, by_code);
+    return count;
+}
+
+static double characters_f1(lm_str predicted, lm_str gold)
+{
+    utf8proc_int32_t *p, *g;
+    size_t n = characters_of(predicted, &p), m = characters_of(gold, &g), common = 0;
+    for (size_t i = 0, k = 0; i < n && k < m;) {
+        int order = by_code(&p[i], &g[k]);
+        common += order == 0;
+        i += order <= 0;
+        k += order >= 0;
+    }
+    free(p);
+    free(g);
+    return f1_of(common, n, m);
+}
+
+double lm_answer_f1(lm_answer_style style, lm_str predicted, lm_str gold)
+{
+    return style == LM_ANSWERS_KORQUAD ? characters_f1(predicted, gold) : words_f1(predicted, gold);
 }
 
 /* ------------------------------------------------------------------ right answers */
@@ -148,11 +221,11 @@ static json_t *text_of(json_t *answer)
     return json_is_string(answer) ? answer : json_object_get(answer, "text");
 }
 
-static void compare(lm_str predicted, const json_t *text, lm_span_found *found)
+static void compare(lm_answer_style style, lm_str predicted, const json_t *text, lm_span_found *found)
 {
     lm_buf gold = {0};
-    lm_answer_normalize((lm_str){json_string_value(text), json_string_length(text)}, &gold);
-    double f1 = lm_answer_f1(predicted, lm_buf_str(&gold));
+    lm_answer_normalize(style, (lm_str){json_string_value(text), json_string_length(text)}, &gold);
+    double f1 = lm_answer_f1(style, predicted, lm_buf_str(&gold));
     if (gold.len && lm_str_equal(predicted, lm_buf_str(&gold)))
         found->exact = 1;
     if (gold.len && f1 > found->f1)
@@ -161,17 +234,17 @@ static void compare(lm_str predicted, const json_t *text, lm_span_found *found)
 }
 
 /* The nearest of the answers that the record gives. */
-static void compare_all(const json_t *answers, lm_str text, lm_span_found *found)
+static void compare_all(lm_answer_style style, const json_t *answers, lm_str text, lm_span_found *found)
 {
     lm_buf predicted = {0};
-    lm_answer_normalize(text, &predicted);
+    lm_answer_normalize(style, text, &predicted);
     json_t *list = json_is_array(answers) ? (json_t *)answers : json_object_get(answers, "text"), *one;
     size_t i;
     if (json_is_string(answers) || json_is_string(list))
-        compare(lm_buf_str(&predicted), json_is_string(answers) ? answers : list, found);
+        compare(style, lm_buf_str(&predicted), json_is_string(answers) ? answers : list, found);
     json_array_foreach(list, i, one)
         if (json_is_string(text_of(one)))
-            compare(lm_buf_str(&predicted), text_of(one), found);
+            compare(style, lm_buf_str(&predicted), text_of(one), found);
     lm_buf_free(&predicted);
 }
 
@@ -205,7 +278,7 @@ static void find_text(const lm_tokens_row *row, size_t *from, size_t *to)
         --*from;
 }
 
-lm_span_found lm_span_find(const lm_tokens_row *row, const float *logits)
+lm_span_found lm_span_find(lm_answer_style style, const lm_tokens_row *row, const float *logits)
 {
     lm_span_found found = {.score = -INFINITY, .null_score = -INFINITY};
     size_t from, to, best[2] = {0, 0};
@@ -237,7 +310,7 @@ lm_span_found lm_span_find(const lm_tokens_row *row, const float *logits)
         found.no_answer = !json_is_string(row->answers) && !json_is_string(list) && json_array_size(list) == 0;
         int32_t start = row->offsets[2 * best[0]], end = row->offsets[2 * best[1] + 1];
         if (found.any && start >= 0 && start <= end && (size_t)end <= row->pair.len)
-            compare_all(row->answers, (lm_str){row->pair.data + start, (size_t)(end - start)}, &found);
+            compare_all(style, row->answers, (lm_str){row->pair.data + start, (size_t)(end - start)}, &found);
         return found;
     }
     int32_t first = row->answer[0] > (int32_t)best[0] ? row->answer[0] : (int32_t)best[0];

@@ -472,10 +472,10 @@ static void measure_spans(lm_evaluator *e, const lm_tokens_row *rows, const lm_b
         lm_gather_logits(&e->gather, logits + (size_t)i * (size_t)t->width, to->token + i);
     for (int r = 0; r < batch->rows; r++) {
         const float *x = logits + (size_t)batch->row_splits[r] * (size_t)t->width;
-        lm_span_found best = lm_span_find(&rows[r], x);
+        lm_span_found best = lm_span_find(e->tally.how.answers, &rows[r], x);
         bool answered = best.any && best.score >= best.null_score;
         lm_gather_span(&e->gather, to->row + r, answered ? best.first : 0, answered ? best.last : 0);
-        lm_gather_loss(&e->gather, to->row + r, lm_tally_span(&e->tally, w[r].number, &rows[r], x));
+        lm_gather_loss(&e->gather, to->row + r, lm_tally_span(&e->tally, w[r].number, &best));
     }
 }
 

@@ -9,6 +9,7 @@
 #define LM_METRICS_EVALUATE_H
 
 #include "base/status.h"
+#include "metrics/answers.h"
 #include "metrics/entities.h"
 #include "metrics/report.h"
 #include "model/model.h"
@@ -46,6 +47,7 @@ typedef struct lm_measure_options {
     bool ranks;       /* measures of ranking and calibration too: they keep all probabilities */
     int top_k;        /* of top-k accuracy, where there are more classes; 0 = 5 */
     lm_scheme scheme; /* how tags make entities */
+    lm_answer_style answers; /* how texts of answers are compared */
     bool skip_unknown; /* a label or tag that the model does not have is no label, instead of a failure */
     bool intervals;   /* a confidence interval for each value, from a bootstrap */
     int resamples;    /* of the bootstrap */

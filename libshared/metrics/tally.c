@@ -259,14 +259,13 @@ double lm_tally_token(lm_tally *t, uint64_t number, int32_t label, const float *
     return loss;
 }
 
-double lm_tally_span(lm_tally *t, uint64_t number, const lm_tokens_row *row, const float *logits)
+double lm_tally_span(lm_tally *t, uint64_t number, const lm_span_found *found)
 {
-    lm_span_found found = lm_span_find(row, logits);
-    if (!found.labelled)
+    if (!found->labelled)
         return NAN;
     size_t at = row_of(t, &t->outcomes, t->kind, t->columns, number);
-    lm_outcomes_span(t->outcomes, at, &found);
-    return found.loss;
+    lm_outcomes_span(t->outcomes, at, found);
+    return found->loss;
 }
 
 void lm_tally_text(lm_tally *t, uint64_t number, uint32_t words, uint32_t bytes)
@@ -360,6 +359,8 @@ static void add_signature(const lm_tally *t, lm_report *r)
         lm_buf_printf(&s, "|ece:%d", LM_ECE_BINS);
     if (o->tags)
         lm_buf_printf(&s, "|scheme:%s", o->tags->entities ? lm_scheme_names[t->how.scheme] : "none");
+    if (o->kind == LM_MEASURE_SPAN)
+        lm_buf_printf(&s, "|answers:%s", lm_answer_style_names[t->how.answers]);
     if (t->how.intervals)
         lm_buf_printf(&s, "|ci:percentile,%g,%d,%" PRIu64, 100 * t->how.level, t->how.resamples, t->how.seed);
     lm_buf_printf(&s, "|lmutils:%s", PACKAGE_VERSION);

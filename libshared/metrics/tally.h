@@ -38,9 +38,10 @@ void lm_tally_seen(lm_tally *t, const lm_tokens_row *row);
 
 /* Counts a row whose logits are given; returns its loss, NaN where it has no truth. */
 double lm_tally_row(lm_tally *t, uint64_t number, const lm_truth *truth, const float *logits);
+/* The same for a row of LM_MEASURE_SPAN, of which lm_span_find has found this; rows of one number are windows of one
+ * text. */
+double lm_tally_span(lm_tally *t, uint64_t number, const lm_span_found *found);
 /* The same for one token; its truth is a class. Tokens of a row come one after the other. */
-/* The same for a row of LM_MEASURE_SPAN, logits [row->len, 2]; rows of one number are windows of one text. */
-double lm_tally_span(lm_tally *t, uint64_t number, const lm_tokens_row *row, const float *logits);
 double lm_tally_token(lm_tally *t, uint64_t number, int32_t label, const float *logits);
 /* How long the text is that the last row's tokens predict: words and bytes, for perplexities of these. */
 void lm_tally_text(lm_tally *t, uint64_t number, uint32_t words, uint32_t bytes);

@@ -7,12 +7,22 @@
 #include <math.h>
 #include <string.h>
 
-static void assert_normal(const char *text, const char *wanted)
+static void assert_normal_as(lm_answer_style style, const char *text, const char *wanted)
 {
     lm_buf out = {0};
-    lm_answer_normalize(lm_str_of(text), &out);
+    lm_answer_normalize(style, lm_str_of(text), &out);
     ck_assert_str_eq(lm_buf_cstr(&out), wanted);
     lm_buf_free(&out);
+}
+
+static void assert_normal(const char *text, const char *wanted)
+{
+    assert_normal_as(LM_ANSWERS_SQUAD, text, wanted);
+}
+
+static double f1(lm_answer_style style, const char *predicted, const char *gold)
+{
+    return lm_answer_f1(style, lm_str_of(predicted), lm_str_of(gold));
 }
 
 START_TEST(texts_are_normalised)
@@ -31,11 +41,29 @@ END_TEST
 
 START_TEST(words_in_common)
 {
-    ck_assert_double_eq_tol(lm_answer_f1(lm_str_of("cat sat on mat"), lm_str_of("cat on")), 2.0 / 3, 1e-12);
-    ck_assert_double_eq_tol(lm_answer_f1(lm_str_of("b b"), lm_str_of("b")), 2.0 / 3, 1e-12);
-    ck_assert_double_eq(lm_answer_f1(lm_str_of("x"), lm_str_of("y z")), 0);
-    ck_assert_double_eq(lm_answer_f1(lm_str_of(""), lm_str_of("")), 1);
-    ck_assert_double_eq(lm_answer_f1(lm_str_of(""), lm_str_of("y")), 0);
+    ck_assert_double_eq_tol(f1(LM_ANSWERS_SQUAD, "cat sat on mat", "cat on"), 2.0 / 3, 1e-12);
+    ck_assert_double_eq_tol(f1(LM_ANSWERS_SQUAD, "b b", "b"), 2.0 / 3, 1e-12);
+    ck_assert_double_eq(f1(LM_ANSWERS_SQUAD, "x", "y z"), 0);
+    ck_assert_double_eq(f1(LM_ANSWERS_SQUAD, "", ""), 1);
+    ck_assert_double_eq(f1(LM_ANSWERS_SQUAD, "", "y"), 0);
+}
+END_TEST
+
+/* As evaluate-v1.0.py of KorQuAD has them. */
+START_TEST(korean_answers)
+{
+    const lm_answer_style ko = LM_ANSWERS_KORQUAD;
+    assert_normal_as(ko, "《왕의 남자》(2005년)", "왕의 남자 2005년");
+    assert_normal_as(ko, "'한국'의〈수도〉", "한국 의 수도"); /* a quote parts words, ... */
+    assert_normal_as(ko, "‘서울’은,  서울.", "서울 은 서울");
+    assert_normal_as(ko, "U.S.A.", "usa"); /* ... other punctuation does not */
+    assert_normal_as(ko, "The a", "the a"); /* articles stay */
+    ck_assert_double_eq_tol(f1(ko, "서울에서", "서울"), 2.0 * 2 / (4 + 2), 1e-12); /* the particle costs half, not all */
+    ck_assert_double_eq(f1(LM_ANSWERS_SQUAD, "서울에서", "서울"), 0);
+    ck_assert_double_eq_tol(f1(ko, "가나 다", "다 가"), 2.0 * 2 / (3 + 2), 1e-12); /* neither order nor blanks count */
+    ck_assert_double_eq_tol(f1(ko, "가가", "가"), 2.0 / 3, 1e-12);
+    ck_assert_double_eq(f1(ko, "가", "나"), 0);
+    ck_assert_double_eq(f1(ko, "", "나"), 0);
 }
 END_TEST
 
@@ -55,7 +83,7 @@ START_TEST(the_best_span)
     logits[2 * 5 + 1] = 4;  /* ... which would end before */
     logits[2 * 6 + 1] = 2.5f;
     logits[2 * 5] = 1;      /* "the", and the article is not compared */
-    lm_span_found f = lm_span_find(&row, logits);
+    lm_span_found f = lm_span_find(LM_ANSWERS_SQUAD, &row, logits);
     ck_assert(f.labelled && f.any && !f.no_answer);
     ck_assert_double_eq_tol(f.score, 5.5, 1e-6); /* 6..6 before 5..5, which has 5 */
     ck_assert_double_eq(f.null_score, 0);
@@ -64,33 +92,33 @@ START_TEST(the_best_span)
     double start = log(exp(9) + exp(3) + exp(1) + 5) - 3, end = log(exp(4) + exp(2.5) + 6) - 2.5;
     ck_assert_double_eq_tol(f.loss, (start + end) / 2, 1e-6);
     logits[2 * 5 + 1] = 9; /* now "the" alone */
-    f = lm_span_find(&row, logits);
+    f = lm_span_find(LM_ANSWERS_SQUAD, &row, logits);
     ck_assert_double_eq(f.exact, 0);
     ck_assert_double_eq(f.f1, 0);
     logits[2 * 4] = 9; /* "was the", of "was the Ada" */
-    f = lm_span_find(&row, logits);
+    f = lm_span_find(LM_ANSWERS_SQUAD, &row, logits);
     ck_assert_double_eq(f.exact, 0);
     ck_assert_double_eq_tol(f.f1, 2.0 / 3, 1e-12);
     /* by the tokens alone */
     row.answers = NULL;
-    f = lm_span_find(&row, logits);
+    f = lm_span_find(LM_ANSWERS_SQUAD, &row, logits);
     ck_assert_double_eq(f.exact, 0);
     ck_assert_double_eq(f.f1, 0);
     answer[0] = 4;
-    f = lm_span_find(&row, logits);
+    f = lm_span_find(LM_ANSWERS_SQUAD, &row, logits);
     ck_assert_double_eq_tol(f.f1, 2.0 * 2 / (3 + 2), 1e-12);
     /* not known, and none */
     answer[0] = answer[1] = -100;
-    ck_assert(!lm_span_find(&row, logits).labelled);
+    ck_assert(!lm_span_find(LM_ANSWERS_SQUAD, &row, logits).labelled);
     answer[0] = answer[1] = 0;
     json_t *none = json_pack("{s:[], s:[]}", "text", "answer_start");
     row.answers = none;
-    f = lm_span_find(&row, logits);
+    f = lm_span_find(LM_ANSWERS_SQUAD, &row, logits);
     ck_assert(f.labelled && f.no_answer);
     json_decref(none);
     json_decref(answers);
     row.len = 0;
-    ck_assert(!lm_span_find(&row, logits).any);
+    ck_assert(!lm_span_find(LM_ANSWERS_SQUAD, &row, logits).any);
 }
 END_TEST
 
@@ -146,6 +174,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("answers");
     tcase_add_test(t, texts_are_normalised);
     tcase_add_test(t, words_in_common);
+    tcase_add_test(t, korean_answers);
     tcase_add_test(t, the_best_span);
     tcase_add_test(t, windows_and_questions_without_answer);
     suite_add_tcase(s, t);
