@@ -52,9 +52,9 @@ int main(int argc, char **argv)
         {.name = "compare",
          .type = LM_OPT_FILE,
          .target = &o.compare,
-         .value = "FILE",
-         .help = "how another model's predictions for the same rows (lines of score --tsv) fare, and how "
-                 "probable such a difference is by chance"},
+         .value = "OTHER",
+         .help = "how another model fares on the same rows, and how probable such a difference is by chance: its "
+                 "directory, its tokens with logits (score --emit logits), or lines of predictions (score --tsv)"},
         {.name = "scheme",
          .type = LM_OPT_CHOICE,
          .target = &scheme,

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { LINE_MAX_BYTES = 1 << 26 };
 
@@ -133,7 +134,8 @@ static bool take_line(reading *f, lm_str line, lm_status *st)
     case LM_MEASURE_NEXT:
     case LM_MEASURE_SPAN:
         lm_fail(st, LM_USAGE,
-                "--compare: classes, numbers and tags can be compared, and this model predicts others");
+                "--compare %s: lines of predictions can be compared for classes, numbers and tags: give the other model's "
+                "directory, or its tokens with logits (score --emit logits)", f->path);
         break;
     }
     f->row++;
@@ -177,23 +179,21 @@ static lm_outcomes *same_truth(const lm_tally *t)
     return o;
 }
 
-static lm_outcomes *read_other(lm_tally *t, const char *path, lm_status *st)
+static lm_outcomes *read_other(lm_tally *t, lm_input *in, lm_status *st)
 {
-    lm_input *in = lm_input_open(path, st);
-    reading f = {.t = t, .other = same_truth(t), .path = path};
+    reading f = {.t = t, .other = same_truth(t), .path = lm_input_name(in)};
     bool end = false;
-    while (in && lm_ok(st)) {
+    while (lm_ok(st)) {
         lm_str line;
         if (!lm_input_line(in, LINE_MAX_BYTES, &line, &end, NULL, st) || end)
             break;
         take_line(&f, line, st);
     }
-    lm_input_close(in);
     if (lm_ok(st) && f.line != t->rows)
         lm_fail(st, LM_FAILED,
                 "%s: %" PRIu64 " lines, and there are %" PRIu64 " rows: the lines of score --tsv for the "
                 "same rows are expected",
-                path, f.line, t->rows);
+                f.path, f.line, t->rows);
     if (lm_ok(st))
         return f.other;
     lm_outcomes_free(f.other);
@@ -202,9 +202,11 @@ static lm_outcomes *read_other(lm_tally *t, const char *path, lm_status *st)
 
 /* ------------------------------------------------------------------ the test */
 
+/* What the other has predicted: lines, or all that is known of its rows. */
 typedef struct pair {
-    const lm_outcomes *mine, *other;
-    const lm_report *named; /* the measures of `other`: those that both have */
+    const lm_tally *mine, *other;
+    const lm_outcomes *lines; /* in place of `other` */
+    const lm_report *named;   /* the measures of the other: those that both have */
 } pair;
 
 static double value_of(const lm_report *r, const char *name)
@@ -214,13 +216,22 @@ static double value_of(const lm_report *r, const char *name)
     return value;
 }
 
+static lm_report *measure_other(const pair *p, const uint32_t *times)
+{
+    lm_report *r = lm_report_new();
+    if (p->lines)
+        lm_outcomes_measure(p->lines, times, false, r);
+    else
+        lm_tally_measure(p->other, times, false, r);
+    return r;
+}
+
 /* This one's less the other's, of each measure that both have. */
 static void differences(const void *context, const uint32_t *times, double *values)
 {
     const pair *p = context;
-    lm_report *mine = lm_report_new(), *other = lm_report_new();
-    lm_outcomes_measure(p->mine, times, false, mine);
-    lm_outcomes_measure(p->other, times, false, other);
+    lm_report *mine = lm_report_new(), *other = measure_other(p, times);
+    lm_tally_measure(p->mine, times, false, mine);
     for (size_t i = 0; i < lm_report_size(p->named); i++) {
         double theirs;
         const char *name = lm_report_at(other, i, &theirs);
@@ -237,36 +248,66 @@ static void add_named(lm_report *r, const char *what, const char *name, double v
     free(full);
 }
 
-bool lm_compare(lm_tally *t, const char *path, lm_report *r, lm_status *st)
+/* `p` lacks its names. */
+static void test(pair *p, lm_report *r)
 {
-    lm_outcomes *other = t->outcomes ? read_other(t, path, st) : NULL;
-    if (!other)
-        return lm_ok(st);
-    lm_outcomes_prepare(other);
-    lm_report *named = lm_report_new();
-    lm_outcomes_measure(other, NULL, false, named);
-    pair p = {t->outcomes, other, named};
+    const lm_measure_options *how = &p->mine->how;
+    lm_report *named = measure_other(p, NULL);
     size_t count = lm_report_size(named);
-    int n = t->how.resamples;
+    p->named = named;
+    int n = how->resamples;
     double *observed = lm_malloc(count + 1, sizeof *observed);
-    differences(&p, NULL, observed);
-    double *values = lm_bootstrap(other->rows, n, t->how.seed, count, differences, &p);
+    differences(p, NULL, observed);
+    double *values = lm_bootstrap(p->mine->outcomes->rows, n, how->seed, count, differences, p);
     for (size_t i = 0; i < count; i++) {
         double theirs;
         const char *name = lm_report_at(named, i, &theirs);
         add_named(r, "other", name, theirs);
         add_named(r, "delta", name, observed[i]);
-        lm_interval ci = lm_bootstrap_interval(values, n, count, i, t->how.level);
-        if (t->how.intervals)
+        lm_interval ci = lm_bootstrap_interval(values, n, count, i, how->level);
+        if (how->intervals)
             lm_report_interval(r, lm_report_size(r) - 1, ci.low, ci.high);
         add_named(r, "p", name, lm_bootstrap_p(values, n, count, i, observed[i]));
     }
-    char *how = lm_format("paired-bootstrap,%d,%" PRIu64, n, t->how.seed);
-    lm_report_text(r, "comparison", how);
-    free(how);
+    char *text = lm_format("paired-bootstrap,%d,%" PRIu64, n, how->seed);
+    lm_report_text(r, "comparison", text);
+    free(text);
     free(values);
     free(observed);
     lm_report_free(named);
+}
+
+bool lm_compare_lines(lm_tally *t, lm_input *in, lm_report *r, lm_status *st)
+{
+    lm_outcomes *other = t->outcomes ? read_other(t, in, st) : NULL;
+    if (!other)
+        return lm_ok(st);
+    lm_outcomes_prepare(other);
+    pair p = {.mine = t, .lines = other};
+    test(&p, r);
     lm_outcomes_free(other);
+    return true;
+}
+
+/* Whether both have measured the same rows, in the same way. */
+static bool comparable(const lm_tally *mine, const lm_tally *other, const char *name, lm_status *st)
+{
+    const lm_outcomes *a = mine->outcomes, *b = other->outcomes;
+    if (mine->kind != other->kind)
+        return lm_fail(st, LM_FAILED, "--compare %s: it predicts something else than the model of -m", name);
+    if (mine->rows != other->rows || mine->digest != other->digest)
+        return lm_fail(st, LM_FAILED, "--compare %s: not of the same rows: it has %" PRIu64 ", and there are %" PRIu64, name,
+                       other->rows, mine->rows);
+    bool same = b && a->rows == b->rows && memcmp(a->number, b->number, a->rows * sizeof *a->number) == 0;
+    return same || lm_fail(st, LM_FAILED, "--compare %s: the two models do not know the labels of the same rows", name);
+}
+
+bool lm_compare(lm_tally *mine, lm_tally *other, const char *name, lm_report *r, lm_status *st)
+{
+    if (!mine->outcomes || !comparable(mine, other, name, st))
+        return lm_ok(st);
+    lm_outcomes_prepare(other->outcomes);
+    pair p = {.mine = mine, .other = other};
+    test(&p, r);
     return true;
 }

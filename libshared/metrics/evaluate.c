@@ -36,6 +36,9 @@ struct lm_evaluator {
     size_t tag_count;
     window last;      /* of the row before */
     lm_room windows;  /* [rows] of the call */
+    const float *given; /* logits of the call's units, which are not computed; NULL = they are */
+    lm_evaluate_prefix prefix;
+    lm_room prefix_values, prefix_splits;
     lm_pseudo pseudo; /* for logprobs of a masked language model */
     int32_t special[SPECIALS];
 };
@@ -115,7 +118,8 @@ void lm_evaluator_free(lm_evaluator *e)
         lm_graph_free(e->graph);
     lm_tally_clear(&e->tally);
     free(e->tag_classes);
-    lm_room *rooms[] = {&e->splits, &e->ids, &e->types, &e->positions, &e->wanted, &e->windows};
+    lm_room *rooms[] = {&e->splits, &e->ids,     &e->types,         &e->positions,
+                        &e->wanted, &e->windows, &e->prefix_values, &e->prefix_splits};
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++)
         free(rooms[i]->data);
     lm_gather_free(&e->gather);
@@ -211,9 +215,24 @@ lm_report *lm_evaluator_report(lm_evaluator *e, bool per_class)
     return lm_tally_report(&e->tally, per_class);
 }
 
-bool lm_evaluator_compare(lm_evaluator *e, const char *path, lm_report *report, lm_status *st)
+bool lm_evaluator_compare(lm_evaluator *e, lm_input *in, lm_report *report, lm_status *st)
 {
-    return lm_compare(&e->tally, path, report, st);
+    return lm_compare_lines(&e->tally, in, report, st);
+}
+
+bool lm_evaluator_compare_with(lm_evaluator *e, lm_evaluator *other, const char *name, lm_report *report, lm_status *st)
+{
+    return lm_compare(&e->tally, &other->tally, name, report, st);
+}
+
+int lm_evaluator_batch_tokens(const lm_evaluator *e)
+{
+    return e->options.batch_tokens;
+}
+
+int lm_evaluator_logits(const lm_evaluator *e)
+{
+    return e->tally.columns;
 }
 
 /* ------------------------------------------------------------------ rows in */
@@ -295,6 +314,16 @@ static bool check_row(const lm_evaluator *e, const lm_tokens_row *row, place *p,
                        where(p), label, arch->vocab_size);
     }
     return true;
+}
+
+/* The label of a row for a head over rows; of a pretraining model its next-sentence label. */
+static bool check_label(const lm_evaluator *e, const lm_tokens_row *row, place *p, lm_status *st)
+{
+    lm_truth truth;
+    bool pretraining = lm_measured_per_token(e->tally.kind) && e->model->head->rows;
+    if (pretraining && row->has_label_id && row->label_id != IGNORED && row->label_id != 0 && row->label_id != 1)
+        return lm_fail(st, LM_FAILED, "%s: next-sentence label %d: 0 or 1 is expected", where(p), row->label_id);
+    return lm_tally_truth(&e->tally, row, where(p), &truth, st);
 }
 
 /* Packs rows into a batch; they have been checked. */
@@ -429,6 +458,12 @@ static void count_token(lm_evaluator *e, const lm_tokens_row *rows, const target
         count_text(e, &rows[loss->row], number);
 }
 
+/* Logits of a batch's unit number `i`, where they are given. */
+static const float *given(const lm_evaluator *e, int64_t first, int i)
+{
+    return e->given + (size_t)(first + i) * (size_t)e->tally.columns;
+}
+
 /* Logits of the wanted tokens, a few at a time. */
 static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch,
                            lm_tensor *hidden, int count, const target *to)
@@ -439,19 +474,23 @@ static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_
     for (int from = 0; from < count; from += LOGIT_TOKENS) {
         int n = count - from < LOGIT_TOKENS ? count - from : LOGIT_TOKENS;
         lm_arena_mark mark = lm_graph_scope_open(e->graph);
-        lm_tensor *t = lm_model_token_logits(e->model, e->graph, hidden, wanted + from, n);
-        const float *logits = lm_tensor_read(e->graph, t);
-        if (t->rows != n || t->width != e->tally.columns)
-            return; /* a failure stands on the graph */
+        int columns = e->tally.columns;
+        const float *logits = NULL;
+        if (!e->given) {
+            lm_tensor *t = lm_model_token_logits(e->model, e->graph, hidden, wanted + from, n);
+            logits = lm_tensor_read(e->graph, t);
+            if (t->rows != n || t->width != columns)
+                return; /* a failure stands on the graph */
+        }
         for (int i = 0; i < n; i++) {
             int token = wanted[from + i], row = loss.row;
-            const float *x = logits + (size_t)i * (size_t)t->width;
+            const float *x = logits ? logits + (size_t)i * (size_t)columns : given(e, to->token, token);
             while (token >= batch->row_splits[row + 1])
                 row++;
             finish_rows(e, &loss, to, row);
             lm_gather_logits(&e->gather, x, to->token + token);
             if (logprobs && token + 1 < batch->row_splits[row + 1])
-                logprobs[token + 1] = (float)-lm_nll(x, t->width, batch->ids[token + 1]);
+                logprobs[token + 1] = (float)-lm_nll(x, columns, batch->ids[token + 1]);
             count_token(e, rows, to, (size_t)(token - batch->row_splits[row]), x, &loss);
         }
         lm_arena_release(lm_graph_arena(e->graph), mark);
@@ -464,14 +503,18 @@ static void measure_spans(lm_evaluator *e, const lm_tokens_row *rows, const lm_b
                           const target *to)
 {
     const window *w = (const window *)e->windows.data + to->row;
-    lm_tensor *t = lm_model_token_logits(e->model, e->graph, hidden, NULL, batch->tokens);
-    const float *logits = lm_tensor_read(e->graph, t);
-    if (t->rows != batch->tokens || t->width != e->tally.columns)
-        return; /* a failure stands on the graph */
+    size_t columns = (size_t)e->tally.columns;
+    const float *logits = e->given ? given(e, to->token, 0) : NULL;
+    if (!logits) {
+        lm_tensor *t = lm_model_token_logits(e->model, e->graph, hidden, NULL, batch->tokens);
+        logits = lm_tensor_read(e->graph, t);
+        if (t->rows != batch->tokens || t->width != e->tally.columns)
+            return; /* a failure stands on the graph */
+    }
     for (int i = 0; i < batch->tokens; i++)
-        lm_gather_logits(&e->gather, logits + (size_t)i * (size_t)t->width, to->token + i);
+        lm_gather_logits(&e->gather, logits + (size_t)i * columns, to->token + i);
     for (int r = 0; r < batch->rows; r++) {
-        const float *x = logits + (size_t)batch->row_splits[r] * (size_t)t->width;
+        const float *x = logits + (size_t)batch->row_splits[r] * columns;
         lm_span_found best = lm_span_find(e->tally.how.answers, &rows[r], x);
         bool answered = best.any && best.score >= best.null_score;
         lm_gather_span(&e->gather, to->row + r, answered ? best.first : 0, answered ? best.last : 0);
@@ -480,28 +523,23 @@ static void measure_spans(lm_evaluator *e, const lm_tokens_row *rows, const lm_b
 }
 
 /* The rows head of a pretraining model, where the rows carry its label. */
-static bool measure_next(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch,
-                         lm_tensor *row_logits, uint64_t record, const target *to, lm_status *st)
+static void measure_next(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, lm_tensor *row_logits,
+                         const target *to)
 {
     const float *logits = lm_tensor_read(e->graph, row_logits);
     for (int r = 0; r < batch->rows && row_logits->rows == batch->rows; r++) {
-        place p = {.record = record, .row = to->row + r};
-        if (!rows[r].has_label_id || rows[r].label_id == IGNORED)
+        if (!rows[r].has_label_id || rows[r].label_id == IGNORED || rows[r].label_id >= row_logits->width)
             continue;
-        if (rows[r].label_id < 0 || rows[r].label_id >= row_logits->width)
-            return lm_fail(st, LM_FAILED, "%s: next-sentence label %d: 0 or 1 is expected", where(&p),
-                           rows[r].label_id);
         lm_tally_next(&e->tally, number_of(e, to, r), rows[r].label_id,
                       logits + (size_t)r * (size_t)row_logits->width, row_logits->width);
     }
-    return true;
 }
 
 static bool measure_rows(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch,
                          lm_tensor *row_logits, uint64_t record, const target *to, lm_status *st)
 {
-    const float *logits = lm_tensor_read(e->graph, row_logits);
-    if (row_logits->rows != batch->rows || row_logits->width != e->tally.columns)
+    const float *logits = e->given ? given(e, to->row, 0) : lm_tensor_read(e->graph, row_logits);
+    if (!e->given && (row_logits->rows != batch->rows || row_logits->width != e->tally.columns))
         return true; /* a failure stands on the graph */
     for (int r = 0; r < batch->rows; r++) {
         place p = {.record = record, .row = to->row + r};
@@ -515,10 +553,32 @@ static bool measure_rows(lm_evaluator *e, const lm_tokens_row *rows, const lm_ba
     return true;
 }
 
+/* Begins the graph behind what is known of the batch. Returns the batch to run: its rows have one token each where no more
+ * is known of them. NULL: failed. */
+static const lm_batch *begin_behind_prefix(lm_evaluator *e, const lm_batch *batch, const target *to, lm_batch *short_one,
+                                           lm_select *select, lm_status *st)
+{
+    const lm_evaluate_prefix *p = &e->prefix;
+    int vectors = p->first_tokens ? batch->rows : batch->tokens, width = e->model->arch.width;
+    float *values = lm_room_make(&e->prefix_values, (size_t)vectors, (size_t)width * sizeof *values, "a batch", st);
+    int32_t *splits = lm_room_make(&e->prefix_splits, (size_t)batch->rows + 1, sizeof *splits, "a batch", st);
+    if (!values || !splits)
+        return NULL;
+    for (int i = 0; i <= batch->rows; i++)
+        splits[i] = i;
+    *short_one = (lm_batch){.rows = batch->rows, .tokens = batch->rows, .row_splits = splits};
+    const lm_batch *run = p->first_tokens ? short_one : batch;
+    p->take(p->context, number_of(e, to, 0), batch->rows, values);
+    lm_graph_begin(e->graph, run, (lm_step){0});
+    select->prefix = lm_graph_input(e->graph, values, vectors, width, false);
+    select->prefix_parts = p->parts;
+    return run;
+}
+
 static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_t record, const target *to,
                       lm_status *st)
 {
-    lm_batch batch;
+    lm_batch batch, short_one;
     lm_measured kind = e->tally.kind;
     int wanted = 0;
     if (!pack(e, rows, n, &batch, st) ||
@@ -527,15 +587,25 @@ static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_
     lm_select select = {.hidden = lm_measured_per_token(kind) || lm_gather_hidden(&e->options),
                         .pooled = lm_gather_pooler(&e->options),
                         .row_logits = kind != LM_MEASURE_NOTHING};
-    lm_graph_begin(e->graph, &batch, (lm_step){0});
-    lm_outputs out = lm_model_forward(e->model, e->graph, &batch, &select);
-    lm_gather_state(&e->gather, e->graph, &out, &batch, to->row, to->token);
+    const lm_batch *run = &batch;
+    if (e->prefix.take)
+        run = begin_behind_prefix(e, &batch, to, &short_one, &select, st);
+    else
+        lm_graph_begin(e->graph, run, (lm_step){0});
+    if (!run)
+        return false;
+    lm_outputs out = {0};
+    if (!e->given) {
+        out = lm_model_forward(e->model, e->graph, run, &select);
+        lm_gather_state(&e->gather, e->graph, &out, &batch, to->row, to->token);
+    }
     bool ok = true;
     if (kind == LM_MEASURE_SPAN) {
         measure_spans(e, rows, &batch, out.hidden, to);
     } else if (lm_measured_per_token(kind)) {
         measure_tokens(e, rows, &batch, out.hidden, wanted, to);
-        ok = !out.row_logits || measure_next(e, rows, &batch, out.row_logits, record, to, st);
+        if (out.row_logits)
+            measure_next(e, rows, &batch, out.row_logits, to);
     } else if (kind != LM_MEASURE_NOTHING) {
         ok = measure_rows(e, rows, &batch, out.row_logits, record, to, st);
     }
@@ -552,6 +622,30 @@ static void decide(lm_evaluator *e, const lm_tokens_row *rows, int64_t n)
     }
 }
 
+bool lm_evaluator_check(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uint64_t record, lm_status *st)
+{
+    decide(e, rows, n);
+    for (int64_t i = 0; i < n; i++) {
+        place p = {.record = record, .row = i};
+        if (!check_row(e, &rows[i], &p, st) || !check_label(e, &rows[i], &p, st))
+            return false;
+    }
+    return true;
+}
+
+void lm_evaluator_begin_behind(lm_evaluator *e, const lm_evaluate_prefix *prefix)
+{
+    e->prefix = *prefix;
+}
+
+bool lm_evaluator_take(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, const float *logits, lm_status *st)
+{
+    e->given = logits;
+    bool ok = lm_evaluator_run(e, rows, n, 0, NULL, st);
+    e->given = NULL;
+    return ok;
+}
+
 bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uint64_t record,
                       lm_row_outputs *out, lm_status *st)
 {
@@ -559,13 +653,10 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
     if (!out)
         out = &spare;
     *out = (lm_row_outputs){.rows = n};
-    decide(e, rows, n);
-    for (int64_t i = 0; i < n; i++) {
-        place p = {.record = record, .row = i};
-        if (!check_row(e, &rows[i], &p, st))
-            return false;
+    if (!lm_evaluator_check(e, rows, n, record, st))
+        return false;
+    for (int64_t i = 0; i < n; i++)
         out->tokens += (int64_t)rows[i].len;
-    }
     if (!lm_gather_begin(&e->gather, &e->options, e->tally.kind, e->tally.columns, e->model->arch.width, out,
                          st))
         return false;

@@ -88,6 +88,9 @@ typedef struct lm_row_outputs {
         *loss; /* [rows]; of tokens: the mean over the row's labelled ones. NaN for a row without a label */
 } lm_row_outputs;
 
+/* Those of `n` rows from row `first` on, whose tokens begin at `token`. */
+lm_row_outputs lm_row_outputs_part(const lm_row_outputs *o, int64_t first, int64_t n, int64_t token, int64_t tokens);
+
 typedef struct lm_evaluator lm_evaluator;
 
 /* Borrows the model. The graph is borrowed too, or made where NULL. Fails where an output is asked for that
@@ -112,11 +115,28 @@ bool lm_evaluator_tags(lm_evaluator *e, const json_t *names, lm_status *st);
  * what one column says cannot be another class. */
 bool lm_evaluator_columns(lm_evaluator *e, const json_t *names, lm_status *st);
 
-/* Runs n rows and counts them. `record` is for messages (0 = not known). Refuses ids that the model does not
- * have, rows that are too long, a label word that is none of the model's classes (named), a label of the
- * wrong kind. `out` or NULL. */
+/* Refuses what cannot be run or measured: ids that the model does not have, rows that are too long, a label word that is
+ * none of the model's classes (named), a label of the wrong kind. `record` is for messages (0 = not known). */
+bool lm_evaluator_check(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uint64_t record, lm_status *st);
+/* Checks n rows, runs them and counts them. `out` or NULL. */
 bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uint64_t record,
                       lm_row_outputs *out, lm_status *st);
+/* The same of rows whose logits are known: [n, columns], or for heads over tokens [tokens, columns]. Nothing is computed. */
+bool lm_evaluator_take(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, const float *logits, lm_status *st);
+int lm_evaluator_logits(const lm_evaluator *e); /* columns of the logits */
+int lm_evaluator_batch_tokens(const lm_evaluator *e);
+
+/* What the first parts of the model (lm_model_parts) give for rows that are known beforehand. */
+typedef struct lm_evaluate_prefix {
+    int parts;
+    bool first_tokens; /* of each row its first token's vector, which is all that the head looks at; else all tokens' */
+    /* Writes the vectors of n rows, the first of which is number `first` since the start or the last reset. */
+    void (*take)(void *context, uint64_t first, int n, float *to);
+    void *context;
+} lm_evaluate_prefix;
+
+/* From here on batches begin behind the prefix. */
+void lm_evaluator_begin_behind(lm_evaluator *e, const lm_evaluate_prefix *prefix);
 
 /* The report over all rows since the start or the last reset: rows, tokens, labelled, loss, and by kind
  *   classes: accuracy, means of precision, recall and F1, mcc, top-k; with ranks roc_auc, average_precision, brier, ece
@@ -130,8 +150,10 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
  * and the signature that tells what was computed. `per_class` adds precision, recall, f1 and support of each class or
  * type. The caller frees it. */
 lm_report *lm_evaluator_report(lm_evaluator *e, bool per_class);
-/* Adds to it how another model did on the same rows (metrics/compare.h). */
-bool lm_evaluator_compare(lm_evaluator *e, const char *path, lm_report *report, lm_status *st);
+/* Adds to it how another model did on the same rows (metrics/compare.h): by what it predicts, a line for each row; or by
+ * another evaluator that has seen the same rows, whose model `name` is. */
+bool lm_evaluator_compare(lm_evaluator *e, lm_input *in, lm_report *report, lm_status *st);
+bool lm_evaluator_compare_with(lm_evaluator *e, lm_evaluator *other, const char *name, lm_report *report, lm_status *st);
 void lm_evaluator_reset(lm_evaluator *e);
 
 #endif

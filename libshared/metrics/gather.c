@@ -230,6 +230,32 @@ float *lm_gather_logprobs(lm_gather *g, int64_t token)
     return g->options.emit & LM_EMIT_LOGPROBS ? ROOM(g, LM_OUT_LOGPROBS, float) + token : NULL;
 }
 
+/* ------------------------------------------------------------------ parts */
+
+#define FROM(array, unit, width) ((array) ? (array) + (unit) * (width) : NULL)
+
+lm_row_outputs lm_row_outputs_part(const lm_row_outputs *o, int64_t first, int64_t n, int64_t token, int64_t tokens)
+{
+    lm_row_outputs p = *o;
+    int64_t unit = o->per_token ? token : first;
+    p.rows = n;
+    p.tokens = tokens;
+    p.logits = FROM(o->logits, unit, o->columns);
+    p.top_index = FROM(o->top_index, unit, o->top);
+    p.top_logits = FROM(o->top_logits, unit, o->top);
+    p.top_rest = FROM(o->top_rest, unit, 1);
+    p.probs = FROM(o->probs, unit, o->columns);
+    p.classes = FROM(o->classes, unit, 1);
+    p.chosen = FROM(o->chosen, first, o->columns);
+    p.spans = FROM(o->spans, first, 2);
+    p.values = FROM(o->values, first, o->columns);
+    p.hidden = FROM(o->hidden, token, o->width);
+    p.pooled = FROM(o->pooled, first, o->width);
+    p.logprobs = FROM(o->logprobs, token, 1);
+    p.loss = FROM(o->loss, first, 1);
+    return p;
+}
+
 /* ------------------------------------------------------------------ states */
 
 /* One row of what its tokens have in common; zeros for a row without tokens. */

@@ -10,6 +10,7 @@ liblmutils_la_SOURCES += \
 	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \
 	libshared/metrics/findings.c libshared/metrics/findings.h \
 	libshared/metrics/gather.c libshared/metrics/gather.h \
+	libshared/metrics/held.c libshared/metrics/held.h \
 	libshared/metrics/html.c libshared/metrics/html.h \
 	libshared/metrics/html_style.c libshared/metrics/html_style.h \
 	libshared/metrics/metrics.c libshared/metrics/metrics.h \
@@ -18,6 +19,7 @@ liblmutils_la_SOURCES += \
 	libshared/metrics/pseudo.c libshared/metrics/pseudo.h \
 	libshared/metrics/ranking.c libshared/metrics/ranking.h \
 	libshared/metrics/report.c libshared/metrics/report.h \
+	libshared/metrics/rival.c libshared/metrics/rival.h \
 	libshared/metrics/score.c libshared/metrics/score.h \
 	libshared/metrics/tally.c libshared/metrics/tally.h \
 	libshared/metrics/wording.c libshared/metrics/wording.h

@@ -6,7 +6,9 @@
 #include "base/signals.h"
 #include "metrics/emit.h"
 #include "metrics/evaluate.h"
+#include "metrics/held.h"
 #include "metrics/html.h"
+#include "metrics/rival.h"
 #include "model/model.h"
 #include "stream/lms.h"
 #include "stream/tokens.h"
@@ -16,6 +18,9 @@
 #include <unistd.h>
 
 enum { MISTAKES = 100 }; /* that a page shows */
+
+/* What is held of a stream until its rows go through the model, in batches of which only the last is not full. */
+enum { HELD_BATCHES = 4, HELD_ROWS = 1 << 14, HELD_BYTES = 64 << 20 };
 
 /* A bound on a measure. */
 typedef struct gate {
@@ -28,6 +33,7 @@ typedef struct score {
     const lm_score_options *o;
     lm_model *model;
     lm_evaluator *evaluator;
+    lm_rival *rival; /* of --compare; NULL = none */
     lm_emit emit;
     bool lines;              /* what is emitted is lines of text (--tsv) */
     lm_tokenizer *tokenizer; /* the model's, for what is put into words; NULL = none */
@@ -39,9 +45,9 @@ typedef struct score {
     lm_curves *curves;
     bool texts;            /* a row has had its text, or the tokens could be read */
     lm_lms_writer *writer; /* of the stream in hand, when emitting tokens */
-    lm_tokens_row *rows;   /* of the record in hand */
-    lm_buf text;           /* its lines */
-    size_t row_cap;
+    json_t *preamble;      /* of the stream in hand */
+    lm_held held;          /* its records that have not gone through the model */
+    lm_buf text;           /* lines of a record */
     uint64_t stream, checked; /* streams seen; the vocabulary that was compared last */
     uint64_t number;          /* rows so far */
 } score;
@@ -131,6 +137,15 @@ static bool open_all(score *s, lm_status *st)
     if (s->evaluator && !s->emit.flags && lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
         lm_fail(st, LM_USAGE, "%s: %s has nothing to measure: give --emit hidden or pooled", common->model,
                 s->model->architecture);
+    evaluate.emit = 0;
+    lm_rival_options rival = {.path = s->o->compare,
+                              .tokenizer = s->o->tokenizer,
+                              .plugin = common->plugin,
+                              .task = s->o->task,
+                              .force = s->o->force,
+                              .evaluate = evaluate};
+    if (lm_ok(st) && s->o->compare)
+        s->rival = lm_rival_open(&rival, st);
     if (lm_ok(st) && open_page(s, st))
         s->out = lm_output_file_open(common->output, st);
     return lm_ok(st) &&
@@ -153,6 +168,10 @@ static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
         !lm_evaluator_tags(s->evaluator, json_object_get(preamble, "tags"), st) ||
         !lm_evaluator_columns(s->evaluator, json_object_get(preamble, "labels"), st))
         return false;
+    if (s->rival && !lm_rival_begin(s->rival, preamble, &info, st))
+        return false;
+    json_decref(s->preamble);
+    s->preamble = json_incref(preamble);
     s->wording.tags = json_object_get(preamble, "tags");
     if (!s->stream++ || info.xxh3 != s->checked) {
         if (!lm_model_check_tokenizer(s->model, s->o->tokenizer, &info, s->o->force, st))
@@ -175,41 +194,66 @@ static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
 }
 
 /* What was made of a record's rows goes on. */
-static bool emit(score *s, const lm_record *record, const lm_tokens_view *view, const lm_row_outputs *out,
-                 lm_status *st)
+static bool emit(score *s, const lm_held_record *r, const lm_tokens_row *rows, const lm_row_outputs *out, lm_status *st)
 {
     if (!s->emit.flags)
         return true;
     if (!s->lines)
-        return lm_emit_record(s->writer, record, s->rows, out, s->emit.flags, &s->wording, st);
+        return lm_emit_record(s->writer, r->record, rows, out, s->emit.flags, &s->wording, st);
     s->text.len = 0;
-    lm_emit_lines(&s->emit, &s->wording, view, s->rows, out, s->number + 1, &s->text);
+    lm_emit_lines(&s->emit, &s->wording, &r->view, rows, out, s->number + 1, &s->text);
     return lm_write_all(lm_output_file_fd(s->out), s->text.data, s->text.len, lm_output_file_name(s->out),
                         st);
+}
+
+/* The records that are held go through the model, and on. */
+static bool run_held(score *s, lm_status *st)
+{
+    lm_held *h = &s->held;
+    lm_row_outputs all;
+    if (h->count == 0)
+        return lm_ok(st);
+    if (!lm_evaluator_run(s->evaluator, h->rows, h->row_count, 0, &all, st) ||
+        (s->rival && !lm_rival_run(s->rival, h->rows, h->row_count, st)))
+        return false;
+    for (size_t i = 0; i < h->count; i++) {
+        const lm_held_record *r = &h->records[i];
+        const lm_tokens_row *rows = h->rows + r->row;
+        lm_row_outputs out = lm_row_outputs_part(&all, r->row, r->view.n, r->token, r->view.tokens);
+        if (!emit(s, r, rows, &out, st))
+            return false;
+        if (s->findings) {
+            lm_findings_add(s->findings, &s->wording, r->view.id, rows, &out, s->number + 1);
+            s->texts = s->texts || r->view.text;
+        }
+        s->number += (uint64_t)r->view.n;
+    }
+    lm_held_clear(h);
+    return true;
+}
+
+/* Whether no more is to be held. Outputs of all tokens are as large as they are: one record's at a time. */
+static bool is_full(const score *s)
+{
+    const lm_held *h = &s->held;
+    unsigned large = LM_EMIT_HIDDEN | (lm_measured_per_token(lm_evaluator_kind(s->evaluator)) && !s->o->top
+                                           ? LM_EMIT_LOGITS | LM_EMIT_PROBS
+                                           : 0);
+    return s->emit.flags & large || h->row_count >= HELD_ROWS || h->bytes >= HELD_BYTES ||
+           h->tokens >= HELD_BATCHES * (int64_t)lm_evaluator_batch_tokens(s->evaluator);
 }
 
 static bool read_record(score *s, const lm_record *record, lm_status *st)
 {
     if (record->flush)
-        return !s->writer || lm_lms_write_flush(s->writer, st);
-    lm_tokens_view view;
-    if (!lm_tokens_view_read(record, &view, st))
+        return run_held(s, st) && (!s->writer || lm_lms_write_flush(s->writer, st));
+    if (!lm_held_add(&s->held, record, st))
         return false;
-    if ((size_t)view.n > s->row_cap) {
-        s->row_cap = (size_t)view.n;
-        s->rows = lm_realloc(s->rows, s->row_cap, sizeof *s->rows);
-    }
-    for (int64_t i = 0; i < view.n; i++)
-        lm_tokens_view_row(&view, i, &s->rows[i]);
-    lm_row_outputs out;
-    if (!lm_evaluator_run(s->evaluator, s->rows, view.n, 0, &out, st) || !emit(s, record, &view, &out, st))
+    const lm_held_record *r = &s->held.records[s->held.count - 1];
+    /* now, while the message can name the record */
+    if (!lm_evaluator_check(s->evaluator, s->held.rows + r->row, r->view.n, 0, st))
         return false;
-    if (s->findings) {
-        lm_findings_add(s->findings, &s->wording, view.id, s->rows, &out, s->number + 1);
-        s->texts = s->texts || view.text;
-    }
-    s->number += (uint64_t)view.n;
-    return true;
+    return !is_full(s) || run_held(s, st);
 }
 
 static bool read_input(score *s, const char *path, lm_status *st)
@@ -220,7 +264,7 @@ static bool read_input(score *s, const char *path, lm_status *st)
     while (reader) {
         lm_record record;
         int got = lm_lms_next(reader, &record, st);
-        if (lm_lms_reader_streams(reader) != streams && lm_ok(st)) {
+        if (lm_lms_reader_streams(reader) != streams && lm_ok(st) && run_held(s, st)) {
             streams = lm_lms_reader_streams(reader);
             begin_stream(s, reader, st);
         }
@@ -232,6 +276,10 @@ static bool read_input(score *s, const char *path, lm_status *st)
         }
         lm_progress_update(lm_lms_reader_examples(reader), NULL);
     }
+    lm_status ended = LM_STATUS_INIT;
+    if (lm_ok(st) || st->code == LM_ENDED) /* of a stream that broke off, what came whole goes on */
+        run_held(s, lm_ok(st) ? st : &ended);
+    lm_status_clear(&ended);
     lm_lms_reader_free(reader);
     lm_input_close(in);
     return lm_ok(st);
@@ -319,8 +367,8 @@ static lm_report *measure(score *s, json_t **page, lm_status *st)
     if (o->confusion && labelled > 0 && !lm_report_detail_of(report, "confusion_matrix"))
         lm_fail(st, LM_USAGE, "--confusion: a matrix is of rows or tokens with one class each, and %s predicts others",
                 s->model->architecture);
-    if (o->compare && labelled > 0 && lm_ok(st))
-        lm_evaluator_compare(s->evaluator, o->compare, report, st);
+    if (s->rival && labelled > 0 && lm_ok(st))
+        lm_rival_compare(s->rival, s->evaluator, s->model, report, st);
     return report;
 }
 
@@ -383,6 +431,7 @@ bool lm_score(const lm_score_options *o, lm_status *st)
     lm_findings_free(s.findings);
     lm_curves_free(s.curves);
     lm_lms_writer_free(s.writer);
+    lm_rival_free(s.rival);
     lm_evaluator_free(s.evaluator);
     lm_model_free(s.model);
     lm_tokenizer_free(s.tokenizer);
@@ -390,6 +439,7 @@ bool lm_score(const lm_score_options *o, lm_status *st)
     for (size_t i = 0; i < s.gate_count; i++)
         free(s.gates[i].name);
     free(s.gates);
-    free(s.rows);
+    lm_held_free(&s.held);
+    json_decref(s.preamble);
     return lm_ok(st);
 }

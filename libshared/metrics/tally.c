@@ -289,8 +289,8 @@ static double loss_of(const lm_outcomes *o, const uint32_t *times)
     return o ? lm_outcomes_loss(o, times) : 0;
 }
 
-/* All that is measured. The second head's rows are counted along where they are as many. */
-static void measure(const lm_tally *t, const uint32_t *times, bool per_class, lm_report *r)
+/* The second head's rows are counted along where they are as many. */
+void lm_tally_measure(const lm_tally *t, const uint32_t *times, bool per_class, lm_report *r)
 {
     const uint32_t *next_times = t->next && t->next->rows == t->outcomes->rows ? times : NULL;
     lm_report_add(r, "loss", loss_of(t->outcomes, times) + loss_of(t->next, next_times));
@@ -317,7 +317,7 @@ static void measure_resample(const void *context, const uint32_t *times, double 
 {
     const resampled *s = context;
     lm_report *r = lm_report_new();
-    measure(s->t, times, s->per_class, r);
+    lm_tally_measure(s->t, times, s->per_class, r);
     for (size_t i = 0; i < s->count; i++)
         lm_report_at(r, i, &values[i]);
     lm_report_free(r);
@@ -387,7 +387,7 @@ lm_report *lm_tally_report(lm_tally *t, bool per_class)
         return r;
     lm_outcomes_prepare(t->outcomes);
     size_t first = lm_report_size(r);
-    measure(t, NULL, per_class, r);
+    lm_tally_measure(t, NULL, per_class, r);
     if (t->how.intervals)
         add_intervals(t, per_class, first, r);
     if (per_class)

@@ -55,6 +55,8 @@ void lm_softmax_row(const float *x, int n, float *out);
 void lm_choose_row(const float *x, int n, uint8_t *out);
 void lm_sigmoid_row(const float *x, int n, float *out);
 
+/* Adds all that is measured, the loss first; `times` as in metrics.h. The outcomes have been prepared. */
+void lm_tally_measure(const lm_tally *t, const uint32_t *times, bool per_class, lm_report *r);
 lm_report *lm_tally_report(lm_tally *t, bool per_class);
 
 #endif

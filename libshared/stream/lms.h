@@ -72,6 +72,10 @@ void lm_lms_reader_understand(lm_lms_reader *r, const char *const *names);
 
 const lm_column *lm_record_column(const lm_record *r, const char *name); /* NULL if absent */
 
+/* A record of its own, which outlives the reader: header and columns, without `line` and `payload`. NULL: no memory. */
+lm_record *lm_record_copy(const lm_record *r, lm_status *st);
+void lm_record_free(lm_record *r); /* of lm_record_copy */
+
 typedef struct lm_lms_writer lm_lms_writer;
 
 /* Writes to fd (not owned), buffered. `preamble` members beside lms, kind, producer and via may be given (borrowed,

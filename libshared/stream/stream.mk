@@ -8,7 +8,7 @@ liblmutils_la_SOURCES += \
 	libshared/stream/labels.c libshared/stream/labels.h \
 	libshared/stream/lines.c libshared/stream/lines.h \
 	libshared/stream/lms.h libshared/stream/lms_reader.c libshared/stream/lms_writer.c \
-	libshared/stream/record.c libshared/stream/record.h \
+	libshared/stream/record.c libshared/stream/record.h libshared/stream/record_copy.c \
 	libshared/stream/records.c libshared/stream/records.h libshared/stream/records_conll.c \
 	libshared/stream/records_guess.c libshared/stream/records_json.c libshared/stream/records_lists.c \
 	libshared/stream/records_squad.c \

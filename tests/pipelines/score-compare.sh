@@ -47,6 +47,57 @@ awk -F '\t' -v d="$(awk "BEGIN { print $accuracy - $other }")" '$1 == "delta_acc
     fail_ "delta_accuracy is not the difference"
 refuses_ 4 "delta_accuracy is" score -q -m "$cls" --compare guess.tsv --fail-under delta_accuracy=0.9 texts.lms >out
 
+# another model: its directory, or the tokens that it has gone over, with its logits; all its measures are compared then
+finetune -q -m "$cls" -o rival --max-steps 4 -b 4 --learning-rate 1e-2 texts.lms
+score -q -m rival texts.lms >of-other
+score -q -m "$cls" --compare rival texts.lms >directory
+for name in loss accuracy roc_auc average_precision brier ece; do
+    same_ "$(sed -n "s/^$name	//p" of-other)" "$(sed -n "s/^other_$name	//p" directory)"
+    grep -q "^p_$name	" directory || fail_ "no p_$name"
+    awk -F '\t' -v n="$name" '{ v[$1] = $2 } END { d = v[n] - v["other_" n] - v["delta_" n]; exit !(d < 1e-5 && d > -1e-5) }' \
+        directory || fail_ "delta_$name"
+done
+score -q -m rival --emit logits texts.lms >rival.lms
+score -q -m "$cls" --compare rival.lms texts.lms >stream
+compare_ directory stream
+score -q -m "$cls" --compare <(score -q -m rival --emit logits texts.lms) texts.lms >pipe
+compare_ directory pipe
+score -q -m "$cls" --ci --compare "$cls" texts.lms >itself
+same_ "delta_loss 0 0 0" "$(grep '^delta_loss' itself | tr '\t' ' ')"
+grep -qx "p_roc_auc	1" itself
+refuses_ 1 "has no logits of 3 numbers for each row" score -q -m "$cls" --compare texts.lms texts.lms
+head -n 20 texts.jsonl | tok -m "$cls" | score -q -m rival --emit logits >fewer.lms
+refuses_ 1 "fewer.lms: not of the same rows: it has 20, and there are 25" score -q -m "$cls" --compare fewer.lms texts.lms
+refuses_ 1 "predicts something else" score -q -m "$cls" --compare "$data/goldens/e2e/bert-fillmask" --force texts.lms
+
+# ---- answers: the same, beside which lines do not suffice
+for i in 1 2 3 4 5 6; do
+    printf '{"question":"what was %s?","context":"the place was good %s and the food was bad","answers":{"text":["good"],"answer_start":[14]}}\n' $i $i
+done >qa.jsonl
+tok -q -m "$cls" --keep-text qa.jsonl >qa.lms
+finetune -q -m "$cls" --task answer -o qa --max-steps 1 -b 2 qa.lms
+finetune -q -m "$cls" --task answer -o other-qa --max-steps 9 -b 6 --learning-rate 1e-2 qa.lms
+score -q -m other-qa qa.lms >of-other
+score -q -m qa --compare other-qa qa.lms >directory
+for name in loss exact_match f1; do
+    same_ "$(sed -n "s/^$name	//p" of-other)" "$(sed -n "s/^other_$name	//p" directory)"
+done
+score -q -m other-qa --emit logits qa.lms >other.lms
+score -q -m qa --compare other.lms qa.lms >stream
+compare_ directory stream
+score -q -m other-qa --tsv qa.lms >other.tsv
+refuses_ 2 "score --emit logits" score -q -m qa --compare other.tsv qa.lms
+
+# ---- how a stream is cut into records changes nothing: rows go through the model in full batches
+tok -m "$cls" --keep-text texts.jsonl >kept.lms
+sed 's/"id":[^,]*,//' texts.jsonl | split -l 2 - part.
+for part in part.*; do tok -q -m "$cls" --keep-text --input-format jsonl "$part" >"$part.lms"; done
+lms part.*.lms >cut.lms
+same_ "13 2" "$(for file in cut kept; do lms --count $file.lms | sed -n 's/^records\t//p'; done | xargs)"
+score -q -m "$cls" --tsv --emit predictions,loss kept.lms >whole.tsv
+score -q -m "$cls" --tsv --emit predictions,loss cut.lms >cut.tsv
+compare_ whole.tsv cut.tsv
+
 # what cannot be compared
 head -n 3 guess.tsv >short.tsv
 refuses_ 1 "short.tsv: 3 lines, and there are 25 rows" score -q -m "$cls" --compare short.tsv texts.lms >out

@@ -13,7 +13,9 @@ for case in cls2 cls3 cls4 multilabel4 reg1; do
     # two batches in one report: the mean of the losses, by rows
     score -q -m "$models/bert-$case" "$case.lms" >report 2>err
     score -q -m "$models/bert-$case" --batch-tokens 1 "$case.lms" >again 2>err
-    compare_ report again
+    # sums of products in another order: single precision of values near 0, which r of seven rows may be
+    paste report again | awk -F '\t' '$1 != $3 || ($2 != $4 && ($2 - $4 > 2e-6 || $4 - $2 > 2e-6)) { print; bad = 1 }
+        END { exit bad }' || fail_ "$case: batches of one row, and other values"
     grep -q "^rows	7$" report
 done
 for case in mlm mlm-f16 pretrain; do

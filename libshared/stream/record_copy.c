@@ -1,0 +1,58 @@
+/* Records that outlive their reader. */
+#include "base/memory.h"
+#include "stream/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The record comes first: a pointer to it is one to the copy. Its columns lie in `data`. */
+typedef struct copy {
+    lm_record record;
+    void *data;
+} copy;
+
+enum { ALIGNMENT = 64 };
+
+/* The columns lie in one payload, whose size is limited: neither this nor their sum overflows. */
+static size_t round_up(size_t bytes)
+{
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+lm_record *lm_record_copy(const lm_record *r, lm_status *st)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < r->column_count; i++)
+        bytes += round_up(r->columns[i].bytes);
+    char *at = lm_try_malloc(bytes + 1, 1, "a record", st);
+    if (!at)
+        return NULL;
+    copy *c = lm_calloc(1, sizeof *c);
+    c->record = (lm_record){.header = json_incref(r->header),
+                            .column_count = r->column_count,
+                            .n = r->n,
+                            .flush = r->flush,
+                            .number = r->number};
+    c->record.columns = lm_malloc(r->column_count + 1, sizeof *c->record.columns);
+    c->data = at;
+    for (size_t i = 0; i < r->column_count; i++) {
+        const lm_column *from = &r->columns[i];
+        c->record.columns[i] = *from;
+        c->record.columns[i].data = at;
+        if (from->bytes)
+            memcpy(at, from->data, from->bytes);
+        at += round_up(from->bytes);
+    }
+    return &c->record;
+}
+
+void lm_record_free(lm_record *r)
+{
+    if (!r)
+        return;
+    copy *c = (copy *)(void *)r;
+    json_decref(c->record.header);
+    free(c->record.columns);
+    free(c->data);
+    free(c);
+}
