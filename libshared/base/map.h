@@ -13,6 +13,7 @@ typedef struct lm_map {
 
 /* Maps a regular file; anything else fails. */
 bool lm_map_open(const char *path, lm_map *map, lm_status *st);
+bool lm_map_fd(int fd, const char *name, lm_map *map, lm_status *st); /* the file may be closed after it */
 void lm_map_close(lm_map *map); /* and zeroes it; nothing on a zeroed one */
 
 #endif

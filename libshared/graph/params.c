@@ -264,6 +264,7 @@ static lm_param *declare(lm_declare *d, lm_scope scope, const char *name, const 
     q->padding_row = -1;
     q->decay = name_decays(full.name);
     LM_GROW(p->items, p->count, p->cap);
+    q->index = p->count;
     p->items[p->count] = q;
     enter(p, (uint32_t)++p->count);
     return q;

@@ -15,6 +15,7 @@
 
 typedef struct lm_param {
     const char *name; /* Hugging Face name, under which it is stored */
+    size_t index;     /* in the table */
     lm_shape shape;
     size_t elements;
     lm_init init;

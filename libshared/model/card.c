@@ -111,7 +111,7 @@ static void command(const char *line, lm_buf *out)
     lm_buf_putc(out, '\n');
 }
 
-bool lm_card_write(const lm_card *card, const char *dir, lm_status *st)
+bool lm_card_write(const lm_card *card, lm_bundle_writer *to, lm_status *st)
 {
     const char *name = card->name ? card->name : "model";
     lm_buf out = {0};
@@ -132,9 +132,7 @@ bool lm_card_write(const lm_card *card, const char *dir, lm_status *st)
     }
     table("Hyper-parameters", "name", "value", card->settings, card->setting_count, &out);
     table("Evaluation", "metric", "value", card->metrics, card->metric_count, &out);
-    char *path = lm_format("%s/README.md", dir);
-    bool ok = lm_file_write(path, out.data, out.len, st);
-    free(path);
+    bool ok = lm_bundle_put(to, "README.md", out.data, out.len, st);
     lm_buf_free(&out);
     return ok;
 }

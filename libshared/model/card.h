@@ -4,6 +4,7 @@
 #define LM_MODEL_CARD_H
 
 #include "base/status.h"
+#include "stream/bundle.h"
 
 #include <stddef.h>
 
@@ -28,7 +29,7 @@ typedef struct lm_card {
     size_t metric_count;
 } lm_card;
 
-/* Writes dir/README.md. */
-bool lm_card_write(const lm_card *card, const char *dir, lm_status *st);
+/* Writes README.md. */
+bool lm_card_write(const lm_card *card, lm_bundle_writer *to, lm_status *st);
 
 #endif

@@ -121,6 +121,22 @@ lm_config *lm_config_read(const char *file, lm_status *st)
     return c;
 }
 
+lm_config *lm_config_open(lm_bundle *b, lm_status *st)
+{
+    static const char file[] = "config.json";
+    char *text, *name = lm_bundle_file(b, file);
+    size_t n;
+    lm_config *c = NULL;
+    if (!lm_bundle_is_directory(b) && !lm_bundle_has(b, file)) {
+        lm_fail(st, LM_FAILED, "%s: no config.json: it is no model", lm_bundle_name(b));
+    } else if (lm_bundle_read(b, file, FILE_MAX, &text, &n, st)) {
+        c = lm_config_parse((lm_str){text, n}, name, st);
+        free(text);
+    }
+    free(name);
+    return c;
+}
+
 void lm_config_free(lm_config *c)
 {
     if (!c)
@@ -375,6 +391,11 @@ bool lm_config_complete(lm_config *c, const char *defaults)
 bool lm_config_replace(lm_config *c, const char *members)
 {
     return merge(c, members, json_object_update);
+}
+
+const json_t *lm_config_member(const lm_config *c, const char *key)
+{
+    return json_object_get(c->root, key);
 }
 
 void lm_config_print(const lm_config *c, lm_buf *out)

@@ -7,12 +7,16 @@
 #include "base/buffer.h"
 #include "base/status.h"
 #include "lmutils/plugin.h"
+#include "stream/bundle.h"
+
+#include <jansson.h>
 
 /* The version of transformers whose form is written. */
 #define LM_TRANSFORMERS_VERSION "4.44.2"
 
 /* An empty config is lm_config_parse of "{}". */
 lm_config *lm_config_read(const char *file, lm_status *st);
+lm_config *lm_config_open(lm_bundle *b, lm_status *st); /* the config.json of a model */
 lm_config *lm_config_parse(lm_str json, const char *name, lm_status *st); /* `name` is for messages */
 void lm_config_free(lm_config *c);
 bool lm_config_failed(lm_config *c,
@@ -38,6 +42,9 @@ bool lm_config_complete(lm_config *c, const char *defaults);
 bool lm_config_replace(lm_config *c, const char *members);
 /* First element of a list of strings (`architectures`); NULL where there is none. */
 const char *lm_config_first(const lm_config *c, const char *key);
+
+/* Any member as it stands; NULL where it is absent. */
+const json_t *lm_config_member(const lm_config *c, const char *key);
 
 void lm_config_print(const lm_config *c, lm_buf *out); /* the text of the file, final newline included */
 

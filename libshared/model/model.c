@@ -4,9 +4,8 @@
 #include "model/plugin_host.h"
 #include "model/weights.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/sysinfo.h>
 
 /* More blocks than any architecture has: a config that says more is damaged, and each costs memory before its
  * tensors are looked for. */
@@ -127,8 +126,28 @@ static lm_model *assemble(lm_config *config, const lm_model_options *options, bo
     return NULL;
 }
 
+/* The bytes that the initialisers would fill have to be there: config.json may ask for anything. */
+static bool check_memory(const lm_model *m, lm_status *st)
+{
+    size_t bytes = 0;
+    struct sysinfo machine;
+    for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        const lm_param *p = lm_params_at(m->params, i);
+        if (!p->data && !lm_add_size(bytes, p->elements * sizeof(float), &bytes))
+            bytes = SIZE_MAX;
+    }
+    if (sysinfo(&machine) != 0)
+        return true;
+    double have = ((double)machine.totalram + (double)machine.totalswap) * machine.mem_unit;
+    return (double)bytes <= have ||
+           lm_fail(st, LM_FAILED, "config.json: the weights to be initialised take %.1f GB, and this machine has %.1f: choose "
+                   "a smaller model", (double)bytes / 1e9, have / 1e9);
+}
+
 static bool initialise(lm_model *m, uint64_t seed, lm_status *st)
 {
+    if (!check_memory(m, st))
+        return false;
     for (size_t i = 0; i < lm_params_count(m->params); i++) {
         lm_param *p = lm_params_at(m->params, i);
         if (!p->data && !lm_param_initialise(p, seed, st))
@@ -137,39 +156,54 @@ static bool initialise(lm_model *m, uint64_t seed, lm_status *st)
     return true;
 }
 
+lm_config *lm_model_config(const char *path, lm_status *st)
+{
+    lm_bundle *b = lm_bundle_open(path, st);
+    lm_config *c = b ? lm_config_open(b, st) : NULL;
+    lm_bundle_close(b);
+    return c;
+}
+
+/* generation_config.json goes with a model wherever it goes. */
+static bool read_generation(lm_model *m, lm_status *st)
+{
+    enum { MOST = 1 << 20 };
+    static const char file[] = "generation_config.json";
+    size_t n;
+    return !lm_bundle_has(m->bundle, file) || lm_bundle_read(m->bundle, file, MOST, &m->generation_config, &n, st);
+}
+
+/* Takes the bundle over. */
+static lm_model *open_bundle(lm_bundle *b, const lm_model_options *options, lm_status *st)
+{
+    lm_config *config = options->config ? options->config : lm_config_open(b, st);
+    lm_model *m = config ? assemble(config, options, false, st) : NULL;
+    if (!m) {
+        if (!strstr(st->message, lm_bundle_name(b)))
+            lm_fail_prefix(st, lm_bundle_name(b));
+        lm_bundle_close(b);
+        return NULL;
+    }
+    m->bundle = b;
+    m->path = lm_strdup(lm_bundle_name(b));
+    bool ok = read_generation(m, st) &&
+              (options->random_weights || lm_weights_load(m, m->head_from, options, st)) &&
+              (!options->check || !m->checkpoint || lm_weights_check(m->checkpoint, st));
+    if (ok && initialise(m, options->seed, st))
+        return m;
+    lm_model_free(m);
+    return NULL;
+}
+
 lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_status *st)
 {
     if (!options)
         options = &no_options;
-    struct stat info;
-    lm_config *config = options->config;
-    if (stat(path, &info))
-        lm_fail_errno(st, LM_FAILED, "%s: cannot open the model", path);
-    else if (!S_ISDIR(info.st_mode))
-        lm_fail(st, LM_FAILED, "%s: a model is a directory with config.json and model.safetensors", path);
-    if (lm_ok(st) && !config) {
-        char *file = lm_format("%s/config.json", path);
-        config = lm_config_read(file, st);
-        free(file);
-    }
-    if (!lm_ok(st)) {
-        lm_config_free(config);
-        return NULL;
-    }
-    lm_model *m = assemble(config, options, false, st);
-    if (!m) {
-        if (!strstr(st->message, path))
-            lm_fail_prefix(st, path);
-        return NULL;
-    }
-    m->path = lm_strdup(path);
-    bool ok = options->random_weights ||
-              lm_weights_load(m, m->head_from, options, st);
-    if (!ok || !initialise(m, options->seed, st)) {
-        lm_model_free(m);
-        return NULL;
-    }
-    return m;
+    lm_bundle *b = lm_bundle_open(path, st);
+    if (b)
+        return open_bundle(b, options, st);
+    lm_config_free(options->config);
+    return NULL;
 }
 
 lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st)
@@ -188,6 +222,8 @@ void lm_model_free(lm_model *m)
         return;
     lm_params_free(m->params);
     lm_weights_close(m->checkpoint);
+    lm_bundle_close(m->bundle);
+    free(m->generation_config);
     lm_config_free(m->config);
     free((char *)m->path);
     free(m->architecture);

@@ -1,11 +1,12 @@
-/* A model: a plugin's architecture, its parameters, and the Hugging Face directory it came from or goes to.
- */
+/* A model: a plugin's architecture, its parameters, and the Hugging Face directory, archive or stream that it came from or
+ * goes to. */
 #ifndef LM_MODEL_MODEL_H
 #define LM_MODEL_MODEL_H
 
 #include "base/status.h"
 #include "graph/graph.h"
 #include "model/config.h"
+#include "stream/bundle.h"
 #include "stream/tokens.h"
 
 typedef struct lm_model {
@@ -17,7 +18,9 @@ typedef struct lm_model {
     const void *plugin_config;
     lm_params *params;
     size_t head_from;                 /* parameters from this index on belong to the head */
-    const char *path;                 /* of the directory; NULL for a new model */
+    const char *path;                 /* as it was given; NULL for a new model */
+    lm_bundle *bundle;                /* its files; NULL for a new model */
+    char *generation_config;          /* the text of generation_config.json; NULL = none */
     int missing;                      /* parameters that the checkpoint lacked and that were initialised */
     struct lm_checkpoint *checkpoint; /* the files that are mapped; NULL = none */
 } lm_model;
@@ -32,27 +35,47 @@ typedef struct lm_model_options {
                               * body's name, a pooler, is not meant */
     bool quiet;              /* do not log what was dropped and initialised */
     bool random_weights;     /* do not load the tensors: initialise all */
+    bool check;              /* look at every weight that is loaded: NaN and infinite ones fail */
     lm_config *config; /* lm_model_open: stands for the directory's config.json, which the caller has read and
                         * changed (labels, dropout); taken over, also on failure. NULL = read it */
 } lm_model_options;
 
-/* Opens a Hugging Face directory. Every missing, misshapen or unreadable tensor is named. A checkpoint of
- * another head serves where the body is complete: the old head is dropped, and said so on the log. */
+/* Opens what stream/bundle.h can open: a Hugging Face directory, an archive of one, a model stream. Every missing,
+ * misshapen or unreadable tensor is named. A checkpoint of another head serves where the body is complete: the old head
+ * is dropped, and said so on the log. */
 lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_status *st);
+/* Its config.json alone. */
+lm_config *lm_model_config(const char *path, lm_status *st);
 /* A new model from a config (which it takes over), its weights from the initialisers. */
 lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st);
 void lm_model_free(lm_model *m);
 
-/* Writes config.json and model.safetensors (Hugging Face names, ties left out as transformers does) into the
- * existing directory `dir`. Weights that were neither trained nor initialised keep their dtype if that holds
- * for all; else all are F32. For an atomic publication see base/atomic.h: `dir` is the temporary beside the
- * final name. */
+/* How weights are written. */
+typedef enum lm_save_dtype { LM_SAVE_AUTO, LM_SAVE_F32, LM_SAVE_F16, LM_SAVE_BF16 } lm_save_dtype;
+extern const char *const lm_save_dtype_names[]; /* "auto", "f32", ...; NULL-terminated: --dtype */
+extern const char *const lm_save_dtype_synonyms[]; /* what PyTorch and GGUF call them: lm_option.synonyms */
+
+typedef struct lm_save_options {
+    lm_save_dtype dtype;  /* auto: as they were loaded where none was trained or initialised, else F32 */
+    uint64_t shard_bytes; /* a file of weights is not larger (--max-shard-size); 0 = no limit */
+} lm_save_options;
+
+#define LM_SHARD_SIZE "5GB" /* transformers' default */
+/* A size as transformers spells it: 5GB is 5 * 10^9 bytes, 5GiB or 5G 5 * 2^30. 0 = no limit. LM_USAGE. */
+bool lm_parse_shard_size(const char *text, uint64_t *bytes, lm_status *st);
+const char *lm_torch_dtype(lm_dtype t); /* "float32"; NULL where torch_dtype has no such */
+
+/* The files of a model, in the order in which a stream has them: first config.json and, where the model generates,
+ * generation_config.json; then what the caller adds; last the weights, under Hugging Face names, ties left out as
+ * transformers does. options NULL: all defaults, without limit. */
+bool lm_model_write_config(lm_model *m, lm_bundle_writer *w, const lm_save_options *options, lm_status *st);
+bool lm_model_write_weights(lm_model *m, lm_bundle_writer *w, const lm_save_options *options, lm_status *st);
+/* Both into the existing directory `dir`, by default. */
 bool lm_model_save(lm_model *m, const char *dir, lm_status *st);
 
-bool lm_model_has_tokenizer(const char *dir);
-/* Copies the tokenizer's files (tokenizer.json, vocab.txt and their like) from one directory to another.
- * Fails where `from` has none. */
-bool lm_model_copy_tokenizer(const char *from, const char *to, lm_status *st);
+bool lm_model_has_tokenizer(const char *path);
+/* Copies the tokenizer's files (tokenizer.json, vocab.txt and their like). Fails where `from` has none. */
+bool lm_model_copy_tokenizer(const char *from, lm_bundle_writer *to, lm_status *st);
 
 /* Whether ids of a stream are this model's: compares the digest of the stream's vocabulary (`info`, from its
  * preamble) with that of the tokenizer in the model's directory, or in `tokenizer` where that is not NULL.

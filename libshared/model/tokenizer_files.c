@@ -1,9 +1,4 @@
-#include "base/atomic.h"
-#include "base/memory.h"
 #include "model/model.h"
-
-#include <stdlib.h>
-#include <unistd.h>
 
 /* What transformers' tokenizers save; the first ones are enough by themselves. */
 static const char *const files[] = {
@@ -21,31 +16,34 @@ static const char *const files[] = {
 };
 enum { VOCABULARIES = 6, FILES = sizeof files / sizeof *files };
 
-bool lm_model_has_tokenizer(const char *dir)
+static bool has_vocabulary(const lm_bundle *b)
 {
-    for (int i = 0; i < VOCABULARIES; i++) {
-        char *path = lm_format("%s/%s", dir, files[i]);
-        bool there = access(path, F_OK) == 0;
-        free(path);
-        if (there)
+    for (int i = 0; i < VOCABULARIES; i++)
+        if (lm_bundle_has(b, files[i]))
             return true;
-    }
     return false;
 }
 
-bool lm_model_copy_tokenizer(const char *from, const char *to, lm_status *st)
+bool lm_model_has_tokenizer(const char *path)
 {
-    if (!lm_model_has_tokenizer(from))
-        return lm_fail(st, LM_FAILED,
-                       "%s: no tokenizer.json or vocabulary: name a directory that has one with "
-                       "--tokenizer",
-                       from);
-    for (int i = 0; i < FILES && lm_ok(st); i++) {
-        char *source = lm_format("%s/%s", from, files[i]), *target = lm_format("%s/%s", to, files[i]);
-        if (access(source, F_OK) == 0)
-            lm_file_copy(source, target, st);
-        free(source);
-        free(target);
-    }
+    lm_status ignored = LM_STATUS_INIT;
+    lm_bundle *b = lm_bundle_at(path) ? lm_bundle_open(path, &ignored) : NULL;
+    bool has = b && has_vocabulary(b);
+    lm_bundle_close(b);
+    return has;
+}
+
+bool lm_model_copy_tokenizer(const char *from, lm_bundle_writer *to, lm_status *st)
+{
+    lm_bundle *b = lm_bundle_open(from, st);
+    if (b && !has_vocabulary(b))
+        lm_fail(st, LM_FAILED,
+                "%s: no tokenizer.json or vocabulary: name a directory that has one with "
+                "--tokenizer",
+                from);
+    for (int i = 0; i < FILES && lm_ok(st); i++)
+        if (lm_bundle_has(b, files[i]))
+            lm_bundle_copy(to, b, files[i], st);
+    lm_bundle_close(b);
     return lm_ok(st);
 }

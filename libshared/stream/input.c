@@ -69,7 +69,7 @@ static ssize_t read_fd(lm_input *in, void *to, size_t n, lm_status *st)
     return -1;
 }
 
-static bool is_packed(const unsigned char *p, size_t n)
+bool lm_input_is_packed(lm_str first)
 {
     static const struct {
         size_t at, len;
@@ -85,7 +85,7 @@ static bool is_packed(const unsigned char *p, size_t n)
         {257, 5, "ustar"},                  /* tar */
     };
     for (size_t i = 0; i < sizeof magic / sizeof *magic; i++)
-        if (n >= magic[i].at + magic[i].len && !memcmp(p + magic[i].at, magic[i].bytes, magic[i].len))
+        if (first.len >= magic[i].at + magic[i].len && !memcmp(first.data + magic[i].at, magic[i].bytes, magic[i].len))
             return true;
     return false;
 }
@@ -404,7 +404,7 @@ static int start_file(lm_input *in, lm_status *st)
         if (first.len == seen)
             break;
     } while (first.len < MAGIC && !memchr(first.data, '\n', first.len));
-    if (is_packed((const unsigned char *)first.data, first.len)) {
+    if (lm_input_is_packed(first)) {
         in->at_end = false;
         return archive_start(in, st) ? archive_next(in, st) : -1;
     }
@@ -412,9 +412,24 @@ static int start_file(lm_input *in, lm_status *st)
     return 1;
 }
 
+static enum { FREE, READ, CLAIMED } standard_input;
+
+bool lm_input_claim_stdin(lm_status *st)
+{
+    if (standard_input == READ)
+        return lm_fail(st, LM_USAGE, "standard input: it has been read already, and a model cannot come from there, too");
+    standard_input = CLAIMED;
+    return true;
+}
+
 static int open_path(lm_input *in, const char *path, lm_status *st)
 {
     if (strcmp(path, "-") == 0) {
+        if (standard_input == CLAIMED) {
+            lm_fail(st, LM_USAGE, "standard input: the model came from there: name the file of the data");
+            return -1;
+        }
+        standard_input = READ;
         in->fd = STDIN_FILENO;
         in->operand = lm_strdup("standard input");
     } else {

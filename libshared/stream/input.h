@@ -46,6 +46,11 @@ bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *co
 /* From here to the end of the member the bytes are taken for text of that encoding (as iconv knows it) and become UTF-8;
  * what means nothing in it becomes the byte 0xFF, which is invalid. An unknown name fails (LM_USAGE). */
 bool lm_input_decode(lm_input *in, const char *encoding, lm_status *st);
+/* Whether a file that begins so (512 bytes of it, or all) is compressed or an archive. */
+bool lm_input_is_packed(lm_str first);
+/* Standard input is for somebody who does not read it through an lm_input: to open "-" fails from now on. Fails where it
+ * has been opened already. */
+bool lm_input_claim_stdin(lm_status *st);
 /* Moves to the next member, skipping what is left of this one. 1: there is one; 0: there is none; -1: failed. */
 int lm_input_next_member(lm_input *in, lm_status *st);
 

@@ -15,6 +15,9 @@ typedef struct lm_safetensor {
     lm_shape shape;
     const void *data; /* in the map; alignment not promised */
     size_t bytes;
+    /* For writing: data is of the type `from`, and becomes `dtype`, of which `bytes` are, as it is written. */
+    bool converted;
+    lm_dtype from;
 } lm_safetensor;
 
 typedef struct lm_safetensors lm_safetensors;
@@ -30,9 +33,18 @@ const lm_safetensor *lm_safetensors_at(const lm_safetensors *f, size_t i); /* in
 const lm_safetensor *lm_safetensors_find(const lm_safetensors *f, const char *name); /* NULL if absent */
 const char *lm_safetensors_metadata(const lm_safetensors *f, const char *key);       /* NULL if absent */
 
-/* Writes the tensors to fd, header first: ordered as the Rust crate does (by descending element size, then by
- * name), with __metadata__ {"format":"pt"}, data aligned to 8 bytes. The entries are not changed. */
+/* Writes the tensors, header first: ordered as the Rust crate does (by descending element size, then by name), with
+ * __metadata__ {"format":"pt"}, data aligned to 8 bytes. The entries are not changed. `name` is for messages. */
 bool lm_safetensors_write(int fd, const char *name, const lm_safetensor *tensors, size_t count,
                           lm_status *st);
+/* The same to anything that takes bytes, which may have to know beforehand how many will come. */
+typedef bool (*lm_bytes_sink)(void *context, const void *bytes, size_t n, lm_status *st);
+bool lm_safetensors_write_to(lm_bytes_sink sink, void *context, const char *name, const lm_safetensor *tensors,
+                             size_t count, lm_status *st);
+bool lm_safetensors_file_size(const char *name, const lm_safetensor *tensors, size_t count, uint64_t *size,
+                              lm_status *st);
+/* Elements [first, first + n) of a tensor that is converted, as they are written. A finite value that the type cannot
+ * hold fails. */
+bool lm_safetensor_convert(const lm_safetensor *t, size_t first, size_t n, void *out, lm_status *st);
 
 #endif

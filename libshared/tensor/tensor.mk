@@ -1,7 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/tensor/dtype.c libshared/tensor/dtype.h \
 	libshared/tensor/gguf.c libshared/tensor/gguf.h \
-	libshared/tensor/safetensors.c libshared/tensor/safetensors.h
+	libshared/tensor/safetensors.c libshared/tensor/safetensors_write.c libshared/tensor/safetensors.h
 
 check_PROGRAMS += tests/unit/check_tensor
 tests_unit_check_tensor_SOURCES = tests/unit/check_tensor.c

@@ -8,12 +8,14 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
+#include "stream/bundle.h"
 
 #include <stdint.h>
 
 typedef struct lm_tokenizer lm_tokenizer;
 
-/* From a directory (tokenizer.json, else vocab.txt with tokenizer_config.json) or one such file. */
+/* From a directory (tokenizer.json, else vocab.txt with tokenizer_config.json), an archive of one or a model stream
+ * (stream/bundle.h), or one such file. */
 lm_tokenizer *lm_tokenizer_open(const char *path, lm_status *st);
 void lm_tokenizer_free(lm_tokenizer *t);
 
@@ -87,7 +89,9 @@ bool lm_encode_split(lm_encoder *e, lm_str text, const lm_str *words, size_t cou
 bool lm_decode(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, lm_buf *out,
                lm_status *st);
 
-/* Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and the classic files into `dir`. */
+/* Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and the classic files. */
+bool lm_tokenizer_write(const lm_tokenizer *t, lm_bundle_writer *to, lm_status *st);
+/* The same into the existing directory `dir`. */
 bool lm_tokenizer_save(const lm_tokenizer *t, const char *dir, lm_status *st);
 
 #endif

@@ -45,21 +45,35 @@ static bool read_file(const char *path, lm_buf *out, lm_status *st)
            lm_fail(st, LM_FAILED, "%s: more than 4 MiB: this is no chat template", path);
 }
 
+static lm_jinja *parse_source(lm_str source, const char *path, lm_status *st)
+{
+    json_t *json = source.len && source.data[0] == '{' ? json_loadb(source.data, source.len, 0, NULL) : NULL;
+    json_t *member = json_object_get(json, "chat_template"); /* tokenizer_config.json, chat_template.json */
+    lm_str text = json_is_string(member) ? (lm_str){json_string_value(member), json_string_length(member)} : source;
+    lm_jinja *t = lm_jinja_parse(text, path, st);
+    json_decref(json);
+    return t;
+}
+
 static lm_jinja *parse_file(const char *path, lm_status *st)
 {
     lm_buf source = {0};
-    lm_jinja *t = NULL;
-    if (read_file(path, &source, st)) {
-        json_t *json =
-            source.len && source.data[0] == '{' ? json_loadb(source.data, source.len, 0, NULL) : NULL;
-        json_t *member =
-            json_object_get(json, "chat_template"); /* tokenizer_config.json, chat_template.json */
-        lm_str text = json_is_string(member) ? (lm_str){json_string_value(member), json_string_length(member)}
-                                             : lm_buf_str(&source);
-        t = lm_jinja_parse(text, path, st);
-        json_decref(json);
-    }
+    lm_jinja *t = read_file(path, &source, st) ? parse_source(lm_buf_str(&source), path, st) : NULL;
     lm_buf_free(&source);
+    return t;
+}
+
+/* The file of a tokenizer's directory; NULL without a failure where there is none. */
+static lm_jinja *parse_beside(lm_bundle *b, const char *name, lm_status *st)
+{
+    char *bytes, *path = lm_bundle_file(b, name);
+    size_t n;
+    lm_jinja *t = NULL;
+    if (lm_bundle_has(b, name) && lm_bundle_read(b, name, TEMPLATE_MAX, &bytes, &n, st)) {
+        t = parse_source((lm_str){bytes, n}, path, st);
+        free(bytes);
+    }
+    free(path);
     return t;
 }
 
@@ -84,17 +98,10 @@ static lm_jinja *parse_member(json_t *member, const char *name, lm_status *st)
 /* The tokenizer's own: chat_template.jinja beside it, else the member of its configuration. */
 static bool open_own(lm_chat *c, const char *path, lm_status *st)
 {
-    struct stat s;
-    const char *slash = strrchr(path, '/');
-    bool directory = stat(path, &s) == 0 && S_ISDIR(s.st_mode);
-    char *dir = directory ? lm_strdup(path)
-                : slash   ? lm_strndup(path, (size_t)(slash - path))
-                          : lm_strdup(".");
-    char *file = lm_format("%s/chat_template.jinja", dir);
-    if (stat(file, &s) == 0)
-        c->main = parse_file(file, st);
-    free(file);
-    free(dir);
+    const char *name;
+    lm_bundle *b = lm_bundle_at(path) ? lm_bundle_open(path, st) : lm_bundle_beside(path, &name);
+    c->main = b ? parse_beside(b, "chat_template.jinja", st) : NULL;
+    lm_bundle_close(b);
     json_t *member = json_object_get(c->tokenizer->config, "chat_template");
     if (!c->main && lm_ok(st))
         c->main = parse_member(member, "default", st);

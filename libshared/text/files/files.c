@@ -14,12 +14,6 @@ typedef enum file_format { TOKENIZER_JSON, VOCAB_TXT, VOCAB_JSON, SENTENCEPIECE,
 
 /* ---------------------------------------------------------------- which format */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static bool ends_in(const char *path, const char *end)
 {
     size_t n = strlen(path), m = strlen(end);
@@ -139,21 +133,18 @@ lm_tokenizer *lm_tokenizer_from_vocab_json(lm_str vocab, lm_str merges, json_t *
 
 /* ---------------------------------------------------------------- from files */
 
-/* The JSON file `name` beside `path`; NULL without a failure where there is none. */
-static json_t *read_beside(const char *directory, const char *name, lm_status *st)
+/* The JSON file `name` of the tokenizer; NULL without a failure where there is none. */
+static json_t *read_beside(lm_bundle *b, const char *name, lm_status *st)
 {
-    char *path = lm_format("%s/%s", directory, name);
-    struct stat s;
-    json_t *root = lm_ok(st) && stat(path, &s) == 0 ? lm_json_read(path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st) : NULL;
-    free(path);
-    return root;
+    return lm_ok(st) && lm_bundle_has(b, name) ? lm_bundle_json(b, name, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st) : NULL;
 }
 
-static lm_tokenizer *open_gguf(const char *path, lm_status *st)
+static lm_tokenizer *open_gguf(lm_bundle *b, const char *name, const char *path, lm_status *st)
 {
     static const lm_beside nothing;
     lm_draft d = {.path = path, .st = st};
-    lm_gguf *file = lm_gguf_open(path, st);
+    lm_map map;
+    lm_gguf *file = lm_bundle_map(b, name, &map, st) ? lm_gguf_from_memory(map.bytes, map.size, path, st) : NULL;
     if (file)
         lm_gguf_vocabulary_read(&d, file, st);
     lm_tokenizer *t = lm_draft_tokenizer(&d, &nothing, st);
@@ -161,28 +152,28 @@ static lm_tokenizer *open_gguf(const char *path, lm_status *st)
     return t;
 }
 
-/* merges.txt beside a vocab.json, or the other way round: *path becomes the latter. */
-static bool read_merges(char **path, const char *directory, char **bytes, size_t *n, char **merges_path,
-                        lm_status *st)
+/* merges.txt beside a vocab.json, or the other way round: *name becomes the latter. */
+static bool read_merges(lm_bundle *b, const char **name, char **bytes, size_t *n, lm_status *st)
 {
-    *merges_path = lm_format("%s/merges.txt", directory);
-    struct stat s;
-    if (strcmp(base_name(*path), "merges.txt") == 0) {
-        free(*path);
-        *path = lm_format("%s/vocab.json", directory);
-    }
-    const char *missing = stat(*path, &s) != 0 ? *path : stat(*merges_path, &s) != 0 ? *merges_path : NULL;
-    if (missing)
-        return lm_fail(
-            st, LM_FAILED,
-            "%s: is missing, and vocab.json and merges.txt make a tokenizer only together: fetch it, too",
-            missing);
-    return lm_file_read(*merges_path, FILE_LIMIT, bytes, n, st);
+    static const char vocab[] = "vocab.json", merges[] = "merges.txt";
+    *name = vocab;
+    const char *missing = !lm_bundle_has(b, vocab) ? vocab : !lm_bundle_has(b, merges) ? merges : NULL;
+    if (!missing)
+        return lm_bundle_read(b, merges, FILE_LIMIT, bytes, n, st);
+    char *path = lm_bundle_file(b, missing);
+    lm_fail(st, LM_FAILED,
+            "%s: is missing, and vocab.json and merges.txt make a tokenizer only together: fetch it, too", path);
+    free(path);
+    return false;
 }
 
-static bool has_gguf_magic(const char *path)
+/* A single file may say what it is by its first bytes. */
+static bool has_gguf_magic(const lm_bundle *b, const char *path)
 {
     char magic[4] = "";
+    struct stat s;
+    if (!lm_bundle_is_directory(b) || stat(path, &s) != 0 || !S_ISREG(s.st_mode))
+        return false;
     FILE *f = fopen(path, "rb");
     bool is = f && fread(magic, 1, 4, f) == 4 && memcmp(magic, "GGUF", 4) == 0;
     if (f)
@@ -190,35 +181,34 @@ static bool has_gguf_magic(const char *path)
     return is;
 }
 
-/* Takes over the path. */
-static lm_tokenizer *open_file(char *path, const char *directory, lm_status *st)
+/* The file `name`, with what stands beside it. */
+static lm_tokenizer *open_file(lm_bundle *b, const char *name, lm_status *st)
 {
-    struct stat s;
-    bool regular = stat(path, &s) == 0 && S_ISREG(s.st_mode);
-    if (ends_in(path, ".gguf") || (regular && has_gguf_magic(path))) {
-        lm_tokenizer *t = open_gguf(path, st);
-        free(path);
-        return t;
-    }
-    char *bytes = NULL, *merges = NULL, *merges_path = NULL;
+    char *bytes = NULL, *merges = NULL, *merges_path = lm_bundle_file(b, "merges.txt");
     size_t n = 0, merges_n = 0;
-    const char *name = base_name(path);
     bool two = strcmp(name, "vocab.json") == 0 || strcmp(name, "merges.txt") == 0;
     lm_tokenizer *t = NULL;
     if (two)
-        read_merges(&path, directory, &merges, &merges_n, &merges_path, st);
-    lm_beside beside = {.config = read_beside(directory, "tokenizer_config.json", st),
-                        .special_map = read_beside(directory, "special_tokens_map.json", st),
-                        .older = read_beside(directory, "added_tokens.json", st)};
-    if (lm_ok(st) && lm_file_read(path, FILE_LIMIT, &bytes, &n, st)) {
+        read_merges(b, &name, &merges, &merges_n, st);
+    char *path = lm_bundle_file(b, name);
+    if (ends_in(path, ".gguf") || has_gguf_magic(b, path)) {
+        t = open_gguf(b, name, path, st);
+        free(merges_path);
+        free(path);
+        return t;
+    }
+    lm_beside beside = {.config = read_beside(b, "tokenizer_config.json", st),
+                        .special_map = read_beside(b, "special_tokens_map.json", st),
+                        .older = read_beside(b, "added_tokens.json", st)};
+    if (lm_ok(st) && lm_bundle_read(b, name, FILE_LIMIT, &bytes, &n, st)) {
         file_format format = two ? VOCAB_JSON : format_of(path, (lm_str){bytes, n});
         if (format != TOKENIZER_JSON)
-            beside.model = read_beside(directory, "config.json", st);
+            beside.model = read_beside(b, "config.json", st);
         if (lm_ok(st))
             t = from_bytes(format, (lm_str){bytes, n}, (lm_str){merges, merges_n}, merges_path, &beside, path,
                            st);
     }
-    if (!t && !strstr(st->message, directory))
+    if (!t && !strstr(st->message, name))
         lm_fail_prefix(st, path);
     json_decref(beside.config);
     json_decref(beside.special_map);
@@ -231,39 +221,36 @@ static lm_tokenizer *open_file(char *path, const char *directory, lm_status *st)
     return t;
 }
 
-/* `path` is a directory: what in it is a tokenizer? */
-static char *find_file(const char *directory, lm_status *st)
+/* What of a directory is a tokenizer? */
+static const char *find_file(const lm_bundle *b, lm_status *st)
 {
     static const char *const names[] = {"tokenizer.json",          "tokenizer.model", "spiece.model",
                                         "sentencepiece.bpe.model", "vocab.json",      "vocab.txt"};
-    struct stat s;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *path = lm_format("%s/%s", directory, names[i]);
-        if (stat(path, &s) == 0)
-            return path;
-        free(path);
-    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (lm_bundle_has(b, names[i]))
+            return names[i];
     lm_fail(st, LM_FAILED,
             "%s: no tokenizer here: none of tokenizer.json, tokenizer.model, spiece.model, vocab.json with "
             "merges.txt, "
             "vocab.txt: name where it is with --tokenizer",
-            directory);
+            lm_bundle_name(b));
     return NULL;
 }
 
 lm_tokenizer *lm_tokenizer_open(const char *path, lm_status *st)
 {
     struct stat s;
-    if (stat(path, &s) != 0) {
+    const char *name = NULL;
+    lm_bundle *b = NULL;
+    if (lm_bundle_at(path)) {
+        b = lm_bundle_open(path, st);
+        name = b ? find_file(b, st) : NULL;
+    } else if (stat(path, &s) != 0) {
         lm_fail_errno(st, LM_FAILED, "%s: cannot open the tokenizer", path);
-        return NULL;
+    } else {
+        b = lm_bundle_beside(path, &name);
     }
-    char *file = S_ISDIR(s.st_mode) ? find_file(path, st) : lm_strdup(path);
-    if (!file)
-        return NULL;
-    char *slash = strrchr(file, '/');
-    char *directory = slash ? lm_strndup(file, slash == file ? 1 : (size_t)(slash - file)) : lm_strdup(".");
-    lm_tokenizer *t = open_file(file, directory, st);
-    free(directory);
+    lm_tokenizer *t = name ? open_file(b, name, st) : NULL;
+    lm_bundle_close(b);
     return t;
 }

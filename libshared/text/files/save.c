@@ -1,18 +1,14 @@
 /* Tokenizers are written: tokenizer.json, what stands beside it, and the classic files of their kind. */
 #include "text/files/files.h"
 
-#include "base/atomic.h"
 #include "base/memory.h"
 #include "stream/json.h"
 
 #include <stdlib.h>
 
-static bool write_file(const char *directory, const char *name, const lm_buf *b, lm_status *st)
+static bool write_file(lm_bundle_writer *to, const char *name, const lm_buf *b, lm_status *st)
 {
-    char *path = lm_format("%s/%s", directory, name);
-    bool ok = lm_file_write(path, b->data, b->len, st);
-    free(path);
-    return ok;
+    return lm_bundle_put(to, name, b->data, b->len, st);
 }
 
 /* ---------------------------------------------------------------- tokenizer.json */
@@ -142,12 +138,11 @@ static void print_model(const lm_tokenizer *t, json_t *model, lm_buf *out)
     lm_buf_putc(out, '}');
 }
 
-static bool write_tokenizer_json(const lm_tokenizer *t, const char *directory, lm_status *st)
+static bool write_tokenizer_json(const lm_tokenizer *t, lm_bundle_writer *to, lm_status *st)
 {
     const lm_vocabulary *v = &t->model.tables.vocabulary;
     if (t->model.tables.scores && v->count != v->size)
-        return lm_fail(st, LM_FAILED, "%s: a token is twice in the vocabulary: tokenizer.json cannot hold it",
-                       directory);
+        return lm_fail(st, LM_FAILED, "tokenizer.json: it cannot hold a vocabulary that has a token twice");
     lm_buf b = {0};
     const char *key;
     json_t *value;
@@ -166,19 +161,19 @@ static bool write_tokenizer_json(const lm_tokenizer *t, const char *directory, l
             lm_json_print(value, &lm_json_rust, 1, &b);
     }
     lm_buf_puts(&b, "\n}");
-    bool ok = write_file(directory, "tokenizer.json", &b, st);
+    bool ok = write_file(to, "tokenizer.json", &b, st);
     lm_buf_free(&b);
     return ok;
 }
 
 /* ---------------------------------------------------------------- what stands beside */
 
-static bool write_json(const char *directory, const char *name, json_t *root, lm_status *st)
+static bool write_json(lm_bundle_writer *to, const char *name, json_t *root, lm_status *st)
 {
     lm_buf b = {0};
     lm_json_print(root, &lm_json_rust, 0, &b);
     lm_buf_putc(&b, '\n');
-    bool ok = write_file(directory, name, &b, st);
+    bool ok = write_file(to, name, &b, st);
     lm_buf_free(&b);
     return ok;
 }
@@ -227,7 +222,7 @@ static json_t *default_special_map(const lm_tokenizer *t)
 
 /* One token a line. With holes or line ends in tokens there is no such file, and tokenizer.json alone says it
  * all. */
-static bool write_vocab_txt(const lm_tokenizer *t, const char *directory, lm_status *st)
+static bool write_vocab_txt(const lm_tokenizer *t, lm_bundle_writer *to, lm_status *st)
 {
     lm_buf b = {0};
     bool possible = true;
@@ -237,7 +232,7 @@ static bool write_vocab_txt(const lm_tokenizer *t, const char *directory, lm_sta
         lm_buf_append(&b, token.data, token.len);
         lm_buf_putc(&b, '\n');
     }
-    bool ok = !possible || write_file(directory, "vocab.txt", &b, st);
+    bool ok = !possible || write_file(to, "vocab.txt", &b, st);
     lm_buf_free(&b);
     return ok;
 }
@@ -267,7 +262,7 @@ static void print_vocab_json(const lm_vocabulary *v, lm_buf *out)
 }
 
 /* Where the two files with `config` beside them are the same tokenizer again. */
-static bool write_vocab_json(const lm_tokenizer *t, json_t *config, const char *directory, lm_status *st)
+static bool write_vocab_json(const lm_tokenizer *t, json_t *config, lm_bundle_writer *to, lm_status *st)
 {
     const lm_token_tables *tables = &t->model.tables;
     if (!plain_merges(tables))
@@ -285,14 +280,14 @@ static bool write_vocab_json(const lm_tokenizer *t, json_t *config, const char *
         lm_buf_putc(&merges, '\n');
     }
     if (same(t, lm_tokenizer_from_vocab_json(lm_buf_str(&vocab), lm_buf_str(&merges), config, &trial)))
-        (void)(write_file(directory, "vocab.json", &vocab, st) &&
-               write_file(directory, "merges.txt", &merges, st));
+        (void)(write_file(to, "vocab.json", &vocab, st) &&
+               write_file(to, "merges.txt", &merges, st));
     lm_buf_free(&vocab);
     lm_buf_free(&merges);
     return lm_ok(st);
 }
 
-static bool write_sentencepiece(const lm_tokenizer *t, json_t *config, const char *directory, lm_status *st)
+static bool write_sentencepiece(const lm_tokenizer *t, json_t *config, lm_bundle_writer *to, lm_status *st)
 {
     lm_buf b = {0};
     lm_status trial = LM_STATUS_INIT;
@@ -300,28 +295,37 @@ static bool write_sentencepiece(const lm_tokenizer *t, json_t *config, const cha
     if (lm_sentencepiece_print(t, &b) &&
         same(t, lm_tokenizer_from_bytes(lm_buf_str(&b), json_incref(config), NULL, NULL, "tokenizer.model",
                                         &trial)))
-        write_file(directory, unigram ? "spiece.model" : "tokenizer.model", &b, st);
+        write_file(to, unigram ? "spiece.model" : "tokenizer.model", &b, st);
     lm_buf_free(&b);
     return lm_ok(st);
 }
 
-static bool write_classic(const lm_tokenizer *t, json_t *config, const char *directory, lm_status *st)
+static bool write_classic(const lm_tokenizer *t, json_t *config, lm_bundle_writer *to, lm_status *st)
 {
     const char *type = json_string_value(json_object_get(json_object_get(t->spec, "model"), "type"));
     if (strcmp(type, "WordPiece") == 0)
-        return write_vocab_txt(t, directory, st);
+        return write_vocab_txt(t, to, st);
     if (strcmp(type, "Unigram") == 0 || t->model.byte_fallback)
-        return write_sentencepiece(t, config, directory, st);
-    return strcmp(type, "BPE") != 0 || write_vocab_json(t, config, directory, st);
+        return write_sentencepiece(t, config, to, st);
+    return strcmp(type, "BPE") != 0 || write_vocab_json(t, config, to, st);
+}
+
+bool lm_tokenizer_write(const lm_tokenizer *t, lm_bundle_writer *to, lm_status *st)
+{
+    json_t *config = t->config ? json_incref(t->config) : default_config(t);
+    json_t *map = t->special_map ? json_incref(t->special_map) : default_special_map(t);
+    bool ok = write_tokenizer_json(t, to, st) && write_json(to, "tokenizer_config.json", config, st) &&
+              write_json(to, "special_tokens_map.json", map, st) && write_classic(t, config, to, st);
+    json_decref(config);
+    json_decref(map);
+    return ok;
 }
 
 bool lm_tokenizer_save(const lm_tokenizer *t, const char *dir, lm_status *st)
 {
-    json_t *config = t->config ? json_incref(t->config) : default_config(t);
-    json_t *map = t->special_map ? json_incref(t->special_map) : default_special_map(t);
-    bool ok = write_tokenizer_json(t, dir, st) && write_json(dir, "tokenizer_config.json", config, st) &&
-              write_json(dir, "special_tokens_map.json", map, st) && write_classic(t, config, dir, st);
-    json_decref(config);
-    json_decref(map);
-    return ok;
+    lm_bundle_writer *to = lm_bundle_into(dir);
+    if (lm_tokenizer_write(t, to, st))
+        return lm_bundle_publish(to, st);
+    lm_bundle_discard(to, st);
+    return false;
 }

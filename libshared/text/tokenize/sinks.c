@@ -53,7 +53,7 @@ static json_t *preamble_of(const lm_token_sink *s)
         return NULL;
     lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
     info.present = info.has_xxh3 = info.has_behaviour = true;
-    info.path = s->o->tokenizer;
+    info.path = strcmp(s->o->tokenizer, "-") == 0 ? NULL : s->o->tokenizer; /* nobody can read that again */
     info.xxh3 = lm_tokenizer_digest(t);
     info.behaviour = lm_tokenizer_behaviour(t);
     info.vocab_size = lm_tokenizer_size(t);

@@ -54,9 +54,9 @@ typedef struct run {
 int lm_tokenize_limit(const lm_tokenizer *t, const char *path)
 {
     int limit = lm_tokenizer_max_length(t);
-    struct stat s;
-    char *name = stat(path, &s) == 0 && S_ISDIR(s.st_mode) ? lm_format("%s/config.json", path) : NULL;
-    json_t *config = name ? json_load_file(name, 0, NULL) : NULL;
+    lm_status ignored = LM_STATUS_INIT;
+    lm_bundle *b = lm_bundle_at(path) ? lm_bundle_open(path, &ignored) : NULL;
+    json_t *config = b && lm_bundle_has(b, "config.json") ? lm_bundle_json(b, "config.json", 0, &ignored) : NULL;
     json_t *positions = json_object_get(config, "max_position_embeddings");
     if (json_is_integer(positions) && json_integer_value(positions) > 0 &&
         json_integer_value(positions) <= INT_MAX) {
@@ -70,7 +70,7 @@ int lm_tokenize_limit(const lm_tokenizer *t, const char *path)
             limit = n;
     }
     json_decref(config);
-    free(name);
+    lm_bundle_close(b);
     return limit;
 }
 

@@ -214,15 +214,14 @@ static bool save(const lm_tokenizer_training *o, const lm_head_tokens *head, lm_
         return false;
     if (o->model == LM_TRAIN_WORDPIECE)
         t->max_length = o->max_length > 0 ? (int)o->max_length : BERT_MAX_LENGTH;
-    lm_output_dir *dir = lm_output_dir_open(o->output, st);
-    bool ok = dir && lm_tokenizer_save(t, lm_output_dir_path(dir), st);
+    lm_bundle_writer *to = lm_bundle_create(o->output, NULL, st);
+    bool ok = to && lm_tokenizer_write(t, to, st);
     if (ok) {
-        int size = lm_tokenizer_size(t);
-        ok = lm_output_dir_publish(dir, st);
+        ok = lm_bundle_publish(to, st);
         if (ok)
-            lm_info("%s: %d tokens", o->output, size);
-    } else if (dir) {
-        lm_output_dir_discard(dir);
+            lm_info("%s: %d tokens", o->output, lm_tokenizer_size(t));
+    } else {
+        lm_bundle_discard(to, st);
     }
     lm_tokenizer_free(t);
     return ok;
