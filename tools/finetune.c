@@ -20,11 +20,14 @@ int main(int argc, char **argv)
     lm_run_spec spec = {.common = &common, .options = &train, .mlm_probability = 0.15};
 
     const lm_option own[] = {
-        {.name = "model", .letter = 'm', .type = LM_OPT_DIR, .target = &common.model, .value = "DIR",
+        {.name = "model", .letter = 'm', .type = LM_OPT_FILE, .target = &common.model, .value = "MODEL",
          .aliases = "model_name_or_path", .shown = "a new one, see --architecture",
-         .help = "the model to start from: a Hugging Face directory"},
-        {.name = "output", .letter = 'o', .type = LM_OPT_DIR, .target = &common.output, .value = "DIR",
-         .aliases = "output_dir", .help = "the directory of the trained model"},
+         .help = "the model to start from: a Hugging Face directory, an archive of one (.tar, .tar.zst, .zip ...), or a model "
+                 "stream (- is standard input)"},
+        {.name = "output", .letter = 'o', .type = LM_OPT_FILE, .target = &common.output, .value = "MODEL",
+         .aliases = "output_dir",
+         .help = "the trained model: a directory, an archive of one (NAME.tar, .tar.gz, .tar.zst or .zip), or a model stream "
+                 "(NAME.lms, or - for standard output)"},
         {.name = "task", .type = LM_OPT_CHOICE, .target = &task, .value = "NAME", .choices = tasks,
          .synonyms = task_synonyms,
          .help = "what is learned: a class, several classes or a number of each row, a class of each word, the part of a "

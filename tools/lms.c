@@ -1,11 +1,14 @@
 /* lms: what cat, head, shuf, split and wc are for lines, for streams. */
+#include "base/atomic.h"
 #include "base/tool.h"
+#include "model/repack.h"
 #include "stream/filters.h"
 #include "text/token_view.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Which of the modes is asked for; several are a mistake. */
 static lm_filter_mode mode_of(const bool flags[], lm_status *st)
@@ -22,6 +25,33 @@ static lm_filter_mode mode_of(const bool flags[], lm_status *st)
     return mode;
 }
 
+static void check_model(const lm_common *common, lm_status *st)
+{
+    lm_buf line = {0};
+    if (lm_model_inspect(common->model, common->plugin, &line, st))
+        lm_write_all(STDOUT_FILENO, line.data, line.len, "standard output", st);
+    lm_buf_free(&line);
+}
+
+static void repack(const lm_common *common, int dtype, const char *shard_size, lm_status *st)
+{
+    lm_save_options save = {.dtype = (lm_save_dtype)dtype};
+    const lm_bundle_options stream = {.command = common->command_line};
+    if (lm_parse_shard_size(shard_size, &save.shard_bytes, st))
+        lm_model_repack(common->model, common->output ? common->output : "-", &save, &stream, st);
+}
+
+/* `model`: whose tokenizer says what ids are; or NULL. */
+static void run_filter(lm_filter *f, const char *model, lm_status *st)
+{
+    lm_token_viewer viewer = {0};
+    if (model && lm_token_viewer_open(&viewer, model, st))
+        f->tokens = &viewer.view;
+    if (lm_ok(st))
+        lm_filter_run(f, st);
+    lm_token_viewer_close(&viewer);
+}
+
 int main(int argc, char **argv)
 {
     lm_common common = LM_COMMON_INIT;
@@ -30,13 +60,19 @@ int main(int argc, char **argv)
     bool view = false, check = false, count = false, shuffle = false, heads = false;
     int format = 0, header = 0;
     int64_t memory = 256 << 20;
+    int dtype = LM_SAVE_AUTO;
+    const char *shard_size = LM_SHARD_SIZE;
+    struct {
+        bool dtype, shards;
+    } models = {0};
     const char *by = "hash";
 
     const lm_option table[] = {
         {.name = "view", .type = LM_OPT_FLAG, .target = &view,
          .help = "write what is in it in a readable form; with -m, ids as tokens and text, too"},
         {.name = "check", .type = LM_OPT_FLAG, .target = &check,
-         .help = "read each input to its end, check every rule of the format, and say so"},
+         .help = "read each input to its end, check every rule of the format, and say so; with -m, check a model: its files, "
+                 "names and shapes, every weight, and the tokenizer"},
         {.name = "count", .type = LM_OPT_FLAG, .target = &count, .help = "write the numbers of records, rows and tokens"},
         {.name = "head", .letter = 'n', .type = LM_OPT_COUNT, .target = &f.head, .value = "N", .min = 0, .max = INFINITY,
          .given = &heads, .shown = "all", .help = "pass on the first N rows"},
@@ -51,6 +87,12 @@ int main(int argc, char **argv)
          .help = "with --split, write this part alone, to the output"},
         {.name = "memory", .type = LM_OPT_SIZE, .target = &memory, .value = "SIZE", .min = 1, .max = INFINITY,
          .help = "what --shuf keeps in memory; more goes to a file in $TMPDIR or /var/tmp"},
+        {.name = "Models", .type = LM_OPT_GROUP},
+        {.name = "dtype", .type = LM_OPT_CHOICE, .target = &dtype, .value = "TYPE", .choices = lm_save_dtype_names,
+         .synonyms = lm_save_dtype_synonyms, .given = &models.dtype, .aliases = "torch_dtype",
+         .help = "of the weights that are written; auto leaves each as it is"},
+        {.name = "max-shard-size", .type = LM_OPT_STRING, .target = &shard_size, .value = "SIZE", .given = &models.shards,
+         .help = "weights that take more are written as several files, with an index"},
         {.name = "Text", .type = LM_OPT_GROUP},
         {.name = "framed", .type = LM_OPT_FLAG, .target = &f.framed, .help = "make plain text a stream of kind text"},
         {.name = "plain", .type = LM_OPT_FLAG, .target = &f.text, .help = "make a stream of kind text JSON Lines"},
@@ -80,7 +122,7 @@ int main(int argc, char **argv)
         {0},
     };
     const lm_program program = {
-        .name = "lms", .purpose = "look into streams, check, cut, mix and join them", .operands = "[FILE...]",
+        .name = "lms", .purpose = "look into streams and models, check, cut, mix and join them", .operands = "[FILE...]",
         .summary = "Reads streams of any kind, or text, and does for them what cat, head, shuf, split and wc do for "
                    "lines. Without an option it makes one stream out of all inputs.",
         .options = table,
@@ -89,8 +131,12 @@ int main(int argc, char **argv)
             "The first three rows, to look at", "lms --head 3 news.lms | lms --view",
             "What the model sees", "lms --head 3 news.lms | lms --view -m bert/",
             "One row in ten for a test; the same text is always on the same side",
-            "lms --split train=0.9,test=0.1 news.lms", NULL}};
-    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_SEED, &common, argc, argv);
+            "lms --split train=0.9,test=0.1 news.lms",
+            "A model in one file, in half the bytes",
+            "lms -m news -o news.tar.zst --dtype bf16",
+            "Are its weights all there, and numbers?",
+            "lms --check -m news.tar.zst", NULL}};
+    lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_SEED | LM_TAKES_PLUGIN, &common, argc, argv);
 
     lm_status st = LM_STATUS_INIT;
     f.mode = mode_of((const bool[]){view, check, count, shuffle, heads, f.split != NULL}, &st);
@@ -109,13 +155,16 @@ int main(int argc, char **argv)
         lm_fail(&st, LM_USAGE, "--framed and --plain: one of them at a time");
     if (f.part && !f.split)
         lm_fail(&st, LM_USAGE, "--part: of what? --split names the parts");
-    if (common.model && !view)
-        lm_fail(&st, LM_USAGE, "-m: only --view makes use of a tokenizer");
-    lm_token_viewer viewer = {0};
-    if (lm_ok(&st) && common.model && lm_token_viewer_open(&viewer, common.model, &st))
-        f.tokens = &viewer.view;
-    if (lm_ok(&st))
-        lm_filter_run(&f, &st);
-    lm_token_viewer_close(&viewer);
+    if (common.model && f.mode != LM_FILTER_VIEW && (common.operands.count || (f.mode != LM_FILTER_CAT && !check)))
+        lm_fail(&st, LM_USAGE, "-m: goes with --view (for its tokenizer), with --check, or with -o alone, and these take no "
+                "other input");
+    if ((models.dtype || models.shards) && (!common.model || f.mode != LM_FILTER_CAT))
+        lm_fail(&st, LM_USAGE, "--dtype and --max-shard-size: say how the model of -m is written");
+    if (lm_ok(&st) && common.model && f.mode == LM_FILTER_CHECK)
+        check_model(&common, &st);
+    else if (lm_ok(&st) && common.model && f.mode == LM_FILTER_CAT)
+        repack(&common, dtype, shard_size, &st);
+    else if (lm_ok(&st))
+        run_filter(&f, common.model, &st);
     return lm_tool_end(&st);
 }

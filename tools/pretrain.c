@@ -14,11 +14,14 @@ int main(int argc, char **argv)
     lm_run_spec spec = {.common = &common, .options = &train, .mlm_probability = 0.15};
 
     const lm_option own[] = {
-        {.name = "model", .letter = 'm', .type = LM_OPT_DIR, .target = &common.model, .value = "DIR",
+        {.name = "model", .letter = 'm', .type = LM_OPT_FILE, .target = &common.model, .value = "MODEL",
          .aliases = "model_name_or_path", .shown = "a new one, see --architecture",
-         .help = "go on from this model's weights"},
-        {.name = "output", .letter = 'o', .type = LM_OPT_DIR, .target = &common.output, .value = "DIR",
-         .aliases = "output_dir", .help = "the directory of the trained model"},
+         .help = "go on from the weights of this model: a Hugging Face directory, an archive of one (.tar, .tar.zst, .zip ...), "
+                 "or a model stream (- is standard input)"},
+        {.name = "output", .letter = 'o', .type = LM_OPT_FILE, .target = &common.output, .value = "MODEL",
+         .aliases = "output_dir",
+         .help = "the trained model: a directory, an archive of one (NAME.tar, .tar.gz, .tar.zst or .zip), or a model stream "
+                 "(NAME.lms, or - for standard output)"},
         {.name = "objective", .type = LM_OPT_CHOICE, .target = &objective, .value = "NAME",
          .choices = objectives,
          .help = "mlm: masked tokens; pretrain: masked tokens and next sentence, whose label (0 = follows, "

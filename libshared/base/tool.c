@@ -59,8 +59,10 @@ static lm_option *common_table(const lm_program *p, int takes, lm_common *c)
 {
     table t = {0};
     add_common(&t, p, takes & LM_TAKES_MODEL,
-               (lm_option){.name = "model", .letter = 'm', .type = LM_OPT_DIR, .target = &c->model,
-                           .help = "the model: a Hugging Face directory", .aliases = "model_name_or_path"});
+               (lm_option){.name = "model", .letter = 'm', .type = LM_OPT_FILE, .target = &c->model, .value = "MODEL",
+                           .help = "the model: a Hugging Face directory, an archive of one (.tar, .tar.zst, .zip ...), or a "
+                                   "model stream (- is standard input)",
+                           .aliases = "model_name_or_path"});
     add_common(&t, p, takes & LM_TAKES_OUTPUT,
                (lm_option){.name = "output", .letter = 'o', .type = LM_OPT_FILE, .target = &c->output,
                            .help = "where the result goes", .shown = "standard output", .aliases = "output_dir"});

@@ -75,7 +75,7 @@ static bool read_options(score *s, lm_status *st)
     static const char *const predictions[] = {"predictions"};
     lm_strings usual = {(const char **)predictions, 1, 1};
     if (!o->common->model)
-        return lm_fail(st, LM_USAGE, "no model: give its directory with -m");
+        return lm_fail(st, LM_USAGE, "no model: give it with -m");
     if (!lm_emit_read(o->tsv && o->emit.count == 0 ? &usual : &o->emit, &s->emit, st) ||
         !read_gates(s, &o->fail_under, false, st) || !read_gates(s, &o->fail_over, true, st))
         return false;
@@ -124,7 +124,7 @@ static bool open_all(score *s, lm_status *st)
     const lm_common *common = s->o->common;
     if (!read_options(s, st))
         return false;
-    lm_model_options options = {.task = s->o->task, .plugin_path = common->plugin};
+    lm_model_options options = {.task = s->o->task, .plugin_path = common->plugin, .check = s->o->check};
     s->model = lm_model_open(common->model, &options, st);
     if (!s->model || !open_tokenizer(s, st))
         return false;

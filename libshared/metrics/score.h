@@ -11,6 +11,7 @@ typedef struct lm_score_options {
     const char *task;        /* the head to use; NULL = the model's */
     const char *tokenizer;   /* directory whose tokenizer the stream is compared with; NULL = the model's */
     bool force;              /* take the tokens of another tokenizer */
+    bool check;              /* look at every weight first */
     lm_strings emit;         /* words, or several joined by commas; none = a report */
     bool tsv;                /* emit lines of text, not a stream; predictions where emit has none */
     int64_t top;             /* of the logits only so many; 0 = all */

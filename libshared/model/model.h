@@ -73,6 +73,8 @@ bool lm_model_write_weights(lm_model *m, lm_bundle_writer *w, const lm_save_opti
 /* Both into the existing directory `dir`, by default. */
 bool lm_model_save(lm_model *m, const char *dir, lm_status *st);
 
+/* Files of a model beside config.json and the weights; NULL-terminated. */
+extern const char *const lm_model_files[];
 bool lm_model_has_tokenizer(const char *path);
 /* Copies the tokenizer's files (tokenizer.json, vocab.txt and their like). Fails where `from` has none. */
 bool lm_model_copy_tokenizer(const char *from, lm_bundle_writer *to, lm_status *st);

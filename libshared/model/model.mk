@@ -10,6 +10,7 @@ liblmutils_la_SOURCES += \
 	libshared/model/rope.c \
 	libshared/model/plugin_host.c libshared/model/plugin_host.h \
 	libshared/model/plugin_search.c \
+	libshared/model/repack.c libshared/model/repack.h \
 	libshared/model/save.c \
 	libshared/model/tokenizer_check.c \
 	libshared/model/tokenizer_files.c \

@@ -1,4 +1,3 @@
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "model/model.h"

@@ -1,7 +1,8 @@
 #include "model/model.h"
 
-/* What transformers' tokenizers save; the first ones are enough by themselves. */
-static const char *const files[] = {
+/* What stands in a model's directory beside config.json and the weights. First what transformers' tokenizers save, of
+ * which the first ones are enough by themselves. */
+const char *const lm_model_files[] = {
     "tokenizer.json",
     "vocab.txt",
     "vocab.json",
@@ -13,13 +14,17 @@ static const char *const files[] = {
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+    "README.md",
+    NULL,
 };
-enum { VOCABULARIES = 6, FILES = sizeof files / sizeof *files };
+enum { VOCABULARIES = 6, FILES = 12 };
 
 static bool has_vocabulary(const lm_bundle *b)
 {
     for (int i = 0; i < VOCABULARIES; i++)
-        if (lm_bundle_has(b, files[i]))
+        if (lm_bundle_has(b, lm_model_files[i]))
             return true;
     return false;
 }
@@ -42,8 +47,8 @@ bool lm_model_copy_tokenizer(const char *from, lm_bundle_writer *to, lm_status *
                 "--tokenizer",
                 from);
     for (int i = 0; i < FILES && lm_ok(st); i++)
-        if (lm_bundle_has(b, files[i]))
-            lm_bundle_copy(to, b, files[i], st);
+        if (lm_bundle_has(b, lm_model_files[i]))
+            lm_bundle_copy(to, b, lm_model_files[i], st);
     lm_bundle_close(b);
     return lm_ok(st);
 }

@@ -240,7 +240,7 @@ static void place(loading *l, const lm_safetensor *t)
     char name[LM_NAME_MAX];
     lm_param *p = resolve(l->model, t->name, name);
     if (!p) {
-        if (!lm_params_ignored(params, t->name))
+        if (!lm_params_ignored(l->model->params, unwrapped(t->name)))
             list(&l->dropped, &l->dropped_count, "%s", t->name);
         return;
     }

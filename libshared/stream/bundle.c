@@ -138,6 +138,16 @@ static bool keep_pipe(lm_bundle *b, int pipe, lm_status *st)
     return lm_ok(st);
 }
 
+/* What a file that is no bundle may be. */
+static bool fail_unknown(const lm_bundle *b, lm_str first, lm_status *st)
+{
+    bool gguf = first.len >= 4 && memcmp(first.data, "GGUF", 4) == 0;
+    return lm_fail(st, LM_FAILED,
+                   "%s: a model is a directory with config.json and model.safetensors, an archive of one (.tar, .tar.zst, "
+                   ".zip) or an LMS model stream, and this is %s",
+                   b->name, gguf ? "a GGUF file, which has no config.json" : "none of them");
+}
+
 static bool open_fd(lm_bundle *b, lm_status *st)
 {
     bool standard = strcmp(b->path, "-") == 0;
@@ -148,6 +158,8 @@ static bool open_fd(lm_bundle *b, lm_status *st)
         lm_fail_errno(st, LM_FAILED, "%s: cannot open the model", b->name);
     } else if (S_ISREG(b->was.st_mode) && lseek(fd, 0, SEEK_CUR) == 0) {
         b->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    } else if (S_ISCHR(b->was.st_mode) && !standard) {
+        fail_unknown(b, (lm_str){"", 0}, st);
     } else {
         keep_pipe(b, fd, st);
         b->was.st_mode = S_IFIFO;
@@ -155,16 +167,6 @@ static bool open_fd(lm_bundle *b, lm_status *st)
     if (!standard && fd >= 0)
         close(fd);
     return lm_ok(st);
-}
-
-/* What a file that is no bundle may be. */
-static bool fail_unknown(const lm_bundle *b, lm_str first, lm_status *st)
-{
-    bool gguf = first.len >= 4 && memcmp(first.data, "GGUF", 4) == 0;
-    return lm_fail(st, LM_FAILED,
-                   "%s: a model is a directory with config.json and model.safetensors, an archive of one (.tar, .tar.zst, "
-                   ".zip) or an LMS model stream, and this is %s",
-                   b->name, gguf ? "a GGUF file, which has no config.json" : "none of them");
 }
 
 static bool read_file(lm_bundle *b, lm_status *st)

@@ -56,6 +56,8 @@ typedef enum lm_bundle_form { LM_BUNDLE_DIRECTORY, LM_BUNDLE_ARCHIVE, LM_BUNDLE_
 /* What a name asks for: NAME.tar, .tar.gz, .tgz, .tar.xz, .tar.zst, .tzst and .zip an archive, "-" and NAME.lms a stream,
  * anything else and what is a directory already a directory. */
 lm_bundle_form lm_bundle_form_of(const char *path);
+/* What a model of that name is called: "news" of "models/news/" and of "news.tar.zst", "model" of "-". Malloced. */
+char *lm_bundle_title(const char *path);
 
 typedef struct lm_bundle_writer lm_bundle_writer;
 

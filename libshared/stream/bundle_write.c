@@ -74,12 +74,23 @@ lm_bundle_form lm_bundle_form_of(const char *path)
     return archive_of(path) >= 0 ? LM_BUNDLE_ARCHIVE : ends_in(path, ".lms") ? LM_BUNDLE_STREAM : LM_BUNDLE_DIRECTORY;
 }
 
-/* "models/news.tar.zst" keeps its files in "news/". */
-static char *prefix_of(const char *path)
+char *lm_bundle_title(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-    size_t cut = strlen(archives[archive_of(path)].suffix);
-    return lm_format("%.*s/", (int)(strlen(base) - cut), base);
+    size_t n = strlen(path);
+    int archive = archive_of(path);
+    if (strcmp(path, "-") == 0)
+        return lm_strdup("model");
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    const char *base = path + n;
+    while (base > path && base[-1] != '/')
+        base--;
+    n -= (size_t)(base - path);
+    if (archive >= 0)
+        n -= strlen(archives[archive].suffix);
+    else if (ends_in(path, ".lms"))
+        n -= 4;
+    return lm_strndup(base, n);
 }
 
 /* ---------------------------------------------------------------- archives */
@@ -105,7 +116,9 @@ static bool begin_archive(lm_bundle_writer *w, const char *path, lm_status *st)
     struct archive *a = w->archive = archive_write_new();
     w->st = st;
     w->zip = archives[kind].zip;
-    w->prefix = prefix_of(path);
+    char *title = lm_bundle_title(path);
+    w->prefix = lm_format("%s/", title); /* "models/news.tar.zst" keeps its files in "news/" */
+    free(title);
     if (!a)
         return lm_fail(st, LM_FAILED, "%s: libarchive does not start", w->name);
     int rc = w->zip ? archive_write_set_format_zip(a) : archive_write_set_format_pax_restricted(a);

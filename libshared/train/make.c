@@ -139,15 +139,9 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
                                 .plugin_path = s->common->plugin,
                                 .seed = (uint64_t)s->common->seed,
                                 .allow_missing_head = !r->resume_path,
+                                .check = r->o->check,
                                 .random_weights = s->random_weights && !r->resume_path};
-    lm_config *c;
-    if (from) {
-        char *file = lm_format("%s/config.json", from);
-        c = lm_config_read(file, st);
-        free(file);
-    } else {
-        c = new_config(r, st);
-    }
+    lm_config *c = from ? lm_model_config(from, st) : new_config(r, st);
     if (!c)
         return false;
     if (!r->resume_path) {

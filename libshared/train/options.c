@@ -1,6 +1,7 @@
 #include "train/options.h"
 
 #include "base/memory.h"
+#include "model/model.h"
 #include "train/schedule.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@ const lm_train_options lm_train_defaults = {
     .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .warmup_ratio = 0.1,
     .warmup_steps = -1, .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_grad_norm = 1,
     .dropout = -1, .shuffle = true, .keep = 2, .logging_steps = 100,
+    .shard_size = LM_SHARD_SIZE,
 };
 
 static void append(lm_option *table, size_t *n, const lm_option *entries)
@@ -145,6 +147,13 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
                .shown = "the model's, else the one that the stream names",
                .help = "where the tokenizer files of the new model come from"),
         FLAG("force", force, .help = "train although the tokens were made with another tokenizer"),
+        GROUP("The model's files"),
+        OPTION("dtype", LM_OPT_CHOICE, dtype, "TYPE", .choices = lm_save_dtype_names,
+               .synonyms = lm_save_dtype_synonyms, .aliases = "torch_dtype",
+               .help = "of the weights that are written; auto is f32, for that is what training computes with"),
+        OPTION("max-shard-size", LM_OPT_STRING, shard_size, "SIZE",
+               .help = "weights that take more are written as several files, with an index"),
+        FLAG("check", check, .help = "look at every weight of -m before anything else: NaN or infinite ones are an error"),
         GROUP("Evaluation"),
         OPTION("eval", LM_OPT_FILE, eval, "FILE", .aliases = "validation_file",
                .help = "a stream of tokens to evaluate on"),

@@ -40,6 +40,10 @@ typedef struct lm_train_options {
     bool keep_head, has_keep_head;
     lm_strings sweep;          /* NAME=VALUE,VALUE...: a grid of runs (train/sweep.h) */
 
+    bool check;                /* all weights are looked at before */
+    int dtype;                 /* lm_save_dtype */
+    const char *shard_size;    /* most bytes of a file of weights */
+
     const char *checkpoint;
     int64_t save_steps, keep;
     bool resume;

@@ -18,9 +18,8 @@ static bool check_early(const lm_run *r, lm_status *st)
     if (!lm_train_options_check(r->o, st))
         return false;
     if (!c->output && !r->o->plan)
-        return lm_fail(st, LM_USAGE, "no name for the new model: give -o DIR");
-    if (c->output && strcmp(c->output, "-") == 0)
-        return lm_fail(st, LM_USAGE, "-o -: a model is a directory: name one");
+        return lm_fail(st, LM_USAGE, "no name for the new model: give -o DIR, -o NAME.tar.zst or the like, or -o - for a "
+                       "stream");
     bool fresh = lm_train_options_make_new(r->o);
     if (c->model && fresh)
         return lm_fail(st, LM_USAGE, "-m begins with a model that exists, and -a and --config make a new one: give one of "
@@ -30,18 +29,18 @@ static bool check_early(const lm_run *r, lm_status *st)
     if (r->o->eval && access(r->o->eval, R_OK) != 0)
         return lm_fail_errno(st, LM_FAILED, "%s", r->o->eval);
     if (c->model) {
-        char *file = lm_format("%s/config.json", c->model);
-        lm_config *config = lm_config_read(file, st);
+        lm_config *config = lm_model_config(c->model, st);
         lm_config_free(config);
-        free(file);
         if (!config)
             return false;
     }
     if (r->o->plan)
         return true;
-    lm_output_dir *out = lm_output_dir_open(c->output, st); /* can it be written at all? */
-    if (out)
-        lm_output_dir_discard(out);
+    uint64_t ignored;
+    if (!lm_parse_shard_size(r->o->shard_size, &ignored, st))
+        return false;
+    lm_bundle_writer *out = lm_bundle_create(c->output, NULL, st); /* can it be written at all? */
+    lm_bundle_discard(out, NULL);
     return out != NULL;
 }
 

@@ -142,7 +142,8 @@ static bool write_best(const lm_run *r, int fd, const char *name, lm_status *st)
         const lm_param *p = lm_params_at(r->model->params, i);
         if (r->freezing->of[i].stage < 0)
             continue;
-        tensors[n++] = (lm_safetensor){p->name, LM_F32, p->shape, from, p->elements * sizeof *from};
+        tensors[n++] = (lm_safetensor){.name = p->name, .dtype = LM_F32, .shape = p->shape, .data = from,
+                                       .bytes = p->elements * sizeof *from};
         from += p->elements;
     }
     bool ok = lm_safetensors_write(fd, name, tensors, n, st);
@@ -164,8 +165,13 @@ static bool write_file(const lm_run *r, const char *dir, const char *file, file_
 static bool write_checkpoint(void *context, const char *dir, lm_status *st)
 {
     const lm_run *r = context;
-    if (!lm_model_save(r->model, dir, st) || !lm_tokenizer_source_copy(&r->tokenizer, dir, st) ||
-        !write_file(r, dir, "optimizer.safetensors", write_states, st) ||
+    lm_bundle_writer *model = lm_bundle_into(dir);
+    if (!lm_model_write_config(r->model, model, NULL, st) || !lm_tokenizer_source_copy(&r->tokenizer, model, st) ||
+        !lm_model_write_weights(r->model, model, NULL, st)) {
+        lm_bundle_discard(model, st);
+        return false;
+    }
+    if (!lm_bundle_publish(model, st) || !write_file(r, dir, "optimizer.safetensors", write_states, st) ||
         (r->best && !write_file(r, dir, "best.safetensors", write_best, st)))
         return false;
     char *file = lm_format("%s/state.json", dir);
@@ -279,17 +285,6 @@ bool lm_run_restore(lm_run *r, lm_status *st)
 
 /* ------------------------------------------------------------------ the model */
 
-static const char *base_name(const char *path)
-{
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
-    const char *s = path + n;
-    while (s > path && s[-1] != '/')
-        s--;
-    return s;
-}
-
 typedef struct items {
     lm_card_item *list;
     size_t count, cap;
@@ -324,7 +319,7 @@ static void add_metrics(const lm_run *r, items *metrics)
             add_item(metrics, name, lm_format("%.6g", json_number_value(value)));
 }
 
-static bool write_card(const lm_run *r, const char *dir, lm_status *st)
+static bool write_card(const lm_run *r, lm_bundle_writer *to, lm_status *st)
 {
     const lm_common *common = r->spec->common;
     items settings = {0}, metrics = {0};
@@ -338,8 +333,7 @@ static bool write_card(const lm_run *r, const char *dir, lm_status *st)
             add_item(&settings, key, text);
     }
     add_metrics(r, &metrics);
-    char *name = lm_strdup(base_name(common->output));
-    name[strcspn(name, "/")] = 0;
+    char *name = lm_bundle_title(common->output);
     const lm_spool *spool = lm_data_spool(r->data);
     uint64_t rows = lm_data_rows(r->data), tokens = 0;
     for (uint64_t i = 0; i < rows; i++)
@@ -364,7 +358,7 @@ static bool write_card(const lm_run *r, const char *dir, lm_status *st)
                     .setting_count = settings.count,
                     .metrics = metrics.list,
                     .metric_count = metrics.count};
-    bool ok = lm_card_write(&card, dir, st);
+    bool ok = lm_card_write(&card, to, st);
     free(program);
     free(data);
     free(name);
@@ -376,15 +370,17 @@ static bool write_card(const lm_run *r, const char *dir, lm_status *st)
 
 bool lm_run_publish(lm_run *r, lm_status *st)
 {
-    if (!lm_run_restore_best(r, st))
+    const lm_common *common = r->spec->common;
+    const lm_spool *spool = lm_data_spool(r->data);
+    lm_save_options save = {.dtype = (lm_save_dtype)r->o->dtype};
+    lm_bundle_options options = {.via = spool ? json_object_get(lm_spool_preamble(spool), "via") : NULL,
+                                 .command = common->command_line};
+    if (!lm_parse_shard_size(r->o->shard_size, &save.shard_bytes, st) || !lm_run_restore_best(r, st))
         return false;
-    lm_output_dir *out = lm_output_dir_open(r->spec->common->output, st);
-    if (!out)
-        return false;
-    const char *dir = lm_output_dir_path(out);
-    if (lm_model_save(r->model, dir, st) && lm_tokenizer_source_copy(&r->tokenizer, dir, st) &&
-        write_card(r, dir, st))
-        return lm_output_dir_publish(out, st);
-    lm_output_dir_discard(out);
+    lm_bundle_writer *out = lm_bundle_create(common->output, &options, st);
+    if (out && lm_model_write_config(r->model, out, &save, st) && lm_tokenizer_source_copy(&r->tokenizer, out, st) &&
+        write_card(r, out, st) && lm_model_write_weights(r->model, out, &save, st))
+        return lm_bundle_publish(out, st);
+    lm_bundle_discard(out, st);
     return false;
 }

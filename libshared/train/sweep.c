@@ -441,6 +441,8 @@ static bool check_output(const sweep *s, lm_status *st)
         return true;
     if (!s->common.output)
         return lm_fail(st, LM_USAGE, "no name for the models: give -o DIR");
+    if (lm_bundle_form_of(s->common.output) != LM_BUNDLE_DIRECTORY)
+        return lm_fail(st, LM_USAGE, "-o %s: a sweep makes a directory of models: name one", s->common.output);
     char *file = lm_format("%s/config.json", s->common.output);
     bool model = access(file, F_OK) == 0;
     free(file);

@@ -7,20 +7,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static bool is_directory(const char *path)
-{
-    struct stat s;
-    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
-}
 
 static bool holds_tokenizer(const char *path)
 {
-    if (!path || access(path, R_OK) != 0)
+    if (!path)
         return false;
-    return !is_directory(path) || lm_model_has_tokenizer(path);
+    return lm_bundle_at(path) ? lm_model_has_tokenizer(path) : access(path, R_OK) == 0;
 }
 
 static void add_special(lm_tokenizer_source *s, int id)
@@ -111,15 +104,14 @@ void lm_tokenizer_source_close(lm_tokenizer_source *s)
     s->tokenizer = NULL;
 }
 
-bool lm_tokenizer_source_copy(const lm_tokenizer_source *s, const char *dir, lm_status *st)
+bool lm_tokenizer_source_copy(const lm_tokenizer_source *s, lm_bundle_writer *to, lm_status *st)
 {
     if (!s->path)
         return true;
-    if (!is_directory(s->path)) {
-        lm_tokenizer *t = lm_tokenizer_open(s->path, st);
-        bool ok = t && lm_tokenizer_save(t, dir, st);
-        lm_tokenizer_free(t);
-        return ok;
-    }
-    return lm_model_copy_tokenizer(s->path, dir, st);
+    if (lm_bundle_at(s->path))
+        return lm_model_copy_tokenizer(s->path, to, st);
+    lm_tokenizer *t = lm_tokenizer_open(s->path, st);
+    bool ok = t && lm_tokenizer_write(t, to, st);
+    lm_tokenizer_free(t);
+    return ok;
 }

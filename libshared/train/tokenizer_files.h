@@ -25,7 +25,7 @@ bool lm_tokenizer_source_find(lm_tokenizer_source *out, const char *option, cons
                               const lm_tokenizer_info *info, bool force, lm_status *st);
 void lm_tokenizer_source_free(lm_tokenizer_source *s);
 void lm_tokenizer_source_close(lm_tokenizer_source *s); /* the tokenizer alone: its files can still be copied */
-/* The files into `dir`: as they are from a directory, else as the tokenizer writes itself. */
-bool lm_tokenizer_source_copy(const lm_tokenizer_source *s, const char *dir, lm_status *st);
+/* The files: as they are from a directory or an archive, else as the tokenizer writes itself. */
+bool lm_tokenizer_source_copy(const lm_tokenizer_source *s, lm_bundle_writer *to, lm_status *st);
 
 #endif

@@ -124,9 +124,7 @@ static lm_model *open_unread(const lm_run *r, lm_status *st)
 {
     const lm_run_spec *s = r->spec;
     const lm_objective *objective = lm_objective_find(s->objective ? s->objective : "classify");
-    char *file = lm_format("%s/config.json", s->common->model);
-    lm_config *c = lm_config_read(file, st);
-    free(file);
+    lm_config *c = lm_model_config(s->common->model, st);
     if (!c)
         return NULL;
     lm_labels *labels = s->labels ? lm_labels_parse(s->labels, st) : NULL;

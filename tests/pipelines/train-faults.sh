@@ -103,7 +103,6 @@ touch file
 refuses_ 1 'file' finetune -m model -q -o file train.lms
 refuses_ 1 'nowhere' finetune -m model -q -o nowhere/deep/x train.lms
 refuses_ 2 '-o' finetune -m model -q train.lms
-refuses_ 2 'name one' finetune -m model -q -o - train.lms
 refuses_ 2 'which model' pretrain -q -o x corpus.lms
 refuses_ 2 'one of them' pretrain -a bert -m model -q -o x corpus.lms
 refuses_ 1 'run.jsonl' f --log nowhere/run.jsonl train.lms

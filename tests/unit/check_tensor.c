@@ -273,11 +273,11 @@ START_TEST(written_files_are_read_back)
 {
     const uint8_t bytes[24] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     const lm_safetensor in[] = {
-        {"u\"\\\n\x01\xc3\xa9", LM_U8, {1, {3}}, bytes, 3},
-        {"b", LM_F32, {2, {1, 2}}, bytes, 8},
-        {"a", LM_BF16, {0}, bytes, 2},
-        {"c", LM_I64, {1, {1}}, bytes, 8},
-        {"aa", LM_F32, {1, {0}}, NULL, 0},
+        {.name = "u\"\\\n\x01\xc3\xa9", .dtype = LM_U8, .shape = {1, {3}}, .data = bytes, .bytes = 3},
+        {.name = "b", .dtype = LM_F32, .shape = {2, {1, 2}}, .data = bytes, .bytes = 8},
+        {.name = "a", .dtype = LM_BF16, .shape = {0}, .data = bytes, .bytes = 2},
+        {.name = "c", .dtype = LM_I64, .shape = {1, {1}}, .data = bytes, .bytes = 8},
+        {.name = "aa", .dtype = LM_F32, .shape = {1, {0}}},
     };
     lm_status st = LM_STATUS_INIT;
     lm_buf b = written(in, 5, &st);
@@ -309,9 +309,10 @@ END_TEST
 START_TEST(unwritable_tensors_are_refused)
 {
     const uint8_t bytes[64] = {0};
-    const lm_safetensor quantised = {"q", LM_Q8_0, {1, {32}}, bytes, 34},
-                        lying = {"l", LM_F32, {1, {2}}, bytes, 4};
-    const lm_safetensor twins[] = {{"a", LM_F32, {1, {1}}, bytes, 4}, {"a", LM_U8, {1, {1}}, bytes, 1}};
+    const lm_safetensor quantised = {.name = "q", .dtype = LM_Q8_0, .shape = {1, {32}}, .data = bytes, .bytes = 34},
+                        lying = {.name = "l", .dtype = LM_F32, .shape = {1, {2}}, .data = bytes, .bytes = 4};
+    const lm_safetensor twins[] = {{.name = "a", .dtype = LM_F32, .shape = {1, {1}}, .data = bytes, .bytes = 4},
+                                   {.name = "a", .dtype = LM_U8, .shape = {1, {1}}, .data = bytes, .bytes = 1}};
     lm_status st = LM_STATUS_INIT;
     ck_assert(!lm_safetensors_write(-1, "o", &quantised, 1, &st) && strstr(st.message, "Q8_0"));
     lm_status_clear(&st);
@@ -337,7 +338,7 @@ START_TEST(files_are_mapped)
     ck_assert_ptr_null(lm_safetensors_open(path, &st));
     lm_status_clear(&st);
     const float value = 1.5f;
-    const lm_safetensor one = {"x", LM_F32, {0}, &value, sizeof value};
+    const lm_safetensor one = {.name = "x", .dtype = LM_F32, .shape = {0}, .data = &value, .bytes = sizeof value};
     ck_assert(lm_safetensors_write(fd, path, &one, 1, &st));
     close(fd);
     lm_safetensors *f = lm_safetensors_open(path, &st);
@@ -385,6 +386,22 @@ START_TEST(rewritten_files_are_identical)
 }
 END_TEST
 
+START_TEST(fixtures_from_the_wild)
+{
+    static const char *const bad[] = {"truncated_model.safetensors", "test.pt", "test_with_key.pt",
+                                      "fortran_tensor_3d.pth", "empty.gguf"};
+    char *dir = data_path("data/bad/fixtures");
+    for (size_t i = 0; dir && i < sizeof bad / sizeof *bad; i++) {
+        lm_status st = LM_STATUS_INIT;
+        char *path = lm_format("%s/%s", dir, bad[i]);
+        ck_assert_msg(!lm_safetensors_open(path, &st), "accepted: %s", path);
+        ck_assert_msg(strstr(st.message, bad[i]), "%s", st.message);
+        free(path);
+    }
+    free(dir);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tensor");
@@ -404,6 +421,7 @@ static Suite *suite(void)
     tcase_add_test(c, unwritable_tensors_are_refused);
     tcase_add_test(c, files_are_mapped);
     tcase_add_test(c, rewritten_files_are_identical);
+    tcase_add_test(c, fixtures_from_the_wild);
     suite_add_tcase(s, c);
     return s;
 }
