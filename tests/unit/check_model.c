@@ -562,6 +562,22 @@ START_TEST(shards)
 }
 END_TEST
 
+START_TEST(fixtures_from_the_wild)
+{
+    static const char *const bad[] = {"truncated_model.safetensors", "test.pt", "test_with_key.pt",
+                                      "fortran_tensor_3d.pth", "empty.gguf"};
+    char *dir = data_path("data/bad/fixtures");
+    for (size_t i = 0; dir && i < sizeof bad / sizeof *bad; i++) {
+        lm_status st = LM_STATUS_INIT;
+        char *path = lm_format("%s/%s", dir, bad[i]);
+        ck_assert_msg(!lm_safetensors_open(path, &st), "accepted: %s", path);
+        ck_assert_msg(strstr(st.message, bad[i]), "%s", st.message);
+        free(path);
+    }
+    free(dir);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ the rest */
 
 START_TEST(batches_are_checked)
@@ -693,6 +709,7 @@ static Suite *suite(void)
     tcase_add_test(c, bad_directories_are_refused);
     tcase_add_test(c, absurd_sizes_cost_nothing);
     tcase_add_test(c, shards);
+    tcase_add_test(c, fixtures_from_the_wild);
     tcase_add_test(c, batches_are_checked);
     tcase_add_test(c, tokenizers_are_copied_and_compared);
     tcase_add_test(c, cards);
