@@ -258,7 +258,7 @@ static bool find_root(const lm_bundle *b, lm_str *root, lm_status *st)
 /* Leaves the files below the root, without its name. */
 static bool enter_root(lm_bundle *b, lm_status *st)
 {
-    lm_str root;
+    lm_str root = {"", 0};
     if (!find_root(b, &root, st))
         return false;
     char *prefix = lm_strndup(root.data, root.len);
