@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 static int longest(const int32_t *splits, int sequences)
 {
     int most = 0;
@@ -45,15 +41,6 @@ static double operations(const lm_attention_args *a)
         n += (double)(a->q_splits[s + 1] - a->q_splits[s]) *
              (a->kept ? a->kept[s].keys : a->k_splits[s + 1] - a->k_splits[s]);
     return 2 * n * a->heads * a->dim;
-}
-
-static int thread_number(void)
-{
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
 }
 
 /* What all tasks have in common. */
@@ -115,7 +102,7 @@ static void forward_kept(const lm_attention_args *a, float *out, float *scratch)
                 int from = b * LM_KEPT_ROWS, rows = t.nq * t.group - from;
                 if (rows <= 0)
                     continue;
-                t.scratch = scratch + per_thread * (size_t)thread_number();
+                t.scratch = scratch + per_thread * (size_t)lm_thread_number();
                 t.out = out + (t.q - a->q);
                 v->attention_kept(&t, from, rows < LM_KEPT_ROWS ? rows : LM_KEPT_ROWS);
             }
@@ -166,7 +153,7 @@ void lm_attention_forward(const lm_attention_args *a, float *out, float *log_sum
             place(&t, a, s, h);
             if (t.nq == 0)
                 continue;
-            t.scratch = scratch + per_thread * (size_t)thread_number();
+            t.scratch = scratch + per_thread * (size_t)lm_thread_number();
             t.out = out + (t.q - a->q);
             if (log_sum)
                 t.log_sum = log_sum + (size_t)a->q_splits[s] * t.ldl + (size_t)t.first_head;
@@ -201,7 +188,7 @@ void lm_attention_backward(const lm_attention_args *a, const lm_attention_grads 
         for (int h = 0; h < a->kv_heads; h++) {
             lm_attention_task t = all;
             place(&t, a, s, h);
-            t.scratch = scratch + per_thread * (size_t)thread_number();
+            t.scratch = scratch + per_thread * (size_t)lm_thread_number();
             t.dout = grads->dout + (t.q - a->q);
             t.log_sum =
                 (float *)(uintptr_t)grads->log_sum + (size_t)a->q_splits[s] * t.ldl + (size_t)t.first_head;

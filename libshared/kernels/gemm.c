@@ -15,9 +15,10 @@ typedef struct grid {
 } grid;
 
 enum {
-    TILES = 8,       /* of a small product; enough to share among some cores */
-    MANY_TILES = 16, /* of one whose tiles stay large: SIDE squared */
-    SIDE = 384,
+    LEAST_TILES = 4, /* to share among some cores */
+    MOST_TILES = 16, /* of a product whose tiles are worth it then: */
+    LEAST_WORK = 300000000,
+    LEAST_AREA = 512 * 512,
     LEAST_ROWS = 64, /* a tile that is smaller than this packs more than it multiplies */
     LEAST_COLUMNS = 96,
     STEP = 24, /* edges at multiples of what BLAS kernels take at a time (4, 6, 8, 12, 24) */
@@ -34,15 +35,22 @@ static int side(int n, int parts)
     return size < n ? size : n;
 }
 
-/* The most nearly square tiles: BLAS packs rows plus columns of a tile for each rows times columns of
- * results. */
-static grid cut(int m, int n)
+static int tiles_for(double m, double n, double k)
+{
+    int tiles = LEAST_TILES;
+    while (tiles < MOST_TILES && m * n >= 2.0 * tiles * LEAST_AREA && m * n * k >= 2.0 * tiles * LEAST_WORK)
+        tiles *= 2;
+    return tiles;
+}
+
+/* The most nearly square tiles: BLAS packs rows plus columns of a tile for each rows times columns of results, and the more
+ * tiles there are the more is packed twice. */
+static grid cut(int m, int n, int k)
 {
     grid best = {m, n, 1, 1};
     if (!lm_kernels_deterministic())
         return best;
-    int tiles = (double)m * n >= (double)MANY_TILES * SIDE * SIDE ? MANY_TILES : TILES;
-    for (; tiles > 1 && best.down * best.across == 1; tiles /= 2) {
+    for (int tiles = tiles_for(m, n, k); tiles > 1 && best.down * best.across == 1; tiles /= 2) {
         double least = 0;
         for (int down = 1; down <= tiles; down *= 2) {
             int across = tiles / down, rows = side(m, down), columns = side(n, across);
@@ -113,7 +121,7 @@ static const float *part(operand o, int r, int c)
 /* C [m,n], its rows ldc floats apart, (+)= A [m,k] B [k,n], or = A B + bias. */
 static void product(operand a, operand b, const float *bias, float *c, int ldc, bool add, int m, int n, int k)
 {
-    grid g = cut(m, n);
+    grid g = cut(m, n, k);
 #pragma omp parallel for schedule(dynamic, 1) collapse(2)                                                    \
     LM_THREADS_IF(g.down *g.across > 1 ? (double)m * n * k : 0)
     for (int i = 0; i < g.down; i++) {

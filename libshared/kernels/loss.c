@@ -66,50 +66,62 @@ void lm_cross_entropy_grad(const float *logits, const int32_t *label, const floa
 }
 
 /* ------------------------------------------------------------------ over the vocabulary
- * Rows are taken in blocks so small that their logits fit a fixed budget, and the vocabulary in slices. First
- * each slice computes its logits and, for each row, the parts of the log of the sum; then each slice turns
- * its logits into their gradient, adds to its own rows of dw and dbias, and leaves its part of dx, which are
- * added in order. */
+ * The vocabulary is taken in slices. A slice's logits are one product, and leave for each row the parts of the log of the
+ * sum. That is all where no gradient is wanted: no more logits are there than those of a slice a thread. Else rows are taken
+ * in blocks, so small that the logits of all slices fit a budget: each slice turns its logits into their gradient, adds to
+ * its own rows of dw and dbias, and the slices of a group, one after the other, to the group's part of dx. Parts are added
+ * in order. */
 
 enum {
-    SLICE = 1024,             /* words of a task */
-    BUDGET = 8 * 1024 * 1024, /* floats of logits at a time */
-    MOST_ROWS = 256
+    SLICE = 1024,             /* words */
+    GROUPS = 16,              /* of slices */
+    BUDGET = 8 * 1024 * 1024, /* floats of logits at a time, or half as many as the matrix has */
+    MOST_ROWS = 512           /* of a block; more only make the results of a product of slices fit no cache */
 };
 
 typedef struct vocab_plan {
-    int block, slices;       /* rows at a time; slices of the vocabulary */
-    float *logits;           /* [slices][block, SLICE]; a slice's rows without gaps between them */
-    float *max, *exps, *sum; /* [slices, block] */
-    float *log_sum;          /* [block] */
-    float *dx;               /* [slices][block, width] */
+    int block, slices, groups;   /* rows at a time; slices of the vocabulary, and groups of them */
+    float *max, *exps, *sum;     /* [slices, block] parts of the log of the sum */
+    float *log_sum, *at_label;   /* [block] */
+    float *logits;               /* [slices][block, SLICE], or for each thread; a slice's rows without gaps between them */
+    float *dx;                   /* [groups][block, width] */
 } vocab_plan;
 
-static vocab_plan plan(int rows, int vocab)
+static int divide_up(int a, int b)
 {
-    vocab_plan p = {.slices = (vocab + SLICE - 1) / SLICE};
-    size_t block = BUDGET / ((size_t)p.slices * SLICE);
+    return (a + b - 1) / b;
+}
+
+static vocab_plan plan(int rows, int width, int vocab, bool backward)
+{
+    vocab_plan p = {.slices = divide_up(vocab, SLICE)};
+    p.groups = p.slices < GROUPS ? p.slices : GROUPS;
+    size_t budget = (size_t)vocab * (size_t)width / 2;
+    budget = budget > BUDGET ? budget : BUDGET;
+    size_t block = backward ? budget / ((size_t)p.slices * SLICE) : MOST_ROWS;
     block = block < 16 ? 16 : block > MOST_ROWS ? MOST_ROWS : block;
-    p.block = rows < (int)block ? rows : (int)block;
+    int blocks = rows > 0 ? divide_up(rows, (int)block) : 1;
+    p.block = divide_up(rows, blocks);
     return p;
 }
 
-static void place(vocab_plan *p, float *scratch)
+static size_t lay_out(vocab_plan *p, int width, bool backward, float *scratch)
 {
-    size_t cells = (size_t)p->slices * (size_t)p->block;
-    p->logits = scratch;
-    p->max = p->logits + cells * SLICE;
-    p->exps = p->max + cells;
-    p->sum = p->exps + cells;
-    p->log_sum = p->sum + cells;
-    p->dx = p->log_sum + p->block;
+    size_t block = (size_t)p->block, cells = (size_t)p->slices * block, used = 0;
+    size_t kept = (size_t)(backward ? p->slices : lm_threads());
+    float **const places[] = {&p->max, &p->exps, &p->sum, &p->log_sum, &p->at_label, &p->logits, &p->dx};
+    const size_t sizes[] = {
+        cells, cells, cells, block, block, kept * block * SLICE, backward ? (size_t)p->groups * block * (size_t)width : 0};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; used += sizes[i++])
+        if (scratch)
+            *places[i] = scratch + used;
+    return used;
 }
 
 size_t lm_vocab_scratch(int rows, int width, int vocab, bool backward)
 {
-    vocab_plan p = plan(rows, vocab);
-    size_t cells = (size_t)p.slices * (size_t)p.block;
-    return cells * SLICE + 3 * cells + (size_t)p.block + (backward ? cells * (size_t)width : 0);
+    vocab_plan p = plan(rows, width, vocab, backward);
+    return lay_out(&p, width, backward, NULL);
 }
 
 static int slice_words(const lm_vocab_args *a, int slice)
@@ -117,21 +129,29 @@ static int slice_words(const lm_vocab_args *a, int slice)
     return a->vocab - slice * SLICE < SLICE ? a->vocab - slice * SLICE : SLICE;
 }
 
+static float *slice_place(const lm_vocab_args *a, const vocab_plan *p, int slice)
+{
+    return p->logits + (size_t)(a->backward ? slice : lm_thread_number()) * (size_t)p->block * SLICE;
+}
+
 static void slice_logits(const lm_vocab_args *a, const vocab_plan *p, int from, int rows, int slice)
 {
     const lm_variant *v = lm_variant_now();
-    int words = slice_words(a, slice);
+    int words = slice_words(a, slice), first = slice * SLICE;
     size_t cell = (size_t)slice * (size_t)p->block, width = (size_t)a->width;
-    float *logits = p->logits + cell * SLICE;
+    float *logits = slice_place(a, p, slice);
     for (int r = 0; a->bias && r < rows; r++)
-        memcpy(logits + (size_t)r * (size_t)words, a->bias + (size_t)slice * SLICE,
-               (size_t)words * sizeof *logits);
+        memcpy(logits + (size_t)r * (size_t)words, a->bias + first, (size_t)words * sizeof *logits);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, words, a->width, 1,
-                a->x + (size_t)from * width, a->width, a->w + (size_t)slice * SLICE * width, a->width,
+                a->x + (size_t)from * width, a->width, a->w + (size_t)first * width, a->width,
                 a->bias ? 1 : 0, logits, words);
-    for (int r = 0; r < rows; r++)
-        v->log_sum_parts(logits + (size_t)r * (size_t)words, words, &p->max[cell + (size_t)r],
-                         &p->exps[cell + (size_t)r], &p->sum[cell + (size_t)r]);
+    for (int r = 0; r < rows; r++) {
+        const float *row = logits + (size_t)r * (size_t)words;
+        int32_t label = a->label[from + r];
+        v->log_sum_parts(row, words, &p->max[cell + (size_t)r], &p->exps[cell + (size_t)r], &p->sum[cell + (size_t)r]);
+        if (label >= first && label < first + words)
+            p->at_label[r] = row[label - first];
+    }
 }
 
 /* Puts a row's parts together, in the order of the slices. */
@@ -148,23 +168,17 @@ static void finish_row(const lm_vocab_args *a, const vocab_plan *p, int from, in
     }
     row_stats stats = {(float)(max + log(exps)), (float)sum};
     p->log_sum[r] = stats.log_sum;
-    int32_t label = a->label[from + r];
-    if (label == LM_IGNORED) {
-        a->row_loss[from + r] = 0;
-        return;
-    }
-    int slice = label / SLICE;
-    float at =
-        p->logits[(size_t)slice * block * SLICE + (size_t)r * (size_t)slice_words(a, slice) + label % SLICE];
-    a->row_loss[from + r] = row_loss_of(stats, at, a->smoothing, a->vocab);
+    a->row_loss[from + r] =
+        a->label[from + r] == LM_IGNORED ? 0 : row_loss_of(stats, p->at_label[r], a->smoothing, a->vocab);
 }
 
-static void slice_gradient(const lm_vocab_args *a, const vocab_plan *p, int from, int rows, int slice)
+/* dx: the group's part, which the first of its slices sets and the others add to. */
+static void slice_gradient(const lm_vocab_args *a, const vocab_plan *p, int from, int rows, int slice, float *dx, bool add)
 {
     const lm_variant *v = lm_variant_now();
     int words = slice_words(a, slice), first = slice * SLICE;
-    size_t cell = (size_t)slice * (size_t)p->block, width = (size_t)a->width;
-    float *logits = p->logits + cell * SLICE;
+    size_t width = (size_t)a->width;
+    float *logits = slice_place(a, p, slice);
     for (int r = 0; r < rows; r++) {
         float *row = logits + (size_t)r * (size_t)words;
         int32_t label = a->label[from + r];
@@ -180,27 +194,35 @@ static void slice_gradient(const lm_vocab_args *a, const vocab_plan *p, int from
                     a->x + (size_t)from * width, a->width, 1, a->dw + (size_t)first * width, a->width);
     if (a->dx)
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, a->width, words, 1, logits, words,
-                    a->w + (size_t)first * width, a->width, 0, p->dx + cell * width, a->width);
+                    a->w + (size_t)first * width, a->width, add ? 1 : 0, dx, a->width);
+}
+
+static void group_gradient(const lm_vocab_args *a, const vocab_plan *p, int from, int rows, int group)
+{
+    float *dx = p->dx + (size_t)group * (size_t)p->block * (size_t)a->width;
+    int first = group * p->slices / p->groups, end = (group + 1) * p->slices / p->groups;
+    for (int s = first; s < end; s++)
+        slice_gradient(a, p, from, rows, s, dx, s > first);
 }
 
 static void add_parts(const lm_vocab_args *a, const vocab_plan *p, int from, int rows)
 {
     const lm_variant *v = lm_variant_now();
     size_t width = (size_t)a->width;
-#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows * a->width * p->slices)
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows * a->width * p->groups)
     for (int r = 0; r < rows; r++) {
         float *dx = a->dx + (size_t)(from + r) * width;
         if (!a->add_x)
             memset(dx, 0, width * sizeof *dx);
-        for (size_t s = 0; s < (size_t)p->slices; s++)
-            v->axpy(1, p->dx + (s * (size_t)p->block + (size_t)r) * width, dx, width);
+        for (size_t g = 0; g < (size_t)p->groups; g++)
+            v->axpy(1, p->dx + (g * (size_t)p->block + (size_t)r) * width, dx, width);
     }
 }
 
 void lm_vocab_cross_entropy(const lm_vocab_args *a, float *scratch)
 {
-    vocab_plan p = plan(a->rows, a->vocab);
-    place(&p, scratch);
+    vocab_plan p = plan(a->rows, a->width, a->vocab, a->backward);
+    lay_out(&p, a->width, a->backward, scratch);
     for (int from = 0; from < a->rows; from += p.block) {
         int rows = a->rows - from < p.block ? a->rows - from : p.block;
         /* where BLAS threads itself, it must be called from one thread */
@@ -213,8 +235,8 @@ void lm_vocab_cross_entropy(const lm_vocab_args *a, float *scratch)
         if (!a->backward)
             continue;
 #pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF(2 * work)
-        for (int s = 0; s < p.slices; s++)
-            slice_gradient(a, &p, from, rows, s);
+        for (int g = 0; g < p.groups; g++)
+            group_gradient(a, &p, from, rows, g);
         if (a->dx)
             add_parts(a, &p, from, rows);
     }

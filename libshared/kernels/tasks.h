@@ -4,10 +4,24 @@
 
 #include "base/threads.h"
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 /* Multiply-adds, or as many simple operations, that take about ten times as long as waking a thread. */
 #define LM_WORTH_THREADS 200000.0
 
 /* Clauses of a parallel loop over `work` operations. Which thread does what never changes a result. */
 #define LM_THREADS_IF(work) num_threads(lm_threads()) if ((work) > LM_WORTH_THREADS)
+
+/* Of the thread that runs, from 0: where its scratch is. */
+static inline int lm_thread_number(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
 
 #endif

@@ -106,6 +106,8 @@ static void one_step(subject *s, const bench_batch *b, bool train)
     lm_status st = LM_STATUS_INIT;
     bool of_tokens = strcmp(s->task, "classify") != 0;
     lm_select select = {.tokens = b->selected, .count = b->count, .token_logits = of_tokens, .row_logits = !of_tokens};
+    if (b->targets.rows)
+        select.target = &b->targets;
     lm_graph_begin(s->graph, &b->rows,
                    (lm_step){.training = train, .taping = train, .seed = 1, .optimiser_step = s->steps++});
     lm_outputs y = lm_model_forward(s->model, s->graph, &b->rows, &select);
