@@ -138,7 +138,8 @@ START_TEST(attention_kept)
                            .heads = c->heads, .kv_heads = c->kv_heads, .dim = c->dim,
                            .scale = 1 / sqrtf((float)c->dim), .causal = c->causal, .global_row = rows,
                            .q = q, .k = k, .v = v, .relative = c->buckets ? table : NULL,
-                           .bucket = buckets_of(c->buckets ? c->buckets : 1), .buckets = c->buckets};
+                           .bucket = buckets_of(c->buckets ? c->buckets : 1), .buckets = c->buckets,
+                           .window = c->window};
     use("scalar");
     float *want = vector(nq * wq, 0, 0), *got = vector(nq * wq, 0, 0), *scratch;
     scratch = malloc(lm_attention_scratch(&a, false) * sizeof *scratch);

@@ -166,6 +166,114 @@ START_TEST(layer_norm)
 }
 END_TEST
 
+START_TEST(rms_norm)
+{
+    enum { ROWS = 70 };
+    for (size_t s = 1; s < SIZES; s++) {
+        int width = (int)sizes[s];
+        size_t w = sizes[s], n = ROWS * w;
+        float *x = vector(n, -2, 5), *dy = vector(n, -1, 1), *weight = vector(w, -1, 2), *dx0 = vector(n, -1, 1);
+        float *scratch = vector(lm_rms_norm_scratch(ROWS, width), 0, 0);
+        float *y[2], *dx[2], *sum[2], *dw[2], rstd[2][ROWS];
+        for (int i = 0; i < 2; i++)
+            y[i] = vector(n, 0, 0), dx[i] = vector(n, 0, 0), sum[i] = copy(dx0, n), dw[i] = vector(w, 1, 1);
+        use("scalar");
+        lm_rms_norm_forward(x, weight, 1, 1e-5, y[0], rstd[0], ROWS, width);
+        lm_rms_norm_backward(x, weight, 1, rstd[0], dy, dx[0], false, dw[0], ROWS, width, scratch);
+        lm_rms_norm_backward(x, weight, 1, rstd[0], dy, sum[0], true, NULL, ROWS, width, scratch);
+        FOR_EACH_ISA(isa)
+        {
+            for (size_t j = 0; j < w; j++)
+                dw[1][j] = 1;
+            memcpy(sum[1], dx0, n * sizeof *dx0);
+            lm_rms_norm_forward(x, weight, 1, 1e-5, y[1], rstd[1], ROWS, width);
+            near("RMS norm", y[1], y[0], n, 1e-6, 8);
+            near("root", rstd[1], rstd[0], ROWS, 0, 8);
+            double loose = width < 2 ? 2e-3 : 4e-6; /* of one element nothing is left: the difference of equals */
+            lm_rms_norm_backward(x, weight, 1, rstd[0], dy, dx[1], false, dw[1], ROWS, width, scratch);
+            lm_rms_norm_backward(x, weight, 1, rstd[0], dy, sum[1], true, NULL, ROWS, width, scratch);
+            near("RMS norm's dx", dx[1], dx[0], n, loose, 32);
+            near("RMS norm's added dx", sum[1], sum[0], n, loose, 32);
+            near("RMS norm's weight", dw[1], dw[0], w, 4e-5, 8);
+            memcpy(dx[1], dy, n * sizeof *dy); /* in place */
+            lm_rms_norm_backward(x, weight, 1, rstd[0], dx[1], dx[1], false, NULL, ROWS, width, scratch);
+            near("RMS norm's dx in place", dx[1], dx[0], n, loose, 32);
+        }
+        for (int i = 0; i < 2; i++)
+            free(y[i]), free(dx[i]), free(sum[i]), free(dw[i]);
+        free(x), free(dy), free(weight), free(dx0), free(scratch);
+    }
+}
+END_TEST
+
+START_TEST(gate)
+{
+    for (size_t s = 0; s < SIZES; s++) {
+        size_t n = sizes[s];
+        float *in = vector(n, -6, 6), *up = vector(n, -2, 2), *dy = vector(n, -2, 2), *there = vector(n, -1, 1);
+        float *y[2], *dg[2], *du[2];
+        for (int i = 0; i < 2; i++)
+            y[i] = vector(n, 0, 0), dg[i] = vector(n, 0, 0), du[i] = vector(n, 0, 0);
+        for (int act = 0; act < LM_ACT_COUNT; act++) {
+            for (int add = 0; add < 2; add++) {
+                use("scalar");
+                memcpy(dg[0], there, n * sizeof *there), memcpy(du[0], there, n * sizeof *there);
+                lm_gate_forward((lm_act)act, in, up, y[0], n);
+                lm_gate_backward((lm_act)act, in, up, dy, (lm_gate_grads){dg[0], du[0], add, !add}, n);
+                FOR_EACH_ISA(isa)
+                {
+                    memcpy(dg[1], there, n * sizeof *there), memcpy(du[1], there, n * sizeof *there);
+                    lm_gate_forward((lm_act)act, in, up, y[1], n);
+                    lm_gate_backward((lm_act)act, in, up, dy, (lm_gate_grads){dg[1], du[1], add, !add}, n);
+                    near("gate", y[1], y[0], n, 4e-7, 8);
+                    near("d gate", dg[1], dg[0], n, 3e-6, 12);
+                    near("d up", du[1], du[0], n, 1e-6, 8);
+                    memcpy(dg[1], dy, n * sizeof *dy); /* in place, and alone */
+                    lm_gate_backward((lm_act)act, in, up, dg[1], (lm_gate_grads){.dgate = dg[1]}, n);
+                    if (!add)
+                        near("d gate in place", dg[1], dg[0], n, 3e-6, 12);
+                }
+            }
+        }
+        for (int i = 0; i < 2; i++)
+            free(y[i]), free(dg[i]), free(du[i]);
+        free(in), free(up), free(dy), free(there);
+    }
+}
+END_TEST
+
+START_TEST(rope)
+{
+    enum { ROWS = 5, HEADS = 3, POSITIONS = 1000 };
+    static const int32_t position[ROWS] = {0, 1, 999, 3, 77};
+    for (int width = 2; width < 140; width = width * 2 + width % 3 * 2) {
+        int columns = width > 8 ? width - 4 : width;
+        size_t n = (size_t)(ROWS * HEADS * width), half = (size_t)columns / 2;
+        float *frequency = vector(half, 0.001f, 1), *turns = vector(POSITIONS * 2 * half, NAN, NAN);
+        float *x = vector(n, -2, 2), *y = vector(n, 1, 1), *want = vector(n, 1, 1), *z = vector(n, 0, 0);
+        lm_rope_turns(frequency, columns, 0, 10, turns);
+        lm_rope_turns(frequency, columns, 10, POSITIONS, turns);
+        for (size_t j = 0; j < half; j++)
+            near("a cosine", &turns[999 * 2 * half + j], (float[]){(float)cos(999.0f * frequency[j])}, 1, 1e-7, 0);
+        use("scalar");
+        lm_rope_rows(x, position, turns, false, want, true, ROWS, HEADS, width, columns);
+        FOR_EACH_ISA(isa)
+        {
+            for (size_t i = 0; i < n; i++)
+                y[i] = 1;
+            lm_rope_rows(x, position, turns, false, y, true, ROWS, HEADS, width, columns);
+            near("turned", y, want, n, 1e-6, 2);
+            memcpy(z, x, n * sizeof *x); /* in place, there and back */
+            lm_rope_rows(z, position, turns, false, z, false, ROWS, HEADS, width, columns);
+            ck_assert(memcmp(z, x, n * sizeof *x) != 0);
+            lm_rope_rows(z, position, turns, true, z, false, ROWS, HEADS, width, columns);
+            near("turned back", z, x, n, 1e-6, 2);
+        }
+        free(frequency), free(turns), free(x), free(y), free(want), free(z);
+    }
+}
+END_TEST
+
 START_TEST(embedding)
 {
     enum { ROWS = 9, N = 50, WIDTH = 131 };
@@ -412,6 +520,33 @@ static const int products[][3] = {{0, 3, 4},    {3, 0, 4},     {3, 4, 0},      {
                                   {65, 33, 17}, {200, 7, 130}, {130, 400, 64}, {1000, 50, 20}};
 enum { PRODUCTS = sizeof products / sizeof *products };
 
+/* The same with the matrix stored across, among columns that are not its own; wdx is twice dX. */
+static void transposed(int m, int n, int k, const float *x, const float *w, const float *b, const float *dy,
+                       const float *wy, const float *wdx, const float *wdw)
+{
+    enum { OTHERS = 3 };
+    size_t M = (size_t)m, N = (size_t)n, K = (size_t)k, ld = N + OTHERS;
+    float *across = vector(K * ld, NAN, NAN), *dacross = vector(K * ld, 1, 1), *dw = vector(N * K, 0, 0);
+    float *y = vector(M * N, 9, 9), *dx = vector(M * K, 9, 9);
+    for (size_t j = 0; j < N; j++)
+        for (size_t c = 0; c < K; c++)
+            across[c * ld + j] = w[j * K + c];
+    lm_linear_transposed_forward(x, across, (int)ld, b, y, m, n, k);
+    near("y across", y, wy, k ? M * N : 0, 2e-5, 8);
+    lm_linear_transposed_backward_input(dy, across, (int)ld, dx, m, n, k, false);
+    lm_linear_transposed_backward_input(dy, across, (int)ld, dx, m, n, k, true);
+    near("dx across", dx, wdx, M * K, 2e-4, 8);
+    lm_linear_transposed_backward_weight(dy, x, dacross, (int)ld, m, n, k);
+    for (size_t j = 0; j < ld; j++)
+        for (size_t c = 0; c < K; c++)
+            if (j < N)
+                dw[j * K + c] = dacross[c * ld + j];
+            else
+                ck_assert_float_eq(dacross[c * ld + j], 1);
+    near("dw across", dw, wdw, N * K, 4e-4, 8);
+    free(across), free(dacross), free(dw), free(y), free(dx);
+}
+
 START_TEST(linear)
 {
     int m = products[_i][0], n = products[_i][1], k = products[_i][2];
@@ -441,6 +576,7 @@ START_TEST(linear)
     near("dx added", dx, wdx, M * K, 2e-4, 8);
     lm_linear_backward_weight(dy, x, dw, m, n, k);
     near("dw", dw, wdw, N * K, 4e-4, 8);
+    transposed(m, n, k, x, w, b, dy, wy, wdx, wdw);
     free(x), free(w), free(b), free(dy), free(y), free(dx), free(dw), free(wy), free(wdx), free(wdw);
 }
 END_TEST
@@ -570,6 +706,9 @@ static Suite *suite(void)
     tcase_add_test(t, vectors);
     tcase_add_test(t, column_sums);
     tcase_add_test(t, layer_norm);
+    tcase_add_test(t, rms_norm);
+    tcase_add_test(t, gate);
+    tcase_add_test(t, rope);
     tcase_add_test(t, embedding);
     tcase_add_test(t, dropout);
     tcase_add_test(t, dropout_statistics);
