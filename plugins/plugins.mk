@@ -5,6 +5,7 @@ plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-re
 plugins_LTLIBRARIES = \
 	plugins/albert.la \
 	plugins/bert.la \
+	plugins/bow.la \
 	plugins/distilbert.la \
 	plugins/electra.la \
 	plugins/gemma.la \
@@ -22,6 +23,9 @@ plugins_albert_la_LIBADD = liblmutils.la
 plugins_bert_la_SOURCES = plugins/bert.c
 plugins_bert_la_LDFLAGS = $(plugin_ldflags)
 plugins_bert_la_LIBADD = liblmutils.la
+plugins_bow_la_SOURCES = plugins/bow.c
+plugins_bow_la_LDFLAGS = $(plugin_ldflags)
+plugins_bow_la_LIBADD = liblmutils.la -lm
 plugins_distilbert_la_SOURCES = plugins/distilbert.c
 plugins_distilbert_la_LDFLAGS = $(plugin_ldflags)
 plugins_distilbert_la_LIBADD = liblmutils.la

@@ -66,3 +66,11 @@ void *lm_try_malloc(size_t count, size_t size, const char *what, lm_status *st)
         lm_fail(st, LM_FAILED, "%s: no memory for %zu times %zu bytes", what, count, size);
     return p;
 }
+
+void *lm_try_calloc(size_t count, size_t size, const char *what, lm_status *st)
+{
+    void *p = calloc(count ? count : 1, size ? size : 1);
+    if (!p)
+        lm_fail(st, LM_FAILED, "%s: no memory for %zu times %zu bytes", what, count, size);
+    return p;
+}

@@ -20,6 +20,8 @@ char *lm_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* 64-byte aligned, uninitialised; NULL and a failed status (naming `what`) when there is not that much memory. */
 void *lm_try_malloc(size_t count, size_t size, const char *what, lm_status *st);
+/* Zeroed, and not aligned so: of a large block, pages that nobody writes to take no memory. */
+void *lm_try_calloc(size_t count, size_t size, const char *what, lm_status *st);
 
 /* *out = a*b or a+b; false on overflow of size_t. */
 static inline bool lm_mul(size_t a, size_t b, size_t *out)

@@ -18,6 +18,7 @@ static const lm_op ops[LM_OP_COUNT] = {
     [LM_OP_DROPOUT] = {"dropout", lm_dropout_op_forward, lm_dropout_op_backward},
     [LM_OP_DROPOUT_ADD] = {"dropout_add", lm_dropout_op_forward, lm_dropout_op_backward},
     [LM_OP_ATTENTION] = {"attention", lm_attention_op_forward, lm_attention_op_backward},
+    [LM_OP_NGRAMS] = {"ngrams", lm_ngrams_op_forward, lm_ngrams_op_backward},
     [LM_OP_LSTM] = {"lstm", lm_lstm_op_forward, lm_lstm_op_backward},
     [LM_OP_FINAL_STATE] = {"final_state", lm_final_state_op_forward, lm_final_state_op_backward},
     [LM_OP_MEAN_TOKEN] = {"mean_token", lm_mean_token_op_forward, lm_mean_token_op_backward},

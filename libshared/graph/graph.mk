@@ -5,11 +5,13 @@ liblmutils_la_SOURCES += \
 	libshared/graph/graph.c libshared/graph/graph.h \
 	libshared/graph/layers.c \
 	libshared/graph/losses.c \
+	libshared/graph/ngrams.c \
 	libshared/graph/ops.c \
 	libshared/graph/params.c libshared/graph/params.h \
 	libshared/graph/relative.c libshared/graph/relative.h \
 	libshared/graph/rope.c \
 	libshared/graph/recurrent.c \
+	libshared/graph/row_grad.c libshared/graph/row_grad.h \
 	libshared/graph/span_loss.c \
 	libshared/graph/tape.h
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name)
+lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name)
 {
     lm_scope full = lm_in(scope, name);
     lm_param *p = lm_params_find(g->params, full.name);
@@ -13,6 +13,12 @@ lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name)
         return NULL;
     }
     return lm_param_ready(p, &g->status) ? p : NULL;
+}
+
+lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name)
+{
+    lm_param *p = lm_graph_table(g, scope, name);
+    return p && (!p->by_rows || lm_param_dense(p, &g->status)) ? p : NULL;
 }
 
 /* As lm_graph_param, where it exists at all. */
@@ -63,7 +69,7 @@ void lm_parameter_op_backward(lm_graph *g, lm_node *n)
 
 lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const lm_batch *batch)
 {
-    lm_param *table = lm_graph_ok(g) ? lm_graph_param(g, scope, "weight") : NULL;
+    lm_param *table = lm_graph_ok(g) ? lm_graph_table(g, scope, "weight") : NULL;
     if (!table)
         return g->nothing;
     if (!is_matrix(table))
@@ -106,9 +112,17 @@ void lm_embedding_op_forward(lm_graph *g, lm_node *n)
 
 void lm_embedding_op_backward(lm_graph *g, lm_node *n)
 {
-    (void)g;
-    lm_gather_backward(n->weight->grad, n->gather.index, n->out->grad, n->out->rows, n->out->width,
-                       n->gather.skip);
+    lm_row_grad *rows = n->weight->row_grad;
+    int tokens = n->out->rows, width = n->out->width;
+    if (!rows) {
+        lm_gather_backward(n->weight->grad, n->gather.index, n->out->grad, tokens, width, n->gather.skip);
+        return;
+    }
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    int32_t *place = lm_graph_alloc(g, (size_t)tokens, sizeof *place);
+    if (lm_row_grad_take(rows, n->gather.index, tokens, n->gather.skip, place, n->weight->name, &g->status))
+        lm_gather_backward(rows->value, place, n->out->grad, tokens, width, -1);
+    lm_arena_release(g->arena, mark);
 }
 
 /* ------------------------------------------------------------------ linear */

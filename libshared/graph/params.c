@@ -38,6 +38,9 @@ struct lm_declare {
     lm_status status;
 };
 
+/* Rows of an embedding from which on it pays to know which of them a step has touched. */
+enum { BY_ROWS = 4096 };
+
 enum { ALIAS_BIT = 1 << 30, FIRST_SLOTS = 256 };
 
 lm_params *lm_params_new(void)
@@ -57,6 +60,7 @@ void lm_params_free(lm_params *p)
         if (p->items[i]->owned)
             free(p->items[i]->value);
         free(p->items[i]->grad);
+        lm_row_grad_free(p->items[i]->row_grad);
         free(p->items[i]);
     }
     free(p->items);
@@ -304,6 +308,16 @@ void lm_declare_embedding(lm_declare *d, lm_scope scope, int rows, int width, do
                 p->name, padding_row, rows);
     else
         p->padding_row = padding_row;
+    p->by_rows = rows >= BY_ROWS;
+}
+
+void lm_declare_sparse_embedding(lm_declare *d, lm_scope scope, int rows, int width, lm_init init)
+{
+    lm_param *p = declare(d, scope, "weight", (int64_t[4]){rows, width}, init);
+    if (p)
+        p->by_rows = p->lazy = true;
+    if (p)
+        p->decay = false;
 }
 
 void lm_declare_layer_norm(lm_declare *d, lm_scope scope, int width)
@@ -342,6 +356,7 @@ void lm_declare_tied(lm_declare *d, lm_scope scope, const char *name, lm_scope o
     alias *a = &p->aliases[p->alias_count];
     a->name = keep_string(p, full.name);
     a->param = slot & ALIAS_BIT ? p->aliases[slot & ~(uint32_t)ALIAS_BIT].param : slot;
+    p->items[a->param]->by_rows = p->items[a->param]->lazy = false; /* the other use has all rows */
     enter(p, 1 + ((uint32_t)p->alias_count++ | ALIAS_BIT));
 }
 
@@ -394,14 +409,18 @@ bool lm_declare_end(lm_declare *d, lm_status *st)
 
 bool lm_param_initialise(lm_param *p, uint64_t seed, lm_status *st)
 {
+    bool zeros = !p->owned && p->init.kind == LM_INIT_ZERO;
     if (!p->owned) {
-        p->value = lm_try_malloc(p->elements, sizeof *p->value, p->name, st);
+        p->value = zeros ? lm_try_calloc(p->elements, sizeof *p->value, p->name, st)
+                         : lm_try_malloc(p->elements, sizeof *p->value, p->name, st);
         if (!p->value)
             return false;
         p->owned = true;
     }
     p->data = p->value;
     p->dtype = LM_F32;
+    if (zeros)
+        return true;
     long n = (long)p->elements;
     float *value = p->value;
     if (p->init.kind == LM_INIT_NORMAL || p->init.kind == LM_INIT_UNIFORM) {
@@ -471,12 +490,19 @@ bool lm_param_train(lm_param *p, bool trainable, lm_status *st)
     if (!trainable) {
         free(p->grad);
         p->grad = NULL;
+        lm_row_grad_free(p->row_grad);
+        p->row_grad = NULL;
         p->trainable = false;
         return true;
     }
     if (!lm_param_own(p, st))
         return false;
-    if (!p->grad) {
+    if (p->by_rows && !p->row_grad) {
+        p->row_grad = lm_row_grad_new(p->shape.size[0], (int)p->shape.size[1], p->name, st);
+        if (!p->row_grad)
+            return false;
+    }
+    if (!p->by_rows && !p->grad) {
         p->grad = lm_try_malloc(p->elements, sizeof *p->grad, p->name, st);
         if (!p->grad)
             return false;
@@ -484,4 +510,27 @@ bool lm_param_train(lm_param *p, bool trainable, lm_status *st)
     }
     p->trainable = true;
     return true;
+}
+
+bool lm_param_dense(lm_param *p, lm_status *st)
+{
+    lm_row_grad *had = p->row_grad;
+    p->by_rows = p->lazy = false;
+    if (!had)
+        return true;
+    p->row_grad = NULL;
+    bool ok = lm_param_train(p, true, st);
+    size_t width = (size_t)had->width;
+    for (int i = 0; ok && i < had->rows.count; i++)
+        memcpy(p->grad + (size_t)had->rows.row[i] * width, had->value + (size_t)i * width, width * sizeof *p->grad);
+    lm_row_grad_free(had);
+    return ok;
+}
+
+void lm_param_zero_grad(lm_param *p)
+{
+    if (p->row_grad)
+        lm_row_grad_clear(p->row_grad);
+    if (p->grad)
+        memset(p->grad, 0, p->elements * sizeof *p->grad);
 }

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "graph/row_grad.h"
 #include "lmutils/plugin.h"
 #include "tensor/dtype.h"
 
@@ -24,6 +25,9 @@ typedef struct lm_param {
     float *value;     /* [elements] f32; NULL until needed */
     float *grad;      /* [elements]; NULL where nothing is trained */
     int padding_row;  /* of an embedding; -1 = none */
+    bool by_rows;     /* a table of many rows that is only looked up in: row_grad stands in for grad */
+    bool lazy;        /* and of it the optimiser moves only rows that the step has touched */
+    lm_row_grad *row_grad; /* NULL where nothing is trained */
     bool transposed;  /* the matrix of a layer, stored as [in, out] */
     bool decay; /* weight decay applies: not to biases and norms (conventions: get_decay_parameter_names) */
     bool trainable;
@@ -61,5 +65,12 @@ bool lm_param_ready(lm_param *p, lm_status *st);
 bool lm_param_own(lm_param *p, lm_status *st);
 /* Owns the value and allocates a zeroed gradient; or takes the gradient away. */
 bool lm_param_train(lm_param *p, bool trainable, lm_status *st);
+static inline bool lm_param_learns(const lm_param *p)
+{
+    return p->grad || p->row_grad;
+}
+/* For whoever needs all rows of the gradient at once: from now on grad, with what row_grad has. */
+bool lm_param_dense(lm_param *p, lm_status *st);
+void lm_param_zero_grad(lm_param *p);
 
 #endif

@@ -18,6 +18,7 @@ struct lm_node {
         float factor;
         int ahead; /* columns whose state stands at the last token */
         struct lm_lstm_node *lstm;
+        struct lm_ngrams_node *ngrams;
         struct {
             int first; /* row of the weight, or column where it is transposed */
         } part;
@@ -104,6 +105,7 @@ typedef enum lm_op_id {
     LM_OP_DROPOUT,
     LM_OP_DROPOUT_ADD,
     LM_OP_ATTENTION,
+    LM_OP_NGRAMS,
     LM_OP_LSTM,
     LM_OP_FINAL_STATE,
     LM_OP_MEAN_TOKEN,
@@ -164,6 +166,8 @@ typedef struct lm_weight_view {
 } lm_weight_view;
 
 lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name); /* ready to be read; NULL = failed */
+/* The same for one that is looked up in by rows, and whose gradient may be by rows: the others have a dense one. */
+lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name);
 lm_weight_view lm_weight_of(const lm_node *n);
 
 size_t lm_elements(const lm_tensor *t);
@@ -187,6 +191,7 @@ LM_OP_PAIR(rope);
 LM_OP_PAIR(add);
 LM_OP_PAIR(dropout);
 LM_OP_PAIR(attention);
+LM_OP_PAIR(ngrams);
 LM_OP_PAIR(lstm);
 LM_OP_PAIR(final_state);
 LM_OP_PAIR(mean_token);

@@ -27,6 +27,49 @@ void lm_gather_backward(float *dtable, const int32_t *index, const float *dy, in
     }
 }
 
+/* Rows far ahead in a table of millions are on their way while this one is added up. */
+static void fetch(const float *table, int32_t index, size_t width)
+{
+    enum { LINE = 16, FETCHED = 8 * LINE };
+    for (size_t c = 0; index >= 0 && c < width && c < FETCHED; c += LINE)
+        __builtin_prefetch(table + (size_t)index * width + c);
+}
+
+void lm_gather_sums_forward(const float *table, const int32_t *index, int each, const float *scale, float *y, int n,
+                            int width)
+{
+    enum { AHEAD = 8 };
+    const lm_variant *v = lm_variant_now();
+    size_t w = (size_t)width, all = (size_t)n * (size_t)each;
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)n *each *width * 2)
+    for (int i = 0; i < n; i++) {
+        float *to = y + (size_t)i * w;
+        memset(to, 0, w * sizeof *to);
+        for (size_t j = (size_t)i * (size_t)each; j < (size_t)(i + 1) * (size_t)each; j++) {
+            if (j + AHEAD < all)
+                fetch(table, index[j + AHEAD], w);
+            if (index[j] >= 0)
+                v->axpy(scale[i], table + (size_t)index[j] * w, to, w);
+        }
+    }
+}
+
+void lm_gather_sums_backward(float *dtable, const int32_t *index, int each, const float *scale, const float *dy, int n,
+                             int width)
+{
+    enum { SLICE = 64 };
+    const lm_variant *v = lm_variant_now();
+    size_t w = (size_t)width;
+#pragma omp parallel for schedule(static) LM_THREADS_IF((double)n *each *width * 2)
+    for (int c = 0; c < width; c += SLICE) {
+        size_t slice = (size_t)(width - c < SLICE ? width - c : SLICE);
+        for (int i = 0; i < n; i++)
+            for (size_t j = (size_t)i * (size_t)each; j < (size_t)(i + 1) * (size_t)each; j++)
+                if (index[j] >= 0)
+                    v->axpy(scale[i], dy + (size_t)i * w + c, dtable + (size_t)index[j] * w + c, slice);
+    }
+}
+
 void lm_segment_means(const float *x, const int32_t *splits, float *y, int segments, int width)
 {
     const lm_variant *v = lm_variant_now();

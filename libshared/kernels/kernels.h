@@ -108,6 +108,13 @@ void lm_gather_forward(const float *table, const int32_t *index, float *y, int n
  * do). */
 void lm_gather_backward(float *dtable, const int32_t *index, const float *dy, int n, int width, int skip);
 
+/* y[i] = scale[i] (table[index[i, 0]] + .. + table[index[i, each - 1]]); what is negative adds nothing. */
+void lm_gather_sums_forward(const float *table, const int32_t *index, int each, const float *scale, float *y, int n,
+                            int width);
+/* table[index[i, j]] += scale[i] dy[i], each element in the order of i. */
+void lm_gather_sums_backward(float *dtable, const int32_t *index, int each, const float *scale, const float *dy, int n,
+                             int width);
+
 /* ---- means over the rows of segments (embedding.c) ---- */
 
 /* y[s] = mean of x[splits[s]] .. x[splits[s+1] - 1]; zeros where there is none. */
@@ -259,5 +266,16 @@ typedef struct lm_adamw {
 /* m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m/correction1) / (sqrt(v/correction2) + eps), as in
  * torch.optim.AdamW. g is set to zero for the next step when `clear`. */
 void lm_adamw_step(float *p, float *g, float *m, float *v, size_t n, const lm_adamw *how, bool clear);
+
+/* The same for some rows of a table p [.., width]: g, m and v have rows of their own, that of row r at g_place[r] - 1 and so
+ * on; g_place 0 = its gradient is zero. g stays as it is. */
+typedef struct lm_adamw_rows {
+    float *p, *m, *v;
+    const float *g, *zeros; /* zeros: [width] */
+    const int32_t *row;     /* [count] */
+    const int32_t *g_place, *state_place;
+    int count, width;
+} lm_adamw_rows;
+void lm_adamw_step_rows(const lm_adamw_rows *rows, const lm_adamw *how);
 
 #endif

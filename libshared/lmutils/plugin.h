@@ -136,6 +136,10 @@ void lm_declare_conv1d(lm_declare *d, lm_scope scope, int in, int out, double st
 /* weight [rows, width]. padding_row: its look-ups train nothing and its initial value is zero, as
  * nn.Embedding(padding_idx) has it; -1 = none. */
 void lm_declare_embedding(lm_declare *d, lm_scope scope, int rows, int width, double std, int padding_row);
+/* weight [rows, width] of a table of which a step touches few rows, millions of n-grams say. The optimiser moves those
+ * alone, as torch.optim.SparseAdam does: no decay, and no row is moved by what earlier steps have left. For lm_embedding
+ * and lm_ngrams; another operation makes it an ordinary parameter. */
+void lm_declare_sparse_embedding(lm_declare *d, lm_scope scope, int rows, int width, lm_init init);
 /* weight [width] = 1 and bias [width] = 0; neither is decayed. */
 void lm_declare_layer_norm(lm_declare *d, lm_scope scope, int width);
 /* weight [width] of lm_rms_norm, that starts at 1 - offset; it is not decayed. */
@@ -173,6 +177,12 @@ typedef struct lm_batch {
 
 /* weight[index[t]]: [n, width]. Indices outside the table fail. */
 lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const lm_batch *batch);
+/* weight[id] of each token plus the rows of the n-grams of 2 to `longest` tokens of its row that end with it: [tokens, width].
+ * The table's last `buckets` rows are the n-grams', which share them by a hash of their ids (Joulin et al. 2016, arXiv
+ * 1607.01759). All of a row is multiplied by its tokens / (its tokens + its n-grams), so that lm_mean_token gives the mean
+ * over both, torch.nn.EmbeddingBag's. The hash: h = 0; for each id h = (h ^ (id+1)) 0x9e3779b97f4a7c15 mod 2^64 and
+ * h ^= h >> 32; the bucket is (h mod 2^32) buckets / 2^32. */
+lm_tensor *lm_ngrams(lm_graph *g, lm_scope scope, const lm_batch *batch, int longest, int buckets);
 /* x weight^T + bias: [rows, out]. The one door to every weight matrix: adapters, quantised and frozen weights and
  * fake quantisation are behind it. A scope without a bias parameter adds none. */
 lm_tensor *lm_linear(lm_graph *g, lm_scope scope, lm_tensor *x);

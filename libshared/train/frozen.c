@@ -40,7 +40,7 @@ static int parts_of_stage(lm_run *r, int stage, lm_status *st)
         lm_params_at(params, i)->trainable = lm_freezing_trains(r->freezing, i, stage);
     int parts = lm_model_frozen_parts(r->model, r->graph, st);
     for (size_t i = 0; i < r->freezing->count; i++)
-        lm_params_at(params, i)->trainable = lm_params_at(params, i)->grad != NULL;
+        lm_params_at(params, i)->trainable = lm_param_learns(lm_params_at(params, i));
     return parts > 1 ? parts : 0; /* the embedding alone is had faster than kept */
 }
 

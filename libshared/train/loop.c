@@ -138,7 +138,8 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
             return failed_step(r, "loss", loss, st);
         if (!isfinite(norm))
             return failed_step(r, "gradient's norm", norm, st);
-        lm_optimizer_update(r->optimizer, rate, lm_clip_coefficient(norm, r->o->max_grad_norm));
+        if (!lm_optimizer_update(r->optimizer, rate, lm_clip_coefficient(norm, r->o->max_grad_norm), st))
+            return false;
     }
     r->empty_steps += empty;
     r->step++;

@@ -8,6 +8,10 @@
  * Where a parameter has a start p0, decay is towards that: p -= lr pull (p - p0) in place of p *= 1 - lr wd. It is
  * the penalty L2-SP (Li et al. 2018, arXiv 1802.01483), decoupled from the gradient as AdamW's is.
  *
+ * A parameter whose gradient is by rows (graph/params.h) has states for those rows alone that have ever had a gradient:
+ * the result is the same, to the bit. One that is `lazy` moves only in rows that have one now, and has no decay, as
+ * torch.optim.SparseAdam has it, whose epsilon alone stands elsewhere.
+ *
  * Results do not depend on the number of threads (kernels/kernels.h). */
 #ifndef LM_TRAIN_OPTIMIZER_H
 #define LM_TRAIN_OPTIMIZER_H
@@ -42,17 +46,20 @@ void lm_optimizer_free(lm_optimizer *o);
 void lm_optimizer_zero_gradients(lm_optimizer *o);
 /* L2 norm over all gradients; NaN or infinity where one of them is. */
 double lm_optimizer_gradient_norm(lm_optimizer *o);
-/* One update at rate `lr` with the gradients times `clip` (lm_clip_coefficient). */
-void lm_optimizer_update(lm_optimizer *o, double lr, double clip);
+/* One update at rate `lr` with the gradients times `clip` (lm_clip_coefficient). False: no memory for states of rows that
+ * have a gradient for the first time. */
+bool lm_optimizer_update(lm_optimizer *o, double lr, double clip, lm_status *st);
 
 /* max_norm/(norm + 1e-6), at most 1 (torch.nn.utils.clip_grad_norm_); 1 where max_norm is 0. */
 double lm_clip_coefficient(double norm, double max_norm);
 
-/* States: NAME.exp_avg and NAME.exp_avg_sq, float32, and NAME.step, int64 [1], in a safetensors file. */
+/* States: NAME.exp_avg and NAME.exp_avg_sq, float32, and NAME.step, int64 [1], in a safetensors file; where there are
+ * some rows' alone, NAME.rows, int32, says which. */
 bool lm_optimizer_save(const lm_optimizer *o, int fd, const char *name, lm_status *st);
 /* Loads those of the parameters that belong to it; a missing or misshapen one is named. */
 bool lm_optimizer_load(lm_optimizer *o, const lm_safetensors *file, lm_status *st);
 size_t lm_optimizer_bytes(const lm_optimizer *o);      /* memory of the states */
+size_t lm_optimizer_growth(const lm_optimizer *o);     /* how much more states and gradients by rows can come to */
 size_t lm_optimizer_parameters(const lm_optimizer *o); /* numbers that are trained now */
 
 #endif

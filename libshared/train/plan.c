@@ -77,7 +77,8 @@ static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *
     }
     double loss;
     bool ok = lm_ok(st) && lm_run_gradients(r, &loss, st);
-    int64_t memory = anonymous_memory(); /* now, with all activations in place */
+    /* now, with all activations in place; but rows that have not been touched yet take none */
+    int64_t memory = anonymous_memory() + (int64_t)lm_optimizer_growth(r->optimizer);
     r->probed_memory = memory > r->probed_memory ? memory : r->probed_memory;
     lm_optimizer_zero_gradients(r->optimizer);
     free(ids);

@@ -122,7 +122,7 @@ static void one_step(subject *s, const bench_batch *b, bool train)
         fail(st.message);
     if (train) {
         double norm = lm_optimizer_gradient_norm(s->optimizer);
-        lm_optimizer_update(s->optimizer, 1e-5, lm_clip_coefficient(norm, 1));
+        lm_optimizer_update(s->optimizer, 1e-5, lm_clip_coefficient(norm, 1), &st);
     }
 }
 

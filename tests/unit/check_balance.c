@@ -459,7 +459,7 @@ START_TEST(weights_are_pulled)
     for (int t = 1; t <= 3; t++) {
         double lr = 0.1 * t, g = 0.3 * t, step;
         w->grad[2] = b->grad[0] = (float)g;
-        lm_optimizer_update(o, lr, 1);
+        ck_assert(lm_optimizer_update(o, lr, 1, &st));
         m = 0.9 * m + 0.1 * g;
         v = 0.999 * v + 0.001 * g * g;
         step = lr * m / (1 - pow(0.9, t)) / (sqrt(v / (1 - pow(0.999, t))) + 1e-6);

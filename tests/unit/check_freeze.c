@@ -253,7 +253,7 @@ START_TEST(late_parameters_count_their_own_steps)
     size_t little = lm_optimizer_bytes(o);
     for (int t = 0; t < 3; t++) {
         set_gradients(a->params, t);
-        lm_optimizer_update(o, 1e-2, 1);
+        ck_assert(lm_optimizer_update(o, 1e-2, 1, &st));
     }
     lm_freezing_apply(f, a->params, 1, &st);
     ck_assert(lm_optimizer_follow(o, &st));
@@ -264,9 +264,9 @@ START_TEST(late_parameters_count_their_own_steps)
     lm_optimizer *fresh = lm_optimizer_new(b->params, &how, &st);
     for (int t = 3; t < 6; t++) {
         set_gradients(a->params, t);
-        lm_optimizer_update(o, 1e-2, 1);
+        ck_assert(lm_optimizer_update(o, 1e-2, 1, &st));
         set_gradients(b->params, t);
-        lm_optimizer_update(fresh, 1e-2, 1);
+        ck_assert(lm_optimizer_update(fresh, 1e-2, 1, &st));
     }
     const lm_param *late = lm_params_find(a->params, NORM2), *early = lm_params_find(a->params, HEAD);
     ck_assert_mem_eq(late->value, lm_params_find(b->params, NORM2)->value, late->elements * sizeof(float));
@@ -301,7 +301,7 @@ START_TEST(stages_resume_exactly)
             ck_assert(o[which] ? lm_optimizer_follow(o[which], &st)
                                : (o[which] = lm_optimizer_new(params, &how, &st)) != NULL);
             set_gradients(params, (int)step);
-            lm_optimizer_update(o[which], 1e-2, 1);
+            ck_assert(lm_optimizer_update(o[which], 1e-2, 1, &st));
             if (which == 0 || step != 4)
                 continue;
             int fd = open(file, O_WRONLY | O_CREAT, 0666);
@@ -340,7 +340,7 @@ START_TEST(rates_multiply_the_update)
         lm_freezing_apply(f, m[k]->params, 0, &st);
         lm_optimizer *o = lm_optimizer_new(m[k]->params, &how, &st);
         set_gradients(m[k]->params, 1);
-        lm_optimizer_update(o, k ? 4e-2 : 1e-2, 1);
+        ck_assert(lm_optimizer_update(o, k ? 4e-2 : 1e-2, 1, &st));
         lm_optimizer_free(o);
     }
     for (size_t i = 0; i < f->count; i++)

@@ -479,7 +479,7 @@ START_TEST(training)
                       want_loss);
         ck_assert_msg(fabs(norm - want_norm) <= NORM * want_norm, "%s: step %zu: norm %.9g, not %.9g", g.dir,
                       i, norm, want_norm);
-        lm_optimizer_update(optimizer, rate, lm_clip_coefficient(norm, 1));
+        ck_assert(lm_optimizer_update(optimizer, rate, lm_clip_coefficient(norm, 1), &st));
         golden_batch_free(&b);
     }
     compare_trained(&g, m, train);

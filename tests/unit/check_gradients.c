@@ -47,6 +47,18 @@ static lm_tensor *embedding(lm_graph *g, lm_tensor **in)
     return lm_embedding(g, at("embedding"), batch.ids, &batch);
 }
 
+static lm_tensor *ngrams(lm_graph *g, lm_tensor **in)
+{
+    (void)in;
+    return lm_ngrams(g, at("ngrams"), lm_graph_batch(g), 3, 4);
+}
+
+static lm_tensor *words_alone(lm_graph *g, lm_tensor **in)
+{
+    (void)in;
+    return lm_mean_token(g, lm_ngrams(g, at("ngrams"), lm_graph_batch(g), 1, 0));
+}
+
 static lm_tensor *linear(lm_graph *g, lm_tensor **in)
 {
     return lm_linear(g, at("linear"), in[0]);
@@ -399,6 +411,8 @@ static lm_tensor *span_twice(lm_graph *g, lm_tensor **in) /* its gradient is add
 
 static const op_case cases[] = {
     {"embedding", "with a padding row", embedding, {0}, {"embedding.weight"}, false, 0},
+    {"ngrams", "of up to three", ngrams, {0}, {"ngrams.weight"}, false, 0},
+    {"ngrams", "words alone", words_alone, {0}, {"ngrams.weight"}, false, 0},
     {"linear", "with bias", linear, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
     {"linear", "without bias", linear_nobias, {WIDTH}, {"plain.weight"}, false, 0},
     {"linear", "used twice", linear_twice, {WIDTH}, {"linear.weight", "linear.bias"}, false, 0},
@@ -484,6 +498,7 @@ static lm_params *make_params(void)
     lm_declare_conv1d(d, at("conv1d"), WIDTH, OUT, 1);
     lm_declare_rms_norm(d, at("rms"), WIDTH, 0);
     lm_declare_rms_norm(d, at("rms_heads"), WIDTH / 2, 1);
+    lm_declare_param(d, at("ngrams"), "weight", (int64_t[4]){ROWS + 4, WIDTH}, lm_normal(1));
     lm_declare_lstm(d, at("lstm"), WIDTH, 5, 0, false, true);
     lm_declare_lstm(d, at("lstm"), WIDTH, STATE, 1, true, true);
     lm_declare_lstm(d, at("plain_lstm"), 2 * STATE, STATE, 0, true, false);

@@ -1,0 +1,117 @@
+#include "graph/row_grad.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool lm_row_set_init(lm_row_set *s, int64_t rows, const char *what, lm_status *st)
+{
+    *s = (lm_row_set){.place = lm_try_calloc((size_t)rows, sizeof *s->place, what, st)};
+    return s->place != NULL;
+}
+
+void lm_row_set_free(lm_row_set *s)
+{
+    free(s->place);
+    free(s->row);
+    *s = (lm_row_set){0};
+}
+
+/* Twice the room, or as much as is wanted; -1 = that many rows have no numbers. */
+static int grown(int room, int count, int more, const char *what, lm_status *st)
+{
+    int64_t twice = 2 * (int64_t)room, wanted = (int64_t)count + more;
+    if (wanted <= INT32_MAX)
+        return twice > wanted && twice <= INT32_MAX ? (int)twice : (int)wanted;
+    lm_fail(st, LM_FAILED, "%s: %lld rows at a time: take smaller batches", what, (long long)wanted);
+    return -1;
+}
+
+bool lm_row_set_reserve(lm_row_set *s, int more, const char *what, lm_status *st)
+{
+    if (more <= s->room - s->count)
+        return true;
+    int room = grown(s->room, s->count, more, what, st);
+    int32_t *row = room > 0 ? lm_try_malloc((size_t)room, sizeof *row, what, st) : NULL;
+    if (!row)
+        return false;
+    if (s->count)
+        memcpy(row, s->row, (size_t)s->count * sizeof *row);
+    free(s->row);
+    s->row = row;
+    s->room = room;
+    return true;
+}
+
+int lm_row_set_add(lm_row_set *s, int32_t row)
+{
+    if (!s->place[row]) {
+        s->row[s->count++] = row;
+        s->place[row] = s->count;
+    }
+    return s->place[row] - 1;
+}
+
+void lm_row_set_clear(lm_row_set *s)
+{
+    for (int i = 0; i < s->count; i++)
+        s->place[s->row[i]] = 0;
+    s->count = 0;
+}
+
+bool lm_rows_reserve(float **values, int *room, int count, int more, int width, const char *what, lm_status *st)
+{
+    if (more <= *room - count)
+        return true;
+    int wanted = grown(*room, count, more, what, st);
+    float *larger = wanted > 0 ? lm_try_malloc((size_t)wanted, (size_t)width * sizeof *larger, what, st) : NULL;
+    if (!larger)
+        return false;
+    if (count)
+        memcpy(larger, *values, (size_t)count * (size_t)width * sizeof *larger);
+    free(*values);
+    *values = larger;
+    *room = wanted;
+    return true;
+}
+
+lm_row_grad *lm_row_grad_new(int64_t rows, int width, const char *what, lm_status *st)
+{
+    lm_row_grad *g = lm_calloc(1, sizeof *g);
+    g->width = width;
+    if (lm_row_set_init(&g->rows, rows, what, st))
+        return g;
+    free(g);
+    return NULL;
+}
+
+void lm_row_grad_free(lm_row_grad *g)
+{
+    if (!g)
+        return;
+    lm_row_set_free(&g->rows);
+    free(g->value);
+    free(g);
+}
+
+bool lm_row_grad_take(lm_row_grad *g, const int32_t *index, int n, int skip, int32_t *place, const char *what,
+                      lm_status *st)
+{
+    int had = g->rows.count;
+    if (!lm_row_set_reserve(&g->rows, n, what, st))
+        return false;
+    for (int i = 0; i < n; i++)
+        place[i] = index[i] < 0 || index[i] == skip ? -1 : lm_row_set_add(&g->rows, index[i]);
+    int fresh = g->rows.count - had;
+    if (!lm_rows_reserve(&g->value, &g->room, had, fresh, g->width, what, st))
+        return false;
+    if (fresh)
+        memset(g->value + (size_t)had * (size_t)g->width, 0, (size_t)fresh * (size_t)g->width * sizeof *g->value);
+    return true;
+}
+
+void lm_row_grad_clear(lm_row_grad *g)
+{
+    lm_row_set_clear(&g->rows);
+}
