@@ -210,6 +210,16 @@ uint32_t lm_graph_site(lm_graph *g)
     return ((uint32_t)(g->layer + 1) << 8 | (uint32_t)(count & 0xff)) & 0xffffff;
 }
 
+lm_kv_cache *lm_graph_cache(lm_graph *g, int sequences)
+{
+    lm_kv_cache *cache = g->step.cache;
+    if (!cache || lm_kv_cache_rows(cache) == sequences)
+        return cache;
+    lm_graph_fail(g, "cache", "it has %d rows, and the batch %d: this is a mistake in the program",
+                  lm_kv_cache_rows(cache), sequences);
+    return NULL;
+}
+
 lm_slot lm_graph_slot(lm_graph *g)
 {
     return (lm_slot){g->layer, g->layer < 0 ? g->outside_memories++ : g->memories++};

@@ -348,16 +348,10 @@ void lm_last_token_op_backward(lm_graph *g, lm_node *n)
 /* In an incremental step the keys and values are the next of those that are remembered; all of them are attended to. */
 static bool remember_keys(lm_graph *g, lm_attention_args *a, int window)
 {
-    lm_kv_cache *cache = g->step.cache;
-    if (!cache)
-        return true;
-    if (lm_kv_cache_rows(cache) != a->sequences) {
-        lm_graph_fail(g, "attention", "a cache of %d rows for a batch of %d: this is a mistake in the program",
-                      lm_kv_cache_rows(cache), a->sequences);
-        return false;
-    }
-    a->kept = lm_kv_cache_keys(cache, lm_graph_slot(g), a->kv_heads, a->dim, window, a->k_splits, &g->status);
-    return a->kept != NULL;
+    lm_kv_cache *cache = lm_graph_cache(g, a->sequences);
+    if (cache)
+        a->kept = lm_kv_cache_keys(cache, lm_graph_slot(g), a->kv_heads, a->dim, window, a->k_splits, &g->status);
+    return lm_graph_ok(g);
 }
 
 /* The buckets of all distances that occur; false: the graph has failed. */

@@ -20,6 +20,7 @@ struct lm_lstm_node {
     int directions, hidden;
     direction direction[2];
     const int32_t *order;
+    float *h, *c; /* [sequences, hidden] the states that an incremental step begins and ends with; NULL = none */
 };
 
 static void part_name(int part, int layer, int way, char out[32])
@@ -69,6 +70,19 @@ static bool take_params(lm_graph *g, lm_scope scope, int layer, int k, int in, i
     return fits;
 }
 
+/* In an incremental step a row goes on from the state that the one before it has left. */
+static bool remember_states(lm_graph *g, lm_scope scope, struct lm_lstm_node *s, int sequences)
+{
+    lm_kv_cache *cache = lm_graph_cache(g, sequences);
+    if (cache && s->directions > 1)
+        lm_graph_fail(g, scope.name, "a layer that reads rows from their ends too cannot read them piece by piece");
+    if (!cache || !lm_graph_ok(g))
+        return lm_graph_ok(g);
+    s->h = lm_kv_cache_state(cache, lm_graph_slot(g), s->hidden, &g->status);
+    s->c = s->h ? lm_kv_cache_state(cache, lm_graph_slot(g), s->hidden, &g->status) : NULL;
+    return lm_graph_ok(g);
+}
+
 lm_tensor *lm_lstm(lm_graph *g, lm_scope scope, lm_tensor *x, int layer, bool bidirectional)
 {
     if (!lm_graph_ok(g))
@@ -81,6 +95,8 @@ lm_tensor *lm_lstm(lm_graph *g, lm_scope scope, lm_tensor *x, int layer, bool bi
     for (int k = 0; k < s->directions; k++)
         if (!take_params(g, scope, layer, k, x->width, &s->hidden, &s->direction[k]))
             return g->nothing;
+    if (!remember_states(g, scope, s, l->sequences))
+        return g->nothing;
     int32_t *order = lm_graph_alloc(g, (size_t)l->sequences, sizeof *order);
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
     lm_lstm_order(l->row_splits, l->sequences, order, lm_graph_alloc(g, 2 * (size_t)l->sequences, sizeof *order));
@@ -117,7 +133,11 @@ static lm_lstm_args args_of(const lm_node *n, int k)
                           .gates = s->direction[k].gates,
                           .c = s->direction[k].c,
                           .h = n->out->value + k * s->hidden,
-                          .ldh = (size_t)n->out->width};
+                          .ldh = (size_t)n->out->width,
+                          .h_first = s->h,
+                          .c_first = s->c,
+                          .h_last = s->h,
+                          .c_last = s->c};
 }
 
 void lm_lstm_op_forward(lm_graph *g, lm_node *n)

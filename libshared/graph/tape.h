@@ -172,6 +172,8 @@ lm_weight_view lm_weight_of(const lm_node *n);
 
 size_t lm_elements(const lm_tensor *t);
 uint32_t lm_graph_site(lm_graph *g); /* number of the next dropout */
+/* The step's cache; NULL: it has none, or not of as many rows, and the graph has failed. */
+lm_kv_cache *lm_graph_cache(lm_graph *g, int sequences);
 lm_slot lm_graph_slot(lm_graph *g); /* of what the next operation remembers in a cache */
 lm_layout *lm_layout_new(lm_graph *g, int rows);
 lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *global_row);
