@@ -88,6 +88,7 @@ static bool declare(lm_model *m, lm_status *st)
     m->params = lm_params_new();
     lm_declare *d = lm_declare_begin(m->params);
     m->plugin->declare(d, lm_model_body(m), m->plugin_config);
+    m->decoder_from = lm_params_count(m->params);
     if (m->arch.decoder_layers)
         m->plugin->decoder_declare(d, lm_model_body(m), m->plugin_config);
     m->head_from = lm_params_count(m->params);

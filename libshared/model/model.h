@@ -17,7 +17,8 @@ typedef struct lm_model {
     lm_config *config; /* config.json as read, and what was changed since (model/config.h) */
     const void *plugin_config;
     lm_params *params;
-    size_t head_from;                 /* parameters from this index on belong to the head */
+    size_t decoder_from;              /* parameters from this index on belong to the second stack, ... */
+    size_t head_from;                 /* ... and from this one on to the head */
     const char *path;                 /* as it was given; NULL for a new model */
     lm_bundle *bundle;                /* its files; NULL for a new model */
     char *generation_config;          /* the text of generation_config.json; NULL = none */

@@ -146,18 +146,39 @@ static bool matches(const char *pattern, const char *name)
 
 /* ------------------------------------------------------------------ levels */
 
-void lm_level_name(const lm_model *m, int level, char out[32])
+/* Blocks of both stacks. */
+static int blocks_of(const lm_model *m)
 {
-    if (level <= 0 || level > m->arch.layers)
-        snprintf(out, 32, "%s", level <= 0 ? "embeddings" : "head");
-    else
-        snprintf(out, 32, "layer.%d", level - 1);
+    return m->arch.layers + m->arch.decoder_layers;
 }
 
-/* The number of the block that a parameter is in, and what follows it in the name; -1 = in none. */
-static int block_of(const lm_model *m, const char *name, const char **rest)
+/* Where the blocks of a stack stand below the body, whatever the architecture; of a block through both stacks, which of its
+ * stack it is. */
+static const char *stack_of(const lm_model *m, int *block)
 {
-    lm_scope blocks = lm_in(lm_in((lm_scope){""}, m->head->bare ? "" : m->arch.body), m->arch.layer);
+    if (!m->arch.decoder_layers)
+        return "layer";
+    if (*block < m->arch.layers)
+        return "encoder.layer";
+    *block -= m->arch.layers;
+    return "decoder.layer";
+}
+
+void lm_level_name(const lm_model *m, int level, char out[32])
+{
+    int block = level - 1;
+    if (level <= 0 || level > blocks_of(m)) {
+        snprintf(out, 32, "%s", level <= 0 ? "embeddings" : "head");
+        return;
+    }
+    const char *stack = stack_of(m, &block);
+    snprintf(out, 32, "%s.%d", stack, block);
+}
+
+/* The number of the block of a stack that a parameter is in, and what follows it in the name; -1 = in none. */
+static int block_below(const lm_model *m, const char *layer, int layers, const char *name, const char **rest)
+{
+    lm_scope blocks = lm_in(lm_in((lm_scope){""}, m->head->bare ? "" : m->arch.body), layer);
     const char *suffix = m->arch.layer_suffix;
     size_t n = strlen(blocks.name);
     char *end;
@@ -170,45 +191,83 @@ static int block_of(const lm_model *m, const char *name, const char **rest)
         return -1;
     long index = strtol(number, &end, 10);
     *rest = suffix ? name + n : end;
-    return (suffix || *end == '.') && index < m->arch.layers ? (int)index : -1;
+    return (suffix || *end == '.') && index < layers ? (int)index : -1;
 }
 
-/* Where a parameter is, whatever the architecture: "body.layer.3.<...>", "body.embeddings", "body", "head". */
+/* The same of either stack: the blocks of the second are numbered after those of the first. */
+static int block_of(const lm_model *m, const char *name, const char **rest)
+{
+    int block = block_below(m, m->arch.layer, m->arch.layers, name, rest);
+    if (block >= 0 || !m->arch.decoder_layers)
+        return block;
+    block = block_below(m, m->arch.decoder_layer, m->arch.decoder_layers, name, rest);
+    return block >= 0 ? m->arch.layers + block : -1;
+}
+
+/* Where a parameter is, whatever the architecture: "body.layer.3.<...>", "body.embeddings", "body", "head"; with two stacks
+ * "body.decoder.layer.3.<...>", "body.decoder". */
 static char *common_name(const lm_model *m, size_t i, int level, const char *name)
 {
     const char *rest = NULL;
     int block = i < m->head_from ? block_of(m, name, &rest) : -1;
-    if (block >= 0)
-        return lm_format("body.layer.%d%s", block, rest);
-    return lm_strdup(i >= m->head_from ? "head" : level == 0 ? "body.embeddings" : "body");
+    if (block >= 0) {
+        const char *stack = stack_of(m, &block);
+        return lm_format("body.%s.%d%s", stack, block, rest);
+    }
+    const char *stack = !m->arch.decoder_layers ? "body" : i < m->decoder_from ? "body.encoder" : "body.decoder";
+    return lm_strdup(i >= m->head_from ? "head" : level == 0 ? "body.embeddings" : stack);
 }
 
 static bool is_common(const char *pattern)
 {
-    return strcmp(pattern, "embeddings") == 0 || strcmp(pattern, "head") == 0 || strcmp(pattern, "body") == 0 ||
-           strncmp(pattern, "layer.", 6) == 0;
+    static const char *const whole[] = {"embeddings", "head", "body", "encoder", "decoder"};
+    static const char *const begins[] = {"layer.", "encoder.layer.", "decoder.layer."};
+    bool found = false;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        found |= strcmp(pattern, whole[i]) == 0;
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+        found |= strncmp(pattern, begins[i], strlen(begins[i])) == 0;
+    return found;
+}
+
+/* A pattern of such names. Only where they begin, since modules within a block may be called layer.1 too (T5's are). */
+static bool matches_common(const char *pattern, const char *name)
+{
+    static const char *const before[] = {"", "body.", "body.encoder.", "body.decoder."};
+    bool hit = false;
+    for (size_t i = 0; i < sizeof before / sizeof *before && !hit; i++) {
+        char *whole = lm_format("%s%s", before[i], pattern), *inside = lm_format("%s.*", whole);
+        hit = fnmatch(whole, name, 0) == 0 || fnmatch(inside, name, 0) == 0;
+        free(whole);
+        free(inside);
+    }
+    return hit;
 }
 
 /* The highest of the blocks that share one's parameters (lm_arch.groups): with it they are trained first. */
 static int highest_use(const lm_model *m, int stored)
 {
-    int i = m->arch.groups ? m->arch.layers - 1 : stored;
-    while (m->arch.groups && i > stored && (int64_t)i * m->arch.groups / m->arch.layers != stored)
+    bool shared = m->arch.groups && stored < m->arch.layers;
+    int i = shared ? m->arch.layers - 1 : stored;
+    while (shared && i > stored && (int64_t)i * m->arch.groups / m->arch.layers != stored)
         i--;
     return i;
 }
 
-/* The body's parameters outside its blocks are below them or above, as they are declared. */
+/* The body's parameters outside its blocks are below them or above, as they are declared; what follows the blocks of a first
+ * stack goes with the last of them. */
 static void find_levels(lm_model *m, lm_trained *of)
 {
     const char *rest;
     bool below = true;
     for (size_t i = 0; i < lm_params_count(m->params); i++) {
         int block = i < m->head_from ? block_of(m, lm_params_at(m->params, i)->name, &rest) : -1;
-        below &= block < 0;
+        bool first = m->arch.decoder_layers && i < m->decoder_from;
+        below = (below || i == m->decoder_from) && block < 0;
         of[i].level = block >= 0                  ? highest_use(m, block) + 1
                       : below && i < m->head_from ? 0
-                                                   : m->arch.layers + 1;
+                      : first                     ? m->arch.layers
+                                                  : blocks_of(m) + 1;
     }
 }
 
@@ -231,7 +290,8 @@ static bool match_lists(lm_model *m, const lm_trained *of, const char *option, c
         bool any = false;
         for (int own = !is_common(patterns.items[k]); own < 2 && !any; own++)
             for (size_t i = 0; i < count; i++)
-                if (matches(patterns.items[k], own ? lm_params_at(m->params, i)->name : common[i]))
+                if (own ? matches(patterns.items[k], lm_params_at(m->params, i)->name)
+                        : matches_common(patterns.items[k], common[i]))
                     any = hit[i] = true;
         if (!any)
             lm_fail(st, LM_USAGE,
@@ -269,7 +329,7 @@ static bool find_frozen(lm_model *m, const lm_freeze_options *o, lm_freezing *f,
 
 static void find_stages(const lm_model *m, lm_freezing *f, const bool *frozen)
 {
-    int levels = m->arch.layers + 2;
+    int levels = blocks_of(m) + 2;
     int *stage = lm_malloc((size_t)levels, sizeof *stage);
     f->stages = 0;
     for (int level = levels - 1; level >= 0; level--) {
@@ -289,7 +349,7 @@ static void find_stages(const lm_model *m, lm_freezing *f, const bool *frozen)
 static bool find_rates(lm_model *m, const lm_freeze_options *o, lm_freezing *f, lm_status *st)
 {
     for (size_t i = 0; i < f->count; i++)
-        f->rates[i] = pow(o->layer_decay, m->arch.layers + 1 - f->of[i].level);
+        f->rates[i] = pow(o->layer_decay, blocks_of(m) + 1 - f->of[i].level);
     for (size_t k = 0; k < o->multipliers.count; k++) {
         regex_t re;
         double factor;

@@ -2,7 +2,9 @@
  *
  * The parameters of a model lie on levels, from the embeddings (0) over its blocks (block i: i + 1) to the head
  * and whatever else follows the last block (layers + 1). Which level one is on follows from where the plugin
- * declares it, so every architecture has them, under the names `embeddings`, `layer.N`, `head` and `body`.
+ * declares it, so every architecture has them, under the names `embeddings`, `layer.N`, `head` and `body`. The blocks of
+ * a second stack lie above those of the first: there, `encoder` and `decoder` are names too, `layer.N` is block N of both, and
+ * `decoder.layer.N` of one.
  *
  * Gradual unfreezing (Howard and Ruder 2018, ULMFiT, arXiv 1801.06146) begins with the highest level alone and
  * adds the next lower one every so many steps; a level of which nothing is ever trained is passed over. Rates

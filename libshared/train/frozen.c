@@ -75,8 +75,6 @@ static bool fits_the_run(const lm_run *r, lm_status *st)
         return lm_fail(st, LM_USAGE,
                        "--cache-frozen: tokens are masked anew in every epoch, so that nothing stays the same: "
                        "leave it out");
-    if (r->model->arch.decoder_layers)
-        return lm_fail(st, LM_USAGE, "--cache-frozen: not for models with a second stack: leave it out");
     if (r->total_steps < r->steps_per_epoch)
         lm_warn("--cache-frozen: the run is shorter than an epoch: it costs more than it spares");
     return true;

@@ -1,6 +1,8 @@
 /* --cache-frozen: the first parts of a model that nothing trains are run once for every row, in inference, and their
  * outputs are kept; a step begins behind them.
  *
+ * Of a model with two stacks these are parts of the first.
+ *
  * Which parts these are follows from the graph: those that no gradient reaches. While a model is unfrozen gradually
  * they become fewer. Outputs are kept for the parts that stay frozen for longer than an epoch, and computed anew where
  * these change; where a stage of unfreezing is no longer than an epoch, only for the parts that are never trained. Where

@@ -168,6 +168,6 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
     r->targets.type_vocab_size = r->model->arch.type_vocab_size;
     r->targets.max_length = r->model->arch.max_length;
     if (r->objective->tokens == LM_TOKENS_TARGETS)
-        r->targets.start_id = lm_config_int(r->model->config, "decoder_start_token_id", 0);
+        r->targets.start_id = r->model->arch.decoder_start_id;
     return true;
 }

@@ -115,7 +115,8 @@ lm_select lm_micro_batch_select(const lm_micro_batch *m, const lm_step_rows *s, 
 {
     lm_target row = t->objective->row;
     bool rows = row != LM_TARGET_NONE && s->row_count > 0, span = rows && row == LM_TARGET_SPAN;
-    return (lm_select){.tokens = span ? NULL : m->selected, /* an answer may be anywhere */
+    return (lm_select){.target = t->objective->tokens == LM_TOKENS_TARGETS ? &m->target : NULL,
+                       .tokens = span ? NULL : m->selected, /* an answer may be anywhere */
                        .count = span ? m->batch.tokens : m->count,
                        .token_logits = span || (m->count > 0 && s->token_count > 0),
                        .row_logits = rows && !span};

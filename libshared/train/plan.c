@@ -28,43 +28,61 @@ static int64_t anonymous_memory(void)
     return (int64_t)kib * 1024;
 }
 
+/* A row's tokens, and those that a second stack reads for it. */
+typedef struct row_size {
+    uint32_t tokens, target;
+} row_size;
+
+static int64_t all_of(row_size s)
+{
+    return (int64_t)s.tokens + s.target;
+}
+
 static int longest_first(const void *a, const void *b)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    int64_t x = all_of(*(const row_size *)a), y = all_of(*(const row_size *)b);
     return (x < y) - (x > y);
 }
 
 /* The lengths of all rows, longest first; of a pipe, rows as long as the model takes. */
-static uint32_t *sorted_lengths(const lm_run *r, uint64_t *n)
+static row_size *sorted_lengths(const lm_run *r, uint64_t *n)
 {
     const lm_spool *spool = lm_data_spool(r->data);
+    bool second = r->objective->tokens == LM_TOKENS_TARGETS;
     *n = spool ? lm_data_rows(r->data) : PROBE_ROWS;
-    uint32_t *lengths = lm_malloc(*n, sizeof *lengths);
-    if (spool) {
-        memcpy(lengths, lm_data_lengths(r->data), *n * sizeof *lengths);
-        qsort(lengths, *n, sizeof *lengths, longest_first);
-        return lengths;
+    row_size *sizes = lm_malloc(*n, sizeof *sizes);
+    uint32_t usual = r->targets.max_length ? (uint32_t)r->targets.max_length : 512;
+    for (uint64_t i = 0; i < *n; i++) {
+        lm_tokens_row row = {.target_len = usual};
+        if (spool && second)
+            lm_data_row(r->data, i, &row);
+        sizes[i] = (row_size){spool ? lm_data_lengths(r->data)[i] : usual, second ? (uint32_t)row.target_len : 0};
     }
-    for (uint64_t i = 0; i < *n; i++)
-        lengths[i] = r->targets.max_length ? (uint32_t)r->targets.max_length : 512;
-    return lengths;
+    if (spool)
+        qsort(sizes, *n, sizeof *sizes, longest_first);
+    return sizes;
 }
 
 /* One micro-batch, forward and backward, over made-up rows of these lengths; the gradients are dropped. */
-static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *st)
+static bool probe(lm_run *r, const row_size *sizes, uint32_t rows, lm_status *st)
 {
-    int32_t *ids = lm_malloc(lengths[0] + 1, sizeof *ids);
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        most = sizes[i].tokens > most ? sizes[i].tokens : most;
+        most = sizes[i].target > most ? sizes[i].target : most;
+    }
+    int32_t *ids = lm_malloc(most + 1, sizeof *ids);
     size_t columns = (size_t)(r->targets.class_of ? r->targets.stream_classes : r->targets.classes);
-    uint8_t *classes = lm_calloc(columns + 1, 1), *all = lm_malloc(lengths[0] + 1, 1);
-    int32_t *tags = lm_calloc(lengths[0] + 1, sizeof *tags);
+    uint8_t *classes = lm_calloc(columns + 1, 1), *all = lm_malloc(most + 1, 1);
+    int32_t *tags = lm_calloc(most + 1, sizeof *tags);
     static const int32_t answer[2] = {0, 0};
-    memset(all, 1, lengths[0] + 1);
-    for (uint32_t i = 0; i <= lengths[0]; i++)
+    memset(all, 1, most + 1);
+    for (uint32_t i = 0; i <= most; i++)
         ids[i] = r->targets.vocab_size - 1;
-    lm_step_rows_begin(&r->rows, &r->targets, (int)rows, lengths[0]);
+    lm_step_rows_begin(&r->rows, &r->targets, (int)rows, most);
     for (uint32_t i = 0; i < rows && lm_ok(st); i++) {
         lm_tokens_row row = {.ids = ids,
-                             .len = lengths[i],
+                             .len = sizes[i].tokens,
                              .has_label_id = true,
                              .multi_label = classes,
                              .classes = columns,
@@ -72,7 +90,7 @@ static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *
                              .loss_mask = all,
                              .answer = answer,
                              .target_ids = ids,
-                             .target_len = lengths[i]};
+                             .target_len = sizes[i].target};
         lm_step_rows_add(&r->rows, &r->targets, &row, 0, i, i, st);
     }
     double loss;
@@ -89,12 +107,12 @@ static bool probe(lm_run *r, const uint32_t *lengths, uint32_t rows, lm_status *
 }
 
 /* How many of the longest rows a micro-batch of so many tokens may hold. */
-static uint32_t rows_of(const lm_run *r, const uint32_t *lengths, uint64_t n, int64_t tokens)
+static uint32_t rows_of(const lm_run *r, const row_size *sizes, uint64_t n, int64_t tokens)
 {
     int64_t sum = 0;
     uint32_t rows = 0;
-    while (rows < n && rows < r->o->batch_size && (rows == 0 || sum + lengths[rows] <= tokens))
-        sum += lengths[rows++];
+    while (rows < n && rows < r->o->batch_size && (rows == 0 || sum + all_of(sizes[rows]) <= tokens))
+        sum += all_of(sizes[rows++]);
     return rows;
 }
 
@@ -104,34 +122,34 @@ static char *in_mib(int64_t bytes)
 }
 
 /* Measures one and two of the longest rows, and extrapolates to what fits. */
-static bool fit_memory(lm_run *r, const uint32_t *lengths, uint64_t n, lm_status *st)
+static bool fit_memory(lm_run *r, const row_size *sizes, uint64_t n, lm_status *st)
 {
-    int64_t limit = r->o->memory, most = r->micro_tokens ? r->micro_tokens : DEFAULT_MICRO_TOKENS;
+    int64_t longest = all_of(sizes[0]), limit = r->o->memory, most = r->micro_tokens ? r->micro_tokens : DEFAULT_MICRO_TOKENS;
     int64_t later = r->o->keep_best ? (int64_t)lm_run_trained(r, true, NULL) * 4 : 0;
     later += r->frozen ? (int64_t)lm_frozen_bytes(r->frozen, r, true) : 0;
-    if (!probe(r, lengths, 1, st))
+    if (!probe(r, sizes, 1, st))
         return false;
     int64_t one = r->probed_memory + later;
     if (one > limit) {
         char *needs = in_mib(one), *has = in_mib(limit);
         lm_fail(st, LM_FAILED,
-                "--memory %s: the longest row alone (%u tokens) takes the run to %s: allow that much, "
+                "--memory %s: the longest row alone (%" PRId64 " tokens) takes the run to %s: allow that much, "
                 "shorten the rows (tok --max-length), or take a smaller model",
-                has, lengths[0], needs);
+                has, longest, needs);
         free(needs);
         free(has);
         return false;
     }
-    r->micro_tokens = lengths[0];
+    r->micro_tokens = longest;
     if (n < 2 || r->o->batch_size < 2)
         return true;
     r->micro_tokens = most;
-    uint32_t rows = rows_of(r, lengths, n, 2 * (int64_t)lengths[0]);
-    if (!probe(r, lengths, rows < 2 ? 2 : rows, st))
+    uint32_t rows = rows_of(r, sizes, n, 2 * longest);
+    if (!probe(r, sizes, rows < 2 ? 2 : rows, st))
         return false;
     int64_t two = r->probed_memory + later, each = two - one > 4096 ? two - one : 4096;
     int64_t more = two > limit ? 0 : (limit - two) / each;
-    int64_t tokens = two > limit ? lengths[0] : (2 + more) * (int64_t)lengths[0];
+    int64_t tokens = two > limit ? longest : (2 + more) * longest;
     r->micro_tokens = tokens < most ? tokens : most;
     return true;
 }
@@ -144,9 +162,9 @@ bool lm_run_plan_memory(lm_run *r, lm_status *st)
     bool ok = true;
     if (r->o->memory > 0) {
         uint64_t n;
-        uint32_t *lengths = sorted_lengths(r, &n);
-        ok = fit_memory(r, lengths, n, st);
-        free(lengths);
+        row_size *sizes = sorted_lengths(r, &n);
+        ok = fit_memory(r, sizes, n, st);
+        free(sizes);
     }
     if (!r->micro_tokens)
         r->micro_tokens = DEFAULT_MICRO_TOKENS;
@@ -156,40 +174,51 @@ bool lm_run_plan_memory(lm_run *r, lm_status *st)
 /* ------------------------------------------------------------------ --plan */
 
 /* Floating-point operations for a row or token: 2 for each weight of a matrix forward, 2 more where it is trained, and
- * 2 for the gradient of its input where something below is. `kept`: of what --cache-frozen runs once. */
-static void weights_flops(const lm_run *r, double *every_epoch, double *kept)
+ * 2 for the gradient of its input where something below is. `kept`: of what --cache-frozen runs once; `second`: for a token
+ * of the second stack. */
+static void weights_flops(const lm_run *r, double *every_epoch, double *kept, double *second)
 {
     const lm_freezing *f = r->freezing;
     int lowest = lm_run_lowest_level(r), parts = r->frozen ? lm_frozen_parts(r->frozen, r->stage) : 0;
-    *every_epoch = *kept = 0;
+    int layers = r->model->arch.layers;
+    bool two = r->model->arch.decoder_layers > 0;
+    *every_epoch = *kept = *second = 0;
     for (size_t i = 0; i < f->count; i++) {
         const lm_param *p = lm_params_at(r->model->params, i);
         if (p->shape.dims != 2 || strstr(p->name, "embedding"))
             continue;
         double flops = 2 + 2 * lm_freezing_trains(f, i, r->stage) + 2 * (f->of[i].level > lowest);
-        *(f->of[i].level < parts ? kept : every_epoch) += flops * (double)p->elements;
+        int level = f->of[i].level;
+        *(level > layers && two ? second : level <= layers && level < parts ? kept : every_epoch) +=
+            flops * (double)p->elements;
     }
 }
 
 /* Of training for so many epochs: the matrices, attention's 4 len^2 width forward and 8 backward for each block, and the
  * vocabulary at masked tokens. */
-static double all_flops(const lm_run *r, const uint32_t *lengths, uint64_t n, double epochs, double *tokens)
+static double all_flops(const lm_run *r, const row_size *sizes, uint64_t n, double epochs, double *tokens)
 {
-    double each, kept, squares = 0, width = r->model->arch.width;
+    double each, kept, second, targets = 0, crossed = 0, squares = 0, width = r->model->arch.width;
     int layers = r->model->arch.layers, parts = r->frozen ? lm_frozen_parts(r->frozen, r->stage) : 0;
     int frozen = lm_run_lowest_level(r) - 1; /* blocks without a backward */
     frozen = frozen < 0 ? 0 : frozen < layers ? frozen : layers;
     int once = parts > 1 ? (parts - 1 < layers ? parts - 1 : layers) : 0;
-    weights_flops(r, &each, &kept);
+    weights_flops(r, &each, &kept, &second);
     *tokens = 0;
     for (uint64_t i = 0; i < n; i++) {
-        *tokens += lengths[i];
-        squares += (double)lengths[i] * lengths[i];
+        double own = sizes[i].tokens, target = sizes[i].target;
+        *tokens += own;
+        squares += own * own;
+        targets += target;
+        crossed += target * (own + target);
     }
     double attention = squares * width * (12.0 * (layers - frozen) + 4.0 * (frozen > once ? frozen - once : 0));
-    double flops = epochs * (each * *tokens + attention) + kept * *tokens + 4 * squares * width * once;
-    if (lm_model_token_columns(r->model) == LM_COLUMNS_VOCABULARY && r->objective->tokens != LM_TOKENS_NONE)
-        flops += epochs * 6 * width * r->targets.vocab_size * *tokens *
+    attention += 12.0 * crossed * width * r->model->arch.decoder_layers;
+    double flops =
+        epochs * (each * *tokens + second * targets + attention) + kept * *tokens + 4 * squares * width * once;
+    if (r->objective->tokens != LM_TOKENS_NONE && r->model->head->columns == LM_COLUMNS_VOCABULARY)
+        flops += epochs * 6 * width * r->targets.vocab_size *
+                 (r->objective->tokens == LM_TOKENS_TARGETS ? targets : *tokens) *
                  (r->objective->tokens == LM_TOKENS_MASKED ? r->spec->mlm_probability : 1);
     return flops;
 }
@@ -197,25 +226,25 @@ static double all_flops(const lm_run *r, const uint32_t *lengths, uint64_t n, do
 bool lm_run_plan_print(lm_run *r, lm_status *st)
 {
     uint64_t n;
-    uint32_t *lengths = sorted_lengths(r, &n);
-    uint32_t rows = rows_of(r, lengths, n, r->micro_tokens);
+    row_size *sizes = sorted_lengths(r, &n);
+    uint32_t rows = rows_of(r, sizes, n, r->micro_tokens);
     double epochs = r->steps_per_epoch ? (double)r->total_steps / (double)r->steps_per_epoch : 0;
-    double tokens, flops = all_flops(r, lengths, n, epochs, &tokens);
-    if (!probe(r, lengths, rows, st)) { /* the largest batch: memory, and everything is warm */
-        free(lengths);
+    double tokens, flops = all_flops(r, sizes, n, epochs, &tokens);
+    if (!probe(r, sizes, rows, st)) { /* the largest batch: memory, and everything is warm */
+        free(sizes);
         return false;
     }
     /* speed, on rows from the middle: the usual ones */
     uint64_t middle = n / 2 + rows <= n ? n / 2 : 0;
     double begun = lm_now(), done = 0, once = r->frozen ? -lm_frozen_seconds(r->frozen) : 0;
     while (lm_ok(st) && lm_now() - begun < 2) {
-        probe(r, lengths + middle, rows, st);
+        probe(r, sizes + middle, rows, st);
         for (uint32_t i = 0; i < rows; i++)
-            done += lengths[middle + i];
+            done += sizes[middle + i].tokens;
     }
     once += r->frozen ? lm_frozen_seconds(r->frozen) : 0; /* of which what is run once */
     double speed = done / (lm_now() - begun - once);
-    free(lengths);
+    free(sizes);
     bool spooled = lm_data_spool(r->data) != NULL;
     printf("parameters\t%zu\n", lm_optimizer_parameters(r->optimizer));
     if (r->freezing->stages > 1)
