@@ -17,10 +17,10 @@ static const char *const label_words[] = {"first", "all", NULL};
 /* What the command line says beside lm_tokenize_options and lm_tokenizer_training. */
 static struct {
     int format, label_type, label_words, header, truncation, side, strategy, think, train;
-    int64_t max_length, stride, offset;
+    int64_t max_length, max_target_length, stride, offset;
     bool decode, ids, pieces, json, stats, fields, has_stride, eos, has_eos, has_strategy;
     const char *tokenizer;
-} given = {.train = -1, .max_length = -1, .fields = true};
+} given = {.train = -1, .max_length = -1, .max_target_length = -1, .fields = true};
 
 static lm_chat_options chat;
 static lm_tokenize_options o;
@@ -53,6 +53,8 @@ static const lm_option table[] = {
            .help = "the field of the second text"),
     STRING("answer", o.records.answer, "FIELD", .shown = "answers, where the fields are SQuAD's",
            .help = "the field of the answer to a question (--text) that stands in a text (--pair)"),
+    STRING("target", o.records.target, "FIELD[,FIELD...]", .aliases = "summary_column target_column", .shown = "",
+           .help = "the field of the text that is to be written: a translation, a summary, an answer"),
     STRING("label", o.records.label, "FIELD", .aliases = "label_column_name", .shown = "label, if there is one",
            .help = "the field of the label"),
     CHOICE("label-type", given.label_type, "TYPE", lm_label_type_names,
@@ -83,8 +85,10 @@ static const lm_option table[] = {
     COUNT("offset", given.offset, 0, INFINITY,
           .help = "number of the first record, where the input is a part of a whole"),
     GROUP("Tokens out"),
-    COUNT("max-length", given.max_length, -1, 1 << 30, .aliases = "max_seq_length",
+    COUNT("max-length", given.max_length, -1, 1 << 30, .aliases = "max_seq_length max_source_length",
           .shown = "the model's own limit", .help = "most tokens of a row, special ones included; 0 is no limit"),
+    COUNT("max-target-length", given.max_target_length, -1, 1 << 30, .shown = "as --max-length",
+          .help = "most tokens of what is to be written (--target), special ones included; 0 is no limit"),
     CHOICE("truncation", given.truncation, "HOW", truncations, .given = &o.truncation_given,
            .help = "which text of a pair is cut; of a question about a text, the text"),
     CHOICE("truncation-side", given.side, "SIDE", sides, .help = "where it is cut"),
@@ -187,6 +191,7 @@ static void fill_options(const lm_common *common)
     o.output = t.output = common->output;
     o.operands = t.operands = &common->operands;
     o.encode.max_length = (int)given.max_length;
+    o.max_target_length = (int)given.max_target_length;
     o.encode.truncation = (lm_truncation)given.truncation;
     o.encode.left = given.side == 1;
     o.encode.overflow = o.stride_given = given.has_stride;
@@ -230,6 +235,11 @@ static bool check_options(const lm_common *common, lm_status *st)
     if (o.chat && (given.has_stride || o.end == 1))
         return lm_fail(st, LM_USAGE, "--chat: %s", given.has_stride ? "a conversation is one row: leave out --stride"
                                                                     : "the template ends the rows: leave out --eos");
+    if (o.records.target && (o.pack || o.chat || given.has_stride || given.stats || given.train >= 0))
+        return lm_fail(st, LM_USAGE, "--target: a row has one text and one that is written for it, so that it does not go "
+                       "with --pack, --chat, --stride, --stats or --train");
+    if (!o.records.target && given.max_target_length >= 0)
+        return lm_fail(st, LM_USAGE, "--max-target-length: of which text? Give --target FIELD");
     if (o.best_fit && o.drop_last)
         return lm_fail(st, LM_USAGE, "--drop-last: with --pack-strategy best-fit any row may be short, and none is "
                        "the last: leave it out");

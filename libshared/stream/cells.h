@@ -35,7 +35,7 @@ enum {
 struct lm_records {
     lm_input *in;
     lm_records_options options;
-    lm_selectors text, pair, label, id, answer, weight;
+    lm_selectors text, pair, label, id, answer, target, weight;
 
     /* of the member being read */
     lm_text_format format; /* LM_FORMAT_AUTO: none has been begun */
@@ -128,6 +128,7 @@ bool lm_is_unwanted(const lm_records *r, const lm_text_record *out); /* its labe
 /* The weight; and whether both texts of a pair are there, where one was asked for. */
 bool lm_choose_weight(lm_records *r, lm_text_record *out, lm_status *st);
 bool lm_check_pair(lm_records *r, const lm_text_record *out, lm_status *st);
+bool lm_choose_target(lm_records *r, lm_text_record *out, lm_status *st); /* where one is asked for it has to be there */
 /* The fields of `s`, joined by a space; out->data NULL where all are absent. */
 bool lm_choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status *st);
 

@@ -175,7 +175,7 @@ static bool read_fields(lm_records *r, lm_text_record *out, lm_status *st)
     for (size_t i = 0; i < r->cell_count && !r->options.no_fields; i++) {
         const lm_cell *c = &r->cells[i];
         if (is_chosen(&r->text, i, c) || is_chosen(&r->pair, i, c) || is_chosen(&r->label, i, c) ||
-            is_chosen(&r->id, i, c) || is_chosen(&r->weight, i, c))
+            is_chosen(&r->id, i, c) || is_chosen(&r->target, i, c) || is_chosen(&r->weight, i, c))
             continue;
         if (out->words && !r->text.given && c->name.data && lm_str_is(c->name, "text"))
             continue; /* the same text, as we write it beside its words */
@@ -225,7 +225,7 @@ static bool make_record(lm_records *r, lm_text_record *out, lm_status *st)
         r->guessed = true;
     }
     if (!lm_choose_text(r, out, st) || !lm_choose(r, &r->pair, &out->pair, st) || !lm_choose_label(r, out, st) ||
-        !lm_choose_answer(r, out, st) || !lm_choose_weight(r, out, st))
+        !lm_choose_answer(r, out, st) || !lm_choose_target(r, out, st) || !lm_choose_weight(r, out, st))
         return false;
     if (!out->text.data && !r->options.textless)
         return fail_missing(r, &r->text, st);
@@ -436,6 +436,7 @@ lm_records *lm_records_new(lm_input *in, const lm_records_options *options, lm_s
               lm_selectors_parse(options->label, "--label", &r->label, st) &&
               lm_selectors_parse(options->id, "--id", &r->id, st) &&
               lm_selectors_parse(options->answer, "--answer", &r->answer, st) &&
+              lm_selectors_parse(options->target, "--target", &r->target, st) &&
               lm_selectors_parse(options->weight, "--weight", &r->weight, st) && lm_member_begin(r, st);
     if (ok && options->rejects) {
         r->rejects = open(options->rejects,
@@ -463,6 +464,7 @@ void lm_records_free(lm_records *r)
     lm_selectors_free(&r->id);
     lm_selectors_free(&r->answer);
     lm_squad_free(r->squad);
+    lm_selectors_free(&r->target);
     lm_selectors_free(&r->weight);
     lm_buf_free(&r->clean);
     lm_buf_free(&r->members);

@@ -45,6 +45,7 @@ typedef struct lm_records_options {
     lm_text_format format;
     const char *text, *pair, *label, *id; /* FIELD[,FIELD...]; NULL = the defaults above; "" = none */
     const char *answer;      /* field of the answer to `text` that stands in `pair`; NULL = found where the fields are SQuAD's */
+    const char *target;      /* FIELD[,FIELD...] of the text that is to be written for `text`; NULL = none */
     const char *weight;      /* FIELD of how much a record counts; NULL = none */
     const char *drop_label;  /* records whose label is this word are left out, and counted; NULL = none */
     lm_label_type label_type;
@@ -70,6 +71,7 @@ typedef struct lm_field {
 typedef struct lm_text_record {
     lm_str text;             /* valid UTF-8 */
     lm_str pair;             /* data NULL = none */
+    lm_str target;           /* data NULL = none was asked for */
     lm_str label;            /* as a word; data NULL = none (or JSON null) */
     int64_t label_id;        /* with LM_LABEL_ID */
     double label_float;      /* with LM_LABEL_FLOAT */

@@ -290,7 +290,8 @@ bool lm_guess_header(lm_records *r)
         for (size_t k = 0; k < i; k++)
             all &= !lm_str_equal(v, r->cells[k].value);
     }
-    bool asked = names_wanted(&r->text) || names_wanted(&r->pair) || names_wanted(&r->label) || names_wanted(&r->id);
+    bool asked = names_wanted(&r->text) || names_wanted(&r->pair) || names_wanted(&r->label) || names_wanted(&r->id) ||
+                 names_wanted(&r->target);
     bool header = asked || (likely && (known || all));
     if (asked)
         why = "fields are asked for by name";
@@ -408,13 +409,14 @@ static bool is_selected(const lm_selectors *s, size_t column)
 /* A table without names: the first column is the label if it looks like one, what is not asked for otherwise is text. */
 static void guess_by_place(lm_records *r)
 {
-    if (!r->label.given && !r->text.given && r->cell_count > 1 && looks_like_label(r->cells[0].value))
+    if (!r->label.given && !r->text.given && !r->target.given && r->cell_count > 1 && looks_like_label(r->cells[0].value))
         lm_selectors_set(&r->label, NULL, 1);
     if (r->text.given)
         return;
     lm_buf said = {0};
     for (size_t i = 0; i < r->cell_count; i++)
-        if (!is_selected(&r->label, i) && !is_selected(&r->pair, i) && !is_selected(&r->id, i)) {
+        if (!is_selected(&r->label, i) && !is_selected(&r->pair, i) && !is_selected(&r->id, i) &&
+            !is_selected(&r->target, i)) {
             lm_selectors_set(&r->text, NULL, (long)i + 1);
             lm_buf_printf(&said, "%s%zu", said.len ? "," : "", i + 1);
         }

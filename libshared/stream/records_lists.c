@@ -212,6 +212,16 @@ static bool is_missing(const lm_records *r, lm_str text)
     return !text.data || (table && !text.len);
 }
 
+bool lm_choose_target(lm_records *r, lm_text_record *out, lm_status *st)
+{
+    if (!r->target.count)
+        return true;
+    if (!lm_choose(r, &r->target, &out->target, st))
+        return false;
+    return !is_missing(r, out->target) ||
+           lm_fail_record(r, st, "the target is missing: correct it, or have such records put aside with --rejects FILE");
+}
+
 bool lm_check_pair(lm_records *r, const lm_text_record *out, lm_status *st)
 {
     if (!r->pair.given || !r->pair.count || r->options.textless)

@@ -44,7 +44,7 @@ static bool clashes(lm_str name)
  * so where there are such. */
 static bool goes_under(const lm_text_record *r, size_t i, bool framed)
 {
-    if (framed || clashes(r->fields[i].name))
+    if (framed || clashes(r->fields[i].name) || (r->target.data && lm_str_is(r->fields[i].name, "target")))
         return true;
     bool some = false;
     for (size_t k = 0; k < r->field_count && lm_str_is(r->fields[i].name, "fields"); k++)
@@ -59,6 +59,8 @@ void lm_text_record_json(const lm_text_record *r, bool framed, lm_buf *out)
         add_string(out, "text", r->text);
     if (r->pair.data)
         add_string(out, "pair", r->pair);
+    if (r->target.data)
+        add_string(out, "target", r->target);
     if (r->label.data)
         add_string(out, "label", r->label);
     if (r->words)
@@ -143,6 +145,7 @@ static void keep_record(lm_text_batch *b, const lm_text_record *r)
     *k = *r;
     k->text = keep(b->arena, r->text);
     k->pair = keep(b->arena, r->pair);
+    k->target = keep(b->arena, r->target);
     k->label = keep(b->arena, r->label);
     k->words = keep_words(b->arena, r, k->text);
     k->labels = keep_list(b->arena, r->labels, r->label_count);
@@ -172,7 +175,7 @@ int lm_records_batch(lm_records *r, size_t records, size_t bytes, lm_text_batch 
         if (rc == 0)
             break;
         keep_record(batch, &one);
-        have += one.text.len + one.pair.len;
+        have += one.text.len + one.pair.len + one.target.len;
         if (one.flush)
             break;
     }

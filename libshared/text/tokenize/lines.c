@@ -55,6 +55,10 @@ static void put_record(const lm_token_sink *s, const lm_text_record *r, const lm
             lm_buf_puts(b, ",\"pair\":");
             lm_json_string(r->pair, b);
         }
+        if (r->target.data) {
+            lm_buf_puts(b, ",\"target\":");
+            lm_json_string(r->target, b);
+        }
     }
 }
 
@@ -111,6 +115,8 @@ static void put_json(const lm_token_sink *s, const lm_token_row *row, lm_buf *b)
         lm_buf_putc(b, ']');
     }
     put_mask(e, b);
+    if (row->target)
+        put_numbers(b, "target_ids", row->target->ids, row->target->len);
     if (r && r->has_answer) {
         int32_t answer[2];
         lm_token_answer(r, e, lm_tokenizer_role(s->t, "cls"), answer);
@@ -131,13 +137,8 @@ static void put_json(const lm_token_sink *s, const lm_token_row *row, lm_buf *b)
     lm_buf_puts(b, "}\n");
 }
 
-void lm_token_line(const lm_token_sink *s, const lm_token_row *row, lm_buf *out)
+static void put_tokens(const lm_token_sink *s, const lm_encoding *e, lm_buf *out)
 {
-    const lm_encoding *e = row->e;
-    if (s->o->form == LM_FORM_JSON) {
-        put_json(s, row, out);
-        return;
-    }
     for (int i = 0; i < e->len; i++) {
         if (i)
             lm_buf_putc(out, ' ');
@@ -145,6 +146,19 @@ void lm_token_line(const lm_token_sink *s, const lm_token_row *row, lm_buf *out)
             lm_token_print(s->t, e->ids[i], out);
         else
             put_id(e->ids[i], out);
+    }
+}
+
+void lm_token_line(const lm_token_sink *s, const lm_token_row *row, lm_buf *out)
+{
+    if (s->o->form == LM_FORM_JSON) {
+        put_json(s, row, out);
+        return;
+    }
+    put_tokens(s, row->e, out);
+    if (row->target) {
+        lm_buf_putc(out, '\t');
+        put_tokens(s, row->target, out);
     }
     lm_buf_putc(out, '\n');
 }

@@ -143,6 +143,11 @@ static bool put_lms(lm_token_sink *s, const lm_token_row *row, lm_status *st)
         .loss_mask = e->masked ? e->loss_mask : NULL,
     };
     const lm_chat_row *talk = r ? e->chat : NULL;
+    if (row->target) {
+        out.target_ids = row->target->ids;
+        out.target_len = (size_t)row->target->len;
+        out.truncated |= row->target->truncated;
+    }
     if (talk && talk->preference) {
         out.chosen = answer_of(&talk->answers[0]->tokens);
         out.rejected = answer_of(&talk->answers[1]->tokens);
@@ -215,7 +220,8 @@ bool lm_token_sink_row(lm_token_sink *s, const lm_token_row *row, lm_status *st)
     return s->text.len < TEXT_BUFFER || write_text(s, st);
 }
 
-static bool put_encoding(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, lm_status *st)
+static bool put_encoding(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, const lm_encoding *target,
+                         lm_status *st)
 {
     if (s->figures) {
         lm_token_figures_add(s->figures, r, e);
@@ -223,7 +229,7 @@ static bool put_encoding(lm_token_sink *s, const lm_text_record *r, const lm_enc
     }
     if (s->blocks)
         return lm_token_blocks_add(s->blocks, e, r->number, st);
-    return lm_token_sink_row(s, &(lm_token_row){.record = r, .e = e, .number = r->number}, st);
+    return lm_token_sink_row(s, &(lm_token_row){.record = r, .e = e, .target = target, .number = r->number}, st);
 }
 
 bool lm_token_sink_knows(const lm_token_sink *s, const lm_text_record *r, lm_status *why)
@@ -231,13 +237,14 @@ bool lm_token_sink_knows(const lm_token_sink *s, const lm_text_record *r, lm_sta
     return !s->classes || lm_token_classes_know(s->classes, r, why);
 }
 
-bool lm_token_sink_put(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, lm_status *st)
+bool lm_token_sink_put(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, const lm_encoding *target,
+                       lm_status *st)
 {
     if (r->flush)
         return s->o->form == LM_FORM_LMS ? flush_lms(s, st) : write_text(s, st);
-    bool ok = put_encoding(s, r, e, st);
+    bool ok = put_encoding(s, r, e, target, st);
     for (int i = 0; i < e->overflow_count && ok; i++)
-        ok = put_encoding(s, r, &e->overflow[i], st);
+        ok = put_encoding(s, r, &e->overflow[i], target, st);
     return ok;
 }
 

@@ -11,6 +11,7 @@
 typedef struct lm_token_row {
     const lm_text_record *record; /* NULL in a packed row */
     const lm_encoding *e;
+    const lm_encoding *target;  /* NULL = none */
     uint64_t number;            /* of the source record; of a packed row, of its first text's */
     const int32_t *seq_lengths; /* of a packed row; else NULL */
     size_t seq_count;

@@ -26,7 +26,7 @@ enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 20, ROWS_AT_ONCE = 16 
 
 typedef struct batch {
     lm_text_batch text;
-    lm_encoding *rows;
+    lm_encoding *rows, *targets;
     char **why; /* of the rows: what makes one a reject; NULL = nothing */
     size_t row_cap;
     int rc; /* of reading */
@@ -87,6 +87,8 @@ static void read_batch(run *r, batch *b)
     if (b->text.count > b->row_cap) {
         b->rows = lm_realloc(b->rows, b->text.count, sizeof *b->rows);
         memset(b->rows + b->row_cap, 0, (b->text.count - b->row_cap) * sizeof *b->rows);
+        b->targets = lm_realloc(b->targets, b->text.count, sizeof *b->targets);
+        memset(b->targets + b->row_cap, 0, (b->text.count - b->row_cap) * sizeof *b->targets);
         b->why = lm_realloc(b->why, b->text.count, sizeof *b->why);
         memset(b->why + b->row_cap, 0, (b->text.count - b->row_cap) * sizeof *b->why);
         b->row_cap = b->text.count;
@@ -108,6 +110,21 @@ static void ask(const lm_tokenize_options *o, lm_encode_options *options)
         options->stride = options->max_length / 3;
 }
 
+/* The text that is to be written for a record's. */
+static bool encode_target(const run *r, lm_encoder *e, const lm_text_record *record, lm_encoding *out, lm_status *st)
+{
+    lm_encode_options options = r->encode;
+    if (!record->target.data)
+        return true;
+    if (r->o->max_target_length >= 0)
+        options.max_length = r->o->max_target_length;
+    options.row = record->number;
+    options.truncation = options.truncation == LM_NO_TRUNCATION ? LM_NO_TRUNCATION : LM_ONLY_FIRST;
+    options.overflow = false;
+    return lm_encode(e, record->target, (lm_str){NULL, 0}, &options, out, st) ||
+           lm_fail_prefix(st, "the target");
+}
+
 static void encode_row(run *r, batch *b, size_t i, int thread)
 {
     lm_encoder *e = r->encoders[thread];
@@ -119,10 +136,11 @@ static void encode_row(run *r, batch *b, size_t i, int thread)
         return;
     if (record->asks)
         ask(r->o, &options);
-    if (r->chat ? lm_chat_encode(r->chat_workers[thread], e, record, &options, &b->rows[i], &st)
-        : record->words
-            ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
-            : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st))
+    if ((r->chat ? lm_chat_encode(r->chat_workers[thread], e, record, &options, &b->rows[i], &st)
+         : record->words
+             ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
+             : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st)) &&
+        encode_target(r, e, record, &b->targets[i], &st))
         return;
     if (r->o->records.rejects && st.code == LM_FAILED) {
         b->why[i] = lm_strdup(st.message);
@@ -198,7 +216,7 @@ static bool write_batch(run *r, batch *b, lm_status *st)
         }
         r->empty += !talk && !record->flush && !record->text.len && !record->pair.len;
         r->cut += !record->flush && b->rows[i].truncated && !b->rows[i].overflow_count;
-        lm_token_sink_put(r->sink, record, &b->rows[i], st);
+        lm_token_sink_put(r->sink, record, &b->rows[i], record->target.data ? &b->targets[i] : NULL, st);
         r->written += !record->flush;
     }
     lm_progress_update(r->written, NULL);
@@ -265,9 +283,12 @@ static void free_run(run *r)
         for (size_t k = 0; k < r->batches[i].row_cap; k++)
             lm_encoding_free(&r->batches[i].rows[k]);
         for (size_t k = 0; k < r->batches[i].row_cap; k++)
+            lm_encoding_free(&r->batches[i].targets[k]);
+        for (size_t k = 0; k < r->batches[i].row_cap; k++)
             free(r->batches[i].why[k]);
         free(r->batches[i].why);
         free(r->batches[i].rows);
+        free(r->batches[i].targets);
         lm_text_batch_free(&r->batches[i].text);
     }
     for (int i = 0; i < r->threads; i++) {

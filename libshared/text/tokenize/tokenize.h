@@ -23,6 +23,7 @@ typedef struct lm_tokenize_options {
     lm_records_options records;
     const lm_chat_options *chat; /* records are conversations; NULL: texts */
     lm_encode_options encode; /* max_length < 0: the tokenizer's or the model's own limit */
+    int max_target_length;    /* of the text that records.target names; < 0: as encode.max_length */
     lm_tokenize_form form;
     bool offsets, word_ids, keep_text, documents, no_fields;
     bool truncation_given, stride_given; /* else a question's context is cut into rows that overlap */
@@ -54,7 +55,9 @@ lm_token_sink *lm_token_sink_new(const lm_tokenize_options *o, const lm_tokenize
                                  int fd, const char *name, lm_status *st);
 /* Whether the record's labels are classes that the sink can have; `why` says which is not. */
 bool lm_token_sink_knows(const lm_token_sink *s, const lm_text_record *r, lm_status *why);
-bool lm_token_sink_put(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, lm_status *st);
+/* `target`: what is to be written for the record's text; NULL = nothing. */
+bool lm_token_sink_put(lm_token_sink *s, const lm_text_record *r, const lm_encoding *e, const lm_encoding *target,
+                       lm_status *st);
 /* Writes what is left and the end, or an abort where st has failed. Returns lm_ok(st). */
 bool lm_token_sink_close(lm_token_sink *s, lm_status *st);
 void lm_token_sink_free(lm_token_sink *s);
