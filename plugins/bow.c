@@ -95,5 +95,11 @@ static const lm_head heads[] = {
 static const char defaults[] = "{\"buckets\":262144,\"dropout\":0.0,\"hidden_size\":100,\"model_type\":\"bow\",\"vocab_size\":30522,"
                                "\"word_ngrams\":2}";
 
+/* 100 columns and two million buckets are fastText's. */
+static const lm_size sizes[] = {{"tiny", 0, 16, 0, 0, "{\"buckets\":65536}"},    {"mini", 0, 64, 0, 0, "{\"buckets\":262144}"},
+                                {"small", 0, 100, 0, 0, "{\"buckets\":1048576}"}, {"medium", 0, 100, 0, 0, "{\"buckets\":2000000}"},
+                                {"base", 0, 200, 0, 0, "{\"buckets\":2000000}"},  {"large", 0, 300, 0, 0, "{\"buckets\":2000000}"},
+                                {0}};
+
 LM_PLUGIN(.name = "bow", .model_types = "bow", .configure = configure, .declare = declare, .embed = embed, .block = block,
-          .heads = heads, .defaults = defaults)
+          .heads = heads, .defaults = defaults, .sizes = sizes)

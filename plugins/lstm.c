@@ -162,5 +162,10 @@ static const char defaults[] =
     "{\"bias\":true,\"bidirectional\":false,\"classifier_dropout\":null,\"dropout\":0.2,\"hidden_size\":256,"
     "\"model_type\":\"lstm\",\"num_hidden_layers\":1,\"pad_token_id\":0,\"pooling\":\"last\",\"vocab_size\":30522}";
 
+/* medium and large are those of Zaremba et al. 2014, arXiv 1409.2329. */
+static const lm_size sizes[] = {{"tiny", 1, 128, 0, 0, 0}, {"mini", 1, 256, 0, 0, 0},  {"small", 2, 512, 0, 0, 0},
+                                {"medium", 2, 650, 0, 0, 0}, {"base", 2, 1024, 0, 0, 0}, {"large", 2, 1500, 0, 0, 0},
+                                {0}};
+
 LM_PLUGIN(.name = "lstm", .model_types = "lstm", .configure = configure, .declare = declare, .embed = embed, .block = block,
-          .heads = heads, .defaults = defaults)
+          .heads = heads, .defaults = defaults, .sizes = sizes)

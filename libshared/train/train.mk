@@ -43,6 +43,12 @@ tests_unit_check_balance_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_balance_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_balance
 
+check_PROGRAMS += tests/unit/check_sparse
+tests_unit_check_sparse_SOURCES = tests/unit/check_sparse.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_sparse_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_sparse_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_sparse
+
 check_PROGRAMS += tests/unit/check_freeze
 tests_unit_check_freeze_SOURCES = tests/unit/check_freeze.c tests/unit/scratch.c tests/unit/scratch.h
 tests_unit_check_freeze_CPPFLAGS = $(model_test_cppflags)
