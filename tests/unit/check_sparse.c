@@ -299,7 +299,7 @@ START_TEST(bag_as_torch)
     lm_param *table = lm_params_at(params, 0);
     lm_status st = LM_STATUS_INIT;
     /* decay is not for a lazy table */
-    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.5, .bias_correction = true};
+    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-14, .weight_decay = 0.5, .bias_correction = true};
     lm_optimizer *o = lm_optimizer_new(params, &how, &st);
     lm_graph *g = lm_graph_new(params);
     size_t k, width = (size_t)integer(c, "width");
