@@ -87,7 +87,10 @@ static bool empty(float *c, int m, int n, int k, bool add)
 /* Few rows are not worth what BLAS does first, packing the matrix: reading it is the work. */
 enum {
     FEW_ROWS = 32,
-    FEW_ELEMENTS = 32768 /* of the matrix, for a task */
+    FEW_ELEMENTS = 32768, /* of the matrix, for a task */
+    FEW_ACROSS = 3,       /* BLAS packs less of a matrix that is stored across */
+    ACROSS_TASKS = 8,
+    LEAST_ACROSS = 128    /* columns of a task: memory gives neighbours faster */
 };
 
 static void few_rows(const float *x, const float *w, const float *bias, float *y, int m, int n, int k)
@@ -98,6 +101,17 @@ static void few_rows(const float *x, const float *w, const float *bias, float *y
     for (int c = 0; c < n; c += columns)
         v->few_rows(x, m, w + (size_t)c * (size_t)k, extent(c, columns, n), (size_t)k, bias ? bias + c : NULL, y + c,
                     (size_t)n);
+}
+
+static void few_rows_across(const float *x, const float *w, int ldw, const float *bias, float *y, int m, int n, int k)
+{
+    const lm_variant *v = lm_variant_now();
+    int columns = side(n, ACROSS_TASKS);
+    columns = columns < LEAST_ACROSS ? LEAST_ACROSS : columns;
+#pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF((double)m *n * k)
+    for (int c = 0; c < n; c += columns)
+        v->few_rows_across(x, m, w + c, (size_t)ldw, extent(c, columns, n), (size_t)k, bias ? bias + c : NULL, y + c,
+                           (size_t)n);
 }
 
 /* An operand as it is stored; `across`: it stands for its transpose. */
@@ -162,7 +176,11 @@ void lm_linear_backward_weight(const float *dy, const float *x, float *dw, int m
 void lm_linear_transposed_forward(const float *x, const float *w, int ldw, const float *bias, float *y, int m, int n,
                                   int k)
 {
-    if (!empty(y, m, n, k, false))
+    if (empty(y, m, n, k, false))
+        return;
+    if (m <= FEW_ACROSS)
+        few_rows_across(x, w, ldw, bias, y, m, n, k);
+    else
         product((operand){x, k, false}, (operand){w, ldw, false}, bias, y, n, false, m, n, k);
 }
 

@@ -124,6 +124,19 @@ static void few_rows(const float *x, int m, const float *w, int n, size_t k, con
     }
 }
 
+static void few_rows_across(const float *x, int m, const float *w, size_t ldw, int n, size_t k, const float *bias,
+                            float *y, size_t ldy)
+{
+    for (int i = 0; i < m; i++) {
+        for (int j = 0; j < n; j++) {
+            double sum = bias ? bias[j] : 0;
+            for (size_t c = 0; c < k; c++)
+                sum += (double)x[(size_t)i * k + c] * w[c * ldw + (size_t)j];
+            y[(size_t)i * ldy + (size_t)j] = (float)sum;
+        }
+    }
+}
+
 static void norm_forward(const float *x, const float *weight, const float *bias, float eps, float *y,
                          float *mean, float *rstd, int width)
 {
@@ -496,6 +509,7 @@ const lm_variant lm_variant_scalar = {
     .sum_squares = sum_squares,
     .column_sums = column_sums,
     .few_rows = few_rows,
+    .few_rows_across = few_rows_across,
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
     .rms_norm_forward = rms_norm_forward,

@@ -62,6 +62,9 @@ typedef struct lm_variant {
     /* y [m, n] with leading dimension ldy = x [m, k] w [n, k]^T + bias [n], or NULL; each element the same bits
      * whatever m and n are */
     void (*few_rows)(const float *x, int m, const float *w, int n, size_t k, const float *bias, float *y, size_t ldy);
+    /* the same for w [k, n], whose rows are ldw apart */
+    void (*few_rows_across)(const float *x, int m, const float *w, size_t ldw, int n, size_t k, const float *bias,
+                            float *y, size_t ldy);
     void (*norm_forward)(const float *x, const float *weight, const float *bias, float eps, float *y,
                          float *mean, float *rstd, int width);
     void (*norm_backward)(const float *x, const float *weight, float mean, float rstd, const float *dy,

@@ -590,6 +590,8 @@ START_TEST(few_rows)
         size_t M = (size_t)m, N = (size_t)n, K = (size_t)k;
         float *x = vector(M * K, -1, 1), *w = vector(N * K, -1, 1), *b = vector(N, -1, 1);
         float *want = vector(M * N, 0, 0), *got = vector(M * N, 0, 0), *one = vector(N, 0, 0);
+        int ld = n + 3, few = m < 3 ? m : 3;
+        float *across = vector(K * (size_t)ld, -1, 1);
         const float *bias = shape % 2 ? b : NULL;
         use("scalar");
         lm_linear_forward(x, w, bias, want, m, n, k);
@@ -602,6 +604,14 @@ START_TEST(few_rows)
                 ck_assert_msg(memcmp(one, got + i * N, N * sizeof *one) == 0, "row %zu of %d (%s)", i, m, isa);
             }
         }
+        use("scalar");
+        lm_linear_transposed_forward(x, across, ld, bias, want, few, n, k);
+        FOR_EACH_ISA(isa)
+        {
+            lm_linear_transposed_forward(x, across, ld, bias, got, few, n, k);
+            near("a few rows across", got, want, (size_t)few * N, 5e-6, 4);
+        }
+        free(across);
         free(x), free(w), free(b), free(want), free(got), free(one);
     }
 }

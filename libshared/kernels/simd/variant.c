@@ -44,6 +44,7 @@ const lm_variant NAME(LM_ISA) = {
     .sum_squares = sum_squares,
     .column_sums = column_sums,
     .few_rows = few_rows,
+    .few_rows_across = few_rows_across,
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
     .rms_norm_forward = rms_norm_forward,
