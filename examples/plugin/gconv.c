@@ -17,7 +17,7 @@ typedef struct gconv {
 
 /* How far apart the places are that a block sees; the blocks take one after the other. */
 static const int dilations[] = {1, 2, 4, 8, 16, 32};
-enum { CYCLE_MAX = sizeof dilations / sizeof *dilations };
+enum { CYCLE_MAX = sizeof dilations / sizeof *dilations, KERNEL_MAX = 256 };
 
 static const void *configure(lm_config *c, lm_arch *arch)
 {
@@ -33,8 +33,10 @@ static const void *configure(lm_config *c, lm_arch *arch)
     m->std = lm_config_float(c, "initializer_range", 0.02);
     m->eps = lm_config_float(c, "rms_norm_eps", 1e-6);
     m->dropout = lm_config_float(c, "dropout", 0.1);
-    if (!m->vocab_size || !m->width || !m->inner || !m->kernel || !m->labels)
-        lm_config_fail(c, "sizes of vocabulary, layers and convolution: each has to be at least 1");
+    if (!m->vocab_size || !m->width || !m->inner || !m->labels)
+        lm_config_fail(c, "sizes of vocabulary and layers, and number of classes: each has to be at least 1");
+    if (m->kernel < 2 || m->kernel > KERNEL_MAX)
+        lm_config_fail(c, "conv_kernel: %d, where there are 2 to %d: set one of these", m->kernel, KERNEL_MAX);
     if (m->cycle < 1 || m->cycle > CYCLE_MAX)
         lm_config_fail(c, "dilation_cycle: %d, where there are 1 to %d: set one of these", m->cycle, CYCLE_MAX);
     *arch = (lm_arch){.layers = m->layers,
@@ -75,12 +77,13 @@ static void conv_forward(const lm_custom_call *c)
 {
     int dilation = *(const int *)c->options, kernel = c->x_rows[1];
     for (int s = 0; s < c->sequences; s++) {
+        int behind = c->x_splits[s + 1] - c->row_splits[s + 1]; /* row t of y is row t + behind of x */
         for (int t = c->row_splits[s]; t < c->row_splits[s + 1]; t++) {
             float *y = c->y + (size_t)t * c->width;
             for (int k = 0; k < c->width; k++)
                 y[k] = 0;
-            for (int j = 0; j < kernel && t - j * dilation >= c->row_splits[s]; j++) {
-                const float *x = c->x[0] + (size_t)(t - j * dilation) * c->width;
+            for (int j = 0; j < kernel && t + behind - j * dilation >= c->x_splits[s]; j++) {
+                const float *x = c->x[0] + (size_t)(t + behind - j * dilation) * c->width;
                 const float *weight = c->x[1] + (size_t)j * c->width;
                 for (int k = 0; k < c->width; k++)
                     y[k] += x[k] * weight[k];
@@ -89,7 +92,7 @@ static void conv_forward(const lm_custom_call *c)
     }
 }
 
-/* dx[t - j dilation] += dy[t] weight[j], dweight[j] += dy[t] x[t - j dilation]. */
+/* dx[t - j dilation] += dy[t] weight[j], dweight[j] += dy[t] x[t - j dilation]. While training, rows are whole. */
 static void conv_backward(const lm_custom_call *c)
 {
     int dilation = *(const int *)c->options, kernel = c->x_rows[1];
@@ -107,7 +110,7 @@ static void conv_backward(const lm_custom_call *c)
     }
 }
 
-const lm_custom_op gconv_op = {
+static const lm_custom_op convolution = {
     .name = "causal convolution", .forward = conv_forward, .backward = conv_backward, .sequences = true};
 
 /* ------------------------------------------------------------------ the body */
@@ -124,7 +127,9 @@ static lm_tensor *block(lm_graph *g, lm_scope s, const void *config, int index, 
     lm_tensor *h = lm_rms_norm(g, lm_in(s, "norm_1"), x, m->eps, 0);
     lm_tensor *gate = lm_linear(g, lm_in(s, "mix.gate"), h);
     lm_tensor *inputs[] = {lm_linear(g, lm_in(s, "mix.in"), h), lm_parameter(g, lm_in(s, "mix.conv"), "weight")};
-    h = lm_custom(g, &gconv_op, m->width, inputs, 2, &dilations[index % m->cycle]);
+    lm_custom_op op = convolution;
+    op.history = (m->kernel - 1) * dilations[index % m->cycle];
+    h = lm_custom(g, &op, m->width, inputs, 2, &dilations[index % m->cycle]);
     h = lm_linear(g, lm_in(s, "mix.out"), lm_gate(g, gate, h, LM_SILU));
     x = lm_dropout_add(g, h, x, m->dropout);
 

@@ -8,7 +8,7 @@ int main(void)
     int bad = 0;
     for (int i = 0; i < CYCLE_MAX; i++) {
         const int rows[] = {9, 3}, widths[] = {5, 5};
-        double error = lm_custom_error(&gconv_op, 5, rows, widths, 2, &dilations[i]);
+        double error = lm_custom_error(&convolution, 5, rows, widths, 2, &dilations[i]);
         printf("causal convolution, dilation %d: %.1e\n", dilations[i], error);
         bad |= !(error < 0.01);
     }

@@ -27,9 +27,69 @@ static const char *fault_of(const lm_custom_op *op, int width, int count)
         return "it has no backward, and without one nothing below it can be trained";
     if (count < 1 || count > LM_CUSTOM_INPUTS)
         return "it takes from one to four inputs";
-    if (width < 1 || op->kept < 0)
+    if (width < 1 || op->kept < 0 || op->history < 0)
         return "it has a result without columns";
     return NULL;
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* A row's kept rows, [history, width] of which the last are its newest, take in `count` new ones. */
+static void take_in(float *kept, size_t history, const float *new, size_t count, size_t width)
+{
+    size_t stay = count < history ? history - count : 0, more = history - stay;
+    memmove(kept, kept + more * width, stay * width * sizeof *kept);
+    if (more)
+        memcpy(kept + stay * width, new + (count - more) * width, more * width * sizeof *kept);
+}
+
+/* In an incremental step what the operation looks back at was kept: it stands before the new rows of the first input. */
+static bool look_back(lm_graph *g, lm_node *n)
+{
+    lm_custom_call *c = &n->custom.call;
+    const lm_custom_op *op = &n->custom.op;
+    lm_kv_cache *cache = g->step.cache;
+    int width = c->x_width[0], state_width;
+    if (!op->history || __builtin_mul_overflow(op->history, width, &state_width)) {
+        lm_graph_fail(g, op->name, "rows are to be read piece by piece, and it needs them whole (lm_custom_op.history): this "
+                                   "model does not generate");
+        return false;
+    }
+    if (lm_kv_cache_rows(cache) != c->sequences) {
+        lm_graph_fail(g, op->name, "a cache of %d rows for a batch of %d: this is a mistake in the program",
+                      lm_kv_cache_rows(cache), c->sequences);
+        return false;
+    }
+    float *state = lm_kv_cache_state(cache, lm_graph_slot(g), state_width, &g->status);
+    if (!state)
+        return false;
+    int32_t *splits = lm_graph_alloc(g, (size_t)c->sequences + 1, sizeof *splits);
+    splits[0] = 0;
+    for (int s = 0; s < c->sequences; s++) {
+        int count = c->row_splits[s + 1] - c->row_splits[s];
+        splits[s + 1] = splits[s] + count + (count ? least(op->history, lm_kv_cache_length(cache, s)) : 0);
+    }
+    c->x_splits = splits;
+    c->x_rows[0] = splits[c->sequences];
+    size_t row = (size_t)width, history = (size_t)op->history;
+    const float *new = lm_value(g, n->in[0]);
+    float *x = lm_graph_alloc(g, (size_t)c->x_rows[0] * row, sizeof *x);
+    c->x[0] = x;
+    for (int s = 0; s < c->sequences; s++, state += state_width) {
+        size_t count = (size_t)(c->row_splits[s + 1] - c->row_splits[s]);
+        size_t before = (size_t)(splits[s + 1] - splits[s]) - count;
+        if (!count)
+            continue;
+        memcpy(x, state + (history - before) * row, before * row * sizeof *x);
+        memcpy(x + before * row, new, count * row * sizeof *x);
+        take_in(state, history, new, count, row);
+        x += (before + count) * row;
+        new += count * row;
+    }
+    return true;
 }
 
 lm_tensor *lm_custom_sized(lm_graph *g, const lm_custom_op *op, size_t size, int width, lm_tensor *const *inputs, int count,
@@ -51,12 +111,14 @@ lm_tensor *lm_custom_sized(lm_graph *g, const lm_custom_op *op, size_t size, int
     lm_custom_call *c = &n->custom.call;
     n->custom.op = own;
     *c = (lm_custom_call){.rows = inputs[0]->rows, .width = width, .count = count, .sequences = layout->sequences,
-                          .row_splits = layout->row_splits, .options = options};
+                          .row_splits = layout->row_splits, .x_splits = layout->row_splits, .options = options};
     for (int i = 0; i < count; i++) {
         n->in[i] = inputs[i];
         c->x_rows[i] = inputs[i]->rows;
         c->x_width[i] = inputs[i]->width;
     }
+    if (own.sequences && g->step.cache && !look_back(g, n))
+        return g->nothing;
     return lm_node_run(g, n);
 }
 
@@ -64,7 +126,8 @@ void lm_custom_op_forward(lm_graph *g, lm_node *n)
 {
     lm_custom_call *c = &n->custom.call;
     for (int i = 0; i < c->count; i++)
-        c->x[i] = lm_value(g, n->in[i]);
+        if (!c->x[i]) /* not put together already */
+            c->x[i] = lm_value(g, n->in[i]);
     c->y = n->out->value;
     c->kept = lm_graph_alloc(g, (size_t)c->rows * (size_t)n->custom.op.kept, sizeof(float));
     if (c->rows)
@@ -149,7 +212,7 @@ double lm_custom_error_sized(const lm_custom_op *op, size_t size, int width, con
             return NAN;
     uint32_t state = 7;
     lm_custom_call c = {.rows = TRIAL_ROWS, .width = width, .count = count, .sequences = 4, .row_splits = splits,
-                        .options = options};
+                        .x_splits = splits, .options = options};
     float *weight = random_matrix(c.rows, width, &state), *gradient[LM_CUSTOM_INPUTS] = {0};
     c.y = lm_calloc((size_t)c.rows * (size_t)width, sizeof *c.y);
     c.kept = lm_calloc((size_t)c.rows * (size_t)(own.kept ? own.kept : 1), sizeof *c.kept);

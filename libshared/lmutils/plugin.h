@@ -275,26 +275,33 @@ typedef struct lm_custom_call {
     float *y;                          /* [rows, width]: forward fills it in, backward may read it */
     const float *dy;                   /* [rows, width] its gradient; NULL in forward */
     int count;                         /* of inputs */
-    const float *x[LM_CUSTOM_INPUTS];  /* [x_rows, x_width] each. The first has the result's rows */
+    const float *x[LM_CUSTOM_INPUTS];  /* [x_rows, x_width] each. The first has the result's rows; see x_splits */
     float *dx[LM_CUSTOM_INPUTS];       /* the same: backward ADDS to it. NULL = nobody wants it, and in forward */
     int x_rows[LM_CUSTOM_INPUTS], x_width[LM_CUSTOM_INPUTS];
     int sequences;
     const int32_t *row_splits;         /* [sequences+1]: sequence s is rows [row_splits[s], row_splits[s+1]); may be none */
     float *kept;                       /* [rows, lm_custom_op.kept]: what forward leaves for backward */
     const void *options;               /* lm_custom's */
+    /* [sequences+1] the same for the first input. It is row_splits; but where rows are read piece by piece, as many rows as
+     * lm_custom_op.history says, or as there are, stand before the new ones: the result's rows are the last of a sequence. */
+    const int32_t *x_splits;
 } lm_custom_call;
 
-/* To be static and constant. 0 = without. */
+/* 0 = without. */
 typedef struct lm_custom_op {
-    const char *name;                                /* for messages */
+    const char *name;                         /* for messages */
     void (*forward)(const lm_custom_call *c);
     void (*backward)(const lm_custom_call *c);
-    bool sequences;                                  /* rows depend on other rows of their sequence; else row_splits may be NULL */
-    int kept;                                        /* columns of `kept` */
+    bool sequences;                           /* rows depend on other rows of their sequence; else row_splits may be NULL */
+    int kept;                                 /* columns of `kept` */
+    /* Of an operation over sequences: how many rows before its own a row of the result depends on, and on none behind it. Then
+     * a model can read rows piece by piece, to generate; without, whole rows alone. */
+    int history;
 } lm_custom_op;
 
 /* The operation over inputs[count], the first of which gives the result its rows: [rows of inputs[0], width]. A parameter
- * goes in by lm_parameter. Either function missing, or no input, fails. `options` has to live as long as the step. */
+ * goes in by lm_parameter. Either function missing, or no input, fails. `op` is copied; `options` has to live as long as the
+ * step. */
 lm_tensor *lm_custom_sized(lm_graph *g, const lm_custom_op *op, size_t size, int width, lm_tensor *const *inputs, int count,
                            const void *options);
 static inline lm_tensor *lm_custom(lm_graph *g, const lm_custom_op *op, int width, lm_tensor *const *inputs, int count,

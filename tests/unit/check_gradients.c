@@ -667,6 +667,15 @@ START_TEST(custom_operations_are_whole)
     lm_tensor *table = lm_parameter(g, at("bias"), "weight");
     lm_custom_sized(g, &gate_op, sizeof gate_op + 8, 3, &table, 1, NULL);
     ck_assert(!lm_graph_end(g, &st) && strstr(st.message, "built for a newer version"));
+    /* one that does not say how far it looks back has whole rows, or nothing */
+    lm_status_clear(&st);
+    lm_kv_cache *cache = lm_kv_cache_new(SEQUENCES);
+    const float zero[TOKENS * 3] = {0};
+    lm_graph_begin(g, &batch, (lm_step){.cache = cache});
+    lm_tensor *in = lm_graph_input(g, zero, TOKENS, 3, false);
+    custom_sequences(g, &in);
+    ck_assert(!lm_graph_end(g, &st) && strstr(st.message, "before: rows are to be read piece by piece, and it needs"));
+    lm_kv_cache_free(cache);
     lm_graph_free(g);
     lm_params_free(p);
 }
