@@ -46,21 +46,19 @@ static void take_in(float *kept, size_t history, const float *new, size_t count,
         memcpy(kept + stay * width, new + (count - more) * width, more * width * sizeof *kept);
 }
 
-/* In an incremental step what the operation looks back at was kept: it stands before the new rows of the first input. */
+/* In an incremental step what the operation looks back at was kept: it stands before the new rows of the first input.
+ * False: the graph has failed. */
 static bool look_back(lm_graph *g, lm_node *n)
 {
     lm_custom_call *c = &n->custom.call;
     const lm_custom_op *op = &n->custom.op;
-    lm_kv_cache *cache = g->step.cache;
+    lm_kv_cache *cache = lm_graph_cache(g, c->sequences);
     int width = c->x_width[0], state_width;
+    if (!cache)
+        return lm_graph_ok(g);
     if (!op->history || __builtin_mul_overflow(op->history, width, &state_width)) {
         lm_graph_fail(g, op->name, "rows are to be read piece by piece, and it needs them whole (lm_custom_op.history): this "
                                    "model does not generate");
-        return false;
-    }
-    if (lm_kv_cache_rows(cache) != c->sequences) {
-        lm_graph_fail(g, op->name, "a cache of %d rows for a batch of %d: this is a mistake in the program",
-                      lm_kv_cache_rows(cache), c->sequences);
         return false;
     }
     float *state = lm_kv_cache_state(cache, lm_graph_slot(g), state_width, &g->status);
@@ -117,7 +115,7 @@ lm_tensor *lm_custom_sized(lm_graph *g, const lm_custom_op *op, size_t size, int
         c->x_rows[i] = inputs[i]->rows;
         c->x_width[i] = inputs[i]->width;
     }
-    if (own.sequences && g->step.cache && !look_back(g, n))
+    if (own.sequences && !look_back(g, n))
         return g->nothing;
     return lm_node_run(g, n);
 }

@@ -352,7 +352,7 @@ static const struct {
      "\"num_decoder_layers\":3,\"num_heads\":3,\"relative_attention_num_buckets\":8,"
      "\"relative_attention_max_distance\":20,\"feed_forward_proj\":\"gated-gelu\"}", "seq2seq"},
 };
-enum { FAMILIES = sizeof families / sizeof *families, T5 = FAMILIES - 1, LSTM = FAMILIES - 2 };
+enum { FAMILIES = sizeof families / sizeof *families, T5 = FAMILIES - 1 };
 
 static lm_model *model_of(int family)
 {
