@@ -132,6 +132,7 @@ static bool take_line(reading *f, lm_str line, lm_status *st)
     case LM_MEASURE_NOTHING:
     case LM_MEASURE_TOKENS:
     case LM_MEASURE_NEXT:
+    case LM_MEASURE_TARGETS:
     case LM_MEASURE_SPAN:
         lm_fail(st, LM_USAGE,
                 "--compare %s: lines of predictions can be compared for classes, numbers and tags: give the other model's "

@@ -39,13 +39,13 @@ typedef struct columns {
     size_t count;
 } columns;
 
-/* A column with a row for each of the record's rows or tokens, and `width` elements in it (0 = it has one
- * dimension). */
-static bool add(columns *c, const char *name, lm_dtype dtype, const void *data, bool ragged, int64_t rows,
+/* A column with a row for each of the record's rows (splits NULL) or of what these splits part, and `width` elements in it
+ * (0 = it has one dimension). */
+static bool add(columns *c, const char *name, lm_dtype dtype, const void *data, const char *splits, int64_t rows,
                 int64_t width, lm_status *st)
 {
     lm_column *column = &c->items[c->count++];
-    *column = (lm_column){.name = name, .dtype = dtype, .data = data, .rows = ragged ? "ids.splits" : NULL};
+    *column = (lm_column){.name = name, .dtype = dtype, .data = data, .rows = splits};
     column->shape = (lm_shape){width ? 2 : 1, {rows, width}};
     if (!lm_tensor_bytes(dtype, &column->shape, &column->bytes) || column->bytes > LM_LMS_PAYLOAD_MAX)
         return lm_fail(st, LM_FAILED,
@@ -55,44 +55,46 @@ static bool add(columns *c, const char *name, lm_dtype dtype, const void *data, 
     return true;
 }
 
-static bool add_predictions(columns *c, const lm_row_outputs *out, bool ragged, int64_t units, lm_status *st)
+static bool add_predictions(columns *c, const lm_row_outputs *out, const char *splits, int64_t units, lm_status *st)
 {
     if (out->kind == LM_MEASURE_MULTI_LABEL)
-        return add(c, "predictions", LM_U8, out->chosen, false, out->rows, out->columns, st);
+        return add(c, "predictions", LM_U8, out->chosen, NULL, out->rows, out->columns, st);
     if (out->kind == LM_MEASURE_VALUES)
-        return add(c, "predictions", LM_F32, out->values, false, out->rows,
+        return add(c, "predictions", LM_F32, out->values, NULL, out->rows,
                    out->columns > 1 ? out->columns : 0, st);
     if (out->kind == LM_MEASURE_SPAN)
-        return add(c, "predictions", LM_I32, out->spans, false, out->rows, 2, st);
-    return add(c, "predictions", LM_I32, out->classes, ragged, units, 0, st);
+        return add(c, "predictions", LM_I32, out->spans, NULL, out->rows, 2, st);
+    return add(c, "predictions", LM_I32, out->classes, splits, units, 0, st);
 }
 
-static bool add_logits(columns *c, const lm_row_outputs *out, bool ragged, int64_t units, lm_status *st)
+static bool add_logits(columns *c, const lm_row_outputs *out, const char *splits, int64_t units, lm_status *st)
 {
     if (!out->top)
-        return add(c, "logits", LM_F32, out->logits, ragged, units, out->columns, st);
-    return add(c, "logits.index", LM_I32, out->top_index, ragged, units, out->top, st) &&
-           add(c, "logits.top", LM_F32, out->top_logits, ragged, units, out->top, st) &&
-           add(c, "logits.rest", LM_F32, out->top_rest, ragged, units, 0, st);
+        return add(c, "logits", LM_F32, out->logits, splits, units, out->columns, st);
+    return add(c, "logits.index", LM_I32, out->top_index, splits, units, out->top, st) &&
+           add(c, "logits.top", LM_F32, out->top_logits, splits, units, out->top, st) &&
+           add(c, "logits.rest", LM_F32, out->top_rest, splits, units, 0, st);
 }
 
 static bool new_columns(columns *c, const lm_row_outputs *out, unsigned emit, lm_status *st)
 {
-    bool ragged = out->per_token;
-    int64_t units = ragged ? out->tokens : out->rows;
-    if (emit & LM_EMIT_LOGITS && !add_logits(c, out, ragged, units, st))
+    bool targets = out->kind == LM_MEASURE_TARGETS;
+    const char *splits = targets ? "target_ids.splits" : out->per_token ? "ids.splits" : NULL;
+    int64_t units = out->units;
+    if (emit & LM_EMIT_LOGITS && !add_logits(c, out, splits, units, st))
         return false;
-    if (emit & LM_EMIT_PROBS && !add(c, "probs", LM_F32, out->probs, ragged, units, out->columns, st))
+    if (emit & LM_EMIT_PROBS && !add(c, "probs", LM_F32, out->probs, splits, units, out->columns, st))
         return false;
-    if (emit & LM_EMIT_PREDICTIONS && !add_predictions(c, out, ragged, units, st))
+    if (emit & LM_EMIT_PREDICTIONS && !add_predictions(c, out, splits, units, st))
         return false;
-    if (emit & LM_EMIT_HIDDEN && !add(c, "hidden", LM_F32, out->hidden, true, out->tokens, out->width, st))
+    if (emit & LM_EMIT_HIDDEN && !add(c, "hidden", LM_F32, out->hidden, "ids.splits", out->tokens, out->width, st))
         return false;
-    if (emit & LM_EMIT_POOLED && !add(c, "pooled", LM_F32, out->pooled, false, out->rows, out->width, st))
+    if (emit & LM_EMIT_POOLED && !add(c, "pooled", LM_F32, out->pooled, NULL, out->rows, out->width, st))
         return false;
-    if (emit & LM_EMIT_LOGPROBS && !add(c, "logprobs", LM_F32, out->logprobs, true, out->tokens, 0, st))
+    if (emit & LM_EMIT_LOGPROBS && !add(c, "logprobs", LM_F32, out->logprobs, targets ? splits : "ids.splits",
+                                        targets ? units : out->tokens, 0, st))
         return false;
-    return !(emit & LM_EMIT_LOSS) || add(c, "loss", LM_F32, out->loss, false, out->rows, 0, st);
+    return !(emit & LM_EMIT_LOSS) || add(c, "loss", LM_F32, out->loss, NULL, out->rows, 0, st);
 }
 
 static bool is_replaced(const columns *c, const char *name)
@@ -108,7 +110,7 @@ static bool is_replaced(const columns *c, const char *name)
 static bool has_words(lm_measured kind)
 {
     return kind == LM_MEASURE_CLASSES || kind == LM_MEASURE_MULTI_LABEL || kind == LM_MEASURE_TAGS ||
-           kind == LM_MEASURE_SPAN;
+           kind == LM_MEASURE_SPAN || kind == LM_MEASURE_TARGETS;
 }
 
 /* The record's header without what the writer makes; with the predictions as words among its fields. */
@@ -125,7 +127,7 @@ static json_t *new_header(const lm_record *record, const lm_tokens_row *rows, co
     json_t *words = json_array();
     lm_buf word = {0};
     lm_place p = {0};
-    for (p.row = rows; p.at < out->rows; p.token += (int64_t)p.row->len, p.at++, p.row++) {
+    for (p.row = rows; p.at < out->rows; lm_place_next(&p, out->kind)) {
         word.len = 0;
         lm_word_prediction(wording, out, &p, &word);
         json_array_append_new(words, json_stringn(word.data ? word.data : "", word.len));

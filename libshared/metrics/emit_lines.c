@@ -44,7 +44,8 @@ static void put_output(unsigned flag, const lm_wording *w, const lm_row_outputs 
                        lm_buf *out)
 {
     int64_t tokens = (int64_t)p->row->len;
-    int64_t unit = o->per_token ? p->token : p->at, units = o->per_token ? tokens : 1;
+    int64_t units = lm_measured_units(o->kind, p->row), unit = p->unit;
+    bool targets = o->kind == LM_MEASURE_TARGETS;
     char inner = o->per_token ? ',' : ' ';
     switch (flag) {
     case LM_EMIT_LOGITS:
@@ -69,7 +70,7 @@ static void put_output(unsigned flag, const lm_wording *w, const lm_row_outputs 
         put_fixed(o->loss[p->at], out);
         break;
     default:
-        put_numbers(put_fixed, o->logprobs + p->token, tokens, 1, ' ', out);
+        put_numbers(put_fixed, o->logprobs + (targets ? unit : p->token), targets ? units : tokens, 1, ' ', out);
         break;
     }
 }
@@ -94,7 +95,7 @@ void lm_emit_lines(const lm_emit *emit, const lm_wording *wording, const lm_toke
 {
     lm_buf text = {0}, pair = {0};
     lm_place p = {.row = rows};
-    for (; p.at < out->rows; p.token += (int64_t)p.row->len, p.at++, p.row++) {
+    for (; p.at < out->rows; lm_place_next(&p, out->kind)) {
         for (int k = 0; k < emit->count; k++) {
             put_output(emit->order[k], wording, out, &p, lines);
             lm_buf_putc(lines, '\t');

@@ -31,6 +31,7 @@ struct lm_evaluator {
     bool decided; /* the kind stands: problem_type has said it, or labels have been seen */
     lm_tally tally;
     lm_room splits, ids, types, positions, wanted; /* of the batch */
+    lm_room target_splits, target_ids, target_positions;
     lm_gather gather;                              /* of the call */
     int32_t *tag_classes; /* [tag_count] the model's class of a stream's tag; NULL = the same number */
     size_t tag_count;
@@ -54,6 +55,8 @@ static lm_measured kind_of(lm_model *m, bool *decided)
         return LM_MEASURE_TAGS;
     if (m->head->tokens && m->head->columns == LM_COLUMNS_SPAN)
         return LM_MEASURE_SPAN;
+    if (m->head->tokens && m->arch.decoder_layers)
+        return LM_MEASURE_TARGETS;
     if (m->head->tokens)
         return m->arch.causal ? LM_MEASURE_NEXT : LM_MEASURE_TOKENS;
     if (m->head->bare)
@@ -118,7 +121,8 @@ void lm_evaluator_free(lm_evaluator *e)
         lm_graph_free(e->graph);
     lm_tally_clear(&e->tally);
     free(e->tag_classes);
-    lm_room *rooms[] = {&e->splits, &e->ids,     &e->types,         &e->positions,
+    lm_room *rooms[] = {&e->target_splits, &e->target_ids, &e->target_positions,
+                        &e->splits, &e->ids,     &e->types,         &e->positions,
                         &e->wanted, &e->windows, &e->prefix_values, &e->prefix_splits};
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++)
         free(rooms[i]->data);
@@ -146,7 +150,7 @@ void lm_evaluator_also(lm_evaluator *e, unsigned emit)
 
 bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_status *st)
 {
-    if (!(e->options.emit & LM_EMIT_LOGPROBS) || e->model->arch.causal)
+    if (!(e->options.emit & LM_EMIT_LOGPROBS) || e->model->arch.causal || e->tally.kind == LM_MEASURE_TARGETS)
         return true;
     if (info->mask_id < 0 || info->mask_id >= e->model->arch.vocab_size)
         return lm_fail(
@@ -161,7 +165,13 @@ bool lm_evaluator_tokenizer(lm_evaluator *e, const lm_tokenizer_info *info, lm_s
 
 bool lm_measured_per_token(lm_measured kind)
 {
-    return kind == LM_MEASURE_TOKENS || kind == LM_MEASURE_TAGS || kind == LM_MEASURE_NEXT || kind == LM_MEASURE_SPAN;
+    return kind == LM_MEASURE_TOKENS || kind == LM_MEASURE_TAGS || kind == LM_MEASURE_NEXT ||
+           kind == LM_MEASURE_SPAN || kind == LM_MEASURE_TARGETS;
+}
+
+int64_t lm_measured_units(lm_measured kind, const lm_tokens_row *row)
+{
+    return kind == LM_MEASURE_TARGETS ? (int64_t)row->target_len : lm_measured_per_token(kind) ? (int64_t)row->len : 1;
 }
 
 bool lm_evaluator_tags(lm_evaluator *e, const json_t *names, lm_status *st)
@@ -267,6 +277,8 @@ static int32_t given_label(const lm_evaluator *e, const lm_tokens_row *row, size
         return row->tags[t] >= 0 && (size_t)row->tags[t] < e->tag_count ? e->tag_classes[row->tags[t]] : -1;
     case LM_MEASURE_NEXT:
         return t + 1 < row->len && (!row->loss_mask || row->loss_mask[t + 1]) ? row->ids[t + 1] : IGNORED;
+    case LM_MEASURE_TARGETS:
+        return row->target_ids[t];
     case LM_MEASURE_NOTHING:
     case LM_MEASURE_CLASSES:
     case LM_MEASURE_MULTI_LABEL:
@@ -275,6 +287,24 @@ static int32_t given_label(const lm_evaluator *e, const lm_tokens_row *row, size
         break;
     }
     return IGNORED;
+}
+
+/* Of a row that stands in a batch by the side of others with a target, one is wanted where its logits are. */
+static bool check_target(const lm_evaluator *e, const lm_tokens_row *row, place *p, lm_status *st)
+{
+    const lm_arch *arch = &e->model->arch;
+    bool wanted = e->options.emit & ~(unsigned)(LM_EMIT_HIDDEN | LM_EMIT_POOLED | LM_EMIT_LOSS);
+    if (!row->target_ids && wanted)
+        return lm_fail(st, LM_FAILED, "%s: no target_ids: what is to be written is named with tok --target", where(p));
+    if (arch->max_length && row->target_len > (size_t)arch->max_length)
+        return lm_fail(st, LM_FAILED, "%s: a target of %zu tokens, and the model takes %d: use tok --max-target-length %d",
+                       where(p), row->target_len, arch->max_length, arch->max_length);
+    for (size_t t = 0; t < row->target_len; t++)
+        if (row->target_ids[t] < 0 || row->target_ids[t] >= arch->vocab_size)
+            return lm_fail(st, LM_FAILED,
+                           "%s: target_ids: id %d is not in the model's vocabulary of %d: use the model's tokenizer",
+                           where(p), row->target_ids[t], arch->vocab_size);
+    return true;
 }
 
 /* A span of the row's tokens, or -100. */
@@ -292,6 +322,8 @@ static bool check_row(const lm_evaluator *e, const lm_tokens_row *row, place *p,
     int types = arch->type_vocab_size; /* a model without segments is not shown them */
     if (e->tally.kind == LM_MEASURE_SPAN && !check_answer(row, p, st))
         return false;
+    if (e->tally.kind == LM_MEASURE_TARGETS && !check_target(e, row, p, st))
+        return false;
     if (arch->max_length && row->len > (size_t)arch->max_length)
         return lm_fail(st, LM_FAILED, "%s: %zu tokens, and the model takes %d: use tok --max-length %d",
                        where(p), row->len, arch->max_length, arch->max_length);
@@ -304,7 +336,7 @@ static bool check_row(const lm_evaluator *e, const lm_tokens_row *row, place *p,
         if (row->types && types && row->types[t] >= types)
             return lm_fail(st, LM_FAILED, "%s: segment %d, and the model has 0 to %d", where(p),
                            row->types[t], types - 1);
-        int32_t label = given_label(e, row, t);
+        int32_t label = e->tally.kind == LM_MEASURE_TARGETS ? IGNORED : given_label(e, row, t);
         if (label == IGNORED || (label >= 0 && label < e->tally.columns))
             continue;
         if (e->tally.kind == LM_MEASURE_TAGS)
@@ -353,9 +385,34 @@ static bool pack(lm_evaluator *e, const lm_tokens_row *rows, int n, lm_batch *ba
     return true;
 }
 
-/* Where the outputs of a batch go: its first row and token within the call. */
+/* What the second stack reads: each row's target, shifted by one behind the token that it begins with. */
+static bool pack_target(lm_evaluator *e, const lm_tokens_row *rows, int n, lm_batch *batch, lm_status *st)
+{
+    size_t tokens = 0, at = 0;
+    for (int i = 0; i < n; i++)
+        tokens += rows[i].target_len;
+    if (tokens > INT_MAX)
+        return lm_fail(st, LM_FAILED, "%zu tokens are too many for one batch", tokens);
+    int32_t *splits = lm_room_make(&e->target_splits, (size_t)n + 1, sizeof *splits, "a batch", st);
+    int32_t *ids = lm_room_make(&e->target_ids, tokens, sizeof *ids, "a batch", st);
+    int32_t *positions = lm_room_make(&e->target_positions, tokens, sizeof *positions, "a batch", st);
+    if (!lm_ok(st))
+        return false;
+    splits[0] = 0;
+    for (int i = 0; i < n; i++) {
+        for (size_t t = 0; t < rows[i].target_len; t++, at++) {
+            ids[at] = t ? rows[i].target_ids[t - 1] : e->model->arch.decoder_start_id;
+            positions[at] = (int32_t)t;
+        }
+        splits[i + 1] = (int32_t)at;
+    }
+    *batch = (lm_batch){.rows = n, .tokens = (int)tokens, .row_splits = splits, .ids = ids, .positions = positions};
+    return true;
+}
+
+/* Where the outputs of a batch go: its first row, token and unit of logits within the call. */
 typedef struct target {
-    int64_t row, token;
+    int64_t row, token, unit;
 } target;
 
 /* ------------------------------------------------------------------ measuring */
@@ -396,7 +453,8 @@ static int32_t label_of(const lm_evaluator *e, const lm_tokens_row *rows, const 
     return given_label(e, &rows[r], t);
 }
 
-/* The tokens whose logits are needed: all where they are handed out, else those that carry a label. */
+/* The tokens whose logits are needed: all where they are handed out, else those that carry a label. `batch` is what the head
+ * stands on. */
 static bool choose_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_batch *batch, const target *to,
                           int *count, lm_status *st)
 {
@@ -405,7 +463,7 @@ static bool choose_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_b
     int32_t *wanted = lm_room_make(&e->wanted, (size_t)batch->tokens, sizeof *wanted, "a batch", st);
     *count = 0;
     for (int r = 0; wanted && r < batch->rows; r++) {
-        for (size_t t = 0; t < rows[r].len; t++) {
+        for (size_t t = 0; t < (size_t)lm_measured_units(e->tally.kind, &rows[r]); t++) {
             if (all || label_of(e, rows, to, r, t) != IGNORED)
                 wanted[(*count)++] = batch->row_splits[r] + (int32_t)t;
         }
@@ -469,7 +527,8 @@ static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_
                            lm_tensor *hidden, int count, const target *to)
 {
     const int32_t *wanted = e->wanted.data;
-    float *logprobs = e->model->arch.causal ? lm_gather_logprobs(&e->gather, to->token) : NULL;
+    bool targets = e->tally.kind == LM_MEASURE_TARGETS;
+    float *logprobs = e->model->arch.causal || targets ? lm_gather_logprobs(&e->gather, to->unit) : NULL;
     row_loss loss = {0};
     for (int from = 0; from < count; from += LOGIT_TOKENS) {
         int n = count - from < LOGIT_TOKENS ? count - from : LOGIT_TOKENS;
@@ -484,12 +543,14 @@ static void measure_tokens(lm_evaluator *e, const lm_tokens_row *rows, const lm_
         }
         for (int i = 0; i < n; i++) {
             int token = wanted[from + i], row = loss.row;
-            const float *x = logits ? logits + (size_t)i * (size_t)columns : given(e, to->token, token);
+            const float *x = logits ? logits + (size_t)i * (size_t)columns : given(e, to->unit, token);
             while (token >= batch->row_splits[row + 1])
                 row++;
             finish_rows(e, &loss, to, row);
-            lm_gather_logits(&e->gather, x, to->token + token);
-            if (logprobs && token + 1 < batch->row_splits[row + 1])
+            lm_gather_logits(&e->gather, x, to->unit + token);
+            if (logprobs && targets)
+                logprobs[token] = (float)-lm_nll(x, columns, rows[row].target_ids[token - batch->row_splits[row]]);
+            else if (logprobs && token + 1 < batch->row_splits[row + 1])
                 logprobs[token + 1] = (float)-lm_nll(x, columns, batch->ids[token + 1]);
             count_token(e, rows, to, (size_t)(token - batch->row_splits[row]), x, &loss);
         }
@@ -504,7 +565,7 @@ static void measure_spans(lm_evaluator *e, const lm_tokens_row *rows, const lm_b
 {
     const window *w = (const window *)e->windows.data + to->row;
     size_t columns = (size_t)e->tally.columns;
-    const float *logits = e->given ? given(e, to->token, 0) : NULL;
+    const float *logits = e->given ? given(e, to->unit, 0) : NULL;
     if (!logits) {
         lm_tensor *t = lm_model_token_logits(e->model, e->graph, hidden, NULL, batch->tokens);
         logits = lm_tensor_read(e->graph, t);
@@ -512,7 +573,7 @@ static void measure_spans(lm_evaluator *e, const lm_tokens_row *rows, const lm_b
             return; /* a failure stands on the graph */
     }
     for (int i = 0; i < batch->tokens; i++)
-        lm_gather_logits(&e->gather, logits + (size_t)i * columns, to->token + i);
+        lm_gather_logits(&e->gather, logits + (size_t)i * columns, to->unit + i);
     for (int r = 0; r < batch->rows; r++) {
         const float *x = logits + (size_t)batch->row_splits[r] * columns;
         lm_span_found best = lm_span_find(e->tally.how.answers, &rows[r], x);
@@ -578,13 +639,17 @@ static const lm_batch *begin_behind_prefix(lm_evaluator *e, const lm_batch *batc
 static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_t record, const target *to,
                       lm_status *st)
 {
-    lm_batch batch, short_one;
+    lm_batch batch, second_batch, short_one;
     lm_measured kind = e->tally.kind;
+    bool second = kind == LM_MEASURE_TARGETS;
+    const lm_batch *units = second ? &second_batch : &batch; /* what the head stands on */
     int wanted = 0;
-    if (!pack(e, rows, n, &batch, st) ||
-        (lm_measured_per_token(kind) && !choose_tokens(e, rows, &batch, to, &wanted, st)))
+    if (!pack(e, rows, n, &batch, st) || (second && !pack_target(e, rows, n, &second_batch, st)) ||
+        (lm_measured_per_token(kind) && !choose_tokens(e, rows, units, to, &wanted, st)))
         return false;
-    lm_select select = {.hidden = lm_measured_per_token(kind) || lm_gather_hidden(&e->options),
+    bool states = lm_gather_hidden(&e->options) && !e->model->arch.decoder_layers; /* else they are the first stack's */
+    lm_select select = {.target = second ? &second_batch : NULL,
+                        .hidden = lm_measured_per_token(kind) || states,
                         .pooled = lm_gather_pooler(&e->options),
                         .row_logits = kind != LM_MEASURE_NOTHING};
     const lm_batch *run = &batch;
@@ -603,7 +668,7 @@ static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_
     if (kind == LM_MEASURE_SPAN) {
         measure_spans(e, rows, &batch, out.hidden, to);
     } else if (lm_measured_per_token(kind)) {
-        measure_tokens(e, rows, &batch, out.hidden, wanted, to);
+        measure_tokens(e, rows, units, out.hidden, wanted, to);
         if (out.row_logits)
             measure_next(e, rows, &batch, out.row_logits, to);
     } else if (kind != LM_MEASURE_NOTHING) {
@@ -655,8 +720,10 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
     *out = (lm_row_outputs){.rows = n};
     if (!lm_evaluator_check(e, rows, n, record, st))
         return false;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
         out->tokens += (int64_t)rows[i].len;
+        out->units += lm_measured_units(e->tally.kind, &rows[i]);
+    }
     if (!lm_gather_begin(&e->gather, &e->options, e->tally.kind, e->tally.columns, e->model->arch.width, out,
                          st))
         return false;
@@ -664,14 +731,19 @@ bool lm_evaluator_run(lm_evaluator *e, const lm_tokens_row *rows, int64_t n, uin
         return false;
     target to = {0};
     for (int64_t first = 0; first < n;) {
-        int64_t last = first, tokens = 0;
+        int64_t last = first, tokens = 0, units = 0, targets = 0;
         while (last < n && last - first < INT_MAX - 1 &&
-               (last == first || tokens + (int64_t)rows[last].len <= e->options.batch_tokens))
-            tokens += (int64_t)rows[last++].len;
+               (last == first || tokens + targets + (int64_t)(rows[last].len + rows[last].target_len) <=
+                                     e->options.batch_tokens)) {
+            tokens += (int64_t)rows[last].len;
+            targets += (int64_t)rows[last].target_len;
+            units += lm_measured_units(e->tally.kind, &rows[last++]);
+        }
         if (!run_batch(e, rows + first, (int)(last - first), record, &to, st))
             return false;
         to.row += last - first;
         to.token += tokens;
+        to.unit += units;
         first = last;
     }
     int64_t token = 0;

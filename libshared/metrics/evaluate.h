@@ -23,6 +23,7 @@ typedef enum lm_measured {
     LM_MEASURE_TOKENS, /* hidden tokens, where `mlm_labels` has them */
     LM_MEASURE_TAGS,   /* a class for each token that `tags` gives one */
     LM_MEASURE_NEXT,   /* the token after each, of a causal model; with `loss_mask`, those that it marks */
+    LM_MEASURE_TARGETS, /* the tokens of another text, which a second stack writes: `target_ids` */
     LM_MEASURE_SPAN    /* the part of a text that answers a question (metrics/answers.h) */
 } lm_measured;
 
@@ -40,7 +41,9 @@ enum {
  * the first token's. AUTO is the pooler where there is one, else the mean. */
 typedef enum lm_pool { LM_POOL_AUTO, LM_POOL_POOLER, LM_POOL_MEAN, LM_POOL_CLS } lm_pool;
 
-bool lm_measured_per_token(lm_measured kind); /* logits have a row for each token */
+bool lm_measured_per_token(lm_measured kind); /* logits have a row for each token, of LM_MEASURE_TARGETS for each of the target */
+/* Rows of logits that a row has. */
+int64_t lm_measured_units(lm_measured kind, const lm_tokens_row *row);
 
 /* What is measured beyond counts, and how. All zero: what a trainer wants between its steps. */
 typedef struct lm_measure_options {
@@ -66,8 +69,8 @@ typedef struct lm_evaluate_options {
 /* Outputs of the rows of one call, in their order; NULL where not asked for. Valid until the next call. */
 typedef struct lm_row_outputs {
     lm_measured kind;
-    bool per_token; /* a unit of logits is a token, else a row */
-    int64_t rows, tokens;
+    bool per_token; /* a unit of logits is a token (or one of the target's), else a row */
+    int64_t rows, tokens, units;
     int columns;              /* of logits and probs */
     int width;                /* of hidden and pooled */
     int top;                  /* logits that are kept of each unit; 0 = all */
@@ -83,13 +86,20 @@ typedef struct lm_row_outputs {
     const float *values; /* [rows, columns] of LM_MEASURE_VALUES */
     const float *hidden; /* [tokens, width] after the last block */
     const float *pooled; /* [rows, width] */
-    const float *logprobs; /* [tokens] NaN where a token is not predicted */
+    const float *logprobs; /* [tokens], or of the targets [units]; NaN where a token is not predicted */
     const float
         *loss; /* [rows]; of tokens: the mean over the row's labelled ones. NaN for a row without a label */
 } lm_row_outputs;
 
-/* Those of `n` rows from row `first` on, whose tokens begin at `token`. */
-lm_row_outputs lm_row_outputs_part(const lm_row_outputs *o, int64_t first, int64_t n, int64_t token, int64_t tokens);
+/* A row among the outputs of a call: the row itself, its number, that of its first token and of its first row of logits. */
+typedef struct lm_place {
+    const lm_tokens_row *row;
+    int64_t at, token, unit;
+} lm_place;
+
+void lm_place_next(lm_place *p, lm_measured kind); /* to the next row */
+/* Those of `n` rows from a place on, which moves behind them. */
+lm_row_outputs lm_row_outputs_part(const lm_row_outputs *o, lm_place *from, int64_t n);
 
 typedef struct lm_evaluator lm_evaluator;
 
@@ -145,6 +155,7 @@ void lm_evaluator_begin_behind(lm_evaluator *e, const lm_evaluate_prefix *prefix
  *   tags:    accuracy of tokens and, over entities, precision, recall, f1 and their means over types; tags that are no
  *            entities are classes
  *   tokens:  perplexity, accuracy
+ *   targets: perplexity, accuracy
  *   next:    perplexity, accuracy and, where the rows keep their texts, word_perplexity, byte_perplexity, bits_per_byte
  *   answers: exact_match, f1; where some questions have none, of those and of the others
  * and the signature that tells what was computed. `per_class` adds precision, recall, f1 and support of each class or

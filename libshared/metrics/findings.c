@@ -122,7 +122,7 @@ void lm_findings_add(lm_findings *f, const lm_wording *w, const json_t *ids, con
     bool classes = out->kind == LM_MEASURE_CLASSES;
     bool predicted = out->classes || out->chosen || out->values || out->spans;
     lm_place p = {.row = rows};
-    for (; predicted && out->loss && p.at < out->rows; p.token += (int64_t)p.row->len, p.at++, p.row++) {
+    for (; predicted && out->loss && p.at < out->rows; lm_place_next(&p, out->kind)) {
         lm_mistake m = {.rank = out->loss[p.at],
                         .loss = out->loss[p.at],
                         .probability = NAN,

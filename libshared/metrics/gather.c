@@ -117,7 +117,7 @@ bool lm_gather_begin(lm_gather *g, const lm_evaluate_options *options, lm_measur
     g->top = options->top < g->columns ? options->top : g->columns;
     out->per_token = lm_measured_per_token(kind);
     size_t rows = (size_t)out->rows, tokens = (size_t)out->tokens, state = (size_t)width * sizeof(float);
-    if (!room_for_logits(g, out, out->per_token ? tokens : rows, st))
+    if (!room_for_logits(g, out, (size_t)out->units, st))
         return false;
     if (emit & LM_EMIT_HIDDEN)
         out->hidden = lm_room_make(&g->room[LM_OUT_HIDDEN], tokens, state, "hidden", st);
@@ -126,8 +126,9 @@ bool lm_gather_begin(lm_gather *g, const lm_evaluate_options *options, lm_measur
     if (emit & LM_EMIT_LOSS)
         out->loss = lm_room_make(&g->room[LM_OUT_LOSS], rows, sizeof(float), "loss", st);
     if (emit & LM_EMIT_LOGPROBS) {
-        out->logprobs = lm_room_make(&g->room[LM_OUT_LOGPROBS], tokens, sizeof(float), "logprobs", st);
-        for (size_t t = 0; t < tokens && out->logprobs; t++)
+        size_t predicted = kind == LM_MEASURE_TARGETS ? (size_t)out->units : tokens;
+        out->logprobs = lm_room_make(&g->room[LM_OUT_LOGPROBS], predicted, sizeof(float), "logprobs", st);
+        for (size_t t = 0; t < predicted && out->logprobs; t++)
             ROOM(g, LM_OUT_LOGPROBS, float)[t] = NAN;
     }
     return lm_ok(st);
@@ -234,12 +235,23 @@ float *lm_gather_logprobs(lm_gather *g, int64_t token)
 
 #define FROM(array, unit, width) ((array) ? (array) + (unit) * (width) : NULL)
 
-lm_row_outputs lm_row_outputs_part(const lm_row_outputs *o, int64_t first, int64_t n, int64_t token, int64_t tokens)
+void lm_place_next(lm_place *p, lm_measured kind)
+{
+    p->token += (int64_t)p->row->len;
+    p->unit += lm_measured_units(kind, p->row);
+    p->at++;
+    p->row++;
+}
+
+lm_row_outputs lm_row_outputs_part(const lm_row_outputs *o, lm_place *from, int64_t n)
 {
     lm_row_outputs p = *o;
-    int64_t unit = o->per_token ? token : first;
+    int64_t first = from->at, token = from->token, unit = from->unit;
+    while (from->at < first + n)
+        lm_place_next(from, o->kind);
     p.rows = n;
-    p.tokens = tokens;
+    p.tokens = from->token - token;
+    p.units = from->unit - unit;
     p.logits = FROM(o->logits, unit, o->columns);
     p.top_index = FROM(o->top_index, unit, o->top);
     p.top_logits = FROM(o->top_logits, unit, o->top);
@@ -251,7 +263,7 @@ lm_row_outputs lm_row_outputs_part(const lm_row_outputs *o, int64_t first, int64
     p.values = FROM(o->values, first, o->columns);
     p.hidden = FROM(o->hidden, token, o->width);
     p.pooled = FROM(o->pooled, first, o->width);
-    p.logprobs = FROM(o->logprobs, token, 1);
+    p.logprobs = FROM(o->logprobs, o->kind == LM_MEASURE_TARGETS ? unit : token, 1);
     p.loss = FROM(o->loss, first, 1);
     return p;
 }
@@ -275,8 +287,9 @@ void lm_gather_state(lm_gather *g, lm_graph *graph, const lm_outputs *out, const
     size_t width = (size_t)g->width;
     float *pooled = ROOM(g, LM_OUT_POOLED, float) + (size_t)row * width;
     const float *hidden = NULL;
-    if (lm_gather_hidden(&g->options) && out->hidden->rows == batch->tokens)
-        hidden = lm_tensor_read(graph, out->hidden);
+    lm_tensor *states = out->memory ? out->memory : out->hidden;
+    if (lm_gather_hidden(&g->options) && states->rows == batch->tokens)
+        hidden = lm_tensor_read(graph, states);
     if (g->options.emit & LM_EMIT_HIDDEN && hidden)
         memcpy(ROOM(g, LM_OUT_HIDDEN, float) + (size_t)token * width, hidden,
                (size_t)batch->tokens * width * sizeof(float));

@@ -39,7 +39,7 @@ typedef struct lm_gather {
 
 /* Whether the model can give what options->emit asks for; replaces LM_POOL_AUTO by what it has. */
 bool lm_gather_check(const lm_model *m, lm_measured kind, lm_evaluate_options *options, lm_status *st);
-/* Makes room for the outputs of a call of out->rows and out->tokens, and fills `out`. */
+/* Makes room for the outputs of a call of out->rows, out->tokens and out->units, and fills `out`. */
 bool lm_gather_begin(lm_gather *g, const lm_evaluate_options *options, lm_measured kind, int columns,
                      int width, lm_row_outputs *out, lm_status *st);
 void lm_gather_free(lm_gather *g);
@@ -52,7 +52,7 @@ void lm_gather_loss(lm_gather *g, int64_t row, double loss);
 /* A row's answer: its first and last token; 0 and 0 for none. */
 void lm_gather_span(lm_gather *g, int64_t row, int32_t first, int32_t last);
 float *lm_gather_logprobs(lm_gather *g, int64_t token); /* from there on; NULL where they are not asked for */
-/* The hidden states and the pooled rows of a batch, which begins at `row` and `token`. */
+/* The hidden states (of two stacks the first's) and the pooled rows of a batch, which begins at `row` and `token`. */
 void lm_gather_state(lm_gather *g, lm_graph *graph, const lm_outputs *out, const lm_batch *batch, int64_t row,
                      int64_t token);
 

@@ -8,7 +8,7 @@ bool lm_held_add(lm_held *h, const lm_record *record, lm_status *st)
 {
     LM_GROW(h->records, h->count, h->cap);
     lm_held_record *r = &h->records[h->count];
-    *r = (lm_held_record){.record = lm_record_copy(record, st), .row = h->row_count, .token = h->tokens};
+    *r = (lm_held_record){.record = lm_record_copy(record, st), .row = h->row_count};
     if (!r->record)
         return false;
     h->count++; /* it is freed with the others from here on */

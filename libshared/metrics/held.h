@@ -7,7 +7,7 @@
 typedef struct lm_held_record {
     lm_record *record; /* a copy */
     lm_tokens_view view;
-    int64_t row, token; /* its first row and token among those that are held */
+    int64_t row; /* its first among those that are held */
 } lm_held_record;
 
 typedef struct lm_held {

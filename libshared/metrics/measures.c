@@ -280,6 +280,7 @@ void lm_outcomes_measure(const lm_outcomes *o, const uint32_t *times, bool per_c
         measure_values(o, times, r);
         break;
     case LM_MEASURE_TOKENS:
+    case LM_MEASURE_TARGETS:
         measure_tokens(o, times, r);
         break;
     case LM_MEASURE_NEXT:

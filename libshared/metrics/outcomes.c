@@ -96,6 +96,7 @@ static void grow(lm_outcomes *o)
         RESIZE(o->hits, 1);
         break;
     case LM_MEASURE_TOKENS:
+    case LM_MEASURE_TARGETS:
         RESIZE(o->hits, 1);
         break;
     case LM_MEASURE_SPAN:

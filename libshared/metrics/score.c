@@ -216,10 +216,11 @@ static bool run_held(score *s, lm_status *st)
     if (!lm_evaluator_run(s->evaluator, h->rows, h->row_count, 0, &all, st) ||
         (s->rival && !lm_rival_run(s->rival, h->rows, h->row_count, st)))
         return false;
+    lm_place at = {.row = h->rows};
     for (size_t i = 0; i < h->count; i++) {
         const lm_held_record *r = &h->records[i];
         const lm_tokens_row *rows = h->rows + r->row;
-        lm_row_outputs out = lm_row_outputs_part(&all, r->row, r->view.n, r->token, r->view.tokens);
+        lm_row_outputs out = lm_row_outputs_part(&all, &at, r->view.n);
         if (!emit(s, r, rows, &out, st))
             return false;
         if (s->findings) {

@@ -131,6 +131,7 @@ bool lm_tally_truth(const lm_tally *t, const lm_tokens_row *row, const char *whe
     case LM_MEASURE_TOKENS:
     case LM_MEASURE_TAGS:
     case LM_MEASURE_NEXT:
+    case LM_MEASURE_TARGETS:
     case LM_MEASURE_SPAN:
         break;
     }
@@ -216,6 +217,7 @@ void lm_tally_seen(lm_tally *t, const lm_tokens_row *row)
     h = mixed(h, row->tags, row->len * sizeof *row->tags);
     h = mixed(h, row->mlm_labels, row->len * sizeof *row->mlm_labels);
     h = mixed(h, row->loss_mask, row->len);
+    h = mixed(h, row->target_ids, row->target_len * sizeof *row->target_ids);
     h = mixed(h, row->answer, 2 * sizeof *row->answer);
     t->digest += h;
     t->rows++;
@@ -346,6 +348,7 @@ static void add_signature(const lm_tally *t, lm_report *r)
                                         [LM_MEASURE_TOKENS] = "masked",
                                         [LM_MEASURE_TAGS] = "tags",
                                         [LM_MEASURE_NEXT] = "next",
+                                        [LM_MEASURE_TARGETS] = "targets",
                                         [LM_MEASURE_SPAN] = "answers"};
     const lm_outcomes *o = t->outcomes;
     lm_buf s = {0};

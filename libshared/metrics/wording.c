@@ -17,14 +17,20 @@ void lm_word_line(lm_str s, lm_buf *out)
 
 /* ------------------------------------------------------------------ texts */
 
-/* Tokens from..to as text; where the tokenizer does not know them all there is none. */
-static void decode(const lm_wording *w, const lm_tokens_row *row, size_t from, size_t to, lm_buf *out)
+/* Ids as text; where the tokenizer does not know them all there is none. */
+static void decode_ids(const lm_wording *w, const int32_t *ids, size_t n, lm_buf *out)
 {
     lm_status st = LM_STATUS_INIT;
     lm_buf text = {0};
-    if (w->tokenizer && lm_decode(w->tokenizer, row->ids + from, to - from, true, &text, &st))
+    if (w->tokenizer && lm_decode(w->tokenizer, ids, n, true, &text, &st))
         lm_word_line(lm_buf_str(&text), out);
     lm_buf_free(&text);
+}
+
+/* Tokens from..to of a row. */
+static void decode(const lm_wording *w, const lm_tokens_row *row, size_t from, size_t to, lm_buf *out)
+{
+    decode_ids(w, row->ids + from, to - from, out);
 }
 
 void lm_word_text(const lm_wording *w, const lm_tokens_row *row, lm_buf *text, lm_buf *pair)
@@ -152,6 +158,9 @@ void lm_word_truth(const lm_wording *w, lm_measured kind, const lm_tokens_row *r
         if (row->answer && row->answer[0] != IGNORED)
             put_span(w, row, row->answer, out);
         break;
+    case LM_MEASURE_TARGETS:
+        decode_ids(w, row->target_ids, row->target_len, out);
+        break;
     case LM_MEASURE_NEXT:
         break;
     case LM_MEASURE_NOTHING:
@@ -170,7 +179,10 @@ void lm_word_prediction(const lm_wording *w, const lm_row_outputs *out, const lm
     case LM_MEASURE_TOKENS:
     case LM_MEASURE_TAGS:
     case LM_MEASURE_NEXT:
-        put_tokens(w, out->kind, p->row, out->classes + p->token, NULL, to);
+        put_tokens(w, out->kind, p->row, out->classes + p->unit, NULL, to);
+        break;
+    case LM_MEASURE_TARGETS: /* at each place, after the target's tokens before it */
+        decode_ids(w, out->classes + p->unit, p->row->target_len, to);
         break;
     case LM_MEASURE_MULTI_LABEL:
         put_classes(w, out->chosen + at * columns, columns, to);

@@ -12,12 +12,6 @@ typedef struct lm_wording {
     const lm_tokenizer *tokenizer; /* NULL = none: tokens stay numbers, and only kept texts are known */
 } lm_wording;
 
-/* A row among the outputs of a call: the row itself, its number and its first token's. */
-typedef struct lm_place {
-    const lm_tokens_row *row;
-    int64_t at, token;
-} lm_place;
-
 /* All append one line of well-formed UTF-8 without control characters, or nothing. */
 
 /* The text that the stream keeps (tok --keep-text), else what the tokens say; `pair` the second text's. */
