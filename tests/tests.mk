@@ -45,6 +45,7 @@ shell_tests = \
 	tests/pipelines/train-balance.sh \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-freeze.sh \
+	tests/pipelines/train-recurrent.sh \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-sizes.sh \
 	tests/pipelines/train-story.sh \
