@@ -8,7 +8,8 @@
  * mean, GFLOP/s, share of sgemm, MiB of the process at most so far: so for memory, one measurement a process. A forward
  * pass is one with its loss, of all tokens where a language model is trained. -c counts the processor's time, not the
  * clock's: with -j 1 that says something on a busy machine too. -m mlm trains an encoder on every seventh token, not on
- * classes. -l lists what would be measured. -p is the rate of sgemm (4096 x 4096 x 4096), where it is known; `steps sgemm` measures nothing else. */
+ * classes. -l lists what would be measured. -p is the rate of sgemm (4096 x 4096 x 4096), where it is known;
+ * `steps sgemm` measures nothing else. */
 #include "config.h"
 
 #include "tests/bench/shapes.h"
