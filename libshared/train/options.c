@@ -218,6 +218,8 @@ bool lm_train_options_make_new(const lm_train_options *o)
 static bool check_new_model(const lm_train_options *o, lm_status *st)
 {
     const lm_new_model *n = o->new_model;
+    if (n && n->json && !n->list)
+        return lm_fail(st, LM_USAGE, "--json is the form of --list-archs: give both");
     if (!n || lm_train_options_make_new(o))
         return true;
     if (n->size)

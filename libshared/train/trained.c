@@ -119,12 +119,26 @@ bool lm_run_unfreeze(lm_run *r, lm_status *st)
 
 /* ------------------------------------------------------------------ --list-parameters */
 
+/* The config of a new model, whose vocabulary is that of --tokenizer or of --config. */
+static lm_config *unread_config(const lm_run *r, lm_status *st)
+{
+    lm_new_vocabulary vocabulary = {.pad = -1, .bos = -1, .eos = -1};
+    lm_tokenizer *t = r->o->tokenizer ? lm_tokenizer_open(r->o->tokenizer, st) : NULL;
+    if (t)
+        vocabulary.size = lm_tokenizer_size(t);
+    lm_tokenizer_free(t);
+    if (lm_ok(st) && !vocabulary.size && !r->o->new_model->config)
+        lm_fail(st, LM_USAGE, "--list-parameters: the new model's vocabulary is not known: name one with --tokenizer DIR");
+    return lm_ok(st) ? lm_new_model_config(r->o->new_model, r->spec->common->plugin, &vocabulary, st) : NULL;
+}
+
 /* The model as it would be trained, as far as that is known without the rows. */
 static lm_model *open_unread(const lm_run *r, lm_status *st)
 {
     const lm_run_spec *s = r->spec;
     const lm_objective *objective = lm_objective_find(s->objective ? s->objective : "classify");
-    lm_config *c = lm_model_config(s->common->model, st);
+    bool fresh = !s->common->model;
+    lm_config *c = fresh ? unread_config(r, st) : lm_model_config(s->common->model, st);
     if (!c)
         return NULL;
     lm_labels *labels = s->labels ? lm_labels_parse(s->labels, st) : NULL;
@@ -139,14 +153,14 @@ static lm_model *open_unread(const lm_run *r, lm_status *st)
                                 .plugin_path = s->common->plugin,
                                 .seed = (uint64_t)s->common->seed,
                                 .allow_missing_head = true,
-                                .config = c};
-    return lm_model_open(s->common->model, &options, st);
+                                .config = fresh ? NULL : c};
+    return fresh ? lm_model_create(c, &options, st) : lm_model_open(s->common->model, &options, st);
 }
 
 bool lm_run_list_parameters(lm_run *r, lm_status *st)
 {
-    if (!r->spec->common->model)
-        return lm_fail(st, LM_USAGE, "no model: give -m DIR");
+    if (!r->spec->common->model && !lm_train_options_make_new(r->o))
+        return lm_fail(st, LM_USAGE, "which model? Give -m DIR, or -a NAME for a new one");
     r->model = open_unread(r, st);
     r->freezing = r->model ? lm_freezing_new(r->model, options_of(r), st) : NULL;
     if (!r->freezing)

@@ -56,6 +56,10 @@ refuses_ 2 'one of them' finetune -a bert -m new -o x train.lms
 refuses_ 2 'which model' finetune -o x train.lms
 refuses_ 2 'give -a NAME' finetune -m new --size tiny -o x train.lms
 refuses_ 2 'give -a NAME' finetune -m new --layers 2 -o x train.lms
+refuses_ 2 '--list-archs: give both' finetune -m new --json -o x train.lms
+finetune --list-parameters -a bert --layers 1 --width 32 --tokenizer tokdir --freeze embeddings >parameters
+grep -q "^bert.embeddings.word_embeddings.weight.*$(wc -l <tokdir/vocab.txt)" parameters || fail_ "$(cat parameters)"
+refuses_ 2 'name one with --tokenizer' finetune --list-parameters -a bert
 refuses_ 2 'up to tok' finetune -m new --max-length 64 -o x train.lms
 
 # ---- what there is
