@@ -1,7 +1,7 @@
 /* pretrain: tokens in, a model out, from random weights or going on from a model's. */
 #include "train/sweep.h"
 
-static const char *const objectives[] = {"mlm", "pretrain", NULL};
+static const char *const objectives[] = {"auto", "mlm", "pretrain", "clm", "seq2seq", NULL};
 
 int main(int argc, char **argv)
 {
@@ -25,7 +25,8 @@ int main(int argc, char **argv)
         {.name = "objective", .type = LM_OPT_CHOICE, .target = &objective, .value = "NAME",
          .choices = objectives,
          .help = "mlm: masked tokens; pretrain: masked tokens and next sentence, whose label (0 = follows, "
-                 "1 = does not) is the stream's"},
+                 "1 = does not) is the stream's; clm: the next token; seq2seq: another text, which tok --target names; auto: "
+                 "the first of mlm, clm and seq2seq that the family has a head for"},
         {.name = "mlm-probability", .type = LM_OPT_FLOAT, .target = &spec.mlm_probability, .value = "P",
          .min = 0, .max = 1, .help = "share of tokens that are to be predicted"},
         {0},
@@ -44,6 +45,8 @@ int main(int argc, char **argv)
             "tok --train wordpiece --vocab-size 8000 -o tokdir corpus.txt",
             "The pretraining itself",
             "tok -m tokdir corpus.txt | pretrain -a bert --size mini -o mini",
+            "A GPT-2 whose vocabulary has an end of texts",
+            "tok -m bpe --eos corpus.txt | pretrain -a gpt2 --size mini -o gpt",
             "At most two hours today; the same command again goes on",
             "tok -m tokdir corpus.txt | pretrain -a bert -o mini --checkpoint ck --resume --max-time 2h",
             NULL}};
@@ -51,7 +54,8 @@ int main(int argc, char **argv)
     lm_tool_begin(&program, takes, &common, argc, argv);
 
     lm_status st = LM_STATUS_INIT;
-    spec.objective = objectives[objective];
+    spec.objective = objective ? objectives[objective] : NULL;
+    spec.by_family = true;
     lm_train_program(&spec, &program, &st);
     return lm_tool_end(&st);
 }

@@ -50,3 +50,8 @@ tests_unit_check_decoding_SOURCES = tests/unit/check_decoding.c
 tests_unit_check_decoding_CPPFLAGS = $(model_test_cppflags) -DTESTPLUG_DIR='"$(abs_top_builddir)/tests/testplug/.libs"'
 tests_unit_check_decoding_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_decoding
+check_PROGRAMS += tests/unit/check_decoders
+tests_unit_check_decoders_SOURCES = tests/unit/check_decoders.c
+tests_unit_check_decoders_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_decoders_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_decoders

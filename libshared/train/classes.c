@@ -9,8 +9,38 @@
 
 enum { MOST_CLASSES = 1 << 20 };
 
+static const lm_plugin *family(const lm_run *r, lm_status *st)
+{
+    const lm_common *c = r->spec->common;
+    if (!c->model)
+        return lm_new_model_plugin(r->o->new_model, c->plugin, st);
+    lm_config *config = lm_model_config(c->model, st);
+    const lm_plugin *plugin = config ? lm_plugin_find(lm_config_string(config, "model_type", ""), c->plugin, st) : NULL;
+    lm_config_free(config);
+    return plugin;
+}
+
+bool lm_run_choose_by_family(lm_run *r, lm_status *st)
+{
+    static const char *const objectives[] = {"mlm", "clm", "seq2seq"};
+    if (!r->spec->by_family || r->spec->objective)
+        return true;
+    const lm_plugin *plugin = family(r, st);
+    for (size_t i = 0; plugin && !r->objective && i < sizeof objectives / sizeof *objectives; i++) {
+        const lm_objective *o = lm_objective_find(objectives[i]);
+        if (lm_plugin_head_by_task(plugin, o->head))
+            r->objective = o;
+    }
+    if (plugin && !r->objective)
+        lm_fail(st, LM_USAGE, "%s: has no head for text without labels (mlm, clm, seq2seq): it cannot be pretrained",
+                plugin->name);
+    return lm_ok(st);
+}
+
 bool lm_run_choose_objective(lm_run *r, lm_status *st)
 {
+    if (r->objective)
+        return true;
     const char *name = r->spec->objective;
     if (name) {
         r->objective = lm_objective_find(name);

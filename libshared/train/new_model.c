@@ -126,13 +126,26 @@ static void set_vocabulary(lm_config *c, const lm_new_vocabulary *v, const json_
     lm_config_set_int(c, "pad_token_id", v->pad);
 }
 
+static const lm_plugin *plugin_of(lm_config *c, const char *plugin_file, lm_status *st)
+{
+    return lm_plugin_find(lm_config_string(c, "model_type", ""), plugin_file, st);
+}
+
+const lm_plugin *lm_new_model_plugin(const lm_new_model *n, const char *plugin_file, lm_status *st)
+{
+    lm_config *c = begin(n, st);
+    const lm_plugin *plugin = c ? plugin_of(c, plugin_file, st) : NULL;
+    lm_config_free(c);
+    return plugin;
+}
+
 lm_config *lm_new_model_config(const lm_new_model *n, const char *plugin_file, const lm_new_vocabulary *vocabulary,
                                lm_status *st)
 {
     lm_config *c = begin(n, st);
     if (!c)
         return NULL;
-    const lm_plugin *plugin = lm_plugin_find(lm_config_string(c, "model_type", ""), plugin_file, st);
+    const lm_plugin *plugin = plugin_of(c, plugin_file, st);
     lm_size size;
     if (plugin && find_size(plugin, n->size ? n->size : "mini", &size, st)) {
         json_t *defaults = plugin->defaults ? json_loads(plugin->defaults, 0, NULL) : NULL;

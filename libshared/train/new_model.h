@@ -26,6 +26,9 @@ typedef struct lm_new_vocabulary {
 lm_config *lm_new_model_config(const lm_new_model *n, const char *plugin_file, const lm_new_vocabulary *vocabulary,
                                lm_status *st);
 
+/* The family that it is of; NULL = there is none. */
+const lm_plugin *lm_new_model_plugin(const lm_new_model *n, const char *plugin_file, lm_status *st);
+
 /* What was asked for, in words: "bert --size tiny --layers 2". The caller frees it. */
 char *lm_new_model_words(const lm_new_model *n);
 

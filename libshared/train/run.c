@@ -49,7 +49,7 @@ static bool check_early(const lm_run *r, lm_status *st)
 static bool streams(const lm_run *r)
 {
     const lm_train_options *o = r->o;
-    const lm_objective *objective = r->spec->objective ? lm_objective_find(r->spec->objective) : NULL;
+    const lm_objective *objective = r->spec->objective ? lm_objective_find(r->spec->objective) : r->objective;
     bool endless = o->schedule == LM_SCHEDULE_CONSTANT || o->schedule == LM_SCHEDULE_INVERSE_SQRT;
     if (o->epochs > 1 || o->by_length || o->frac > 0 || o->max_train_samples > 0 || r->spec->shared)
         return false;
@@ -180,7 +180,7 @@ static bool prepare_targets(lm_run *r, lm_status *st)
 
 static bool prepare(lm_run *r, lm_status *st)
 {
-    if (!check_early(r, st) || !lm_run_find_checkpoint(r, st) || !open_data(r, st))
+    if (!check_early(r, st) || !lm_run_choose_by_family(r, st) || !lm_run_find_checkpoint(r, st) || !open_data(r, st))
         return false;
     if (!lm_run_choose_objective(r, st) || !lm_run_collect_labels(r, st) || !count_steps(r, st))
         return false;

@@ -68,6 +68,7 @@ typedef struct lm_run {
 double lm_now(void); /* monotonic seconds */
 
 /* classes.c */
+bool lm_run_choose_by_family(lm_run *r, lm_status *st); /* where it is asked for, before the rows are read */
 bool lm_run_choose_objective(lm_run *r, lm_status *st);
 bool lm_run_collect_labels(lm_run *r, lm_status *st);
 /* The targets of rows of another stream (--eval, --replay), whose classes may stand in another order. */

@@ -54,3 +54,8 @@ for case in bert-fillmask roberta-fillmask; do
     e2e=$data/goldens/e2e/$case
     "$golden_stream" masked "$e2e" | score -q -m "$e2e" --emit probs 2>err | "$golden_stream" items "$e2e"
 done
+# probabilities of texts
+for case in gpt2-lm llama-lm qwen-lm; do
+    e2e=$data/goldens/e2e/$case
+    "$golden_stream" texts "$e2e" | tok -q -m "$e2e" | score -q -m "$e2e" --emit logprobs | "$golden_stream" items "$e2e"
+done

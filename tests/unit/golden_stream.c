@@ -271,11 +271,22 @@ static bool same_guesses(const answer *a, const json_t *item)
     return same;
 }
 
+/* The log-probability of a text. */
+static bool same_probability(const answer *a, const json_t *item)
+{
+    const lm_column *logprobs = lm_record_column(a->record, "logprobs");
+    double sum = 0, want = json_number_value(json_object_get(item, "nll"));
+    for (int64_t t = a->from + 1; logprobs && t < a->to; t++) /* nothing comes before the first */
+        sum -= (double)((const float *)logprobs->data)[t];
+    return logprobs && fabs(sum - want) <= LIMIT * (double)(a->to - a->from);
+}
+
 static bool same_item(const answer *a, const json_t *item)
 {
     if (!same_ids(a, item))
         return false;
-    return json_object_get(item, "masks")          ? same_guesses(a, item)
+    return json_object_get(item, "nll")            ? same_probability(a, item)
+           : json_object_get(item, "masks")        ? same_guesses(a, item)
            : json_object_get(item, "token_labels") ? same_tags(a, item)
                                                    : same_class(a, item);
 }
