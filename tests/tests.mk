@@ -43,6 +43,7 @@ shell_tests = \
 	tests/pipelines/tok-train.sh \
 	tests/pipelines/tok-words.sh \
 	tests/pipelines/train-balance.sh \
+	tests/pipelines/train-cache.sh \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-freeze.sh \
 	tests/pipelines/train-recurrent.sh \

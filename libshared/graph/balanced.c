@@ -94,16 +94,26 @@ static double row_of(const lm_balance *how, const float *x, int classes, int32_t
     return loss;
 }
 
+static void add_plain(const lm_balance *how, double loss)
+{
+    if (!how->plain)
+        return;
+    how->plain->sum += loss;
+    how->plain->rows++;
+}
+
 void lm_balanced_cross_entropy_op_forward(lm_graph *g, lm_node *n)
 {
     const lm_tensor *x = n->in[0];
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
     double *h = lm_graph_alloc(g, (size_t)x->width, sizeof *h), sum = 0;
     for (int r = 0; r < x->rows; r++) {
+        const float *row = x->value + (size_t)r * (size_t)x->width;
         double loss = 0;
-        if (n->loss.label[r] != LM_IGNORED)
-            loss = row_of(&n->loss.how, x->value + (size_t)r * (size_t)x->width, x->width,
-                          n->loss.label[r], h);
+        if (n->loss.label[r] != LM_IGNORED) {
+            loss = row_of(&n->loss.how, row, x->width, n->loss.label[r], h);
+            add_plain(&n->loss.how, log_sum_of(row, x->width) - row[n->loss.label[r]]);
+        }
         sum += (n->loss.weight ? (double)n->loss.weight[r] : 1) * loss;
         if (n->loss.per_row)
             n->loss.per_row[r] = (float)loss;
@@ -178,11 +188,14 @@ void lm_balanced_binary_cross_entropy_op_forward(lm_graph *g, lm_node *n)
     const lm_tensor *x = n->in[0];
     double sum = 0;
     for (int r = 0; r < x->rows; r++) {
-        double loss = 0;
+        double loss = 0, plain = 0;
         for (int c = 0; c < x->width; c++) {
             size_t at = (size_t)r * (size_t)x->width + (size_t)c;
-            loss += binary_of(&n->loss.how, c, x->value[at], n->loss.target[at]).loss;
+            double target = n->loss.target[at];
+            loss += binary_of(&n->loss.how, c, x->value[at], target).loss;
+            plain -= target * log_sigmoid(x->value[at]) + (1 - target) * log_sigmoid(-x->value[at]);
         }
+        add_plain(&n->loss.how, plain / x->width);
         sum += (n->loss.weight ? (double)n->loss.weight[r] : 1) * loss;
         if (n->loss.per_row)
             n->loss.per_row[r] = (float)loss;

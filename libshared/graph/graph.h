@@ -112,6 +112,12 @@ lm_tensor *lm_binary_cross_entropy(lm_graph *g, lm_tensor *logits, const float *
 lm_tensor *lm_span_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *span, const float *weight,
                                  float *per_row);
 
+/* What rows lose by the plain cross-entropy, each once: what an evaluation says of them. */
+typedef struct lm_plain_loss {
+    double sum;    /* binary cross-entropy: of the rows' means over classes */
+    uint64_t rows; /* that are not ignored */
+} lm_plain_loss;
+
 /* Classes that are not alike. The target of a row is q_c = (1-e) [c = label] + e/classes, and its loss the sum
  * over classes of q_c w_c (1-p_c)^gamma (-log p_c): with gamma 0 that of torch.nn.CrossEntropyLoss(weight,
  * label_smoothing), with gamma the focal loss (Lin et al. 2017, arXiv 1708.02002). */
@@ -119,6 +125,7 @@ typedef struct lm_balance {
     const float *class_weight; /* [columns] w, finite and not negative; NULL = ones */
     float gamma;               /* of the focal loss; 0 = none */
     float smoothing;           /* e, from 0 to 1 */
+    lm_plain_loss *plain;      /* where there are weights or gamma, the rows are added to it; or NULL */
 } lm_balance;
 
 /* As lm_cross_entropy, balanced. What divides the sum is the caller's: torch's mean divides by the sum of

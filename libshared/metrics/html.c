@@ -311,6 +311,7 @@ static void print_training(const lm_curves *curves, lm_buf *out)
     lm_chart measured = {.title = "Evaluation", .unit = "step", .points = true};
     lm_chart rate = {.title = "Learning rate", .unit = "step"};
     add_line(&loss, curves, "loss", "training");
+    add_line(&loss, curves, "plain_loss", "training, without balance");
     add_line(&loss, curves, "eval_loss", "evaluation");
     for (size_t i = 0; i < sizeof measures / sizeof *measures; i++) {
         lm_buf key = {0};

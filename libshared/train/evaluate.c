@@ -1,9 +1,8 @@
 /* Evaluation between steps. */
-#include "train/run_internal.h"
+#include "train/frozen.h"
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "metrics/evaluate.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -196,7 +195,9 @@ static lm_report *measure(lm_run *r, uint64_t most, lm_status *st)
 {
     lm_evaluate_options options = {0};
     lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
-    lm_report *report = e && run_rows(r, e, most, st) ? lm_evaluator_report(e, false) : NULL;
+    bool whole = most >= lm_spool_rows(r->eval);
+    bool ready = e && (!r->frozen || !whole || lm_frozen_evaluate(r->frozen, r, e, st));
+    lm_report *report = ready && run_rows(r, e, most, st) ? lm_evaluator_report(e, false) : NULL;
     lm_evaluator_free(e);
     return report;
 }

@@ -12,14 +12,23 @@
 
 enum { DEFAULT_MEMORY = 256 << 20 };
 
-struct lm_frozen {
-    int *parts; /* [stages] whose outputs are kept in a stage; 0 = none */
-    bool first_tokens; /* the head looks at nothing else */
-    /* All rows: those that are trained on, then those that are mixed in. */
-    uint64_t own, mixed, total;
+/* Rows one after the other, and what is kept for them. */
+typedef struct source {
+    const char *name;
+    void (*row)(const lm_run *r, uint64_t i, lm_tokens_row *row);
+    uint64_t total;
     uint32_t *lengths; /* [total] */
     lm_prefix_cache *cache;
     int kept; /* parts that the cache is of */
+} source;
+
+struct lm_frozen {
+    int *parts; /* [stages] whose outputs are kept in a stage; 0 = none */
+    bool first_tokens; /* the head looks at nothing else */
+    size_t width;      /* of a vector */
+    source train; /* the rows that are trained on, then those that are mixed in */
+    uint64_t own; /* of them those that are trained on */
+    source eval;  /* of --eval */
     /* what lm_frozen_take has taken */
     float *values;
     size_t room;
@@ -80,16 +89,34 @@ static bool fits_the_run(const lm_run *r, lm_status *st)
     return true;
 }
 
-static void find_lengths(lm_frozen *f, const lm_run *r)
+static void train_row(const lm_run *r, uint64_t i, lm_tokens_row *row)
+{
+    uint64_t own = lm_data_rows(r->data);
+    if (i < own)
+        lm_data_row(r->data, i, row);
+    else
+        lm_spool_row(lm_data_spool(r->replay), i - own, row);
+}
+
+static void eval_row(const lm_run *r, uint64_t i, lm_tokens_row *row)
+{
+    lm_spool_row(r->eval, i, row);
+}
+
+static void find_rows(lm_frozen *f, const lm_run *r)
 {
     const lm_spool *mixed = r->replay ? lm_data_spool(r->replay) : NULL;
+    source *t = &f->train, *e = &f->eval;
     f->own = lm_data_rows(r->data);
-    f->mixed = mixed ? lm_spool_rows(mixed) : 0;
-    f->total = f->own + f->mixed;
-    f->lengths = lm_malloc(f->total + 1, sizeof *f->lengths);
-    memcpy(f->lengths, lm_data_lengths(r->data), f->own * sizeof *f->lengths);
+    *t = (source){.name = "rows", .row = train_row, .total = f->own + (mixed ? lm_spool_rows(mixed) : 0)};
+    t->lengths = lm_malloc(t->total + 1, sizeof *t->lengths);
+    memcpy(t->lengths, lm_data_lengths(r->data), f->own * sizeof *t->lengths);
     if (mixed)
-        memcpy(f->lengths + f->own, lm_spool_lengths(mixed), f->mixed * sizeof *f->lengths);
+        memcpy(t->lengths + f->own, lm_spool_lengths(mixed), lm_spool_rows(mixed) * sizeof *t->lengths);
+    *e = (source){.name = "rows of the evaluation", .row = eval_row, .total = r->eval ? lm_spool_rows(r->eval) : 0};
+    e->lengths = lm_malloc(e->total + 1, sizeof *e->lengths);
+    if (e->total)
+        memcpy(e->lengths, lm_spool_lengths(r->eval), e->total * sizeof *e->lengths);
 }
 
 lm_frozen *lm_frozen_new(lm_run *r, lm_status *st)
@@ -97,10 +124,11 @@ lm_frozen *lm_frozen_new(lm_run *r, lm_status *st)
     if (!r->o->freeze || !r->o->freeze->cache)
         return NULL;
     lm_frozen *f = lm_calloc(1, sizeof *f);
+    f->width = (size_t)r->model->arch.width;
     if (fits_the_run(r, st) && find_parts(f, r, st)) {
         f->first_tokens = r->objective->tokens == LM_TOKENS_NONE && r->objective->row != LM_TARGET_SPAN &&
                           lm_model_reads_first_tokens(r->model, r->graph, st);
-        find_lengths(f, r);
+        find_rows(f, r);
     }
     if (lm_ok(st))
         return f;
@@ -112,9 +140,11 @@ void lm_frozen_free(lm_frozen *f)
 {
     if (!f)
         return;
-    lm_prefix_cache_free(f->cache);
+    lm_prefix_cache_free(f->train.cache);
+    lm_prefix_cache_free(f->eval.cache);
     free(f->parts);
-    free(f->lengths);
+    free(f->train.lengths);
+    free(f->eval.lengths);
     free(f->values);
     free(f->splits);
     free(f);
@@ -141,16 +171,30 @@ static size_t budget(const lm_run *r)
     return r->o->memory > 0 ? (size_t)r->o->memory / 4 : DEFAULT_MEMORY;
 }
 
+static uint64_t bytes_of(const lm_frozen *f, const lm_run *r, const source *rows, int parts)
+{
+    uint64_t vectors = parts ? rows->total : 0;
+    for (uint64_t i = 0; i < rows->total && parts && !compact(f, r, parts); i++)
+        vectors += rows->lengths[i] - UINT64_C(1);
+    return vectors * (uint64_t)r->model->arch.width * sizeof(float);
+}
+
+/* What is left of the budget for the rows of the evaluation, beside those that are trained on. */
+static uint64_t rest_of_budget(const lm_frozen *f, const lm_run *r, int parts)
+{
+    uint64_t train = bytes_of(f, r, &f->train, parts);
+    return budget(r) - (train <= budget(r) ? train : 0);
+}
+
 uint64_t lm_frozen_bytes(const lm_frozen *f, const lm_run *r, bool in_memory)
 {
     uint64_t most = 0;
     for (int s = 0; s < r->freezing->stages; s++) {
-        uint64_t vectors = f->parts[s] ? f->total : 0;
-        for (uint64_t i = 0; i < f->total && f->parts[s] && !compact(f, r, f->parts[s]); i++)
-            vectors += f->lengths[i] - UINT64_C(1);
-        uint64_t bytes = vectors * (uint64_t)r->model->arch.width * sizeof(float);
-        if (bytes > most && (!in_memory || bytes <= budget(r)))
-            most = bytes;
+        int parts = f->parts[s];
+        uint64_t train = bytes_of(f, r, &f->train, parts), eval = bytes_of(f, r, &f->eval, parts);
+        train = in_memory && train > budget(r) ? 0 : train;
+        eval = in_memory && eval > rest_of_budget(f, r, parts) ? 0 : eval;
+        most = train + eval > most ? train + eval : most;
     }
     return most;
 }
@@ -194,22 +238,14 @@ static bool compute(lm_frozen *f, lm_run *r, int parts, lm_status *st)
     return true;
 }
 
-static void read_row(const lm_frozen *f, const lm_run *r, uint64_t i, lm_tokens_row *row)
-{
-    if (i < f->own)
-        lm_data_row(r->data, i, row);
-    else
-        lm_spool_row(lm_data_spool(r->replay), i - f->own, row);
-}
-
 bool lm_frozen_due(const lm_frozen *f, int stage)
 {
-    return f->parts[stage] != f->kept;
+    return f->parts[stage] != f->train.kept;
 }
 
 /* Rows from `first` on into r->rows and r->micro, as many as one pass of a step takes (its memory is planned for);
  * returns where they end. */
-static uint64_t next_rows(lm_frozen *f, lm_run *r, uint64_t first, lm_status *st)
+static uint64_t next_rows(const source *from, lm_run *r, uint64_t first, lm_status *st)
 {
     static const lm_objective no_loss = {.tokens = LM_TOKENS_NONE, .row = LM_TARGET_NONE};
     lm_targets targets = r->targets;
@@ -217,10 +253,10 @@ static uint64_t next_rows(lm_frozen *f, lm_run *r, uint64_t first, lm_status *st
     uint64_t last = first;
     uint64_t rows = (uint64_t)r->o->batch_size;
     lm_step_rows_begin(&r->rows, &targets, (int)rows, 0);
-    while (last < f->total && last - first < rows &&
-           (last == first || r->rows.tokens + (int64_t)f->lengths[last] <= r->micro_tokens)) {
+    while (last < from->total && last - first < rows &&
+           (last == first || r->rows.tokens + (int64_t)from->lengths[last] <= r->micro_tokens)) {
         lm_tokens_row row;
-        read_row(f, r, last, &row);
+        from->row(r, last, &row);
         if (!lm_step_rows_add(&r->rows, &targets, &row, 0, last, (int64_t)(last - first), st))
             return last;
         last++;
@@ -229,34 +265,65 @@ static uint64_t next_rows(lm_frozen *f, lm_run *r, uint64_t first, lm_status *st
     return last;
 }
 
-bool lm_frozen_fill(lm_frozen *f, lm_run *r, lm_status *st)
+/* Runs so many parts over all rows of a source, and keeps the outputs, in `memory` bytes or a file. */
+static bool fill(lm_frozen *f, lm_run *r, source *from, int parts, size_t memory, lm_status *st)
 {
-    int parts = f->parts[r->stage];
     double begun = lm_now();
-    lm_prefix_cache_free(f->cache);
-    f->cache = NULL;
-    f->kept = 0;
+    lm_prefix_cache_free(from->cache);
+    from->cache = NULL;
+    from->kept = 0;
     if (!parts)
         return true; /* everything is trained now */
-    f->cache = lm_prefix_cache_new(f->total, compact(f, r, parts) ? NULL : f->lengths, r->model->arch.width,
-                                   budget(r), st);
-    lm_progress_begin("running what is frozen", "rows", f->total);
-    for (uint64_t first = 0, last; f->cache && first < f->total && lm_signal_check(st); first = last) {
-        last = next_rows(f, r, first, st);
+    from->cache =
+        lm_prefix_cache_new(from->total, compact(f, r, parts) ? NULL : from->lengths, r->model->arch.width, memory, st);
+    lm_progress_begin("running what is frozen", from->name, from->total);
+    for (uint64_t first = 0, last; from->cache && first < from->total && lm_signal_check(st); first = last) {
+        last = next_rows(from, r, first, st);
         if (!lm_ok(st) || !compute(f, r, parts, st) ||
-            !lm_prefix_cache_add(f->cache, last - first, f->values, st))
+            !lm_prefix_cache_add(from->cache, last - first, f->values, st))
             break;
         lm_progress_update(last, NULL);
     }
     lm_progress_end();
-    if (!lm_ok(st) || !lm_prefix_cache_finish(f->cache, st))
+    if (!lm_ok(st) || !lm_prefix_cache_finish(from->cache, st))
         return false;
-    f->kept = parts;
+    from->kept = parts;
     int blocks = parts - 1 < r->model->arch.layers ? parts - 1 : r->model->arch.layers;
-    lm_info("the embeddings and %d blocks have run once over %" PRIu64 " rows in %.1f s, without dropout: %.1f MiB "
+    lm_info("the embeddings and %d blocks have run once over %" PRIu64 " %s in %.1f s, without dropout: %.1f MiB "
             "are kept in %s",
-            blocks, f->total, lm_now() - begun, (double)lm_prefix_cache_bytes(f->cache) / (1 << 20),
-            lm_prefix_cache_in_memory(f->cache) ? "memory" : "a file");
+            blocks, from->total, from->name, lm_now() - begun, (double)lm_prefix_cache_bytes(from->cache) / (1 << 20),
+            lm_prefix_cache_in_memory(from->cache) ? "memory" : "a file");
+    return true;
+}
+
+bool lm_frozen_fill(lm_frozen *f, lm_run *r, lm_status *st)
+{
+    return fill(f, r, &f->train, f->parts[r->stage], budget(r), st);
+}
+
+/* ------------------------------------------------------------------ evaluations */
+
+static void take_eval(void *context, uint64_t first, int n, float *to)
+{
+    const lm_frozen *f = context;
+    const source *from = &f->eval;
+    for (int i = 0; i < n; i++) {
+        uint32_t count;
+        const float *vectors = lm_prefix_cache_row(from->cache, first + (uint64_t)i, &count);
+        if (count)
+            memcpy(to, vectors, count * f->width * sizeof *to);
+        to += count * f->width;
+    }
+}
+
+bool lm_frozen_evaluate(lm_frozen *f, lm_run *r, lm_evaluator *e, lm_status *st)
+{
+    int parts = f->parts[r->stage];
+    if (f->eval.kept != parts && !fill(f, r, &f->eval, parts, rest_of_budget(f, r, parts), st))
+        return false;
+    if (parts)
+        lm_evaluator_begin_behind(
+            e, &(lm_evaluate_prefix){.parts = parts, .first_tokens = compact(f, r, parts), .take = take_eval, .context = f});
     return true;
 }
 
@@ -266,12 +333,12 @@ static void gather(lm_frozen *f, const lm_run *r)
 {
     const lm_micro_batch *m = &r->micro;
     size_t width = (size_t)r->model->arch.width, at = 0;
-    make_room(f, r, compact(f, r, f->kept) ? m->batch.rows : m->batch.tokens);
+    make_room(f, r, compact(f, r, f->train.kept) ? m->batch.rows : m->batch.tokens);
     for (int i = 0; i < m->batch.rows; i++) {
         bool mixed;
         uint64_t row = lm_data_picked(r->data, (uint32_t)(m->first + i), &mixed);
         uint32_t vectors;
-        const float *from = lm_prefix_cache_row(f->cache, row + (mixed ? f->own : 0), &vectors);
+        const float *from = lm_prefix_cache_row(f->train.cache, row + (mixed ? f->own : 0), &vectors);
         if (vectors)
             memcpy(f->values + at, from, vectors * width * sizeof *from);
         at += vectors * width;
@@ -297,7 +364,7 @@ const lm_batch *lm_frozen_take(lm_frozen *f, lm_run *r, lm_status *st)
     if (!f->taken)
         return &r->micro.batch;
     double begun = lm_now();
-    if (f->kept == f->taken)
+    if (f->train.kept == f->taken)
         gather(f, r);
     else if (!compute(f, r, f->taken, st))
         return NULL;

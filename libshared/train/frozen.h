@@ -1,5 +1,5 @@
 /* --cache-frozen: the first parts of a model that nothing trains are run once for every row, in inference, and their
- * outputs are kept; a step begins behind them.
+ * outputs are kept; a step begins behind them, and so does an evaluation between steps.
  *
  * Of a model with two stacks these are parts of the first.
  *
@@ -13,6 +13,7 @@
 #ifndef LM_TRAIN_FROZEN_H
 #define LM_TRAIN_FROZEN_H
 
+#include "metrics/evaluate.h"
 #include "train/prefix_cache.h"
 #include "train/run_internal.h"
 
@@ -28,6 +29,10 @@ bool lm_frozen_fill(lm_frozen *f, lm_run *r, lm_status *st);
  * lm_graph_begin; after it lm_frozen_give puts them on the graph. */
 const lm_batch *lm_frozen_take(lm_frozen *f, lm_run *r, lm_status *st);
 void lm_frozen_give(const lm_frozen *f, const lm_run *r, lm_select *select);
+
+/* Lets an evaluation of r->eval's rows, in their order and from the first on, begin behind what is frozen in r->stage:
+ * what is kept for that is computed when a stage is evaluated first. Between steps: r->rows and r->micro are used. */
+bool lm_frozen_evaluate(lm_frozen *f, lm_run *r, lm_evaluator *e, lm_status *st);
 
 uint64_t lm_frozen_bytes(const lm_frozen *f, const lm_run *r, bool in_memory); /* that will be kept, or of it in memory */
 int lm_frozen_parts(const lm_frozen *f, int stage); /* of the model, whose outputs are kept; 0 = none */

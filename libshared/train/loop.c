@@ -61,14 +61,19 @@ static void report(lm_run *r, double norm, double rate)
     double speed = seconds > 0 ? (double)(r->tokens_seen - r->logged_tokens) / seconds : 0;
     json_t *entry = json_pack("{s:f, s:f, s:f, s:f, s:I}", "loss", loss, "grad_norm", norm, "learning_rate",
                               rate, "epoch", epoch_now(r), "step", (json_int_t)r->step);
+    char place[80], plain[40] = "";
+    if (r->plain.rows) {
+        double as_evaluated = r->plain_sum / (double)r->loss_steps;
+        json_object_set_new(entry, "plain_loss", json_real(as_evaluated));
+        snprintf(plain, sizeof plain, " (unbalanced %.4f)", as_evaluated);
+    }
     lm_runlog_add(r->log, entry);
-    char place[80];
     snprintf(place, sizeof place, "step %" PRIu64, r->step);
     if (r->steps_per_epoch)
         snprintf(place, sizeof place, "step %" PRIu64 "/%" PRIu64 "  epoch %.2f", r->step, r->total_steps,
                  epoch_now(r));
-    lm_info("%s  loss %.4f  grad norm %.3g  rate %.3g  %.0f tokens/s", place, loss, norm, rate, speed);
-    r->loss_sum = 0;
+    lm_info("%s  loss %.4f%s  grad norm %.3g  rate %.3g  %.0f tokens/s", place, loss, plain, norm, rate, speed);
+    r->loss_sum = r->plain_sum = 0;
     r->loss_steps = 0;
     r->logged_at = now;
     r->logged_tokens = r->tokens_seen;
@@ -119,6 +124,8 @@ static bool failed_step(const lm_run *r, const char *what, double value, lm_stat
 static bool one_step(lm_run *r, bool *end, lm_status *st)
 {
     double loss = 0, norm = 0, rate = r->o->learning_rate * lm_schedule_factor(&r->schedule, r->step);
+    r->plain = (lm_plain_loss){0};
+    r->micro.plain = &r->plain;
     if (!lm_data_step(r->data, r->step, &r->targets, &r->rows, end, st))
         return false;
     if (*end)
@@ -145,8 +152,10 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
     r->step++;
     r->tokens_seen += (uint64_t)r->rows.tokens;
     r->rows_seen += (uint64_t)r->rows.rows;
+    double plain = r->plain.rows ? r->plain.sum / (double)r->plain.rows : loss; /* as an evaluation measures it */
     if (!empty)
-        lm_watch_step(&r->watch, loss);
+        lm_watch_step(&r->watch, plain);
+    r->plain_sum += plain;
     r->loss_sum += loss;
     r->total_loss += loss;
     r->loss_steps++;

@@ -98,7 +98,7 @@ static lm_tensor *row_loss(const lm_micro_batch *m, const lm_step_rows *s, const
 {
     const float *weight = s->weighted ? s->weight + m->first : NULL;
     const float *value = s->row_value ? s->row_value + (size_t)m->first * (size_t)t->classes : NULL;
-    lm_balance how = {t->class_weight, t->focal_gamma, t->label_smoothing};
+    lm_balance how = {t->class_weight, t->focal_gamma, t->label_smoothing, m->plain};
     lm_tensor *sum;
     if (t->objective->row == LM_TARGET_CLASS)
         sum = lm_balanced_cross_entropy(g, out.row_logits, s->row_class + m->first, weight, &how, NULL);
@@ -130,7 +130,7 @@ lm_tensor *lm_micro_batch_loss_of(const lm_micro_batch *m, const lm_step_rows *s
         const float *weight = s->weighted ? m->weight : NULL;
         lm_balance how = {0};
         if (t->objective->row == LM_TARGET_NONE)
-            how = (lm_balance){t->class_weight, t->focal_gamma, t->label_smoothing};
+            how = (lm_balance){t->class_weight, t->focal_gamma, t->label_smoothing, m->plain};
         loss = lm_balanced_cross_entropy(g, out.token_logits, m->label, weight, &how, NULL);
         loss = lm_scale(g, loss, (float)(1 / s->token_count));
     }

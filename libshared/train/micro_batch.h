@@ -16,6 +16,7 @@ typedef struct lm_micro_batch {
     float *weight;     /* [count] theirs */
     int count;
     int first, row_cap, token_cap;
+    lm_plain_loss *plain; /* a balanced loss adds what the rows lose without balance; or NULL */
 } lm_micro_batch;
 
 void lm_micro_batch_free(lm_micro_batch *m);

@@ -50,7 +50,8 @@ typedef struct lm_run {
     uint64_t start_step; /* where this process began */
     uint64_t saved_step; /* of the newest checkpoint; UINT64_MAX = none */
 
-    double loss_sum; /* since the last line of the log */
+    lm_plain_loss plain;        /* of the step, where its loss is balanced */
+    double loss_sum, plain_sum; /* since the last line of the log */
     uint64_t loss_steps, logged_tokens;
     double logged_at;
     double total_loss;    /* of all steps of this process */

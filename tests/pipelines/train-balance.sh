@@ -48,6 +48,16 @@ refuses_ 1 'no-such-file' f -q -o no --class-weight no-such-file some.lms
 refuses_ 2 'a single pass' f -q -o no --class-weight auto --task classify --labels business,sport,weather \
     --no-shuffle --max-steps 3 some.lms
 
+# ---- what training and evaluation lose are on one scale: without a step between, the same rows lose the same in both
+lms --head 32 train.lms >few.lms
+for how in "--focal-gamma 3" "--class-weight alike3.txt --focal-gamma 1"; do
+    printf 'business 1\nsport 30\nweather 5\n' >alike3.txt
+    finetune -q -m mini -b 32 --max-steps 1 --learning-rate 1e-9 --dropout 0 $how --eval few.lms --log scale.jsonl -o scale few.lms
+    grep -oE '"(plain_loss|eval_loss)": ?[0-9.]+' scale.jsonl | grep -oE '[0-9.]+$' | xargs >scales
+    awk '{ d = $1 - $2; exit !(NF == 2 && d < 1e-4 && d > -1e-4) }' scales || fail_ "$how: $(cat scales)"
+done
+! grep -q plain_loss <(finetune -q -m mini -b 32 --max-steps 1 --log /dev/stdout -o scale few.lms) || fail_ "plain_loss without balance"
+
 # ---- focal loss, smoothing; neither for numbers
 f -q -o focal --focal-gamma 2 some.lms
 ! same_model_ plain focal || fail_ "--focal-gamma changes nothing"

@@ -57,7 +57,8 @@ static const loss_case losses[] = {
 
 static lm_tensor *loss_of(lm_graph *g, lm_tensor *x, const loss_case *c, float *per_row)
 {
-    lm_balance how = {c->weighted ? class_weights : NULL, c->gamma, c->smoothing};
+    lm_balance how = {
+        .class_weight = c->weighted ? class_weights : NULL, .gamma = c->gamma, .smoothing = c->smoothing};
     return c->binary ? lm_balanced_binary_cross_entropy(g, x, targets, NULL, &how, per_row)
                      : lm_balanced_cross_entropy(g, x, labels, NULL, &how, per_row);
 }
@@ -98,7 +99,7 @@ START_TEST(losses_of_extreme_logits)
     lm_graph *g = lm_graph_new(params);
     lm_status st = LM_STATUS_INIT;
     for (int i = 0; i < 8; i++) {
-        lm_balance how = {class_weights, gammas[i / 2], 0};
+        lm_balance how = {.class_weight = class_weights, .gamma = gammas[i / 2]};
         lm_graph_begin(g, &four, (lm_step){.training = true});
         lm_tensor *x = lm_graph_input(g, wild, ROWS, CLASSES, true);
         lm_tensor *loss = i % 2 ? lm_balanced_binary_cross_entropy(g, x, targets, NULL, &how, NULL)
