@@ -46,6 +46,7 @@ shell_tests = \
 	tests/pipelines/train-cache.sh \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-freeze.sh \
+	tests/pipelines/train-korean.sh \
 	tests/pipelines/train-recurrent.sh \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-sizes.sh \
