@@ -5,6 +5,10 @@
  * parameters (declare), and writes the forward pass (embed, block, finish, and the heads). The host does the rest:
  * it loops over the blocks, records the tape and runs it backwards, loads, ties, freezes, quantises and adapts
  * parameters, caches, recomputes and saves. A plugin is linked against liblmutils and includes this header alone.
+ * lmplugin(7) goes through one from its first line to its last.
+ *
+ * In this order: names, config.json, parameters, what a step reads, operations, operations of one's own, and the descriptor
+ * with its heads. Then what families of one kind share; nobody else needs it.
  *
  * Values are matrices of packed tokens: [rows, width] in float32, where the rows of a batch's sequences lie one after
  * the other without padding and row_splits says where each begins. A sequence-level value has one row a sequence.
@@ -27,7 +31,9 @@ extern "C" {
 #endif
 
 #define LM_PLUGIN_MAGIC 0x4c4d5047u /* "LMPG" */
-#define LM_PLUGIN_ABI   1u          /* raised by every change that an existing plugin would notice */
+/* Raised by every change that a built plugin would notice. Others are new functions, new values of an enumeration, and new
+ * members at the end of a struct: their sizes travel with the plugin, and what an older one does not have is 0. */
+#define LM_PLUGIN_ABI   1u
 
 typedef struct lm_graph lm_graph;       /* one step: its values and its tape */
 typedef struct lm_tensor lm_tensor;     /* one value on it */
@@ -84,7 +90,8 @@ typedef struct lm_rotation {
  * "llama3"; or rope_parameters, as transformers 5 writes them. Another type fails. Lives as long as the model. */
 const lm_rotation *lm_config_rope(lm_config *c, int head_width, double theta);
 
-/* What the host has to know of any architecture. configure fills it; 0 and NULL where it says so. */
+/* What the host has to know of any architecture. configure fills it in: width, vocab_size, body and layer always, 0 and NULL
+ * where it says so. */
 typedef struct lm_arch {
     int layers;             /* blocks of the (first) stack */
     int width;              /* columns of the hidden state */
@@ -175,6 +182,8 @@ typedef struct lm_batch {
  * Each is fused, has a forward and a backward, and stands in one table that the gradient checker walks. Shapes that
  * do not fit fail on the graph, naming the scope. */
 
+/* ---- rows of a table ---- */
+
 /* weight[index[t]]: [n, width]. Indices outside the table fail. */
 lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const lm_batch *batch);
 /* weight[id] of each token plus the rows of the n-grams of 2 to `longest` tokens of its row that end with it: [tokens, width].
@@ -183,6 +192,12 @@ lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const
  * over both, torch.nn.EmbeddingBag's. The hash: h = 0; for each id h = (h ^ (id+1)) 0x9e3779b97f4a7c15 mod 2^64 and
  * h ^= h >> 32; the bucket is (h mod 2^32) buckets / 2^32. */
 lm_tensor *lm_ngrams(lm_graph *g, lm_scope scope, const lm_batch *batch, int longest, int buckets);
+/* For position embeddings that begin after the padding's (RoBERTa): an id other than pad_id is at pad_id + how many such
+ * ids its row has up to it, pad_id itself at pad_id. [tokens], to be used as an index of lm_embedding. */
+const int32_t *lm_positions_past_padding(lm_graph *g, const lm_batch *batch, int pad_id);
+
+/* ---- matrices ---- */
+
 /* x weight^T + bias: [rows, out]. The one door to every weight matrix: adapters, quantised and frozen weights and
  * fake quantisation are behind it. A scope without a bias parameter adds none. */
 lm_tensor *lm_linear(lm_graph *g, lm_scope scope, lm_tensor *x);
@@ -192,6 +207,9 @@ lm_tensor *lm_linear_part(lm_graph *g, lm_scope scope, lm_tensor *x, int first, 
 /* As lm_linear, for logits over a large vocabulary: not computed until somebody reads it, and a cross-entropy reads
  * it in chunks, so that all logits never exist at once. */
 lm_tensor *lm_vocab_linear(lm_graph *g, lm_scope scope, lm_tensor *x);
+
+/* ---- norms, over the columns of each row ---- */
+
 /* (x-mean)/sqrt(var+eps) weight + bias over each row (biased variance; Ba et al. 2016, arXiv 1607.06450). */
 lm_tensor *lm_layer_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps);
 /* x / sqrt(mean x^2 + eps) (offset + weight) over each row (Zhang and Sennrich 2019, arXiv 1910.07467). The offset is 0, or 1
@@ -199,34 +217,36 @@ lm_tensor *lm_layer_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps);
 lm_tensor *lm_rms_norm(lm_graph *g, lm_scope scope, lm_tensor *x, double eps, double offset);
 /* The same over each of the heads of a row, which share a weight [width of x / heads]. */
 lm_tensor *lm_rms_norm_heads(lm_graph *g, lm_scope scope, lm_tensor *x, int heads, double eps, double offset);
-lm_tensor *lm_activate(lm_graph *g, lm_tensor *x, lm_activation activation);
-/* A parameter of one or two dimensions as a value: [1, width] or [rows, width]. */
-lm_tensor *lm_parameter(lm_graph *g, lm_scope scope, const char *name);
-/* The body's scope, for a block that uses what another one holds (T5's bias by distance stands in block 0). */
-lm_scope lm_body(const lm_graph *g);
-/* activation(gate) up, element by element, in one pass (Shazeer 2020, arXiv 2002.05202). */
+
+/* ---- element by element ---- */
+
+lm_tensor *lm_activate(lm_graph *g, lm_tensor *x, lm_activation activation); /* activation(x) */
+/* activation(gate) up, in one pass (Shazeer 2020, arXiv 2002.05202). */
 lm_tensor *lm_gate(lm_graph *g, lm_tensor *gate, lm_tensor *up, lm_activation activation);
-lm_tensor *lm_add(lm_graph *g, lm_tensor *a, lm_tensor *b);
+lm_tensor *lm_add(lm_graph *g, lm_tensor *a, lm_tensor *b);   /* a + b, which have one shape */
 lm_tensor *lm_scale(lm_graph *g, lm_tensor *x, float factor); /* factor x */
-/* Turns the columns j and j + width/2 of each head by position times frequency[j] (queries and keys, before attention); x
- * has a row for each token of its batch, whose positions it takes. */
-lm_tensor *lm_rope(lm_graph *g, lm_tensor *x, int heads, const lm_rotation *rotation);
 /* Inverted dropout while training (kept values are divided by 1-p); x itself otherwise or where p is 0. */
 lm_tensor *lm_dropout(lm_graph *g, lm_tensor *x, double p);
 /* dropout(x) + residual in one pass. */
 lm_tensor *lm_dropout_add(lm_graph *g, lm_tensor *x, lm_tensor *residual, double p);
 
+/* ---- tokens of a sequence with one another ---- */
+
+/* Turns the columns j and j + width/2 of each head by position times frequency[j] (queries and keys, before attention); x
+ * has a row for each token of its batch, whose positions it takes. */
+lm_tensor *lm_rope(lm_graph *g, lm_tensor *x, int heads, const lm_rotation *rotation);
+
 /* How to attend. Grows at its end, and 0 there means: without. */
 typedef struct lm_attn {
-    int heads;       /* of the queries; width of q = heads * head width */
-    int kv_heads;    /* of keys and values; 0 = as many as heads */
-    bool causal;     /* token t sees keys 0..t of its row */
-    double scale;    /* of q.k; 0 = 1/sqrt(head width) */
-    double dropout;  /* on the probabilities, while training */
+    int heads;               /* of the queries; width of q = heads * head width */
+    int kv_heads;            /* of keys and values; 0 = as many as heads */
+    bool causal;             /* token t sees keys 0..t of its row */
+    double scale;            /* of q.k; 0 = 1/sqrt(head width) */
+    double dropout;          /* on the probabilities, while training */
     lm_tensor *relative;     /* a bias by distance (T5): [buckets, heads], added to the scaled scores; see lm_parameter */
     int relative_distance;   /* from this distance on all are in the last bucket */
     bool relative_one_sided; /* all buckets are of keys before the query; else the half of them */
-    int window;      /* of causal attention: token t sees keys t-window+1..t at most */
+    int window;              /* of causal attention: token t sees keys t-window+1..t at most */
 } lm_attn;
 
 /* softmax(scale q k^T) v in each head of each row (Vaswani et al. 2017, arXiv 1706.03762): [rows of q, width of q].
@@ -243,25 +263,29 @@ static inline lm_tensor *lm_attention(lm_graph *g, lm_tensor *q, lm_tensor *k, l
 /* Layer `layer` of torch.nn.LSTM, without a state before the first token (Hochreiter and Schmidhuber 1997): h_t of each
  * token, [rows, hidden]. In both directions [rows, 2 hidden]: h_t from the left, then from the right. */
 lm_tensor *lm_lstm(lm_graph *g, lm_scope scope, lm_tensor *x, int layer, bool bidirectional);
-/* What a recurrent layer ends with in each row, torch's h_n: its last token's h, one row a sequence; in both directions
- * the left half of the last token's and the right half of the first token's. An empty sequence gives zeros. */
-lm_tensor *lm_final_state(lm_graph *g, lm_tensor *x, bool bidirectional);
-/* The mean over the tokens of each row: [sequences, width]. An empty sequence gives zeros. */
-lm_tensor *lm_mean_token(lm_graph *g, lm_tensor *x);
 
-/* The first token of each row, one row a sequence: [sequences, width]. An empty sequence gives zeros. */
+/* ---- one row a sequence ---- */
+
+/* The first token of each row: [sequences, width]. An empty sequence gives zeros, here and below. */
 lm_tensor *lm_first_token(lm_graph *g, lm_tensor *x);
-
 /* The last token of each row whose id is not pad_id (-1: the last token; where all are pad_id, the first): the state that
  * decoders classify a row by. [sequences, width]; x holds all tokens of the batch. */
 lm_tensor *lm_last_token(lm_graph *g, lm_tensor *x, int pad_id);
 /* The same of the last token with this id (where a row has none, of its last token): x is what the second stack makes of the
  * batch's own rows (T5 classifies by the end of the text). */
 lm_tensor *lm_last_with_id(lm_graph *g, lm_tensor *x, int id);
+/* What a recurrent layer ends with in each row, torch's h_n: its last token's h, one row a sequence; in both directions
+ * the left half of the last token's and the right half of the first token's. */
+lm_tensor *lm_final_state(lm_graph *g, lm_tensor *x, bool bidirectional);
+/* The mean over the tokens of each row: [sequences, width]. */
+lm_tensor *lm_mean_token(lm_graph *g, lm_tensor *x);
 
-/* For position embeddings that begin after the padding's (RoBERTa): an id other than pad_id is at pad_id + how many such
- * ids its row has up to it, pad_id itself at pad_id. [tokens], to be used as an index of lm_embedding. */
-const int32_t *lm_positions_past_padding(lm_graph *g, const lm_batch *batch, int pad_id);
+/* ---- parameters themselves ---- */
+
+/* A parameter of one or two dimensions as a value: [1, width] or [rows, width]. */
+lm_tensor *lm_parameter(lm_graph *g, lm_scope scope, const char *name);
+/* The body's scope, for a block that uses what another one holds (T5's bias by distance stands in block 0). */
+lm_scope lm_body(const lm_graph *g);
 
 /* ------------------------------------------------------------------ an operation of one's own
  * For what the operations above cannot say: a forward and a backward over plain arrays. Matrices are float32, rows one
@@ -320,6 +344,96 @@ static inline double lm_custom_error(const lm_custom_op *op, int width, const in
 {
     return lm_custom_error_sized(op, sizeof *op, width, rows, widths, count, options);
 }
+
+/* ------------------------------------------------------------------ the descriptor */
+
+/* What the columns of a head's token logits are. */
+typedef enum lm_columns {
+    LM_COLUMNS_VOCABULARY, /* an id of the vocabulary each: lm_arch.vocab_size of them */
+    LM_COLUMNS_CLASSES,    /* a class each: token classification; lm_config_labels of them */
+    LM_COLUMNS_SPAN        /* two: the answer starts here, the answer ends here (extractive question answering) */
+} lm_columns;
+
+/* A head turns the last hidden state into logits. Either function may be NULL; both only where it is the body's own.
+ *   tokens: x holds the rows of the tokens that are asked for (only labelled ones, say): [n, width] -> [n, columns]
+ *   rows:   x holds all tokens: [tokens, width] -> [sequences, columns]
+ * `scope` is the empty scope: heads stand beside the body. The body's own head (its model without a task) is one too. */
+typedef struct lm_head {
+    const char *name;         /* what --task calls it, and what objectives ask for: "base", "mlm", "pretrain", "clm", "classify",
+                               * "tag", "answer", "seq2seq", "encoder" */
+    const char *architecture; /* the class in config.json's `architectures`; where model types have classes of their own,
+                               * those, separated by spaces, in the order of lm_plugin.model_types */
+    void (*declare)(lm_declare *d, lm_scope scope, const void *config);
+    lm_tensor *(*tokens)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+    lm_tensor *(*rows)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
+    bool bare;                /* the body's parameters carry no prefix: the body alone, or a model that does not set it apart */
+    lm_columns columns;       /* of `tokens` */
+    bool encoder_only;        /* stands on the first stack: the second one and its parameters are not there */
+} lm_head;
+
+/* A network of a published size, for `pretrain -a NAME --size`. The numbers go into config.json under the names that most
+ * families have (hidden_size, num_hidden_layers, num_attention_heads, intermediate_size; see `renamed`); 0 = the family
+ * has no such member. This struct does not grow. */
+typedef struct lm_size {
+    const char *name;         /* "base"; every family also has tiny, mini, small, medium, base and large of BERT's shapes */
+    int layers, width, heads, inner;
+    const char *more;         /* other members that go with the size, a JSON object; NULL = none */
+} lm_size;
+
+/* What a plugin says of itself. LM_PLUGIN fills in the numbers; name, model_types, configure, declare, embed, block and heads
+ * are required. Where a function says `config`, it is what configure has returned. */
+typedef struct lm_plugin {
+    uint32_t magic, abi;
+    uint32_t size;            /* of this struct, as the plugin knows it */
+    uint32_t arch_size;       /* of lm_arch, and of lm_head: the table's step. A host takes smaller ones, not larger */
+    uint32_t head_size;
+    const char *name;         /* "bert" */
+    const char *model_types;  /* those of config.json that it serves, separated by spaces */
+    /* Reads the config, fills arch, and returns what the other functions get as `config` (lm_config_alloc). */
+    const void *(*configure)(lm_config *c, lm_arch *arch);
+    /* All parameters of the body, below `body`. */
+    void (*declare)(lm_declare *d, lm_scope body, const void *config);
+    lm_tensor *(*embed)(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch);
+    /* `layer` is body.<arch.layer>.<index>; arch.groups may say otherwise. */
+    lm_tensor *(*block)(lm_graph *g, lm_scope layer, const void *config, int index, lm_tensor *x);
+    /* After the last block; NULL where nothing follows. */
+    lm_tensor *(*finish)(lm_graph *g, lm_scope body, const void *config, lm_tensor *x);
+    const lm_head *heads;     /* ends with an entry whose name is NULL */
+    /* A JSON object: the members that transformers writes into config.json for this family, with their defaults. A new
+     * model's config is completed from it. NULL = none can be made from nothing. */
+    const char *defaults;
+    /* Members of config.json that this family calls otherwise, as transformers' attribute_map has them, separated by spaces:
+     * "hidden_size=dim". The host gives such a member the family's name before configure. NULL = none. */
+    const char *renamed;
+    const lm_size *sizes;     /* ends with an entry whose name is NULL. NULL = BERT's shapes alone */
+    /* The second stack of an encoder-decoder, where lm_arch.decoder_layers is not 0: its parameters, its embedding of a batch
+     * that has the same rows with other tokens, its blocks, and what follows them or NULL. `memory` is the first stack's
+     * result. Heads stand on this stack: x is its result. */
+    void (*decoder_declare)(lm_declare *d, lm_scope body, const void *config);
+    lm_tensor *(*decoder_embed)(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch);
+    lm_tensor *(*decoder_block)(lm_graph *g, lm_scope layer, const void *config, int index, lm_tensor *x, lm_tensor *memory);
+    lm_tensor *(*decoder_finish)(lm_graph *g, lm_scope body, const void *config, lm_tensor *x);
+} lm_plugin;
+
+/* The one symbol that a plugin exports, which LM_PLUGIN(.name = ..., ...) defines. */
+typedef const lm_plugin *(*lm_plugin_entry)(void);
+#define LM_PLUGIN_ENTRY "lm_plugin_entry_point"
+
+#ifdef __cplusplus
+#define LM_PLUGIN_EXPORT extern "C" __attribute__((visibility("default")))
+#else
+#define LM_PLUGIN_EXPORT __attribute__((visibility("default")))
+#endif
+
+#define LM_PLUGIN(...)                                                                                        \
+    LM_PLUGIN_EXPORT const lm_plugin *lm_plugin_entry_point(void);                                            \
+    const lm_plugin *lm_plugin_entry_point(void)                                                              \
+    {                                                                                                         \
+        static const lm_plugin plugin = {                                                                     \
+            .magic = LM_PLUGIN_MAGIC, .abi = LM_PLUGIN_ABI, .size = sizeof(lm_plugin),                        \
+            .arch_size = sizeof(lm_arch), .head_size = sizeof(lm_head), __VA_ARGS__};                         \
+        return &plugin;                                                                                       \
+    }
 
 /* ------------------------------------------------------------------ encoders
  * What BERT and its kin share: embeddings of words, positions and segments, a stack of post-norm blocks, and the heads on
@@ -443,93 +557,6 @@ void lm_llamalike_classify_declare(lm_declare *d, lm_scope scope, const void *co
 lm_tensor *lm_llamalike_classify(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
 void lm_llamalike_tag_declare(lm_declare *d, lm_scope scope, const void *config);
 lm_tensor *lm_llamalike_tag(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
-
-/* ------------------------------------------------------------------ the descriptor */
-
-/* What the columns of a head's token logits are. */
-typedef enum lm_columns {
-    LM_COLUMNS_VOCABULARY, /* an id of the vocabulary each: lm_arch.vocab_size of them */
-    LM_COLUMNS_CLASSES,    /* a class each: token classification; lm_config_labels of them */
-    LM_COLUMNS_SPAN        /* two: the answer starts here, the answer ends here (extractive question answering) */
-} lm_columns;
-
-/* A head turns the last hidden state into logits. Either function may be NULL; both only where it is the body's own.
- *   tokens: x holds the rows of the tokens that are asked for (only labelled ones, say): [n, width] -> [n, columns]
- *   rows:   x holds all tokens: [tokens, width] -> [sequences, columns]
- * `scope` is the empty scope: heads stand beside the body. The body's own head (its model without a task) is one too. */
-typedef struct lm_head {
-    const char *name;         /* "mlm", "classify", ...: what --task calls it */
-    const char *architecture; /* the class in config.json's `architectures`; where model types have classes of their own,
-                               * those, separated by spaces, in the order of lm_plugin.model_types */
-    void (*declare)(lm_declare *d, lm_scope scope, const void *config);
-    lm_tensor *(*tokens)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
-    lm_tensor *(*rows)(lm_graph *g, lm_scope scope, const void *config, lm_tensor *x);
-    bool bare;                /* the body's parameters carry no prefix: the body alone, or a model that does not set it apart */
-    lm_columns columns;       /* of `tokens` */
-    bool encoder_only;        /* stands on the first stack: the second one and its parameters are not there */
-} lm_head;
-
-/* A network of a published size, for `pretrain -a NAME --size`. The numbers go into config.json under the names that most
- * families have (hidden_size, num_hidden_layers, num_attention_heads, intermediate_size; see `renamed`); 0 = the family
- * has no such member. This struct does not grow. */
-typedef struct lm_size {
-    const char *name;         /* "base"; every family also has tiny, mini, small, medium, base and large of BERT's shapes */
-    int layers, width, heads, inner;
-    const char *more;         /* other members that go with the size, a JSON object; NULL = none */
-} lm_size;
-
-typedef struct lm_plugin {
-    uint32_t magic, abi;
-    uint32_t size;            /* of this struct, as the plugin knows it */
-    uint32_t arch_size;       /* of lm_arch, and of lm_head: the table's step. A host takes smaller ones, not larger */
-    uint32_t head_size;
-    const char *name;         /* "bert" */
-    const char *model_types;  /* those of config.json that it serves, separated by spaces */
-    /* Reads the config, fills arch, and returns what the other functions get as `config` (lm_config_alloc). */
-    const void *(*configure)(lm_config *c, lm_arch *arch);
-    /* All parameters of the body, below `body`. */
-    void (*declare)(lm_declare *d, lm_scope body, const void *config);
-    lm_tensor *(*embed)(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch);
-    /* `layer` is body.<arch.layer>.<index>; arch.groups may say otherwise. */
-    lm_tensor *(*block)(lm_graph *g, lm_scope layer, const void *config, int index, lm_tensor *x);
-    /* After the last block; NULL where nothing follows. */
-    lm_tensor *(*finish)(lm_graph *g, lm_scope body, const void *config, lm_tensor *x);
-    const lm_head *heads;     /* ends with an entry whose name is NULL */
-    /* A JSON object: the members that transformers writes into config.json for this family, with their defaults. A new
-     * model's config is completed from it. NULL = none can be made from nothing. */
-    const char *defaults;
-    /* Members of config.json that this family calls otherwise, as transformers' attribute_map has them, separated by spaces:
-     * "hidden_size=dim". The host gives such a member the family's name before configure. NULL = none. */
-    const char *renamed;
-    const lm_size *sizes;     /* ends with an entry whose name is NULL. NULL = BERT's shapes alone */
-    /* The second stack of an encoder-decoder, where lm_arch.decoder_layers is not 0: its parameters, its embedding of a batch
-     * that has the same rows with other tokens, its blocks, and what follows them or NULL. `memory` is the first stack's
-     * result. Heads stand on this stack: x is its result. */
-    void (*decoder_declare)(lm_declare *d, lm_scope body, const void *config);
-    lm_tensor *(*decoder_embed)(lm_graph *g, lm_scope body, const void *config, const lm_batch *batch);
-    lm_tensor *(*decoder_block)(lm_graph *g, lm_scope layer, const void *config, int index, lm_tensor *x, lm_tensor *memory);
-    lm_tensor *(*decoder_finish)(lm_graph *g, lm_scope body, const void *config, lm_tensor *x);
-} lm_plugin;
-
-/* The one symbol that a plugin exports. */
-typedef const lm_plugin *(*lm_plugin_entry)(void);
-#define LM_PLUGIN_ENTRY "lm_plugin_entry_point"
-
-#ifdef __cplusplus
-#define LM_PLUGIN_EXPORT extern "C" __attribute__((visibility("default")))
-#else
-#define LM_PLUGIN_EXPORT __attribute__((visibility("default")))
-#endif
-
-#define LM_PLUGIN(...)                                                                                        \
-    LM_PLUGIN_EXPORT const lm_plugin *lm_plugin_entry_point(void);                                            \
-    const lm_plugin *lm_plugin_entry_point(void)                                                              \
-    {                                                                                                         \
-        static const lm_plugin plugin = {                                                                     \
-            .magic = LM_PLUGIN_MAGIC, .abi = LM_PLUGIN_ABI, .size = sizeof(lm_plugin),                        \
-            .arch_size = sizeof(lm_arch), .head_size = sizeof(lm_head), __VA_ARGS__};                         \
-        return &plugin;                                                                                       \
-    }
 
 #ifdef __cplusplus
 }
