@@ -49,6 +49,10 @@ for case in bert-cls roberta-nli distilbert-ner; do
     score -m "$e2e" texts.lms >report
     grep -qx "accuracy	1" report
 done
+# what is written for a text
+e2e=$data/goldens/e2e/t5-s2s
+"$golden_stream" texts "$e2e" | tok -m "$e2e" --target target_text >targets.lms
+score -q -m "$e2e" --emit loss,logprobs <targets.lms 2>err | "$golden_stream" items "$e2e"
 # guesses of hidden tokens
 for case in bert-fillmask roberta-fillmask; do
     e2e=$data/goldens/e2e/$case

@@ -141,12 +141,12 @@ static json_t *open_items(const char *dir)
 
 static void print_texts(const json_t *items)
 {
-    static const char *const members[] = {"text", "pair", "label"};
+    static const char *const members[] = {"text", "pair", "label", "target_text"};
     size_t i;
     json_t *item;
     json_array_foreach((json_t *)items, i, item) {
         json_t *line = json_object();
-        for (int k = 0; k < 3; k++)
+        for (size_t k = 0; k < sizeof members / sizeof *members; k++)
             if (json_object_get(item, members[k]))
                 json_object_set(line, members[k], json_object_get(item, members[k]));
         char *text = json_dumps(line, JSON_COMPACT);
@@ -281,11 +281,30 @@ static bool same_probability(const answer *a, const json_t *item)
     return logprobs && fabs(sum - want) <= LIMIT * (double)(a->to - a->from);
 }
 
+/* The tokens of the text that is to be written, and their mean loss. */
+static bool same_target(const answer *a, const json_t *item)
+{
+    const lm_column *ids = lm_record_column(a->record, "target_ids"), *loss = lm_record_column(a->record, "loss"),
+                    *column = lm_record_column(a->record, "target_ids.splits");
+    if (!ids || !loss)
+        return false;
+    const int32_t *splits = (const int32_t *)column->data + a->row;
+    const json_t *want = json_object_get(item, "target_ids");
+    bool same = (size_t)(splits[1] - splits[0]) == json_array_size(want) &&
+                fabs(json_number_value(json_object_get(item, "loss")) - (double)((const float *)loss->data)[a->row]) <= 1e-5;
+    size_t k;
+    json_t *id;
+    json_array_foreach((json_t *)want, k, id)
+        same = same && ((const int32_t *)ids->data)[(size_t)splits[0] + k] == json_integer_value(id);
+    return same;
+}
+
 static bool same_item(const answer *a, const json_t *item)
 {
     if (!same_ids(a, item))
         return false;
     return json_object_get(item, "nll")            ? same_probability(a, item)
+           : json_object_get(item, "target_ids")   ? same_target(a, item)
            : json_object_get(item, "masks")        ? same_guesses(a, item)
            : json_object_get(item, "token_labels") ? same_tags(a, item)
                                                    : same_class(a, item);
