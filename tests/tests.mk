@@ -53,6 +53,7 @@ shell_tests = \
 	tests/pipelines/train-story.sh \
 	tests/pipelines/train-sweep.sh \
 	tests/pipelines/train-decoders.sh \
+	tests/pipelines/train-seq2seq.sh \
 	tests/pipelines/train-tasks.sh
 TESTS += $(shell_tests)
 EXTRA_DIST += $(shell_tests) tests/differential/differential.sh tests/pipelines/init.sh tests/pipelines/train-words.inc tests/pipelines/fault-common.inc \

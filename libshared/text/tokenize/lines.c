@@ -128,7 +128,7 @@ static void put_json(const lm_token_sink *s, const lm_token_row *row, lm_buf *b)
     }
     if (r && r->has_weight)
         lm_buf_printf(b, ",\"weight\":%.9g", (double)r->weight);
-    if (e->truncated)
+    if (e->truncated || (row->target && row->target->truncated))
         lm_buf_puts(b, ",\"truncated\":true");
     if (row->seq_lengths)
         put_numbers(b, "seq_lengths", row->seq_lengths, (int)row->seq_count);
