@@ -16,6 +16,8 @@ shell_tests = \
 	tests/pipelines/fault-streams.sh \
 	tests/pipelines/fault-text.sh \
 	tests/pipelines/lms-faults.sh \
+	tests/pipelines/model-forms.sh \
+	tests/pipelines/model-faults.sh \
 	tests/pipelines/lms-filters.sh \
 	tests/pipelines/lms-input.sh \
 	tests/pipelines/man-examples.sh \

@@ -175,7 +175,7 @@ static bool read_generation(lm_model *m, lm_status *st)
 }
 
 /* Takes the bundle over. */
-static lm_model *open_bundle(lm_bundle *b, const lm_model_options *options, lm_status *st)
+static lm_model *open_bundle(lm_bundle *b, const char *path, const lm_model_options *options, lm_status *st)
 {
     lm_config *config = options->config ? options->config : lm_config_open(b, st);
     lm_model *m = config ? assemble(config, options, false, st) : NULL;
@@ -186,7 +186,7 @@ static lm_model *open_bundle(lm_bundle *b, const lm_model_options *options, lm_s
         return NULL;
     }
     m->bundle = b;
-    m->path = lm_strdup(lm_bundle_name(b));
+    m->path = lm_strdup(path);
     bool ok = read_generation(m, st) &&
               (options->random_weights || lm_weights_load(m, m->head_from, options, st)) &&
               (!options->check || !m->checkpoint || lm_weights_check(m->checkpoint, st));
@@ -202,7 +202,7 @@ lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_st
         options = &no_options;
     lm_bundle *b = lm_bundle_open(path, st);
     if (b)
-        return open_bundle(b, options, st);
+        return open_bundle(b, path, options, st);
     lm_config_free(options->config);
     return NULL;
 }

@@ -129,7 +129,7 @@ bool lm_model_inspect(const char *path, const char *plugin_path, lm_buf *out, lm
     size_t numbers = 0, n = lm_params_count(m->params);
     for (size_t i = 0; i < n; i++)
         numbers += lm_params_at(m->params, i)->elements;
-    lm_buf_printf(out, "%s: good: %s, %zu numbers in %zu tensors, ", m->path, m->architecture, numbers, n);
+    lm_buf_printf(out, "%s: good: %s, %zu numbers in %zu tensors, ", lm_bundle_name(m->bundle), m->architecture, numbers, n);
     print_dtypes(m->checkpoint, out);
     lm_buf_puts(out, ", ");
     bool ok = print_tokenizer(m, path, out, st);

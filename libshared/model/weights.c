@@ -291,7 +291,7 @@ static void compare_ties(const loading *l)
             continue;
         lm_warn("%s: %s is tied to %s, and stored with other values: those of %s are taken (with tie_word_embeddings "
                 "false in config.json they would be two)",
-                l->model->path, t->name, p->name, p->name);
+                lm_bundle_name(l->model->bundle), t->name, p->name, p->name);
     }
 }
 
@@ -314,16 +314,16 @@ static bool conclude(loading *l, uint64_t seed, lm_status *st)
 {
     const lm_model *m = l->model;
     if (l->problem_count)
-        return lm_fail(st, LM_FAILED, "%s: %d tensor%s do%s not fit config.json and task %s: %s", m->path,
+        return lm_fail(st, LM_FAILED, "%s: %d tensor%s do%s not fit config.json and task %s: %s", lm_bundle_name(m->bundle),
                        l->problem_count, l->problem_count > 1 ? "s" : "", l->problem_count > 1 ? "" : "es",
                        m->head->name, lm_buf_cstr(&l->problems));
     if (l->quiet)
         return true;
     if (l->dropped_count)
-        lm_info("%s: dropped %d tensors that have no place in the new %s: %s", m->path, l->dropped_count,
+        lm_info("%s: dropped %d tensors that have no place in the new %s: %s", lm_bundle_name(m->bundle), l->dropped_count,
                 m->architecture, lm_buf_cstr(&l->dropped));
     if (l->fresh_count)
-        lm_info("%s: initialised %d parameters that it does not give (seed %llu): %s", m->path,
+        lm_info("%s: initialised %d parameters that it does not give (seed %llu): %s", lm_bundle_name(m->bundle),
                 l->fresh_count, (unsigned long long)seed, lm_buf_cstr(&l->fresh));
     return true;
 }

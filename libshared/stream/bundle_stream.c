@@ -144,8 +144,10 @@ static bool add_record(reading *r, const lm_record *record, lm_status *st)
         return false;
     if (record->column_count && !r->places && !close_index(r, where, st))
         return false;
-    for (size_t i = 0; i < record->column_count; i++)
-        if (!add_tensor(r, record, &record->columns[i], st))
+    const char *name; /* the header keeps the order, which that of the bytes need not be */
+    json_t *ignored;
+    json_object_foreach(json_object_get(record->header, "tensors"), name, ignored)
+        if (!add_tensor(r, record, lm_record_column(record, name), st))
             return false;
     return true;
 }

@@ -1,0 +1,51 @@
+#!/bin/bash
+# Makes the seeds of fuzz_bundle in the directory $1: archives of a small model, whole and sharded, and streams of one.
+set -e -u
+mkdir -p "$1"
+cd "$1"
+rm -rf m && mkdir m
+
+tensors() { # HEADER BYTES: a safetensors file
+    local n=${#1} i
+    for i in 0 8 16 24 32 40 48 56; do printf '%b' "\\x$(printf %02x $((n >> i & 255)))"; done
+    printf '%s' "$1"
+    head -c "$2" /dev/zero
+}
+printf '{"model_type":"bert","architectures":["BertModel"]}' >m/config.json
+printf '[PAD]\n[UNK]\na\n' >m/vocab.txt
+tensors '{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8 >m/model.safetensors
+cp -r m s
+rm s/model.safetensors
+tensors '{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8 >s/a.safetensors
+tensors '{"v":{"dtype":"BF16","shape":[1,3],"data_offsets":[0,6]}}' 6 >s/b.safetensors
+printf '{"metadata":{"total_size":14},"weight_map":{"v":"b.safetensors","w":"a.safetensors"}}' >s/model.safetensors.index.json
+for kind in m s; do
+    for format in v7 ustar pax gnu; do
+        tar --format=$format -b 1 -cf $kind-$format.tar $kind
+    done
+    tar -cf - $kind | gzip -n >$kind.tar.gz
+    tar -cf - $kind | bzip2 >$kind.tar.bz2
+    ! type zstd >/dev/null 2>&1 || tar -cf - $kind | zstd -q >$kind.tar.zst
+    ! type xz >/dev/null 2>&1 || tar -cf - $kind | xz >$kind.tar.xz
+    ! type zip >/dev/null 2>&1 || zip -q -r $kind.zip $kind
+    ! type zip >/dev/null 2>&1 || zip -q -0 -r $kind-stored.zip $kind
+    ! type cpio >/dev/null 2>&1 || find $kind | cpio -o --quiet >$kind.cpio
+done
+tar -b 1 -C m -cf flat.tar .
+tar -b 1 -P --transform='s,^m/vocab,../vocab,' -cf up.tar m
+ln -sf /etc/passwd m/vocab.txt && tar -b 1 -cf link.tar m
+rm -r m s
+
+printf '%s\n' '{"lms":1,"kind":"model"}' >empty.lms
+{
+    printf 'L\5'
+    printf '%s\n' '{"lms":1,"kind":"model"}' '{"file":"config.json","bytes":2}'
+    printf '{}%61s\n' ''
+    printf '%s\n' '{"index":{"w":{"dtype":"F32","shape":[2]},"v":{"dtype":"F16","shape":[2,1]}}}'
+    printf '%s\n' '{"bytes":8,"tensors":{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}}'
+    printf '12345678%55s\n' ''
+    printf '%s\n' '{"part":[0,1,2],"bytes":2,"tensors":{"v":{"dtype":"F16","shape":[1,1],"data_offsets":[0,2]}}}'
+    printf '12%61s\n' ''
+    printf '%s\n' '{"part":[1,1,2],"bytes":2,"tensors":{"v":{"dtype":"F16","shape":[1,1],"data_offsets":[0,2]}}}'
+    printf '34%61s\n' ''
+} >parts
