@@ -132,7 +132,8 @@ static inline lm_init lm_uniform(double bound)
     return init;
 }
 
-/* One parameter, name and shape as in the Hugging Face state dict. Dimensions past the first 0 do not exist. */
+/* One parameter, name and shape as in the Hugging Face state dict. Its order is the one to declare in, for large models are
+ * cut into files by it. Dimensions past the first 0 do not exist. */
 void lm_declare_param(lm_declare *d, lm_scope scope, const char *name, const int64_t shape[4], lm_init init);
 /* weight [out, in] and bias [out]. */
 void lm_declare_linear(lm_declare *d, lm_scope scope, int in, int out, double std);

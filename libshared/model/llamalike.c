@@ -140,7 +140,6 @@ static void declare_block(lm_declare *d, lm_scope s, const lm_llamalike *e)
 {
     lm_scope a = lm_in(s, "self_attn"), mlp = lm_in(s, "mlp");
     int q = e->heads * e->head_width, kv = e->kv_heads * e->head_width;
-    lm_declare_rms_norm(d, lm_in(s, "input_layernorm"), e->width, e->norm_offset);
     declare_linear(d, lm_in(a, "q_proj"), e->width, q, e->std, e->query_bias);
     declare_linear(d, lm_in(a, "k_proj"), e->width, kv, e->std, e->query_bias);
     declare_linear(d, lm_in(a, "v_proj"), e->width, kv, e->std, e->query_bias);
@@ -149,10 +148,11 @@ static void declare_block(lm_declare *d, lm_scope s, const lm_llamalike *e)
         lm_declare_rms_norm(d, lm_in(a, "q_norm"), e->head_width, e->norm_offset);
         lm_declare_rms_norm(d, lm_in(a, "k_norm"), e->head_width, e->norm_offset);
     }
-    lm_declare_rms_norm(d, lm_in(s, "post_attention_layernorm"), e->width, e->norm_offset);
     declare_linear(d, lm_in(mlp, "gate_proj"), e->width, e->inner, e->std, e->mlp_bias);
     declare_linear(d, lm_in(mlp, "up_proj"), e->width, e->inner, e->std, e->mlp_bias);
     declare_linear(d, lm_in(mlp, "down_proj"), e->inner, e->width, e->std, e->mlp_bias);
+    lm_declare_rms_norm(d, lm_in(s, "input_layernorm"), e->width, e->norm_offset);
+    lm_declare_rms_norm(d, lm_in(s, "post_attention_layernorm"), e->width, e->norm_offset);
 }
 
 void lm_llamalike_declare(lm_declare *d, lm_scope body, const void *config)

@@ -32,7 +32,9 @@ static void bundle_free(lm_bundle *b)
         free(b->entries[i].name);
     }
     lm_map_close(&b->whole);
-    lm_store_close(&b->store);
+    for (size_t i = 0; i < b->store_count; i++)
+        lm_store_close(&b->stores[i]);
+    free(b->stores);
     if (b->fd >= 0)
         close(b->fd);
     json_decref(b->index);
@@ -50,10 +52,16 @@ static lm_bundle *bundle_new(const char *path)
     lm_bundle *b = lm_calloc(1, sizeof *b);
     b->references = 1;
     b->fd = -1;
-    b->store = (lm_store)LM_STORE_INIT;
     b->path = lm_strdup(path);
     b->name = lm_strdup(strcmp(path, "-") == 0 ? "standard input" : path);
     return b;
+}
+
+lm_store *lm_bundle_new_store(lm_bundle *b)
+{
+    b->stores = lm_realloc(b->stores, b->store_count + 1, sizeof *b->stores);
+    b->stores[b->store_count] = (lm_store)LM_STORE_INIT;
+    return &b->stores[b->store_count++];
 }
 
 lm_bundle *lm_bundle_ref(lm_bundle *b)
@@ -348,7 +356,7 @@ static const lm_bundle_entry *loaded(lm_bundle *b, const char *name, lm_status *
         lm_fail(st, LM_FAILED, "%s: has no file %s", b->name, name);
         return NULL;
     }
-    return e->loaded || lm_bundle_load_archive(b, st) ? lm_bundle_find(b, name) : NULL;
+    return e->loaded || lm_bundle_load_archive(b, name, st) ? lm_bundle_find(b, name) : NULL;
 }
 
 bool lm_bundle_read(lm_bundle *b, const char *name, size_t limit, char **out, size_t *n, lm_status *st)

@@ -53,8 +53,8 @@ const lm_safetensor *lm_bundle_tensor(const lm_bundle *b, size_t i);
 
 typedef enum lm_bundle_form { LM_BUNDLE_DIRECTORY, LM_BUNDLE_ARCHIVE, LM_BUNDLE_STREAM } lm_bundle_form;
 
-/* What a name asks for: NAME.tar, .tar.gz, .tgz, .tar.xz, .tar.zst, .tzst and .zip an archive, "-" and NAME.lms a stream,
- * anything else and what is a directory already a directory. */
+/* What a name asks for: NAME.tar, .tar.gz, .tgz, .tar.xz, .tar.zst, .tzst and .zip an archive, "-", a pipe and NAME.lms a
+ * stream, anything else and what is a directory already a directory. */
 lm_bundle_form lm_bundle_form_of(const char *path);
 /* What a model of that name is called: "news" of "models/news/" and of "news.tar.zst", "model" of "-". Malloced. */
 char *lm_bundle_title(const char *path);

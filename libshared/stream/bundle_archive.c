@@ -1,5 +1,5 @@
-/* Archives of a model's directory are read: once for what is small or stands in the file as it is, and again for weights
- * that somebody asks for. */
+/* Archives of a model's directory are read: once for what is small or stands in the file as it is, and again for weights and
+ * what is large, when somebody asks for it. */
 #include "stream/bundle_internal.h"
 
 #include "base/memory.h"
@@ -16,7 +16,8 @@ enum { BLOCK = 256 * 1024, TAR_BLOCK = 512 };
 typedef struct unpacking {
     lm_bundle *bundle;
     struct archive *archive;
-    bool again;        /* the second reading: of what was left, into the store */
+    const char *wanted; /* a later reading: of what was left, into the store; NULL: the first one */
+    lm_store *store;
     bool in_place;     /* an uncompressed tar */
     size_t member;     /* the next one's number */
     char *name;        /* of the member in hand */
@@ -88,11 +89,11 @@ static bool check_member(const unpacking *u, struct archive_entry *e, lm_status 
     return true;
 }
 
-static bool is_weights(const char *name)
+bool lm_bundle_is_safetensors(const char *name)
 {
-    size_t n = strlen(name);
-    return (n > 12 && strcmp(name + n - 12, ".safetensors") == 0) || (n > 5 && strcmp(name + n - 5, ".gguf") == 0) ||
-           (n > 4 && strcmp(name + n - 4, ".bin") == 0);
+    static const char suffix[] = ".safetensors";
+    size_t n = strlen(name), m = strlen(suffix);
+    return n > m && strcmp(name + n - m, suffix) == 0;
 }
 
 /* All of the member in hand, which has to be as long as it says. */
@@ -107,7 +108,7 @@ static bool read_data(const unpacking *u, char *to, uint64_t store_at, uint64_t 
         if (got < 0)
             fail_archive(u, st);
         else if (!to && got > 0)
-            lm_store_write(&u->bundle->store, store_at + done, piece, (size_t)got, st);
+            lm_store_write(u->store, store_at + done, piece, (size_t)got, st);
         done += got > 0 ? (uint64_t)got : 0;
     }
     char more;
@@ -125,23 +126,31 @@ static bool enter(unpacking *u, uint64_t size, lm_status *st)
         return false;
     e->loaded = size == 0;
     u->data_at = u->in_place ? archive_filter_bytes(u->archive, 0) : -1;
-    if (e->loaded || u->in_place || is_weights(u->name) || size > LM_BUNDLE_SMALL_MAX)
+    if (e->loaded || u->in_place || lm_bundle_is_safetensors(u->name) || size > LM_BUNDLE_SMALL_MAX ||
+        u->bundle->kept + size > LM_BUNDLE_KEPT_MAX)
         return true;
+    u->bundle->kept += size;
     char *bytes = lm_try_malloc((size_t)size, 1, u->name, st);
     e->bytes = bytes;
     e->owned = e->loaded = true;
     return bytes && read_data(u, bytes, 0, size, st);
 }
 
-/* Second reading: what was left goes into the store; *at is where. */
+/* Shards are read together. */
+static bool is_wanted(const unpacking *u, const char *name)
+{
+    return strcmp(name, u->wanted) == 0 || (lm_bundle_is_safetensors(u->wanted) && lm_bundle_is_safetensors(name));
+}
+
+/* A later reading: what is wanted goes into the store; *at is where. */
 static bool fetch(unpacking *u, uint64_t size, uint64_t *at, lm_status *st)
 {
     lm_bundle_entry *e = u->member < u->bundle->count ? &u->bundle->entries[u->member] : NULL;
     if (!e || e->size != size)
         return lm_fail(st, LM_FAILED, "%s: has changed while it was read", u->bundle->name);
-    if (e->loaded)
+    if (e->loaded || !is_wanted(u, e->name))
         return true;
-    return lm_store_reserve(&u->bundle->store, size, at, st) && read_data(u, NULL, *at, size, st);
+    return lm_store_reserve(u->store, size, at, st) && read_data(u, NULL, *at, size, st);
 }
 
 /* Where the data of the member before stands in the tar: known for sure when the next header is reached, which data and
@@ -173,7 +182,7 @@ static bool check_end(const unpacking *u, int64_t before, lm_status *st)
 static void look_at_format(unpacking *u, lm_status *st)
 {
     bool tar = (archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
-    if (u->again || u->in_place || !tar || archive_filter_code(u->archive, 0) != ARCHIVE_FILTER_NONE)
+    if (u->wanted || u->in_place || !tar || archive_filter_code(u->archive, 0) != ARCHIVE_FILTER_NONE)
         return;
     u->in_place = u->bundle->whole.bytes || lm_map_fd(u->bundle->fd, u->bundle->name, &u->bundle->whole, st);
 }
@@ -199,8 +208,8 @@ static bool unpack(unpacking *u, uint64_t *places, lm_status *st)
         u->name = plain_name(path ? path : archive_entry_pathname(e) ? archive_entry_pathname(e) : "");
         bool file = archive_entry_filetype(e) == AE_IFREG;
         uint64_t size = file ? (uint64_t)archive_entry_size(e) : 0;
-        if (!lm_signal_check(st) || !lm_ok(st) || (!u->again && !check_member(u, e, st)) ||
-            (file && !u->again && !enter(u, size, st)) || (file && u->again && !fetch(u, size, &places[u->member], st)))
+        if (!lm_signal_check(st) || !lm_ok(st) || (!u->wanted && !check_member(u, e, st)) ||
+            (file && !u->wanted && !enter(u, size, st)) || (file && u->wanted && !fetch(u, size, &places[u->member], st)))
             return false;
         u->member += file;
     }
@@ -281,18 +290,19 @@ bool lm_bundle_list_archive(lm_bundle *b, lm_status *st)
     return ok;
 }
 
-bool lm_bundle_load_archive(lm_bundle *b, lm_status *st)
+bool lm_bundle_load_archive(lm_bundle *b, const char *name, lm_status *st)
 {
-    unpacking u = {.bundle = b, .again = true, .data_at = -1};
+    unpacking u = {.bundle = b, .wanted = name, .store = lm_bundle_new_store(b), .data_at = -1};
     uint64_t *places = lm_calloc(b->count, sizeof *places);
     bool ok = begin(&u, st) && unpack(&u, places, st);
     if (ok && u.member < b->count)
         ok = lm_fail(st, LM_FAILED, "%s: has changed while it was read", b->name);
-    ok = ok && lm_store_map(&b->store, st);
+    ok = ok && lm_store_map(u.store, st);
     for (size_t i = 0; ok && i < b->count; i++) {
         lm_bundle_entry *e = &b->entries[i];
-        if (!e->loaded)
-            e->bytes = (const char *)b->store.map.bytes + places[i];
+        if (e->loaded || !is_wanted(&u, e->name))
+            continue;
+        e->bytes = (const char *)u.store->map.bytes + places[i];
         e->loaded = true;
     }
     finish(&u);

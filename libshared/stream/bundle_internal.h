@@ -10,7 +10,8 @@
 enum {
     LM_BUNDLE_FILES_MAX = 10000,      /* members of an archive, files of a stream */
     LM_BUNDLE_NAME_MAX = 4096,
-    LM_BUNDLE_SMALL_MAX = 16 << 20    /* a file of at most so many bytes that is no weights is kept in memory */
+    LM_BUNDLE_SMALL_MAX = 16 << 20,   /* a file of at most so many bytes that is no weights is kept in memory, ... */
+    LM_BUNDLE_KEPT_MAX = 256 << 20    /* ... of all together so many */
 };
 
 /* Bytes without a name on the disk: filled, then mapped. */
@@ -45,7 +46,9 @@ struct lm_bundle {
     struct stat was; /* of the file, to know it again */
     int fd;       /* of an archive or a stream */
     lm_map whole; /* of fd, where something is used in place */
-    lm_store store;
+    lm_store *stores; /* one for each reading that unpacked something */
+    size_t store_count;
+    uint64_t kept;    /* bytes of files in memory */
     lm_bundle_entry *entries; /* of a directory, those that are mapped */
     size_t count, cap;
     lm_map *maps; /* of a directory, beside entries */
@@ -56,14 +59,17 @@ struct lm_bundle {
     struct lm_bundle *next;
 };
 
+/* A new one, valid until the next is asked for. */
+lm_store *lm_bundle_new_store(lm_bundle *b);
 /* Adds a file, whose name is checked: relative, without `..`, and not there yet. NULL and a failed status. */
 lm_bundle_entry *lm_bundle_add(lm_bundle *b, const char *name, uint64_t size, lm_status *st);
 lm_bundle_entry *lm_bundle_find(const lm_bundle *b, const char *name);
 
 /* The members of an archive: what is small, and what can be mapped. */
 bool lm_bundle_list_archive(lm_bundle *b, lm_status *st);
-/* The members that were left. */
-bool lm_bundle_load_archive(lm_bundle *b, lm_status *st);
+/* A member that was left; with one file of weights, all of them. */
+bool lm_bundle_load_archive(lm_bundle *b, const char *name, lm_status *st);
+bool lm_bundle_is_safetensors(const char *name);
 /* All of a model stream. in_place: `in` is the plain file b->fd. */
 bool lm_bundle_read_stream(lm_bundle *b, lm_input *in, bool in_place, lm_status *st);
 

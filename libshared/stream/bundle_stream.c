@@ -10,7 +10,7 @@
 /* A tensor in the making. */
 typedef struct place {
     uint64_t at;   /* of its bytes, in the stream's file or in the store */
-    bool in_place;
+    bool in_place, reserved;
     int64_t rows;  /* that have come of one that is cut */
 } place;
 
@@ -19,6 +19,7 @@ typedef struct reading {
     lm_input *in;
     lm_lms_reader *reader;
     bool in_place;
+    lm_store *store;
     place *places;
     size_t arrived; /* whole tensors */
 } reading;
@@ -97,9 +98,10 @@ static bool keep(reading *r, const lm_record *record, const lm_column *c, place 
         p->at = lm_input_offset(r->in) - pad - record->payload.len + (uint64_t)(data - payload);
         return true;
     }
-    if (!bytes_before && !lm_store_reserve(&r->bundle->store, t->bytes, &p->at, st))
+    if (!p->reserved && !lm_store_reserve(r->store, t->bytes, &p->at, st))
         return false;
-    return lm_store_write(&r->bundle->store, p->at + bytes_before, data, c->bytes, st);
+    p->reserved = true;
+    return lm_store_write(r->store, p->at + bytes_before, data, c->bytes, st);
 }
 
 /* The next tensor of the index, or the next rows of it. */
@@ -164,10 +166,10 @@ static bool conclude(reading *r, lm_status *st)
     bool any = false;
     for (size_t i = 0; i < b->tensor_count; i++)
         any |= r->places[i].in_place;
-    if ((any && !lm_map_fd(b->fd, b->name, &b->whole, st)) || !lm_store_map(&b->store, st))
+    if ((any && !lm_map_fd(b->fd, b->name, &b->whole, st)) || !lm_store_map(r->store, st))
         return false;
     for (size_t i = 0; i < b->tensor_count; i++) {
-        const lm_map *map = r->places[i].in_place ? &b->whole : &b->store.map;
+        const lm_map *map = r->places[i].in_place ? &b->whole : &r->store->map;
         b->tensors[i].data = b->tensors[i].bytes ? (const char *)map->bytes + r->places[i].at : "";
     }
     return true;
@@ -175,7 +177,7 @@ static bool conclude(reading *r, lm_status *st)
 
 bool lm_bundle_read_stream(lm_bundle *b, lm_input *in, bool in_place, lm_status *st)
 {
-    reading r = {.bundle = b, .in = in, .in_place = in_place};
+    reading r = {.bundle = b, .in = in, .in_place = in_place, .store = lm_bundle_new_store(b)};
     r.reader = lm_lms_reader_new(in, st);
     if (!r.reader)
         return false;

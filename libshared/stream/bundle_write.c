@@ -67,9 +67,10 @@ static int archive_of(const char *path)
 lm_bundle_form lm_bundle_form_of(const char *path)
 {
     struct stat s;
-    if (strcmp(path, "-") == 0)
+    bool exists = stat(path, &s) == 0;
+    if (strcmp(path, "-") == 0 || (exists && S_ISFIFO(s.st_mode)))
         return LM_BUNDLE_STREAM;
-    if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+    if (exists && S_ISDIR(s.st_mode))
         return LM_BUNDLE_DIRECTORY;
     return archive_of(path) >= 0 ? LM_BUNDLE_ARCHIVE : ends_in(path, ".lms") ? LM_BUNDLE_STREAM : LM_BUNDLE_DIRECTORY;
 }

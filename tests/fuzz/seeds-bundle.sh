@@ -36,16 +36,20 @@ tar -b 1 -P --transform='s,^m/vocab,../vocab,' -cf up.tar m
 ln -sf /etc/passwd m/vocab.txt && tar -b 1 -cf link.tar m
 rm -r m s
 
-printf '%s\n' '{"lms":1,"kind":"model"}' >empty.lms
+line() { # TEXT: a header, padded
+    printf '%-*s\n' $(((${#1} + 64) / 64 * 64 - 1)) "$1"
+}
+record() { # HEADER PAYLOAD: both padded
+    line "$1"
+    printf '%s%*s\n' "$2" $((63 - ${#2} % 64)) ''
+}
+line '{"lms":1,"kind":"model"}' >empty.lms
 {
     printf 'L\5'
-    printf '%s\n' '{"lms":1,"kind":"model"}' '{"file":"config.json","bytes":2}'
-    printf '{}%61s\n' ''
-    printf '%s\n' '{"index":{"w":{"dtype":"F32","shape":[2]},"v":{"dtype":"F16","shape":[2,1]}}}'
-    printf '%s\n' '{"bytes":8,"tensors":{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}}'
-    printf '12345678%55s\n' ''
-    printf '%s\n' '{"part":[0,1,2],"bytes":2,"tensors":{"v":{"dtype":"F16","shape":[1,1],"data_offsets":[0,2]}}}'
-    printf '12%61s\n' ''
-    printf '%s\n' '{"part":[1,1,2],"bytes":2,"tensors":{"v":{"dtype":"F16","shape":[1,1],"data_offsets":[0,2]}}}'
-    printf '34%61s\n' ''
+    line '{"lms":1,"kind":"model"}'
+    record '{"file":"config.json","bytes":2}' '{}'
+    line '{"index":{"w":{"dtype":"F32","shape":[2]},"v":{"dtype":"F16","shape":[2,1]}}}'
+    record '{"bytes":8,"tensors":{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}}' 12345678
+    record '{"part":[0,1,2],"bytes":2,"tensors":{"v":{"dtype":"F16","shape":[1,1],"data_offsets":[0,2]}}}' 12
+    record '{"part":[1,1,2],"bytes":2,"tensors":{"v":{"dtype":"F16","shape":[1,1],"data_offsets":[0,2]}}}' 34
 } >parts

@@ -72,42 +72,41 @@ refuses_ 1 'digest' opens bad.lms
 refuses_ 1 'a stream of kind tokens, where a model is expected' opens train.lms
 cat m.lms m.lms >two.lms
 refuses_ 1 'a second model' opens two.lms
-stream() { # RECORD...: of kind model; each a header and what is written behind it
-    printf '%s\n' '{"lms":1,"kind":"model"}' "$@"
+line_() { # TEXT: a header, padded
+    printf '%-*s\n' $(((${#1} + 64) / 64 * 64 - 1)) "$1"
 }
-config='{"file":"config.json","bytes":2}'
-record_() { # HEADER PAYLOAD: padded
-    printf '%s\n%s%*s\n' "$1" "$2" $((63 - ${#2} % 64)) ''
+record_() { # HEADER PAYLOAD: both padded
+    line_ "$1"
+    printf '%s%*s\n' "$2" $((63 - ${#2} % 64)) ''
 }
-hand() { # RECORDS: standard output is a stream with a good end
+hand() { # RECORDS: the records on standard input become a stream with a good end, whose digest the reader says
     {
-        printf '{"lms":1,"kind":"model"}\n'
+        line_ '{"lms":1,"kind":"model"}'
         cat
     } >body
-    printf '{"end":{"records":%d,"examples":0,"xxh3":"%s"}}\n' "$1" "$(lms_digest)" | cat body -
-}
-lms_digest() { # of the file body: what the reader says that it is
     {
         cat body
-        printf '{"end":{"records":%d,"examples":0,"xxh3":"0000000000000000"}}\n' "$records"
+        line_ '{"end":{"records":'"$1"',"examples":0,"xxh3":"0000000000000000"}}'
     } >trial
-    lms --check trial 2>&1 >/dev/null | sed -n 's/.*the digest is \([0-9a-f]\{16\}\).*/\1/p'
+    digest=$({ lms --check trial 2>&1 >/dev/null || :; } | sed -n 's/.*the digest is \([0-9a-f]\{16\}\).*/\1/p')
+    cat body
+    line_ '{"end":{"records":'"$1"',"examples":0,"xxh3":"'"$digest"'"}}'
 }
+config='{"file":"config.json","bytes":2}'
 tensor='{"bytes":8,"tensors":{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}}'
 index='{"index":{"w":{"dtype":"F32","shape":[2]}}}'
-try_() { # TEXT RECORDS: the records on standard input are refused with this text
-    records=$2
-    hand "$records" >hand.lms
+try_() { # TEXT RECORDS: so many records on standard input are refused with this text
+    hand "$2" >hand.lms
     refuses_ 1 "$1" opens hand.lms
 }
 { record_ "$tensor" 12345678; } | try_ 'before the index that announces it' 1
-{ echo "$index"; } | try_ 'is announced and does not come' 1
-{ echo "$index"; echo "$index"; } | try_ 'is announced twice' 2
-{ echo "$index"; record_ "${tensor//\"w\"/\"v\"}" 12345678; } | try_ 'where the index announces w' 2
-{ echo "${index/F32/F16}"; record_ "$tensor" 12345678; } | try_ 'another dtype or shape than the index says' 2
-{ echo "$index"; record_ "$tensor" 12345678; echo "${index/w/v}"; } | try_ 'an index behind the first tensor' 3
-{ echo '{"index":{"w":{"dtype":"F99","shape":[2]}}}'; record_ "$tensor" 12345678; } | try_ 'no dtype and shape' 2
-{ echo '{"index":{"w":{"dtype":"F32","shape":[4]}}}'; record_ "${tensor/\{/\{\"part\":[2,2,4],}" 12345678; } |
+{ line_ "$index"; } | try_ 'is announced and does not come' 1
+{ line_ "$index"; line_ "$index"; } | try_ 'is announced twice' 2
+{ line_ "$index"; record_ "${tensor//\"w\"/\"v\"}" 12345678; } | try_ 'where the index announces w' 2
+{ line_ "${index/F32/F16}"; record_ "$tensor" 12345678; } | try_ 'another dtype or shape than the index says' 2
+{ line_ "$index"; record_ "$tensor" 12345678; line_ "${index/w/v}"; } | try_ 'an index behind the first tensor' 3
+{ line_ '{"index":{"w":{"dtype":"F99","shape":[2]}}}'; record_ "$tensor" 12345678; } | try_ 'no dtype and shape' 2
+{ line_ '{"index":{"w":{"dtype":"F32","shape":[4]}}}'; record_ "${tensor/\{/\{\"part\":[2,2,4],}" 12345678; } |
     try_ 'parts do not follow one another' 2
 { record_ "$config" '{}'; record_ "$config" '{}'; } | try_ 'two files called "config.json"' 2
 { record_ '{"file":"/etc/passwd","bytes":2}' '{}'; } | try_ 'no name of a file' 1

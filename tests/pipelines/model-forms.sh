@@ -66,6 +66,12 @@ status=0
 pretrain -a nothing -q -o - corpus.lms 2>/dev/null | score -m - test.lms >/dev/null 2>err || status=$?
 same_ 3 $status
 
+mkfifo pipe
+lms --check -m pipe >said &
+lms -m news -o pipe
+wait
+grep -q '^pipe: good' said
+
 # ---- names: tokens that were made by an archive name it
 tok -m y.tar -q test.csv --text text | lms --view | grep -q '"path":"y.tar"'
 tok -m - -q test.csv --text text <y.tar | lms --view | grep -q '"path"' && fail_ "a path that nobody can open" || :
@@ -78,7 +84,7 @@ tar -cf deep.tar deep
 score -m deep.tar test.lms | compare_ report -
 tar -C news -cf flat.tar .
 score -m flat.tar test.lms | compare_ report -
-tar -C news -czf flat.tgz config.json model.safetensors vocab.txt tokenizer_config.json
+tar -C news -czf flat.tgz config.json model.safetensors vocab.txt
 score -m flat.tgz test.lms | compare_ report -
 mkdir two && cp -r news two/a && cp -r news two/b && tar -cf two.tar two
 refuses_ 1 'several directories' score -m two.tar test.lms
@@ -90,14 +96,14 @@ cmp y.tar kept.tar
 mkdir d.tar
 train -m base -o d.tar
 test -e d.tar/config.json
-refuses_ 1 'No space left' lms -m news -o /dev/full
+refuses_ 1 'is not a directory' lms -m news -o /dev/full
 refuses_ 1 'No space left' lms -m news >/dev/full
 test -z "$(find . -name '.*lmutils*')" || fail_ "left behind: $(find . -name '.*lmutils*')"
 
 # ---- training goes on from any form, and a sweep makes a directory
 train -m y.tar.zst -o more.zip
 lms --check -m more.zip | grep -q good
-refuses_ 2 'directory of models' finetune -m base --sweep lr=1e-3 -o s.tar train.lms
+refuses_ 2 'directory of models' finetune -m base --sweep lr=1e-3 --eval test.lms -o s.tar train.lms
 finetune -m y.tar --list-parameters -q </dev/null | grep -q 'bert.embeddings.word_embeddings.weight'
 finetune -m - --list-parameters -q <y.tar | grep -q 'classifier.weight'
 

@@ -349,10 +349,10 @@ START_TEST(what_can_stay_stays_where_it_is)
         assert_ok(&st);
         ck_assert_ptr_eq(lm_bundle_open(path, &st), b); /* it is read once */
         lm_bundle_close(b);
-        ck_assert_ptr_null(b->store.name); /* weights that nobody has asked for are not unpacked */
+        ck_assert_uint_eq(b->store_count, strcmp(forms[i].name, "a.lms") == 0); /* weights that nobody has asked for are not unpacked */
         lm_model *again = open_model(path, NULL, &st);
         assert_ok(&st);
-        ck_assert((b->store.name == NULL) == forms[i].in_place);
+        ck_assert((b->store_count == 0 || !b->stores[0].name) == forms[i].in_place);
         const char *data = lm_params_at(again->params, 0)->data, *whole = b->whole.bytes;
         ck_assert((whole && data >= whole && data < whole + b->whole.size) == forms[i].in_place);
         char *out = written(again, NULL);
