@@ -434,7 +434,7 @@ START_TEST(bad_directories_are_refused)
     scratch_write(dir, "config.json", "{\"model_type\":3}", 16);
     assert_refused(dir, "model_type: a string is expected");
     scratch_write(dir, "config.json", "{\"model_type\":\"gpt9\"}", 21);
-    assert_refused(dir, "no plugin serves it (known: albert, bert, distilbert");
+    assert_refused(dir, "no plugin serves it (known: albert, bert, ");
     scratch_write(dir, "config.json", "{\"model_type\":\"bert\"}", 21);
     assert_refused(dir, "architectures: none is named");
     static const char unknown[] = "{\"model_type\":\"bert\",\"architectures\":[\"BertForX\"]}";
