@@ -6,11 +6,15 @@ needs_program_ cc c++ make pkg-config
 
 # ---- an installed tree, and nothing else to be found
 if test -z "${LMUTILS_INSTALLED:-}"; then
-    make -s -C "$abs_top_builddir" install DESTDIR="$work/stage" >install.log 2>&1 || fail_ "make install: $(tail -n 5 install.log)"
+    # but for the plugins, which libtool would link anew where they stand, under the eyes of the tests that run beside this one
+    make -s -C "$abs_top_builddir" DESTDIR="$work/stage" install-binPROGRAMS install-libLTLIBRARIES \
+        install-pkgincludeHEADERS install-pkgconfigDATA >install.log 2>&1 || fail_ "make install: $(tail -n 5 install.log)"
     at=$work/stage$(sed -n 's/^prefix = //p' "$abs_top_builddir/Makefile")
     PATH=$at/bin:$PATH
     LD_LIBRARY_PATH=$at/lib
     export PKG_CONFIG_PATH=$at/lib/pkgconfig LMUTILS_PLUGIN_PATH=$at/lib/lmutils/plugins
+    mkdir -p "$LMUTILS_PLUGIN_PATH"
+    cp "$abs_top_builddir"/plugins/.libs/*.so "$LMUTILS_PLUGIN_PATH"
     PKG_CONFIG="pkg-config --define-variable=prefix=$at"
 else
     PKG_CONFIG=pkg-config
