@@ -80,33 +80,47 @@ bool lm_decoding_select(lm_decoding *d, const int32_t *from, int rows, lm_status
 
 /* ------------------------------------------------------------------ a step */
 
-/* The tokens that follow, with their places in the rows. */
+/* Tokens that run at once, unless all their logits are wanted: so a long prompt takes no more memory than a short one. */
+enum { TOKENS_AT_ONCE = 1024 };
+
+/* Some of the tokens that follow, with their places in the rows. */
 typedef struct piece {
     lm_batch batch;
-    int32_t *types, *positions;
+    int32_t *splits, *ids, *types, *positions;
     int32_t *last; /* [last_count] the last token of each row that has any */
     int last_count;
 } piece;
 
-static piece piece_new(const lm_decoding *d, const int32_t *splits, const int32_t *ids)
+/* Of each row `size` tokens, or as many as there are, of those that `later` others follow. */
+static piece piece_new(const lm_decoding *d, const int32_t *splits, const int32_t *ids, int size, int later)
 {
-    int rows = lm_decoding_rows(d), tokens = splits[rows];
-    piece p = {.types = lm_calloc((size_t)tokens + 1, sizeof *p.types),
-               .positions = lm_calloc((size_t)tokens + 1, sizeof *p.positions),
+    int rows = lm_decoding_rows(d);
+    size_t tokens = (size_t)splits[rows] + 1;
+    piece p = {.splits = lm_calloc((size_t)rows + 1, sizeof *p.splits),
+               .ids = lm_calloc(tokens, sizeof *p.ids),
+               .types = lm_calloc(tokens, sizeof *p.types),
+               .positions = lm_calloc(tokens, sizeof *p.positions),
                .last = lm_calloc((size_t)rows + 1, sizeof *p.last)};
+    int32_t n = 0;
     for (int r = 0; r < rows; r++) {
-        for (int32_t t = splits[r]; t < splits[r + 1]; t++)
-            p.positions[t] = lm_decoding_length(d, r) + t - splits[r];
-        if (splits[r] < splits[r + 1])
-            p.last[p.last_count++] = splits[r + 1] - 1;
+        int32_t end = splits[r + 1] - later, from = end - splits[r] > size ? end - size : splits[r];
+        for (int32_t t = from; t < end; t++, n++) {
+            p.ids[n] = ids[t];
+            p.positions[n] = lm_decoding_length(d, r) + t - from;
+        }
+        if (n > p.splits[r])
+            p.last[p.last_count++] = n - 1;
+        p.splits[r + 1] = n;
     }
-    p.batch = (lm_batch){.rows = rows, .tokens = tokens, .row_splits = splits, .ids = ids, .types = p.types,
+    p.batch = (lm_batch){.rows = rows, .tokens = n, .row_splits = p.splits, .ids = p.ids, .types = p.types,
                          .positions = p.positions};
     return p;
 }
 
 static void piece_free(piece *p)
 {
+    free(p->splits);
+    free(p->ids);
     free(p->types);
     free(p->positions);
     free(p->last);
@@ -114,6 +128,8 @@ static void piece_free(piece *p)
 
 static bool fits(const lm_decoding *d, const lm_batch *batch, lm_status *st)
 {
+    if (d->model->arch.decoder_layers && !d->encoded)
+        return lm_fail(st, LM_FAILED, "there is nothing encoded to answer to: this is a mistake in the program");
     for (int r = 0; r < batch->rows; r++) {
         int more = batch->row_splits[r + 1] - batch->row_splits[r];
         if (more > lm_decoding_room(d, r))
@@ -155,41 +171,56 @@ static lm_batch source_of(lm_decoding *d)
     return (lm_batch){.rows = rows, .tokens = d->memory_splits[rows], .row_splits = d->memory_splits};
 }
 
-/* Logits of a step over p, whatever the model's stacks. */
-static lm_tensor *run(lm_decoding *d, const piece *p, const lm_batch *source, bool every)
+typedef enum wanted {
+    NO_LOGITS,
+    LAST_LOGITS,
+    ALL_LOGITS
+} wanted;
+
+/* A step over p, whatever the model's stacks. *logits: those that are wanted. */
+static bool run(lm_decoding *d, const piece *p, wanted want, const float **logits, lm_status *st)
 {
     lm_model *m = d->model;
-    lm_select select = {.token_logits = true, .tokens = every ? NULL : p->last, .count = p->last_count};
+    lm_select select = {.token_logits = want != NO_LOGITS};
+    lm_batch source = source_of(d);
     const lm_batch *batch = &p->batch;
+    if (want == LAST_LOGITS) {
+        select.tokens = p->last;
+        select.count = p->last_count;
+    }
     if (m->arch.decoder_layers) {
-        batch = source;
+        batch = &source;
         select.target = &p->batch;
         select.prefix_parts = lm_model_parts(m);
     }
     lm_graph_begin(d->graph, batch, (lm_step){.cache = d->cache});
     if (m->arch.decoder_layers)
-        select.prefix = lm_graph_input(d->graph, d->memory, source->tokens, m->arch.width, false);
-    return lm_model_forward(m, d->graph, batch, &select).token_logits;
+        select.prefix = lm_graph_input(d->graph, d->memory, source.tokens, m->arch.width, false);
+    lm_outputs out = lm_model_forward(m, d->graph, batch, &select);
+    *logits = out.token_logits ? lm_tensor_read(d->graph, out.token_logits) : NULL;
+    if (!lm_graph_end(d->graph, st))
+        return false;
+    lm_kv_cache_advance(d->cache, p->splits);
+    free(d->memory);
+    d->memory = NULL;
+    return true;
 }
 
 const float *lm_decoding_read(lm_decoding *d, const int32_t *splits, const int32_t *ids, bool every, lm_status *st)
 {
-    piece p = piece_new(d, splits, ids);
-    const float *logits = NULL;
-    if (d->model->arch.decoder_layers && !d->encoded)
-        lm_fail(st, LM_FAILED, "there is nothing encoded to answer to: this is a mistake in the program");
-    else if (fits(d, &p.batch, st)) {
-        lm_batch source = source_of(d);
-        lm_tensor *t = run(d, &p, &source, every);
-        logits = lm_tensor_read(d->graph, t);
-        if (lm_graph_end(d->graph, st)) {
-            lm_kv_cache_advance(d->cache, splits);
-            free(d->memory);
-            d->memory = NULL;
-        } else {
-            logits = NULL;
-        }
+    lm_batch whole = {.rows = lm_decoding_rows(d), .tokens = splits[lm_decoding_rows(d)], .row_splits = splits, .ids = ids};
+    int most = 1, rows = 1;
+    for (int r = 0; r < whole.rows; r++) {
+        most = splits[r + 1] - splits[r] > most ? splits[r + 1] - splits[r] : most;
+        rows += splits[r + 1] > splits[r];
     }
-    piece_free(&p);
-    return logits;
+    int size = every ? most : (TOKENS_AT_ONCE + rows - 1) / rows;
+    const float *logits = NULL;
+    bool ok = fits(d, &whole, st);
+    for (int later = (most - 1) / size * size; ok && later >= 0; later -= size) {
+        piece p = piece_new(d, splits, ids, size, later);
+        ok = run(d, &p, later ? NO_LOGITS : every ? ALL_LOGITS : LAST_LOGITS, &logits, st);
+        piece_free(&p);
+    }
+    return ok ? logits : NULL;
 }

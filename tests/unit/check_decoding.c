@@ -354,9 +354,8 @@ static const struct {
 };
 enum { FAMILIES = sizeof families / sizeof *families, T5 = FAMILIES - 1 };
 
-static lm_model *model_of(int family)
+static lm_model *model_from(const char *json, const char *task)
 {
-    const char *json = families[family].json, *task = families[family].task;
     lm_status st = LM_STATUS_INIT;
     setenv("LMUTILS_PLUGIN_PATH", PLUGIN_DIR ":" TESTPLUG_DIR, 1);
     lm_config *c = lm_config_parse((lm_str){json, strlen(json)}, "config", &st);
@@ -370,6 +369,11 @@ static lm_model *model_of(int family)
             p->value[j] *= 8;
     }
     return m;
+}
+
+static lm_model *model_of(int family)
+{
+    return model_from(families[family].json, families[family].task);
 }
 
 static int32_t *some_ids(int vocab)
@@ -437,6 +441,33 @@ START_TEST(model_piece_by_piece)
     ck_assert_int_eq(lm_decoding_room(d, 3), m->arch.max_length ? 25 : INT_MAX - 75);
     lm_decoding_free(d);
     free(want), free(got), free(ids);
+    lm_model_free(m);
+}
+END_TEST
+
+/* A prompt so long that it is read in parts is read as a whole. */
+START_TEST(long_prompts)
+{
+    enum { LONG = 2500, SHORT = 1300 };
+    static const char json[] = "{\"model_type\":\"mistral\",\"vocab_size\":61,\"hidden_size\":8,\"num_hidden_layers\":2,"
+                               "\"num_attention_heads\":2,\"num_key_value_heads\":1,\"intermediate_size\":8,"
+                               "\"max_position_embeddings\":3000,\"sliding_window\":100}";
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = model_from(json, "clm");
+    int32_t *ids = calloc(LONG + SHORT, sizeof *ids);
+    for (int i = 0; i < LONG + SHORT; i++)
+        ids[i] = (int32_t)number(61);
+    const int32_t splits[] = {0, LONG, LONG, LONG + SHORT};
+    lm_decoding *parts = lm_decoding_new(m, 3, &st), *whole = lm_decoding_new(m, 3, &st);
+    const float *got = lm_decoding_read(parts, splits, ids, false, &st);
+    const float *want = lm_decoding_read(whole, splits, ids, true, &st);
+    assert_ok(&st);
+    near("the long one", got, want + (size_t)(LONG - 1) * 61, 61, 1e-5);
+    near("the short one", got + 61, want + (size_t)(LONG + SHORT - 1) * 61, 61, 1e-5);
+    ck_assert_int_eq(lm_decoding_length(parts, 0), LONG);
+    ck_assert_int_eq(lm_decoding_length(parts, 2), SHORT);
+    lm_decoding_free(parts), lm_decoding_free(whole);
+    free(ids);
     lm_model_free(m);
 }
 END_TEST
@@ -529,6 +560,7 @@ static Suite *suite(void)
     tcase_add_test(t, rows_share_pages_until_they_differ);
     tcase_add_test(t, states_go_with_their_rows);
     tcase_add_loop_test(t, model_piece_by_piece, 0, FAMILIES * SCHEDULES);
+    tcase_add_test(t, long_prompts);
     tcase_add_loop_test(t, beams, 0, FAMILIES);
     tcase_add_test(t, refusals);
     suite_add_tcase(s, t);
