@@ -45,6 +45,9 @@ tests_unit_check_goldens_SOURCES = tests/unit/check_goldens.c tests/unit/golden.
 tests_unit_check_goldens_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_goldens_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
 TESTS += tests/unit/check_goldens
+own_goldens = albert-cls2 albert-mlm albert-tok4 electra-cls3 electra-mlm
+EXTRA_DIST += $(own_goldens:%=tests/unit/goldens/%/config.json) $(own_goldens:%=tests/unit/goldens/%/golden.json) \
+	$(own_goldens:%=tests/unit/goldens/%/golden.npz) $(own_goldens:%=tests/unit/goldens/%/model.safetensors)
 check_PROGRAMS += tests/unit/check_bertlike
 tests_unit_check_bertlike_SOURCES = tests/unit/check_bertlike.c
 tests_unit_check_bertlike_CPPFLAGS = $(model_test_cppflags)
