@@ -69,7 +69,9 @@ bool lm_model_repack(const char *from, const char *to, const lm_save_options *sa
 {
     lm_bundle *b = lm_bundle_open(from, st);
     lm_checkpoint *c = b ? lm_checkpoint_open(b, st) : NULL;
-    lm_bundle_writer *w = c ? lm_bundle_create(to, stream, st) : NULL;
+    lm_bundle_options options = *stream;
+    options.via = b ? lm_bundle_via(b) : NULL;
+    lm_bundle_writer *w = c ? lm_bundle_create(to, &options, st) : NULL;
     if (w)
         write_config(b, w, save->dtype, st);
     for (size_t i = 0; w && lm_model_files[i] && lm_ok(st); i++)

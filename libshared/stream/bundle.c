@@ -38,6 +38,7 @@ static void bundle_free(lm_bundle *b)
     if (b->fd >= 0)
         close(b->fd);
     json_decref(b->index);
+    json_decref(b->via);
     free(b->tensors);
     free(b->entries);
     free(b->maps);
@@ -47,13 +48,18 @@ static void bundle_free(lm_bundle *b)
     free(b);
 }
 
+const char *lm_bundle_shown(const char *path)
+{
+    return path && strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 static lm_bundle *bundle_new(const char *path)
 {
     lm_bundle *b = lm_calloc(1, sizeof *b);
     b->references = 1;
     b->fd = -1;
     b->path = lm_strdup(path);
-    b->name = lm_strdup(strcmp(path, "-") == 0 ? "standard input" : path);
+    b->name = lm_strdup(lm_bundle_shown(path));
     return b;
 }
 
@@ -280,6 +286,11 @@ bool lm_bundle_is_directory(const lm_bundle *b)
 bool lm_bundle_is_stream(const lm_bundle *b)
 {
     return b->stream;
+}
+
+json_t *lm_bundle_via(const lm_bundle *b)
+{
+    return b->via;
 }
 
 size_t lm_bundle_tensors(const lm_bundle *b)

@@ -33,6 +33,7 @@ lm_bundle *lm_bundle_ref(lm_bundle *b);
 void lm_bundle_close(lm_bundle *b);
 
 const char *lm_bundle_name(const lm_bundle *b);             /* as the user wrote it; "standard input" */
+const char *lm_bundle_shown(const char *path);              /* the same of a path; NULL of NULL */
 char *lm_bundle_file(const lm_bundle *b, const char *name); /* a file's, for messages; of a directory its path. Malloced */
 bool lm_bundle_is_directory(const lm_bundle *b);
 bool lm_bundle_has(const lm_bundle *b, const char *name);
@@ -46,6 +47,7 @@ const char *lm_bundle_at_index(const lm_bundle *b, size_t i);
 
 /* A model stream has its tensors beside its files. */
 bool lm_bundle_is_stream(const lm_bundle *b);
+json_t *lm_bundle_via(const lm_bundle *b); /* the command lines that made it, of its preamble; NULL = none */
 size_t lm_bundle_tensors(const lm_bundle *b);
 const lm_safetensor *lm_bundle_tensor(const lm_bundle *b, size_t i);
 

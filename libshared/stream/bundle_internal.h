@@ -53,6 +53,7 @@ struct lm_bundle {
     size_t count, cap;
     lm_map *maps; /* of a directory, beside entries */
     bool stream;
+    json_t *via;
     json_t *index; /* of a stream: names, dtypes and shapes of its tensors */
     lm_safetensor *tensors;
     size_t tensor_count;

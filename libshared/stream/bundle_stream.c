@@ -182,6 +182,7 @@ bool lm_bundle_read_stream(lm_bundle *b, lm_input *in, bool in_place, lm_status 
     if (!r.reader)
         return false;
     b->stream = true;
+    b->via = json_incref(json_object_get(lm_lms_reader_preamble(r.reader), "via"));
     lm_record record;
     int rc = 0;
     if (lm_lms_reader_kind(r.reader) != LM_KIND_MODEL)

@@ -347,7 +347,7 @@ static bool write_card(const lm_run *r, lm_bundle_writer *to, lm_status *st)
             lines[n++] = json_string_value(json_array_get(via, i));
     char *program = lm_format("%s %s", lm_program_name(), PACKAGE_VERSION);
     lm_card card = {.name = name,
-                    .base_model = r->spec->random_weights ? NULL : common->model,
+                    .base_model = r->spec->random_weights ? NULL : lm_bundle_shown(common->model),
                     .task = r->model->head->name,
                     .program = program,
                     .command_line = common->command_line,

@@ -57,6 +57,7 @@ cat y.zip | score -m - test.lms | compare_ report -
 score -m <(cat y.tar.gz) test.lms | compare_ report -
 lms -m - <y.tar.zst | lms -m - -o back
 diff -r news back
+lms -m news.lms | lms --view | sed -n 1p | grep -q '"via":\["lms -m news","lms -m news.lms"\]' # who made it is not lost
 lms --check -m - <news.lms | grep -q '^standard input: good: BertForSequenceClassification, '
 refuses_ 2 'name the file of the data' score -m - <y.tar
 script -qec "lms -m news" /dev/null </dev/null >said || :

@@ -115,6 +115,66 @@ START_TEST(prefixes_come_and_go)
 }
 END_TEST
 
+/* What opening a directory says on standard error; malloced. */
+static char *said_of(const char *dir)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *text = lm_calloc(1, 4096);
+    FILE *f = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    ck_assert(f && dup2(fileno(f), STDERR_FILENO) >= 0);
+    lm_model *m = open_model(dir, NULL, &st);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    assert_ok(&st);
+    lm_model_free(m);
+    rewind(f);
+    size_t n = fread(text, 1, 4095, f);
+    text[n] = '\0';
+    fclose(f);
+    return text;
+}
+
+/* The word embedding is stored under the decoder's name, too, as older checkpoints have it: equal, or trained apart. */
+START_TEST(ties_that_differ_are_told_of)
+{
+    for (int apart = 0; apart < 3; apart++) {
+        lm_status st = LM_STATUS_INIT;
+        lm_model *m = create(bert, "mlm");
+        size_t n = lm_params_count(m->params);
+        lm_safetensor *t = lm_calloc(n + 1, sizeof *t);
+        float *other = NULL;
+        for (size_t i = 0; i < n; i++) {
+            const lm_param *p = lm_params_at(m->params, i);
+            t[i] = (lm_safetensor){.name = p->name, .dtype = LM_F32, .shape = p->shape, .data = p->value,
+                                   .bytes = p->elements * sizeof(float)};
+            if (strcmp(p->name, "bert.embeddings.word_embeddings.weight") != 0)
+                continue;
+            t[n] = t[i];
+            t[n].name = "cls.predictions.decoder.weight";
+            t[n].data = other = memcpy(lm_malloc(t[n].bytes, 1), t[n].data, t[n].bytes);
+            if (apart == 1)
+                other[p->elements - 1] += 1;
+            if (apart == 2)
+                t[n].shape = (lm_shape){1, {(int64_t)p->elements}};
+        }
+        char *dir = scratch_new();
+        lm_bundle_writer *w = lm_bundle_into(dir);
+        ck_assert(lm_model_write_config(m, w, NULL, &st) && lm_bundle_put_tensors(w, t, n + 1, 0, &st));
+        lm_bundle_publish(w, &st);
+        char *said = said_of(dir);
+        ck_assert_msg(!apart == !strstr(said, "cls.predictions.decoder.weight is tied to bert.embeddings.word_embeddings.weight, "
+                                              "and stored with other values"),
+                      "%d: %s", apart, said);
+        free(said);
+        free(other);
+        free(t);
+        lm_model_free(m);
+        scratch_discard(dir);
+    }
+}
+END_TEST
+
 /* ------------------------------------------------------------------ shards and types */
 
 /* transformers cut this model at 60 kB; we cut it there, too. */
@@ -482,6 +542,7 @@ static Suite *suite(void)
     TCase *c = tcase_create("loading");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, prefixes_come_and_go);
+    tcase_add_test(c, ties_that_differ_are_told_of);
     tcase_add_test(c, shards_are_those_of_transformers);
     tcase_add_test(c, shards_are_cut_in_order);
     tcase_add_test(c, generation_settings_go_along);
