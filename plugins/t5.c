@@ -51,6 +51,8 @@ static void check(lm_config *c, const t5 *m)
     else if (m->distance <= m->buckets / 2)
         lm_config_fail(c, "relative_attention_max_distance: %d: more than half of relative_attention_num_buckets is needed",
                        m->distance);
+    if (lm_config_bool(c, "tie_encoder_decoder", false))
+        lm_config_fail(c, "tie_encoder_decoder: stacks that share their weights are not served: save the model with both");
     if ((int64_t)m->heads * m->head_width > INT32_MAX)
         lm_config_fail(c, "num_heads: %d heads of %d: too many", m->heads, m->head_width);
 }

@@ -356,12 +356,19 @@ START_TEST(errors_stick_and_name_the_scope)
         {9, "gather_rows: index 64"},
         {10, "activation: there is none of number 77"},
         {11, "has no value"},
+        {13, "attention: a bias [5, 24] for distances to 128 does not suit 3 heads"},
+        {14, "attention: a bias [50, 24] for distances to 12 does not suit 24 heads"},
+        {15, "last_with_id: its input is not as long"},
+        {16, "batch: 1 rows for the second stack, and 6 for the first"},
+        {17, "nowhere.weight: is not a parameter"},
         {12, "backward: a loss is [1, 1], not [64, 24]"},
     };
     lm_params *p = network(1);
     lm_graph *g = lm_graph_new(p);
     rows *r = some_rows(0, ROWS);
     lm_status st = LM_STATUS_INIT;
+    static const int32_t two_tokens[] = {0, 2};
+    const lm_batch one_row = {.rows = 1, .tokens = 2, .row_splits = two_tokens};
     int32_t ids[TOKENS] = {1, VOCAB}, labels[TOKENS] = {9}, outside[1] = {TOKENS};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         lm_graph_begin(g, &r->batch, (lm_step){.training = true});
@@ -410,6 +417,23 @@ START_TEST(errors_stick_and_name_the_scope)
             *head = bare;
             break;
         }
+        case 13:
+            y = lm_attention(g, x, x, x, (lm_attn){.heads = HEADS, .relative = lm_parameter(g, at("classify"), "weight"),
+                                                   .relative_distance = 128});
+            break;
+        case 14: /* half of 50 buckets are for keys before the query, and half of those for a distance each */
+            y = lm_attention(g, x, x, x, (lm_attn){.heads = WIDTH, .relative_distance = 12, .relative =
+                                                   lm_parameter(g, at("block.layer.0.up"), "weight")});
+            break;
+        case 15:
+            y = lm_last_with_id(g, lm_first_token(g, x), 1);
+            break;
+        case 16:
+            lm_graph_target(g, &one_row);
+            break;
+        case 17:
+            y = lm_parameter(g, at("nowhere"), "weight");
+            break;
         default:
             lm_graph_backward(g, x, 1);
         }
