@@ -21,13 +21,13 @@ static void must(bool holds)
         abort();
 }
 
+static volatile unsigned seen;
+
 /* Looks at every byte. */
-static unsigned read_all(const void *bytes, size_t n)
+static void read_all(const void *bytes, size_t n)
 {
-    unsigned sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += ((const unsigned char *)bytes)[i];
-    return sum;
+        seen += ((const unsigned char *)bytes)[i];
 }
 
 static void check_files(lm_bundle *b)
@@ -60,9 +60,8 @@ static void check_weights(lm_bundle *b)
     if (!c)
         return;
     lm_checkpoint_place at = {0};
-    volatile unsigned sum = 0;
     for (const lm_safetensor *t; (t = lm_checkpoint_next(c, &at));)
-        sum += read_all(t->data, t->bytes);
+        read_all(t->data, t->bytes);
     lm_weights_check(c, &st);
     lm_weights_close(c);
 }

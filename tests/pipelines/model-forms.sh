@@ -11,17 +11,23 @@ train() {
 # ---- the way out: what a trainer writes is the directory that it would have written
 train -m base -o news
 rm news/README.md # it has the command line
-unpack_() { # FORM: into the directory got
+unpack_() { # FORM: into the directory got, by the system's own programs
     rm -rf got
     case $1 in
-    *.zip) needs_program_ unzip && unzip -q "$1" -d all && mv all/"${1%.zip}" got && rmdir all ;;
+    *.zip) unzip -q "$1" -d all && mv all/"${1%.zip}" got && rmdir all ;;
     *.lms) lms -m "$1" -o got ;;
     *) mkdir all && tar -xf "$1" -C all && mv all/* got && rmdir all ;;
     esac
 }
 for form in x.tar x.tar.gz x.tgz x.tar.xz x.tar.zst x.tzst x.zip x.lms; do
     train -m base -o $form
-    test "$form" != x.zip || type unzip >/dev/null 2>&1 || continue
+    case $form in # what unpacks it may not be there
+    *.zip) needs=unzip ;;
+    *zst) needs=zstd ;;
+    *.xz) needs=xz ;;
+    *) needs=cat ;;
+    esac
+    type $needs >/dev/null 2>&1 || continue
     unpack_ $form
     rm got/README.md
     diff -r news got || fail_ "$form is another model"
@@ -45,7 +51,7 @@ for form in y.tar y.tar.zst y.zip; do
 done
 lms -m news >news.lms
 score -m news.lms test.lms | compare_ report -
-zstd -q news.lms -o news.lms.zst && score -m news.lms.zst test.lms | compare_ report -
+gzip -k news.lms && score -m news.lms.gz test.lms | compare_ report -
 tok -m news.lms -q --text text --label label test.csv | score -m news.lms | compare_ report -
 
 # ---- from program to program
@@ -60,8 +66,10 @@ diff -r news back
 lms -m news.lms | lms --view | sed -n 1p | grep -q '"via":\["lms -m news","lms -m news.lms"\]' # who made it is not lost
 lms --check -m - <news.lms | grep -q '^standard input: good: BertForSequenceClassification, '
 refuses_ 2 'name the file of the data' score -m - <y.tar
-script -qec "lms -m news" /dev/null </dev/null >said || :
-grep -q 'models are binary' said
+if type script >/dev/null 2>&1; then
+    script -qec "lms -m news" /dev/null </dev/null >said || :
+    grep -q 'models are binary' said
+fi
 refuses_ 3 'is empty, where a model is expected' score -m - test.lms </dev/null
 status=0
 pretrain -a nothing -q -o - corpus.lms 2>/dev/null | score -m - test.lms >/dev/null 2>err || status=$?
