@@ -74,7 +74,16 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
         OPTION("learning-rate", LM_OPT_FLOAT, learning_rate, "RATE", .min = 0, .max = 1e3, .aliases = "lr",
                .help = "rate at the top of the schedule"),
         OPTION("schedule", LM_OPT_CHOICE, schedule, "NAME", .choices = lm_schedule_names,
-               .aliases = "lr_scheduler_type", .help = "how the rate falls after the warm-up"),
+               .synonyms = lm_schedule_synonyms, .aliases = "lr_scheduler_type",
+               .help = "how the rate falls after the warm-up"),
+        OPTION("min-lr-rate", LM_OPT_FLOAT, min_rate, "SHARE", .min = 0, .max = 1, .aliases = "min_lr_ratio",
+               .help = "share of the rate at which a schedule ends"),
+        OPTION("cycles", LM_OPT_FLOAT, cycles, "N", .min = 0, .max = 1e6, .aliases = "num_cycles",
+               .shown = "0.5, or 1 with restarts", .help = "waves of a cosine schedule"),
+        OPTION("power", LM_OPT_FLOAT, power, "P", .min = 0, .max = 100, .aliases = "lr_power", .shown = "1",
+               .help = "of --schedule polynomial"),
+        OPTION("decay-steps", LM_OPT_COUNT, decay_steps, "N", .aliases = "num_decay_steps", .shown = "a tenth of all",
+               .help = "steps at the end in which --schedule stable-decay falls"),
         OPTION("warmup-ratio", LM_OPT_FLOAT, warmup_ratio, "SHARE", .min = 0, .max = 1,
                .help = "share of the steps during which the rate grows from 0"),
         OPTION("warmup-steps", LM_OPT_COUNT, warmup_steps, "N", .shown = "by --warmup-ratio",
@@ -232,6 +241,20 @@ static bool check_new_model(const lm_train_options *o, lm_status *st)
     return true;
 }
 
+/* What a schedule has no use for would be ignored in silence. */
+static bool check_schedule(const lm_train_options *o, lm_status *st)
+{
+    lm_schedule_kind kind = (lm_schedule_kind)o->schedule;
+    bool waves = kind == LM_SCHEDULE_COSINE || kind == LM_SCHEDULE_COSINE_RESTARTS;
+    const char *idle = o->min_rate > 0 && !lm_schedule_has_end(kind)                ? "min-lr-rate"
+                       : o->cycles > 0 && !waves                                    ? "cycles"
+                       : o->power > 0 && kind != LM_SCHEDULE_POLYNOMIAL             ? "power"
+                       : o->decay_steps > 0 && kind != LM_SCHEDULE_STABLE_DECAY     ? "decay-steps"
+                                                                                    : NULL;
+    return !idle || lm_fail(st, LM_USAGE, "--%s: --schedule %s has none: leave it out, or choose another schedule", idle,
+                            lm_schedule_names[kind]);
+}
+
 bool lm_train_options_check(const lm_train_options *o, lm_status *st)
 {
     if (o->resume && !o->checkpoint)
@@ -253,6 +276,8 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if (o->batch_size * o->accumulation > 1 << 24)
         return lm_fail(st, LM_USAGE, "a step of %lld rows: lower --batch-size or --gradient-accumulation",
                        (long long)(o->batch_size * o->accumulation));
+    if (!check_schedule(o, st))
+        return false;
     if (o->freeze && !lm_freeze_options_check(o->freeze, st))
         return false;
     if (!check_new_model(o, st))

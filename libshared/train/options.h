@@ -11,6 +11,8 @@ typedef struct lm_train_options {
     int64_t batch_size, accumulation;
     double learning_rate;
     int schedule; /* lm_schedule_kind */
+    double min_rate, cycles, power; /* of the schedule; 0 = none, its own, its own */
+    int64_t decay_steps;            /* 0 = its own */
     double warmup_ratio;
     int64_t warmup_steps; /* goes before the ratio where it is not negative */
     double weight_decay, beta1, beta2, epsilon, max_grad_norm;

@@ -50,7 +50,7 @@ static bool streams(const lm_run *r)
 {
     const lm_train_options *o = r->o;
     const lm_objective *objective = r->spec->objective ? lm_objective_find(r->spec->objective) : r->objective;
-    bool endless = o->schedule == LM_SCHEDULE_CONSTANT || o->schedule == LM_SCHEDULE_INVERSE_SQRT;
+    bool endless = !lm_schedule_has_end((lm_schedule_kind)o->schedule);
     if (o->epochs > 1 || o->by_length || o->frac > 0 || o->max_train_samples > 0 || r->spec->shared)
         return false;
     if (o->shuffle)
@@ -124,9 +124,10 @@ static bool count_steps(lm_run *r, lm_status *st)
     r->total_steps = (uint64_t)o->max_steps;
     if (!o->max_steps && r->steps_per_epoch)
         r->total_steps = (uint64_t)ceil(o->epochs * (double)r->steps_per_epoch - 1e-9);
-    r->schedule.kind = (lm_schedule_kind)o->schedule;
+    r->schedule = (lm_schedule){.kind = (lm_schedule_kind)o->schedule, .floor = o->min_rate, .cycles = o->cycles,
+                                .power = o->power, .decay = (uint64_t)o->decay_steps};
     if (!r->total_steps) {
-        if (o->schedule == LM_SCHEDULE_LINEAR || o->schedule == LM_SCHEDULE_COSINE)
+        if (lm_schedule_has_end(r->schedule.kind))
             return lm_fail(st, LM_USAGE,
                            "a single pass over a pipe has no known length, which --schedule %s needs: "
                            "give --max-steps, or --schedule constant",

@@ -33,6 +33,14 @@ json_t *lm_run_options(const lm_run *r)
         "adam-beta1", o->beta1, "adam-beta2", o->beta2, "adam-epsilon", o->epsilon, "adam-no-bias-correction",
         o->no_bias_correction, "dropout", o->dropout, "shuffle", o->shuffle, "group-by-length", o->by_length,
         "shuffle-window", (json_int_t)o->shuffle_window);
+    const struct {
+        const char *name;
+        double value;
+    } of_schedule[] = {{"min-lr-rate", o->min_rate}, {"cycles", o->cycles}, {"power", o->power},
+                       {"decay-steps", (double)o->decay_steps}};
+    for (size_t i = 0; i < sizeof of_schedule / sizeof *of_schedule; i++)
+        if (of_schedule[i].value > 0)
+            json_object_set_new(all, of_schedule[i].name, json_real(of_schedule[i].value));
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
     lm_run_freeze_options(r, all);
     if (lm_train_options_make_new(o)) {

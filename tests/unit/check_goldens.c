@@ -479,7 +479,7 @@ START_TEST(training)
         .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
     lm_optimizer *optimizer = lm_optimizer_new(m->params, &adam, &st);
     assert_ok(&st);
-    lm_schedule schedule = {LM_SCHEDULE_LINEAR, 3, json_array_size(order)};
+    lm_schedule schedule = {.kind = LM_SCHEDULE_LINEAR, .warmup = 3, .total = json_array_size(order)};
     for (size_t i = 0; i < schedule.total; i++) {
         size_t which = (size_t)json_integer_value(json_array_get(order, i));
         golden_batch b = read_batch(m, json_array_get(json_object_get(train, "batches"), which));

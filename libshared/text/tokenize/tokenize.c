@@ -58,6 +58,8 @@ int lm_tokenize_limit(const lm_tokenizer *t, const char *path)
     lm_bundle *b = lm_bundle_at(path) ? lm_bundle_open(path, &ignored) : NULL;
     json_t *config = b && lm_bundle_has(b, "config.json") ? lm_bundle_json(b, "config.json", 0, &ignored) : NULL;
     json_t *positions = json_object_get(config, "max_position_embeddings");
+    if (!positions)
+        positions = json_object_get(config, "n_positions"); /* GPT-2's name for it */
     if (json_is_integer(positions) && json_integer_value(positions) > 0 &&
         json_integer_value(positions) <= INT_MAX) {
         int n = (int)json_integer_value(positions);
