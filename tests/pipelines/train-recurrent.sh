@@ -63,6 +63,8 @@ below 4 "$(last loss next.jsonl)" # of about 5.1 at first; the words are drawn a
 grep -q '"LSTMForCausalLM"' next/config.json
 score -m next corpus.lms >report
 grep -q perplexity report || fail_ "$(cat report)"
+pretrain $lstm $new -e 1 -o language --log language.jsonl corpus.lms
+below 5 "$(last loss language.jsonl)"
 refuses_ 1 'config.json: bidirectional: the next token cannot be learned by a model that reads it' \
     finetune --config both.json $new -e 1 --task clm -o x corpus.lms
 echo '{"model_type":"lstm","hidden_size":16,"tie_word_embeddings":true}' >tied.json
