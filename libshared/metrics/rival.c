@@ -64,19 +64,30 @@ bool lm_rival_run(lm_rival *v, const lm_tokens_row *rows, int64_t n, lm_status *
 
 /* ------------------------------------------------------------------ tokens with logits */
 
+/* How many rows of logits the rows of a record need. */
+static int64_t units_of(lm_evaluator *e, const lm_tokens_row *rows, int64_t n)
+{
+    int64_t units = 0;
+    for (int64_t i = 0; i < n; i++)
+        units += lm_measured_units(lm_evaluator_kind(e), &rows[i]);
+    return units;
+}
+
 static bool take_record(lm_evaluator *e, const lm_record *record, lm_status *st)
 {
     lm_tokens_view view;
     if (!lm_tokens_view_read(record, &view, st))
         return false;
-    bool tokens = lm_measured_per_token(lm_evaluator_kind(e));
-    if (!view.logits || view.logits_width != lm_evaluator_logits(e) || view.logits_ragged != tokens)
-        return lm_fail(st, LM_FAILED, "it has no logits of %d numbers for each %s: make them with score --emit logits",
-                       lm_evaluator_logits(e), tokens ? "token" : "row");
     lm_tokens_row *rows = lm_malloc((size_t)view.n + 1, sizeof *rows);
     for (int64_t i = 0; i < view.n; i++)
         lm_tokens_view_row(&view, i, &rows[i]);
-    bool ok = lm_evaluator_take(e, rows, view.n, view.logits, st);
+    /* which kind of labels there are is seen from the rows */
+    bool ok = lm_evaluator_check(e, rows, view.n, 0, st), tokens = lm_measured_per_token(lm_evaluator_kind(e));
+    const lm_column *logits = lm_record_column(record, "logits");
+    if (ok && (!logits || logits->shape.size[0] != units_of(e, rows, view.n) || view.logits_width != lm_evaluator_logits(e)))
+        ok = lm_fail(st, LM_FAILED, "it has no logits of %d numbers for each %s: make them with score --emit logits",
+                     lm_evaluator_logits(e), tokens ? "token" : "row");
+    ok = ok && lm_evaluator_take(e, rows, view.n, view.logits, st);
     free(rows);
     return ok;
 }
