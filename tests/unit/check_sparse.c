@@ -41,7 +41,7 @@ typedef struct learner {
     lm_graph *graph;
     lm_optimizer *optimizer;
     float *start; /* of the table */
-    const float *starts[1];
+    const float **starts; /* [1]: it, for the optimiser */
 } learner;
 
 /* A table that is by rows, or one of the same values that is not. */
@@ -59,6 +59,7 @@ static learner learner_new(bool by_rows, double decay, bool pull)
     ck_assert((p->row_grad != NULL) == by_rows && (p->grad != NULL) == !by_rows);
     l.start = lm_malloc(p->elements, sizeof *l.start);
     memcpy(l.start, p->value, p->elements * sizeof *l.start);
+    l.starts = lm_malloc(1, sizeof *l.starts);
     l.starts[0] = l.start;
     l.graph = lm_graph_new(l.params);
     lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .weight_decay = decay, .bias_correction = true,
@@ -74,6 +75,7 @@ static void learner_free(learner *l)
     lm_graph_free(l->graph);
     lm_params_free(l->params);
     free(l->start);
+    free(l->starts);
 }
 
 /* Adds the gradient of a batch: of the rows it looks up, and where `whole` of a product with all of the table. */
