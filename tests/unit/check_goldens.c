@@ -317,14 +317,14 @@ static void train_all(lm_model *m)
     assert_ok(&st);
 }
 
-/* Forward and backward; returns the loss. */
-static double step(lm_model *m, lm_graph *graph, const golden_batch *b)
+/* Forward, and backward from `weight` times the loss, which is returned. */
+static double step(lm_model *m, lm_graph *graph, const golden_batch *b, float weight)
 {
     lm_status st = LM_STATUS_INIT;
     lm_graph_begin(graph, &b->batch, (lm_step){.taping = true, .training = true});
     lm_tensor *loss = loss_of(m, graph, b);
     double value = lm_tensor_read(graph, loss)[0];
-    lm_graph_backward(graph, loss, 1);
+    lm_graph_backward(graph, loss, weight);
     lm_graph_end(graph, &st);
     assert_ok(&st);
     return value;
@@ -382,7 +382,7 @@ START_TEST(gradients)
             lm_param *p = lm_params_at(m->params, k);
             memset(p->grad, 0, p->elements * sizeof *p->grad);
         }
-        double loss = step(m, graph, &b);
+        double loss = step(m, graph, &b, 1);
         ck_assert_msg(fabs(loss - b.loss) <= LOSS, "%s: loss %.9g, not %.9g", g.dir, loss, b.loss);
         for (size_t k = 0; first && k < lm_params_count(m->params); k++) {
             lm_param *p = lm_params_at(m->params, k);
@@ -398,6 +398,110 @@ START_TEST(gradients)
     lm_graph_free(graph);
     lm_model_free(m);
     golden_close(&g);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ two batches in one step */
+
+static double norm_of(const lm_param *p)
+{
+    double squares = 0;
+    for (size_t i = 0; i < p->elements; i++)
+        squares += (double)p->grad[i] * (double)p->grad[i];
+    return sqrt(squares);
+}
+
+/* Batches whose gradients are added up, each batch with its weight: alike, or by its share of the targets. */
+START_TEST(accumulation)
+{
+    if (!have_data("accumulation"))
+        return;
+    char *file = lm_format("%s/goldens/extras/golden.json", unit_testdata());
+    json_t *root = json_load_file(file, 0, NULL), *want;
+    const char *way, *name;
+    golden g = open_case("llama-gqa");
+    const json_t *batches = json_object_get(json_object_get(g.json, "train"), "batches");
+    int ways = 0;
+    ck_assert_ptr_nonnull(root);
+    json_object_foreach(json_object_get(root, "accumulation"), way, want) {
+        const json_t *weights = json_object_get(want, "weights");
+        if (!weights)
+            continue;
+        lm_model *m = open_model(g.dir);
+        lm_graph *graph = lm_graph_new(m->params);
+        train_all(m);
+        double loss = 0;
+        for (size_t i = 0; i < json_array_size(weights); i++) {
+            golden_batch b = golden_batch_read(json_array_get(batches, i));
+            double weight = json_number_value(json_array_get(weights, i));
+            loss += weight * step(m, graph, &b, (float)weight);
+            golden_batch_free(&b);
+        }
+        ck_assert_double_eq_tol(loss, json_number_value(json_object_get(want, "loss")), LOSS);
+        json_t *norm;
+        json_object_foreach(json_object_get(want, "param_grad_norms"), name, norm) {
+            double is = norm_of(lm_params_find(m->params, name)), should = json_number_value(norm);
+            ck_assert_msg(fabs(is - should) <= NORM * should, "%s: %s: %.9g, not %.9g", way, name, is, should);
+        }
+        ways++;
+        lm_graph_free(graph);
+        lm_model_free(m);
+    }
+    ck_assert_int_eq(ways, 2);
+    json_decref(root);
+    golden_close(&g);
+    free(file);
+}
+END_TEST
+
+/* The logits of two rows of five tokens, their labels shifted or not, and what a smoothed loss has as gradient. */
+static void check_smoothing(const json_t *of, const json_t *want)
+{
+    enum { ROWS = 2, TOKENS = 5, COLUMNS = 7 };
+    float logits[ROWS * TOKENS * COLUMNS];
+    int32_t label[ROWS * TOKENS];
+    bool shifted = json_is_true(json_object_get(want, "shift_labels"));
+    float smoothing = (float)json_number_value(json_object_get(want, "epsilon"));
+    int n = 0;
+    for (int t = 0; t < ROWS * TOKENS; t++) {
+        const json_t *row = json_array_get(json_object_get(of, "logits"), (size_t)(t / TOKENS));
+        const json_t *labels = json_array_get(json_object_get(of, "labels"), (size_t)(t / TOKENS));
+        size_t at = (size_t)(t % TOKENS);
+        const json_t *value = json_array_get(labels, at + shifted);
+        label[t] = value ? (int32_t)json_integer_value(value) : -100;
+        n += label[t] != -100;
+        for (size_t c = 0; c < COLUMNS; c++)
+            logits[t * COLUMNS + (int)c] = (float)json_number_value(json_array_get(json_array_get(row, at), c));
+    }
+    lm_params *none = lm_params_new();
+    lm_graph *g = lm_graph_new(none);
+    lm_graph_begin(g, lm_graph_batch(g), (lm_step){.taping = true});
+    lm_tensor *x = lm_graph_input(g, logits, ROWS * TOKENS, COLUMNS, true);
+    lm_tensor *loss = lm_scale(g, lm_cross_entropy(g, x, label, NULL, smoothing, NULL), 1 / (float)n);
+    ck_assert_double_eq_tol(*lm_tensor_read(g, loss), json_number_value(json_object_get(want, "loss")), LOSS);
+    lm_graph_backward(g, loss, 1);
+    for (int i = 0; i < ROWS * TOKENS * COLUMNS; i++) {
+        const json_t *row = json_array_get(json_object_get(want, "grad"), (size_t)(i / COLUMNS / TOKENS));
+        double should = json_number_value(
+            json_array_get(json_array_get(row, (size_t)(i / COLUMNS % TOKENS)), (size_t)(i % COLUMNS)));
+        ck_assert_double_eq_tol(x->grad[i], should, 1e-7);
+    }
+    lm_graph_free(g);
+    lm_params_free(none);
+}
+
+START_TEST(label_smoothing)
+{
+    if (!have_data("label_smoothing"))
+        return;
+    char *file = lm_format("%s/goldens/extras/golden.json", unit_testdata());
+    json_t *root = json_load_file(file, 0, NULL), *of = json_object_get(root, "label_smoothing"), *want;
+    size_t i;
+    json_array_foreach(json_object_get(of, "cases"), i, want)
+        check_smoothing(of, want);
+    ck_assert_uint_eq(i, 4);
+    json_decref(root);
+    free(file);
 }
 END_TEST
 
@@ -483,7 +587,7 @@ START_TEST(training)
     for (size_t i = 0; i < schedule.total; i++) {
         size_t which = (size_t)json_integer_value(json_array_get(order, i));
         golden_batch b = read_batch(m, json_array_get(json_object_get(train, "batches"), which));
-        double loss = step(m, graph, &b), norm = lm_optimizer_gradient_norm(optimizer);
+        double loss = step(m, graph, &b, 1), norm = lm_optimizer_gradient_norm(optimizer);
         double want_loss = json_number_value(json_array_get(json_object_get(train, "loss"), i));
         double want_norm =
             json_number_value(json_array_get(json_object_get(train, "grad_norm_before_clip"), i));
@@ -514,6 +618,8 @@ static Suite *suite(void)
     tcase_add_loop_test(c, outputs, 0, CASES);
     tcase_add_loop_test(c, hub_names, 0, HUB_CASES);
     tcase_add_loop_test(c, gradients, 0, TRAINED_CASES);
+    tcase_add_test(c, accumulation);
+    tcase_add_test(c, label_smoothing);
     tcase_add_loop_test(c, training, 0, TRAINED_CASES);
     suite_add_tcase(s, c);
     return s;
