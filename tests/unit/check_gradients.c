@@ -632,7 +632,7 @@ START_TEST(custom_errors_are_seen)
     ck_assert_double_lt(lm_custom_error(&before_op, 3, table, widths, 2, NULL), 0.01);
     lm_custom_op wrong = gate_op;
     wrong.backward = before_backward; /* of another operation */
-    ck_assert_double_gt(lm_custom_error(&wrong, 3, table, widths, 2, &gate_scale), 0.1);
+    ck_assert_double_gt(lm_custom_error(&wrong, 3, rows, widths, 2, &gate_scale), 0.1);
     wrong.backward = NULL;
     ck_assert(isnan(lm_custom_error(&wrong, WIDTH, rows, gates, 2, &gate_scale)));
 }
