@@ -261,8 +261,8 @@ static inline lm_tensor *lm_attention(lm_graph *g, lm_tensor *q, lm_tensor *k, l
     return lm_attention_sized(g, q, k, v, &how, sizeof how);
 }
 
-/* Layer `layer` of torch.nn.LSTM, without a state before the first token (Hochreiter and Schmidhuber 1997): h_t of each
- * token, [rows, hidden]. In both directions [rows, 2 hidden]: h_t from the left, then from the right. */
+/* Layer `layer` of torch.nn.LSTM, from states of zeros, and in an incremental step from those that the step before has
+ * left (Hochreiter and Schmidhuber 1997): h_t of each token, [rows, hidden]. In both directions [rows, 2 hidden]: h_t from the left, then from the right. */
 lm_tensor *lm_lstm(lm_graph *g, lm_scope scope, lm_tensor *x, int layer, bool bidirectional);
 
 /* ---- one row a sequence ---- */
