@@ -262,7 +262,8 @@ static inline lm_tensor *lm_attention(lm_graph *g, lm_tensor *q, lm_tensor *k, l
 }
 
 /* Layer `layer` of torch.nn.LSTM, from states of zeros, and in an incremental step from those that the step before has
- * left (Hochreiter and Schmidhuber 1997): h_t of each token, [rows, hidden]. In both directions [rows, 2 hidden]: h_t from the left, then from the right. */
+ * left (Hochreiter and Schmidhuber 1997): h_t of each token, [rows, hidden]. In both directions [rows, 2 hidden]: h_t from
+ * the left, then from the right. */
 lm_tensor *lm_lstm(lm_graph *g, lm_scope scope, lm_tensor *x, int layer, bool bidirectional);
 
 /* ---- one row a sequence ---- */
