@@ -32,7 +32,7 @@ struct lm_bundle_writer {
     char *dir;             /* files are put here */
     lm_output_file *file;  /* of an archive or a stream */
     struct archive *archive;
-    bool zip;
+    bool zip, in_member, dropped;
     char *prefix;          /* of an archive's members */
     lm_lms_writer *stream; /* NULL until something is put */
     lm_bundle_options options;
@@ -99,7 +99,7 @@ char *lm_bundle_title(const char *path)
 static la_ssize_t write_piece(struct archive *a, void *context, const void *bytes, size_t n)
 {
     lm_bundle_writer *w = context;
-    if (lm_write_all(lm_output_file_fd(w->file), bytes, n, w->name, w->st))
+    if (w->dropped || lm_write_all(lm_output_file_fd(w->file), bytes, n, w->name, w->st))
         return (la_ssize_t)n;
     archive_set_error(a, ARCHIVE_FATAL, "%s", w->st->message);
     return -1;
@@ -160,6 +160,7 @@ static bool begin_member(lm_bundle_writer *w, const char *name, uint64_t size, b
     else if (w->zip)
         archive_write_zip_set_compression_deflate(w->archive);
     bool ok = archive_write_header(w->archive, e) == ARCHIVE_OK || fail_archive(w, st);
+    w->in_member = ok;
     archive_entry_free(e);
     free(path);
     return ok;
@@ -167,6 +168,7 @@ static bool begin_member(lm_bundle_writer *w, const char *name, uint64_t size, b
 
 static bool end_member(lm_bundle_writer *w, lm_status *st)
 {
+    w->in_member = false;
     return archive_write_finish_entry(w->archive) == ARCHIVE_OK || fail_archive(w, st);
 }
 
@@ -234,12 +236,13 @@ void lm_bundle_discard(lm_bundle_writer *w, const lm_status *why)
     if (!w)
         return;
     lm_status reason = LM_STATUS_INIT;
-    w->st = &reason; /* what libarchive still writes goes to a file that is dropped */
+    w->st = &reason;
+    w->dropped = true; /* what libarchive still has to write goes nowhere */
     if (w->stream && why) {
         reason = *why;
         lm_lms_writer_close(w->stream, &reason);
     }
-    if (w->archive)
+    if (w->archive && w->in_member) /* it would fill the member up */
         archive_write_fail(w->archive);
     if (w->made)
         lm_output_dir_discard(w->made);
