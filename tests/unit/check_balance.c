@@ -119,7 +119,10 @@ START_TEST(losses_refuse)
 {
     static const float bad[CLASSES] = {1, -1, 1};
     static const int32_t beyond[ROWS] = {0, 3, 0, 0};
-    const lm_balance hows[] = {{bad, 0, 0}, {NULL, NAN, 0}, {class_weights, 0, 1.5f}, {class_weights, 1, 0}};
+    const lm_balance hows[] = {{.class_weight = bad},
+                               {.gamma = NAN},
+                               {.class_weight = class_weights, .smoothing = 1.5f},
+                               {.class_weight = class_weights, .gamma = 1}};
     static const char *const says[] = {"class 1 has -1", "gamma", "smoothing", "row 1 has 3"};
     lm_params *params = lm_params_new();
     lm_graph *g = lm_graph_new(params);

@@ -209,7 +209,7 @@ static void assert_cut(const size_t *kilobytes, size_t count, size_t limit, cons
 {
     lm_status st = LM_STATUS_INIT;
     lm_safetensor *t = lm_calloc(count, sizeof *t);
-    char (*names)[8] = lm_calloc(count, sizeof *names);
+    char (*names)[24] = lm_calloc(count, sizeof *names);
     void *zeros = lm_calloc(64, 1024);
     for (size_t i = 0; i < count; i++) {
         snprintf(names[i], sizeof *names, "t%zu", i);
