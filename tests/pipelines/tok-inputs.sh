@@ -101,7 +101,7 @@ grep -q '^    as text "the cat"$\|^    as text "the \[UNK\] cat \[UNK\]"$' view 
 mkdir other; { cat bert/vocab.txt; echo x; } >other/vocab.txt
 printf 'the\n' | tok -q -m bert >the.lms
 refuses_ 1 'not the one that the tokens were made with' lms --view -m other the.lms >/dev/null
-refuses_ 2 'only --view' lms --count -m bert the.lms
+refuses_ 2 'goes with --view' lms --count -m bert the.lms
 
 # ---- encodings
 printf '가나 the\n' | iconv -t cp949 >cp949.txt
