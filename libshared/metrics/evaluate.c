@@ -23,6 +23,11 @@ typedef struct window {
     uint64_t number;     /* of the source's first row */
 } window;
 
+/* Room for a batch. */
+typedef struct packing {
+    lm_room splits, ids, types, positions;
+} packing;
+
 struct lm_evaluator {
     lm_model *model;
     lm_graph *graph;
@@ -30,9 +35,9 @@ struct lm_evaluator {
     lm_evaluate_options options;
     bool decided; /* the kind stands: problem_type has said it, or labels have been seen */
     lm_tally tally;
-    lm_room splits, ids, types, positions, wanted; /* of the batch */
-    lm_room target_splits, target_ids, target_positions;
-    lm_gather gather;                              /* of the call */
+    packing first, second; /* what the stacks read of the batch */
+    lm_room wanted;        /* its tokens whose logits are needed */
+    lm_gather gather;      /* of the call */
     int32_t *tag_classes; /* [tag_count] the model's class of a stream's tag; NULL = the same number */
     size_t tag_count;
     window last;      /* of the row before */
@@ -121,9 +126,9 @@ void lm_evaluator_free(lm_evaluator *e)
         lm_graph_free(e->graph);
     lm_tally_clear(&e->tally);
     free(e->tag_classes);
-    lm_room *rooms[] = {&e->target_splits, &e->target_ids, &e->target_positions,
-                        &e->splits, &e->ids,     &e->types,         &e->positions,
-                        &e->wanted, &e->windows, &e->prefix_values, &e->prefix_splits};
+    lm_room *rooms[] = {&e->first.splits,  &e->first.ids,  &e->first.types,  &e->first.positions,
+                        &e->second.splits, &e->second.ids, &e->second.types, &e->second.positions,
+                        &e->wanted,        &e->windows,    &e->prefix_values, &e->prefix_splits};
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++)
         free(rooms[i]->data);
     lm_gather_free(&e->gather);
@@ -358,55 +363,37 @@ static bool check_label(const lm_evaluator *e, const lm_tokens_row *row, place *
     return lm_tally_truth(&e->tally, row, where(p), &truth, st);
 }
 
-/* Packs rows into a batch; they have been checked. */
-static bool pack(lm_evaluator *e, const lm_tokens_row *rows, int n, lm_batch *batch, lm_status *st)
+/* A batch of what the first stack reads of the rows, which have been checked; or, with `target`, of what the second reads:
+ * each row's target, shifted by one behind the token that it begins with. */
+static bool pack(const lm_evaluator *e, packing *to, bool target, const lm_tokens_row *rows, int n, lm_batch *batch,
+                 lm_status *st)
 {
     size_t tokens = 0, at = 0;
     for (int i = 0; i < n; i++)
-        tokens += rows[i].len;
+        tokens += target ? rows[i].target_len : rows[i].len;
     if (tokens > INT_MAX)
         return lm_fail(st, LM_FAILED, "%zu tokens are too many for one batch", tokens);
-    int32_t *splits = lm_room_make(&e->splits, (size_t)n + 1, sizeof *splits, "a batch", st);
-    int32_t *ids = lm_room_make(&e->ids, tokens, sizeof *ids, "a batch", st);
-    int32_t *types = lm_room_make(&e->types, tokens, sizeof *types, "a batch", st);
-    int32_t *positions = lm_room_make(&e->positions, tokens, sizeof *positions, "a batch", st);
+    int32_t *splits = lm_room_make(&to->splits, (size_t)n + 1, sizeof *splits, "a batch", st);
+    int32_t *ids = lm_room_make(&to->ids, tokens, sizeof *ids, "a batch", st);
+    int32_t *types = target ? NULL : lm_room_make(&to->types, tokens, sizeof *types, "a batch", st);
+    int32_t *positions = lm_room_make(&to->positions, tokens, sizeof *positions, "a batch", st);
     if (!lm_ok(st))
         return false;
     splits[0] = 0;
     for (int i = 0; i < n; i++) {
-        for (size_t t = 0; t < rows[i].len; t++, at++) {
-            ids[at] = rows[i].ids[t];
-            types[at] = rows[i].types ? rows[i].types[t] : 0;
+        const lm_tokens_row *row = &rows[i];
+        for (size_t t = 0; t < (target ? row->target_len : row->len); t++, at++) {
+            if (target)
+                ids[at] = t ? row->target_ids[t - 1] : e->model->arch.decoder_start_id;
+            else
+                ids[at] = row->ids[t];
+            if (types)
+                types[at] = row->types ? row->types[t] : 0;
             positions[at] = (int32_t)t;
         }
         splits[i + 1] = (int32_t)at;
     }
     *batch = (lm_batch){n, (int)tokens, splits, ids, types, positions};
-    return true;
-}
-
-/* What the second stack reads: each row's target, shifted by one behind the token that it begins with. */
-static bool pack_target(lm_evaluator *e, const lm_tokens_row *rows, int n, lm_batch *batch, lm_status *st)
-{
-    size_t tokens = 0, at = 0;
-    for (int i = 0; i < n; i++)
-        tokens += rows[i].target_len;
-    if (tokens > INT_MAX)
-        return lm_fail(st, LM_FAILED, "%zu tokens are too many for one batch", tokens);
-    int32_t *splits = lm_room_make(&e->target_splits, (size_t)n + 1, sizeof *splits, "a batch", st);
-    int32_t *ids = lm_room_make(&e->target_ids, tokens, sizeof *ids, "a batch", st);
-    int32_t *positions = lm_room_make(&e->target_positions, tokens, sizeof *positions, "a batch", st);
-    if (!lm_ok(st))
-        return false;
-    splits[0] = 0;
-    for (int i = 0; i < n; i++) {
-        for (size_t t = 0; t < rows[i].target_len; t++, at++) {
-            ids[at] = t ? rows[i].target_ids[t - 1] : e->model->arch.decoder_start_id;
-            positions[at] = (int32_t)t;
-        }
-        splits[i + 1] = (int32_t)at;
-    }
-    *batch = (lm_batch){.rows = n, .tokens = (int)tokens, .row_splits = splits, .ids = ids, .positions = positions};
     return true;
 }
 
@@ -644,7 +631,8 @@ static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_
     bool second = kind == LM_MEASURE_TARGETS;
     const lm_batch *units = second ? &second_batch : &batch; /* what the head stands on */
     int wanted = 0;
-    if (!pack(e, rows, n, &batch, st) || (second && !pack_target(e, rows, n, &second_batch, st)) ||
+    if (!pack(e, &e->first, false, rows, n, &batch, st) ||
+        (second && !pack(e, &e->second, true, rows, n, &second_batch, st)) ||
         (lm_measured_per_token(kind) && !choose_tokens(e, rows, units, to, &wanted, st)))
         return false;
     bool states = lm_gather_hidden(&e->options) && !e->model->arch.decoder_layers; /* else they are the first stack's */
