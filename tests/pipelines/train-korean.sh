@@ -69,4 +69,4 @@ awk -F '\t' '$1 == "f1" { f1[FILENAME] = $2 } END { exit !(f1["characters"] > f1
 score -q -m answers --tsv test-answers.lms | sed -n 1,3p | cut -f 1 | paste -s >said
 same_ "$(head -n 1 test.tsv)" "$(cat said)"
 score -q -m answers --compare half --answers korquad test-answers.lms >compared
-awk -F '\t' '$1 == "delta_f1" { exit !($2 > 0) }' compared
+awk -F '\t' '$1 == "delta_f1" { delta = $2 } END { exit !(delta > 0) }' compared || fail_ "$(cat compared)"
