@@ -53,8 +53,8 @@ int main(int argc, char **argv)
          .type = LM_OPT_FILE,
          .target = &o.compare,
          .value = "OTHER",
-         .help = "how another model fares on the same rows, and how probable such a difference is by chance: its "
-                 "directory, its tokens with logits (score --emit logits), or lines of predictions (score --tsv)"},
+         .help = "how another model fares on the same rows, and how probable such a difference is by chance: the "
+                 "model, its tokens with logits (score --emit logits), or lines of predictions (score --tsv)"},
         {.name = "scheme",
          .type = LM_OPT_CHOICE,
          .target = &scheme,

@@ -299,6 +299,9 @@ static bool comparable(const lm_tally *mine, const lm_tally *other, const char *
     if (mine->rows != other->rows || mine->digest != other->digest)
         return lm_fail(st, LM_FAILED, "--compare %s: not of the same rows: it has %" PRIu64 ", and there are %" PRIu64, name,
                        other->rows, mine->rows);
+    if (b && !mine->next != !other->next) /* whose losses are sums of different things */
+        return lm_fail(st, LM_FAILED, "--compare %s: the next sentence is measured of one of the two alone: give --task mlm",
+                       name);
     bool same = b && a->rows == b->rows && memcmp(a->number, b->number, a->rows * sizeof *a->number) == 0;
     return same || lm_fail(st, LM_FAILED, "--compare %s: the two models do not know the labels of the same rows", name);
 }

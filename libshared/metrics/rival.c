@@ -3,7 +3,6 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct lm_rival {
@@ -12,14 +11,24 @@ struct lm_rival {
     lm_evaluator *evaluator;
 };
 
+/* A model in any of its forms; else tokens or lines, as they are or compressed. */
+static bool is_model(const char *path)
+{
+    lm_status ignored = LM_STATUS_INIT;
+    lm_bundle *b = lm_bundle_at(path) ? lm_bundle_open(path, &ignored) : NULL;
+    bool is = b && (lm_bundle_is_directory(b) || lm_bundle_has(b, "config.json"));
+    lm_bundle_close(b);
+    lm_status_clear(&ignored);
+    return is;
+}
+
 lm_rival *lm_rival_open(const lm_rival_options *options, lm_status *st)
 {
     lm_rival *v = lm_calloc(1, sizeof *v);
-    struct stat info;
     v->o = *options;
-    if (stat(v->o.path, &info) != 0 || access(v->o.path, R_OK) != 0) {
+    if (access(v->o.path, R_OK) != 0) {
         lm_fail_errno(st, LM_FAILED, "%s", v->o.path);
-    } else if (S_ISDIR(info.st_mode)) {
+    } else if (is_model(v->o.path)) {
         lm_model_options how = {.task = v->o.task, .plugin_path = v->o.plugin};
         v->model = lm_model_open(v->o.path, &how, st);
         if (v->model)
@@ -52,7 +61,7 @@ bool lm_rival_begin(lm_rival *v, json_t *preamble, const lm_tokenizer_info *info
 {
     if (!v->model)
         return true;
-    return (lm_model_check_tokenizer(v->model, v->o.tokenizer, info, v->o.force, st) &&
+    return ((!info || lm_model_check_tokenizer(v->model, v->o.tokenizer, info, v->o.force, st)) &&
             begin(v->evaluator, preamble, st)) ||
            lm_fail_prefix(st, v->o.path);
 }

@@ -168,16 +168,15 @@ static bool begin_stream(score *s, lm_lms_reader *reader, lm_status *st)
         !lm_evaluator_tags(s->evaluator, json_object_get(preamble, "tags"), st) ||
         !lm_evaluator_columns(s->evaluator, json_object_get(preamble, "labels"), st))
         return false;
-    if (s->rival && !lm_rival_begin(s->rival, preamble, &info, st))
-        return false;
     json_decref(s->preamble);
     s->preamble = json_incref(preamble);
     s->wording.tags = json_object_get(preamble, "tags");
-    if (!s->stream++ || info.xxh3 != s->checked) {
-        if (!lm_model_check_tokenizer(s->model, s->o->tokenizer, &info, s->o->force, st))
-            return false;
-        s->checked = info.xxh3;
-    }
+    bool check = !s->stream++ || info.xxh3 != s->checked;
+    if (check && !lm_model_check_tokenizer(s->model, s->o->tokenizer, &info, s->o->force, st))
+        return false;
+    s->checked = info.xxh3;
+    if (s->rival && !lm_rival_begin(s->rival, preamble, check ? &info : NULL, st))
+        return false;
     if (!s->emit.flags || s->lines)
         return true;
     if (s->writer && !lm_lms_write_end(s->writer, st))

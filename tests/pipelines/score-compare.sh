@@ -57,6 +57,12 @@ for name in loss accuracy roc_auc average_precision brier ece; do
     awk -F '\t' -v n="$name" '{ v[$1] = $2 } END { d = v[n] - v["other_" n] - v["delta_" n]; exit !(d < 1e-5 && d > -1e-5) }' \
         directory || fail_ "delta_$name"
 done
+lms -m rival -o rival.tar.zst
+score -q -m "$cls" --compare rival.tar.zst texts.lms >archive
+compare_ directory archive
+gzip -k guess.tsv # which no model is
+score -q -m "$cls" --compare guess.tsv.gz texts.lms >packed
+score -q -m "$cls" --compare guess.tsv texts.lms | compare_ - packed
 score -q -m rival --emit logits texts.lms >rival.lms
 score -q -m "$cls" --compare rival.lms texts.lms >stream
 compare_ directory stream
