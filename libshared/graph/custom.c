@@ -136,12 +136,8 @@ void lm_custom_op_backward(lm_graph *g, lm_node *n)
 {
     lm_custom_call *c = &n->custom.call;
     c->dy = n->out->grad;
-    for (int i = 0; i < c->count; i++) {
-        bool add = true;
-        c->dx[i] = lm_grad_of(g, n->in[i], &add);
-        if (c->dx[i] && !add)
-            memset(c->dx[i], 0, lm_elements(n->in[i]) * sizeof(float));
-    }
+    for (int i = 0; i < c->count; i++)
+        c->dx[i] = lm_grad_to_add(g, n->in[i]);
     if (c->rows)
         n->custom.op.backward(c);
 }

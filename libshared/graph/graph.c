@@ -368,6 +368,15 @@ float *lm_grad_of(lm_graph *g, lm_tensor *t, bool *add)
     return t->grad;
 }
 
+float *lm_grad_to_add(lm_graph *g, lm_tensor *t)
+{
+    bool add = true;
+    float *dt = lm_grad_of(g, t, &add);
+    if (!add)
+        memset(dt, 0, lm_elements(t) * sizeof *dt);
+    return dt;
+}
+
 bool lm_grad_take(lm_node *n, lm_tensor *t)
 {
     if (!t->needs_grad || t->grad || lm_elements(t) != lm_elements(n->out))

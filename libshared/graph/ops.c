@@ -310,12 +310,9 @@ void lm_gather_rows_op_forward(lm_graph *g, lm_node *n)
 void lm_gather_rows_op_backward(lm_graph *g, lm_node *n)
 {
     size_t width = (size_t)n->out->width;
-    bool add;
-    float *dx = lm_grad_of(g, n->in[0], &add);
+    float *dx = lm_grad_to_add(g, n->in[0]);
     if (!dx)
         return;
-    if (!add)
-        memset(dx, 0, lm_elements(n->in[0]) * sizeof *dx);
     for (int i = 0; i < n->out->rows; i++) {
         const float *dy = n->out->grad + (size_t)i * width;
         if (n->gather.index[i] >= 0)
@@ -455,10 +452,7 @@ void lm_attention_op_backward(lm_graph *g, lm_node *n)
     grads.dq = lm_grad_of(g, n->in[0], &grads.add_q);
     grads.dk = lm_grad_of(g, n->in[1], &grads.add_k);
     grads.dv = lm_grad_of(g, n->in[2], &grads.add_v);
-    bool add = true;
-    grads.drelative = n->in[3] ? lm_grad_of(g, n->in[3], &add) : NULL;
-    if (!add)
-        memset(grads.drelative, 0, lm_elements(n->in[3]) * sizeof *grads.drelative);
+    grads.drelative = n->in[3] ? lm_grad_to_add(g, n->in[3]) : NULL;
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
     float *scratch = lm_graph_alloc(g, lm_attention_scratch(a, true), sizeof *scratch);
     lm_attention_backward(a, &grads, scratch);

@@ -247,12 +247,9 @@ void lm_final_state_op_backward(lm_graph *g, lm_node *n)
 {
     const int32_t *splits = n->in[0]->layout->row_splits;
     size_t width = (size_t)n->out->width, ahead = (size_t)n->ahead;
-    bool add;
-    float *dx = lm_grad_of(g, n->in[0], &add);
+    float *dx = lm_grad_to_add(g, n->in[0]);
     if (!dx)
         return;
-    if (!add)
-        memset(dx, 0, lm_elements(n->in[0]) * sizeof *dx);
     for (int s = 0; s < n->out->rows; s++) {
         const float *dy = n->out->grad + (size_t)s * width;
         if (splits[s] == splits[s + 1])

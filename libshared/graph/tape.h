@@ -151,6 +151,8 @@ const float *lm_value(lm_graph *g, lm_tensor *t);             /* computes what i
 
 /* Where the gradient of t goes, with *add set if something is there already; NULL if it is not wanted. */
 float *lm_grad_of(lm_graph *g, lm_tensor *t, bool *add);
+/* The same for who adds to some of it only: zeros, if nothing is there yet. */
+float *lm_grad_to_add(lm_graph *g, lm_tensor *t);
 /* dt (+)= the gradient of n's result, by handing the buffer over where that is possible. */
 void lm_grad_pass(lm_graph *g, lm_node *n, lm_tensor *t);
 /* Whether dt may be computed in place: it takes over the buffer of n's result's gradient. */
