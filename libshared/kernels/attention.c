@@ -92,7 +92,7 @@ static void forward_kept(const lm_attention_args *a, float *out, float *scratch)
     const lm_variant *v = lm_variant_now();
     const lm_attention_task all = common(a);
     size_t per_thread = scratch_of_thread(a, false);
-    int blocks = (longest(a->q_splits, a->sequences) * all.group + LM_KEPT_ROWS - 1) / LM_KEPT_ROWS;
+    int blocks = lm_divide_up(longest(a->q_splits, a->sequences) * all.group, LM_KEPT_ROWS);
 #pragma omp parallel for schedule(dynamic, 1) collapse(3) LM_THREADS_IF(operations(a))
     for (int s = 0; s < a->sequences; s++) {
         for (int h = 0; h < a->kv_heads; h++) {

@@ -24,14 +24,9 @@ enum {
     STEP = 24, /* edges at multiples of what BLAS kernels take at a time (4, 6, 8, 12, 24) */
 };
 
-static int divide_up(int a, int b)
-{
-    return (a + b - 1) / b;
-}
-
 static int side(int n, int parts)
 {
-    int size = divide_up(divide_up(n, parts), STEP) * STEP;
+    int size = lm_divide_up(lm_divide_up(n, parts), STEP) * STEP;
     return size < n ? size : n;
 }
 
@@ -58,7 +53,7 @@ static grid cut(int m, int n, int k)
             double edge = (double)rows + columns;
             if (fine && (least == 0 || edge < least)) {
                 least = edge;
-                best = (grid){rows, columns, divide_up(m, rows), divide_up(n, columns)};
+                best = (grid){rows, columns, lm_divide_up(m, rows), lm_divide_up(n, columns)};
             }
         }
     }
@@ -96,7 +91,7 @@ enum {
 static void few_rows(const float *x, const float *w, const float *bias, float *y, int m, int n, int k)
 {
     const lm_variant *v = lm_variant_now();
-    int columns = divide_up(divide_up(FEW_ELEMENTS, k), 8) * 8;
+    int columns = lm_divide_up(lm_divide_up(FEW_ELEMENTS, k), 8) * 8;
 #pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF((double)m *n * k)
     for (int c = 0; c < n; c += columns)
         v->few_rows(x, m, w + (size_t)c * (size_t)k, extent(c, columns, n), (size_t)k, bias ? bias + c : NULL, y + c,
@@ -201,13 +196,13 @@ enum { SUM_ROWS = 64 }; /* rows whose columns one task sums */
 
 size_t lm_column_sums_scratch(int m, int n)
 {
-    return (size_t)divide_up(m, SUM_ROWS) * (size_t)n;
+    return (size_t)lm_divide_up(m, SUM_ROWS) * (size_t)n;
 }
 
 void lm_column_sums(const float *dy, float *db, int m, int n, float *scratch)
 {
     const lm_variant *v = lm_variant_now();
-    int parts = divide_up(m, SUM_ROWS);
+    int parts = lm_divide_up(m, SUM_ROWS);
     if (parts <= 1) {
         v->column_sums(dy, (size_t)n, m, db, n);
         return;

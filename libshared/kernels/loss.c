@@ -87,21 +87,16 @@ typedef struct vocab_plan {
     float *dx;                   /* [groups][block, width] */
 } vocab_plan;
 
-static int divide_up(int a, int b)
-{
-    return (a + b - 1) / b;
-}
-
 static vocab_plan plan(int rows, int width, int vocab, bool backward)
 {
-    vocab_plan p = {.slices = divide_up(vocab, SLICE)};
+    vocab_plan p = {.slices = lm_divide_up(vocab, SLICE)};
     p.groups = p.slices < GROUPS ? p.slices : GROUPS;
     size_t budget = (size_t)vocab * (size_t)width / 2;
     budget = budget > BUDGET ? budget : BUDGET;
     size_t block = backward ? budget / ((size_t)p.slices * SLICE) : MOST_ROWS;
     block = block < 16 ? 16 : block > MOST_ROWS ? MOST_ROWS : block;
-    int blocks = rows > 0 ? divide_up(rows, (int)block) : 1;
-    p.block = divide_up(rows, blocks);
+    int blocks = rows > 0 ? lm_divide_up(rows, (int)block) : 1;
+    p.block = lm_divide_up(rows, blocks);
     return p;
 }
 

@@ -24,7 +24,7 @@ typedef struct group {
 
 static group group_at(const lm_lstm_args *a, int groups, int i)
 {
-    return (group){i, groups, a->sequences > i ? (a->sequences - i + groups - 1) / groups : 0};
+    return (group){i, groups, a->sequences > i ? lm_divide_up(a->sequences - i, groups) : 0};
 }
 
 static int sequence_of(const lm_lstm_args *a, group g, int i)

@@ -23,7 +23,7 @@ void lm_norm_forward(const float *x, const float *weight, const float *bias, dou
 
 static int norm_parts(int rows)
 {
-    return (rows + NORM_ROWS - 1) / NORM_ROWS;
+    return lm_divide_up(rows, NORM_ROWS);
 }
 
 size_t lm_norm_scratch(int rows, int width)

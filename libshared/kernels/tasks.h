@@ -14,6 +14,11 @@
 /* Clauses of a parallel loop over `work` operations. Which thread does what never changes a result. */
 #define LM_THREADS_IF(work) num_threads(lm_threads()) if ((work) > LM_WORTH_THREADS)
 
+static inline int lm_divide_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
 /* Of the thread that runs, from 0: where its scratch is. */
 static inline int lm_thread_number(void)
 {
