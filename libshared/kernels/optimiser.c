@@ -38,10 +38,8 @@ void lm_adamw_step_rows(const lm_adamw_rows *r, const lm_adamw *how)
     for (int i = 0; i < r->count; i++) {
         int32_t row = r->row[i], g = r->g_place[row];
         size_t state = (size_t)(r->state_place[row] - 1) * width;
-        union { /* read alone, since nothing is cleared */
-            const float *given;
-            float *taken;
-        } gradient = {g ? r->g + (size_t)(g - 1) * width : r->zeros};
-        variant->adamw(r->p + (size_t)row * width, gradient.taken, r->m + state, r->v + state, width, &floats, false);
+        const float *gradient = g ? r->g + (size_t)(g - 1) * width : r->zeros;
+        variant->adamw(r->p + (size_t)row * width, (float *)(uintptr_t)gradient /* read alone: nothing is cleared */,
+                       r->m + state, r->v + state, width, &floats, false);
     }
 }

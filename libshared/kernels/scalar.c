@@ -10,6 +10,11 @@ static bool usable(void)
     return true;
 }
 
+static double logistic(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
 /* f(x), and its derivative in *slope. */
 static double act_value(lm_act act, double x, double *slope)
 {
@@ -30,7 +35,7 @@ static double act_value(lm_act act, double x, double *slope)
         *slope = x > 0;
         return x > 0 ? x : 0;
     case LM_ACT_SILU: {
-        double s = 1 / (1 + exp(-x));
+        double s = logistic(x);
         *slope = s * (1 + x * (1 - s));
         return x * s;
     }
@@ -457,11 +462,6 @@ static void panels_product(const float *a, size_t lda, const float *panels, floa
             c[(size_t)r * ldc + (size_t)j] = (float)sum;
         }
     }
-}
-
-static double logistic(double x)
-{
-    return 1 / (1 + exp(-x));
 }
 
 static void lstm_forward(const float *sums, float *gates, const float *c_before, float *c, float *h, int hidden)
