@@ -314,10 +314,10 @@ void lm_declare_embedding(lm_declare *d, lm_scope scope, int rows, int width, do
 void lm_declare_sparse_embedding(lm_declare *d, lm_scope scope, int rows, int width, lm_init init)
 {
     lm_param *p = declare(d, scope, "weight", (int64_t[4]){rows, width}, init);
-    if (p)
-        p->by_rows = p->lazy = true;
-    if (p)
-        p->decay = false;
+    if (!p)
+        return;
+    p->by_rows = p->lazy = true;
+    p->decay = false;
 }
 
 void lm_declare_layer_norm(lm_declare *d, lm_scope scope, int width)

@@ -28,20 +28,28 @@ static int grown(int room, int count, int more, const char *what, lm_status *st)
     return -1;
 }
 
+/* Moves `count` elements of so many bytes to where there is room for `more`; NULL: they stay. */
+static void *moved(void *from, int *room, int count, int more, size_t bytes, const char *what, lm_status *st)
+{
+    int wanted = grown(*room, count, more, what, st);
+    void *to = wanted > 0 ? lm_try_malloc((size_t)wanted, bytes, what, st) : NULL;
+    if (!to)
+        return NULL;
+    if (count)
+        memcpy(to, from, (size_t)count * bytes);
+    free(from);
+    *room = wanted;
+    return to;
+}
+
 bool lm_row_set_reserve(lm_row_set *s, int more, const char *what, lm_status *st)
 {
     if (more <= s->room - s->count)
         return true;
-    int room = grown(s->room, s->count, more, what, st);
-    int32_t *row = room > 0 ? lm_try_malloc((size_t)room, sizeof *row, what, st) : NULL;
-    if (!row)
-        return false;
-    if (s->count)
-        memcpy(row, s->row, (size_t)s->count * sizeof *row);
-    free(s->row);
-    s->row = row;
-    s->room = room;
-    return true;
+    int32_t *row = moved(s->row, &s->room, s->count, more, sizeof *row, what, st);
+    if (row)
+        s->row = row;
+    return row != NULL;
 }
 
 int lm_row_set_add(lm_row_set *s, int32_t row)
@@ -64,16 +72,10 @@ bool lm_rows_reserve(float **values, int *room, int count, int more, int width, 
 {
     if (more <= *room - count)
         return true;
-    int wanted = grown(*room, count, more, what, st);
-    float *larger = wanted > 0 ? lm_try_malloc((size_t)wanted, (size_t)width * sizeof *larger, what, st) : NULL;
-    if (!larger)
-        return false;
-    if (count)
-        memcpy(larger, *values, (size_t)count * (size_t)width * sizeof *larger);
-    free(*values);
-    *values = larger;
-    *room = wanted;
-    return true;
+    float *larger = moved(*values, room, count, more, (size_t)width * sizeof *larger, what, st);
+    if (larger)
+        *values = larger;
+    return larger != NULL;
 }
 
 lm_row_grad *lm_row_grad_new(int64_t rows, int width, const char *what, lm_status *st)
