@@ -107,8 +107,9 @@ lm_layout *lm_layout_new(lm_graph *g, int rows)
     return l;
 }
 
-lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *global_row)
+static lm_layout *layout_new_of(lm_graph *g, const lm_batch *batch)
 {
+    const int64_t *global_row = g->step.global_row;
     lm_layout *l = lm_layout_new(g, batch->tokens);
     int64_t *sequence_row = lm_graph_alloc(g, (size_t)batch->rows, sizeof *sequence_row);
     int64_t *row = lm_graph_alloc(g, (size_t)batch->tokens, sizeof *row);
@@ -127,6 +128,11 @@ lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *globa
     l->token = token;
     l->position = batch->positions;
     return l;
+}
+
+const lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch)
+{
+    return batch == g->batch ? g->layout : batch == g->target ? g->target_layout : layout_new_of(g, batch);
 }
 
 static bool is_sound(lm_graph *g, const lm_batch *batch)
@@ -158,7 +164,7 @@ void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step)
     g->target = NULL;
     g->target_layout = NULL;
     if (is_sound(g, batch))
-        g->layout = lm_layout_of(g, batch, step.global_row);
+        g->layout = layout_new_of(g, batch);
     if (step.cache && (step.training || step.taping))
         lm_graph_fail(g, "cache", "there is none in training: this is a mistake in the program");
     if (step.cache)
@@ -175,7 +181,7 @@ void lm_graph_target(lm_graph *g, const lm_batch *batch)
         return;
     }
     g->target = batch;
-    g->target_layout = lm_layout_of(g, batch, g->step.global_row);
+    g->target_layout = layout_new_of(g, batch);
 }
 
 bool lm_graph_end(lm_graph *g, lm_status *st)

@@ -67,6 +67,18 @@ void lm_parameter_op_backward(lm_graph *g, lm_node *n)
 
 /* ------------------------------------------------------------------ embedding */
 
+bool lm_ids_fit(lm_graph *g, lm_scope scope, const int32_t *index, int n, int64_t rows)
+{
+    for (int t = 0; t < n; t++) {
+        if (index[t] < 0 || index[t] >= rows) {
+            lm_graph_fail(g, scope.name, "token %d has id %d, but there are %lld: use the model's own tokenizer", t,
+                          (int)index[t], (long long)rows);
+            return false;
+        }
+    }
+    return true;
+}
+
 lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const lm_batch *batch)
 {
     lm_param *table = lm_graph_ok(g) ? lm_graph_table(g, scope, "weight") : NULL;
@@ -74,17 +86,10 @@ lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const
         return g->nothing;
     if (!is_matrix(table))
         return lm_graph_fail(g, table->name, "an embedding is a matrix, this is not: check the plugin");
-    int64_t rows = table->shape.size[0];
-    for (int t = 0; t < batch->tokens; t++)
-        if (index[t] < 0 || index[t] >= rows)
-            return lm_graph_fail(g, scope.name,
-                                 "token %d has id %d, but there are %lld: use the model's own tokenizer", t,
-                                 (int)index[t], (long long)rows);
-    const lm_layout *layout = batch == g->batch    ? g->layout
-                              : batch == g->target ? g->target_layout
-                                                   : lm_layout_of(g, batch, g->step.global_row);
-    lm_node *n =
-        lm_node_new(g, LM_OP_EMBEDDING, batch->tokens, (int)table->shape.size[1], layout, NULL, NULL, NULL);
+    if (!lm_ids_fit(g, scope, index, batch->tokens, table->shape.size[0]))
+        return g->nothing;
+    lm_node *n = lm_node_new(g, LM_OP_EMBEDDING, batch->tokens, (int)table->shape.size[1], lm_layout_of(g, batch), NULL,
+                             NULL, NULL);
     n->weight = table;
     n->gather.index = index;
     n->gather.skip = table->padding_row;

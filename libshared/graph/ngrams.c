@@ -55,17 +55,15 @@ lm_tensor *lm_ngrams(lm_graph *g, lm_scope scope, const lm_batch *batch, int lon
                              "%lld rows are no table of words and %d buckets for n-grams of up to %d words: check the plugin "
                              "against config.json",
                              (long long)rows, buckets, longest);
-    for (int t = 0; t < batch->tokens; t++)
-        if (batch->ids[t] < 0 || batch->ids[t] >= words)
-            return lm_graph_fail(g, scope.name, "token %d has id %d, but there are %lld: use the model's own tokenizer", t,
-                                 (int)batch->ids[t], (long long)words);
+    if (!lm_ids_fit(g, scope, batch->ids, batch->tokens, words))
+        return g->nothing;
     struct lm_ngrams_node *s = lm_graph_alloc(g, 1, sizeof *s);
     s->longest = longest;
     s->index = lm_graph_alloc(g, (size_t)batch->tokens * (size_t)longest, sizeof *s->index);
     s->scale = lm_graph_alloc(g, (size_t)batch->tokens, sizeof *s->scale);
     find_rows(s, batch, (int)words, buckets);
-    const lm_layout *layout = batch == g->batch ? g->layout : lm_layout_of(g, batch, g->step.global_row);
-    lm_node *n = lm_node_new(g, LM_OP_NGRAMS, batch->tokens, (int)table->shape.size[1], layout, NULL, NULL, NULL);
+    lm_node *n = lm_node_new(g, LM_OP_NGRAMS, batch->tokens, (int)table->shape.size[1], lm_layout_of(g, batch), NULL, NULL,
+                             NULL);
     n->weight = table;
     n->ngrams = s;
     return lm_node_run(g, n);

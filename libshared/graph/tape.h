@@ -143,6 +143,8 @@ lm_tensor *lm_node_defer(lm_graph *g, lm_node *n);
 /* The node of a loss [1,1] over logits; label or target NULL where it has none. */
 lm_node *lm_loss_node(lm_graph *g, lm_op_id op, lm_tensor *x, const int32_t *label, const float *target,
                       const float *weight, float *per_row);
+/* Whether each of n ids is one of `rows` rows; else the graph fails. */
+bool lm_ids_fit(lm_graph *g, lm_scope scope, const int32_t *index, int n, int64_t rows);
 /* Whether each label is a column of logits, or ignored; else the graph fails. */
 bool lm_loss_labels_fit(lm_graph *g, const lm_tensor *logits, const int32_t *label);
 
@@ -178,7 +180,8 @@ uint32_t lm_graph_site(lm_graph *g); /* number of the next dropout */
 lm_kv_cache *lm_graph_cache(lm_graph *g, int sequences);
 lm_slot lm_graph_slot(lm_graph *g); /* of what the next operation remembers in a cache */
 lm_layout *lm_layout_new(lm_graph *g, int rows);
-lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch, const int64_t *global_row);
+/* Of a batch's tokens: that of the step's own, of a second stack's, or a new one. */
+const lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch);
 
 /* forward and backward of each operation, for the table */
 #define LM_OP_PAIR(name)                                                                                     \
