@@ -378,7 +378,7 @@ float *lm_grad_to_add(lm_graph *g, lm_tensor *t)
 {
     bool add = true;
     float *dt = lm_grad_of(g, t, &add);
-    if (!add)
+    if (dt && !add)
         memset(dt, 0, lm_elements(t) * sizeof *dt);
     return dt;
 }
