@@ -6,6 +6,7 @@
 #   make SEEDS="1 2 3"    so many runs, with the mean and standard deviation of their scores
 #   make ROWS=N           learn from so many rows, chosen by their hash, instead of all
 #   make LENGTH=N         rows of so many tokens at most (128)
+#   make DROPOUT=P        share of values that training hides (0.1; the base models were pretrained without)
 #   make THREADS=N        threads (one for each processor)
 #
 # All recipes are plain commands. They run in the shell `step`, which notes time and peak memory of each in $O/steps.
@@ -20,6 +21,7 @@ O ?= out
 BASES ?= $(examples)/base/out
 SEEDS ?= 1 2 3
 LENGTH ?= 128
+DROPOUT ?= 0.1
 THREADS ?= 0
 some = $(if $(ROWS),--max-train-samples $(ROWS))
 
@@ -56,6 +58,10 @@ SHELL := $(examples)/step
 .SHELLFLAGS = $O/steps $@ -c
 .DELETE_ON_ERROR:
 .SECONDARY:
+
+# Training: an example says EPOCHS, BATCH and RATE, and adds what is its own, before the tokens to learn from. $* is the seed.
+finetune = finetune -m $(base) -o $(@D) --seed $* -j $(THREADS) $(some) --epochs $(EPOCHS) --batch-size $(BATCH) \
+    --learning-rate $(RATE) --warmup-ratio 0.1 --dropout $(DROPOUT) --eval $O/eval.lms --log $(@D)-log.jsonl
 
 # What comes after training. A model is $O/WAY-SEED; an example names its `ways`, of which the page shows the last, and the
 # `measures` of the table, before it includes this file.
