@@ -26,6 +26,7 @@ static const lm_op ops[LM_OP_COUNT] = {
     [LM_OP_LAST_TOKEN] = {"last_token", lm_last_token_op_forward, lm_last_token_op_backward},
     [LM_OP_GATHER_ROWS] = {"gather_rows", lm_gather_rows_op_forward, lm_gather_rows_op_backward},
     [LM_OP_SCALE] = {"scale", lm_scale_op_forward, lm_scale_op_backward},
+    [LM_OP_RECOMPUTE] = {"recompute", NULL, lm_recompute_op_backward},
     [LM_OP_CUSTOM] = {"custom", lm_custom_op_forward, lm_custom_op_backward},
     [LM_OP_CROSS_ENTROPY] = {"cross_entropy", lm_cross_entropy_op_forward, lm_cross_entropy_op_backward},
     [LM_OP_SQUARED_ERROR] = {"squared_error", lm_squared_error_op_forward, lm_squared_error_op_backward},
@@ -156,7 +157,8 @@ void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step)
     g->layer = -1;
     g->site = g->outside_site = 0;
     g->memories = g->outside_memories = 0;
-    g->pooled = 0;
+    g->pool.count = 0;
+    g->untaped = false;
     g->nothing = lm_graph_alloc(g, 1, sizeof *g->nothing);
     *g->nothing = (lm_tensor){.value = lm_graph_alloc(g, 1, sizeof(float)), .layout = lm_layout_new(g, 0)};
     g->nothing->value[0] = 0;
@@ -250,7 +252,7 @@ size_t lm_elements(const lm_tensor *t)
     return (size_t)t->rows * (size_t)t->width;
 }
 
-static lm_tensor *tensor_new(lm_graph *g, int rows, int width, const lm_layout *layout)
+lm_tensor *lm_tensor_new(lm_graph *g, int rows, int width, const lm_layout *layout)
 {
     lm_tensor *t = lm_graph_alloc(g, 1, sizeof *t);
     *t = (lm_tensor){.rows = rows, .width = width, .layout = layout};
@@ -273,7 +275,7 @@ lm_tensor *lm_graph_input(lm_graph *g, const float *values, int rows, int width,
 {
     if (!lm_graph_ok(g))
         return g->nothing;
-    lm_tensor *t = tensor_new(g, rows, width, rows == g->layout->rows ? g->layout : NULL);
+    lm_tensor *t = lm_tensor_new(g, rows, width, rows == g->layout->rows ? g->layout : NULL);
     t->value = lm_graph_alloc(g, lm_elements(t), sizeof(float));
     if (lm_elements(t))
         memcpy(t->value, values, lm_elements(t) * sizeof(float));
@@ -290,7 +292,7 @@ lm_node *lm_node_new(lm_graph *g, lm_op_id op, int rows, int width, const lm_lay
     n->in[0] = a;
     n->in[1] = b;
     n->in[2] = c;
-    n->out = tensor_new(g, rows, width, layout);
+    n->out = lm_tensor_new(g, rows, width, layout);
     n->out->node = n;
     return n;
 }
@@ -305,11 +307,16 @@ lm_tensor *lm_node_defer(lm_graph *g, lm_node *n)
     n->out->needs_grad = trained(n->weight) || trained(n->bias);
     for (int i = 0; i < LM_INPUTS && n->in[i]; i++)
         n->out->needs_grad |= n->in[i]->needs_grad;
-    if (n->out->needs_grad && (g->step.training || g->step.taping)) {
-        n->previous = g->last;
-        g->last = n;
-    }
+    if (n->out->needs_grad && (g->step.training || g->step.taping) && !g->untaped)
+        lm_node_tape(g, n);
     return n->out;
+}
+
+void lm_node_tape(lm_graph *g, lm_node *n)
+{
+    n->out->needs_grad = true;
+    n->previous = g->last;
+    g->last = n;
 }
 
 const float *lm_value(lm_graph *g, lm_tensor *t)
@@ -339,27 +346,29 @@ const float *lm_tensor_read(lm_graph *g, lm_tensor *t)
 /* ------------------------------------------------------------------ backward */
 
 /* The smallest gradient buffer of the pool that is large enough, unless it is much too large. */
-static float *buffer(lm_graph *g, size_t floats, size_t *room)
+float *lm_grad_buffer(lm_graph *g, size_t floats, size_t *room)
 {
+    lm_grad_pool *pool = &g->pool;
     int best = -1;
-    for (int i = 0; i < g->pooled; i++)
-        if (g->pool[i].room >= floats && (best < 0 || g->pool[i].room < g->pool[best].room))
+    for (int i = 0; i < pool->count; i++)
+        if (pool->at[i].room >= floats && (best < 0 || pool->at[i].room < pool->at[best].room))
             best = i;
-    if (best < 0 || g->pool[best].room > 4 * floats + 4096) {
+    if (best < 0 || pool->at[best].room > 4 * floats + 4096) {
         *room = floats;
         return lm_graph_alloc(g, floats, sizeof(float));
     }
-    float *found = g->pool[best].floats;
-    *room = g->pool[best].room;
-    g->pool[best] = g->pool[--g->pooled];
+    float *found = pool->at[best].floats;
+    *room = pool->at[best].room;
+    pool->at[best] = pool->at[--pool->count];
     return found;
 }
 
-static void give_back(lm_graph *g, lm_tensor *t)
+void lm_grad_give_back(lm_graph *g, lm_tensor *t)
 {
-    if (t->grad && g->pooled < LM_POOL) {
-        g->pool[g->pooled].floats = t->grad;
-        g->pool[g->pooled++].room = t->grad_room;
+    lm_grad_pool *pool = &g->pool;
+    if (t->grad && pool->count < LM_POOL) {
+        pool->at[pool->count].floats = t->grad;
+        pool->at[pool->count++].room = t->grad_room;
     }
     t->grad = NULL;
 }
@@ -370,7 +379,7 @@ float *lm_grad_of(lm_graph *g, lm_tensor *t, bool *add)
         return NULL;
     *add = t->grad != NULL;
     if (!t->grad)
-        t->grad = buffer(g, lm_elements(t), &t->grad_room);
+        t->grad = lm_grad_buffer(g, lm_elements(t), &t->grad_room);
     return t->grad;
 }
 
@@ -406,6 +415,16 @@ void lm_grad_pass(lm_graph *g, lm_node *n, lm_tensor *t)
         memcpy(dt, dy, lm_elements(t) * sizeof *dt);
 }
 
+void lm_tape_backward(lm_graph *g)
+{
+    for (lm_node *n = g->last; n && lm_graph_ok(g); n = n->previous) {
+        if (!n->out->grad)
+            continue; /* leads nowhere, or is part of a fused loss */
+        n->op->backward(g, n);
+        lm_grad_give_back(g, n->out);
+    }
+}
+
 void lm_graph_backward(lm_graph *g, lm_tensor *loss, float scale)
 {
     if (!lm_graph_ok(g))
@@ -419,41 +438,5 @@ void lm_graph_backward(lm_graph *g, lm_tensor *loss, float scale)
     if (!seed)
         return; /* nothing is trained */
     *seed = scale;
-    for (lm_node *n = g->last; n && lm_graph_ok(g); n = n->previous) {
-        if (!n->out->grad)
-            continue; /* leads nowhere, or is part of a fused loss */
-        n->op->backward(g, n);
-        give_back(g, n->out);
-    }
-}
-
-/* ------------------------------------------------------------------ scopes of inference */
-
-lm_arena_mark lm_graph_scope_open(lm_graph *g)
-{
-    return lm_arena_mark_get(g->arena);
-}
-
-lm_tensor *lm_graph_scope_close(lm_graph *g, lm_arena_mark mark, lm_tensor *keep)
-{
-    bool taping = g->step.training || g->step.taping;
-    if ((taping && (g->last || keep->needs_grad)) || !lm_graph_ok(g))
-        return keep;
-    lm_tensor kept = *keep;
-    size_t n = lm_elements(keep);
-    if (n > g->carry_room) {
-        free(g->carry);
-        g->carry = lm_malloc(n, sizeof *g->carry);
-        g->carry_room = n;
-        g->carry_mallocs++;
-    }
-    if (n)
-        memcpy(g->carry, lm_value(g, keep), n * sizeof *g->carry);
-    lm_arena_release(g->arena, mark);
-    bool lasting = kept.layout == g->layout || kept.layout == g->target_layout;
-    lm_tensor *t = tensor_new(g, kept.rows, kept.width, lasting ? kept.layout : NULL);
-    t->value = lm_graph_alloc(g, n, sizeof *t->value);
-    if (n)
-        memcpy(t->value, g->carry, n * sizeof *g->carry);
-    return t;
+    lm_tape_backward(g);
 }

@@ -41,6 +41,7 @@ struct lm_tensor {
 typedef struct lm_step {
     bool training; /* tape and dropout on */
     bool taping;   /* tape on: gradients wanted even where dropout is off (gradient checks) */
+    bool recompute; /* pieces (lm_graph_piece) keep what they read, and are run again in backward */
     uint64_t seed;
     uint64_t optimiser_step;   /* keys dropout */
     const int64_t *global_row; /* [sequences] numbers of the rows in the optimiser step, which key dropout, so
@@ -85,6 +86,18 @@ size_t lm_graph_mallocs(const lm_graph *g); /* constant once the largest step ha
  * long as nothing is taped (below what is trained, all is as in inference). No-ops otherwise. */
 lm_arena_mark lm_graph_scope_open(lm_graph *g);
 lm_tensor *lm_graph_scope_close(lm_graph *g, lm_arena_mark mark, lm_tensor *keep);
+
+/* A piece of the forward pass, from the values that it reads (either may be NULL) to the one that it gives. */
+typedef struct lm_piece {
+    lm_tensor *(*run)(lm_graph *g, const void *context, lm_tensor *x, lm_tensor *memory);
+    const void *context; /* lives as long as the step */
+} lm_piece;
+
+/* Runs it. `start` is from lm_graph_scope_open, before the first piece: as lm_graph_scope_close has it, all since then is
+ * given back as long as nothing is taped. With step.recompute the tape keeps x, memory and the result alone; backward
+ * runs the piece again and then its tape backward, and gives that back: the same bits for about a third more work (Chen et
+ * al. 2016, arXiv 1604.06174). x and memory are two values; the result has the rows of x, or of a batch. */
+lm_tensor *lm_graph_piece(lm_graph *g, lm_arena_mark start, lm_piece piece, lm_tensor *x, lm_tensor *memory);
 
 /* ---- operations for the host alone ---- */
 
@@ -141,7 +154,7 @@ lm_tensor *lm_balanced_binary_cross_entropy(lm_graph *g, lm_tensor *logits, cons
 
 typedef struct lm_op {
     const char *name;
-    void (*forward)(lm_graph *g, lm_node *n);
+    void (*forward)(lm_graph *g, lm_node *n); /* NULL where the result is there before its node */
     void (*backward)(lm_graph *g, lm_node *n); /* never NULL */
 } lm_op;
 

@@ -8,6 +8,7 @@ liblmutils_la_SOURCES += \
 	libshared/graph/ngrams.c \
 	libshared/graph/ops.c \
 	libshared/graph/params.c libshared/graph/params.h \
+	libshared/graph/pieces.c \
 	libshared/graph/relative.c libshared/graph/relative.h \
 	libshared/graph/rope.c \
 	libshared/graph/recurrent.c \

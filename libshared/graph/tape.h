@@ -19,6 +19,7 @@ struct lm_node {
         int ahead; /* columns whose state stands at the last token */
         struct lm_lstm_node *lstm;
         struct lm_ngrams_node *ngrams;
+        struct lm_again *again; /* how a piece is run again */
         struct {
             int first; /* row of the weight, or column where it is transposed */
         } part;
@@ -65,6 +66,17 @@ typedef struct lm_turn_table {
     float *turns;
 } lm_turn_table;
 
+/* Gradients that are no longer needed. */
+typedef struct lm_grad_pool {
+    struct {
+        float *floats;
+        size_t room;
+    } at[LM_POOL];
+    int count;
+} lm_grad_pool;
+
+typedef struct lm_again lm_again;
+
 struct lm_graph {
     lm_params *params;
     lm_arena *arena;
@@ -79,11 +91,8 @@ struct lm_graph {
     int layer, site, outside_site;
     lm_scope body;
     int memories, outside_memories; /* operations of the layer that remember something, so far */
-    struct {
-        float *floats;
-        size_t room;
-    } pool[LM_POOL]; /* gradients that are no longer needed */
-    int pooled;
+    bool untaped;        /* a piece that is run again later */
+    lm_grad_pool pool;
     lm_turn_table *table; /* [tables] */
     int tables;
     float *carry; /* takes a scope's result past the release */
@@ -113,6 +122,7 @@ typedef enum lm_op_id {
     LM_OP_LAST_TOKEN,
     LM_OP_GATHER_ROWS,
     LM_OP_SCALE,
+    LM_OP_RECOMPUTE,
     LM_OP_CUSTOM,
     LM_OP_CROSS_ENTROPY,
     LM_OP_SQUARED_ERROR,
@@ -139,6 +149,10 @@ lm_node *lm_node_new(lm_graph *g, lm_op_id op, int rows, int width, const lm_lay
 lm_tensor *lm_node_run(lm_graph *g, lm_node *n);
 /* Tapes it, and leaves computing to whoever reads it. */
 lm_tensor *lm_node_defer(lm_graph *g, lm_node *n);
+/* Tapes it, whose result is there. */
+void lm_node_tape(lm_graph *g, lm_node *n);
+/* The backward of all nodes from g->last on. */
+void lm_tape_backward(lm_graph *g);
 
 /* The node of a loss [1,1] over logits; label or target NULL where it has none. */
 lm_node *lm_loss_node(lm_graph *g, lm_op_id op, lm_tensor *x, const int32_t *label, const float *target,
@@ -151,6 +165,9 @@ bool lm_loss_labels_fit(lm_graph *g, const lm_tensor *logits, const int32_t *lab
 void *lm_graph_alloc(lm_graph *g, size_t count, size_t size); /* until the next step */
 const float *lm_value(lm_graph *g, lm_tensor *t);             /* computes what is deferred */
 
+/* A gradient's buffer, uninitialised, and how many floats it has room for; and one that is no longer needed. */
+float *lm_grad_buffer(lm_graph *g, size_t floats, size_t *room);
+void lm_grad_give_back(lm_graph *g, lm_tensor *t);
 /* Where the gradient of t goes, with *add set if something is there already; NULL if it is not wanted. */
 float *lm_grad_of(lm_graph *g, lm_tensor *t, bool *add);
 /* The same for who adds to some of it only: zeros, if nothing is there yet. */
@@ -175,6 +192,8 @@ lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name);
 lm_weight_view lm_weight_of(const lm_node *n);
 
 size_t lm_elements(const lm_tensor *t);
+/* layout NULL: rows that nobody knows, numbered from 0. */
+lm_tensor *lm_tensor_new(lm_graph *g, int rows, int width, const lm_layout *layout);
 uint32_t lm_graph_site(lm_graph *g); /* number of the next dropout */
 /* The step's cache; NULL: it has none, or not of as many rows, and the graph has failed. */
 lm_kv_cache *lm_graph_cache(lm_graph *g, int sequences);
@@ -207,6 +226,7 @@ LM_OP_PAIR(last_token);
 LM_OP_PAIR(gather_rows);
 LM_OP_PAIR(scale);
 LM_OP_PAIR(custom);
+void lm_recompute_op_backward(lm_graph *g, lm_node *n);
 LM_OP_PAIR(cross_entropy);
 LM_OP_PAIR(squared_error);
 LM_OP_PAIR(binary_cross_entropy);

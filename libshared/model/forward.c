@@ -41,50 +41,53 @@ int lm_model_parts(const lm_model *m)
     return m->arch.layers + 1 + (m->plugin->finish != NULL);
 }
 
-/* One part of the body (see model.h), from the result of the part before it. */
-static lm_tensor *run_part(lm_model *m, lm_graph *g, const lm_batch *batch, int part, lm_tensor *x)
+static int decoder_parts(const lm_model *m)
 {
-    const lm_plugin *plugin = m->plugin;
-    lm_scope body = lm_model_body(m);
-    int block = part - 1;
-    bool is_block = block >= 0 && block < m->arch.layers;
-    lm_graph_layer(g, is_block ? block : -1);
-    lm_graph_body(g, body);
-    if (part == 0)
-        return plugin->embed(g, body, m->plugin_config, batch);
-    if (is_block)
-        return plugin->block(g, lm_model_block(m, block), m->plugin_config, block, x);
-    return plugin->finish(g, body, m->plugin_config, x);
+    return m->arch.decoder_layers + 1 + (m->plugin->decoder_finish != NULL);
 }
 
-/* The same of the second stack, whose blocks are numbered after those of the first. */
-static lm_tensor *run_decoder_part(lm_model *m, lm_graph *g, const lm_batch *batch, int part, lm_tensor *x,
-                                   lm_tensor *memory)
+/* A part of a stack (see model.h), over the stack's batch. */
+typedef struct part {
+    lm_model *model;
+    const lm_batch *batch;
+    int number;
+    bool second; /* of the second stack, whose blocks are numbered after those of the first */
+} part;
+
+static lm_tensor *run_part(lm_graph *g, const void *context, lm_tensor *x, lm_tensor *memory)
 {
+    const part *p = context;
+    lm_model *m = p->model;
     const lm_plugin *plugin = m->plugin;
     lm_scope body = lm_model_body(m);
-    int block = part - 1;
-    bool is_block = block >= 0 && block < m->arch.decoder_layers;
-    lm_graph_layer(g, is_block ? m->arch.layers + block : -1);
+    int block = p->number - 1, layers = p->second ? m->arch.decoder_layers : m->arch.layers;
+    bool is_block = block >= 0 && block < layers;
+    lm_graph_layer(g, !is_block ? -1 : p->second ? m->arch.layers + block : block);
     lm_graph_body(g, body);
-    if (part == 0)
-        return plugin->decoder_embed(g, body, m->plugin_config, batch);
-    if (is_block)
+    if (p->number == 0)
+        return (p->second ? plugin->decoder_embed : plugin->embed)(g, body, m->plugin_config, p->batch);
+    if (!is_block)
+        return (p->second ? plugin->decoder_finish : plugin->finish)(g, body, m->plugin_config, x);
+    if (p->second)
         return plugin->decoder_block(g, lm_model_decoder_block(m, block), m->plugin_config, block, x, memory);
-    return plugin->decoder_finish(g, body, m->plugin_config, x);
+    return plugin->block(g, lm_model_block(m, block), m->plugin_config, block, x);
 }
 
-/* Parts [from, to) of the body, from the result x of those before. Where nothing is taped each part's memory is given
- * back, and so is its input. */
-static lm_tensor *run_parts(lm_model *m, lm_graph *g, const lm_batch *batch, lm_tensor *x, int from, int to,
+/* Parts [from, to) of a stack, from the result x of those before. */
+static lm_tensor *run_parts(lm_graph *g, part stack, lm_tensor *x, lm_tensor *memory, int from, int to,
                             const lm_select *select)
 {
-    int layers = m->arch.layers;
+    const lm_arch *arch = &stack.model->arch;
+    int layers = stack.second ? arch->decoder_layers : arch->layers, first = stack.second ? arch->layers + 1 : 0;
+    int parts = stack.second ? decoder_parts(stack.model) : lm_model_parts(stack.model);
+    part *each = lm_arena_alloc(lm_graph_arena(g), (size_t)to + 1, sizeof *each);
     lm_arena_mark start = lm_graph_scope_open(g);
-    for (int part = from; part < to; part++) {
-        x = lm_graph_scope_close(g, start, run_part(m, g, batch, part, x));
-        if (part < layers || part + 1 == lm_model_parts(m))
-            tap(select, part < layers ? part : layers, x);
+    for (int i = from; i < to; i++) {
+        each[i] = stack;
+        each[i].number = i;
+        x = lm_graph_piece(g, start, (lm_piece){run_part, &each[i]}, x, i ? memory : NULL);
+        if (i < layers || i + 1 == parts)
+            tap(select, first + (i < layers ? i : layers), x);
     }
     lm_graph_layer(g, -1);
     return x;
@@ -107,22 +110,13 @@ static const lm_batch *shifted(const lm_model *m, lm_graph *g, const lm_batch *b
 static lm_tensor *run_decoder(lm_model *m, lm_graph *g, const lm_batch *batch, lm_tensor *memory, const lm_select *select)
 {
     const lm_batch *target = select->target ? select->target : shifted(m, g, batch);
-    int layers = m->arch.decoder_layers, parts = layers + 1 + (m->plugin->decoder_finish != NULL);
-    lm_tensor *x = NULL;
     lm_graph_target(g, target);
-    lm_arena_mark start = lm_graph_scope_open(g);
-    for (int part = 0; part < parts; part++) {
-        x = lm_graph_scope_close(g, start, run_decoder_part(m, g, target, part, x, memory));
-        if (part < layers || part + 1 == parts)
-            tap(select, m->arch.layers + 1 + (part < layers ? part : layers), x);
-    }
-    lm_graph_layer(g, -1);
-    return x;
+    return run_parts(g, (part){m, target, 0, true}, NULL, memory, 0, decoder_parts(m), select);
 }
 
 lm_tensor *lm_model_prefix(lm_model *m, lm_graph *g, const lm_batch *batch, int parts)
 {
-    return run_parts(m, g, batch, NULL, 0, parts, &(lm_select){0});
+    return run_parts(g, (part){m, batch, 0, false}, NULL, NULL, 0, parts, &(lm_select){0});
 }
 
 /* A batch of two rows of two tokens each, to see what the network does with any. */
@@ -139,12 +133,12 @@ int lm_model_frozen_parts(lm_model *m, lm_graph *g, lm_status *st)
     int parts = lm_model_parts(m), frozen = 0;
     lm_tensor *x = NULL;
     begin_trial(g);
-    for (int part = 0; part < parts; part++) {
-        x = run_part(m, g, lm_graph_batch(g), part, x);
+    for (int i = 0; i < parts; i++) {
+        x = run_part(g, &(part){m, lm_graph_batch(g), i, false}, x, NULL);
         if (x->needs_grad)
             break;
         if (x->width == m->arch.width) /* embeddings that are not yet as wide are no place to begin at */
-            frozen = part + 1;
+            frozen = i + 1;
     }
     return lm_graph_end(g, st) ? frozen : -1;
 }
@@ -190,8 +184,8 @@ lm_outputs lm_model_forward(lm_model *m, lm_graph *g, const lm_batch *batch, con
 {
     const lm_head *base = pooler(m);
     lm_outputs out = {0};
-    lm_tensor *x = run_parts(m, g, batch, select->prefix, select->prefix ? select->prefix_parts : 0, lm_model_parts(m),
-                             select);
+    lm_tensor *x = run_parts(g, (part){m, batch, 0, false}, select->prefix, NULL,
+                             select->prefix ? select->prefix_parts : 0, lm_model_parts(m), select);
     if (m->arch.decoder_layers) {
         out.memory = x;
         x = run_decoder(m, g, batch, out.memory, select);

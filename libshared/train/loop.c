@@ -20,7 +20,8 @@ double lm_now(void)
 bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
 {
     lm_step step = {
-        .training = true, .taping = true, .seed = (uint64_t)r->spec->common->seed, .optimiser_step = r->step};
+        .training = true, .taping = true, .recompute = r->recompute, .seed = (uint64_t)r->spec->common->seed,
+        .optimiser_step = r->step};
     *loss = 0;
     for (int first = 0; first < r->rows.rows;) {
         if (!lm_signal_check(st))

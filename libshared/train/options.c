@@ -188,6 +188,9 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
         GROUP("Resources and reports"),
         OPTION("memory", LM_OPT_SIZE, memory, "SIZE", .shown = "no limit",
                .help = "stay within this much memory, or refuse before work starts"),
+        FLAG("recompute", recompute, .aliases = "gradient_checkpointing",
+             .help = "keep the inputs of blocks alone, and run each again when the backward pass comes to it: the same "
+                     "result in less memory, for about a third more time"),
         {.name = "sweep", .type = LM_OPT_STRINGS, .target = &o->sweep, .value = "NAME=A,B...",
          .help = "run once for each value of an option, and of further NAME=A,B... behind it, for each combination: "
                  "-o is a directory of models then, and a table says what came of them"},

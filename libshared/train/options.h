@@ -54,6 +54,7 @@ typedef struct lm_train_options {
     lm_freeze_options *freeze; /* NULL = the program has no such options */
 
     int64_t memory; /* bytes; 0 = no limit */
+    bool recompute; /* blocks are run again in the backward pass */
     bool plan;
     int64_t logging_steps;
 } lm_train_options;

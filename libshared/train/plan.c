@@ -156,6 +156,7 @@ static bool fit_memory(lm_run *r, const row_size *sizes, uint64_t n, lm_status *
 
 bool lm_run_plan_memory(lm_run *r, lm_status *st)
 {
+    r->recompute = r->o->recompute;
     if (r->micro_tokens) /* of the run that is resumed */
         return true;
     r->micro_tokens = r->o->micro_tokens;

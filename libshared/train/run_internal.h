@@ -41,6 +41,7 @@ typedef struct lm_run {
     lm_step_rows rows;
     lm_micro_batch micro;
     int64_t micro_tokens;
+    bool recompute;
     int64_t probed_memory; /* most anonymous memory seen while planning */
 
     uint64_t step;                         /* updates done */

@@ -322,6 +322,41 @@ static lm_tensor *lstm_stacked(lm_graph *g, lm_tensor **in) /* and what is below
     return lm_add(g, lm_lstm(g, at("plain_lstm"), x, 0, true), x);
 }
 
+static lm_tensor *look_up(lm_graph *g, const void *context, lm_tensor *x, lm_tensor *memory)
+{
+    (void)context, (void)x, (void)memory;
+    return lm_dropout(g, lm_embedding(g, at("embedding"), batch.ids, &batch), 0.25);
+}
+
+static lm_tensor *attend(lm_graph *g, const void *context, lm_tensor *x, lm_tensor *memory)
+{
+    lm_attn how = {.heads = 2, .dropout = 0.3};
+    lm_tensor *y = lm_attention(g, lm_dropout(g, x, *(const double *)context), memory, memory, how);
+    return lm_layer_norm(g, at("norm"), lm_dropout_add(g, y, x, 0.25), 1e-5);
+}
+
+static lm_tensor *halve(lm_graph *g, const void *context, lm_tensor *x, lm_tensor *memory)
+{
+    (void)context, (void)memory;
+    return lm_scale(g, x, 0.5f); /* its gradient is computed in place */
+}
+
+static lm_tensor *recompute(lm_graph *g, lm_tensor **in) /* two pieces that read one value, and more ways to each value */
+{
+    static const double rate[] = {0.25, 0.5};
+    lm_arena_mark start = lm_graph_scope_open(g);
+    lm_tensor *x = lm_graph_piece(g, start, (lm_piece){attend, &rate[0]}, in[0], in[1]);
+    lm_tensor *y = lm_graph_piece(g, start, (lm_piece){halve, NULL}, x, NULL);
+    y = lm_graph_piece(g, start, (lm_piece){attend, &rate[1]}, y, in[1]);
+    return lm_dropout_add(g, lm_add(g, y, in[1]), x, 0.25);
+}
+
+static lm_tensor *recompute_look_up(lm_graph *g, lm_tensor **in)
+{
+    (void)in;
+    return lm_dropout(g, lm_graph_piece(g, lm_graph_scope_open(g), (lm_piece){look_up, NULL}, NULL, NULL), 0.25);
+}
+
 static lm_tensor *final_state(lm_graph *g, lm_tensor **in)
 {
     return lm_final_state(g, in[0], false);
@@ -455,6 +490,8 @@ static const op_case cases[] = {
      "lstm.bias_hh_l1_reverse"}, false, 0},
     {"lstm", "stacked, without bias", lstm_stacked, {WIDTH}, {"lstm.weight_ih_l1", "lstm.weight_hh_l1_reverse",
      "plain_lstm.weight_ih_l0", "plain_lstm.weight_hh_l0", "plain_lstm.weight_hh_l0_reverse"}, false, 0},
+    {"recompute", "", recompute, {WIDTH, WIDTH}, {"norm.weight", "norm.bias"}, false, 0},
+    {"recompute", "reads no value", recompute_look_up, {0}, {"embedding.weight"}, false, 0},
     {"final_state", "", final_state, {WIDTH}, {0}, false, 0},
     {"final_state", "both ways", final_states, {WIDTH}, {0}, false, 0},
     {"mean_token", "", mean_token, {WIDTH}, {0}, false, 0},
@@ -525,7 +562,7 @@ typedef struct trial {
 /* The loss of a trial in double: the case's own, or the squares of the differences from 0.1, 0.2 ... */
 static double run(trial *t, bool backward)
 {
-    lm_graph_begin(t->g, &batch, (lm_step){.training = true, .seed = 5, .optimiser_step = 3});
+    lm_graph_begin(t->g, &batch, (lm_step){.training = true, .recompute = true, .seed = 5, .optimiser_step = 3});
     for (int i = 0; i < MOST && t->c->width[i]; i++)
         t->in[i] = lm_graph_input(t->g, t->input[i], TOKENS, t->c->width[i], true);
     lm_tensor *y = t->c->build(t->g, t->in);
@@ -686,7 +723,7 @@ START_TEST(every_operation_is_checked)
     for (size_t i = 0; lm_op_at(i); i++) {
         const lm_op *op = lm_op_at(i);
         bool found = false;
-        ck_assert_ptr_nonnull(op->forward);
+        ck_assert(op->forward || strcmp(op->name, "recompute") == 0);
         ck_assert_ptr_nonnull(op->backward);
         for (size_t c = 0; c < CASES; c++)
             found |= strcmp(cases[c].op, op->name) == 0;
@@ -707,10 +744,11 @@ START_TEST(empty_batch)
         lm_tensor *in[MOST] = {NULL};
         float value[1] = {0};
         lm_status st = LM_STATUS_INIT;
-        lm_graph_begin(g, &nothing, (lm_step){.training = true});
+        lm_graph_begin(g, &nothing, (lm_step){.training = true, .recompute = true});
         for (int i = 0; i < MOST && c->width[i]; i++)
             in[i] = lm_graph_input(g, value, 0, c->width[i], true);
-        bool skip = c->build == gather_rows || c->build == embedding || c->build == parameter; /* which no tokens reach */
+        bool skip = c->build == gather_rows || c->build == embedding || c->build == recompute_look_up ||
+                    c->build == parameter; /* which no tokens reach */
         if (!skip) {
             lm_tensor *y = c->build(g, in);
             float target[3 * 8] = {0};
