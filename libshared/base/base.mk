@@ -10,12 +10,14 @@ liblmutils_la_SOURCES += \
 	libshared/base/option_completion.c libshared/base/option_help.c \
 	libshared/base/option_table.h libshared/base/option_values.c \
 	libshared/base/options.c libshared/base/options.h \
+	libshared/base/plot.c libshared/base/plot.h \
 	libshared/base/progress.c libshared/base/progress.h \
 	libshared/base/python_float.c libshared/base/python_float.h \
 	libshared/base/random.c libshared/base/random.h \
 	libshared/base/signals.c libshared/base/signals.h \
 	libshared/base/status.c libshared/base/status.h \
 	libshared/base/temporary.c libshared/base/temporary.h \
+	libshared/base/terminal.c libshared/base/terminal.h \
 	libshared/base/threads.c libshared/base/threads.h \
 	libshared/base/tool.c libshared/base/tool.h \
 	libshared/base/utf8.c libshared/base/utf8.h

@@ -1,11 +1,11 @@
 #include "base/progress.h"
 #include "base/buffer.h"
 #include "base/log.h"
+#include "base/terminal.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,8 +125,7 @@ void lm_progress_update(uint64_t done, const char *note)
     lm_buf line = {0};
     compose(&line, done, note, t - progress.begin);
     if (progress.terminal) {
-        struct winsize size;
-        size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+        size_t columns = (size_t)lm_terminal_columns(STDERR_FILENO);
         if (line.len >= columns) {
             line.len = columns - 1; /* a longer one would wrap, and could not be cleared */
             while (line.len && ((unsigned char)line.data[line.len] & 0xC0) == 0x80)

@@ -4,6 +4,7 @@
 #include "base/option_table.h"
 #include "base/progress.h"
 #include "base/signals.h"
+#include "base/terminal.h"
 #include "base/threads.h"
 
 #include "config.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const char *const progress_modes[] = {"auto", "always", "never", NULL};
@@ -111,9 +111,8 @@ static int screen_columns(void)
 {
     const char *set = getenv("COLUMNS");
     int columns = set ? atoi(set) : 0;
-    struct winsize size;
-    if (columns <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-        columns = size.ws_col;
+    if (columns <= 0)
+        columns = lm_terminal_columns(STDOUT_FILENO);
     return columns <= 0 ? 80 : columns > 120 ? 120 : columns;
 }
 

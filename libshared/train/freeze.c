@@ -14,24 +14,6 @@ enum { PATTERNS_MAX = 4096 };
 
 /* ------------------------------------------------------------------ options */
 
-/* "500", "10k": steps. "1e", "0.5e": epochs. */
-static bool parse_every(const char *text, double *value, bool *in_epochs)
-{
-    size_t n = strlen(text);
-    int64_t steps;
-    *in_epochs = n > 1 && text[n - 1] == 'e';
-    if (*in_epochs) {
-        char *number = lm_strndup(text, n - 1);
-        bool ok = lm_parse_float(number, value) && isfinite(*value) && *value > 0;
-        free(number);
-        return ok;
-    }
-    if (!lm_parse_count(text, &steps) || steps < 1)
-        return false;
-    *value = (double)steps;
-    return true;
-}
-
 /* The expression of REGEX=FACTOR, compiled, and the factor. */
 static bool parse_multiplier(const char *text, regex_t *re, double *factor, lm_status *st)
 {
@@ -53,15 +35,15 @@ static bool parse_multiplier(const char *text, regex_t *re, double *factor, lm_s
 
 bool lm_freeze_options_check(const lm_freeze_options *o, lm_status *st)
 {
-    double value;
-    bool in_epochs;
-    if (o->unfreeze_every && !parse_every(o->unfreeze_every, &value, &in_epochs))
+    lm_period every;
+    if (o->unfreeze_every && !lm_period_parse(o->unfreeze_every, &every))
         return lm_fail(st, LM_USAGE,
                        "--unfreeze-every %s: give a number of steps, or of epochs with an e: 500, 1e",
                        o->unfreeze_every);
     for (size_t i = 0; i < o->multipliers.count; i++) {
         regex_t re;
-        if (!parse_multiplier(o->multipliers.items[i], &re, &value, st))
+        double factor;
+        if (!parse_multiplier(o->multipliers.items[i], &re, &factor, st))
             return false;
         regfree(&re);
     }
@@ -336,10 +318,10 @@ static void find_stages(const lm_model *m, lm_freezing *f, const bool *frozen)
         bool any = false;
         for (size_t i = 0; i < f->count; i++)
             any |= f->of[i].level == level && !frozen[i];
-        stage[level] = f->every > 0 ? f->stages : 0;
+        stage[level] = f->every.every > 0 ? f->stages : 0;
         f->stages += any;
     }
-    if (f->every <= 0)
+    if (f->every.every <= 0)
         f->stages = 1;
     for (size_t i = 0; i < f->count; i++)
         f->of[i].stage = frozen[i] ? -1 : stage[f->of[i].level];
@@ -398,7 +380,7 @@ lm_freezing *lm_freezing_new(lm_model *m, const lm_freeze_options *o, lm_status 
     bool *frozen = lm_calloc(f->count + 1, sizeof *frozen);
     find_levels(m, f->of);
     if (o->unfreeze_every)
-        parse_every(o->unfreeze_every, &f->every, &f->in_epochs);
+        lm_period_parse(o->unfreeze_every, &f->every);
     if (lm_freeze_options_check(o, st) && find_frozen(m, o, f, frozen, st)) {
         find_stages(m, f, frozen);
         if (find_rates(m, o, f, st))
@@ -422,10 +404,7 @@ void lm_freezing_free(lm_freezing *f)
 
 uint64_t lm_freezing_steps(const lm_freezing *f, uint64_t steps_per_epoch)
 {
-    if (f->stages < 2)
-        return 0;
-    double steps = f->in_epochs ? ceil(f->every * (double)steps_per_epoch - 1e-9) : f->every;
-    return steps >= 1 && steps < 0x1p63 ? (uint64_t)steps : UINT64_MAX;
+    return f->stages < 2 ? 0 : lm_period_steps(f->every, steps_per_epoch);
 }
 
 int lm_freezing_stage(const lm_freezing *f, uint64_t steps_per_epoch, uint64_t step)
@@ -453,10 +432,10 @@ void lm_freezing_print(const lm_freezing *f, lm_model *m, double learning_rate, 
         int stage = f->of[i].stage;
         lm_buf_printf(out, "%s\t", p->name);
         lm_shape_print(&p->shape, out);
-        if (stage > 0 && f->in_epochs)
-            lm_buf_printf(out, "\tfrom epoch %g", 1 + stage * f->every);
+        if (stage > 0 && f->every.in_epochs)
+            lm_buf_printf(out, "\tfrom epoch %g", 1 + stage * f->every.every);
         else if (stage > 0)
-            lm_buf_printf(out, "\tfrom step %.0f", 1 + stage * f->every);
+            lm_buf_printf(out, "\tfrom step %.0f", 1 + stage * f->every.every);
         else
             lm_buf_puts(out, stage == 0 ? "\tyes" : "\tno");
         lm_buf_printf(out, "\t%g\n", stage >= 0 ? learning_rate * f->rates[i] : 0);

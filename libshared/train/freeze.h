@@ -15,6 +15,7 @@
 
 #include "base/options.h"
 #include "model/model.h"
+#include "train/period.h"
 
 typedef struct lm_freeze_options {
     lm_strings freeze, except; /* lists of patterns */
@@ -36,9 +37,8 @@ typedef struct lm_freezing {
     lm_trained *of; /* [parameters], in the order of the model's table */
     double *rates;  /* [parameters] factors of the learning rate */
     size_t count;
-    int stages;   /* at least 1 */
-    double every; /* of a stage: steps, or epochs; 0 = there is one stage */
-    bool in_epochs;
+    int stages;      /* at least 1 */
+    lm_period every; /* of a stage; never = there is one stage */
 } lm_freezing;
 
 /* What can be seen to be wrong without a model (LM_USAGE). */

@@ -2,16 +2,16 @@
 
 #include "base/memory.h"
 #include "model/model.h"
+#include "train/period.h"
 #include "train/schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 const lm_train_options lm_train_defaults = {
-    .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .warmup_ratio = 0.1,
-    .warmup_steps = -1, .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_grad_norm = 1,
-    .dropout = -1, .shuffle = true, .keep = 2, .logging_steps = 100,
-    .shard_size = LM_SHARD_SIZE,
+    .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .decay_shape = LM_SHAPE_COSINE,
+    .warmup_ratio = 0.1, .warmup_steps = -1, .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
+    .max_grad_norm = 1, .dropout = -1, .shuffle = true, .keep = 2, .logging_steps = 100, .shard_size = LM_SHARD_SIZE,
 };
 
 static void append(lm_option *table, size_t *n, const lm_option *entries)
@@ -84,10 +84,18 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
                .help = "of --schedule polynomial"),
         OPTION("decay-steps", LM_OPT_COUNT, decay_steps, "N", .aliases = "num_decay_steps", .shown = "a tenth of all",
                .help = "steps at the end in which --schedule stable-decay falls"),
+        OPTION("decay-type", LM_OPT_CHOICE, decay_shape, "SHAPE", .choices = lm_schedule_shapes,
+               .help = "how --schedule stable-decay falls"),
+        OPTION("lr-decay-rate", LM_OPT_FLOAT, decay_rate, "X", .min = 0, .max = 1, .aliases = "gamma",
+               .shown = "0.9, or 0.1 of step", .help = "what --schedule exponential and step multiply the rate by"),
+        OPTION("lr-decay-every", LM_OPT_STRING, decay_every, "N", .aliases = "step_size", .shown = "1e",
+               .help = "after so many steps, or epochs (1e)"),
         OPTION("warmup-ratio", LM_OPT_FLOAT, warmup_ratio, "SHARE", .min = 0, .max = 1,
                .help = "share of the steps during which the rate grows from 0"),
         OPTION("warmup-steps", LM_OPT_COUNT, warmup_steps, "N", .shown = "by --warmup-ratio",
                .help = "the same in steps"),
+        OPTION("warmup-type", LM_OPT_CHOICE, warmup_shape, "SHAPE", .choices = lm_schedule_shapes,
+               .help = "how the rate grows"),
         OPTION("weight-decay", LM_OPT_FLOAT, weight_decay, "X", .min = 0, .max = 1e3,
                .help = "decoupled weight decay; none on biases and norms"),
         OPTION("max-grad-norm", LM_OPT_FLOAT, max_grad_norm, "X", .min = 0, .max = 1e9,
@@ -248,12 +256,21 @@ static bool check_new_model(const lm_train_options *o, lm_status *st)
 static bool check_schedule(const lm_train_options *o, lm_status *st)
 {
     lm_schedule_kind kind = (lm_schedule_kind)o->schedule;
-    bool waves = kind == LM_SCHEDULE_COSINE || kind == LM_SCHEDULE_COSINE_RESTARTS;
-    const char *idle = o->min_rate > 0 && !lm_schedule_has_end(kind)                ? "min-lr-rate"
-                       : o->cycles > 0 && !waves                                    ? "cycles"
-                       : o->power > 0 && kind != LM_SCHEDULE_POLYNOMIAL             ? "power"
-                       : o->decay_steps > 0 && kind != LM_SCHEDULE_STABLE_DECAY     ? "decay-steps"
-                                                                                    : NULL;
+    bool stable = kind == LM_SCHEDULE_STABLE_DECAY, rated = lm_schedule_has_rate(kind);
+    bool waves = kind == LM_SCHEDULE_COSINE || kind == LM_SCHEDULE_COSINE_RESTARTS ||
+                 (stable && o->decay_shape == LM_SHAPE_COSINE);
+    const char *idle = o->min_rate > 0 && !lm_schedule_has_end(kind)         ? "min-lr-rate"
+                       : o->cycles > 0 && !waves                             ? "cycles"
+                       : o->power > 0 && kind != LM_SCHEDULE_POLYNOMIAL      ? "power"
+                       : o->decay_steps > 0 && !stable                       ? "decay-steps"
+                       : o->decay_shape != LM_SHAPE_COSINE && !stable        ? "decay-type"
+                       : o->decay_rate > 0 && !rated                         ? "lr-decay-rate"
+                       : o->decay_every && !rated                            ? "lr-decay-every"
+                                                                             : NULL;
+    lm_period every;
+    if (o->decay_every && !lm_period_parse(o->decay_every, &every))
+        return lm_fail(st, LM_USAGE, "--lr-decay-every %s: give a number of steps, or of epochs with an e: 500, 1e",
+                       o->decay_every);
     return !idle || lm_fail(st, LM_USAGE, "--%s: --schedule %s has none: leave it out, or choose another schedule", idle,
                             lm_schedule_names[kind]);
 }

@@ -13,6 +13,9 @@ typedef struct lm_train_options {
     int schedule; /* lm_schedule_kind */
     double min_rate, cycles, power; /* of the schedule; 0 = none, its own, its own */
     int64_t decay_steps;            /* 0 = its own */
+    int warmup_shape, decay_shape;  /* lm_schedule_shape */
+    double decay_rate;              /* 0 = its own */
+    const char *decay_every;        /* lm_period; NULL = an epoch */
     double warmup_ratio;
     int64_t warmup_steps; /* goes before the ratio where it is not negative */
     double weight_decay, beta1, beta2, epsilon, max_grad_norm;

@@ -3,12 +3,14 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/terminal.h"
 #include "base/threads.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Tokens of a forward pass where nobody asks for another number: enough for the matrix products to run at
  * full speed, few enough that activations stay small. */
@@ -262,5 +264,9 @@ bool lm_run_plan_print(lm_run *r, lm_status *st)
                (double)lm_frozen_bytes(r->frozen, r, false) / (1 << 20));
     if (spooled)
         printf("flops\t%.4g\nseconds\t%.0f\n", flops, tokens * epochs / speed + (done > 0 ? tokens * once / done : 0));
+    lm_buf rates = {0};
+    lm_schedule_print(&r->schedule, r->o->learning_rate, lm_terminal_columns(STDOUT_FILENO), &rates);
+    fputs(lm_buf_cstr(&rates), stdout);
+    lm_buf_free(&rates);
     return lm_ok(st);
 }

@@ -117,6 +117,23 @@ static bool open_data(lm_run *r, lm_status *st)
     return found;
 }
 
+/* By how much, and how often, a rate falls that does so again and again. */
+static bool find_decay(lm_run *r, lm_status *st)
+{
+    const lm_train_options *o = r->o;
+    lm_schedule *s = &r->schedule;
+    lm_period every = {.every = 1, .in_epochs = true};
+    if (!lm_schedule_has_rate(s->kind))
+        return true;
+    if (o->decay_every)
+        lm_period_parse(o->decay_every, &every);
+    s->decay_rate = o->decay_rate > 0 ? o->decay_rate : s->kind == LM_SCHEDULE_STEP ? 0.1 : 0.9;
+    s->decay_every = lm_period_steps(every, r->steps_per_epoch);
+    return s->decay_every != UINT64_MAX ||
+           lm_fail(st, LM_USAGE, "--schedule %s: a single pass over a pipe has no known length, and its rate falls after "
+                   "each epoch: give --lr-decay-every a number of steps", lm_schedule_names[o->schedule]);
+}
+
 static bool count_steps(lm_run *r, lm_status *st)
 {
     const lm_train_options *o = r->o;
@@ -125,7 +142,11 @@ static bool count_steps(lm_run *r, lm_status *st)
     if (!o->max_steps && r->steps_per_epoch)
         r->total_steps = (uint64_t)ceil(o->epochs * (double)r->steps_per_epoch - 1e-9);
     r->schedule = (lm_schedule){.kind = (lm_schedule_kind)o->schedule, .floor = o->min_rate, .cycles = o->cycles,
-                                .power = o->power, .decay = (uint64_t)o->decay_steps};
+                                .power = o->power, .decay = (uint64_t)o->decay_steps,
+                                .warmup_shape = (lm_schedule_shape)o->warmup_shape,
+                                .decay_shape = (lm_schedule_shape)o->decay_shape};
+    if (!find_decay(r, st))
+        return false;
     if (!r->total_steps) {
         if (lm_schedule_has_end(r->schedule.kind))
             return lm_fail(st, LM_USAGE,
@@ -140,7 +161,7 @@ static bool count_steps(lm_run *r, lm_status *st)
     r->schedule.warmup = o->warmup_steps >= 0 ? (uint64_t)o->warmup_steps
                          : r->total_steps == UINT64_MAX
                              ? 0
-                             : lm_schedule_warmup_steps(o->warmup_ratio, r->total_steps);
+                             : lm_schedule_warmup_steps(r->schedule.kind, o->warmup_ratio, r->total_steps);
     return true;
 }
 

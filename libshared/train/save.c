@@ -21,6 +21,25 @@ enum { STATE_FORMAT = 1 };
 
 /* ------------------------------------------------------------------ options that decide the result */
 
+/* What the schedule has beside its name, as far as it is not as usual. */
+static void add_schedule(const lm_run *r, json_t *all)
+{
+    const lm_train_options *o = r->o;
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {{"min-lr-rate", o->min_rate}, {"cycles", o->cycles}, {"power", o->power},
+                   {"decay-steps", (double)o->decay_steps}, {"lr-decay-rate", r->schedule.decay_rate},
+                   {"lr-decay-every", (double)r->schedule.decay_every}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].value > 0)
+            json_object_set_new(all, numbers[i].name, json_real(numbers[i].value));
+    if (o->warmup_shape != LM_SHAPE_LINEAR)
+        json_object_set_new(all, "warmup-type", json_string(lm_schedule_shapes[o->warmup_shape]));
+    if (r->schedule.kind == LM_SCHEDULE_STABLE_DECAY)
+        json_object_set_new(all, "decay-type", json_string(lm_schedule_shapes[o->decay_shape]));
+}
+
 json_t *lm_run_options(const lm_run *r)
 {
     const lm_train_options *o = r->o;
@@ -33,14 +52,7 @@ json_t *lm_run_options(const lm_run *r)
         "adam-beta1", o->beta1, "adam-beta2", o->beta2, "adam-epsilon", o->epsilon, "adam-no-bias-correction",
         o->no_bias_correction, "dropout", o->dropout, "shuffle", o->shuffle, "group-by-length", o->by_length,
         "shuffle-window", (json_int_t)o->shuffle_window);
-    const struct {
-        const char *name;
-        double value;
-    } of_schedule[] = {{"min-lr-rate", o->min_rate}, {"cycles", o->cycles}, {"power", o->power},
-                       {"decay-steps", (double)o->decay_steps}};
-    for (size_t i = 0; i < sizeof of_schedule / sizeof *of_schedule; i++)
-        if (of_schedule[i].value > 0)
-            json_object_set_new(all, of_schedule[i].name, json_real(of_schedule[i].value));
+    add_schedule(r, all);
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
     lm_run_freeze_options(r, all);
     if (lm_train_options_make_new(o)) {

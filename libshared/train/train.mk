@@ -17,6 +17,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/optimizer.c libshared/train/optimizer.h \
 	libshared/train/options.c libshared/train/options.h \
 	libshared/train/order.c libshared/train/order.h \
+	libshared/train/period.c libshared/train/period.h \
 	libshared/train/plan.c \
 	libshared/train/prefix_cache.c libshared/train/prefix_cache.h \
 	libshared/train/run.c libshared/train/run.h libshared/train/run_internal.h \

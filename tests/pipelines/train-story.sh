@@ -122,3 +122,26 @@ grep -q '"BertForSequenceClassification"' again/config.json
 # ---- plans print and train nothing
 finetune -m mini --plan train.lms >plan 2>err
 grep -q '^parameters	' plan && grep -q '^memory_mib	' plan && grep -q '^tokens_per_second	' plan && grep -q '^flops	' plan
+
+# ---- schedules: the plan has the rates that a run then has, as lines, and for people as a plot
+rates() {
+    pretrain $small -b 16 --max-steps 20 --learning-rate 1e-3 "$@"
+}
+for how in linear "slanted_triangular --warmup-ratio 0.25" "wsd --decay-type 1-sqrt --decay-steps 8 --warmup-type cosine" \
+    "exponential --lr-decay-rate 0.5 --lr-decay-every 0.1e" "step --lr-decay-every 6 --warmup-steps 0"; do
+    rates --schedule $how --plan corpus.lms 2>err | sed -n 's/^learning_rate	//p' >planned
+    rates --schedule $how --logging-steps 1 -q -o rated --log rated.jsonl corpus.lms
+    sed -n 's/.*"learning_rate":\([^,]*\),.*"step":\([0-9]*\)}/\2	\1/p' rated.jsonl >logged
+    test "$(wc -l <planned)" = 20 || fail_ "--schedule $how: $(cat planned)"
+    paste planned logged | awk '$1 != $3 || ($2 - $4)^2 > 1e-24 { bad = 1 } END { exit bad }' ||
+        fail_ "--schedule $how: $(paste planned logged)"
+done
+awk '$1 == 13 && $2 == 1e-5 { ok = 1 } END { exit !ok }' planned || fail_ "two steps down: $(cat planned)"
+refuses_ 2 "--decay-type: --schedule linear has none" rates --decay-type linear -o no corpus.lms
+refuses_ 2 "--lr-decay-every: --schedule cosine has none" rates --schedule cosine --lr-decay-every 3 -o no corpus.lms
+refuses_ 2 "--lr-decay-every 0: give a number of steps" rates --schedule step --lr-decay-every 0 -o no corpus.lms
+refuses_ 2 "give --lr-decay-every a number of steps" rates --schedule step --epochs 1 --shuffle-window 8 -o no corpus.lms
+if command -v script >/dev/null; then
+    script -qec "pretrain $small --max-steps 20 --plan corpus.lms" /dev/null </dev/null >said
+    grep -q '^ *0.0005 │' said && grep -q '^ *1  *step  *20' said || { cat said; fail_ "no plot"; }
+fi

@@ -1,9 +1,11 @@
 #include "check_base.h"
 
 #include "base/log.h"
+#include "base/plot.h"
 #include "base/progress.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <pty.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -113,6 +115,59 @@ START_TEST(silent_elsewhere)
 }
 END_TEST
 
+static double square_with_a_gap(const void *context, double x)
+{
+    (void)context;
+    return x > 3 && x < 6 ? NAN : x * x;
+}
+
+static double always_three(const void *context, double x)
+{
+    (void)context;
+    return x < 0 ? 0 : 3;
+}
+
+static double nowhere(const void *context, double x)
+{
+    (void)context;
+    return x / 0.0;
+}
+
+START_TEST(plots_of_curves)
+{
+    lm_buf out = {0};
+    lm_plot p = {.title = "title", .unit = "x", .last = 9, .columns = 24, .rows = 3};
+    lm_plot_print(&p, square_with_a_gap, NULL, &out);
+    ck_assert_str_eq(lm_buf_cstr(&out), "title\n"
+                                        "       81 │          ⢀⠤⠊\n"
+                                        "          │        ⠠⠒⠁\n"
+                                        "        0 │⣀⣀⣀⠤⠄\n"
+                                        "           0     x     9\n");
+    out.len = 0;
+    p.ascii = true;
+    lm_plot_print(&p, square_with_a_gap, NULL, &out);
+    lm_plot_print(&p, always_three, NULL, &out);
+    ck_assert_str_eq(lm_buf_cstr(&out), "title\n"
+                                        "       81 |          ..'\n"
+                                        "          |        .''\n"
+                                        "        0 |.....\n"
+                                        "           0     x     9\n"
+                                        "title\n"
+                                        "        3 |\n"
+                                        "          |'''''''''''''\n"
+                                        "          |\n"
+                                        "           0     x     9\n");
+    out.len = 0;
+    p = (lm_plot){.title = "", .unit = "a long unit", .last = 1e9, .columns = 1, .rows = 1, .ascii = true};
+    lm_plot_print(&p, always_three, NULL, &out); /* too narrow for all of it */
+    ck_assert_str_eq(lm_buf_cstr(&out), "\n        3 |''''''''''\n           0    1e+09\n");
+    out.len = 0;
+    lm_plot_print(&p, nowhere, NULL, &out);
+    ck_assert_uint_eq(out.len, 0);
+    lm_buf_free(&out);
+}
+END_TEST
+
 TCase *base_progress(void)
 {
     TCase *c = tcase_create("progress");
@@ -120,5 +175,6 @@ TCase *base_progress(void)
     tcase_add_test(c, bar_on_a_terminal);
     tcase_add_test(c, narrow_terminals_get_what_fits);
     tcase_add_test(c, silent_elsewhere);
+    tcase_add_test(c, plots_of_curves);
     return c;
 }

@@ -35,15 +35,18 @@ START_TEST(schedules_by_hand)
     s.kind = LM_SCHEDULE_COSINE;
     ck_assert_double_eq_tol(lm_schedule_factor(&s, 5), 0.5 * (1 + cos(M_PI / 19)), 1e-12);
     ck_assert_double_eq(lm_schedule_factor(&s, 24), 0);
-    s = (lm_schedule){.kind = LM_SCHEDULE_STABLE_DECAY, .total = 95, .floor = 0.5}; /* falls in the last 10 steps */
+    s = (lm_schedule){.kind = LM_SCHEDULE_STABLE_DECAY, .total = 95, .floor = 0.5, /* falls in the last 10 steps */
+                      .decay_shape = LM_SHAPE_COSINE};
     ck_assert_double_eq(lm_schedule_factor(&s, 85), 1);
     ck_assert_double_eq_tol(lm_schedule_factor(&s, 90), 0.75, 1e-12);
     ck_assert_double_eq(lm_schedule_factor(&s, 95), 0.5);
     s = (lm_schedule){.kind = LM_SCHEDULE_LINEAR};
     ck_assert_double_eq(lm_schedule_factor(&s, 0), 1);
-    ck_assert_uint_eq(lm_schedule_warmup_steps(0.1, 30), 3);
-    ck_assert_uint_eq(lm_schedule_warmup_steps(0.1, 31), 4);
-    ck_assert_uint_eq(lm_schedule_warmup_steps(0, 31), 0);
+    ck_assert_uint_eq(lm_schedule_warmup_steps(LM_SCHEDULE_LINEAR, 0.1, 30), 3);
+    ck_assert_uint_eq(lm_schedule_warmup_steps(LM_SCHEDULE_LINEAR, 0.1, 31), 4);
+    ck_assert_uint_eq(lm_schedule_warmup_steps(LM_SCHEDULE_LINEAR, 0, 31), 0);
+    ck_assert_uint_eq(lm_schedule_warmup_steps(LM_SCHEDULE_SLANTED_TRIANGULAR, 0.1, 30), 3);
+    ck_assert_uint_eq(lm_schedule_warmup_steps(LM_SCHEDULE_SLANTED_TRIANGULAR, 0.1, 39), 3);
 }
 END_TEST
 
@@ -51,6 +54,89 @@ static double number(const json_t *entry, const char *key)
 {
     return json_number_value(json_object_get(entry, key));
 }
+
+/* ULMFiT, eq. 3: cut = floor(T cut_frac); p = t/cut, then 1 - (t-cut)/(cut (1/cut_frac - 1)); (1 + p (ratio-1))/ratio. */
+START_TEST(slanted_triangular)
+{
+    enum { T = 200, CUT = 20 };
+    for (int t = 0; t < T; t++) {
+        lm_schedule s = {.kind = LM_SCHEDULE_SLANTED_TRIANGULAR, .warmup = CUT, .total = T};
+        double p = t < CUT ? t / 20.0 : 1 - (t - CUT) / (20 * (1 / 0.1 - 1));
+        ck_assert_double_eq_tol(lm_schedule_factor(&s, (uint64_t)t), (1 + p * 31) / 32, 1e-12);
+        s.floor = 0.125; /* ratio 8 */
+        ck_assert_double_eq_tol(lm_schedule_factor(&s, (uint64_t)t), (1 + p * 7) / 8, 1e-12);
+    }
+}
+END_TEST
+
+/* torch.optim.lr_scheduler: ExponentialLR and StepLR multiply by gamma, each step or each step_size steps. */
+START_TEST(rates_that_fall_by_a_factor)
+{
+    double each = 1, stairs = 1;
+    for (uint64_t t = 0; t < 40; t++) {
+        lm_schedule s = {.kind = LM_SCHEDULE_EXPONENTIAL, .total = UINT64_MAX, .decay_rate = 0.95, .decay_every = 1};
+        ck_assert_double_eq_tol(lm_schedule_factor(&s, t), each, 1e-12);
+        each *= 0.95;
+        s.kind = LM_SCHEDULE_STEP;
+        s.decay_every = 7;
+        s.warmup = 5; /* steps count from its end */
+        if (t > 0 && t % 7 == 0)
+            stairs *= 0.95;
+        ck_assert_double_eq_tol(lm_schedule_factor(&s, t + 5), stairs, 1e-12);
+    }
+    lm_schedule slow = {.kind = LM_SCHEDULE_EXPONENTIAL, .decay_rate = 0.5, .decay_every = 100};
+    ck_assert_double_eq_tol(lm_schedule_factor(&slow, 50), sqrt(0.5), 1e-12);
+    ck_assert_double_eq_tol(lm_schedule_factor(&slow, 200), 0.25, 1e-12);
+    for (int kind = 0; lm_schedule_names[kind]; kind++)
+        ck_assert_int_eq(lm_schedule_has_end((lm_schedule_kind)kind) && lm_schedule_has_rate((lm_schedule_kind)kind), 0);
+}
+END_TEST
+
+/* transformers' get_wsd_schedule, with its warmup_type and decay_type. */
+START_TEST(shapes_of_stable_decay)
+{
+    enum { W = 10, STABLE = 20, D = 25 };
+    for (int shape = 0; lm_schedule_shapes[shape]; shape++) {
+        lm_schedule s = {.kind = LM_SCHEDULE_STABLE_DECAY, .warmup = W, .total = W + STABLE + D, .decay = D, .floor = 0.1,
+                         .warmup_shape = (lm_schedule_shape)shape, .decay_shape = (lm_schedule_shape)shape};
+        for (int t = 0; t <= W + STABLE + D + 3; t++) {
+            double up = (double)t / W, down = (double)(t - W - STABLE) / D, want = 1;
+            if (t < W)
+                want = shape == 0 ? up : shape == 1 ? 0.5 * (1 - cos(M_PI * up)) : 1 - sqrt(1 - up);
+            else if (t >= W + STABLE + D)
+                want = 0.1;
+            else if (t >= W + STABLE)
+                want = 0.1 + 0.9 * (shape == 0 ? 1 - down : shape == 1 ? 0.5 * (1 + cos(M_PI * down)) : 1 - sqrt(down));
+            ck_assert_double_eq_tol(lm_schedule_factor(&s, (uint64_t)t), want, 1e-12);
+        }
+    }
+}
+END_TEST
+
+/* All steps of a short run; of a long one some, with both ends and the end of the warm-up. */
+START_TEST(schedule_as_a_table)
+{
+    lm_buf out = {0};
+    lm_schedule s = {.kind = LM_SCHEDULE_LINEAR, .warmup = 2, .total = 4};
+    lm_schedule_print(&s, 0.5, 0, &out);
+    ck_assert_str_eq(lm_buf_cstr(&out), "learning_rate\t1\t0\nlearning_rate\t2\t0.25\nlearning_rate\t3\t0.5\n"
+                                        "learning_rate\t4\t0.25\n");
+    out.len = 0;
+    s = (lm_schedule){.kind = LM_SCHEDULE_LINEAR, .warmup = 777, .total = 100000};
+    lm_schedule_print(&s, 1, 0, &out);
+    ck_assert_ptr_nonnull(strstr(lm_buf_cstr(&out), "learning_rate\t1\t0\nlearning_rate\t778\t1\nlearning_rate\t2042\t"));
+    ck_assert_ptr_nonnull(strstr(lm_buf_cstr(&out), "\nlearning_rate\t100000\t1.007"));
+    int lines = 0;
+    for (const char *p = lm_buf_cstr(&out); (p = strchr(p, '\n')); p++)
+        lines++;
+    ck_assert_int_eq(lines, 51);
+    out.len = 0;
+    s.total = UINT64_MAX; /* which nobody knows */
+    lm_schedule_print(&s, 1, 0, &out);
+    ck_assert_uint_eq(out.len, 0);
+    lm_buf_free(&out);
+}
+END_TEST
 
 /* The kind that is called so, by us or by transformers. */
 static int kind_of(const char *name)
@@ -83,7 +169,8 @@ START_TEST(schedules_golden)
                          .floor = number(entry, "min_lr_rate") + number(entry, "min_lr_ratio") + number(entry, "lr_end") / base,
                          .cycles = number(entry, "num_cycles"),
                          .power = number(entry, "power"),
-                         .decay = (uint64_t)number(entry, "num_decay_steps")};
+                         .decay = (uint64_t)number(entry, "num_decay_steps"),
+                         .decay_shape = LM_SHAPE_COSINE};
         if (strcmp(name, "constant") == 0) /* which has no warm-up there, whatever is asked for */
             s.warmup = 0;
         json_t *rates = json_object_get(entry, "lr");
@@ -607,6 +694,10 @@ static Suite *suite(void)
         const char *name;
         const TTest *test;
     } tests[] = {{"schedules", schedules_by_hand},
+                 {"schedules", slanted_triangular},
+                 {"schedules", rates_that_fall_by_a_factor},
+                 {"schedules", shapes_of_stable_decay},
+                 {"schedules", schedule_as_a_table},
                  {"schedules", schedules_golden},
                  {"optimizer", adamw_by_the_formula},
                  {"optimizer", norm_and_clip},

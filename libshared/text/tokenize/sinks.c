@@ -2,10 +2,10 @@
 
 #include "base/atomic.h"
 #include "base/memory.h"
+#include "base/terminal.h"
 
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { TEXT_BUFFER = 1 << 16 };
@@ -248,15 +248,6 @@ bool lm_token_sink_put(lm_token_sink *s, const lm_text_record *r, const lm_encod
     return ok;
 }
 
-/* Columns of the terminal that a person reads; 0: it is none. */
-static int columns_of(int fd)
-{
-    struct winsize w;
-    if (!isatty(fd))
-        return 0;
-    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col >= 40 ? w.ws_col : 80;
-}
-
 bool lm_token_sink_close(lm_token_sink *s, lm_status *st)
 {
     if (s->blocks && lm_ok(st))
@@ -264,7 +255,7 @@ bool lm_token_sink_close(lm_token_sink *s, lm_status *st)
     if (s->o->form == LM_FORM_LMS)
         return end_lms(s, st);
     if (s->figures && lm_ok(st))
-        lm_token_figures_print(s->figures, columns_of(s->fd), &s->text);
+        lm_token_figures_print(s->figures, lm_terminal_columns(s->fd), &s->text);
     lm_status ignored = LM_STATUS_INIT;
     write_text(s, lm_ok(st) ? st : &ignored);
     return lm_ok(st);

@@ -1,12 +1,11 @@
 /* Figures about all rows: how long they are, how much of a word a token is, how much is unknown. */
 #include "base/memory.h"
+#include "base/terminal.h"
 #include "base/utf8.h"
 #include "text/tokenize/sinks.h"
 #include "text/unicode/unicode.h"
 
 #include <inttypes.h>
-#include <langinfo.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,7 +180,7 @@ static uint64_t round_up(uint64_t n)
 static void histogram(const lm_token_figures *f, int columns, lm_buf *out)
 {
     enum { BINS = 12, LABEL = 28 };
-    bool blocks = setlocale(LC_CTYPE, "") && !strcmp(nl_langinfo(CODESET), "UTF-8");
+    bool blocks = lm_terminal_utf8();
     uint64_t most = 0, counts[BINS + 1], top = quantile(f, .99), width = round_up(top / BINS + 1);
     int width_of_bars = columns - LABEL > 60 ? 60 : columns - LABEL > 10 ? columns - LABEL : 10, last = 0;
     for (int i = 0; i <= BINS; i++) {
