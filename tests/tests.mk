@@ -50,6 +50,7 @@ shell_tests = \
 	tests/pipelines/train-freeze.sh \
 	tests/pipelines/train-korean.sh \
 	tests/pipelines/train-memory.sh \
+	tests/pipelines/train-mix.sh \
 	tests/pipelines/train-recurrent.sh \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-sizes.sh \

@@ -1,9 +1,10 @@
 #include "train/data.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "base/signals.h"
 #include "train/subset.h"
+#include "train/window.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,17 +12,12 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-/* Numbers of rows that are mixed in begin here: beyond those of any input, so that masks are drawn anew. */
-static const uint64_t MIXED_ROWS = UINT64_C(1) << 48;
-
-/* Rows that are read as they come: the window in hand, and where the next row of it stands. */
-typedef struct block {
-    lm_spool *spool;
-    lm_order *order;      /* of its rows, as one step */
-    const uint32_t *rows; /* in their order */
-    uint32_t count, next;
-    uint64_t first_row; /* its first row's number in the input */
-} block;
+/* Numbers of rows tell apart what is drawn for them, such as masks: those of the sources of a mixture that is read as it
+ * comes are this many bits apart, and those of rows that are mixed in lie beyond all of them. */
+enum { SOURCE_BITS = 40 };
+static const uint64_t MIXED_ROWS = (uint64_t)LM_MIX_SOURCES << SOURCE_BITS;
+/* Member of a spool's preamble: name and rows of each source of a mixture. */
+static const char SOURCES[] = "spool.sources";
 
 /* One row of the step that is being put together. */
 typedef struct pick {
@@ -33,110 +29,27 @@ typedef struct pick {
 
 struct lm_data {
     lm_data_options how;
-    lm_input *input;
-    lm_lms_reader *reader;
-    size_t next_input;
-    char *name; /* of the input in hand */
-    lm_tokenizer_info tokenizer;
-    json_t *preamble; /* that tokenizer points into */
+    lm_stream_facts facts;
+    lm_source *source;        /* of what is spooled, until it is */
+    char *name;               /* of where rows come from, for messages */
     const lm_spool *spool;
     lm_spool *owned;          /* the spool, where it is this one's */
     lm_subset subset;         /* rows that are trained on; `rows` NULL = all */
     char *written;            /* file of the spool, where this run wrote it */
     lm_order *order;
     uint64_t steps;
+    lm_mixture *mixture;      /* NULL = the inputs are one source */
     const lm_spool *mixed;    /* rows of another stream */
     lm_order *mixed_order;
     double mixed_share;
     const lm_targets *mixed_targets;
-    block now, before; /* streaming */
-    uint64_t rows_read, blocks_read, digest, next_step;
+    lm_window **windows; /* [window_count] streaming: one, or one for each source of the mixture */
+    size_t window_count;
+    uint64_t dealt; /* rows that have been taken of them */
+    bool ended;
+    uint64_t digest;
     pick *picks;
 };
-
-/* ------------------------------------------------------------------ inputs */
-
-static void close_input(lm_data *d)
-{
-    lm_lms_reader_free(d->reader);
-    lm_input_close(d->input);
-    d->reader = NULL;
-    d->input = NULL;
-}
-
-static bool same_tokenizer(lm_data *d, json_t *preamble, lm_status *st)
-{
-    lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
-    if (!lm_tokenizer_info_read(preamble, &info, st))
-        return lm_fail_prefix(st, d->name);
-    if (!d->preamble) {
-        d->preamble = json_incref(preamble);
-        d->tokenizer = info;
-    } else if (info.present && d->tokenizer.present && info.xxh3 != d->tokenizer.xxh3) {
-        return lm_fail(st, LM_FAILED,
-                       "%s: its tokens are of another tokenizer than those before it: use one for all",
-                       d->name);
-    }
-    for (int i = 0; i < 2 && d->preamble != preamble; i++) {
-        static const char *const lists[] = {"labels", "tags"};
-        json_t *had = json_object_get(d->preamble, lists[i]), *has = json_object_get(preamble, lists[i]);
-        if ((had || has) && !json_equal(had, has))
-            return lm_fail(st, LM_FAILED,
-                           "%s: its %s are other classes than those before it: make the tokens with one list of --labels",
-                           d->name, lists[i]);
-    }
-    return true;
-}
-
-/* Opens the next input; *end where there is none. */
-static bool open_next(lm_data *d, bool *end, lm_status *st)
-{
-    const lm_strings *names = d->how.inputs;
-    size_t count = names && names->count ? names->count : 1;
-    close_input(d);
-    *end = d->next_input >= count;
-    if (*end)
-        return true;
-    const char *path = names && names->count ? names->items[d->next_input] : "-";
-    d->next_input++;
-    if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO))
-        return lm_fail(st, LM_USAGE,
-                       "tokens are read from standard input, which is a terminal: pipe them in "
-                       "(tok -m MODEL FILE | ...), or name a file");
-    d->input = lm_input_open(path, st);
-    if (!d->input)
-        return false;
-    free(d->name);
-    d->name = lm_strdup(lm_input_name(d->input));
-    d->reader = lm_lms_reader_new(d->input, st);
-    if (!d->reader)
-        return false;
-    if (lm_lms_reader_kind(d->reader) != LM_KIND_TOKENS)
-        return lm_fail(st, LM_FAILED, "%s: a stream of another kind than tokens: make them with tok -m MODEL",
-                       d->name);
-    return same_tokenizer(d, lm_lms_reader_preamble(d->reader), st);
-}
-
-/* The next record of all inputs; *end where there is none. */
-static bool next_record(lm_data *d, lm_record *record, bool *end, lm_status *st)
-{
-    *end = false;
-    while (d->reader) {
-        if (!lm_signal_check(st))
-            return false;
-        int got = lm_lms_next(d->reader, record, st);
-        if (got < 0)
-            return false;
-        if (got > 0 && record->flush)
-            continue;
-        if (got > 0)
-            return same_tokenizer(d, lm_lms_reader_preamble(d->reader), st);
-        if (!open_next(d, end, st))
-            return false;
-    }
-    *end = true;
-    return true;
-}
 
 /* ------------------------------------------------------------------ spooled */
 
@@ -147,16 +60,34 @@ static lm_spool *new_spool(const lm_data *d, const char *file, lm_status *st)
     return lm_spool_new(&options, st);
 }
 
+/* The preamble that a spool keeps: the streams' own, and with a mixture how many rows are of each source. */
+static json_t *spool_preamble(const lm_data *d, const uint64_t *rows)
+{
+    json_t *preamble = json_copy(d->facts.preamble);
+    json_t *sources = d->how.weights ? json_array() : NULL;
+    for (size_t i = 0; sources && i < d->how.inputs->count; i++)
+        json_array_append_new(sources, json_pack("{s:s, s:I}", "name", d->how.inputs->items[i], "rows", (json_int_t)rows[i]));
+    if (sources)
+        json_object_set_new(preamble, SOURCES, sources);
+    return preamble;
+}
+
 static bool fill_spool(lm_data *d, lm_spool *spool, lm_status *st)
 {
     bool end = false;
     lm_record record;
-    uint64_t rows = 0;
+    uint64_t rows = 0, *of = lm_calloc(d->how.inputs ? d->how.inputs->count + 1 : 1, sizeof *of);
     lm_progress_begin("reading", "rows", 0);
-    while (next_record(d, &record, &end, st) && !end && lm_spool_add(spool, &record, st))
+    while (lm_source_next(d->source, &record, &end, st) && !end && lm_spool_add(spool, &record, st)) {
+        of[lm_source_input(d->source)] += (uint64_t)record.n;
         lm_progress_update(rows += (uint64_t)record.n, NULL);
+    }
     lm_progress_end();
-    return lm_ok(st) && lm_spool_finish(spool, d->preamble, st);
+    json_t *preamble = spool_preamble(d, of);
+    bool ok = lm_ok(st) && lm_spool_finish(spool, preamble, st);
+    json_decref(preamble);
+    free(of);
+    return ok;
 }
 
 static bool read_all(lm_data *d, lm_status *st)
@@ -178,7 +109,58 @@ static bool read_all(lm_data *d, lm_status *st)
 
 json_t *lm_data_preamble(const lm_data *d)
 {
-    return d->preamble;
+    return d->facts.preamble;
+}
+
+static uint64_t spool_row(const lm_data *d, uint64_t i)
+{
+    return d->subset.rows ? d->subset.rows[i] : i;
+}
+
+/* Says what a mixture makes of an epoch. */
+static void say_mixture(const lm_data *d, const uint32_t *first)
+{
+    size_t count = d->how.inputs->count;
+    uint64_t *of = lm_malloc(count, sizeof *of);
+    lm_mixture_counts(d->mixture, first[count], of);
+    for (size_t i = 0; i < count; i++)
+        lm_info("mix: %s is %.4g %% of the rows: an epoch reads its %u rows %.3g times", d->how.inputs->items[i],
+                100 * (double)of[i] / first[count], first[i + 1] - first[i],
+                (double)of[i] / (double)(first[i + 1] - first[i]));
+    free(of);
+}
+
+/* Finds each source's rows in the spool, among those that are trained on. */
+static bool mix_spooled(lm_data *d, lm_status *st)
+{
+    const lm_strings *inputs = d->how.inputs;
+    json_t *sources = json_object_get(lm_spool_preamble(d->spool), SOURCES);
+    uint32_t *first = lm_calloc(inputs->count + 1, sizeof *first);
+    uint64_t end = 0;
+    bool same = json_array_size(sources) == inputs->count;
+    for (size_t i = 0; i < inputs->count && same && lm_ok(st); i++) {
+        const json_t *source = json_array_get(sources, i);
+        const char *name = json_string_value(json_object_get(source, "name"));
+        json_int_t rows = json_integer_value(json_object_get(source, "rows"));
+        same = name && strcmp(name, inputs->items[i]) == 0 && rows >= 0 && (uint64_t)rows <= lm_spool_rows(d->spool) - end;
+        end += same ? (uint64_t)rows : 0;
+        first[i + 1] = first[i];
+        while (first[i + 1] < lm_data_rows(d) && spool_row(d, first[i + 1]) < end)
+            first[i + 1]++;
+        if (same && first[i + 1] == first[i])
+            lm_fail(st, LM_FAILED, "--mix: %s: no rows%s: leave it out", inputs->items[i],
+                    rows ? " among those that are chosen" : "");
+    }
+    if (!same || (lm_ok(st) && end != lm_spool_rows(d->spool)))
+        lm_fail(st, LM_FAILED, "%s: its rows are not those of the files of --mix: remove this file, and give them again",
+                d->name);
+    if (lm_ok(st)) {
+        d->mixture = lm_mixture_new(d->how.weights, inputs->count);
+        lm_mixture_take_rows(d->mixture, first, lm_data_lengths(d), d->how.shuffle, d->how.seed);
+        say_mixture(d, first);
+    }
+    free(first);
+    return lm_ok(st);
 }
 
 bool lm_data_load(lm_data *d, lm_status *st)
@@ -187,11 +169,11 @@ bool lm_data_load(lm_data *d, lm_status *st)
         return true;
     if (!d->spool && !read_all(d, st))
         return false;
-    close_input(d);
+    lm_source_close(d->source);
+    d->source = NULL;
     uint64_t rows = lm_spool_rows(d->spool);
     if (rows == 0)
-        return lm_fail(st, LM_FAILED, "%s: no rows: there is nothing to train on",
-                       d->name ? d->name : "the spool");
+        return lm_fail(st, LM_FAILED, "%s: no rows: there is nothing to train on", d->name);
     if (rows > UINT32_MAX - 1)
         return lm_fail(st, LM_FAILED,
                        "%" PRIu64 " rows, and at most %" PRIu32 " can be shuffled: train in one pass "
@@ -200,8 +182,12 @@ bool lm_data_load(lm_data *d, lm_status *st)
     if ((d->how.share > 0 || d->how.most) &&
         !lm_subset_choose(d->spool, d->how.share > 0 ? d->how.share : 1, d->how.most, &d->subset, st))
         return false;
-    d->order = lm_order_new((uint32_t)lm_data_rows(d), d->how.rows_per_step, d->how.shuffle, d->how.by_length,
-                            lm_data_lengths(d), d->how.seed);
+    if (d->how.weights && !mix_spooled(d, st))
+        return false;
+    /* a mixture is shuffled already, source by source, unless rows of like length are to be put together */
+    d->order = lm_order_new((uint32_t)lm_data_rows(d), d->how.rows_per_step,
+                            d->how.shuffle && (!d->mixture || d->how.by_length), d->how.by_length,
+                            d->mixture ? lm_mixture_lengths(d->mixture) : lm_data_lengths(d), d->how.seed);
     d->steps = lm_order_steps(d->order);
     d->digest = lm_spool_digest(d->spool);
     return true;
@@ -214,63 +200,73 @@ bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st)
         lm_tokens_row row;
         lm_spool_row(d->spool, i, &row);
         if (!lm_targets_check(t, &row, i, st))
-            return lm_fail_prefix(st, d->name ? d->name : "the spool");
+            return lm_fail_prefix(st, d->name);
     }
     return true;
 }
 
 /* ------------------------------------------------------------------ streaming */
 
-static void free_block(block *b)
+/* A name that is wrong is seen before the files before it are read. */
+static bool can_read(const lm_data *d, lm_status *st)
 {
-    lm_spool_free(b->spool);
-    lm_order_free(b->order);
-    memset(b, 0, sizeof *b);
-}
-
-/* Reads the next window; the one before it stays until the step is whole, since a step may take rows of both.
- */
-static bool next_block(lm_data *d, bool *end, lm_status *st)
-{
-    free_block(&d->before);
-    d->before = d->now;
-    memset(&d->now, 0, sizeof d->now);
-    block *b = &d->now;
-    b->spool = new_spool(d, NULL, st);
-    uint64_t rows = 0, wanted = d->how.window > d->how.rows_per_step ? d->how.window : d->how.rows_per_step;
-    lm_record record;
-    *end = false;
-    while (b->spool && rows < wanted && next_record(d, &record, end, st) && !*end &&
-           lm_spool_add(b->spool, &record, st))
-        rows += (uint64_t)record.n;
-    if (!lm_ok(st) || !lm_spool_finish(b->spool, NULL, st))
-        return false;
-    *end = rows == 0;
-    b->first_row = d->rows_read;
-    d->rows_read += rows;
-    uint64_t both[2] = {d->digest, lm_spool_digest(b->spool)};
-    d->digest = rows ? XXH3_64bits(both, sizeof both) : d->digest;
-    b->order = lm_order_new((uint32_t)rows, (uint32_t)rows, d->how.shuffle && d->how.window > 1, false,
-                            lm_spool_lengths(b->spool), d->how.seed);
-    b->rows = rows ? lm_order_step(b->order, d->blocks_read++, 0, &b->count) : NULL;
+    const lm_strings *inputs = d->how.inputs;
+    for (size_t i = 0; inputs && i < inputs->count; i++)
+        if (strcmp(inputs->items[i], "-") != 0 && access(inputs->items[i], R_OK) != 0)
+            return lm_fail_errno(st, LM_FAILED, "%s", inputs->items[i]);
     return true;
 }
 
-static bool pick_streaming(lm_data *d, uint32_t *count, lm_status *st)
+static bool open_windows(lm_data *d, lm_status *st)
 {
-    bool end = false;
-    for (*count = 0; *count < d->how.rows_per_step;) {
-        if (d->now.next >= d->now.count) {
-            if (!next_block(d, &end, st))
-                return false;
-            if (end)
-                return true;
-        }
-        uint32_t row = d->now.rows[d->now.next++];
-        d->picks[*count] =
-            (pick){d->now.spool, row, d->now.first_row + row, 0, lm_spool_lengths(d->now.spool)[row], *count};
+    const lm_strings *inputs = d->how.inputs;
+    const char *const *names = inputs ? inputs->items : NULL;
+    size_t count = inputs ? inputs->count : 0, windows = d->how.weights ? count : 1;
+    uint32_t rows = d->how.window > d->how.rows_per_step ? d->how.window : d->how.rows_per_step;
+    d->windows = lm_calloc(windows, sizeof *d->windows);
+    d->mixture = d->how.weights ? lm_mixture_new(d->how.weights, count) : NULL;
+    for (d->window_count = 0; d->window_count < windows; d->window_count++) {
+        size_t i = d->window_count;
+        lm_source *source = lm_source_open(d->mixture ? names + i : names, d->mixture ? 1 : count, &d->facts, st);
+        if (!source)
+            return false;
+        d->windows[i] = lm_window_new(source, &(lm_window_options){.rows = rows,
+                                                                   .shuffle = d->how.shuffle && d->how.window > 1,
+                                                                   .again = d->mixture != NULL,
+                                                                   .memory = d->how.memory,
+                                                                   .seed = d->how.seed + i});
+    }
+    return true;
+}
+
+/* The next row of a source; *ended where it has none. */
+static bool pick_next(lm_data *d, size_t source, uint32_t *count, lm_status *st)
+{
+    lm_window_row r;
+    if (!lm_window_next(d->windows[source], &r, &d->ended, st))
+        return false;
+    if (!d->ended) {
+        d->picks[*count] = (pick){r.spool,  r.row, ((uint64_t)source << SOURCE_BITS) + r.number,
+                                  r.pass,   lm_spool_lengths(r.spool)[r.row], *count};
         ++*count;
     }
+    return true;
+}
+
+/* The rows that fall to this step; it is the last one where a source that cannot be read again has come to its end. */
+static bool pick_streaming(lm_data *d, uint32_t *count, lm_status *st)
+{
+    uint64_t all[2][LM_MIX_SOURCES] = {{d->dealt}, {d->dealt + d->how.rows_per_step}};
+    for (int i = 0; d->mixture && i < 2; i++)
+        lm_mixture_counts(d->mixture, all[i][0], all[i]);
+    *count = 0;
+    for (size_t i = 0; i < d->window_count; i++) {
+        lm_window_forget(d->windows[i]);
+        for (uint64_t row = all[0][i]; row < all[1][i] && !d->ended; row++)
+            if (!pick_next(d, i, count, st))
+                return false;
+    }
+    d->dealt += *count;
     return true;
 }
 
@@ -284,11 +280,6 @@ uint64_t lm_data_rows(const lm_data *d)
 const uint32_t *lm_data_lengths(const lm_data *d)
 {
     return d->subset.rows ? d->subset.lengths : lm_spool_lengths(d->spool);
-}
-
-static uint64_t spool_row(const lm_data *d, uint64_t i)
-{
-    return d->subset.rows ? d->subset.rows[i] : i;
 }
 
 void lm_data_row(const lm_data *d, uint64_t i, lm_tokens_row *row)
@@ -320,11 +311,13 @@ static int longest_first(const void *a, const void *b)
 static void pick_spooled(lm_data *d, uint64_t step, uint32_t *count)
 {
     uint64_t epoch = step / d->steps;
+    if (d->mixture)
+        lm_mixture_deal(d->mixture, epoch);
     const uint32_t *rows = lm_order_step(d->order, epoch, step % d->steps, count);
-    const uint32_t *lengths = lm_data_lengths(d);
     for (uint32_t i = 0; i < *count; i++) {
-        uint64_t row = spool_row(d, rows[i]);
-        d->picks[i] = (pick){d->spool, row, row, epoch, lengths[rows[i]], i};
+        uint32_t at = d->mixture ? lm_mixture_row(d->mixture)[rows[i]] : rows[i];
+        uint64_t row = spool_row(d, at), pass = d->mixture ? lm_mixture_pass(d->mixture)[rows[i]] : epoch;
+        d->picks[i] = (pick){d->spool, row, row, pass, lm_data_lengths(d)[at], i};
     }
 }
 
@@ -342,6 +335,14 @@ static void pick_mixed(lm_data *d, uint64_t step, uint32_t *count)
         d->picks[*count] = (pick){d->mixed, row, MIXED_ROWS + row, i / rows, lm_spool_lengths(d->mixed)[row], *count};
         ++*count;
     }
+}
+
+/* A row that has been read for this step. */
+static bool check_read(const lm_data *d, const lm_targets *targets, const pick *p, const lm_tokens_row *row, lm_status *st)
+{
+    uint64_t source = p->number >> SOURCE_BITS;
+    return lm_targets_check(targets, row, p->number - (source << SOURCE_BITS), st) ||
+           lm_fail_prefix(st, lm_window_name(d->windows[source]));
 }
 
 bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_rows *out, bool *end,
@@ -368,8 +369,8 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
         const pick *p = &d->picks[i];
         lm_tokens_row row;
         lm_spool_row(p->spool, p->row, &row);
-        if (d->how.streaming && p->spool != d->mixed && !lm_targets_check(targets, &row, p->number, st))
-            return lm_fail_prefix(st, d->name);
+        if (d->how.streaming && p->spool != d->mixed && !check_read(d, targets, p, &row, st))
+            return false;
         if (!lm_step_rows_add(out, p->spool == d->mixed ? d->mixed_targets : targets, &row, p->epoch, p->number, p->place, st))
             return false;
     }
@@ -392,18 +393,25 @@ uint64_t lm_data_picked(const lm_data *d, uint32_t j, bool *mixed)
 
 /* ------------------------------------------------------------------ life */
 
+static bool open_source(lm_data *d, lm_status *st)
+{
+    const lm_strings *inputs = d->how.inputs;
+    d->source = lm_source_open(inputs ? inputs->items : NULL, inputs ? inputs->count : 0, &d->facts, st);
+    d->name = d->source ? lm_strdup(lm_source_name(d->source)) : NULL;
+    return d->source != NULL;
+}
+
 lm_data *lm_data_open(const lm_data_options *options, lm_status *st)
 {
     lm_data *d = lm_calloc(1, sizeof *d);
     d->how = *options;
-    d->tokenizer = (lm_tokenizer_info)LM_TOKENIZER_INFO_NONE;
+    d->facts = (lm_stream_facts)LM_STREAM_FACTS_NONE;
     d->picks = lm_malloc(options->rows_per_step, sizeof *d->picks);
-    bool end;
     if (options->shared) {
         d->spool = options->shared;
         d->name = lm_strdup("the rows");
         if (lm_spool_preamble(d->spool))
-            same_tokenizer(d, lm_spool_preamble(d->spool), st);
+            lm_stream_facts_take(&d->facts, lm_spool_preamble(d->spool), d->name, st);
     } else if (options->spool_file && access(options->spool_file, F_OK) == 0) {
         lm_status damage = LM_STATUS_INIT;
         d->spool = d->owned = lm_spool_reopen(options->spool_file, NULL, &damage);
@@ -411,9 +419,9 @@ lm_data *lm_data_open(const lm_data_options *options, lm_status *st)
             lm_fail(st, LM_FAILED, "%s: remove this file, and give the input again", damage.message);
         d->name = lm_strdup(options->spool_file);
         if (d->spool && lm_spool_preamble(d->spool))
-            same_tokenizer(d, lm_spool_preamble(d->spool), st);
-    } else {
-        open_next(d, &end, st);
+            lm_stream_facts_take(&d->facts, lm_spool_preamble(d->spool), d->name, st);
+    } else if (can_read(d, st)) {
+        options->streaming ? open_windows(d, st) : open_source(d, st);
     }
     if (lm_ok(st))
         return d;
@@ -425,14 +433,16 @@ void lm_data_free(lm_data *d)
 {
     if (!d)
         return;
-    close_input(d);
-    free_block(&d->now);
-    free_block(&d->before);
+    lm_source_close(d->source);
+    for (size_t i = 0; i < d->window_count; i++)
+        lm_window_free(d->windows[i]);
+    free(d->windows);
+    lm_mixture_free(d->mixture);
     lm_order_free(d->order);
     lm_order_free(d->mixed_order);
     lm_subset_free(&d->subset);
     lm_spool_free(d->owned);
-    json_decref(d->preamble);
+    lm_stream_facts_clear(&d->facts);
     free(d->picks);
     free(d->written);
     free(d->name);
@@ -441,7 +451,7 @@ void lm_data_free(lm_data *d)
 
 const lm_tokenizer_info *lm_data_tokenizer(const lm_data *d)
 {
-    return &d->tokenizer;
+    return &d->facts.tokenizer;
 }
 
 const lm_spool *lm_data_spool(const lm_data *d)
@@ -469,5 +479,10 @@ uint64_t lm_data_steps(const lm_data *d)
 
 uint64_t lm_data_digest(const lm_data *d)
 {
-    return d->digest;
+    uint64_t digest = d->digest;
+    for (size_t i = 0; i < d->window_count; i++) {
+        uint64_t both[2] = {digest, lm_window_digest(d->windows[i])};
+        digest = XXH3_64bits(both, sizeof both);
+    }
+    return digest;
 }

@@ -2,12 +2,15 @@
  *
  * Usually all of the input is spooled first (stream/spool.h), since more than one epoch and shuffling need to
  * come back to it. A single pass that is not shuffled, or shuffled within a window only, reads as it goes and
- * holds one window: then its memory does not grow with the input, and the input may be endless. */
+ * holds one window (train/window.h): then its memory does not grow with the input, and the input may be endless. Of a
+ * mixture (train/mixture.h) it holds a window of each file; those that can be read again begin anew, and a pipe's end is
+ * the end. */
 #ifndef LM_TRAIN_DATA_H
 #define LM_TRAIN_DATA_H
 
 #include "base/options.h"
 #include "stream/spool.h"
+#include "train/mixture.h"
 #include "train/order.h"
 #include "train/step_rows.h"
 
@@ -15,6 +18,7 @@ typedef struct lm_data lm_data;
 
 typedef struct lm_data_options {
     const lm_strings *inputs; /* files; none = standard input */
+    const double *weights;    /* [inputs] shares in which their rows are dealt (train/mixture.h); NULL = one file after the other */
     const char
         *spool_file; /* the spool has this name (a resume opens it again); NULL = memory, then unlinked */
     size_t memory;   /* of the spool before it goes to a file; 0 = its own default */

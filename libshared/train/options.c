@@ -118,6 +118,9 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
                .help = "train on this share of the rows, chosen by a hash of their tokens: 1% is part of 10%"),
         OPTION("max-train-samples", LM_OPT_COUNT, max_train_samples, "N", .shown = "all",
                .help = "train on so many rows, chosen by the same hash"),
+        {.name = "mix", .type = LM_OPT_STRINGS, .target = &o->mix, .value = "FILE=WEIGHT...",
+         .help = "take the rows of several streams of tokens in these proportions, each shuffled by itself and begun anew "
+                 "when it is used up; further FILE=WEIGHT may stand behind it"},
         OPTION("replay", LM_OPT_STRING, replay, "FILE=SHARE", .shown = "",
                .help = "mix rows of another stream of tokens into each step, SHARE for each row of its own"),
         FLAG("group-by-length", by_length, .help = "put rows of like length into one batch"),

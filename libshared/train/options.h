@@ -39,6 +39,7 @@ typedef struct lm_train_options {
     double frac;               /* of the rows, chosen by hash; 0 = all */
     int64_t max_train_samples; /* rows, by the same hash; 0 = all */
     const char *replay;        /* FILE=SHARE */
+    lm_strings mix;            /* FILE=WEIGHT ...: the inputs, dealt by weight (train/mixture.h) */
     const char *class_weight;  /* "auto" or a file; NULL = none */
     double focal_gamma;
     double l2_sp;              /* decay towards the weights of the start; 0 = none */

@@ -88,10 +88,13 @@ static bool open_data(lm_run *r, lm_status *st)
         return lm_fail(st, LM_USAGE,
                        "--shuffle-window is for a single pass: add --epochs 1, or leave it out to shuffle "
                        "all rows");
+    if (!lm_mix_read(&o->mix, &r->spec->common->operands, &r->mix, st))
+        return false;
     char *file = o->checkpoint && !streaming ? lm_format("%s/spool.lms", o->checkpoint) : NULL;
     if (file && !o->resume)
         unlink(file); /* of a run that was not to be resumed */
-    lm_data_options options = {.inputs = &r->spec->common->operands,
+    lm_data_options options = {.inputs = r->mix.weights ? &r->mix.inputs : &r->spec->common->operands,
+                               .weights = r->mix.weights,
                                .spool_file = file,
                                .streaming = streaming,
                                .memory = o->memory > 0 ? (size_t)o->memory / 4 : 0,
@@ -147,6 +150,8 @@ static bool count_steps(lm_run *r, lm_status *st)
                                 .decay_shape = (lm_schedule_shape)o->decay_shape};
     if (!find_decay(r, st))
         return false;
+    if (!r->total_steps && r->mix.weights)
+        return lm_fail(st, LM_USAGE, "--mix with --shuffle-window begins its files anew again and again: give --max-steps");
     if (!r->total_steps) {
         if (lm_schedule_has_end(r->schedule.kind))
             return lm_fail(st, LM_USAGE,
@@ -271,6 +276,7 @@ static void free_run(lm_run *r)
         lm_model_free(r->model);
     lm_spool_free(r->eval);
     lm_data_free(r->data);
+    lm_mix_free(&r->mix);
     lm_data_free(r->replay);
     free(r->replay_class_of);
     free(r->class_weight);

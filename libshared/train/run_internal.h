@@ -23,6 +23,7 @@ typedef struct lm_run {
     int32_t *class_of, *eval_class_of; /* what their class_of points to */
     lm_tokenizer_source tokenizer;
     lm_data *data;
+    lm_mix mix; /* --mix */
     lm_data *replay; /* --replay; NULL = none */
     lm_targets replay_targets;
     int32_t *replay_class_of;

@@ -80,6 +80,13 @@ json_t *lm_run_options(const lm_run *r)
         json_object_set_new(all, "frac", json_real(o->frac));
     if (o->max_train_samples > 0)
         json_object_set_new(all, "max-train-samples", json_integer((json_int_t)o->max_train_samples));
+    if (r->mix.weights) {
+        lm_buf words = {0};
+        for (size_t i = 0; i < r->mix.inputs.count; i++)
+            lm_buf_printf(&words, "%s%s=%.9g", i ? " " : "", r->mix.inputs.items[i], r->mix.weights[i]);
+        json_object_set_new(all, "mix", json_string(lm_buf_cstr(&words)));
+        lm_buf_free(&words);
+    }
     if (o->replay)
         json_object_set_new(all, "replay", json_string(o->replay));
     if (r->objective->tokens == LM_TOKENS_MASKED)
@@ -117,6 +124,14 @@ static bool same_options(const lm_run *r, lm_status *st)
         free(a);
         free(b);
         break;
+    }
+    json_object_foreach(then, name, value) {
+        if (!lm_ok(st) || json_object_get(now, name))
+            continue;
+        char *was = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+        lm_fail(st, LM_USAGE, "--resume: the run in %s has --%s %s, and now it is not given: a run that goes on keeps its "
+                "options", r->o->checkpoint, name, was ? was : "?");
+        free(was);
     }
     json_decref(now);
     json_t *classes = classes_of(r);

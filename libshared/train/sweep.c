@@ -36,6 +36,7 @@ typedef struct sweep {
     lm_option *options;
     lm_common common; /* of the runs, changed for each */
     lm_strings inputs;
+    lm_mix mix;
     axis axes[AXES_MAX];
     size_t axis_count;
     cell *cells;
@@ -59,7 +60,7 @@ static bool is_forbidden(const char *name)
 {
     static const char *const names[] = {"output", "checkpoint", "resume", "save-steps", "keep",   "sweep",  "plan",
                                         "eval",   "max-time",   "memory", "force",      "task",   "labels", "objective",
-                                        "list-parameters", "list-archs", "json"};
+                                        "list-parameters", "list-archs", "json", "mix"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -419,11 +420,14 @@ static bool conclude(const sweep *s, lm_status *st)
 static bool read_data(sweep *s, lm_status *st)
 {
     const lm_train_options *o = s->spec->options;
+    if (!lm_mix_read(&o->mix, &s->inputs, &s->mix, st))
+        return false;
     char *file = o->checkpoint ? lm_format("%s/spool.lms", o->checkpoint) : NULL;
     s->lock = file ? lm_checkpoint_lock(o->checkpoint, st) : -1;
     if (s->lock >= 0 && !o->resume)
         unlink(file);
-    lm_data_options options = {.inputs = &s->inputs,
+    lm_data_options options = {.inputs = s->mix.weights ? &s->mix.inputs : &s->inputs,
+                               .weights = s->mix.weights,
                                .spool_file = file,
                                .memory = o->memory > 0 ? (size_t)o->memory / 4 : 0,
                                .rows_per_step = 1};
@@ -461,6 +465,7 @@ static bool sweep_run(sweep *s, const lm_program *program, lm_status *st)
             return false;
     if (!part_operands(s, st))
         return false;
+    s->common.operands = s->inputs;
     if (s->axis_count == 0)
         return lm_fail(st, LM_USAGE, "--sweep: no option to sweep: give NAME=VALUE,VALUE...");
     if (!lm_train_options_check(s->spec->options, st) || !make_cells(s, st) || !check_output(s, st) || !read_data(s, st))
@@ -495,6 +500,7 @@ bool lm_train_program(const lm_run_spec *spec, const lm_program *program, lm_sta
     lm_data_free(s.data);
     if (s.lock >= 0)
         close(s.lock);
+    lm_mix_free(&s.mix);
     free(s.inputs.items);
     free(s.options);
     free(s.cells);

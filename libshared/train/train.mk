@@ -12,6 +12,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \
 	libshared/train/micro_batch.c libshared/train/micro_batch.h \
+	libshared/train/mixture.c libshared/train/mixture.h \
 	libshared/train/new_model.c libshared/train/new_model.h \
 	libshared/train/objective.c libshared/train/objective.h \
 	libshared/train/optimizer.c libshared/train/optimizer.h \
@@ -24,13 +25,15 @@ liblmutils_la_SOURCES += \
 	libshared/train/runlog.c libshared/train/runlog.h \
 	libshared/train/save.c \
 	libshared/train/schedule.c libshared/train/schedule.h \
+	libshared/train/source.c libshared/train/source.h \
 	libshared/train/step_rows.c libshared/train/step_rows.h \
 	libshared/train/subset.c libshared/train/subset.h \
 	libshared/train/targets.c libshared/train/targets.h \
 	libshared/train/sweep.c libshared/train/sweep.h \
 	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h \
 	libshared/train/trained.c \
-	libshared/train/watch.c libshared/train/watch.h
+	libshared/train/watch.c libshared/train/watch.h \
+	libshared/train/window.c libshared/train/window.h
 
 check_PROGRAMS += tests/unit/check_train
 tests_unit_check_train_SOURCES = tests/unit/check_train.c
@@ -39,10 +42,18 @@ tests_unit_check_train_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_train
 
 check_PROGRAMS += tests/unit/check_balance
-tests_unit_check_balance_SOURCES = tests/unit/check_balance.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_balance_SOURCES = tests/unit/check_balance.c tests/unit/scratch.c tests/unit/scratch.h \
+	tests/unit/numbered_rows.c tests/unit/numbered_rows.h
 tests_unit_check_balance_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_balance_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_balance
+
+check_PROGRAMS += tests/unit/check_mixture
+tests_unit_check_mixture_SOURCES = tests/unit/check_mixture.c tests/unit/scratch.c tests/unit/scratch.h \
+	tests/unit/numbered_rows.c tests/unit/numbered_rows.h
+tests_unit_check_mixture_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_mixture_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_mixture
 
 check_PROGRAMS += tests/unit/check_sparse
 tests_unit_check_sparse_SOURCES = tests/unit/check_sparse.c tests/unit/scratch.c tests/unit/scratch.h

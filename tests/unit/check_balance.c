@@ -1,5 +1,6 @@
 /* What balances training: losses over classes that are not alike, subsets, rows mixed in, and what is made of
  * evaluations. */
+#include "numbered_rows.h"
 #include "scratch.h"
 #include "unit.h"
 
@@ -141,32 +142,6 @@ END_TEST
 
 /* ------------------------------------------------------------------ rows */
 
-enum { MOST_TOKENS = 40 };
-
-/* A stream of rows: row i has 1 + i % 7 tokens and begins with first + i; its label is i % 3. */
-static char *write_rows(const char *dir, const char *name, int rows, int first)
-{
-    lm_status st = LM_STATUS_INIT;
-    char *path = lm_format("%s/%s", dir, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
-    json_t *preamble = lm_tokens_preamble(&info);
-    lm_lms_writer *w = lm_lms_writer_new(fd, path, LM_KIND_TOKENS, preamble, NULL, NULL, &st);
-    lm_tokens_writer *t = lm_tokens_writer_new(w);
-    for (int i = 0; i < rows; i++) {
-        int32_t ids[MOST_TOKENS] = {first + i, 1, 2, 3, 4, 5, 6};
-        lm_tokens_row row = {.ids = ids, .len = (size_t)(1 + i % 7), .has_label_id = true, .label_id = i % 3};
-        lm_tokens_writer_add(t, &row, &st);
-    }
-    lm_tokens_writer_flush(t, &st);
-    lm_lms_write_end(w, &st);
-    assert_ok(&st);
-    lm_tokens_writer_free(t);
-    lm_lms_writer_free(w);
-    json_decref(preamble);
-    close(fd);
-    return path;
-}
 
 static lm_data *read_rows(const char *path, lm_data_options options)
 {
@@ -197,7 +172,7 @@ static void first_tokens(const lm_data *d, bool *seen)
 START_TEST(subsets_are_nested)
 {
     enum { N = 1000 };
-    char *dir = scratch_new(), *path = write_rows(dir, "rows.lms", N, 0);
+    char *dir = scratch_new(), *path = numbered_rows(dir, "rows.lms", N, 0);
     static const double shares[] = {0.01, 0.1, 0.5, 1};
     static const uint64_t counts[] = {10, 100, 500, 1000};
     bool last[N] = {false};
@@ -239,8 +214,8 @@ END_TEST
 START_TEST(mixed_rows)
 {
     enum { OWN = 60, OTHER = 10, FIRST = 5000, STEPS = 24 };
-    char *dir = scratch_new(), *path = write_rows(dir, "rows.lms", OWN, 0);
-    char *other_path = write_rows(dir, "other.lms", OTHER, FIRST);
+    char *dir = scratch_new(), *path = numbered_rows(dir, "rows.lms", OWN, 0);
+    char *other_path = numbered_rows(dir, "other.lms", OTHER, FIRST);
     lm_status st = LM_STATUS_INIT;
     lm_targets t = {.objective = lm_objective_find("classify"), .classes = 3, .vocab_size = 10000};
     lm_data *other = read_rows(other_path, (lm_data_options){0});
@@ -306,7 +281,7 @@ static void mask_patterns(lm_data *d, const lm_targets *t, uint64_t step, unsign
 /* A row that is mixed in has masks of its own, and others each time that it comes. */
 START_TEST(mixed_rows_are_masked_anew)
 {
-    char *dir = scratch_new(), *path = write_rows(dir, "rows.lms", 8, 100);
+    char *dir = scratch_new(), *path = numbered_rows(dir, "rows.lms", 8, 100);
     lm_targets t = {.objective = lm_objective_find("mlm"),
                     .vocab_size = 10000,
                     .masking = {.probability = 0.5, .mask_id = 9999, .vocab_size = 10000, .seed = 4}};
@@ -328,7 +303,7 @@ END_TEST
 /* Rows that one lm_data has read serve another. */
 START_TEST(shared_rows)
 {
-    char *dir = scratch_new(), *path = write_rows(dir, "rows.lms", 50, 0);
+    char *dir = scratch_new(), *path = numbered_rows(dir, "rows.lms", 50, 0);
     lm_data *first = read_rows(path, (lm_data_options){0});
     lm_data *second = read_rows("nowhere", (lm_data_options){.shared = lm_data_spool(first), .share = 0.5});
     ck_assert_uint_eq(lm_data_rows(second), 25);
@@ -348,7 +323,7 @@ END_TEST
 /* sklearn.utils.class_weight.compute_class_weight("balanced"): n / (classes * bincount). */
 START_TEST(weights_are_counted)
 {
-    char *dir = scratch_new(), *path = write_rows(dir, "rows.lms", 50, 0);
+    char *dir = scratch_new(), *path = numbered_rows(dir, "rows.lms", 50, 0);
     lm_status st = LM_STATUS_INIT;
     lm_targets t = {.objective = lm_objective_find("classify"), .classes = 4, .vocab_size = 100};
     lm_data *d = read_rows(path, (lm_data_options){0});

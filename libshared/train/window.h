@@ -1,0 +1,37 @@
+/* Rows that are trained on as they come, shuffled within a window: memory does not grow with the input, which may be
+ * endless. */
+#ifndef LM_TRAIN_WINDOW_H
+#define LM_TRAIN_WINDOW_H
+
+#include "stream/spool.h"
+#include "train/source.h"
+
+typedef struct lm_window_options {
+    uint32_t rows; /* of a window; at least 1 */
+    bool shuffle;
+    bool again;    /* begin anew where the source ends, if its files can be read again */
+    size_t memory; /* of a window before it goes to a file; 0 = the spool's own default */
+    uint64_t seed;
+} lm_window_options;
+
+typedef struct lm_window_row {
+    const lm_spool *spool;
+    uint64_t row;    /* of spool */
+    uint64_t number; /* of the row in the source, from 0 */
+    uint64_t pass;   /* over the source, from 0 */
+} lm_window_row;
+
+typedef struct lm_window lm_window;
+
+/* The source is the window's own from now on. */
+lm_window *lm_window_new(lm_source *source, const lm_window_options *how);
+void lm_window_free(lm_window *w);
+/* The rows given so far are no longer needed. */
+void lm_window_forget(lm_window *w);
+/* The next row, valid until lm_window_forget; *end where the source has no more. A source that begins anew and has no
+ * rows at all fails. */
+bool lm_window_next(lm_window *w, lm_window_row *row, bool *end, lm_status *st);
+const char *lm_window_name(const lm_window *w); /* of the file in hand, for messages */
+uint64_t lm_window_digest(const lm_window *w);  /* of all rows read so far */
+
+#endif
