@@ -17,7 +17,8 @@ typedef enum lm_purpose {
     LM_FOR_BOOTSTRAP,
     LM_FOR_SAMPLING,
     LM_FOR_AUGMENT,
-    LM_FOR_BPE_DROPOUT /* counter: row, draws in it */
+    LM_FOR_BPE_DROPOUT, /* counter: row, draws in it */
+    LM_FOR_ROUNDING     /* of an optimiser's states: see kernels/ */
 } lm_purpose;
 
 typedef struct lm_philox_key {

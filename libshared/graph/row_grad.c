@@ -68,11 +68,11 @@ void lm_row_set_clear(lm_row_set *s)
     s->count = 0;
 }
 
-bool lm_rows_reserve(float **values, int *room, int count, int more, int width, const char *what, lm_status *st)
+bool lm_rows_reserve(void **values, int *room, int count, int more, size_t bytes, const char *what, lm_status *st)
 {
     if (more <= *room - count)
         return true;
-    float *larger = moved(*values, room, count, more, (size_t)width * sizeof *larger, what, st);
+    void *larger = moved(*values, room, count, more, bytes, what, st);
     if (larger)
         *values = larger;
     return larger != NULL;
@@ -106,8 +106,10 @@ bool lm_row_grad_take(lm_row_grad *g, const int32_t *index, int n, int skip, int
     for (int i = 0; i < n; i++)
         place[i] = index[i] < 0 || index[i] == skip ? -1 : lm_row_set_add(&g->rows, index[i]);
     int fresh = g->rows.count - had;
-    if (!lm_rows_reserve(&g->value, &g->room, had, fresh, g->width, what, st))
+    void *values = g->value;
+    if (!lm_rows_reserve(&values, &g->room, had, fresh, (size_t)g->width * sizeof *g->value, what, st))
         return false;
+    g->value = values;
     if (fresh)
         memset(g->value + (size_t)had * (size_t)g->width, 0, (size_t)fresh * (size_t)g->width * sizeof *g->value);
     return true;

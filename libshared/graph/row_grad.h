@@ -24,8 +24,8 @@ int lm_row_set_add(lm_row_set *s, int32_t row);
 bool lm_row_set_reserve(lm_row_set *s, int more, const char *what, lm_status *st);
 void lm_row_set_clear(lm_row_set *s);
 
-/* *values [room, width] grows to `more` rows behind the first `count`, which stay as they are. */
-bool lm_rows_reserve(float **values, int *room, int count, int more, int width, const char *what, lm_status *st);
+/* *values, `room` rows of so many bytes, grow to `more` rows behind the first `count`, which stay as they are. */
+bool lm_rows_reserve(void **values, int *room, int count, int more, size_t bytes, const char *what, lm_status *st);
 
 /* A gradient by rows: value[i] is that of row rows.row[i]; of all others it is zero. */
 typedef struct lm_row_grad {

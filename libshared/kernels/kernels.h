@@ -255,27 +255,85 @@ typedef struct lm_vocab_args {
 size_t lm_vocab_scratch(int rows, int width, int vocab, bool backward);
 void lm_vocab_cross_entropy(const lm_vocab_args *a, float *scratch);
 
-/* ---- optimiser (optimiser.c) ---- */
+/* ---- optimisers (optimiser.c, states.c, adafactor.c) ---- */
 
-typedef struct lm_adamw {
-    double lr, beta1, beta2, eps, weight_decay; /* decay first: p *= 1 - lr weight_decay */
-    double correction1, correction2;            /* 1 - beta^t, or 1 where bias is not corrected */
-    double grad_scale;                          /* of g: the clip coefficient, say */
-} lm_adamw;
+/* How a step moves each number p by its gradient g. The gradient that it sees is d = scaled g, no further from 0 than the
+ * limit, + l2 p; then
+ *   LM_RULE_ADAM  m = b1 m + (1-b1) d; v = b2 v + (1-b2) d^2; u = lr (m/correction1) / (sqrt(v/correction2) + eps)
+ *   LM_RULE_SGD   m = b1 m + d; u = lr m, or lr (d + b1 m) with `nesterov`; u = lr d where there is no m
+ *   LM_RULE_LION  u = lr sign(b1 m + (1-b1) d); m = b2 m + (1-b2) d
+ * p = (1 - lr decay) p - u, and |p| is less by lr l1, or 0: torch.optim's Adam, AdamW and SGD, and Lion of Chen et al. 2023
+ * (arXiv 2302.06675). What l1 takes is the proximal step of the penalty l1 |p|. */
+typedef enum lm_rule { LM_RULE_ADAM, LM_RULE_SGD, LM_RULE_LION, LM_RULES } lm_rule;
 
-/* m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m/correction1) / (sqrt(v/correction2) + eps), as in
- * torch.optim.AdamW. g is set to zero for the next step when `clear`. */
-void lm_adamw_step(float *p, float *g, float *m, float *v, size_t n, const lm_adamw *how, bool clear);
+typedef struct lm_update {
+    lm_rule rule;
+    double lr, beta1, beta2, eps;
+    double correction1, correction2; /* 1 - beta^t, or 1 where bias is not corrected */
+    double decay, l2, l1;
+    double grad_scale; /* of g: the clip coefficient, say */
+    double grad_limit; /* 0 = none */
+    bool nesterov;
+    uint64_t key; /* of what is drawn to round states: another in each step and for each parameter */
+} lm_update;
 
-/* The same for some rows of a table p [.., width]: g, m and v have rows of their own, that of row r at g_place[r] - 1 and so
- * on; g_place 0 = its gradient is zero. g stays as it is. */
-typedef struct lm_adamw_rows {
-    float *p, *m, *v;
+/* In what form m and v are kept. LM_STATE_BF16 rounds up or down by chance, by how near each is, so that what is less than
+ * the last place adds up over the steps. LM_STATE_8BIT has a code for each number and a scale, the greatest magnitude, for
+ * each block of LM_STATE_BLOCK: the dynamic 8-bit types, signed and unsigned, of Dettmers et al. 2022 (arXiv 2110.02861), in
+ * the order of bitsandbytes' tables. The update itself is done in float32. */
+typedef enum lm_state_form { LM_STATE_F32, LM_STATE_BF16, LM_STATE_8BIT } lm_state_form;
+enum { LM_STATE_BLOCK = 256 };
+
+/* m and v of n numbers, or of rows of a table. A rule may have none, or m alone. */
+typedef struct lm_states {
+    lm_state_form form;
+    void *m, *v;             /* float, uint16_t (bfloat16) or uint8_t, one a number; NULL = none */
+    float *m_scale, *v_scale; /* LM_STATE_8BIT: one a block */
+} lm_states;
+
+/* g is set to zero for the next step when `clear`. */
+void lm_update_step(const lm_update *how, float *p, float *g, const lm_states *states, size_t n, bool clear);
+
+/* The same for some rows of a table p [.., width]: g and the states have rows of their own, that of row r at g_place[r] - 1
+ * and so on; g_place 0 = its gradient is zero, state_place 0 = so are its states, and the row is not for this call. g stays as
+ * it is. The states are no codes. */
+typedef struct lm_update_rows {
+    float *p;
+    lm_states states;
     const float *g, *zeros; /* zeros: [width] */
     const int32_t *row;     /* [count] */
     const int32_t *g_place, *state_place;
     int count, width;
-} lm_adamw_rows;
-void lm_adamw_step_rows(const lm_adamw_rows *rows, const lm_adamw *how);
+} lm_update_rows;
+void lm_update_step_rows(const lm_update *how, const lm_update_rows *rows);
+/* What the step is to rows [0, count) of p that are not in state_place: no gradient and no states, so that decay and l1 are
+ * all that comes of it. */
+void lm_update_other_rows(const lm_update *how, const lm_update_rows *rows, int64_t count);
+
+/* Numbers [from, from + n) of m (`first`) or of v, to float32 and back; nothing where there is none. Of codes `from` begins
+ * a block. What is drawn in rounding is a function of the key, m or v, the table's row and the place in it. */
+void lm_states_read(const lm_states *states, bool first, size_t from, size_t n, float *to);
+void lm_states_write(const lm_states *states, bool first, size_t from, size_t n, const float *values, uint64_t key, uint32_t row,
+                     size_t place);
+
+/* Adafactor (Shazeer and Stern 2018, arXiv 1804.04235; transformers.optimization.Adafactor). v of a matrix [rows, columns] is
+ * kept as the means of its rows and of its columns:
+ *   row = b2 row + (1-b2) (mean of d^2 over the columns + epsilon), column likewise
+ *   u = d / sqrt(row column / mean of row), divided by max(1, RMS(u) / clip_threshold), times lr
+ *   m = b1 m + (1-b1) u, which is u then (where there is an m); p = (1 - lr decay) p - u
+ * A vector, row NULL, has v itself in `column`. The mean, RMS(u), is over all `matrices`. */
+typedef struct lm_adafactor {
+    lm_update step;        /* lr, decay, l2, l1, grad_scale, grad_limit, beta1 (of m), beta2 (b2 of this step) */
+    double epsilon, clip_threshold;
+    float *p, *g, *m;      /* [matrices, rows, columns]; m NULL = none */
+    float *row;            /* [matrices, rows]; NULL where rows is 1 */
+    float *column;         /* [matrices, columns] */
+    size_t matrices, rows, columns;
+} lm_adafactor;
+size_t lm_adafactor_scratch(const lm_adafactor *a); /* floats */
+void lm_adafactor_step(const lm_adafactor *a, float *scratch, bool clear);
+
+/* to = share from + (1 - share) to: a moving average. */
+void lm_vector_blend(double share, const float *from, float *to, size_t n);
 
 #endif

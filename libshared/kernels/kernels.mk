@@ -1,4 +1,5 @@
 liblmutils_la_SOURCES += \
+	libshared/kernels/adafactor.c \
 	libshared/kernels/attention.c \
 	libshared/kernels/blas.h \
 	libshared/kernels/dispatch.c \
@@ -13,6 +14,8 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/optimiser.c \
 	libshared/kernels/rope.c \
 	libshared/kernels/scalar.c \
+	libshared/kernels/scalar_optimiser.h \
+	libshared/kernels/states.c \
 	libshared/kernels/tasks.h \
 	libshared/kernels/variant.h
 
@@ -26,6 +29,7 @@ simd_sources = \
 	libshared/kernels/simd/loss.h \
 	libshared/kernels/simd/lstm.h \
 	libshared/kernels/simd/norm.h \
+	libshared/kernels/simd/optimiser.h \
 	libshared/kernels/simd/panels.h \
 	libshared/kernels/simd/rope.h \
 	libshared/kernels/simd/variant.c \
@@ -51,7 +55,7 @@ endif
 
 check_PROGRAMS += tests/unit/check_kernels
 tests_unit_check_kernels_SOURCES = tests/unit/check_kernels.c tests/unit/check_kernels.h \
-	tests/unit/check_attention.c
+	tests/unit/check_attention.c tests/unit/check_updates.c
 tests_unit_check_kernels_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_kernels_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_kernels

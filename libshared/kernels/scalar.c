@@ -3,6 +3,7 @@
 #include "kernels/variant.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool usable(void)
@@ -404,7 +405,7 @@ static void attention_backward(const lm_attention_task *t)
     }
 }
 
-/* ------------------------------------------------------------------ losses and the optimiser */
+/* ------------------------------------------------------------------ losses */
 
 static void log_sum_parts(const float *x, int n, float *max, float *exps, float *sum)
 {
@@ -424,19 +425,6 @@ static void softmax_grad(float *x, int n, float log_sum, float less, float facto
 {
     for (int i = 0; i < n; i++)
         x[i] = (float)((exp((double)x[i] - log_sum) - less) * factor);
-}
-
-static void adamw(float *p, float *g, float *m, float *v, size_t n, const lm_adamw_floats *how, bool clear)
-{
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)g[i] * how->grad_scale;
-        m[i] = (float)((double)how->beta1 * m[i] + how->rest1 * d);
-        v[i] = (float)((double)how->beta2 * v[i] + how->rest2 * d * d);
-        p[i] = (float)((double)p[i] * how->keep -
-                       how->step * m[i] / (sqrt((double)v[i]) * how->root + how->eps));
-        if (clear)
-            g[i] = 0;
-    }
 }
 
 static int panels_width(int columns)
@@ -496,6 +484,8 @@ static void lstm_backward(float *gates, const float *c_before, const float *c, c
     }
 }
 
+#include "kernels/scalar_optimiser.h"
+
 const lm_variant lm_variant_scalar = {
     .isa = "scalar",
     .usable = usable,
@@ -524,7 +514,15 @@ const lm_variant lm_variant_scalar = {
     .attention_kept = attention_kept,
     .log_sum_parts = log_sum_parts,
     .softmax_grad = softmax_grad,
-    .adamw = adamw,
+    .blend = blend,
+    .update = {adam, sgd, lion},
+    .bf16_read = bf16_read,
+    .bf16_write = bf16_write,
+    .code_read = code_read,
+    .code_write = code_write,
+    .factor_squares = factor_squares,
+    .factor_size = factor_size,
+    .factor_move = factor_move,
     .panels_width = panels_width,
     .panels_pack = panels_pack,
     .panels_product = panels_product,

@@ -37,14 +37,18 @@ typedef struct lm_attention_task {
 
 enum { LM_KEPT_ROWS = 48 }; /* queries times heads of one call of attention_kept */
 
-typedef struct lm_adamw_floats {
-    float keep;         /* 1 - lr weight_decay */
-    float beta1, rest1; /* rest = 1 - beta, rounded once */
+typedef struct lm_update_floats {
+    float keep, shrink;           /* 1 - lr decay, lr l1 */
+    float l2, grad_scale, limit;  /* limit: infinity where there is none */
+    float beta1, rest1;           /* rest = 1 - beta, rounded once */
     float beta2, rest2;
-    float step; /* lr / correction1 */
+    float step; /* lr, or lr / correction1 */
     float root; /* 1 / sqrt(correction2) */
-    float eps, grad_scale;
-} lm_adamw_floats;
+    float eps;
+    bool nesterov;
+} lm_update_floats;
+
+typedef void (*lm_update_loop)(float *p, float *g, float *m, float *v, size_t n, const lm_update_floats *how, bool clear);
 
 typedef struct lm_variant {
     const char *isa;
@@ -89,7 +93,20 @@ typedef struct lm_variant {
     void (*log_sum_parts)(const float *x, int n, float *max, float *exps, float *sum);
     /* x = (exp(x - log_sum) - less) * factor */
     void (*softmax_grad)(float *x, int n, float log_sum, float less, float factor);
-    void (*adamw)(float *p, float *g, float *m, float *v, size_t n, const lm_adamw_floats *how, bool clear);
+    void (*blend)(float share, float rest, const float *from, float *to, size_t n);
+    lm_update_loop update[LM_RULES];
+    /* bfloat16, with 16 random bits for each number: Philox at (block, counter), which dropout draws in the same order */
+    void (*bf16_read)(const uint16_t *from, float *to, size_t n);
+    void (*bf16_write)(const float *from, uint16_t *to, size_t n, const uint32_t key[2], const uint32_t counter[3],
+                       uint32_t block);
+    /* a block of LM_STATE_BLOCK at most */
+    void (*code_read)(const uint8_t *from, float scale, bool is_signed, float *to, size_t n);
+    float (*code_write)(const float *from, bool is_signed, uint8_t *to, size_t n); /* the scale */
+    /* a row of Adafactor's: sum of d^2, which is also added to the columns; sum of (d row column)^2; and the step itself */
+    float (*factor_squares)(const float *p, const float *g, const lm_update_floats *how, float *columns, size_t n);
+    float (*factor_size)(const float *p, const float *g, const lm_update_floats *how, float row, const float *column, size_t n);
+    void (*factor_move)(float *p, float *g, float *m, const lm_update_floats *how, float row, const float *column, size_t n,
+                        bool clear);
     /* A matrix [depth, columns] that many products have on their right, element (k, j) at b[k down + j across], packed:
      * depth * panels_width(columns) floats. c[rows, panels_width(columns)] = a[rows, depth] times it, lda and ldc apart */
     int (*panels_width)(int columns);
@@ -105,6 +122,14 @@ typedef struct lm_variant {
 } lm_variant;
 
 const lm_variant *lm_variant_now(void);
+
+/* The floats of a step, rounded once. */
+lm_update_floats lm_update_floats_of(const lm_update *how);
+
+/* The dynamic 8-bit types. A magnitude is a whole number q; 2^e <= q < 2^(e+1) are the middles of 2^e equal parts of the
+ * decade that ends at 10^(e-decades), and q = 2^(decades+1) is 1. Signed, q is 0 to 128 and the code 127+q or 127-q; unsigned,
+ * q is 1 (which is 0 here) to 256 and the code q-1. */
+enum { LM_CODE_DECADES_SIGNED = 6, LM_CODE_DECADES_UNSIGNED = 7 };
 
 extern const lm_variant lm_variant_scalar, lm_variant_base, lm_variant_avx2, lm_variant_avx512;
 

@@ -1,71 +1,52 @@
-#include "train/optimizer.h"
+#include "train/optimizer_states.h"
 
 #include "base/memory.h"
-#include "kernels/kernels.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct slot {
-    lm_param *param;
-    size_t index; /* of the parameter in the table */
-    float *m, *v;
-    int64_t steps;
-    bool by_rows;    /* m[i] and v[i] are those of row seen.row[i]; of all others they are zero */
-    lm_row_set seen; /* rows that have had a gradient */
-    int m_room, v_room;
-} slot;
-
 struct lm_optimizer {
-    lm_adamw_options how;
+    lm_optimizer_options how;
     lm_params *params;
-    slot *slots; /* in the order of the table */
+    lm_slot *slots; /* in the order of the table */
     size_t slot_count, slot_cap;
     size_t elements;
     float *zeros; /* as many as the widest table by rows has columns */
     int zeros_width;
+    float *scratch; /* of Adafactor */
+    size_t scratch_size;
 };
 
-static int width_of(const slot *s)
+static int width_of(const lm_slot *s)
 {
     return (int)s->param->shape.size[1];
 }
 
-static void free_states(slot *s)
+/* A gradient of zeros for the rows of this parameter that have none. */
+static void prepare_zeros(lm_optimizer *o, const lm_slot *s)
 {
-    free(s->m);
-    free(s->v);
-    lm_row_set_free(&s->seen);
-    s->m = s->v = NULL;
-}
-
-/* States of zero. */
-static bool new_states(lm_optimizer *o, slot *s, lm_status *st)
-{
-    static const char what[] = "the optimiser's states";
-    const lm_param *p = s->param;
-    s->by_rows = p->row_grad != NULL;
-    if (!s->by_rows) {
-        s->m = lm_try_calloc(p->elements, sizeof *s->m, what, st);
-        s->v = s->m ? lm_try_calloc(p->elements, sizeof *s->v, what, st) : NULL;
-        return s->v != NULL;
-    }
-    if (width_of(s) > o->zeros_width) {
-        free(o->zeros);
-        o->zeros_width = width_of(s);
-        o->zeros = lm_calloc((size_t)o->zeros_width, sizeof *o->zeros);
-    }
-    return lm_row_set_init(&s->seen, p->shape.size[0], what, st);
+    if (!s->by_rows || width_of(s) <= o->zeros_width)
+        return;
+    free(o->zeros);
+    o->zeros_width = width_of(s);
+    o->zeros = lm_calloc((size_t)o->zeros_width, sizeof *o->zeros);
 }
 
 static bool add_slot(lm_optimizer *o, size_t index, lm_status *st)
 {
-    slot s = {.param = lm_params_at(o->params, index), .index = index};
-    if (!new_states(o, &s, st)) {
-        free_states(&s);
+    lm_slot s = {.param = lm_params_at(o->params, index), .index = index};
+    s.by_rows = s.param->row_grad != NULL;
+    if (s.by_rows && o->how.kind == LM_OPTIMIZER_ADAFACTOR)
+        return lm_fail(st, LM_FAILED, "adafactor: %s has gradients for the rows of a step alone, and the means of all its rows "
+                       "and columns are not kept: take another --optimizer", s.param->name);
+    lm_slot_lay_out(&s, &o->how);
+    if (!lm_slot_allocate(&s, st)) {
+        lm_slot_free(&s);
         return false;
     }
+    prepare_zeros(o, &s);
     LM_GROW(o->slots, o->slot_count, o->slot_cap);
     o->slots[o->slot_count++] = s;
     o->elements += s.param->elements;
@@ -74,7 +55,7 @@ static bool add_slot(lm_optimizer *o, size_t index, lm_status *st)
 
 bool lm_optimizer_follow(lm_optimizer *o, lm_status *st)
 {
-    slot *had = o->slots;
+    lm_slot *had = o->slots;
     size_t count = o->slot_count, next = 0;
     o->slots = NULL;
     o->slot_count = o->slot_cap = o->elements = 0;
@@ -82,7 +63,7 @@ bool lm_optimizer_follow(lm_optimizer *o, lm_status *st)
         bool mine = next < count && had[next].index == i;
         if (!lm_param_learns(lm_params_at(o->params, i)) || !lm_ok(st)) {
             if (mine)
-                free_states(&had[next]);
+                lm_slot_free(&had[next]);
         } else if (mine) {
             LM_GROW(o->slots, o->slot_count, o->slot_cap);
             o->slots[o->slot_count++] = had[next];
@@ -98,7 +79,7 @@ bool lm_optimizer_follow(lm_optimizer *o, lm_status *st)
     return lm_ok(st);
 }
 
-lm_optimizer *lm_optimizer_new(lm_params *params, const lm_adamw_options *how, lm_status *st)
+lm_optimizer *lm_optimizer_new(lm_params *params, const lm_optimizer_options *how, lm_status *st)
 {
     lm_optimizer *o = lm_calloc(1, sizeof *o);
     o->how = *how;
@@ -114,9 +95,10 @@ void lm_optimizer_free(lm_optimizer *o)
     if (!o)
         return;
     for (size_t i = 0; i < o->slot_count; i++)
-        free_states(&o->slots[i]);
+        lm_slot_free(&o->slots[i]);
     free(o->slots);
     free(o->zeros);
+    free(o->scratch);
     free(o);
 }
 
@@ -149,113 +131,182 @@ double lm_clip_coefficient(double norm, double max_norm)
     return coefficient < 1 ? coefficient : 1;
 }
 
-/* The parameter's gradient is no longer by rows: nor are the states. */
-static bool make_dense(lm_optimizer *o, slot *s, lm_status *st)
+double lm_adafactor_rate(uint64_t t, bool warmup)
 {
-    slot was = *s;
-    s->m = s->v = NULL;
-    s->seen = (lm_row_set){0};
-    bool ok = new_states(o, s, st);
-    size_t width = (size_t)width_of(s), bytes = width * sizeof *s->m;
-    for (int i = 0; ok && i < was.seen.count; i++) {
-        size_t to = (size_t)was.seen.row[i] * width, from = (size_t)i * width;
-        memcpy(s->m + to, was.m + from, bytes);
-        memcpy(s->v + to, was.v + from, bytes);
-    }
-    free_states(&was);
-    return ok;
+    return fmin(warmup ? 1e-6 * (double)t : 1e-2, 1 / sqrt((double)t));
 }
 
-/* Room for the states of `more` rows behind those that are there. */
-static bool reserve_states(slot *s, int more, lm_status *st)
+/* ------------------------------------------------------------------ updates */
+
+/* Decay by way of the gradient touches all rows, and so do states then. */
+static bool take_all_rows(lm_slot *s, lm_status *st)
 {
-    static const char what[] = "the optimiser's states";
-    return lm_row_set_reserve(&s->seen, more, what, st) &&
-           lm_rows_reserve(&s->m, &s->m_room, s->seen.count, more, width_of(s), what, st) &&
-           lm_rows_reserve(&s->v, &s->v_room, s->seen.count, more, width_of(s), what, st);
+    int32_t rows = (int32_t)s->param->shape.size[0];
+    if (s->seen.count == rows)
+        return true;
+    if (!lm_slot_reserve(s, rows - s->seen.count, st))
+        return false;
+    for (int32_t r = 0; r < rows; r++)
+        lm_slot_take_row(s, r);
+    return true;
 }
 
-/* Rows that never had a gradient have no states, so that decay is all that comes of an update. */
-static void decay_unseen(const slot *s, const lm_adamw *how)
-{
-    const float keep = (float)(1 - how->lr * how->weight_decay);
-    size_t width = (size_t)width_of(s);
-    long rows = (long)s->param->shape.size[0];
-#pragma omp parallel for schedule(static)
-    for (long r = 0; r < rows; r++)
-        if (!s->seen.place[r])
-            lm_vector_scale(keep, s->param->value + (size_t)r * width, s->param->value + (size_t)r * width, width);
-}
-
-static bool update_rows(lm_optimizer *o, slot *s, const lm_adamw *how, lm_status *st)
+static bool update_rows(lm_optimizer *o, lm_slot *s, const lm_update *how, lm_status *st)
 {
     lm_row_grad *g = s->param->row_grad;
-    size_t bytes = (size_t)g->width * sizeof *s->m;
-    if (!reserve_states(s, g->rows.count, st))
+    bool lazy = s->param->lazy;
+    if (how->l2 > 0 && !lazy && !take_all_rows(s, st))
         return false;
-    for (int i = 0; i < g->rows.count; i++) {
-        int had = s->seen.count, at = lm_row_set_add(&s->seen, g->rows.row[i]);
-        if (at == had) {
-            memset(s->m + (size_t)at * (size_t)g->width, 0, bytes);
-            memset(s->v + (size_t)at * (size_t)g->width, 0, bytes);
+    if (!lm_slot_reserve(s, g->rows.count, st))
+        return false;
+    for (int i = 0; i < g->rows.count; i++)
+        lm_slot_take_row(s, g->rows.row[i]);
+    const lm_row_set *stepped = lazy ? &g->rows : &s->seen;
+    const lm_update_rows rows = {.p = s->param->value,
+                                 .states = lm_slot_states(s),
+                                 .g = g->value,
+                                 .zeros = o->zeros,
+                                 .row = stepped->row,
+                                 .g_place = g->rows.place,
+                                 .state_place = s->seen.place,
+                                 .count = stepped->count,
+                                 .width = g->width};
+    lm_update_step_rows(how, &rows);
+    if ((how->decay > 0 || how->l1 > 0) && !lazy)
+        lm_update_other_rows(how, &rows, s->param->shape.size[0]);
+    lm_row_grad_clear(g);
+    return true;
+}
+
+/* Product of the sizes before the last `but`. */
+static size_t leading(const lm_shape *shape, int but)
+{
+    size_t n = 1;
+    for (int i = 0; i < shape->dims - but; i++)
+        n *= (size_t)shape->size[i];
+    return n;
+}
+
+/* how->lr becomes the parameter's. */
+static bool update_factored(lm_optimizer *o, lm_slot *s, lm_update *how, lm_status *st)
+{
+    const lm_shape *shape = &s->param->shape;
+    bool vector = shape->dims < 2;
+    if (o->how.scale_parameter && s->param->elements)
+        how->lr *= fmax(1e-3, sqrt(lm_vector_sum_squares(s->param->value, s->param->elements) / (double)s->param->elements));
+    lm_adafactor a = {.step = *how,
+                      .epsilon = 1e-30,
+                      .clip_threshold = o->how.clip_threshold,
+                      .p = s->param->value,
+                      .g = s->param->grad,
+                      .m = s->state[LM_STATE_FIRST].data,
+                      .row = s->state[LM_STATE_ROW].data,
+                      .column = s->state[LM_STATE_COLUMN].data,
+                      .matrices = vector ? 1 : leading(shape, 2),
+                      .rows = vector ? 1 : (size_t)shape->size[shape->dims - 2],
+                      .columns = vector ? s->param->elements : (size_t)shape->size[shape->dims - 1]};
+    a.step.beta1 = o->how.momentum;
+    a.step.beta2 = 1 - pow((double)s->steps, o->how.decay_rate);
+    if (lm_adafactor_scratch(&a) > o->scratch_size) {
+        free(o->scratch);
+        o->scratch_size = lm_adafactor_scratch(&a);
+        o->scratch = lm_try_malloc(o->scratch_size, sizeof *o->scratch, "the optimiser's sums", st);
+        if (!o->scratch) {
+            o->scratch_size = 0;
+            return false;
         }
     }
-    const lm_row_set *moved = s->param->lazy ? &g->rows : &s->seen;
-    lm_adamw_step_rows(&(lm_adamw_rows){.p = s->param->value,
-                                        .m = s->m,
-                                        .v = s->v,
-                                        .g = g->value,
-                                        .zeros = o->zeros,
-                                        .row = moved->row,
-                                        .g_place = g->rows.place,
-                                        .state_place = s->seen.place,
-                                        .count = moved->count,
-                                        .width = g->width},
-                       how);
-    if (how->weight_decay > 0 && !s->param->lazy)
-        decay_unseen(s, how);
-    lm_row_grad_clear(g);
+    if (s->param->elements)
+        lm_adafactor_step(&a, o->scratch, true);
+    return true;
+}
+
+/* What of a step is the same for all parameters. */
+static lm_update common_update(const lm_optimizer_options *h, double clip)
+{
+    static const lm_rule rules[LM_OPTIMIZER_KINDS] = {
+        [LM_OPTIMIZER_ADAMW] = LM_RULE_ADAM, [LM_OPTIMIZER_ADAM] = LM_RULE_ADAM,      [LM_OPTIMIZER_SGD] = LM_RULE_SGD,
+        [LM_OPTIMIZER_LION] = LM_RULE_LION,  [LM_OPTIMIZER_ADAFACTOR] = LM_RULE_SGD /* for it, the rate as it is */};
+    return (lm_update){.rule = rules[h->kind],
+                       .beta1 = h->kind == LM_OPTIMIZER_SGD ? h->momentum : h->beta1,
+                       .beta2 = h->beta2,
+                       .eps = h->epsilon,
+                       .correction1 = 1,
+                       .correction2 = 1,
+                       .grad_scale = clip,
+                       .grad_limit = h->max_value,
+                       .nesterov = h->nesterov};
+}
+
+/* The step of this parameter, whose steps have been counted. */
+static void complete_update(const lm_optimizer *o, const lm_slot *s, double lr, lm_update *update)
+{
+    const lm_optimizer_options *h = &o->how;
+    bool pulled = h->starts && h->starts[s->index], coupled = h->kind == LM_OPTIMIZER_ADAM || h->kind == LM_OPTIMIZER_SGD;
+    double decay = s->param->decay && !pulled ? h->weight_decay : 0;
+    update->lr = h->rates ? lr * h->rates[s->index] : lr;
+    update->decay = pulled ? h->pull : coupled ? 0 : decay;
+    update->l2 = (s->param->decay ? h->l2 : 0) + (coupled ? decay : 0);
+    update->l1 = s->param->decay ? h->l1 : 0;
+    update->correction1 = h->bias_correction ? 1 - pow(h->beta1, (double)s->steps) : 1;
+    update->correction2 = h->bias_correction ? 1 - pow(h->beta2, (double)s->steps) : 1;
+    if (s->form == LM_STATE_BF16) {
+        lm_philox_key key = lm_random_key(h->seed, LM_FOR_ROUNDING, (uint64_t)s->steps << 24 | s->index);
+        update->key = (uint64_t)key.k[1] << 32 | key.k[0];
+    }
+}
+
+static bool update_slot(lm_optimizer *o, lm_slot *s, lm_update *how, lm_status *st)
+{
+    lm_param *p = s->param;
+    if (s->by_rows && !p->row_grad && !lm_slot_make_dense(s, st))
+        return false;
+    if (s->by_rows)
+        return update_rows(o, s, how, st);
+    if (o->how.kind == LM_OPTIMIZER_ADAFACTOR)
+        return update_factored(o, s, how, st);
+    lm_states states = lm_slot_states(s);
+    lm_update_step(how, p->value, p->grad, &states, p->elements, true);
     return true;
 }
 
 bool lm_optimizer_update(lm_optimizer *o, double lr, double clip, lm_status *st)
 {
-    const lm_adamw_options *h = &o->how;
-    lm_adamw update = {.beta1 = h->beta1, .beta2 = h->beta2, .eps = h->epsilon, .grad_scale = clip};
-    int64_t corrected = 0; /* the count of steps that the corrections are for */
+    lm_update update = common_update(&o->how, clip);
     for (size_t i = 0; i < o->slot_count; i++) {
-        slot *s = &o->slots[i];
-        if (++s->steps != corrected) {
-            corrected = s->steps;
-            update.correction1 = h->bias_correction ? 1 - pow(h->beta1, (double)corrected) : 1;
-            update.correction2 = h->bias_correction ? 1 - pow(h->beta2, (double)corrected) : 1;
-        }
-        update.lr = h->rates ? lr * h->rates[s->index] : lr;
-        const float *start = h->starts ? h->starts[s->index] : NULL;
-        update.weight_decay = start ? h->pull : s->param->decay ? h->weight_decay : 0;
-        if (s->by_rows && !s->param->row_grad && !make_dense(o, s, st))
+        lm_slot *s = &o->slots[i];
+        s->steps++;
+        complete_update(o, s, lr, &update);
+        if (!update_slot(o, s, &update, st))
             return false;
-        if (s->by_rows && !update_rows(o, s, &update, st))
-            return false;
-        if (!s->by_rows)
-            lm_adamw_step(s->param->value, s->param->grad, s->m, s->v, s->param->elements, &update, true);
+        const float *start = o->how.starts ? o->how.starts[s->index] : NULL;
         if (start)
-            lm_vector_axpy((float)(update.lr * h->pull), start, s->param->value, s->param->elements);
+            lm_vector_axpy((float)(update.lr * o->how.pull), start, s->param->value, s->param->elements);
     }
     return true;
 }
 
-static size_t state_bytes(const slot *s)
-{
-    size_t elements = s->by_rows ? (size_t)s->seen.count * (size_t)width_of(s) : s->param->elements;
-    return elements * 2 * sizeof *s->m;
-}
+/* ------------------------------------------------------------------ sizes */
 
 size_t lm_optimizer_bytes(const lm_optimizer *o)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < o->slot_count; i++)
-        bytes += state_bytes(&o->slots[i]);
+        bytes += lm_slot_bytes(&o->slots[i]);
+    return bytes;
+}
+
+size_t lm_optimizer_bytes_as(const lm_optimizer *o, lm_optimizer_kind kind, lm_state_form states)
+{
+    lm_optimizer_options how = o->how;
+    size_t bytes = 0;
+    how.kind = kind;
+    how.states = states;
+    for (size_t i = 0; i < o->slot_count; i++) {
+        lm_slot s = o->slots[i];
+        lm_slot_lay_out(&s, &how);
+        bytes += lm_slot_bytes(&s);
+    }
     return bytes;
 }
 
@@ -263,10 +314,10 @@ size_t lm_optimizer_growth(const lm_optimizer *o)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < o->slot_count; i++) {
-        const slot *s = &o->slots[i];
-        int arrays = s->param->init.kind == LM_INIT_ZERO ? 4 : 3; /* a value of zeros takes no memory before it is written */
-        if (s->by_rows)
-            bytes += s->param->elements * (size_t)arrays * sizeof(float) - state_bytes(s);
+        const lm_slot *s = &o->slots[i];
+        size_t arrays = s->param->init.kind == LM_INIT_ZERO ? 2 : 1; /* a value of zeros takes no memory before it is written */
+        if (s->by_rows) /* beside the gradient */
+            bytes += s->param->elements * arrays * sizeof(float) + lm_slot_most_bytes(s) - lm_slot_bytes(s);
     }
     return bytes;
 }
@@ -276,100 +327,14 @@ size_t lm_optimizer_parameters(const lm_optimizer *o)
     return o->elements;
 }
 
-/* ------------------------------------------------------------------ states on disk */
-
-enum { STATES = 4 };
-static const char *const state_names[STATES] = {"rows", "exp_avg", "exp_avg_sq", "step"};
-
-/* State k of a slot as a tensor; its name is malloced, and NULL where the slot has no such state. */
-static lm_safetensor state_of(slot *s, size_t k)
-{
-    lm_safetensor t = {.dtype = LM_F32, .shape = s->param->shape, .data = k == 1 ? s->m : s->v,
-                       .bytes = s->param->elements * sizeof(float)};
-    if (s->by_rows) {
-        t.shape.size[0] = s->seen.count;
-        t.bytes = (size_t)s->seen.count * (size_t)width_of(s) * sizeof(float);
-    }
-    if (k == 0) {
-        t.dtype = LM_I32;
-        t.shape = (lm_shape){.dims = 1, .size = {s->seen.count}};
-        t.data = s->seen.row;
-        t.bytes = (size_t)s->seen.count * sizeof *s->seen.row;
-    } else if (k == 3) {
-        t.dtype = LM_I64;
-        t.shape = (lm_shape){.dims = 1, .size = {1}};
-        t.data = &s->steps;
-        t.bytes = sizeof s->steps;
-    }
-    if (k > 0 || s->by_rows)
-        t.name = lm_format("%s.%s", s->param->name, state_names[k]);
-    return t;
-}
+/* ------------------------------------------------------------------ on disk */
 
 bool lm_optimizer_save(const lm_optimizer *o, int fd, const char *name, lm_status *st)
 {
-    size_t count = 0;
-    lm_safetensor *tensors = lm_calloc(STATES * o->slot_count, sizeof *tensors);
-    for (size_t i = 0; i < STATES * o->slot_count; i++) {
-        tensors[count] = state_of(&o->slots[i / STATES], i % STATES);
-        count += tensors[count].name != NULL;
-    }
-    bool ok = lm_safetensors_write(fd, name, tensors, count, st);
-    for (size_t i = 0; i < count; i++)
-        free((char *)tensors[i].name);
-    free(tensors);
-    return ok;
-}
-
-/* The rows that a checkpoint has states of, and room for these. */
-static bool load_rows(slot *s, const lm_safetensors *file, lm_status *st)
-{
-    char *name = lm_format("%s.%s", s->param->name, state_names[0]);
-    const lm_safetensor *t = lm_safetensors_find(file, name);
-    int64_t rows = s->param->shape.size[0];
-    lm_row_set_clear(&s->seen);
-    if (!t)
-        lm_fail(st, LM_FAILED, "%s: missing: the checkpoint is not one of this model", name);
-    else if (t->dtype != LM_I32 || t->shape.dims != 1 || t->shape.size[0] > rows)
-        lm_fail(st, LM_FAILED, "%s: another dtype or shape: the checkpoint is not one of this model", name);
-    else
-        reserve_states(s, (int)t->shape.size[0], st);
-    for (int64_t i = 0; lm_ok(st) && i < t->shape.size[0]; i++) {
-        int32_t row;
-        memcpy(&row, (const char *)t->data + (size_t)i * sizeof row, sizeof row);
-        if (row < 0 || row >= rows || s->seen.place[row])
-            lm_fail(st, LM_FAILED, "%s: row %d of %lld%s: the checkpoint is damaged", name, (int)row, (long long)rows,
-                    row >= 0 && row < rows ? " twice" : "");
-        else
-            lm_row_set_add(&s->seen, row);
-    }
-    free(name);
-    return lm_ok(st);
+    return lm_slots_save(o->slots, o->slot_count, fd, name, st);
 }
 
 bool lm_optimizer_load(lm_optimizer *o, const lm_safetensors *file, lm_status *st)
 {
-    for (size_t i = 0; i < STATES * o->slot_count; i++) {
-        slot *s = &o->slots[i / STATES];
-        if (i % STATES == 0) {
-            if (s->by_rows && !load_rows(s, file, st))
-                return false;
-            continue;
-        }
-        lm_safetensor want = state_of(s, i % STATES);
-        const lm_safetensor *t = lm_safetensors_find(file, want.name);
-        bool ok = t && t->dtype == want.dtype && lm_shape_equal(&t->shape, &want.shape);
-        if (ok && t->bytes)
-            memcpy(i % STATES == 1 ? (void *)s->m : i % STATES == 2 ? (void *)s->v : (void *)&s->steps, t->data, t->bytes);
-        if (ok && s->steps < 0)
-            ok = lm_fail(st, LM_FAILED, "%s: %lld steps: the checkpoint is damaged", want.name,
-                         (long long)s->steps);
-        else if (!ok)
-            lm_fail(st, LM_FAILED, "%s: %s: the checkpoint is not one of this model", want.name,
-                    t ? "another dtype or shape" : "missing");
-        free((char *)want.name);
-        if (!ok)
-            return false;
-    }
-    return true;
+    return lm_slots_load(o->slots, o->slot_count, file, st);
 }

@@ -214,7 +214,7 @@ static bool prepare(lm_run *r, lm_status *st)
     if (!lm_run_make_model(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
         !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
         return false;
-    lm_adamw_options adam = {.beta1 = r->o->beta1,
+    lm_optimizer_options adam = {.beta1 = r->o->beta1,
                              .beta2 = r->o->beta2,
                              .epsilon = r->o->epsilon,
                              .weight_decay = r->o->weight_decay,

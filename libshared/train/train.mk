@@ -16,6 +16,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/new_model.c libshared/train/new_model.h \
 	libshared/train/objective.c libshared/train/objective.h \
 	libshared/train/optimizer.c libshared/train/optimizer.h \
+	libshared/train/optimizer_states.c libshared/train/optimizer_states.h \
 	libshared/train/options.c libshared/train/options.h \
 	libshared/train/order.c libshared/train/order.h \
 	libshared/train/period.c libshared/train/period.h \

@@ -220,7 +220,7 @@ static void run_shape(const bench_shape *shape)
         for (size_t i = 0; i < lm_params_count(s.model->params); i++)
             if (!lm_param_train(lm_params_at(s.model->params, i), true, &st))
                 fail(st.message);
-        lm_adamw_options how = {
+        lm_optimizer_options how = {
             .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
         s.optimizer = lm_optimizer_new(s.model->params, &how, &st);
         if (!s.optimizer)

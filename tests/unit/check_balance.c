@@ -430,7 +430,7 @@ START_TEST(weights_are_pulled)
     lm_param *w = lm_params_find(params, "a.weight"), *b = lm_params_find(params, "a.bias");
     static const float start[6] = {1, -2, 3, 0, 0.5f, 4};
     const float *starts[2] = {start, NULL};
-    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6, .weight_decay = 0.1,
+    lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6, .weight_decay = 0.1,
                             .bias_correction = true, .pull = 0.25, .starts = starts};
     lm_optimizer *o = lm_optimizer_new(params, &how, &st);
     assert_ok(&st);

@@ -244,7 +244,7 @@ START_TEST(late_parameters_count_their_own_steps)
 {
     lm_status st = LM_STATUS_INIT;
     lm_model *a = model_of(tiny, "classify"), *b = model_of(tiny, "classify");
-    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
+    lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
     lm_freezing *f = freezing_of(a, NULL, NULL, "3", &st);
     lm_freezing_apply(f, a->params, 0, &st);
     lm_optimizer *o = lm_optimizer_new(a->params, &how, &st);
@@ -290,7 +290,7 @@ START_TEST(stages_resume_exactly)
     lm_status st = LM_STATUS_INIT;
     lm_model *a = model_of(tiny, "classify"), *b = model_of(tiny, "classify");
     lm_freezing *f = freezing_of(a, NULL, NULL, "2", &st);
-    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
+    lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
     lm_optimizer *o[2] = {0};
     lm_model *models[2] = {a, b};
     char *dir = scratch_new(), *file = lm_format("%s/optimizer.safetensors", dir);
@@ -335,7 +335,7 @@ START_TEST(rates_multiply_the_update)
     for (size_t i = 0; i < f->count; i++)
         f->rates[i] = 0.25;
     for (int k = 0; k < 2; k++) {
-        lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.1,
+        lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.1,
                                 .bias_correction = true, .rates = k ? f->rates : NULL};
         lm_freezing_apply(f, m[k]->params, 0, &st);
         lm_optimizer *o = lm_optimizer_new(m[k]->params, &how, &st);

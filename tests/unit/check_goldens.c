@@ -579,7 +579,7 @@ START_TEST(training)
     train_all(m);
     const json_t *train = json_object_get(g.json, "train"), *order = json_object_get(train, "batch_order");
     check_decay(&g, m, json_object_get(train, "decayed_params"));
-    const lm_adamw_options adam = {
+    const lm_optimizer_options adam = {
         .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
     lm_optimizer *optimizer = lm_optimizer_new(m->params, &adam, &st);
     assert_ok(&st);

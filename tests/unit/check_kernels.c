@@ -463,57 +463,6 @@ START_TEST(vocabulary)
 }
 END_TEST
 
-START_TEST(adamw)
-{
-    for (size_t s = 0; s < SIZES; s++) {
-        size_t n = sizes[s];
-        float *start[4] = {vector(n, -1, 1), vector(n, -1, 1), vector(n, -0.1f, 0.1f), vector(n, 0, 0.1f)},
-              *now[2][4];
-        lm_adamw how = {1e-2, 0.9, 0.999, 1e-8, 0.01, 1 - 0.9 * 0.9, 1 - 0.999 * 0.999, 0.5};
-        use("scalar");
-        for (int i = 0; i < 4; i++)
-            now[0][i] = copy(start[i], n);
-        lm_adamw_step(now[0][0], now[0][1], now[0][2], now[0][3], n, &how, true);
-        for (size_t i = 0; i < n; i++) /* the formula of torch.optim.AdamW, once more */
-        {
-            double g = 0.5 * start[1][i], m = 0.9 * start[2][i] + 0.1 * g,
-                   v = 0.999 * start[3][i] + 0.001 * g * g;
-            double p = start[0][i] * (1 - 1e-4) - 1e-2 * (m / 0.19) / (sqrt(v / 0.001999) + 1e-8);
-            ck_assert_double_le(fabs(p - now[0][0][i]), 1e-6);
-            ck_assert_float_eq(now[0][1][i], 0);
-        }
-        FOR_EACH_ISA(isa)
-        {
-            for (int i = 0; i < 4; i++)
-                now[1][i] = copy(start[i], n);
-            lm_adamw_step(now[1][0], now[1][1], now[1][2], now[1][3], n, &how, true);
-            for (int i = 0; i < 4; i++) {
-                near("adamw", now[1][i], now[0][i], n, 3e-7, 4);
-                free(now[1][i]);
-            }
-        }
-        for (int i = 0; i < 4; i++)
-            free(start[i]), free(now[0][i]);
-    }
-}
-END_TEST
-
-START_TEST(adamw_leaves_no_denormals)
-{
-    FOR_EACH_ISA(isa)
-    {
-        float p[3] = {1, 1, 1}, g[3] = {0}, m[3] = {1e-3f, -1e-3f, 0}, v[3] = {1e-30f, 1e-6f, 0};
-        lm_adamw how = {1e-3, 0.9, 0.999, 1e-8, 0, 1, 1, 1};
-        for (int i = 0; i < 1000; i++)
-            lm_adamw_step(p, g, m, v, 3, &how, true);
-        ck_assert_float_eq(m[0], 0);
-        ck_assert_float_eq(m[1], 0);
-        ck_assert_float_eq(p[2], 1);
-        ck_assert_float_eq_tol(v[1], 3.677e-7f, 1e-9f);
-    }
-}
-END_TEST
-
 /* ------------------------------------------------------------------ products */
 
 static const int products[][3] = {{0, 3, 4},    {3, 0, 4},     {3, 4, 0},      {1, 1, 1},     {2, 3, 5},
@@ -724,13 +673,12 @@ static Suite *suite(void)
     tcase_add_test(t, dropout_statistics);
     tcase_add_test(t, cross_entropy);
     tcase_add_loop_test(t, vocabulary, 0, 6);
-    tcase_add_test(t, adamw);
-    tcase_add_test(t, adamw_leaves_no_denormals);
     tcase_add_loop_test(t, linear, 0, PRODUCTS);
     tcase_add_test(t, few_rows);
     tcase_add_test(t, same_bits_for_any_number_of_threads);
     suite_add_tcase(s, t);
     suite_add_tcase(s, kernels_attention());
+    suite_add_tcase(s, kernels_updates());
     return s;
 }
 

@@ -71,5 +71,6 @@ static inline const int32_t *buckets_of(int buckets)
 }
 
 TCase *kernels_attention(void);
+TCase *kernels_updates(void);
 
 #endif

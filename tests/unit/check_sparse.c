@@ -62,7 +62,7 @@ static learner learner_new(bool by_rows, double decay, bool pull)
     l.starts = lm_malloc(1, sizeof *l.starts);
     l.starts[0] = l.start;
     l.graph = lm_graph_new(l.params);
-    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .weight_decay = decay, .bias_correction = true,
+    lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .weight_decay = decay, .bias_correction = true,
                             .pull = pull ? 0.1 : 0, .starts = pull ? l.starts : NULL};
     l.optimizer = lm_optimizer_new(l.params, &how, &st);
     assert_ok(&st);
@@ -301,7 +301,7 @@ START_TEST(bag_as_torch)
     lm_param *table = lm_params_at(params, 0);
     lm_status st = LM_STATUS_INIT;
     /* decay is not for a lazy table */
-    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-14, .weight_decay = 0.5, .bias_correction = true};
+    lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-14, .weight_decay = 0.5, .bias_correction = true};
     lm_optimizer *o = lm_optimizer_new(params, &how, &st);
     lm_graph *g = lm_graph_new(params);
     size_t k, width = (size_t)integer(c, "width");

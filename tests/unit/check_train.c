@@ -207,7 +207,7 @@ START_TEST(adamw_by_the_formula)
         lm_status st = LM_STATUS_INIT;
         lm_params *params = two_params(&st);
         lm_param *w = lm_params_find(params, "a.weight"), *b = lm_params_find(params, "a.bias");
-        lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6, .weight_decay = 0.1, .bias_correction = corrected};
+        lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6, .weight_decay = 0.1, .bias_correction = corrected};
         lm_optimizer *o = lm_optimizer_new(params, &how, &st);
         assert_ok(&st);
         ck_assert_uint_eq(lm_optimizer_parameters(o), 8);
@@ -239,7 +239,7 @@ START_TEST(norm_and_clip)
 {
     lm_status st = LM_STATUS_INIT;
     lm_params *params = two_params(&st);
-    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0, .bias_correction = true};
+    lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0, .bias_correction = true};
     lm_optimizer *o = lm_optimizer_new(params, &how, &st);
     assert_ok(&st);
     lm_params_find(params, "a.weight")->grad[0] = 3;
@@ -292,7 +292,7 @@ START_TEST(optimizer_resumes_exactly)
 {
     lm_status st = LM_STATUS_INIT;
     lm_params *a = two_params(&st), *b = two_params(&st);
-    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
+    lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .bias_correction = true};
     lm_optimizer *whole = lm_optimizer_new(a, &how, &st), *first = lm_optimizer_new(b, &how, &st);
     char *dir = scratch_dir(), *file = lm_format("%s/optimizer.safetensors", dir);
     for (int t = 0; t < 4; t++) {
@@ -351,7 +351,7 @@ START_TEST(nothing_trainable_is_refused)
     lm_params *params = two_params(&st);
     for (size_t i = 0; i < lm_params_count(params); i++)
         lm_param_train(lm_params_at(params, i), false, &st);
-    lm_adamw_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0, .bias_correction = true};
+    lm_optimizer_options how = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0, .bias_correction = true};
     assert_ok(&st);
     ck_assert_ptr_null(lm_optimizer_new(params, &how, &st));
     ck_assert_int_eq(st.code, LM_FAILED);

@@ -10,6 +10,7 @@
 #include "kernels/simd/attention.h"
 #include "kernels/simd/attention_kept.h"
 #include "kernels/simd/loss.h"
+#include "kernels/simd/optimiser.h"
 #include "kernels/simd/panels.h"
 #include "kernels/simd/lstm.h"
 
@@ -59,7 +60,15 @@ const lm_variant NAME(LM_ISA) = {
     .attention_kept = attention_kept,
     .log_sum_parts = log_sum_parts,
     .softmax_grad = softmax_grad,
-    .adamw = adamw,
+    .blend = blend,
+    .update = {adam, sgd, lion},
+    .bf16_read = bf16_read,
+    .bf16_write = bf16_write,
+    .code_read = code_read,
+    .code_write = code_write,
+    .factor_squares = factor_squares,
+    .factor_size = factor_size,
+    .factor_move = factor_move,
     .panels_width = panels_width,
     .panels_pack = panels_pack,
     .panels_product = panels_product,

@@ -92,6 +92,19 @@ INLINE vf root(vf x)
 #endif
 }
 
+/* a b + c, rounded once where the processor can. A compiler that fuses by itself chooses among the products of a sum, and not
+ * always the same one for what is left over of a row: this is for results that must not depend on where a row is cut. */
+INLINE vf fused(vf a, vf b, vf c)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* Halves are added to one another, or the larger of two taken: the order is fixed. */
 #if defined(__x86_64__)
 #define HALVES(name, op)                                                                                     \
@@ -191,6 +204,23 @@ INLINE vf hyperbolic_tangent(vf x)
     vf far = 1.0f - 2.0f / (exponential(absolute(x) * 2.0f) + 1.0f);
     far = (vf)((vi)far | ((vi)x & (vi)splat(-0.0f)));
     return choose(absolute(x) < 0.625f, near, far);
+}
+
+/* table[index] of each lane, for indices whose low four bits are all that counts. */
+INLINE vf pick(const float table[16], vi index)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_permutexvar_ps((__m512i)index, _mm512_loadu_ps(table));
+#elif defined(__AVX2__)
+    __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)index);
+    __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), (__m256i)index);
+    return (vf)_mm256_blendv_ps(low, high, (__m256)(index << 28));
+#else
+    vf v;
+    for (int i = 0; i < LANES; i++)
+        v[i] = table[index[i] & 15];
+    return v;
+#endif
 }
 
 /* `count` is LANES, a constant, in the loop over full vectors and less in what is left over. */
