@@ -46,6 +46,7 @@ shell_tests = \
 	tests/pipelines/tok-words.sh \
 	tests/pipelines/train-balance.sh \
 	tests/pipelines/train-cache.sh \
+	tests/pipelines/train-denoising.sh \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-freeze.sh \
 	tests/pipelines/train-korean.sh \

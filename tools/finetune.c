@@ -17,7 +17,7 @@ int main(int argc, char **argv)
     lm_new_model new_model = {0};
     lm_freeze_options freeze = LM_FREEZE_OPTIONS_NONE;
     int task = 0;
-    lm_run_spec spec = {.common = &common, .options = &train, .mlm_probability = 0.15};
+    lm_run_spec spec = {.common = &common, .options = &train};
 
     const lm_option own[] = {
         {.name = "model", .letter = 'm', .type = LM_OPT_FILE, .target = &common.model, .value = "MODEL",
@@ -37,8 +37,6 @@ int main(int argc, char **argv)
          .shown = "all that occur, sorted", .help = "the classes, in this order"},
         {.name = "skip-unknown", .type = LM_OPT_FLAG, .target = &spec.skip_unknown,
          .help = "rows and tags of other classes than these carry no loss, instead of being an error"},
-        {.name = "mlm-probability", .type = LM_OPT_FLOAT, .target = &spec.mlm_probability, .value = "P",
-         .min = 0, .max = 1, .help = "share of tokens that --task mlm hides"},
         {.name = "label-smoothing", .type = LM_OPT_FLOAT, .target = &train.label_smoothing, .value = "E",
          .min = 0, .max = 0.999, .aliases = "label_smoothing_factor",
          .help = "share of the target spread over all classes"},

@@ -1,7 +1,8 @@
 /* pretrain: tokens in, a model out, from random weights or going on from a model's. */
 #include "train/sweep.h"
 
-static const char *const objectives[] = {"auto", "mlm", "pretrain", "clm", "seq2seq", NULL};
+static const char *const objectives[] = {"auto", "mlm", "pretrain", "clm", "seq2seq", "span-corruption", "prefix-lm", NULL};
+static const char *const objective_synonyms[] = {"span_corruption", "span-corruption", "prefix_lm", "prefix-lm", NULL};
 
 int main(int argc, char **argv)
 {
@@ -11,7 +12,7 @@ int main(int argc, char **argv)
     train.learning_rate = 5e-4;
     int objective = 0;
     lm_new_model new_model = {0};
-    lm_run_spec spec = {.common = &common, .options = &train, .mlm_probability = 0.15};
+    lm_run_spec spec = {.common = &common, .options = &train};
 
     const lm_option own[] = {
         {.name = "model", .letter = 'm', .type = LM_OPT_FILE, .target = &common.model, .value = "MODEL",
@@ -23,12 +24,14 @@ int main(int argc, char **argv)
          .help = "the trained model: a directory, an archive of one (NAME.tar, .tar.gz, .tar.zst or .zip), or a model stream "
                  "(NAME.lms, or - for standard output)"},
         {.name = "objective", .type = LM_OPT_CHOICE, .target = &objective, .value = "NAME",
-         .choices = objectives,
+         .choices = objectives, .synonyms = objective_synonyms,
          .help = "mlm: masked tokens; pretrain: masked tokens and next sentence, whose label (0 = follows, "
-                 "1 = does not) is the stream's; clm: the next token; seq2seq: another text, which tok --target names; auto: "
-                 "the first of mlm, clm and seq2seq that the family has a head for"},
-        {.name = "mlm-probability", .type = LM_OPT_FLOAT, .target = &spec.mlm_probability, .value = "P",
-         .min = 0, .max = 1, .help = "share of tokens that are to be predicted"},
+                 "1 = does not) is the stream's; clm: the next token; seq2seq: another text, which tok --target names; "
+                 "span-corruption: hidden spans of the text, as T5; prefix-lm: how the text goes on; auto: the first of mlm, clm "
+                 "and seq2seq that the family has a head for"},
+        {.name = "mean-span-length", .type = LM_OPT_FLOAT, .target = &train.denoising.span_length, .value = "N",
+         .min = 1, .max = 1e6, .given = &train.denoising.has_span_length, .aliases = "mean_noise_span_length",
+         .help = "tokens of a span that span-corruption hides, on average"},
         {0},
     };
     train.new_model = &new_model;

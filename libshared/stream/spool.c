@@ -13,8 +13,11 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-const char *const lm_training_columns[] = {"ids", "types", "label", "labels", "multi_label", "mlm_labels", "loss_mask",
-                                           "tags", "weight", "doc", "target_ids", "answer", NULL};
+#define TRAINING                                                                                              \
+    "ids", "types", "label", "labels", "multi_label", "mlm_labels", "loss_mask", "tags", "weight", "doc", "target_ids", "answer"
+
+const char *const lm_training_columns[] = {TRAINING, NULL};
+const char *const lm_training_word_columns[] = {TRAINING, "word_ids", NULL};
 
 enum { DEFAULT_MEMORY = 256 << 20 };
 

@@ -16,7 +16,7 @@ enum { FILE_MAX = 64 << 20 };
 typedef struct counts {
     double *of; /* [classes] */
     double all;
-    int32_t *label, *ids; /* scratch: of the tokens of a row */
+    int32_t *label; /* scratch: of the tokens of a row */
     size_t cap;
 } counts;
 
@@ -25,9 +25,8 @@ static void count_tokens(counts *n, const lm_targets *t, const lm_tokens_row *ro
     if (row->len > n->cap) {
         n->cap = 2 * row->len;
         n->label = lm_realloc(n->label, n->cap, sizeof *n->label);
-        n->ids = lm_realloc(n->ids, n->cap, sizeof *n->ids);
     }
-    lm_targets_tokens(t, row, 0, 0, n->ids, n->label);
+    lm_targets_tokens(t, row, n->label);
     for (size_t i = 0; i < row->len; i++)
         if (n->label[i] != LM_IGNORE) {
             n->of[n->label[i]] += weight;
@@ -66,7 +65,6 @@ bool lm_class_counts(const lm_data *d, const lm_targets *t, double *of, double *
     }
     *all = n.all;
     free(n.label);
-    free(n.ids);
     return lm_ok(st);
 }
 

@@ -20,17 +20,28 @@ static const lm_plugin *family(const lm_run *r, lm_status *st)
     return plugin;
 }
 
+/* The objective of this name whose head the family has: some are learned by models of several kinds. NULL: it has none. */
+static const lm_objective *objective_of(const lm_plugin *plugin, const char *name)
+{
+    const lm_objective *o;
+    for (size_t i = 0; (o = lm_objective_at(i)); i++)
+        if (strcmp(o->name, name) == 0 && lm_plugin_head_by_task(plugin, o->head))
+            return o;
+    return NULL;
+}
+
 bool lm_run_choose_by_family(lm_run *r, lm_status *st)
 {
     static const char *const objectives[] = {"mlm", "clm", "seq2seq"};
-    if (!r->spec->by_family || r->spec->objective)
+    if (!r->spec->by_family)
         return true;
     const lm_plugin *plugin = family(r, st);
-    for (size_t i = 0; plugin && !r->objective && i < sizeof objectives / sizeof *objectives; i++) {
-        const lm_objective *o = lm_objective_find(objectives[i]);
-        if (lm_plugin_head_by_task(plugin, o->head))
-            r->objective = o;
+    if (r->spec->objective) {
+        r->objective = plugin ? objective_of(plugin, r->spec->objective) : NULL;
+        return lm_ok(st); /* where it has no such head, the model says which it has */
     }
+    for (size_t i = 0; plugin && !r->objective && i < sizeof objectives / sizeof *objectives; i++)
+        r->objective = objective_of(plugin, objectives[i]);
     if (plugin && !r->objective)
         lm_fail(st, LM_USAGE, "%s: has no head for text without labels (mlm, clm, seq2seq): it cannot be pretrained",
                 plugin->name);

@@ -55,8 +55,7 @@ struct lm_data {
 
 static lm_spool *new_spool(const lm_data *d, const char *file, lm_status *st)
 {
-    lm_spool_options options = {
-        .memory = d->how.memory, .file = file, .keep = lm_training_columns, .uniform = false};
+    lm_spool_options options = {.memory = d->how.memory, .file = file, .keep = d->how.keep, .uniform = false};
     return lm_spool_new(&options, st);
 }
 
@@ -234,6 +233,7 @@ static bool open_windows(lm_data *d, lm_status *st)
                                                                    .shuffle = d->how.shuffle && d->how.window > 1,
                                                                    .again = d->mixture != NULL,
                                                                    .memory = d->how.memory,
+                                                                   .keep = d->how.keep,
                                                                    .seed = d->how.seed + i});
     }
     return true;

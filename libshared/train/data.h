@@ -26,6 +26,7 @@ typedef struct lm_data_options {
     uint32_t window; /* streaming: rows that are shuffled among one another */
     bool shuffle, by_length;
     uint32_t rows_per_step;
+    const char *const *keep; /* columns (stream/spool.h); NULL = all */
     uint64_t seed;
     double share;           /* of the rows that are trained on, by hash (train/subset.h); 0 = all */
     uint64_t most;          /* rows that are trained on, by the same hash; 0 = no limit */

@@ -16,7 +16,7 @@ static const uint64_t EVAL_EPOCH = UINT32_MAX;
 lm_data *lm_run_read_beside(const lm_run *r, const char *file, lm_status *st)
 {
     lm_strings one = {&file, 1, 1};
-    lm_data_options options = {.inputs = &one, .rows_per_step = 1};
+    lm_data_options options = {.inputs = &one, .rows_per_step = 1, .keep = lm_denoising_columns(&r->o->denoising)};
     lm_data *data = lm_data_open(&options, st);
     bool ok = data && lm_data_load(data, st);
     const lm_tokenizer_info *mine = ok ? lm_data_tokenizer(data) : NULL, *theirs = lm_data_tokenizer(r->data);
@@ -41,58 +41,36 @@ bool lm_run_load_eval(lm_run *r, lm_status *st)
     return ok;
 }
 
-/* What an evaluator is given in place of what stands in the stream: masks, and the model's classes. */
-typedef struct stand_in {
-    int32_t *ids, *labels;
-    uint8_t *several;
-    float *values;
-    size_t cap;
-} stand_in;
-
-static void reserve(const lm_run *r, stand_in *m, const lm_tokens_row *rows, int n)
+static void stand_in_classes(const lm_run *r, lm_tokens_row *row, lm_arena *room)
 {
-    size_t tokens = 0, classes = (size_t)r->targets.classes;
-    for (int i = 0; i < n; i++)
-        tokens += rows[i].len;
-    if (tokens > m->cap) {
-        m->cap = 2 * tokens;
-        m->ids = lm_realloc(m->ids, m->cap, sizeof *m->ids);
-        m->labels = lm_realloc(m->labels, m->cap, sizeof *m->labels);
-    }
-    if (r->objective->row == LM_TARGET_CLASSES && !m->several) {
-        m->several = lm_malloc(EVAL_ROWS * classes + 1, 1);
-        m->values = lm_malloc(classes + 1, sizeof *m->values);
-    }
-}
-
-static void stand_in_classes(const lm_run *r, lm_tokens_row *row, stand_in *m, uint8_t *several)
-{
-    lm_targets_several(&r->eval_targets, row, m->values);
-    for (int c = 0; c < r->targets.classes; c++)
-        several[c] = m->values[c] != 0;
+    size_t classes = (size_t)r->targets.classes;
+    float *values = lm_arena_alloc(room, classes + 1, sizeof *values);
+    uint8_t *several = lm_arena_alloc(room, classes + 1, 1);
+    lm_targets_several(&r->eval_targets, row, values);
+    for (size_t c = 0; c < classes; c++)
+        several[c] = values[c] != 0;
     row->multi_label = several;
-    row->classes = (size_t)r->targets.classes;
+    row->classes = classes;
 }
 
-/* A row as the evaluator is to see it; `at` tokens of the stand-ins are taken. */
-static void prepare_row(const lm_run *r, lm_tokens_row *row, stand_in *m, size_t at, int i, uint64_t number)
+/* A row as the evaluator is to see it; what it is given in place of what stands in the stream lies in `room`. */
+static void prepare_row(const lm_run *r, lm_tokens_row *row, lm_arena *room, uint64_t number)
 {
     const lm_targets *t = &r->eval_targets;
     const lm_objective *o = r->objective;
     lm_status ignored = LM_STATUS_INIT;
     int32_t class;
-    if (o->tokens == LM_TOKENS_MASKED && !row->mlm_labels && row->len) {
-        memcpy(m->ids + at, row->ids, row->len * sizeof *m->ids);
-        lm_targets_tokens(t, row, EVAL_EPOCH, number, m->ids + at, m->labels + at);
-        row->ids = m->ids + at;
-        row->mlm_labels = m->labels + at;
+    if (o->noise != LM_NOISE_NONE) {
+        lm_tokens_row given = *row;
+        lm_targets_row(t, &given, EVAL_EPOCH, number, room, row);
     } else if (o->tokens == LM_TOKENS_TAGS) {
-        lm_targets_tokens(t, row, 0, number, NULL, m->labels + at);
-        row->tags = m->labels + at;
+        int32_t *tags = lm_arena_alloc(room, row->len + 1, sizeof *tags);
+        lm_targets_tokens(t, row, tags);
+        row->tags = tags;
     } else if (o->tokens == LM_TOKENS_NEXT && !o->masked_loss) {
         row->loss_mask = NULL;
     } else if (o->row == LM_TARGET_CLASSES) {
-        stand_in_classes(r, row, m, m->several + (size_t)i * (size_t)r->targets.classes);
+        stand_in_classes(r, row, room);
     } else if (t->skip_unknown && o->row == LM_TARGET_CLASS && lm_targets_class(t, row, number, &class, &ignored) &&
                class == LM_IGNORE) {
         row->has_label_word = row->has_label_id = false;
@@ -102,23 +80,19 @@ static void prepare_row(const lm_run *r, lm_tokens_row *row, stand_in *m, size_t
 /* At most so many of the rows. */
 static bool run_rows(lm_run *r, lm_evaluator *e, uint64_t most, lm_status *st)
 {
-    stand_in m = {0};
+    lm_arena *room = lm_arena_new(0);
     uint64_t rows = lm_spool_rows(r->eval) < most ? lm_spool_rows(r->eval) : most;
     for (uint64_t first = 0; first < rows && lm_ok(st); first += EVAL_ROWS) {
         lm_tokens_row row[EVAL_ROWS];
         int n = rows - first < EVAL_ROWS ? (int)(rows - first) : EVAL_ROWS;
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             lm_spool_row(r->eval, first + (uint64_t)i, &row[i]);
-        reserve(r, &m, row, n);
-        size_t at = 0;
-        for (int i = 0; i < n; at += row[i++].len)
-            prepare_row(r, &row[i], &m, at, i, first + (uint64_t)i);
+            prepare_row(r, &row[i], room, first + (uint64_t)i);
+        }
         lm_evaluator_run(e, row, n, 0, NULL, st);
+        lm_arena_reset(room);
     }
-    free(m.ids);
-    free(m.labels);
-    free(m.several);
-    free(m.values);
+    lm_arena_free(room);
     return lm_ok(st);
 }
 

@@ -20,6 +20,7 @@ static const char *why_none(const lm_objective *o)
     return o->tokens == LM_TOKENS_TAGS   ? "none of their words has a tag of the model's"
            : o->tokens == LM_TOKENS_NEXT ? "nothing of an answer is in them; tok --max-length may have cut it off"
            : o->row == LM_TARGET_SPAN    ? "their answers are not known"
+           : o->tokens == LM_TOKENS_MASKED ? "nothing but special tokens is in them"
            : o->row == LM_TARGET_CLASS   ? "their labels are none of the model's classes"
                                          : "they are empty";
 }
@@ -29,10 +30,12 @@ static bool teaches_end(const lm_run *r, const lm_tokens_row *row)
 {
     const lm_tokenizer *t = r->tokenizer.tokenizer;
     bool second = r->objective->tokens == LM_TOKENS_TARGETS;
+    if (second && r->objective->noise != LM_NOISE_NONE)
+        return true; /* which ends what it hides */
     const int32_t *ids = second ? row->target_ids : row->ids;
     size_t n = second ? row->target_len : row->len;
     for (size_t i = n; i > 0; i--) {
-        bool loss = second || (i > 1 && (!r->objective->masked_loss || row->loss_mask[i - 1]));
+        bool loss = second || (i > 1 && (!r->objective->masked_loss || !row->loss_mask || row->loss_mask[i - 1]));
         if (loss && lm_tokenizer_is_special(t, ids[i - 1]))
             return true;
     }

@@ -80,9 +80,9 @@ static bool fits_the_run(const lm_run *r, lm_status *st)
     if (!lm_data_spool(r->data))
         return lm_fail(st, LM_USAGE,
                        "--cache-frozen: a single pass over a pipe reads nothing twice: leave it out");
-    if (r->objective->tokens == LM_TOKENS_MASKED)
+    if (r->objective->noise != LM_NOISE_NONE)
         return lm_fail(st, LM_USAGE,
-                       "--cache-frozen: tokens are masked anew in every epoch, so that nothing stays the same: "
+                       "--cache-frozen: other tokens are hidden in every epoch, so that nothing stays the same: "
                        "leave it out");
     if (r->total_steps < r->steps_per_epoch)
         lm_warn("--cache-frozen: the run is shorter than an epoch: it costs more than it spares");

@@ -152,6 +152,8 @@ lm_config *lm_new_model_config(const lm_new_model *n, const char *plugin_file, c
         lm_plugin_rename(plugin, c);
         if (set_sizes(c, n, &size, n->size || !n->config, defaults, st))
             set_vocabulary(c, vocabulary, defaults);
+        if (plugin->defaults)
+            lm_config_complete(c, plugin->defaults); /* --dropout sets members that are there */
         json_decref(defaults);
         lm_config_failed(c, st);
     }

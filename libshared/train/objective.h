@@ -10,11 +10,20 @@
 /* Which tokens carry a loss, and what is to be predicted there. */
 typedef enum lm_token_target {
     LM_TOKENS_NONE,
-    LM_TOKENS_MASKED, /* the token that was hidden: `mlm_labels`, else drawn */
+    LM_TOKENS_MASKED, /* the token that was hidden: `mlm_labels` */
     LM_TOKENS_TAGS,   /* a class: `tags` */
     LM_TOKENS_NEXT,   /* the token after it: each, or each of `loss_mask` */
     LM_TOKENS_TARGETS /* another text: `target_ids`, which a second stack reads shifted */
 } lm_token_target;
+
+/* What is hidden of a row before it is learned from, anew in every epoch; a row that carries the column that comes of it is
+ * taken as it is. */
+typedef enum lm_noise {
+    LM_NOISE_NONE,
+    LM_NOISE_MASKS, /* tokens: `mlm_labels` (train/masking.h) */
+    LM_NOISE_SPANS, /* spans, which become `target_ids` (train/spans.h) */
+    LM_NOISE_PREFIX /* all behind a prefix: `target_ids`, or of LM_TOKENS_NEXT `loss_mask` */
+} lm_noise;
 
 /* What is to be predicted of a whole row. */
 typedef enum lm_target {
@@ -34,9 +43,10 @@ typedef struct lm_objective {
     lm_token_target tokens;   /* a cross-entropy at tokens */
     lm_target row;            /* a loss over rows */
     bool masked_loss;         /* LM_TOKENS_NEXT: only tokens of `loss_mask` are to be predicted */
+    lm_noise noise;
 } lm_objective;
 
-const lm_objective *lm_objective_find(const char *name); /* or alias */
+const lm_objective *lm_objective_find(const char *name); /* or alias; the first, where models of several heads learn it */
 const lm_objective *lm_objective_at(size_t i); /* NULL past the end */
 /* The one that a row's columns speak for; NULL where it has none to learn from. */
 const lm_objective *lm_objective_guess(const lm_tokens_row *row);

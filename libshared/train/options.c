@@ -12,6 +12,7 @@ const lm_train_options lm_train_defaults = {
     .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .decay_shape = LM_SHAPE_COSINE,
     .warmup_ratio = 0.1, .warmup_steps = -1, .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
     .max_grad_norm = 1, .dropout = -1, .shuffle = true, .keep = 2, .logging_steps = 100, .shard_size = LM_SHARD_SIZE,
+    .denoising = LM_DENOISING_DEFAULTS,
 };
 
 static void append(lm_option *table, size_t *n, const lm_option *entries)
@@ -132,6 +133,32 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
     append(table, n, entries);
 }
 
+static void denoising_entries(lm_denoising_options *o, lm_option *table, size_t *n)
+{
+    const lm_option entries[] = {
+        GROUP("What is hidden"),
+        OPTION("mlm-probability", LM_OPT_FLOAT, probability, "P", .min = 0, .max = 1,
+               .aliases = "masked_lm_prob noise_density", .help = "share of the tokens that is hidden, to be predicted"),
+        OPTION("masking", LM_OPT_CHOICE, recipe, "RECIPE", .choices = lm_mask_recipe_names,
+               .synonyms = lm_mask_recipe_synonyms,
+               .help = "which tokens are masked: huggingface, each by its own draw; google, a fixed number of each row; "
+                       "spanbert, spans of whole words"),
+        FLAG("whole-word-mask", whole_words, .aliases = "do_whole_word_mask wwm",
+             .help = "mask all tokens of a word, or none"),
+        OPTION("mask-replace-prob", LM_OPT_FLOAT, replaced, "P", .min = 0, .max = 1, .given = &o->has_replaced,
+               .shown = "0.8; 1 with huggingface's whole words", .help = "share of them that the mask token replaces"),
+        OPTION("random-replace-prob", LM_OPT_FLOAT, random, "P", .min = 0, .max = 1, .given = &o->has_random,
+               .shown = "0.1; 0 with huggingface's whole words",
+               .help = "share that any token of the vocabulary replaces; the others stay"),
+        OPTION("max-predictions", LM_OPT_COUNT, most, "N", .max = 1 << 30, .given = &o->has_most,
+               .aliases = "max_predictions_per_seq", .help = "masked tokens of a row, of --masking google; 0 is no limit"),
+        OPTION("dupe-factor", LM_OPT_COUNT, copies, "N", .max = 1 << 30, .shown = "new masks in each epoch",
+               .help = "mask each row in N ways, one an epoch, and then in the same again"),
+        {0},
+    };
+    append(table, n, entries);
+}
+
 static void freezing_entries(lm_freeze_options *o, lm_option *table, size_t *n)
 {
     const lm_option entries[] = {
@@ -221,6 +248,7 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
     if (o->new_model)
         new_model_entries(o->new_model, table, &n);
     training_entries(o, table, &n);
+    denoising_entries(&o->denoising, table, &n);
     if (o->freeze)
         freezing_entries(o->freeze, table, &n);
     other_entries(o, table, &n);
@@ -299,7 +327,7 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if (o->batch_size * o->accumulation > 1 << 24)
         return lm_fail(st, LM_USAGE, "a step of %lld rows: lower --batch-size or --gradient-accumulation",
                        (long long)(o->batch_size * o->accumulation));
-    if (!check_schedule(o, st))
+    if (!check_schedule(o, st) || !lm_denoising_check(&o->denoising, st))
         return false;
     if (o->freeze && !lm_freeze_options_check(o->freeze, st))
         return false;

@@ -2,6 +2,7 @@
 #ifndef LM_TRAIN_OPTIONS_H
 #define LM_TRAIN_OPTIONS_H
 
+#include "train/denoising.h"
 #include "train/freeze.h"
 #include "train/new_model.h"
 
@@ -25,6 +26,7 @@ typedef struct lm_train_options {
     int64_t shuffle_window; /* 0 = all rows */
     int64_t micro_tokens;   /* of a forward pass; 0 = chosen */
     double label_smoothing;
+    lm_denoising_options denoising;
 
     lm_new_model *new_model; /* NULL = the program makes none */
     const char *tokenizer;

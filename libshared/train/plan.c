@@ -55,10 +55,10 @@ static row_size *sorted_lengths(const lm_run *r, uint64_t *n)
     row_size *sizes = lm_malloc(*n, sizeof *sizes);
     uint32_t usual = r->targets.max_length ? (uint32_t)r->targets.max_length : 512;
     for (uint64_t i = 0; i < *n; i++) {
-        lm_tokens_row row = {.target_len = usual};
+        lm_tokens_row row = {.len = spool ? lm_data_lengths(r->data)[i] : usual, .target_len = usual};
         if (spool && second)
             lm_data_row(r->data, i, &row);
-        sizes[i] = (row_size){spool ? lm_data_lengths(r->data)[i] : usual, second ? (uint32_t)row.target_len : 0};
+        lm_targets_lengths(&r->targets, &row, &sizes[i].tokens, &sizes[i].target);
     }
     if (spool)
         qsort(sizes, *n, sizeof *sizes, longest_first);
@@ -222,7 +222,7 @@ static double all_flops(const lm_run *r, const row_size *sizes, uint64_t n, doub
     if (r->objective->tokens != LM_TOKENS_NONE && r->model->head->columns == LM_COLUMNS_VOCABULARY)
         flops += epochs * 6 * width * r->targets.vocab_size *
                  (r->objective->tokens == LM_TOKENS_TARGETS ? targets : *tokens) *
-                 (r->objective->tokens == LM_TOKENS_MASKED ? r->spec->mlm_probability : 1);
+                 (r->objective->tokens == LM_TOKENS_MASKED ? r->targets.masking.probability : 1);
     return flops;
 }
 

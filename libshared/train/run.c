@@ -103,6 +103,7 @@ static bool open_data(lm_run *r, lm_status *st)
                                .shuffle = o->shuffle,
                                .by_length = o->by_length,
                                .rows_per_step = (uint32_t)(o->batch_size * o->accumulation),
+                               .keep = lm_denoising_columns(&o->denoising),
                                .seed = (uint64_t)r->spec->common->seed,
                                .share = o->frac,
                                .most = (uint64_t)o->max_train_samples,
@@ -183,26 +184,8 @@ static bool prepare_replay(lm_run *r, lm_status *st)
 static bool prepare_targets(lm_run *r, lm_status *st)
 {
     r->targets.label_smoothing = (float)r->o->label_smoothing;
-    r->targets.masking = (lm_masking){.probability = r->spec->mlm_probability,
-                                      .mask_id = r->tokenizer.mask_id,
-                                      .special = r->tokenizer.special,
-                                      .special_count = r->tokenizer.special_count,
-                                      .seed = (uint64_t)r->spec->common->seed};
-    r->targets.masking.vocab_size = r->tokenizer.size && r->tokenizer.size < r->targets.vocab_size
-                                        ? r->tokenizer.size
-                                        : r->targets.vocab_size;
-    if (r->objective->tokens == LM_TOKENS_MASKED && r->tokenizer.mask_id < 0) {
-        lm_tokens_row row = {0};
-        if (lm_data_spool(r->data))
-            lm_spool_row(lm_data_spool(r->data), 0, &row);
-        if (!row.mlm_labels)
-            return lm_fail(st, LM_FAILED,
-                           "the tokenizer has no mask token, which %s needs: use one that has, or mask "
-                           "the stream (mlm_labels)",
-                           r->objective->purpose);
-    }
-    return lm_data_check(r->data, &r->targets, st) && lm_run_balance(r, st) && prepare_replay(r, st) &&
-           lm_run_check_loss(r, st);
+    return lm_run_hide(r, st) && lm_data_check(r->data, &r->targets, st) && lm_run_balance(r, st) &&
+           prepare_replay(r, st) && lm_run_check_loss(r, st);
 }
 
 static bool prepare(lm_run *r, lm_status *st)
@@ -289,6 +272,8 @@ static void free_run(lm_run *r)
     lm_micro_batch_free(&r->micro);
     free(r->class_of);
     free(r->eval_class_of);
+    free(r->continues);
+    free(r->sentinels);
     free(r->best);
     free(r->resume_path);
     json_decref(r->state);

@@ -27,6 +27,8 @@ typedef struct lm_run {
     lm_data *replay; /* --replay; NULL = none */
     lm_targets replay_targets;
     int32_t *replay_class_of;
+    uint8_t *continues;  /* what the targets' masking and spans point to; NULL = nothing */
+    int32_t *sentinels;
     float *class_weight; /* --class-weight; NULL = none */
     lm_model *start;     /* --l2-sp: the model as it was; NULL = not asked for */
     const float **starts; /* [parameters] values that weights decay to; NULL = 0 */
@@ -91,6 +93,9 @@ void lm_run_freeze_options(const lm_run *r, json_t *all); /* adds those that dec
 bool lm_run_check_loss(lm_run *r, lm_status *st);
 /* Logs a row of the step in hand, with what carries loss. */
 void lm_run_show_example(const lm_run *r);
+/* denoising.c */
+bool lm_run_hide(lm_run *r, lm_status *st); /* what the objective hides, into targets */
+void lm_run_denoising_options(const lm_run *r, json_t *all); /* adds those that decide the result */
 /* balance.c */
 bool lm_run_balance(lm_run *r, lm_status *st);    /* class weights and the like, into targets */
 bool lm_run_find_start(lm_run *r, lm_status *st); /* starts */

@@ -89,9 +89,8 @@ json_t *lm_run_options(const lm_run *r)
     }
     if (o->replay)
         json_object_set_new(all, "replay", json_string(o->replay));
-    if (r->objective->tokens == LM_TOKENS_MASKED)
-        json_object_set_new(all, "mlm-probability", json_real(r->spec->mlm_probability));
-    else
+    lm_run_denoising_options(r, all);
+    if (r->objective->tokens != LM_TOKENS_MASKED)
         json_object_set_new(all, "label-smoothing", json_real(o->label_smoothing));
     if (lm_objective_has_classes(r->objective))
         json_object_set_new(all, "skip-unknown", json_boolean(r->spec->skip_unknown));

@@ -21,6 +21,7 @@ void lm_step_rows_free(lm_step_rows *s)
     free(s->target_ids);
     free(s->target_positions);
     free(s->target_label);
+    lm_arena_free(s->room);
     memset(s, 0, sizeof *s);
 }
 
@@ -75,6 +76,8 @@ void lm_step_rows_begin(lm_step_rows *s, const lm_targets *t, int rows, int64_t 
 {
     grow_rows(s, t, rows > 0 ? rows : 1);
     grow_tokens(s, tokens > 0 ? tokens : 1);
+    if (!s->room)
+        s->room = lm_arena_new(0);
     s->rows = s->tokens = s->target_tokens = 0;
     s->row_splits[0] = s->target_splits[0] = 0;
     s->token_count = s->row_count = 0;
@@ -121,7 +124,7 @@ static bool add_row_target(lm_step_rows *s, const lm_targets *t, const lm_tokens
 static int add_second_stack(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row)
 {
     int n = (int)row->target_len, at = s->target_tokens;
-    int count = lm_targets_tokens(t, row, 0, 0, NULL, s->target_label + at);
+    int count = lm_targets_tokens(t, row, s->target_label + at);
     for (int i = 0; i < n; i++) {
         s->target_ids[at + i] = i ? row->target_ids[i - 1] : t->start_id;
         s->target_positions[at + i] = i;
@@ -130,8 +133,8 @@ static int add_second_stack(lm_step_rows *s, const lm_targets *t, const lm_token
     return count;
 }
 
-bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t epoch,
-                      uint64_t number, int64_t place, lm_status *st)
+static bool add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t number, int64_t place,
+                lm_status *st)
 {
     lm_token_target kind = t->objective->tokens;
     bool second = kind == LM_TOKENS_TARGETS;
@@ -155,8 +158,7 @@ bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row 
     if (!add_row_target(s, t, row, number, weight, st))
         return false;
     int count = second                   ? add_second_stack(s, t, row)
-                : kind != LM_TOKENS_NONE ? lm_targets_tokens(t, row, epoch, number, s->ids + s->tokens,
-                                                             s->token_label + s->tokens)
+                : kind != LM_TOKENS_NONE ? lm_targets_tokens(t, row, s->token_label + s->tokens)
                                          : 0;
     double counted = count;
     if (kind == LM_TOKENS_TAGS && t->class_weight) {
@@ -169,4 +171,14 @@ bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row 
     s->row_splits[++s->rows] = s->tokens;
     s->target_splits[s->rows] = s->target_tokens;
     return true;
+}
+
+bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t epoch,
+                      uint64_t number, int64_t place, lm_status *st)
+{
+    lm_tokens_row learned;
+    lm_targets_row(t, row, epoch, number, s->room, &learned);
+    bool ok = add(s, t, &learned, number, place, st);
+    lm_arena_reset(s->room);
+    return ok;
 }

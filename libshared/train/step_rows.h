@@ -26,12 +26,13 @@ typedef struct lm_step_rows {
     int32_t *target_splits;                               /* [rows+1] */
     int32_t *target_ids, *target_positions, *target_label; /* [target_tokens]; ids are the labels, shifted */
     int row_cap, token_cap, target_cap;
+    lm_arena *room; /* of the row that is being added */
 } lm_step_rows;
 
 void lm_step_rows_free(lm_step_rows *s);
 /* Empties s. `rows` and `tokens` of room are made at once, to spare later growth. */
 void lm_step_rows_begin(lm_step_rows *s, const lm_targets *t, int rows, int64_t tokens);
-/* Adds a row that lm_targets_check has passed; masks it where the objective does. Call longest row first. */
+/* Adds a row that lm_targets_check has passed, as lm_targets_row makes it. Call longest row first. */
 bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t epoch,
                       uint64_t number, int64_t place, lm_status *st);
 

@@ -430,6 +430,7 @@ static bool read_data(sweep *s, lm_status *st)
                                .weights = s->mix.weights,
                                .spool_file = file,
                                .memory = o->memory > 0 ? (size_t)o->memory / 4 : 0,
+                               .keep = lm_denoising_columns(&o->denoising),
                                .rows_per_step = 1};
     s->data = lm_ok(st) ? lm_data_open(&options, st) : NULL;
     bool ok = s->data && lm_data_load(s->data, st);

@@ -159,6 +159,12 @@ static bool check_tags(const lm_targets *t, const lm_tokens_row *row, unsigned l
 
 static bool check_masks(const lm_targets *t, const lm_tokens_row *row, unsigned long long at, lm_status *st)
 {
+    const lm_masking *m = &t->masking;
+    if (lm_mask_by_words(m) && !row->mlm_labels && !row->word_ids && !m->continues)
+        return lm_fail(st, LM_FAILED,
+                       "row %llu: nothing tells where words begin, which --%s needs: the vocabulary has no pieces with ##, and "
+                       "the stream no word_ids column: make it with tok --word-ids",
+                       at, m->whole_words ? "whole-word-mask" : "masking spanbert");
     for (size_t i = 0; row->mlm_labels && i < row->len; i++)
         if (row->mlm_labels[i] != LM_IGNORE &&
             (row->mlm_labels[i] < 0 || row->mlm_labels[i] >= t->vocab_size))
@@ -167,6 +173,17 @@ static bool check_masks(const lm_targets *t, const lm_tokens_row *row, unsigned 
                            "model's tokenizer",
                            at, row->mlm_labels[i], t->vocab_size);
     return true;
+}
+
+/* Rows that get their targets by what is hidden of them. */
+static bool check_spans(const lm_targets *t, const lm_tokens_row *row, unsigned long long at, lm_status *st)
+{
+    int hidden, spans = t->objective->noise == LM_NOISE_SPANS ? lm_span_count(&t->spans, (int)row->len, &hidden) : 0;
+    return spans <= t->spans.sentinel_count ||
+           lm_fail(st, LM_FAILED,
+                   "row %llu: %zu tokens have %d hidden spans, and the tokenizer has %d <extra_id_...> for them: make shorter "
+                   "rows (tok --max-length), or longer spans (--mean-span-length)",
+                   at, row->len, spans, t->spans.sentinel_count);
 }
 
 static bool check_token_targets(const lm_targets *t, const lm_tokens_row *row, unsigned long long at, lm_status *st)
@@ -178,13 +195,15 @@ static bool check_token_targets(const lm_targets *t, const lm_tokens_row *row, u
     case LM_TOKENS_TAGS:
         return check_tags(t, row, at, st);
     case LM_TOKENS_NEXT:
-        if (t->objective->masked_loss && !row->loss_mask)
+        if (t->objective->masked_loss && t->objective->noise == LM_NOISE_NONE && !row->loss_mask)
             return lm_fail(st, LM_FAILED,
                            "row %llu: no loss_mask column, which says what is an answer: make the tokens with tok --chat, "
                            "or learn all of the text with --task clm",
                            at);
         return true;
     case LM_TOKENS_TARGETS:
+        if (!row->target_ids && t->objective->noise != LM_NOISE_NONE)
+            return check_spans(t, row, at, st);
         if (!row->target_ids)
             return lm_fail(st, LM_FAILED, "row %llu: no target_ids column, which is the text to be written", at);
         if (row->target_len > INT32_MAX / 4)
@@ -197,30 +216,66 @@ static bool check_token_targets(const lm_targets *t, const lm_tokens_row *row, u
     return true;
 }
 
-static int masked_targets(const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number,
-                          int32_t *ids, int32_t *label)
+/* Whether the objective hides something of this row, and the row has not been made so already. */
+static bool is_to_hide(const lm_objective *o, const lm_tokens_row *row)
 {
-    int count = 0;
-    if (!row->mlm_labels)
-        return lm_mask_row(&t->masking, epoch, number, (int)row->len, ids, label);
-    for (size_t i = 0; i < row->len; i++) {
-        label[i] = row->mlm_labels[i];
-        count += label[i] != LM_IGNORE;
-    }
-    return count;
+    return o->noise != LM_NOISE_NONE && !(o->tokens == LM_TOKENS_MASKED    ? (const void *)row->mlm_labels
+                                          : o->tokens == LM_TOKENS_TARGETS ? (const void *)row->target_ids
+                                                                           : (const void *)row->loss_mask);
 }
 
-int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number,
-                      int32_t *ids, int32_t *label)
+static void mask(const lm_targets *t, uint64_t epoch, uint64_t number, lm_tokens_row *row, lm_arena *room)
+{
+    int32_t *ids = lm_arena_alloc(room, row->len + 1, sizeof *ids);
+    int32_t *label = lm_arena_alloc(room, row->len + 1, sizeof *label);
+    if (row->len)
+        memcpy(ids, row->ids, row->len * sizeof *ids);
+    lm_mask_row(&t->masking, epoch, number, (int)row->len, ids, row->word_ids, label, room);
+    row->ids = ids;
+    row->mlm_labels = label;
+}
+
+void lm_targets_row(const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number, lm_arena *room,
+                    lm_tokens_row *out)
+{
+    const lm_objective *o = t->objective;
+    *out = *row;
+    if (!is_to_hide(o, row))
+        return;
+    if (o->noise == LM_NOISE_MASKS)
+        mask(t, epoch, number, out, room);
+    else if (o->noise == LM_NOISE_SPANS)
+        lm_corrupt_spans(&t->spans, epoch, number, out, room);
+    else if (o->tokens == LM_TOKENS_TARGETS)
+        lm_split_prefix(&t->spans, epoch, number, out, room);
+    else
+        lm_mask_prefix(&t->spans, epoch, number, out, room);
+}
+
+void lm_targets_lengths(const lm_targets *t, const lm_tokens_row *row, uint32_t *tokens, uint32_t *target)
+{
+    const lm_objective *o = t->objective;
+    bool second = o->tokens == LM_TOKENS_TARGETS;
+    int n = (int)row->len, input = n, written = second ? (int)row->target_len : 0;
+    if (second && is_to_hide(o, row) && o->noise == LM_NOISE_SPANS) {
+        lm_span_lengths(&t->spans, n, &input, &written);
+    } else if (second && is_to_hide(o, row)) { /* on average */
+        input = n / 2 + 1;
+        written = n - n / 2 + 1;
+    }
+    *tokens = (uint32_t)input;
+    *target = (uint32_t)written;
+}
+
+int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, int32_t *label)
 {
     const lm_objective *o = t->objective;
     size_t n = o->tokens == LM_TOKENS_TARGETS ? row->target_len : row->len;
     int count = 0;
-    if (o->tokens == LM_TOKENS_MASKED)
-        return masked_targets(t, row, epoch, number, ids, label);
     for (size_t i = 0; i < n; i++) {
         bool next = o->tokens == LM_TOKENS_NEXT && i + 1 < n && (!o->masked_loss || row->loss_mask[i + 1]);
         label[i] = o->tokens == LM_TOKENS_TARGETS ? row->target_ids[i]
+                   : o->tokens == LM_TOKENS_MASKED ? row->mlm_labels[i]
                    : o->tokens == LM_TOKENS_TAGS  ? tag_class(t, row->tags[i])
                    : next                         ? row->ids[i + 1]
                                                   : LM_IGNORE;
@@ -238,11 +293,15 @@ bool lm_targets_any(const lm_targets *t, const lm_tokens_row *row)
     int32_t class = 0;
     bool any = o->row == LM_TARGET_VALUE || o->row == LM_TARGET_CLASSES ||
                (o->row == LM_TARGET_CLASS && lm_targets_class(t, row, 0, &class, &ignored) && class != LM_IGNORE) ||
-               (o->row == LM_TARGET_SPAN && row->answer[0] != LM_IGNORE) || o->tokens == LM_TOKENS_MASKED ||
-               (o->tokens == LM_TOKENS_TARGETS && row->target_len) ||
-               (o->tokens == LM_TOKENS_NEXT && !o->masked_loss && row->len > 1);
+               (o->row == LM_TARGET_SPAN && row->answer[0] != LM_IGNORE);
+    if (is_to_hide(o, row))
+        return any || (o->noise == LM_NOISE_MASKS ? lm_mask_any(&t->masking, (int)row->len, row->ids)
+                                                  : row->len > (o->tokens == LM_TOKENS_NEXT));
+    any = any || (o->tokens == LM_TOKENS_TARGETS && row->target_len) ||
+          (o->tokens == LM_TOKENS_NEXT && !o->masked_loss && row->len > 1);
     for (size_t i = 0; i < row->len && !any; i++)
         any = (o->tokens == LM_TOKENS_TAGS && tag_class(t, row->tags[i]) != LM_IGNORE) ||
+              (o->tokens == LM_TOKENS_MASKED && row->mlm_labels[i] != LM_IGNORE) ||
               (o->tokens == LM_TOKENS_NEXT && o->masked_loss && i && row->loss_mask[i]);
     return any;
 }

@@ -6,11 +6,13 @@
 #include "stream/labels.h"
 #include "train/masking.h"
 #include "train/objective.h"
+#include "train/spans.h"
 
 /* How the targets of rows are made. */
 typedef struct lm_targets {
     const lm_objective *objective;
-    lm_masking masking;      /* of LM_TOKENS_MASKED; a row's own mlm_labels go first */
+    lm_masking masking;      /* of LM_NOISE_MASKS */
+    lm_span_noise spans;     /* of LM_NOISE_SPANS and LM_NOISE_PREFIX */
     const lm_labels *labels; /* of LM_TARGET_CLASS: words to ids; NULL = ids stand in the stream */
     const int32_t *class_of; /* of tags and of several labels: the model's class for each of the stream's, LM_IGNORE = none
                               * (lm_labels_map); NULL = they are the same */
@@ -31,12 +33,17 @@ bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t nu
 bool lm_targets_class(const lm_targets *t, const lm_tokens_row *row, uint64_t number, int32_t *class,
                       lm_status *st);
 bool lm_targets_value(const lm_tokens_row *row, uint64_t number, float *value, lm_status *st);
-/* What is to be predicted at each token of a row that has been checked, LM_IGNORE where there is no loss: label[row->len],
- * or of LM_TOKENS_TARGETS label[row->target_len], for the second stack's tokens. LM_TOKENS_MASKED hides tokens in ids,
- * which is a copy of row->ids; it depends on (seed, epoch, number) and the token's place alone. Returns how many carry a
- * loss. */
-int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number, int32_t *ids,
-                      int32_t *label);
+/* A row that has been checked as it is learned from: what the objective hides is hidden, as a function of (seed, epoch,
+ * number). *out is the row with other columns, which lie in `room`; or the row itself, where it carries them already or
+ * nothing is hidden. */
+void lm_targets_row(const lm_targets *t, const lm_tokens_row *row, uint64_t epoch, uint64_t number, lm_arena *room,
+                    lm_tokens_row *out);
+/* About how many tokens that row has, and how many the second stack reads. */
+void lm_targets_lengths(const lm_targets *t, const lm_tokens_row *row, uint32_t *tokens, uint32_t *target);
+/* What is to be predicted at each token of a row as lm_targets_row gives it, LM_IGNORE where there is no loss:
+ * label[row->len], or of LM_TOKENS_TARGETS label[row->target_len], for the second stack's tokens. Returns how many carry
+ * a loss. */
+int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, int32_t *label);
 /* 1 or 0 for each of the model's classes, from multi_label. */
 void lm_targets_several(const lm_targets *t, const lm_tokens_row *row, float *value);
 /* First and last token of the answer, each LM_IGNORE where the row carries no loss. */

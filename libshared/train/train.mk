@@ -4,6 +4,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/class_weight.c libshared/train/class_weight.h \
 	libshared/train/classes.c \
 	libshared/train/data.c libshared/train/data.h \
+	libshared/train/denoising.c libshared/train/denoising.h \
 	libshared/train/evaluate.c \
 	libshared/train/example.c \
 	libshared/train/freeze.c libshared/train/freeze.h \
@@ -28,6 +29,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/schedule.c libshared/train/schedule.h \
 	libshared/train/source.c libshared/train/source.h \
 	libshared/train/step_rows.c libshared/train/step_rows.h \
+	libshared/train/spans.c libshared/train/spans.h \
 	libshared/train/subset.c libshared/train/subset.h \
 	libshared/train/targets.c libshared/train/targets.h \
 	libshared/train/sweep.c libshared/train/sweep.h \
@@ -41,6 +43,13 @@ tests_unit_check_train_SOURCES = tests/unit/check_train.c
 tests_unit_check_train_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_train_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_train
+
+check_PROGRAMS += tests/unit/check_denoising
+tests_unit_check_denoising_SOURCES = tests/unit/check_denoising.c
+tests_unit_check_denoising_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_denoising_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_denoising
+EXTRA_DIST += tests/unit/denoising.json tests/unit/denoising.py
 
 check_PROGRAMS += tests/unit/check_balance
 tests_unit_check_balance_SOURCES = tests/unit/check_balance.c tests/unit/scratch.c tests/unit/scratch.h \

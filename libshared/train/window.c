@@ -68,7 +68,7 @@ void lm_window_free(lm_window *w)
 static lm_spool *read_rows(lm_window *w, bool *ended, lm_status *st)
 {
     lm_spool *spool =
-        lm_spool_new(&(lm_spool_options){.memory = w->how.memory, .keep = lm_training_columns}, st);
+        lm_spool_new(&(lm_spool_options){.memory = w->how.memory, .keep = w->how.keep}, st);
     lm_record record;
     uint64_t rows = 0;
     *ended = false;

@@ -11,6 +11,7 @@ typedef struct lm_window_options {
     bool shuffle;
     bool again;    /* begin anew where the source ends, if its files can be read again */
     size_t memory; /* of a window before it goes to a file; 0 = the spool's own default */
+    const char *const *keep; /* columns (stream/spool.h); NULL = all */
     uint64_t seed;
 } lm_window_options;
 

@@ -42,7 +42,7 @@ START_TEST(names_and_columns)
     ck_assert_ptr_null(lm_objective_find("ner"));
     ck_assert_str_eq(lm_objective_find("text-generation")->name, "clm");
     for (size_t i = 0; lm_objective_at(i); i++)
-        ck_assert_ptr_eq(lm_objective_find(lm_objective_at(i)->name), lm_objective_at(i));
+        ck_assert_str_eq(lm_objective_find(lm_objective_at(i)->name)->name, lm_objective_at(i)->name);
 }
 END_TEST
 
@@ -101,7 +101,8 @@ START_TEST(micro_batches_cover_a_step)
     lm_targets t = {.objective = lm_objective_find("mlm"),
                     .vocab_size = 20,
                     .max_length = 100,
-                    .masking = {0.5, MASK, 20, special, 4, 1}};
+                    .masking = {.probability = 0.5, .replaced = 0.8, .random = 0.1, .mask_id = MASK, .vocab_size = 20,
+                                .special = special, .special_count = 4, .seed = 1}};
     lm_status st = LM_STATUS_INIT;
     lm_step_rows s = {0};
     lm_micro_batch m = {0};
@@ -150,7 +151,8 @@ START_TEST(static_masks_and_weights)
                     .classes = 2,
                     .vocab_size = 20,
                     .max_length = 100,
-                    .masking = {1, MASK, 20, special, 4, 1}};
+                    .masking = {.probability = 1, .replaced = 0.8, .random = 0.1, .mask_id = MASK, .vocab_size = 20,
+                                .special = special, .special_count = 4, .seed = 1}};
     lm_status st = LM_STATUS_INIT;
     lm_step_rows s = {0};
     lm_tokens_row row = {.ids = some_ids,
@@ -211,15 +213,13 @@ END_TEST
 /* Labels as lm_targets_tokens gives them. */
 static void assert_labels(const lm_targets *t, const lm_tokens_row *row, const int32_t *wanted, size_t n)
 {
-    int32_t ids[16], label[16];
+    int32_t label[16];
     int count = 0;
-    memcpy(ids, row->ids, row->len * sizeof *ids);
     for (size_t i = 0; i < n; i++)
         count += wanted[i] != LM_IGNORE;
-    ck_assert_int_eq(lm_targets_tokens(t, row, 0, 0, ids, label), count);
+    ck_assert_int_eq(lm_targets_tokens(t, row, label), count);
     for (size_t i = 0; i < n; i++)
         ck_assert_msg(label[i] == wanted[i], "token %zu: %d, and %d is wanted", i, label[i], wanted[i]);
-    ck_assert_mem_eq(ids, row->ids, row->len * sizeof *ids);
     ck_assert(lm_targets_any(t, row) == (count > 0));
 }
 

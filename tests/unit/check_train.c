@@ -1,4 +1,4 @@
-/* The parts of training that stand alone: schedules, AdamW, masking, order, classes, checkpoints. */
+/* The parts of training that stand alone: schedules, AdamW, order, classes, checkpoints. */
 #include "unit.h"
 
 #include "base/atomic.h"
@@ -7,7 +7,6 @@
 #include "stream/json_tree.h"
 #include "stream/labels.h"
 #include "train/checkpoint.h"
-#include "train/masking.h"
 #include "train/optimizer.h"
 #include "train/order.h"
 #include "train/runlog.h"
@@ -359,77 +358,6 @@ START_TEST(nothing_trainable_is_refused)
 }
 END_TEST
 
-/* ------------------------------------------------------------------ masking */
-
-enum { VOCAB = 1000, MASK = 4, ROW = 500, ROWS = 400 };
-static const int special[] = {0, 2, 3, MASK};
-static const lm_masking recipe = {0.15, MASK, VOCAB, special, 4, 42};
-
-/* Observed rates against their binomial spread (4.5 sigma: one chance in 150,000 for each). */
-static void assert_rate(double hits, double draws, double p)
-{
-    ck_assert_double_eq_tol(hits / draws, p, 4.5 * sqrt(p * (1 - p) / draws));
-}
-
-START_TEST(masking_rates)
-{
-    double draws = 0, chosen = 0, masked = 0, kept = 0, other = 0, high = 0;
-    for (int r = 0; r < ROWS; r++) {
-        int32_t ids[ROW], label[ROW];
-        for (int i = 0; i < ROW; i++)
-            ids[i] = i % 50 == 0 ? 2 : 5 + (i * 7 + r) % (VOCAB - 5);
-        int32_t before[ROW];
-        memcpy(before, ids, sizeof ids);
-        int n = lm_mask_row(&recipe, 3, (uint64_t)r, ROW, ids, label), found = 0;
-        for (int i = 0; i < ROW; i++) {
-            if (label[i] == LM_IGNORE) {
-                ck_assert_int_eq(ids[i], before[i]);
-                draws += before[i] != 2;
-                continue;
-            }
-            ck_assert_int_eq(label[i], before[i]);
-            ck_assert_int_ne(before[i], 2);
-            found++;
-            draws++;
-            chosen++;
-            masked += ids[i] == MASK;
-            kept += ids[i] == before[i];
-            bool random = ids[i] != MASK && ids[i] != before[i];
-            other += random;
-            high += random && ids[i] >= VOCAB / 2;
-            ck_assert(ids[i] >= 0 && ids[i] < VOCAB);
-        }
-        ck_assert_int_eq(n, found);
-    }
-    assert_rate(chosen, draws, 0.15);
-    assert_rate(masked, chosen, 0.8 + 0.1 / VOCAB); /* the random draw may hit the mask token */
-    assert_rate(kept, chosen, 0.1 + 0.1 / VOCAB);
-    assert_rate(other, chosen, 0.1 * (1 - 2.0 / VOCAB));
-    assert_rate(high, other, 0.5);
-}
-END_TEST
-
-/* A row's masks are those of (seed, epoch, row, token) and of nothing else. */
-START_TEST(masking_is_keyed_by_meaning)
-{
-    int32_t a[ROW], b[ROW], la[ROW], lb[ROW];
-    for (int i = 0; i < ROW; i++)
-        a[i] = b[i] = 5 + i;
-    lm_mask_row(&recipe, 1, 7, ROW, a, la);
-    lm_mask_row(&recipe, 1, 7, ROW / 2, b, lb);
-    ck_assert_mem_eq(a, b, ROW / 2 * sizeof *a);
-    ck_assert_mem_eq(la, lb, ROW / 2 * sizeof *a);
-    for (int changed = 0; changed < 3; changed++) {
-        lm_masking m = recipe;
-        m.seed += changed == 0;
-        for (int i = 0; i < ROW; i++)
-            b[i] = 5 + i;
-        lm_mask_row(&m, changed == 1 ? 2 : 1, changed == 2 ? 8 : 7, ROW, b, lb);
-        ck_assert_mem_ne(la, lb, sizeof la);
-    }
-}
-END_TEST
-
 /* ------------------------------------------------------------------ order */
 
 static void assert_each_once(lm_order *o, uint64_t epoch, uint32_t rows, uint32_t per_step)
@@ -703,8 +631,6 @@ static Suite *suite(void)
                  {"optimizer", norm_and_clip},
                  {"optimizer", optimizer_resumes_exactly},
                  {"optimizer", nothing_trainable_is_refused},
-                 {"masking", masking_rates},
-                 {"masking", masking_is_keyed_by_meaning},
                  {"order", order_visits_each_row_once},
                  {"order", grouped_steps_are_even},
                  {"labels", classes_are_sorted},
