@@ -49,6 +49,7 @@ shell_tests = \
 	tests/pipelines/train-denoising.sh \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-freeze.sh \
+	tests/pipelines/train-guards.sh \
 	tests/pipelines/train-korean.sh \
 	tests/pipelines/train-memory.sh \
 	tests/pipelines/train-mix.sh \

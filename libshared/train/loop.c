@@ -55,19 +55,27 @@ static double epoch_now(const lm_run *r)
     return r->steps_per_epoch ? (double)r->step / (double)r->steps_per_epoch : 0;
 }
 
+/* What is not finite has no place in JSON: it is null there. */
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
 static void report(lm_run *r, double norm, double rate)
 {
     double now = lm_now(), seconds = now - r->logged_at;
-    double loss = r->loss_sum / (double)r->loss_steps;
+    double loss = r->loss_steps ? r->loss_sum / (double)r->loss_steps : NAN; /* none where all steps were skipped */
     double speed = seconds > 0 ? (double)(r->tokens_seen - r->logged_tokens) / seconds : 0;
-    json_t *entry = json_pack("{s:f, s:f, s:f, s:f, s:I}", "loss", loss, "grad_norm", norm, "learning_rate",
+    json_t *entry = json_pack("{s:o, s:o, s:f, s:f, s:I}", "loss", number(loss), "grad_norm", number(norm), "learning_rate",
                               rate, "epoch", epoch_now(r), "step", (json_int_t)r->step);
     char place[80], plain[40] = "";
-    if (r->plain.rows) {
+    if (r->plain.rows && r->loss_steps) {
         double as_evaluated = r->plain_sum / (double)r->loss_steps;
         json_object_set_new(entry, "plain_loss", json_real(as_evaluated));
         snprintf(plain, sizeof plain, " (unbalanced %.4f)", as_evaluated);
     }
+    if (lm_guard_skipped(&r->guard))
+        json_object_set_new(entry, "skipped_steps", json_integer((json_int_t)lm_guard_skipped(&r->guard)));
     lm_runlog_add(r->log, entry);
     snprintf(place, sizeof place, "step %" PRIu64, r->step);
     if (r->steps_per_epoch)
@@ -98,27 +106,37 @@ static void report_end(lm_run *r)
     lm_runlog_add(r->log, json_pack("{s:f, s:f, s:f, s:f, s:f, s:I}", "train_runtime", seconds,
                                     "train_samples_per_second", (double)r->rows_seen / seconds,
                                     "train_steps_per_second", (double)steps / seconds, "train_loss",
-                                    r->total_loss / (double)steps, "epoch", epoch_now(r), "step",
+                                    r->taken_steps ? r->total_loss / (double)r->taken_steps : 0, "epoch", epoch_now(r), "step",
                                     (json_int_t)r->step));
     lm_info("%" PRIu64 " steps, %" PRIu64 " rows, %" PRIu64 " tokens in %.1f s: %.0f rows/s, %.0f tokens/s",
             steps, r->rows_seen, r->tokens_seen, seconds, (double)r->rows_seen / seconds,
             (double)r->tokens_seen / seconds);
-    if (r->empty_steps)
-        lm_warn("%" PRIu64 " steps had nothing that carries a loss and changed nothing", r->empty_steps);
+    lm_run_guard_report(r);
 }
 
 /* ------------------------------------------------------------------ steps */
 
-static bool failed_step(const lm_run *r, const char *what, double value, lm_status *st)
+/* Gradients, and the update, unless a guard passes over the step (*take). */
+static bool update(lm_run *r, double *loss, double *norm, double rate, bool *take, lm_status *st)
 {
-    if (r->saved_step != UINT64_MAX)
-        return lm_fail(st, LM_FAILED,
-                       "step %" PRIu64 ": the %s is %g: lower --learning-rate or lengthen the warm-up; "
-                       "the checkpoint of step %" PRIu64 " in %s is kept",
-                       r->step + 1, what, value, r->saved_step, r->o->checkpoint);
-    return lm_fail(st, LM_FAILED,
-                   "step %" PRIu64 ": the %s is %g: lower --learning-rate or lengthen the warm-up",
-                   r->step + 1, what, value);
+    bool ok = lm_run_gradients(r, loss, st);
+    *norm = ok ? lm_optimizer_gradient_norm(r->optimizer) : 0;
+    ok = ok && lm_run_guard(r, *loss, *norm, take, st);
+    if (ok && *take)
+        return lm_optimizer_update(r->optimizer, rate, lm_clip_coefficient(*norm, r->o->max_grad_norm), st);
+    lm_optimizer_zero_gradients(r->optimizer);
+    return ok;
+}
+
+static void count_loss(lm_run *r, double loss)
+{
+    double plain = r->plain.rows ? r->plain.sum / (double)r->plain.rows : loss; /* as an evaluation measures it */
+    lm_watch_step(&r->watch, plain);
+    r->plain_sum += plain;
+    r->loss_sum += loss;
+    r->total_loss += loss;
+    r->loss_steps++;
+    r->taken_steps++;
 }
 
 /* One optimiser step; *end where the input has no more rows. */
@@ -135,31 +153,16 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
         lm_run_show_example(r);
         lm_tokenizer_source_close(&r->tokenizer); /* has said what it had to */
     }
-    bool empty = !(r->rows.token_count > 0) && !(r->rows.row_count > 0);
-    if (!empty) {
-        if (!lm_run_gradients(r, &loss, st)) {
-            lm_optimizer_zero_gradients(r->optimizer);
-            return false;
-        }
-        norm = lm_optimizer_gradient_norm(r->optimizer);
-        if (!isfinite(loss))
-            return failed_step(r, "loss", loss, st);
-        if (!isfinite(norm))
-            return failed_step(r, "gradient's norm", norm, st);
-        if (!lm_optimizer_update(r->optimizer, rate, lm_clip_coefficient(norm, r->o->max_grad_norm), st))
-            return false;
-    }
-    r->empty_steps += empty;
+    bool take = r->rows.token_count > 0 || r->rows.row_count > 0;
+    if (!take && !lm_run_guard_empty(r, st))
+        return false;
+    if (take && !update(r, &loss, &norm, rate, &take, st))
+        return false;
     r->step++;
     r->tokens_seen += (uint64_t)r->rows.tokens;
     r->rows_seen += (uint64_t)r->rows.rows;
-    double plain = r->plain.rows ? r->plain.sum / (double)r->plain.rows : loss; /* as an evaluation measures it */
-    if (!empty)
-        lm_watch_step(&r->watch, plain);
-    r->plain_sum += plain;
-    r->loss_sum += loss;
-    r->total_loss += loss;
-    r->loss_steps++;
+    if (take)
+        count_loss(r, loss);
     if (lm_runlog_due(r->step, (uint64_t)r->o->logging_steps) || r->step == r->total_steps)
         report(r, norm, rate);
     show_progress(r, loss, rate);

@@ -13,6 +13,7 @@ const lm_train_options lm_train_defaults = {
     .warmup_ratio = 0.1, .warmup_steps = -1, .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
     .max_grad_norm = 1, .dropout = -1, .shuffle = true, .keep = 2, .logging_steps = 100, .shard_size = LM_SHARD_SIZE,
     .denoising = LM_DENOISING_DEFAULTS,
+    .guard = {.on_nan = LM_GUARD_STOP, .on_spike = LM_GUARD_WARN, .on_empty = LM_GUARD_SKIP, .score = 6, .window = 100},
 };
 
 static void append(lm_option *table, size_t *n, const lm_option *entries)
@@ -223,6 +224,19 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
         FLAG("resume", resume, .unrecorded = true, .help = "go on from the newest whole checkpoint, if there is one"),
         OPTION("max-time", LM_OPT_DURATION, max_time, "TIME",
                .help = "stop after so long with a checkpoint and status 5; --resume goes on"),
+        GROUP("Guards"),
+        OPTION("on-nan", LM_OPT_CHOICE, guard.on_nan, "ACTION", .choices = lm_guard_nan_actions,
+               .help = "where the loss or the gradients are not finite, stop the run or skip the step"),
+        OPTION("on-spike", LM_OPT_CHOICE, guard.on_spike, "ACTION", .choices = lm_guard_spike_actions,
+               .help = "where the loss jumps, stop the run, skip the step, or say so"),
+        OPTION("spike-score", LM_OPT_FLOAT, guard.score, "Z", .min = 0, .max = 1e6,
+               .help = "a loss so many standard deviations above the mean of those before it is a jump; 0: none is"),
+        OPTION("spike-window", LM_OPT_COUNT, guard.window, "N", .min = LM_SPIKE_LEAST, .max = 100000,
+               .help = "how many steps before it that is"),
+        OPTION("on-empty", LM_OPT_CHOICE, guard.on_empty, "ACTION", .choices = lm_guard_nan_actions,
+               .help = "where nothing in a step's rows carries a loss, stop the run or skip the step"),
+        FLAG("stop-at-zero-gradient", guard.stop_at_zero,
+             .help = "stop where no gradient reaches a tensor that is to be trained, instead of saying so"),
         GROUP("Resources and reports"),
         OPTION("memory", LM_OPT_SIZE, memory, "SIZE", .shown = "no limit",
                .help = "stay within this much memory, or refuse before work starts"),

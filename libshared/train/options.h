@@ -4,6 +4,7 @@
 
 #include "train/denoising.h"
 #include "train/freeze.h"
+#include "train/guard.h"
 #include "train/new_model.h"
 
 typedef struct lm_train_options {
@@ -56,6 +57,8 @@ typedef struct lm_train_options {
     int64_t save_steps, keep;
     bool resume;
     double max_time; /* seconds; 0 = no limit */
+
+    lm_guard_options guard; /* what ends a run, or is passed over; may be another when it goes on */
 
     lm_freeze_options *freeze; /* NULL = the program has no such options */
 

@@ -205,6 +205,7 @@ static bool prepare(lm_run *r, lm_status *st)
                              .rates = r->freezing->rates,
                              .pull = r->o->l2_sp,
                              .starts = r->starts};
+    lm_run_guard_begin(r);
     r->graph = lm_graph_new(r->model->params);
     r->optimizer = lm_optimizer_new(r->model->params, &adam, st);
     r->frozen = r->optimizer ? lm_frozen_new(r, st) : NULL;
@@ -258,6 +259,8 @@ static void free_run(lm_run *r)
     if (r->model)
         lm_model_free(r->model);
     lm_spool_free(r->eval);
+    lm_guard_end(&r->guard);
+    free(r->silent);
     lm_data_free(r->data);
     lm_mix_free(&r->mix);
     lm_data_free(r->replay);

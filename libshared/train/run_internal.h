@@ -4,6 +4,7 @@
 
 #include "train/data.h"
 #include "train/freeze.h"
+#include "train/guard.h"
 #include "train/micro_batch.h"
 #include "train/optimizer.h"
 #include "train/run.h"
@@ -59,7 +60,9 @@ typedef struct lm_run {
     uint64_t loss_steps, logged_tokens;
     double logged_at;
     double total_loss;    /* of all steps of this process */
-    uint64_t empty_steps; /* that carried no loss */
+    uint64_t taken_steps; /* of this process: those that were not skipped */
+    lm_guard guard;
+    uint8_t *silent; /* [parameters] steps without a gradient, until there was one */
 
     lm_watch watch;
     float *best; /* --keep-best: the values of all trained parameters, one after the other */
@@ -88,6 +91,12 @@ size_t lm_run_trained(const lm_run *r, bool ever, size_t *tensors);
 int lm_run_lowest_level(const lm_run *r); /* of which something is trained now (train/freeze.h) */
 bool lm_run_list_parameters(lm_run *r, lm_status *st);
 void lm_run_freeze_options(const lm_run *r, json_t *all); /* adds those that decide the result */
+/* guarded.c */
+void lm_run_guard_begin(lm_run *r);
+/* Before an update: *take tells whether it is to be made. False: the run ends here. */
+bool lm_run_guard(lm_run *r, double loss, double norm, bool *take, lm_status *st);
+bool lm_run_guard_empty(lm_run *r, lm_status *st); /* the step has nothing that carries a loss */
+void lm_run_guard_report(const lm_run *r);         /* what was skipped, at the end */
 /* example.c */
 /* Warns of rows that teach nothing and of ends that are never taught; fails where no row has anything to learn from. */
 bool lm_run_check_loss(lm_run *r, lm_status *st);

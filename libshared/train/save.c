@@ -155,7 +155,8 @@ static json_t *state_of(const lm_run *r)
                   digest, "micro_tokens", (json_int_t)r->micro_tokens, "options", lm_run_options(r),
                   "log_history", lm_runlog_history(r->log));
     json_object_set_new(state, "classes", classes_of(r));
-    json_object_set_new(state, "empty_steps", json_integer((json_int_t)r->empty_steps));
+    json_object_set_new(state, "guard", lm_guard_state(&r->guard));
+    json_object_set_new(state, "since_log", json_pack("[f, f, I]", r->loss_sum, r->plain_sum, (json_int_t)r->loss_steps));
     json_object_set_new(state, "watch", lm_watch_state(&r->watch));
     return state;
 }
@@ -255,7 +256,6 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
         lm_fail(st, LM_FAILED, "%s: of another version of lmutils: finish the run with that one", file);
     free(file);
     r->step = r->saved_step = step;
-    r->empty_steps = (uint64_t)json_integer_value(json_object_get(r->state, "empty_steps"));
     r->micro_tokens = json_integer_value(json_object_get(r->state, "micro_tokens"));
     return lm_ok(st);
 }
@@ -313,6 +313,11 @@ bool lm_run_restore(lm_run *r, lm_status *st)
     free(name);
     if (!lm_ok(st) || !restore_best(r, st))
         return false;
+    lm_guard_restore(&r->guard, json_object_get(r->state, "guard"));
+    const json_t *since = json_object_get(r->state, "since_log");
+    r->loss_sum = json_number_value(json_array_get(since, 0));
+    r->plain_sum = json_number_value(json_array_get(since, 1));
+    r->loss_steps = (uint64_t)json_integer_value(json_array_get(since, 2));
     lm_info("going on from %s", r->resume_path);
     return true;
 }

@@ -9,6 +9,8 @@ liblmutils_la_SOURCES += \
 	libshared/train/example.c \
 	libshared/train/freeze.c libshared/train/freeze.h \
 	libshared/train/frozen.c libshared/train/frozen.h \
+	libshared/train/guard.c libshared/train/guard.h \
+	libshared/train/guarded.c \
 	libshared/train/loop.c \
 	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \
@@ -57,6 +59,12 @@ tests_unit_check_balance_SOURCES = tests/unit/check_balance.c tests/unit/scratch
 tests_unit_check_balance_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_balance_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_balance
+
+check_PROGRAMS += tests/unit/check_guard
+tests_unit_check_guard_SOURCES = tests/unit/check_guard.c
+tests_unit_check_guard_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_guard_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_guard
 
 check_PROGRAMS += tests/unit/check_mixture
 tests_unit_check_mixture_SOURCES = tests/unit/check_mixture.c tests/unit/scratch.c tests/unit/scratch.h \
