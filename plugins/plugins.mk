@@ -1,5 +1,6 @@
 # one module an architecture family; in the build tree: LMUTILS_PLUGIN_PATH=plugins/.libs
 pluginsdir = $(pkglibdir)/plugins
+communicatorsdir = $(pkglibdir)/communicators
 plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-regex '^lm_plugin_entry_point$$'
 
 plugins_LTLIBRARIES = \
@@ -59,3 +60,15 @@ plugins_roberta_la_LIBADD = liblmutils.la
 plugins_t5_la_SOURCES = plugins/t5.c
 plugins_t5_la_LDFLAGS = $(plugin_ldflags)
 plugins_t5_la_LIBADD = liblmutils.la -lm
+
+# what joins processes to one run: includes lmutils/communicator.h alone
+communicators_LTLIBRARIES =
+EXTRA_DIST += plugins/communicators/mpi.c
+if HAVE_MPI
+communicators_LTLIBRARIES += plugins/communicators/mpi.la
+plugins_communicators_mpi_la_SOURCES = plugins/communicators/mpi.c
+plugins_communicators_mpi_la_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CFLAGS)
+plugins_communicators_mpi_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-export-symbols-regex '^lm_communicator_entry_point$$'
+plugins_communicators_mpi_la_LIBADD = $(MPI_LIBS)
+endif

@@ -154,6 +154,9 @@ void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step)
     g->step = step;
     g->batch = batch;
     g->last = NULL;
+    g->taped = 0;
+    for (size_t i = 0; step.whole && i < lm_params_count(g->params); i++)
+        lm_params_at(g->params, i)->first_use = UINT32_MAX;
     g->layer = -1;
     g->site = g->outside_site = 0;
     g->memories = g->outside_memories = 0;
@@ -316,6 +319,7 @@ void lm_node_tape(lm_graph *g, lm_node *n)
 {
     n->out->needs_grad = true;
     n->previous = g->last;
+    n->index = g->taped++;
     g->last = n;
 }
 
@@ -418,10 +422,12 @@ void lm_grad_pass(lm_graph *g, lm_node *n, lm_tensor *t)
 void lm_tape_backward(lm_graph *g)
 {
     for (lm_node *n = g->last; n && lm_graph_ok(g); n = n->previous) {
-        if (!n->out->grad)
-            continue; /* leads nowhere, or is part of a fused loss */
-        n->op->backward(g, n);
-        lm_grad_give_back(g, n->out);
+        if (n->out->grad) { /* else it leads nowhere, or is part of a fused loss */
+            n->op->backward(g, n);
+            lm_grad_give_back(g, n->out);
+        }
+        if (g->step.whole)
+            g->step.whole(g->step.whole_context, n->index);
     }
 }
 

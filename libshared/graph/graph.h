@@ -46,6 +46,10 @@ typedef struct lm_step {
     uint64_t optimiser_step;   /* keys dropout */
     const int64_t *global_row; /* [sequences] numbers of the rows in the optimiser step, which key dropout, so
                                   that k micro-batches draw what one batch draws; NULL = 0, 1, 2 ... */
+    /* Called during backward, after each operation: nothing more is added in this step to the gradients of parameters whose
+     * first_use is at least `from`. NULL = nobody asks. */
+    void (*whole)(void *context, uint32_t from);
+    void *whole_context;
     lm_kv_cache *cache; /* of an incremental step, in inference: the batch has the tokens that follow, and its positions
                       * count those that were read. lm_kv_cache_advance ends the step. NULL = whole rows */
 } lm_step;

@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A parameter that an operation is about to take, ready to be read. */
+static lm_param *taken(lm_graph *g, lm_param *p)
+{
+    if (p->first_use > g->taped)
+        p->first_use = g->taped;
+    return lm_param_ready(p, &g->status) ? p : NULL;
+}
+
 lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name)
 {
     lm_scope full = lm_in(scope, name);
@@ -12,7 +20,7 @@ lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name)
         lm_graph_fail(g, full.name, "is not a parameter of this model: the plugin must declare it");
         return NULL;
     }
-    return lm_param_ready(p, &g->status) ? p : NULL;
+    return taken(g, p);
 }
 
 lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name)
@@ -25,7 +33,7 @@ lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name)
 static lm_param *optional(lm_graph *g, lm_scope scope, const char *name)
 {
     lm_param *p = lm_params_find(g->params, lm_in(scope, name).name);
-    return p && lm_param_ready(p, &g->status) ? p : NULL;
+    return p ? taken(g, p) : NULL;
 }
 
 static bool is_matrix(const lm_param *p)

@@ -32,6 +32,8 @@ typedef struct lm_param {
     bool decay; /* weight decay applies: not to biases and norms (conventions: get_decay_parameter_names) */
     bool trainable;
     bool owned; /* value is ours and writable */
+    uint32_t first_use; /* nodes that were on the tape when the step first asked for it; UINT32_MAX = it has not. Kept
+                         * where lm_step.whole asks for it */
 } lm_param;
 
 typedef struct lm_params lm_params;

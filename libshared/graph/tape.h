@@ -11,6 +11,7 @@ enum { LM_INPUTS = 4 };
 struct lm_node {
     const lm_op *op;
     lm_node *previous; /* on the tape */
+    uint32_t index;    /* its place there */
     lm_tensor *out, *in[LM_INPUTS];
     lm_param *weight, *bias; /* NULL where there is none */
     union {
@@ -87,6 +88,7 @@ struct lm_graph {
     const lm_batch *target;  /* of a second stack; NULL = none */
     const lm_layout *target_layout;
     lm_node *last;           /* end of the tape */
+    uint32_t taped;          /* nodes on it */
     lm_tensor *nothing;      /* what operations return on a failed graph */
     int layer, site, outside_site;
     lm_scope body;

@@ -209,8 +209,10 @@ lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_st
 
 lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st)
 {
-    lm_model *m = assemble(config, options ? options : &no_options, true, st);
-    if (m && !initialise(m, options ? options->seed : 0, st)) {
+    if (!options)
+        options = &no_options;
+    lm_model *m = assemble(config, options, !options->whole_config, st);
+    if (m && !initialise(m, options->seed, st)) {
         lm_model_free(m);
         return NULL;
     }

@@ -37,6 +37,7 @@ typedef struct lm_model_options {
     bool quiet;              /* do not log what was dropped and initialised */
     bool random_weights;     /* do not load the tensors: initialise all */
     bool check;              /* look at every weight that is loaded: NaN and infinite ones fail */
+    bool whole_config;       /* lm_model_create: the config is one that a model has: nothing is added to it */
     lm_config *config; /* lm_model_open: stands for the directory's config.json, which the caller has read and
                         * changed (labels, dropout); taken over, also on failure. NULL = read it */
 } lm_model_options;

@@ -1,5 +1,6 @@
 /* The steps of a run. */
 #include "train/frozen.h"
+#include "train/parallel.h"
 
 #include "base/log.h"
 #include "base/progress.h"
@@ -35,6 +36,8 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
         if (!batch)
             return false;
         step.global_row = r->micro.place;
+        if (r->parallel && first == r->rows.rows)
+            lm_parallel_last_part(r->parallel, &step);
         lm_graph_begin(r->graph, batch, step);
         if (r->frozen)
             lm_frozen_give(r->frozen, r, &select);
@@ -119,7 +122,7 @@ static void report_end(lm_run *r)
 /* Gradients, and the update, unless a guard passes over the step (*take). */
 static bool update(lm_run *r, double *loss, double *norm, double rate, bool *take, lm_status *st)
 {
-    bool ok = lm_run_gradients(r, loss, st);
+    bool ok = lm_parallel_gradients(r, loss, st);
     *norm = ok ? lm_optimizer_gradient_norm(r->optimizer) : 0;
     ok = ok && lm_run_guard(r, *loss, *norm, take, st);
     if (ok && *take)
@@ -253,7 +256,7 @@ bool lm_run_loop(lm_run *r, lm_status *st)
     }
     lm_progress_end();
     report_end(r);
-    if (st->code == LM_ENDED || st->code == LM_STOPPED || st->code > LM_SIGNAL)
+    if (lm_parallel_broken(r->parallel, st) || st->code == LM_ENDED || st->code == LM_STOPPED || st->code > LM_SIGNAL)
         stop_with_checkpoint(r, st);
     return lm_ok(st);
 }

@@ -243,6 +243,8 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
         FLAG("recompute", recompute, .aliases = "gradient_checkpointing",
              .help = "keep the inputs of blocks alone, and run each again when the backward pass comes to it: the same "
                      "result in less memory, for about a third more time"),
+        OPTION("communicator", LM_OPT_STRING, communicator, "NAME", .shown = "mpi where mpirun or srun starts several processes",
+               .help = "what joins the processes that a launcher has started to one run; none: each is a run by itself"),
         {.name = "sweep", .type = LM_OPT_STRINGS, .target = &o->sweep, .value = "NAME=A,B...",
          .help = "run once for each value of an option, and of further NAME=A,B... behind it, for each combination: "
                  "-o is a directory of models then, and a table says what came of them"},

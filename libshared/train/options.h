@@ -62,6 +62,8 @@ typedef struct lm_train_options {
 
     lm_freeze_options *freeze; /* NULL = the program has no such options */
 
+    const char *communicator; /* NULL = by the launcher's environment */
+
     int64_t memory; /* bytes; 0 = no limit */
     bool recompute; /* blocks are run again in the backward pass */
     bool plan;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "train/frozen.h"
+#include "train/parallel.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -246,11 +247,15 @@ static bool run(lm_run *r, lm_status *st)
         return false;
     json_t *history = r->state ? json_incref(json_object_get(r->state, "log_history")) : NULL;
     r->log = lm_runlog_open(r->spec->common->log, history, st);
-    return r->log && lm_run_check_metric(r, st) && lm_run_loop(r, st) && lm_run_publish(r, st);
+    if (!r->log || !lm_run_check_metric(r, st))
+        return false;
+    r->parallel = lm_parallel_new(r, st);
+    return lm_ok(st) && lm_run_loop(r, st) && lm_run_publish(r, st);
 }
 
 static void free_run(lm_run *r)
 {
+    lm_parallel_free(r->parallel);
     lm_optimizer_free(r->optimizer);
     lm_freezing_free(r->freezing);
     lm_frozen_free(r->frozen);

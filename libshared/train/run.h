@@ -8,6 +8,7 @@
 
 #include "base/tool.h"
 #include "stream/spool.h"
+#include "train/communicator.h"
 #include "train/options.h"
 
 #include <jansson.h>
@@ -29,6 +30,7 @@ typedef struct lm_run_spec {
     const char *labels;       /* --labels; NULL = from the input */
     bool skip_unknown;        /* labels that are none of these classes carry no loss */
     bool random_weights;      /* the network of -m, but not its weights */
+    lm_communicator *communicator; /* of process 0 of several; NULL = the only one */
     const lm_spool *shared; /* the rows, where they have been read already; NULL = the operands */
     lm_run_result *result;  /* filled in; NULL = nobody asks */
 } lm_run_spec;

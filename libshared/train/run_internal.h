@@ -14,6 +14,7 @@
 #include "train/watch.h"
 
 typedef struct lm_frozen lm_frozen;
+typedef struct lm_parallel lm_parallel;
 
 typedef struct lm_run {
     const lm_run_spec *spec;
@@ -40,6 +41,7 @@ typedef struct lm_run {
     lm_freezing *freezing;
     lm_frozen *frozen; /* --cache-frozen (train/frozen.h); NULL = no */
     int stage; /* of unfreezing: what has gradients now */
+    lm_parallel *parallel; /* the other processes (train/parallel.h); NULL = none */
     lm_schedule schedule;
     lm_runlog *log;
     lm_step_rows rows;

@@ -182,3 +182,133 @@ bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row 
     lm_arena_reset(s->room);
     return ok;
 }
+
+/* ------------------------------------------------------------------ parts of a step, and other processes */
+
+/* What every array has for a row, and for a token of it: all that a step's rows are. */
+typedef struct array {
+    void *items;
+    size_t size;          /* of an item */
+    const int32_t *splits; /* an item for each token, by these; NULL = for each row */
+} array;
+
+enum { ARRAYS = 12 };
+
+/* The arrays that are filled, but row_splits and target_splits. */
+static int arrays_of(const lm_step_rows *s, const lm_targets *t, array list[ARRAYS])
+{
+    lm_token_target tokens = t->objective->tokens;
+    int n = 0;
+    list[n++] = (array){s->place, sizeof *s->place, NULL};
+    list[n++] = (array){s->weight, sizeof *s->weight, NULL};
+    if (t->objective->row == LM_TARGET_CLASS)
+        list[n++] = (array){s->row_class, sizeof *s->row_class, NULL};
+    if (columns(t))
+        list[n++] = (array){s->row_value, (size_t)columns(t) * sizeof *s->row_value, NULL};
+    if (t->objective->row == LM_TARGET_SPAN)
+        list[n++] = (array){s->span, 2 * sizeof *s->span, NULL};
+    list[n++] = (array){s->ids, sizeof *s->ids, s->row_splits};
+    list[n++] = (array){s->types, sizeof *s->types, s->row_splits};
+    list[n++] = (array){s->positions, sizeof *s->positions, s->row_splits};
+    if (tokens != LM_TOKENS_NONE && tokens != LM_TOKENS_TARGETS)
+        list[n++] = (array){s->token_label, sizeof *s->token_label, s->row_splits};
+    if (tokens == LM_TOKENS_TARGETS) {
+        list[n++] = (array){s->target_ids, sizeof *s->target_ids, s->target_splits};
+        list[n++] = (array){s->target_positions, sizeof *s->target_positions, s->target_splits};
+        list[n++] = (array){s->target_label, sizeof *s->target_label, s->target_splits};
+    }
+    return n;
+}
+
+/* Room for so much, and the totals; row_splits and target_splits are the caller's to fill. */
+static void begin_of(lm_step_rows *s, const lm_targets *t, int rows, int tokens, int target_tokens)
+{
+    lm_step_rows_begin(s, t, rows, tokens);
+    grow_targets(s, target_tokens);
+    s->rows = rows;
+    s->tokens = tokens;
+    s->target_tokens = target_tokens;
+}
+
+void lm_step_rows_part(const lm_step_rows *s, const lm_targets *t, const int *rows, int count, lm_step_rows *out)
+{
+    array from[ARRAYS], to[ARRAYS];
+    int tokens = 0, target_tokens = 0;
+    for (int i = 0; i < count; i++) {
+        tokens += s->row_splits[rows[i] + 1] - s->row_splits[rows[i]];
+        target_tokens += s->target_splits[rows[i] + 1] - s->target_splits[rows[i]];
+    }
+    begin_of(out, t, count, tokens, target_tokens);
+    out->token_count = s->token_count;
+    out->row_count = s->row_count;
+    out->weighted = s->weighted;
+    int n = arrays_of(s, t, from);
+    arrays_of(out, t, to);
+    for (int i = 0; i < count; i++) {
+        int r = rows[i];
+        out->row_splits[i + 1] = out->row_splits[i] + s->row_splits[r + 1] - s->row_splits[r];
+        out->target_splits[i + 1] = out->target_splits[i] + s->target_splits[r + 1] - s->target_splits[r];
+        for (int k = 0; k < n; k++) {
+            size_t first = (size_t)(from[k].splits ? from[k].splits[r] : r);
+            size_t last = (size_t)(from[k].splits ? from[k].splits[r + 1] : r + 1);
+            size_t at = (size_t)(to[k].splits ? to[k].splits[i] : i);
+            if (last > first)
+                memcpy((char *)to[k].items + at * to[k].size, (const char *)from[k].items + first * from[k].size,
+                       (last - first) * from[k].size);
+        }
+    }
+}
+
+typedef struct packed {
+    int32_t rows, tokens, target_tokens, weighted;
+    double token_count, row_count;
+} packed;
+
+static size_t bytes_of(const array *a, const packed *p, const lm_step_rows *s)
+{
+    return a->size * (size_t)(!a->splits ? p->rows : a->splits == s->row_splits ? p->tokens : p->target_tokens);
+}
+
+void lm_step_rows_pack(const lm_step_rows *s, const lm_targets *t, lm_buf *out)
+{
+    packed p = {s->rows, s->tokens, s->target_tokens, s->weighted, s->token_count, s->row_count};
+    size_t splits = ((size_t)s->rows + 1) * sizeof *s->row_splits;
+    array list[ARRAYS];
+    int n = arrays_of(s, t, list);
+    lm_buf_append(out, &p, sizeof p);
+    lm_buf_append(out, s->row_splits, splits);
+    lm_buf_append(out, s->target_splits, splits);
+    for (int k = 0; k < n; k++)
+        if (bytes_of(&list[k], &p, s))
+            lm_buf_append(out, list[k].items, bytes_of(&list[k], &p, s));
+}
+
+bool lm_step_rows_unpack(lm_step_rows *s, const lm_targets *t, const void *bytes, size_t size, lm_status *st)
+{
+    static const char what[] = "a part of a step: it is not whole: the processes are not of one version of lmutils";
+    packed p;
+    if (size < sizeof p)
+        return lm_fail(st, LM_FAILED, "%s", what);
+    memcpy(&p, bytes, sizeof p);
+    if (p.rows < 0 || p.tokens < 0 || p.target_tokens < 0)
+        return lm_fail(st, LM_FAILED, "%s", what);
+    begin_of(s, t, p.rows, p.tokens, p.target_tokens);
+    s->token_count = p.token_count;
+    s->row_count = p.row_count;
+    s->weighted = p.weighted;
+    array list[ARRAYS];
+    int n = arrays_of(s, t, list);
+    size_t splits = ((size_t)p.rows + 1) * sizeof *s->row_splits, all = sizeof p + 2 * splits;
+    for (int k = 0; k < n; k++)
+        all += bytes_of(&list[k], &p, s);
+    if (all != size)
+        return lm_fail(st, LM_FAILED, "%s", what);
+    const char *from = (const char *)bytes + sizeof p;
+    memcpy(s->row_splits, from, splits);
+    memcpy(s->target_splits, from + splits, splits);
+    from += 2 * splits;
+    for (int k = 0; k < n; from += bytes_of(&list[k++], &p, s))
+        if (bytes_of(&list[k], &p, s))
+            memcpy(list[k].items, from, bytes_of(&list[k], &p, s));
+    return true;
+}

@@ -6,6 +6,7 @@
 #ifndef LM_TRAIN_STEP_ROWS_H
 #define LM_TRAIN_STEP_ROWS_H
 
+#include "base/buffer.h"
 #include "train/targets.h"
 
 /* Zero-initialise. Arrays grow and stay. */
@@ -35,5 +36,11 @@ void lm_step_rows_begin(lm_step_rows *s, const lm_targets *t, int rows, int64_t 
 /* Adds a row that lm_targets_check has passed, as lm_targets_row makes it. Call longest row first. */
 bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t epoch,
                       uint64_t number, int64_t place, lm_status *st);
+
+/* Some rows of s, in that order, as a step: what the losses are divided by stays that of all. */
+void lm_step_rows_part(const lm_step_rows *s, const lm_targets *t, const int *rows, int count, lm_step_rows *out);
+/* All of s as bytes, behind what is in `out`, for another process of the same program; and back. */
+void lm_step_rows_pack(const lm_step_rows *s, const lm_targets *t, lm_buf *out);
+bool lm_step_rows_unpack(lm_step_rows *s, const lm_targets *t, const void *bytes, size_t n, lm_status *st);
 
 #endif

@@ -6,6 +6,7 @@
 #include "stream/json_tree.h"
 #include "train/checkpoint.h"
 #include "train/data.h"
+#include "train/parallel.h"
 #include "train/watch.h"
 
 #include <inttypes.h>
@@ -60,7 +61,7 @@ static bool is_forbidden(const char *name)
 {
     static const char *const names[] = {"output", "checkpoint", "resume", "save-steps", "keep",   "sweep",  "plan",
                                         "eval",   "max-time",   "memory", "force",      "task",   "labels", "objective",
-                                        "list-parameters", "list-archs", "json", "mix"};
+                                        "list-parameters", "list-archs", "json", "mix", "communicator"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -480,7 +481,7 @@ static bool sweep_run(sweep *s, const lm_program *program, lm_status *st)
     return false;
 }
 
-bool lm_train_program(const lm_run_spec *spec, const lm_program *program, lm_status *st)
+static bool one_process(const lm_run_spec *spec, const lm_program *program, lm_status *st)
 {
     const lm_new_model *n = spec->options->new_model;
     if (n && n->list)
@@ -505,5 +506,24 @@ bool lm_train_program(const lm_run_spec *spec, const lm_program *program, lm_sta
     free(s.inputs.items);
     free(s.options);
     free(s.cells);
+    return ok;
+}
+
+bool lm_train_program(const lm_run_spec *spec, const lm_program *program, lm_status *st)
+{
+    lm_run_spec first = *spec;
+    lm_communicator *c;
+    if (!lm_communicator_join(spec->options->communicator, spec->common->threads, &c, st))
+        return false;
+    bool ok;
+    if (c && lm_communicator_rank(c) > 0) {
+        ok = lm_parallel_serve(c, spec, st);
+    } else {
+        first.communicator = c;
+        ok = one_process(&first, program, st);
+        if (c)
+            lm_parallel_dismiss(c);
+    }
+    lm_communicator_leave(c);
     return ok;
 }

@@ -3,10 +3,12 @@ liblmutils_la_SOURCES += \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \
 	libshared/train/class_weight.c libshared/train/class_weight.h \
 	libshared/train/classes.c \
+	libshared/train/communicator.c libshared/train/communicator.h \
 	libshared/train/data.c libshared/train/data.h \
 	libshared/train/denoising.c libshared/train/denoising.h \
 	libshared/train/evaluate.c \
 	libshared/train/example.c \
+	libshared/train/exchange.c libshared/train/exchange.h \
 	libshared/train/freeze.c libshared/train/freeze.h \
 	libshared/train/frozen.c libshared/train/frozen.h \
 	libshared/train/guard.c libshared/train/guard.h \
@@ -22,6 +24,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/optimizer_states.c libshared/train/optimizer_states.h \
 	libshared/train/options.c libshared/train/options.h \
 	libshared/train/order.c libshared/train/order.h \
+	libshared/train/parallel.c libshared/train/parallel.h \
 	libshared/train/period.c libshared/train/period.h \
 	libshared/train/plan.c \
 	libshared/train/prefix_cache.c libshared/train/prefix_cache.h \
