@@ -50,6 +50,7 @@ shell_tests = \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-freeze.sh \
 	tests/pipelines/train-guards.sh \
+	tests/pipelines/train-kill.sh \
 	tests/pipelines/train-korean.sh \
 	tests/pipelines/train-memory.sh \
 	tests/pipelines/train-mix.sh \
@@ -65,6 +66,14 @@ shell_tests = \
 TESTS += $(shell_tests)
 EXTRA_DIST += $(shell_tests) tests/differential/differential.sh tests/pipelines/init.sh tests/pipelines/train-words.inc tests/pipelines/fault-common.inc \
 	tests/run
+
+include tests/faults/faults.mk
+
+# every point at which a run can be killed, which takes long: tests/pipelines/train-kill.sh tries a few of them
+check-kill: all tests/faults/faults.la
+	$(AM_TESTS_ENVIRONMENT) LMUTILS_KILL_POINTS=all LMUTILS_KILL_RANDOM=50 LMUTILS_TEST_TIMEOUT=20000 \
+		bash $(srcdir)/tests/pipelines/train-kill.sh
+.PHONY: check-kill
 
 # what was installed runs, and finds its library and its plugins
 installcheck-local:

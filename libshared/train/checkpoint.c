@@ -159,6 +159,27 @@ bool lm_manifest_check(const char *path, lm_status *st)
 
 /* ------------------------------------------------------------------ the directory of checkpoints */
 
+static int is_half_made(const struct dirent *e)
+{
+    return strncmp(e->d_name, "." PREFIX, strlen("." PREFIX)) == 0 && strstr(e->d_name, ".lmutils-") != NULL;
+}
+
+void lm_checkpoint_clear(const char *dir)
+{
+    struct dirent **entries;
+    int n = scandir(dir, &entries, is_half_made, alphasort);
+    for (int i = 0; i < n; i++) {
+        const char *name = entries[i]->d_name + 1;
+        char *path = lm_format("%s/%.*s", dir, (int)(strstr(name, ".lmutils-") - name), name);
+        lm_status ignored = LM_STATUS_INIT;
+        lm_output_dir_discard(lm_output_dir_open(path, &ignored)); /* which clears what is left of others */
+        free(path);
+        free(entries[i]);
+    }
+    if (n >= 0)
+        free(entries);
+}
+
 /* STEP of a name checkpoint-STEP; -1 for other names. */
 static int64_t step_of(const char *name)
 {
@@ -242,14 +263,21 @@ static void remove_checkpoint(const char *path)
     rmdir(path);
 }
 
-static void prune(const char *dir, int keep)
+/* Removes all but `keep` of them. Those of steps after `step`, the newest, were passed over when the run went on from before
+ * them: they go first. */
+static void prune(const char *dir, uint64_t step, int keep)
 {
     int64_t *steps;
     size_t count;
     lm_status st = LM_STATUS_INIT;
     if (keep <= 0 || !list_steps(dir, &steps, &count, &st))
         return;
-    for (size_t i = (size_t)keep; i < count; i++) {
+    size_t later = 0;
+    while (later < count && (uint64_t)steps[later] > step)
+        later++;
+    for (size_t i = 0; i < count; i++) {
+        if (i >= later && i < later + (size_t)keep)
+            continue;
         char *path = lm_checkpoint_path(dir, (uint64_t)steps[i]);
         remove_checkpoint(path);
         free(path);
@@ -271,7 +299,7 @@ bool lm_checkpoint_save(const char *dir, uint64_t step, int keep, lm_checkpoint_
     else if (out)
         lm_output_dir_discard(out);
     if (ok)
-        prune(dir, keep);
+        prune(dir, step, keep);
     free(name);
     return ok;
 }

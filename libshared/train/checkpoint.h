@@ -23,6 +23,9 @@ char *lm_checkpoint_path(const char *dir, uint64_t step); /* DIR/checkpoint-STEP
  * over with a warning that names what is wrong. Fails only where DIR cannot be read. */
 bool lm_checkpoint_find(const char *dir, char **path, uint64_t *step, lm_status *st);
 
+/* Removes what a killed run has left half made in DIR. */
+void lm_checkpoint_clear(const char *dir);
+
 /* Writes MANIFEST over the files of a directory; checks one. */
 bool lm_manifest_write(const char *path, lm_status *st);
 bool lm_manifest_check(const char *path, lm_status *st);

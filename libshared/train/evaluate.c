@@ -202,6 +202,7 @@ bool lm_run_evaluate(lm_run *r, lm_status *st)
         lm_report_free(report);
         return lm_fail_prefix(st, "evaluation");
     }
+    r->evaluated = r->step;
     double seconds = lm_now() - begun, value;
     lm_watch_verdict verdict = {.train_loss = NAN};
     bool ok = judge(r, report, &verdict, st);

@@ -179,11 +179,16 @@ static bool is_due(const lm_run *r, int64_t steps)
     return every && r->step % every == 0;
 }
 
+static bool evaluation_is_due(const lm_run *r)
+{
+    return r->eval && (is_due(r, r->o->eval_steps) || r->step >= r->total_steps) && r->evaluated != r->step;
+}
+
 /* What stands between two steps: evaluation and checkpoints. */
 static bool between_steps(lm_run *r, lm_status *st)
 {
     bool last = r->step >= r->total_steps;
-    if (r->eval && (is_due(r, r->o->eval_steps) || last) && !lm_run_evaluate(r, st))
+    if (evaluation_is_due(r) && !lm_run_evaluate(r, st))
         return false;
     if (r->stopped_early && !last) {
         lm_info("stopped: %" PRIu64 " evaluations without a better %s than %.4f at step %" PRIu64 " (--patience)",
@@ -203,7 +208,7 @@ static void stop_with_checkpoint(lm_run *r, lm_status *why)
     if (!r->o->checkpoint)
         return;
     if (r->saved_step != r->step && !lm_run_checkpoint(r, &st)) {
-        lm_error("no checkpoint could be saved: %s", st.message);
+        lm_error("%s", st.message);
         return;
     }
     lm_status told = *why;
@@ -237,6 +242,8 @@ bool lm_run_loop(lm_run *r, lm_status *st)
     r->started = r->logged_at = lm_now();
     r->start_step = r->step;
     begin_progress(r);
+    if (r->step > 0 && evaluation_is_due(r)) /* the run was stopped in the middle of it */
+        between_steps(r, st);
     while (lm_ok(st) && r->step < r->total_steps) {
         if (!lm_signal_check(st))
             break;
@@ -248,8 +255,7 @@ bool lm_run_loop(lm_run *r, lm_status *st)
             break;
         if (end) {
             r->total_steps = r->step; /* a pipe is as long as it is */
-            if (r->eval)
-                lm_run_evaluate(r, st);
+            between_steps(r, st);
             break;
         }
         between_steps(r, st);

@@ -68,6 +68,7 @@ typedef struct lm_run {
 
     lm_watch watch;
     float *best; /* --keep-best: the values of all trained parameters, one after the other */
+    uint64_t evaluated; /* after which step */
     bool stopped_early; /* --patience has run out */
 
     char *resume_path; /* checkpoint that the run goes on from; NULL = none */

@@ -158,6 +158,7 @@ static json_t *state_of(const lm_run *r)
     json_object_set_new(state, "guard", lm_guard_state(&r->guard));
     json_object_set_new(state, "since_log", json_pack("[f, f, I]", r->loss_sum, r->plain_sum, (json_int_t)r->loss_steps));
     json_object_set_new(state, "watch", lm_watch_state(&r->watch));
+    json_object_set_new(state, "evaluated", json_integer((json_int_t)r->evaluated));
     return state;
 }
 
@@ -217,10 +218,21 @@ static bool write_checkpoint(void *context, const char *dir, lm_status *st)
     return ok;
 }
 
+/* Says which checkpoint there still is. */
+static bool not_saved(const lm_run *r, lm_status *st)
+{
+    lm_status why = *st;
+    lm_status_clear(st);
+    if (r->saved_step == UINT64_MAX)
+        return lm_fail(st, why.code, "no checkpoint of step %" PRIu64 ": %s", r->step, why.message);
+    return lm_fail(st, why.code, "no checkpoint of step %" PRIu64 ": %s; the one of step %" PRIu64 " is kept: --resume goes on "
+                   "from it", r->step, why.message, r->saved_step);
+}
+
 bool lm_run_checkpoint(lm_run *r, lm_status *st)
 {
     if (!lm_checkpoint_save(r->o->checkpoint, r->step, (int)r->o->keep, write_checkpoint, r, st))
-        return false;
+        return not_saved(r, st);
     r->saved_step = r->step;
     if (r->tokenizer.path && r->resume_path && strcmp(r->tokenizer.path, r->resume_path) == 0) {
         /* the checkpoint that the run went on from will be removed in its turn: its tokenizer is in the new
@@ -241,7 +253,10 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
     if (!r->o->checkpoint)
         return true;
     r->lock = lm_checkpoint_lock(r->o->checkpoint, st);
-    if (r->lock < 0 || !lm_checkpoint_find(r->o->checkpoint, &r->resume_path, &step, st))
+    if (r->lock < 0)
+        return false;
+    lm_checkpoint_clear(r->o->checkpoint);
+    if (!lm_checkpoint_find(r->o->checkpoint, &r->resume_path, &step, st))
         return false;
     if (!r->o->resume && r->resume_path)
         return lm_fail(st, LM_FAILED,
@@ -313,6 +328,7 @@ bool lm_run_restore(lm_run *r, lm_status *st)
     free(name);
     if (!lm_ok(st) || !restore_best(r, st))
         return false;
+    r->evaluated = (uint64_t)json_integer_value(json_object_get(r->state, "evaluated"));
     lm_guard_restore(&r->guard, json_object_get(r->state, "guard"));
     const json_t *since = json_object_get(r->state, "since_log");
     r->loss_sum = json_number_value(json_array_get(since, 0));
