@@ -46,6 +46,7 @@ shell_tests = \
 	tests/pipelines/tok-words.sh \
 	tests/pipelines/train-balance.sh \
 	tests/pipelines/train-cache.sh \
+	tests/pipelines/train-damage.sh \
 	tests/pipelines/train-denoising.sh \
 	tests/pipelines/train-faults.sh \
 	tests/pipelines/train-freeze.sh \
@@ -59,6 +60,7 @@ shell_tests = \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-sizes.sh \
 	tests/pipelines/train-story.sh \
+	tests/pipelines/train-stream.sh \
 	tests/pipelines/train-sweep.sh \
 	tests/pipelines/train-decoders.sh \
 	tests/pipelines/train-seq2seq.sh \

@@ -105,33 +105,38 @@ static json_t *classes_of(const lm_run *r)
     return names;
 }
 
+static char *option_text(const json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
+    return text ? text : lm_strdup("not given");
+}
+
+static bool same_option(const lm_run *r, const char *name, const json_t *then, const json_t *now, lm_status *st)
+{
+    const json_t *was = json_object_get(then, name), *is = json_object_get(now, name);
+    if (was && is ? json_equal(was, is) : was == is)
+        return true;
+    char *a = option_text(was), *b = option_text(is);
+    lm_fail(st, LM_USAGE, "--resume: the run in %s has --%s %s, and now it is %s: a run that goes on keeps its options",
+            r->o->checkpoint, name, a, b);
+    free(a);
+    free(b);
+    return false;
+}
+
 static bool same_options(const lm_run *r, lm_status *st)
 {
-    json_t *now = lm_run_options(r), *then = json_object_get(r->state, "options");
+    static const char follows[] = "warmup-steps"; /* from others, which are named first */
+    json_t *now = lm_run_options(r), *then = json_object_get(r->state, "options"), *value;
+    json_t *names = json_copy(now);
     const char *name;
-    json_t *value;
-    json_object_foreach(now, name, value) {
-        json_t *was = json_object_get(then, name);
-        if (was && json_equal(was, value))
-            continue;
-        char *a = was ? json_dumps(was, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
-        char *b = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
-        lm_fail(st, LM_USAGE,
-                "--resume: the run in %s has --%s %s, and now it is %s: a run that goes on keeps its "
-                "options",
-                r->o->checkpoint, name, a ? a : "nothing", b ? b : "?");
-        free(a);
-        free(b);
-        break;
-    }
-    json_object_foreach(then, name, value) {
-        if (!lm_ok(st) || json_object_get(now, name))
-            continue;
-        char *was = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
-        lm_fail(st, LM_USAGE, "--resume: the run in %s has --%s %s, and now it is not given: a run that goes on keeps its "
-                "options", r->o->checkpoint, name, was ? was : "?");
-        free(was);
-    }
+    json_object_update_missing(names, then);
+    json_object_foreach(names, name, value)
+        if (strcmp(name, follows) != 0 && !same_option(r, name, then, now, st))
+            break;
+    if (lm_ok(st))
+        same_option(r, follows, then, now, st);
+    json_decref(names);
     json_decref(now);
     json_t *classes = classes_of(r);
     if (lm_ok(st) && !json_equal(classes, json_object_get(r->state, "classes")))
@@ -246,6 +251,21 @@ bool lm_run_checkpoint(lm_run *r, lm_status *st)
     return true;
 }
 
+/* Whether a state.json that was read is one that a run can go on from. */
+static bool check_state(const lm_run *r, const char *file, uint64_t step, lm_status *st)
+{
+    const json_t *s = r->state;
+    json_int_t of = json_integer_value(json_object_get(s, "step"));
+    if (json_integer_value(json_object_get(s, "format")) != STATE_FORMAT)
+        return lm_fail(st, LM_FAILED, "%s: of another version of lmutils: finish the run with that one", file);
+    if (of < 0 || (uint64_t)of != step)
+        return lm_fail(st, LM_FAILED, "%s: is of step %lld: give its directory that name", file, (long long)of);
+    if (!json_is_object(json_object_get(s, "options")) || !json_is_array(json_object_get(s, "log_history")) ||
+        json_integer_value(json_object_get(s, "micro_tokens")) <= 0)
+        return lm_fail(st, LM_FAILED, "%s: is not the state of a run: remove the directory", file);
+    return true;
+}
+
 bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
 {
     uint64_t step;
@@ -267,9 +287,10 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
         return true;
     char *file = lm_format("%s/state.json", r->resume_path);
     r->state = lm_json_read(file, 0, st);
-    if (r->state && json_integer_value(json_object_get(r->state, "format")) != STATE_FORMAT)
-        lm_fail(st, LM_FAILED, "%s: of another version of lmutils: finish the run with that one", file);
+    bool good = r->state && check_state(r, file, step, st);
     free(file);
+    if (!good)
+        return false;
     r->step = r->saved_step = step;
     r->micro_tokens = json_integer_value(json_object_get(r->state, "micro_tokens"));
     return lm_ok(st);

@@ -1,0 +1,62 @@
+#!/bin/bash
+# Input that comes once: an endless pipe is trained on in memory that does not grow; more than one epoch keeps the rows in
+# memory, and past the budget in a file without a name. Both give what a file gives.
+. "$(dirname "$0")/init.sh"
+. "$abs_top_srcdir/tests/pipelines/train-words.inc"
+
+export OMP_NUM_THREADS=1
+export ASAN_OPTIONS=quarantine_size_mb=1 # what a sanitizer keeps of memory that was freed
+tiny="-a bert --layers 1 --width 16 --heads 1 --inner 32 --max-length 64 -q"
+
+anonymous_() { # PID: KiB of memory that is no file's
+    awk '/^RssAnon/ { print $2 }' "/proc/$1/status"
+}
+logged_() { # FILE STEP: waits until the log has that step
+    while ! grep -q "\"step\":$2[,}]" "$1" 2>/dev/null; do
+        kill -0 "$pid" 2>/dev/null || fail_ "the run has ended before step $2: $(cat err)"
+        sleep 0.02
+    done
+}
+
+# ---- endless
+mkfifo endless
+(yes "$(cat corpus.txt)" | tok -m tokdir -q >endless 2>tok.err || :) &
+pretrain $tiny -b 8 -e 1 --shuffle-window 300 --schedule constant --logging-steps 300 --log run.jsonl -o out \
+    --checkpoint ck --save-steps 1000000 <endless 2>err &
+pid=$!
+logged_ run.jsonl 300
+before=$(anonymous_ $pid)
+logged_ run.jsonl 3000 # ten times as many
+after=$(anonymous_ $pid)
+kill -TERM $pid
+returns_ 143 wait $pid
+test "$after" -le $((before + before / 50 + 256)) || fail_ "memory has grown from $before to $after KiB"
+ls ck | grep -q '^checkpoint-[0-9]' || fail_ "$(cat err)"
+wait || :
+
+# ---- more than one epoch from a pipe: in memory
+run="pretrain $tiny -b 64 -e 2 --max-steps 60 --log run.jsonl --logging-steps 20"
+$run -o file corpus.lms
+$run -o pipe < <(cat corpus.lms)
+cmp file/model.safetensors pipe/model.safetensors
+
+# ---- and past a quarter of --memory in a file that has no name any more
+mkdir tmp
+for ((i = 0; i < 60; i++)); do cat corpus.lms; done >many.lms
+size=$(stat -c %s many.lms)
+memory=$((size / 1024 * 3))K
+run="$run --memory $memory"
+$run -o file2 many.lms
+rm run.jsonl
+cat many.lms | TMPDIR=$PWD/tmp $run -o pipe2 2>err &
+pid=$!
+logged_ run.jsonl 20
+found=
+for fd in /proc/$pid/fd/*; do
+    case $(readlink "$fd") in "$PWD/tmp/"*' (deleted)') found=$fd ;; esac
+done
+test -n "$found" || fail_ "no unlinked file: $(ls -l /proc/$pid/fd)"
+test "$(stat -L -c %s "$found")" -gt $((size / 2))
+same_ '' "$(ls tmp)"
+wait $pid
+cmp file2/model.safetensors pipe2/model.safetensors
