@@ -51,6 +51,8 @@ struct lm_parallel {
     lm_step_rows own;  /* its part of a step */
     int *rows, *begin; /* [rows of the step] those of process p from begin[p] on; [size+1] */
     int row_cap;
+    uint64_t steps;
+    double spreading, dealing, waiting; /* seconds of these steps */
     lm_buf text;
     result *results;       /* [size] */
     lm_transfer **awaited; /* [size] */
@@ -208,6 +210,10 @@ void lm_parallel_free(lm_parallel *p)
     if (!p)
         return;
     lm_communicator_watch(p->c, NULL, NULL);
+    if (p->steps)
+        lm_debug("data parallel: a step had %.2f ms of giving weights, %.2f of dealing rows and %.2f of waiting for gradients",
+                 1e3 * p->spreading / (double)p->steps, 1e3 * p->dealing / (double)p->steps,
+                 1e3 * p->waiting / (double)p->steps);
     if (!lm_communicator_given_up(p->c) && !order_all(p, (order){.kind = DROP_MODEL}, NULL, &st))
         lm_communicator_give_up(p->c);
     lm_exchange_free(p->exchange);
@@ -301,16 +307,26 @@ static bool own_part(lm_parallel *p, lm_run *r, double *loss, lm_status *st)
 
 static bool by_all(lm_parallel *p, lm_run *r, double *loss, lm_status *st)
 {
+    double begun = lm_now();
     if (!follow_stage(p, r, st) ||
         (p->changed && (!order_all(p, (order){.kind = TAKE_VALUES}, NULL, st) || !lm_exchange_spread(p->exchange, st))))
         return false;
     p->changed = true; /* by what comes of these gradients */
+    double spread = lm_now();
     deal(p, &r->rows);
     if (!send_parts(p, r, st))
         return false;
+    double dealt = lm_now();
     lm_exchange_begin(p->exchange);
-    if (!own_part(p, r, loss, st) || !lm_exchange_finish(p->exchange, st) || !collect(p, st))
+    if (!own_part(p, r, loss, st))
         return false;
+    double computed = lm_now();
+    if (!lm_exchange_finish(p->exchange, st) || !collect(p, st))
+        return false;
+    p->steps++;
+    p->spreading += spread - begun;
+    p->dealing += dealt - spread;
+    p->waiting += lm_now() - computed;
     for (int i = 1; i < lm_communicator_size(p->c); i++) {
         *loss += p->results[i].loss;
         r->plain.sum += p->results[i].plain_sum;

@@ -93,3 +93,9 @@ tests_unit_check_objectives_SOURCES = tests/unit/check_objectives.c
 tests_unit_check_objectives_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_objectives_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_objectives
+
+check_PROGRAMS += tests/unit/check_parallel
+tests_unit_check_parallel_SOURCES = tests/unit/check_parallel.c
+tests_unit_check_parallel_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_parallel_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_parallel
