@@ -132,16 +132,22 @@ static bool prepare_masks(lm_run *r, lm_status *st)
 
 /* ------------------------------------------------------------------ spans */
 
+static int sentinel(const lm_tokenizer *t, int n)
+{
+    char name[32]; /* in mT5's vocabulary it is a word like others */
+    snprintf(name, sizeof name, "\xe2\x96\x81<extra_id_%d>", n);
+    int id = lm_tokenizer_id(t, lm_str_of(name + 3));
+    return id >= 0 ? id : lm_tokenizer_id(t, lm_str_of(name));
+}
+
 /* <extra_id_0>, <extra_id_1> ...: as many as there are, whatever their ids. */
 static void find_sentinels(lm_run *r)
 {
     const lm_tokenizer *t = r->tokenizer.tokenizer;
     lm_span_noise *how = &r->targets.spans;
     int n = 0;
-    for (int id = 0; t && id >= 0; n++) {
-        char name[32];
-        snprintf(name, sizeof name, "<extra_id_%d>", n);
-        id = lm_tokenizer_id(t, lm_str_of(name));
+    for (; t; n++) {
+        int id = sentinel(t, n);
         if (id < 0 || id >= r->targets.vocab_size)
             break;
         r->sentinels = lm_realloc(r->sentinels, (size_t)n + 1, sizeof *r->sentinels);

@@ -124,15 +124,15 @@ void lm_corrupt_spans(const lm_span_noise *how, uint64_t epoch, uint64_t number,
     finish(how, row, &input, &target);
 }
 
-/* Uniform from 1 to n - 1; 0 where there is nothing to cut. */
-static int draw_prefix(const lm_span_noise *how, uint64_t epoch, uint64_t number, int n)
+/* Uniform from 1 to n - 1, for a row's text number `text`; 0 where there is nothing to cut. */
+static int draw_prefix(const lm_span_noise *how, uint64_t epoch, uint64_t number, uint64_t text, int n)
 {
-    return n < 2 ? 0 : 1 + (int)lm_random_below(key_of(how, number), epoch, 0, (uint64_t)n - 1);
+    return n < 2 ? 0 : 1 + (int)lm_random_below(key_of(how, number), epoch, text, (uint64_t)n - 1);
 }
 
 void lm_split_prefix(const lm_span_noise *how, uint64_t epoch, uint64_t number, lm_tokens_row *row, lm_arena *room)
 {
-    int n = tokens_of(how, row), prefix = draw_prefix(how, epoch, number, n);
+    int n = tokens_of(how, row), prefix = draw_prefix(how, epoch, number, 0, n);
     column input = new_column(room, prefix + 1), target = new_column(room, n - prefix + 1);
     add(&input, row->ids, prefix);
     add(&target, row->ids + prefix, n - prefix);
@@ -141,9 +141,14 @@ void lm_split_prefix(const lm_span_noise *how, uint64_t epoch, uint64_t number, 
 
 void lm_mask_prefix(const lm_span_noise *how, uint64_t epoch, uint64_t number, lm_tokens_row *row, lm_arena *room)
 {
-    size_t n = row->len, prefix = (size_t)draw_prefix(how, epoch, number, (int)n);
-    uint8_t *carries = lm_arena_alloc(room, n + 1, 1);
-    memset(carries, 0, n);
-    memset(carries + prefix, 1, n - prefix);
+    uint8_t *carries = lm_arena_alloc(room, row->len + 1, 1), *at = carries;
+    size_t texts = row->seq_count ? row->seq_count : 1;
+    for (size_t i = 0; i < texts; i++) {
+        size_t n = row->seq_count ? (size_t)row->seq_lengths[i] : row->len;
+        size_t prefix = (size_t)draw_prefix(how, epoch, number, i, (int)n);
+        memset(at, 0, prefix);
+        memset(at + prefix, 1, n - prefix);
+        at += n;
+    }
     row->loss_mask = carries;
 }

@@ -35,7 +35,8 @@ void lm_corrupt_spans(const lm_span_noise *how, uint64_t epoch, uint64_t number,
 /* The row's ids are the first k tokens, and its target_ids the others, with eos_id behind each; k is drawn uniformly from
  * 1 to n - 1. */
 void lm_split_prefix(const lm_span_noise *how, uint64_t epoch, uint64_t number, lm_tokens_row *row, lm_arena *room);
-/* For a model of one stack: the row keeps its ids and gets a loss_mask in which the first k tokens carry no loss. */
+/* For a model of one stack: the row keeps its ids and gets a loss_mask in which the first k tokens, of each of its texts, carry
+ * no loss. */
 void lm_mask_prefix(const lm_span_noise *how, uint64_t epoch, uint64_t number, lm_tokens_row *row, lm_arena *room);
 
 #endif

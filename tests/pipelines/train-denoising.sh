@@ -44,6 +44,11 @@ refuses_ 2 'has --mean-span-length 2.5' pretrain $t5 --objective span-corruption
 pretrain $run --plan rows.lms >plan 2>/dev/null
 awk '{ v[$1] = $2 } END { exit !(v["rows"] == 880 && v["memory_mib"] > 0) }' plan || fail_ "$(cat plan)"
 
+# as it comes through a pipe, and with rows of another stream
+cat rows.lms | pretrain $run -q -o piped --epochs 1 --shuffle-window 50 --eval held.lms --log piped.jsonl
+test -n "$(last eval_loss piped.jsonl)"
+pretrain $run -q -o mixed --replay held.lms=0.5 rows.lms
+
 # rows that are not cut into so few spans as there are sentinels; a tokenizer that has none
 tr '\n' ' ' <rest.txt | tok -q -m pieces >long.lms
 refuses_ 1 'hidden spans, and the tokenizer has 16 <extra_id_...>' pretrain $t5 --objective span-corruption -q -o x long.lms

@@ -103,7 +103,7 @@ START_TEST(masks_by_another_implementation)
         free(words);
         free(label);
     }
-    ck_assert_uint_eq(k, 25);
+    ck_assert_uint_eq(k, 30);
     lm_arena_free(room);
     json_decref(tables);
 }
@@ -388,7 +388,7 @@ START_TEST(spans_by_another_implementation)
         free(ids);
         free(sentinels);
     }
-    ck_assert_uint_eq(k, 8);
+    ck_assert_uint_eq(k, 9);
     json_array_foreach(json_object_get(tables, "helper"), k, row) {
         lm_span_noise how = {.density = real(row, "density"), .mean_length = real(row, "mean")};
         int target;
@@ -433,6 +433,15 @@ START_TEST(prefixes)
             ck_assert_int_eq(masked.loss_mask[i], i >= prefix);
     }
     ck_assert_uint_eq(k, 5);
+    /* each text of a row has a prefix of its own, the first that of a row of it alone */
+    static const int32_t lengths[] = {20, 1, 20};
+    lm_span_noise of_texts = {.eos_id = 1, .seed = 9};
+    lm_tokens_row alone = {.ids = ids, .len = 20}, three = {.ids = ids, .len = 41, .seq_lengths = lengths, .seq_count = 3};
+    lm_mask_prefix(&of_texts, 2, 10, &alone, room);
+    lm_mask_prefix(&of_texts, 2, 10, &three, room);
+    ck_assert_mem_eq(alone.loss_mask, three.loss_mask, 20);
+    ck_assert_mem_ne(alone.loss_mask, three.loss_mask + 21, 20);
+    ck_assert(three.loss_mask[20] && !three.loss_mask[21] && three.loss_mask[40]);
     /* uniform from 1 to n - 1 */
     enum { N = 6, DRAWS = 50000 };
     double seen[N] = {0};

@@ -135,7 +135,7 @@ def some_row(n, seed):
             ids.append(r.randrange(700, 1000) if k else r.randrange(5, 700))
             words.append(word)
         word += 1
-        if len(ids) in (n // 2, n // 2 + 1) and 3 not in ids:
+        if len(ids) >= n // 2 and 3 not in ids:
             ids.append(3)
             words.append(-1)
             word = 0
@@ -148,8 +148,11 @@ def masks():
                                           ("google", False, 0.8, 0.1), ("google", True, 0.8, 0.1),
                                           ("spanbert", False, 0.8, 0.1)):
         for n, p, most, copies, column in ((24, 0.15, 20, 0, False), (57, 0.15, 0, 0, True), (40, 0.5, 7, 3, False),
-                                           (3, 0.15, 20, 0, False), (33, 1.0, 0, 0, False)):
+                                           (3, 0.15, 20, 0, False), (33, 1.0, 0, 0, False),
+                                           (30, 0.15, 20, 0, False)):
             ids, words = some_row(n, n)
+            if n == 30:
+                ids[ids.index(3) + 1] = 801  # a piece, and nothing before it that it goes on with
             case = {"recipe": recipe, "whole_words": whole, "probability": p, "replaced": replaced, "random": rest,
                     "most": most if recipe == "google" else 0, "copies": copies, "seed": 42 + n, "epoch": 5,
                     "row": n * (1 << 33) + 7}
@@ -208,7 +211,7 @@ def corrupt(noise_mask, ids, sentinels, eos):
 
 def spans():
     out = []
-    for n, density, mean in ((568, 0.15, 3), (37, 0.15, 3), (20, 0.5, 2), (10, 0.9, 1), (12, 0.3, 1), (2, 0.15, 3), (1, 0.15, 3),
+    for n, density, mean in ((568, 0.15, 3), (37, 0.15, 3), (20, 0.5, 2), (10, 0.9, 1), (12, 0.3, 1), (6, 1.0, 3), (2, 0.15, 3), (1, 0.15, 3),
                              (0, 0.15, 3)):
         seed, epoch, row = 7 + n, 3, 12345 + n
         ids, sentinels = [100 + i for i in range(n)], [31 - 2 * i for i in range(10)] if n < 100 else \
