@@ -55,6 +55,7 @@ shell_tests = \
 	tests/pipelines/train-korean.sh \
 	tests/pipelines/train-memory.sh \
 	tests/pipelines/train-mix.sh \
+	tests/pipelines/train-optimizers.sh \
 	tests/pipelines/train-parallel.sh \
 	tests/pipelines/train-recurrent.sh \
 	tests/pipelines/train-resume.sh \

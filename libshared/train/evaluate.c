@@ -1,5 +1,6 @@
 /* Evaluation between steps. */
 #include "train/frozen.h"
+#include "train/kept.h"
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -99,38 +100,19 @@ static bool run_rows(lm_run *r, lm_evaluator *e, uint64_t most, lm_status *st)
 /* The best weights so far, kept beside those that are trained. */
 static void keep_best(lm_run *r, lm_status *st)
 {
-    lm_params *params = r->model->params;
-    if (!r->best)
-        r->best =
-            lm_try_malloc(lm_run_trained(r, true, NULL), sizeof *r->best, "the best weights", st);
-    if (!r->best)
-        return;
-    float *to = r->best;
-    for (size_t i = 0; i < lm_params_count(params); i++) {
-        lm_param *p = lm_params_at(params, i);
-        if (r->freezing->of[i].stage < 0)
-            continue;
-        memcpy(to, p->value, p->elements * sizeof *to);
-        to += p->elements;
-    }
+    if (r->best)
+        lm_kept_take(r, r->best);
+    else
+        r->best = lm_kept_new(r, "the best weights", st);
 }
 
-bool lm_run_restore_best(lm_run *r, lm_status *st)
+void lm_run_restore_best(lm_run *r)
 {
-    (void)st;
     if (!r->best || r->watch.best_step == r->step)
-        return true;
-    const float *from = r->best;
-    for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
-        lm_param *p = lm_params_at(r->model->params, i);
-        if (r->freezing->of[i].stage < 0)
-            continue;
-        memcpy(p->value, from, p->elements * sizeof *from);
-        from += p->elements;
-    }
+        return;
+    lm_kept_put(r, r->best);
     lm_info("the weights of step %" PRIu64 " are written (evaluation %s %.4f)", r->watch.best_step,
             lm_train_metric(r->o), r->watch.best);
-    return true;
 }
 
 static bool fail_metric(const lm_report *report, const char *name, lm_status *st)
@@ -194,7 +176,7 @@ bool lm_run_check_metric(lm_run *r, lm_status *st)
     return true;
 }
 
-bool lm_run_evaluate(lm_run *r, lm_status *st)
+static bool evaluate(lm_run *r, lm_status *st)
 {
     double begun = lm_now();
     lm_report *report = measure(r, UINT64_MAX, st);
@@ -231,5 +213,15 @@ bool lm_run_evaluate(lm_run *r, lm_status *st)
     lm_buf_free(&line);
     lm_report_free(report);
     r->logged_at += lm_now() - begun; /* the speed that is said is that of training */
+    return ok;
+}
+
+bool lm_run_evaluate(lm_run *r, lm_status *st)
+{
+    if (r->average)
+        lm_kept_swap(r, r->average);
+    bool ok = evaluate(r, st);
+    if (r->average)
+        lm_kept_swap(r, r->average);
     return ok;
 }

@@ -1,5 +1,6 @@
 /* The steps of a run. */
 #include "train/frozen.h"
+#include "train/kept.h"
 #include "train/parallel.h"
 
 #include "base/log.h"
@@ -125,9 +126,12 @@ static bool update(lm_run *r, double *loss, double *norm, double rate, bool *tak
     bool ok = lm_parallel_gradients(r, loss, st);
     *norm = ok ? lm_optimizer_gradient_norm(r->optimizer) : 0;
     ok = ok && lm_run_guard(r, *loss, *norm, take, st);
-    if (ok && *take)
-        return lm_optimizer_update(r->optimizer, rate, lm_clip_coefficient(*norm, r->o->max_grad_norm), st);
-    lm_optimizer_zero_gradients(r->optimizer);
+    if (!ok || !*take) {
+        lm_optimizer_zero_gradients(r->optimizer);
+        return ok;
+    }
+    ok = lm_optimizer_update(r->optimizer, rate, lm_clip_coefficient(*norm, r->o->max_grad_norm), st);
+    lm_run_average_step(r);
     return ok;
 }
 
@@ -142,10 +146,15 @@ static void count_loss(lm_run *r, double loss)
     r->taken_steps++;
 }
 
+static double rate_now(const lm_run *r)
+{
+    return lm_schedule_peak(r->schedule.kind, r->o->learning_rate) * lm_schedule_factor(&r->schedule, r->step);
+}
+
 /* One optimiser step; *end where the input has no more rows. */
 static bool one_step(lm_run *r, bool *end, lm_status *st)
 {
-    double loss = 0, norm = 0, rate = r->o->learning_rate * lm_schedule_factor(&r->schedule, r->step);
+    double loss = 0, norm = 0, rate = rate_now(r);
     r->plain = (lm_plain_loss){0};
     r->micro.plain = &r->plain;
     if (!lm_data_step(r->data, r->step, &r->targets, &r->rows, end, st))

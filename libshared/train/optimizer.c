@@ -131,11 +131,6 @@ double lm_clip_coefficient(double norm, double max_norm)
     return coefficient < 1 ? coefficient : 1;
 }
 
-double lm_adafactor_rate(uint64_t t, bool warmup)
-{
-    return fmin(warmup ? 1e-6 * (double)t : 1e-2, 1 / sqrt((double)t));
-}
-
 /* ------------------------------------------------------------------ updates */
 
 /* Decay by way of the gradient touches all rows, and so do states then. */

@@ -75,8 +75,6 @@ bool lm_optimizer_update(lm_optimizer *o, double lr, double clip, lm_status *st)
 
 /* max_norm/(norm + 1e-6), at most 1 (torch.nn.utils.clip_grad_norm_); 1 where max_norm is 0. */
 double lm_clip_coefficient(double norm, double max_norm);
-/* Adafactor's own rate of step `t`, from 1: min(1e-2, 1/sqrt t), or with a warm-up min(1e-6 t, 1/sqrt t). */
-double lm_adafactor_rate(uint64_t t, bool warmup);
 
 /* States: under NAME. exp_avg and exp_avg_sq, SGD's momentum_buffer, Adafactor's exp_avg_sq_row and exp_avg_sq_col, in their
  * form, with NAME.exp_avg.absmax and so on as scales of codes; and NAME.step, int64 [1]; in a safetensors file. Where there are

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "model/model.h"
+#include "train/optimizer_options.h"
 #include "train/period.h"
 #include "train/schedule.h"
 
@@ -10,7 +11,7 @@
 
 const lm_train_options lm_train_defaults = {
     .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .decay_shape = LM_SHAPE_COSINE,
-    .warmup_ratio = 0.1, .warmup_steps = -1, .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
+    .warmup_ratio = 0.1, .warmup_steps = -1, .weight_decay = 0.01, .beta1 = -1, .beta2 = -1, .epsilon = -1,
     .max_grad_norm = 1, .dropout = -1, .shuffle = true, .keep = 2, .logging_steps = 100, .shard_size = LM_SHARD_SIZE,
     .denoising = LM_DENOISING_DEFAULTS,
     .guard = {.on_nan = LM_GUARD_STOP, .on_spike = LM_GUARD_WARN, .on_empty = LM_GUARD_SKIP, .score = 6, .window = 100},
@@ -74,7 +75,7 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
         OPTION("gradient-accumulation", LM_OPT_COUNT, accumulation, "N", .min = 1, .max = 1e6,
                .aliases = "gradient_accumulation_steps accum", .help = "batches of an optimiser step"),
         OPTION("learning-rate", LM_OPT_FLOAT, learning_rate, "RATE", .min = 0, .max = 1e3, .aliases = "lr",
-               .help = "rate at the top of the schedule"),
+               .given = &o->has_learning_rate, .help = "rate at the top of the schedule"),
         OPTION("schedule", LM_OPT_CHOICE, schedule, "NAME", .choices = lm_schedule_names,
                .synonyms = lm_schedule_synonyms, .aliases = "lr_scheduler_type",
                .help = "how the rate falls after the warm-up"),
@@ -98,18 +99,6 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
                .help = "the same in steps"),
         OPTION("warmup-type", LM_OPT_CHOICE, warmup_shape, "SHAPE", .choices = lm_schedule_shapes,
                .help = "how the rate grows"),
-        OPTION("weight-decay", LM_OPT_FLOAT, weight_decay, "X", .min = 0, .max = 1e3,
-               .help = "decoupled weight decay; none on biases and norms"),
-        OPTION("max-grad-norm", LM_OPT_FLOAT, max_grad_norm, "X", .min = 0, .max = 1e9,
-               .help = "gradients are scaled down to this global norm; 0 leaves them"),
-        OPTION("adam-beta1", LM_OPT_FLOAT, beta1, "X", .min = 0, .max = 0.999999,
-               .help = "decay of the mean of gradients"),
-        OPTION("adam-beta2", LM_OPT_FLOAT, beta2, "X", .min = 0, .max = 0.99999999,
-               .help = "decay of the mean of their squares"),
-        OPTION("adam-epsilon", LM_OPT_FLOAT, epsilon, "X", .min = 0, .max = 1,
-               .help = "added to the denominator"),
-        FLAG("adam-no-bias-correction", no_bias_correction,
-             .help = "as Google's BERT trains: no correction of the means at the start"),
         OPTION("dropout", LM_OPT_FLOAT, dropout, "P", .min = 0, .max = 0.99, .shown = "the model's own",
                .help = "dropout everywhere in the model, and in its config.json"),
         FLAG("shuffle", shuffle, .help = "read the rows of each epoch in a new random order"),
@@ -129,6 +118,51 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
         OPTION("micro-tokens", LM_OPT_COUNT, micro_tokens, "N", .shown = "2048, or what --memory allows",
                .help = "tokens of one forward pass; a step is cut into as many as it takes, with the same "
                        "result"),
+        {0},
+    };
+    append(table, n, entries);
+}
+
+static void optimizer_entries(lm_train_options *o, lm_option *table, size_t *n)
+{
+    const lm_option entries[] = {
+        GROUP("The optimiser"),
+        OPTION("optimizer", LM_OPT_CHOICE, optimizer, "NAME", .choices = lm_optimizer_names,
+               .synonyms = lm_optimizer_synonyms, .aliases = "optim", .help = "how gradients move the weights"),
+        OPTION("state-dtype", LM_OPT_CHOICE, state_type, "TYPE", .choices = lm_state_type_names,
+               .synonyms = lm_state_type_synonyms,
+               .help = "how the optimiser keeps its means: auto is 8bit where its name says so, and f32 elsewhere"),
+        OPTION("weight-decay", LM_OPT_FLOAT, weight_decay, "X", .min = 0, .max = 1e3,
+               .help = "decay of the weights, but of no biases and norms: apart from the gradient, or, by adam and sgd, added "
+                       "to it"),
+        OPTION("l2", LM_OPT_FLOAT, l2, "X", .min = 0, .max = 1e3,
+               .help = "X times each of these weights is added to its gradient, whatever the optimiser"),
+        OPTION("l1", LM_OPT_FLOAT, l1, "X", .min = 0, .max = 1e3,
+               .help = "each of these weights goes X times the rate nearer to 0, and stays there when it has come to it"),
+        OPTION("max-grad-norm", LM_OPT_FLOAT, max_grad_norm, "X", .min = 0, .max = 1e9,
+               .help = "gradients are scaled down to this global norm; 0 leaves them"),
+        OPTION("max-grad-value", LM_OPT_FLOAT, max_grad_value, "X", .min = 0, .max = 1e9, .shown = "no limit",
+               .help = "then no number of a gradient is further from 0 than this"),
+        OPTION("adam-beta1", LM_OPT_FLOAT, beta1, "X", .min = 0, .max = 0.999999, .shown = "0.9",
+               .help = "decay of the mean of gradients"),
+        OPTION("adam-beta2", LM_OPT_FLOAT, beta2, "X", .min = 0, .max = 0.99999999, .shown = "0.999, or 0.99 of lion",
+               .help = "decay of the mean of their squares"),
+        OPTION("adam-epsilon", LM_OPT_FLOAT, epsilon, "X", .min = 0, .max = 1, .shown = "1e-8",
+               .help = "added to the denominator"),
+        FLAG("adam-no-bias-correction", no_bias_correction,
+             .help = "as Google's BERT trains: no correction of the means at the start"),
+        OPTION("momentum", LM_OPT_FLOAT, momentum, "X", .min = 0, .max = 0.999999,
+               .help = "of sgd; of adafactor the decay of a mean of its updates"),
+        FLAG("nesterov", nesterov, .help = "Nesterov's momentum, of sgd"),
+        FLAG("adafactor-scale-parameter", scale_parameter, .aliases = "scale_parameter",
+             .help = "each tensor moves in proportion to the root of the mean of its squares"),
+        OPTION("adafactor-clip-threshold", LM_OPT_FLOAT, clip_threshold, "X", .min = 0, .max = 1e9, .shown = "1",
+               .aliases = "clip_threshold", .help = "the same of its update is at most this"),
+        OPTION("adafactor-decay-rate", LM_OPT_FLOAT, factor_decay, "X", .min = -1, .max = 1, .shown = "0.8",
+               .help = "the means of squares decay by 1-t^-X in step t"),
+        OPTION("ema", LM_OPT_FLOAT, ema, "DECAY", .min = 0, .max = 0.999999999, .shown = "none",
+               .aliases = "exponential_smoothing ema_decay",
+               .help = "evaluate and write a moving average of the weights"),
         {0},
     };
     append(table, n, entries);
@@ -264,6 +298,7 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
     if (o->new_model)
         new_model_entries(o->new_model, table, &n);
     training_entries(o, table, &n);
+    optimizer_entries(o, table, &n);
     denoising_entries(&o->denoising, table, &n);
     if (o->freeze)
         freezing_entries(o->freeze, table, &n);
@@ -303,7 +338,7 @@ static bool check_new_model(const lm_train_options *o, lm_status *st)
 static bool check_schedule(const lm_train_options *o, lm_status *st)
 {
     lm_schedule_kind kind = (lm_schedule_kind)o->schedule;
-    bool stable = kind == LM_SCHEDULE_STABLE_DECAY, rated = lm_schedule_has_rate(kind);
+    bool stable = kind == LM_SCHEDULE_STABLE_DECAY, rated = lm_schedule_has_rate(kind), own = lm_schedule_is_absolute(kind);
     bool waves = kind == LM_SCHEDULE_COSINE || kind == LM_SCHEDULE_COSINE_RESTARTS ||
                  (stable && o->decay_shape == LM_SHAPE_COSINE);
     const char *idle = o->min_rate > 0 && !lm_schedule_has_end(kind)         ? "min-lr-rate"
@@ -313,6 +348,8 @@ static bool check_schedule(const lm_train_options *o, lm_status *st)
                        : o->decay_shape != LM_SHAPE_COSINE && !stable        ? "decay-type"
                        : o->decay_rate > 0 && !rated                         ? "lr-decay-rate"
                        : o->decay_every && !rated                            ? "lr-decay-every"
+                       : o->has_learning_rate && own                         ? "learning-rate"
+                       : o->warmup_steps > 0 && own                          ? "warmup-steps"
                                                                              : NULL;
     lm_period every;
     if (o->decay_every && !lm_period_parse(o->decay_every, &every))
@@ -343,7 +380,7 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if (o->batch_size * o->accumulation > 1 << 24)
         return lm_fail(st, LM_USAGE, "a step of %lld rows: lower --batch-size or --gradient-accumulation",
                        (long long)(o->batch_size * o->accumulation));
-    if (!check_schedule(o, st) || !lm_denoising_check(&o->denoising, st))
+    if (!check_schedule(o, st) || !lm_optimizer_options_check(o, st) || !lm_denoising_check(&o->denoising, st))
         return false;
     if (o->freeze && !lm_freeze_options_check(o->freeze, st))
         return false;

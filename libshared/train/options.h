@@ -20,8 +20,16 @@ typedef struct lm_train_options {
     const char *decay_every;        /* lm_period; NULL = an epoch */
     double warmup_ratio;
     int64_t warmup_steps; /* goes before the ratio where it is not negative */
-    double weight_decay, beta1, beta2, epsilon, max_grad_norm;
+    bool has_learning_rate;         /* given */
+    int optimizer, state_type;      /* indices of train/optimizer_options.h */
+    double weight_decay, l1, l2, max_grad_norm, max_grad_value; /* the last one 0 = no limit */
+    double beta1, beta2, epsilon;   /* negative = the optimiser's own */
     bool no_bias_correction;
+    double momentum;
+    bool nesterov;
+    double clip_threshold, factor_decay; /* of Adafactor; 0 = its own */
+    bool scale_parameter;
+    double ema; /* decay of the average of weights; 0 = none */
     double dropout; /* of the whole model; negative = the model's own */
     bool shuffle, by_length;
     int64_t shuffle_window; /* 0 = all rows */

@@ -265,7 +265,7 @@ bool lm_run_plan_print(lm_run *r, lm_status *st)
     if (spooled)
         printf("flops\t%.4g\nseconds\t%.0f\n", flops, tokens * epochs / speed + (done > 0 ? tokens * once / done : 0));
     lm_buf rates = {0};
-    lm_schedule_print(&r->schedule, r->o->learning_rate, lm_terminal_columns(STDOUT_FILENO), &rates);
+    lm_schedule_print(&r->schedule, lm_schedule_peak(r->schedule.kind, r->o->learning_rate), lm_terminal_columns(STDOUT_FILENO), &rates);
     fputs(lm_buf_cstr(&rates), stdout);
     lm_buf_free(&rates);
     return lm_ok(st);

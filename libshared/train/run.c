@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "train/frozen.h"
+#include "train/kept.h"
+#include "train/optimizer_options.h"
 #include "train/parallel.h"
 
 #include <inttypes.h>
@@ -198,19 +200,15 @@ static bool prepare(lm_run *r, lm_status *st)
     if (!lm_run_make_model(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
         !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
         return false;
-    lm_optimizer_options adam = {.beta1 = r->o->beta1,
-                             .beta2 = r->o->beta2,
-                             .epsilon = r->o->epsilon,
-                             .weight_decay = r->o->weight_decay,
-                             .bias_correction = !r->o->no_bias_correction,
-                             .rates = r->freezing->rates,
-                             .pull = r->o->l2_sp,
-                             .starts = r->starts};
+    lm_optimizer_options how = lm_optimizer_options_of(r->o, (uint64_t)r->spec->common->seed);
+    how.rates = r->freezing->rates;
+    how.pull = r->o->l2_sp;
+    how.starts = r->starts;
     lm_run_guard_begin(r);
     r->graph = lm_graph_new(r->model->params);
-    r->optimizer = lm_optimizer_new(r->model->params, &adam, st);
+    r->optimizer = lm_optimizer_new(r->model->params, &how, st);
     r->frozen = r->optimizer ? lm_frozen_new(r, st) : NULL;
-    return lm_ok(st) && lm_run_plan_memory(r, st);
+    return lm_ok(st) && lm_run_average_begin(r, st) && lm_run_plan_memory(r, st);
 }
 
 /* The evaluation of the weights that are written. */
@@ -283,6 +281,7 @@ static void free_run(lm_run *r)
     free(r->continues);
     free(r->sentinels);
     free(r->best);
+    free(r->average);
     free(r->resume_path);
     json_decref(r->state);
     if (r->lock >= 0)

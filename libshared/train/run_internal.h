@@ -67,7 +67,8 @@ typedef struct lm_run {
     uint8_t *silent; /* [parameters] steps without a gradient, until there was one */
 
     lm_watch watch;
-    float *best; /* --keep-best: the values of all trained parameters, one after the other */
+    float *best;    /* --keep-best: values (train/kept.h) */
+    float *average; /* --ema: values (train/kept.h) */
     uint64_t evaluated; /* after which step */
     bool stopped_early; /* --patience has run out */
 
@@ -123,7 +124,7 @@ lm_data *lm_run_read_beside(const lm_run *r, const char *file, lm_status *st);
 bool lm_run_load_eval(lm_run *r, lm_status *st);
 bool lm_run_check_metric(lm_run *r, lm_status *st); /* evaluations have the value of --best-metric */
 bool lm_run_evaluate(lm_run *r, lm_status *st);
-bool lm_run_restore_best(lm_run *r, lm_status *st); /* puts the best weights in place, if there are any */
+void lm_run_restore_best(lm_run *r); /* puts the best weights in place, if there are any */
 /* save.c */
 bool lm_run_checkpoint(lm_run *r, lm_status *st);
 bool lm_run_find_checkpoint(lm_run *r, lm_status *st);

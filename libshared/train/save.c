@@ -9,6 +9,8 @@
 #include "model/card.h"
 #include "stream/json_tree.h"
 #include "train/checkpoint.h"
+#include "train/kept.h"
+#include "train/optimizer_options.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 enum { STATE_FORMAT = 1 };
+static const char best_file[] = "best.safetensors", average_file[] = "average.safetensors";
 
 /* ------------------------------------------------------------------ options that decide the result */
 
@@ -44,14 +47,13 @@ json_t *lm_run_options(const lm_run *r)
 {
     const lm_train_options *o = r->o;
     json_t *all = json_pack(
-        "{s:s, s:f, s:I, s:I, s:I, s:f, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:b, s:f, s:b, s:b, s:I}",
+        "{s:s, s:f, s:I, s:I, s:I, s:f, s:s, s:I, s:f, s:b, s:b, s:I}",
         "objective", r->objective->name, "epochs", o->epochs, "max-steps", (json_int_t)o->max_steps,
         "batch-size", (json_int_t)o->batch_size, "gradient-accumulation", (json_int_t)o->accumulation,
         "learning-rate", o->learning_rate, "schedule", lm_schedule_names[o->schedule], "warmup-steps",
-        (json_int_t)r->schedule.warmup, "weight-decay", o->weight_decay, "max-grad-norm", o->max_grad_norm,
-        "adam-beta1", o->beta1, "adam-beta2", o->beta2, "adam-epsilon", o->epsilon, "adam-no-bias-correction",
-        o->no_bias_correction, "dropout", o->dropout, "shuffle", o->shuffle, "group-by-length", o->by_length,
+        (json_int_t)r->schedule.warmup, "dropout", o->dropout, "shuffle", o->shuffle, "group-by-length", o->by_length,
         "shuffle-window", (json_int_t)o->shuffle_window);
+    lm_optimizer_options_add(o, all);
     add_schedule(r, all);
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
     lm_run_freeze_options(r, all);
@@ -176,20 +178,12 @@ static bool write_states(const lm_run *r, int fd, const char *name, lm_status *s
 
 static bool write_best(const lm_run *r, int fd, const char *name, lm_status *st)
 {
-    lm_safetensor *tensors = lm_calloc(lm_params_count(r->model->params), sizeof *tensors);
-    size_t n = 0;
-    const float *from = r->best;
-    for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
-        const lm_param *p = lm_params_at(r->model->params, i);
-        if (r->freezing->of[i].stage < 0)
-            continue;
-        tensors[n++] = (lm_safetensor){.name = p->name, .dtype = LM_F32, .shape = p->shape, .data = from,
-                                       .bytes = p->elements * sizeof *from};
-        from += p->elements;
-    }
-    bool ok = lm_safetensors_write(fd, name, tensors, n, st);
-    free(tensors);
-    return ok;
+    return lm_kept_write(r, r->best, fd, name, st);
+}
+
+static bool write_average(const lm_run *r, int fd, const char *name, lm_status *st)
+{
+    return lm_kept_write(r, r->average, fd, name, st);
 }
 
 static bool write_file(const lm_run *r, const char *dir, const char *file, file_writer write, lm_status *st)
@@ -213,7 +207,8 @@ static bool write_checkpoint(void *context, const char *dir, lm_status *st)
         return false;
     }
     if (!lm_bundle_publish(model, st) || !write_file(r, dir, "optimizer.safetensors", write_states, st) ||
-        (r->best && !write_file(r, dir, "best.safetensors", write_best, st)))
+        (r->best && !write_file(r, dir, best_file, write_best, st)) ||
+        (r->average && !write_file(r, dir, average_file, write_average, st)))
         return false;
     char *file = lm_format("%s/state.json", dir);
     json_t *state = state_of(r);
@@ -296,30 +291,15 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
     return lm_ok(st);
 }
 
-static bool restore_best(lm_run *r, lm_status *st)
+static bool restore_copies(lm_run *r, lm_status *st)
 {
     lm_watch_restore(&r->watch, json_object_get(r->state, "watch"));
-    if (!r->o->keep_best || isnan(r->watch.best))
-        return true;
-    char *name = lm_format("%s/best.safetensors", r->resume_path);
-    lm_safetensors *f = lm_safetensors_open(name, st);
-    r->best =
-        f ? lm_try_malloc(lm_run_trained(r, true, NULL), sizeof *r->best, "the best weights", st)
-          : NULL;
-    float *to = r->best;
-    for (size_t i = 0; r->best && i < lm_params_count(r->model->params) && lm_ok(st); i++) {
-        const lm_param *p = lm_params_at(r->model->params, i);
-        bool trained = r->freezing->of[i].stage >= 0;
-        const lm_safetensor *t = trained ? lm_safetensors_find(f, p->name) : NULL;
-        if (trained && (!t || t->bytes != p->elements * sizeof *to))
-            lm_fail(st, LM_FAILED, "%s: %s: missing or of another shape", name, p->name);
-        if (!t || !lm_ok(st))
-            continue;
-        memcpy(to, t->data, t->bytes);
-        to += p->elements;
+    if (r->o->keep_best && !isnan(r->watch.best))
+        r->best = lm_kept_read(r, best_file, st);
+    if (r->average) {
+        free(r->average);
+        r->average = lm_kept_read(r, average_file, st);
     }
-    lm_safetensors_close(f);
-    free(name);
     return lm_ok(st);
 }
 
@@ -347,7 +327,7 @@ bool lm_run_restore(lm_run *r, lm_status *st)
         lm_fail_prefix(st, name);
     lm_safetensors_close(f);
     free(name);
-    if (!lm_ok(st) || !restore_best(r, st))
+    if (!lm_ok(st) || !restore_copies(r, st))
         return false;
     r->evaluated = (uint64_t)json_integer_value(json_object_get(r->state, "evaluated"));
     lm_guard_restore(&r->guard, json_object_get(r->state, "guard"));
@@ -451,8 +431,11 @@ bool lm_run_publish(lm_run *r, lm_status *st)
     lm_save_options save = {.dtype = (lm_save_dtype)r->o->dtype};
     lm_bundle_options options = {.via = spool ? json_object_get(lm_spool_preamble(spool), "via") : NULL,
                                  .command = common->command_line};
-    if (!lm_parse_shard_size(r->o->shard_size, &save.shard_bytes, st) || !lm_run_restore_best(r, st))
+    if (!lm_parse_shard_size(r->o->shard_size, &save.shard_bytes, st))
         return false;
+    if (r->average)
+        lm_kept_put(r, r->average);
+    lm_run_restore_best(r);
     lm_bundle_writer *out = lm_bundle_create(common->output, &options, st);
     if (out && lm_model_write_config(r->model, out, &save, st) && lm_tokenizer_source_copy(&r->tokenizer, out, st) &&
         write_card(r, out, st) && lm_model_write_weights(r->model, out, &save, st))

@@ -13,7 +13,8 @@ enum { LISTED = 50, PLOT_ROWS = 8 };
 static const double SLANTED_FLOOR = 1.0 / 32;
 
 const char *const lm_schedule_names[] = {"linear",       "cosine",      "constant",     "inverse-sqrt", "cosine-restarts",
-                                         "polynomial",   "stable-decay", "slanted-triangular", "exponential", "step", NULL};
+                                         "polynomial",   "stable-decay", "slanted-triangular", "exponential", "step",
+                                         "relative-step", "relative-step-warmup", NULL};
 const char *const lm_schedule_synonyms[] = {
     "constant_with_warmup", "constant",     "cosine_with_restarts", "cosine-restarts", "cosine_with_min_lr", "cosine",
     "inverse_sqrt",         "inverse-sqrt", "warmup_stable_decay",  "stable-decay",    "wsd",                "stable-decay",
@@ -27,11 +28,24 @@ bool lm_schedule_has_rate(lm_schedule_kind kind)
 
 bool lm_schedule_has_end(lm_schedule_kind kind)
 {
-    return kind != LM_SCHEDULE_CONSTANT && kind != LM_SCHEDULE_INVERSE_SQRT && !lm_schedule_has_rate(kind);
+    return kind != LM_SCHEDULE_CONSTANT && kind != LM_SCHEDULE_INVERSE_SQRT && !lm_schedule_has_rate(kind) &&
+           !lm_schedule_is_absolute(kind);
+}
+
+bool lm_schedule_is_absolute(lm_schedule_kind kind)
+{
+    return kind == LM_SCHEDULE_RELATIVE || kind == LM_SCHEDULE_RELATIVE_WARMUP;
+}
+
+double lm_schedule_peak(lm_schedule_kind kind, double learning_rate)
+{
+    return lm_schedule_is_absolute(kind) ? 1 : learning_rate;
 }
 
 uint64_t lm_schedule_warmup_steps(lm_schedule_kind kind, double ratio, uint64_t total)
 {
+    if (lm_schedule_is_absolute(kind))
+        return 0;
     /* 0.1*30 is a little more than 3 in binary: a rounding error must not add a step */
     double steps = ratio * (double)total;
     double nearest = nearbyint(steps);
@@ -91,6 +105,8 @@ double lm_schedule_factor(const lm_schedule *s, uint64_t step)
         return floor_of + (1 - floor_of) * fall(s, after, span);
     if (s->kind == LM_SCHEDULE_CONSTANT)
         return 1;
+    if (lm_schedule_is_absolute(s->kind))
+        return fmin(s->kind == LM_SCHEDULE_RELATIVE ? 1e-2 : 1e-6 * (after + 1), 1 / sqrt(after + 1));
     if (lm_schedule_has_rate(s->kind)) {
         double times = after / (double)(s->decay_every ? s->decay_every : 1);
         return pow(s->decay_rate, s->kind == LM_SCHEDULE_STEP ? floor(times) : times);

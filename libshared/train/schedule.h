@@ -20,7 +20,9 @@ typedef enum lm_schedule_kind {
                                      * Ruder 2018, arXiv 1801.06146, eq. 3), whose cut_frac is the warm-up's share and whose
                                      * ratio is 1/floor */
     LM_SCHEDULE_EXPONENTIAL, /* decay_rate^(steps / decay_every): torch's ExponentialLR where decay_every is 1 */
-    LM_SCHEDULE_STEP         /* decay_rate^floor(steps / decay_every): torch's StepLR */
+    LM_SCHEDULE_STEP,        /* decay_rate^floor(steps / decay_every): torch's StepLR */
+    LM_SCHEDULE_RELATIVE,    /* Adafactor's relative step, a rate in itself: min(0.01, 1/sqrt t) in update t, from 1 */
+    LM_SCHEDULE_RELATIVE_WARMUP /* min(1e-6 t, 1/sqrt t): with warmup_init */
 } lm_schedule_kind;
 
 /* How a rate rises in the warm-up, or falls in the last steps of STABLE_DECAY. */
@@ -47,8 +49,12 @@ typedef struct lm_schedule {
 bool lm_schedule_has_end(lm_schedule_kind kind);
 /* Whether it falls by decay_rate every decay_every steps. */
 bool lm_schedule_has_rate(lm_schedule_kind kind);
+/* Whether its factors are the rates themselves. */
+bool lm_schedule_is_absolute(lm_schedule_kind kind);
+/* What its factors are multiplied by: learning_rate, or 1. */
+double lm_schedule_peak(lm_schedule_kind kind, double learning_rate);
 /* Steps of a warm-up given as a share of the run: ceil(total*ratio), as transformers; of SLANTED_TRIANGULAR
- * floor(total*ratio), as its paper. */
+ * floor(total*ratio), as its paper; of one that is absolute 0. */
 uint64_t lm_schedule_warmup_steps(lm_schedule_kind kind, double ratio, uint64_t total);
 /* The factor of update `step`, from 0. With a warm-up the first update has factor 0, or the floor of SLANTED_TRIANGULAR. */
 double lm_schedule_factor(const lm_schedule *s, uint64_t step);

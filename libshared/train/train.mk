@@ -13,6 +13,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/frozen.c libshared/train/frozen.h \
 	libshared/train/guard.c libshared/train/guard.h \
 	libshared/train/guarded.c \
+	libshared/train/kept.c libshared/train/kept.h \
 	libshared/train/loop.c \
 	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \
@@ -21,6 +22,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/new_model.c libshared/train/new_model.h \
 	libshared/train/objective.c libshared/train/objective.h \
 	libshared/train/optimizer.c libshared/train/optimizer.h \
+	libshared/train/optimizer_options.c libshared/train/optimizer_options.h \
 	libshared/train/optimizer_states.c libshared/train/optimizer_states.h \
 	libshared/train/options.c libshared/train/options.h \
 	libshared/train/order.c libshared/train/order.h \
@@ -55,6 +57,13 @@ tests_unit_check_denoising_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_denoising_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_denoising
 EXTRA_DIST += tests/unit/denoising.json tests/unit/denoising.py
+
+check_PROGRAMS += tests/unit/check_optimizers
+tests_unit_check_optimizers_SOURCES = tests/unit/check_optimizers.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_optimizers_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_optimizers_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_optimizers
+EXTRA_DIST += tests/unit/optimizers.json tests/unit/optimizers.py
 
 check_PROGRAMS += tests/unit/check_balance
 tests_unit_check_balance_SOURCES = tests/unit/check_balance.c tests/unit/scratch.c tests/unit/scratch.h \

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "train/freeze.h"
+#include "train/kept.h"
 #include "train/optimizer.h"
 #include "train/prefix_cache.h"
 
@@ -217,6 +218,66 @@ START_TEST(rates_fall_with_depth)
     free(o.multipliers.items);
     free(o.freeze.items);
     lm_model_free(m);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ copies of what is trained */
+
+static float first_of(const lm_run *r, const char *name)
+{
+    return lm_params_find(r->model->params, name)->value[0];
+}
+
+/* The best values and the average hold what is ever trained; an average moves with what is trained now. */
+START_TEST(copies_of_what_is_trained)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_train_options options = {.ema = 0.5};
+    lm_run r = {.model = model_of(tiny, "classify"), .o = &options};
+    r.freezing = freezing_of(r.model, "embeddings", NULL, "10", &st);
+    ck_assert(lm_freezing_apply(r.freezing, r.model->params, 1, &st)); /* head and layer 2 now; layers 0 and 1 later */
+    ck_assert(lm_run_average_begin(&r, &st));
+    assert_ok(&st);
+    const char *names[] = {HEAD, NORM2, QUERY0, WORDS};
+    float was[4];
+    for (int i = 0; i < 4; i++)
+        was[i] = first_of(&r, names[i]);
+    double average = was[0];
+    for (r.step = 0; r.step < 12; r.step++) { /* the decay is (1+t)/(10+t), and from step 8 on 0.5 */
+        double t = (double)r.step + 1, decay = t < 8 ? (1 + t) / (10 + t) : 0.5;
+        for (int i = 0; i < 4; i++)
+            lm_params_find(r.model->params, names[i])->value[0] += 1;
+        average = decay * average + (1 - decay) * first_of(&r, HEAD);
+        lm_run_average_step(&r);
+    }
+    lm_kept_swap(&r, r.average);
+    ck_assert_float_eq_tol(first_of(&r, HEAD), (float)average, 1e-5f);
+    ck_assert_float_eq_tol(first_of(&r, NORM2), (float)(average - was[0] + was[1]), 1e-5f);
+    ck_assert_float_eq(first_of(&r, QUERY0), was[2]);      /* not trained yet */
+    ck_assert_float_eq(first_of(&r, WORDS), was[3] + 12); /* never: there is no copy */
+    lm_kept_swap(&r, r.average);
+    ck_assert_float_eq_tol(first_of(&r, HEAD), was[0] + 12, 1e-5f);
+
+    /* through a file */
+    char *dir = scratch_new(), *file = lm_format("%s/average.safetensors", dir);
+    int fd = open(file, O_WRONLY | O_CREAT, 0666);
+    ck_assert(lm_kept_write(&r, r.average, fd, file, &st));
+    close(fd);
+    r.resume_path = dir;
+    float *again = lm_kept_read(&r, "average.safetensors", &st);
+    assert_ok(&st);
+    ck_assert_mem_eq(again, r.average, lm_run_trained(&r, true, NULL) * sizeof *again);
+    lm_kept_put(&r, again);
+    lm_kept_take(&r, r.average);
+    ck_assert_mem_eq(again, r.average, lm_run_trained(&r, true, NULL) * sizeof *again);
+    lm_freezing_free(r.freezing);
+    r.freezing = freezing_of(r.model, NULL, NULL, NULL, &st); /* with the embeddings */
+    ck_assert_ptr_null(lm_kept_read(&r, "average.safetensors", &st));
+    assert_says(&st, "average.safetensors: bert.embeddings.word_embeddings.weight: missing or of another shape");
+    free(again), free(r.average), free(file);
+    scratch_discard(dir);
+    lm_freezing_free(r.freezing);
+    lm_model_free(r.model);
 }
 END_TEST
 
@@ -480,6 +541,9 @@ static Suite *suite(void)
     tcase_add_test(t, bad_options_are_refused);
     tcase_add_test(t, stages_from_the_top);
     tcase_add_test(t, rates_fall_with_depth);
+    suite_add_tcase(s, t);
+    t = tcase_create("copies");
+    tcase_add_test(t, copies_of_what_is_trained);
     suite_add_tcase(s, t);
     t = tcase_create("optimiser");
     tcase_add_test(t, late_parameters_count_their_own_steps);
