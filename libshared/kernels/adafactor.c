@@ -62,6 +62,12 @@ static float averaged(const matrix *x, float was, double mean)
     return (float)(x->a->step.beta2 * was + (1 - x->a->step.beta2) * (mean + x->a->epsilon));
 }
 
+/* What the gradient needs of p, from row i on. */
+static const float *penalised(const matrix *x, size_t i)
+{
+    return x->floats.l2 > 0 ? x->p + i * x->columns : NULL;
+}
+
 /* Rows and columns see the step's squares; scratch: [chunks, columns]. */
 static void take_squares(const matrix *x, float *scratch)
 {
@@ -69,7 +75,7 @@ static void take_squares(const matrix *x, float *scratch)
 #pragma omp parallel for schedule(static) LM_THREADS_IF((double)x->rows * (double)x->columns * 4)
     for (size_t c = 0; c < x->chunks; c++) {
         for (size_t i = c * x->chunk; i < last_row(x, c); i++) {
-            float sum = x->variant->factor_squares(x->p + i * x->columns, x->g + i * x->columns, &x->floats,
+            float sum = x->variant->factor_squares(penalised(x, i), x->g + i * x->columns, &x->floats,
                                                    scratch + c * x->columns, x->columns);
             if (x->row)
                 x->row[i] = averaged(x, x->row[i], (double)sum / (double)x->columns);
@@ -107,8 +113,8 @@ static double squared_size(const matrix *x, const float *factors)
     for (size_t c = 0; c < x->chunks; c++) {
         part[c] = 0;
         for (size_t i = c * x->chunk; i < last_row(x, c); i++)
-            part[c] += x->variant->factor_size(x->p + i * x->columns, x->g + i * x->columns, &x->floats, row_factor(x, i),
-                                               factors, x->columns);
+            part[c] += x->variant->factor_size(penalised(x, i), x->g + i * x->columns, &x->floats, row_factor(x, i), factors,
+                                               x->columns);
     }
     for (size_t c = 0; c < x->chunks; c++)
         sum += part[c];

@@ -136,7 +136,7 @@ static float factor_squares(const float *p, const float *g, const lm_update_floa
 {
     double sum = 0;
     for (size_t j = 0; j < n; j++) {
-        double d = gradient_seen(g[j], p[j], how);
+        double d = gradient_seen(g[j], p ? p[j] : 0, how);
         columns[j] = (float)(columns[j] + d * d);
         sum += d * d;
     }
@@ -147,7 +147,7 @@ static float factor_size(const float *p, const float *g, const lm_update_floats 
 {
     double sum = 0;
     for (size_t j = 0; j < n; j++) {
-        double u = gradient_seen(g[j], p[j], how) * row * column[j];
+        double u = gradient_seen(g[j], p ? p[j] : 0, how) * row * column[j];
         sum += u * u;
     }
     return (float)sum;

@@ -102,7 +102,8 @@ typedef struct lm_variant {
     /* a block of LM_STATE_BLOCK at most */
     void (*code_read)(const uint8_t *from, float scale, bool is_signed, float *to, size_t n);
     float (*code_write)(const float *from, bool is_signed, uint8_t *to, size_t n); /* the scale */
-    /* a row of Adafactor's: sum of d^2, which is also added to the columns; sum of (d row column)^2; and the step itself */
+    /* a row of Adafactor's: sum of d^2, which is also added to the columns; sum of (d row column)^2; and the step
+     * itself. p may be NULL in the first two where l2 is 0 */
     float (*factor_squares)(const float *p, const float *g, const lm_update_floats *how, float *columns, size_t n);
     float (*factor_size)(const float *p, const float *g, const lm_update_floats *how, float row, const float *column, size_t n);
     void (*factor_move)(float *p, float *g, float *m, const lm_update_floats *how, float row, const float *column, size_t n,

@@ -3,12 +3,17 @@ EXTRA_PROGRAMS = tests/bench/steps
 tests_bench_steps_SOURCES = tests/bench/steps.c tests/bench/shapes.c tests/bench/shapes.h
 tests_bench_steps_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_steps_LDADD = liblmutils.la $(BLAS_LIBS)
-CLEANFILES += tests/bench/steps tests/bench/decode
+CLEANFILES += tests/bench/steps tests/bench/decode tests/bench/optimisers
 
 EXTRA_PROGRAMS += tests/bench/decode
 tests_bench_decode_SOURCES = tests/bench/decode.c tests/bench/shapes.c tests/bench/shapes.h
 tests_bench_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_decode_LDADD = liblmutils.la
+
+EXTRA_PROGRAMS += tests/bench/optimisers
+tests_bench_optimisers_SOURCES = tests/bench/optimisers.c
+tests_bench_optimisers_CPPFLAGS = $(AM_CPPFLAGS)
+tests_bench_optimisers_LDADD = liblmutils.la
 
 # beside PyTorch, llm.c and onnxruntime, where they are: tests/bench/bench says how
 bench: tests/bench/steps$(EXEEXT)

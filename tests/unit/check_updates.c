@@ -295,9 +295,9 @@ static void free_factors(factors *f)
     free(f->p), free(f->g), free(f->m), free(f->row), free(f->column);
 }
 
-static void factor_step(const factors *f, const size_t *shape, bool vector, bool mean)
+static void factor_step(const factors *f, const size_t *shape, bool vector, bool mean, double l2)
 {
-    lm_adafactor a = {.step = {.rule = LM_RULE_SGD, .lr = 0.02, .beta1 = 0.9, .beta2 = 0.7, .decay = 0.1, .l2 = 0.01,
+    lm_adafactor a = {.step = {.rule = LM_RULE_SGD, .lr = 0.02, .beta1 = 0.9, .beta2 = 0.7, .decay = 0.1, .l2 = l2,
                                .grad_scale = 0.5},
                       .epsilon = 1e-30, .clip_threshold = 0.9, .p = f->p, .g = f->g, .m = mean ? f->m : NULL,
                       .row = vector ? NULL : f->row, .column = f->column,
@@ -308,7 +308,7 @@ static void factor_step(const factors *f, const size_t *shape, bool vector, bool
 }
 
 /* transformers' steps, for the whole tensor at once. */
-static void factors_by_formula(factors *f, const size_t *shape, bool is_vector, bool mean)
+static void factors_by_formula(factors *f, const size_t *shape, bool is_vector, bool mean, double l2)
 {
     size_t K = shape[0], R = shape[1], C = shape[2];
     double size = 0, *u = malloc(K * R * C * sizeof *u);
@@ -317,18 +317,18 @@ static void factors_by_formula(factors *f, const size_t *shape, bool is_vector, 
         for (size_t i = 0; i < R; i++) {
             double sum = 0;
             for (size_t j = 0; j < C; j++)
-                sum += pow(0.5 * f->g[(k * R + i) * C + j] + 0.01 * f->p[(k * R + i) * C + j], 2) + 1e-30;
+                sum += pow(0.5 * f->g[(k * R + i) * C + j] + l2 * f->p[(k * R + i) * C + j], 2) + 1e-30;
             f->row[k * R + i] = (float)(0.7 * f->row[k * R + i] + 0.3 * sum / (double)C);
             rows += f->row[k * R + i];
         }
         for (size_t j = 0; j < C; j++) {
             double sum = 0;
             for (size_t i = 0; i < R; i++)
-                sum += pow(0.5 * f->g[(k * R + i) * C + j] + 0.01 * f->p[(k * R + i) * C + j], 2) + 1e-30;
+                sum += pow(0.5 * f->g[(k * R + i) * C + j] + l2 * f->p[(k * R + i) * C + j], 2) + 1e-30;
             f->column[k * C + j] = (float)(0.7 * f->column[k * C + j] + 0.3 * sum / (double)R);
         }
         for (size_t i = 0; i < R * C; i++) {
-            double d = 0.5 * f->g[k * R * C + i] + 0.01 * f->p[k * R * C + i];
+            double d = 0.5 * f->g[k * R * C + i] + l2 * f->p[k * R * C + i];
             double row = is_vector ? 1 : f->row[k * R + i / C] / (rows / (double)R);
             u[k * R * C + i] = d / sqrt(row * f->column[k * C + i % C]);
             size += pow(u[k * R * C + i], 2);
@@ -350,15 +350,16 @@ START_TEST(adafactor)
     size_t n = shape[0] * shape[1] * shape[2], rows = shape[0] * shape[1], columns = shape[0] * shape[2];
     factors start = {vector(n, -1, 1), vector(n, -1, 1), vector(n, -0.01f, 0.01f), vector(rows, 0.01f, 0.1f),
                      vector(columns, 0.01f, 0.1f)};
-    for (int way = 0; way < 4; way++) {
-        bool is_vector = way / 2 && shape[1] == 1, mean = way % 2;
+    for (int way = 0; way < 8; way++) {
+        bool is_vector = (way & 2) && shape[1] == 1, mean = way & 1;
+        double l2 = way & 4 ? 0.01 : 0;
         factors want = copy_of(&start, n, rows, columns);
-        factors_by_formula(&want, shape, is_vector, mean);
+        factors_by_formula(&want, shape, is_vector, mean, l2);
         for (size_t k = 0; lm_kernels_isa_at(k); k++) {
             if (!lm_kernels_use(lm_kernels_isa_at(k)))
                 continue;
             factors got = copy_of(&start, n, rows, columns);
-            factor_step(&got, shape, is_vector, mean);
+            factor_step(&got, shape, is_vector, mean, l2);
             near("p", got.p, want.p, n, 2e-7, 3);
             near("m", got.m, want.m, n, 1e-7, 3);
             if (!is_vector)
@@ -388,7 +389,7 @@ START_TEST(any_number_of_threads)
             float *g = copy(start[1], N), *m = copy(start[2], N), *v = copy(start[3], N), *scale = calloc(2 * N, sizeof *scale);
             lm_threads_set(many ? 4 : 1);
             if (form > LM_STATE_8BIT) {
-                factor_step(&(factors){p[many], g, m, scale, v}, (size_t[]){1, R, C}, false, true);
+                factor_step(&(factors){p[many], g, m, scale, v}, (size_t[]){1, R, C}, false, true, 0.01);
             } else {
                 lm_states states = {.form = (lm_state_form)form, .m = m, .v = v, .m_scale = scale, .v_scale = scale + N};
                 if (form != LM_STATE_F32)

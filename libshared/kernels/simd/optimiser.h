@@ -230,10 +230,15 @@ static float code_write(const float *from, bool is_signed, uint8_t *to, size_t n
 
 /* ------------------------------------------------------------------ Adafactor */
 
+INLINE vf get_if(const float *p, size_t at, size_t count)
+{
+    return p ? get(p + at, count) : splat(0);
+}
+
 INLINE void factor_squares_step(size_t at, size_t count, const float *p, const float *g, lm_update_floats how, float *columns,
                                 vf *sum)
 {
-    vf d = gradient_seen(get(g + at, count), get(p + at, count), how), square = d * d;
+    vf d = gradient_seen(get(g + at, count), get_if(p, at, count), how), square = d * d;
     put(columns + at, get(columns + at, count) + square, count);
     *sum += square;
 }
@@ -254,7 +259,7 @@ INLINE vf factored(size_t at, size_t count, vf p, const float *g, lm_update_floa
 INLINE void factor_size_step(size_t at, size_t count, const float *p, const float *g, lm_update_floats how, float row,
                              const float *column, vf *sum)
 {
-    vf u = factored(at, count, get(p + at, count), g, how, row, column);
+    vf u = factored(at, count, get_if(p, at, count), g, how, row, column);
     *sum += u * u;
 }
 
