@@ -45,7 +45,7 @@ pretrain $run --plan rows.lms >plan 2>/dev/null
 awk '{ v[$1] = $2 } END { exit !(v["rows"] == 880 && v["memory_mib"] > 0) }' plan || fail_ "$(cat plan)"
 
 # as it comes through a pipe, and with rows of another stream
-cat rows.lms | pretrain $run -q -o piped --epochs 1 --shuffle-window 50 --eval held.lms --log piped.jsonl
+pretrain $run -q -o piped --epochs 1 --shuffle-window 50 --eval held.lms --log piped.jsonl <rows.lms
 test -n "$(last eval_loss piped.jsonl)"
 pretrain $run -q -o mixed --replay held.lms=0.5 rows.lms
 
