@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/signals.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -83,7 +84,7 @@ static bool run_rows(lm_run *r, lm_evaluator *e, uint64_t most, lm_status *st)
 {
     lm_arena *room = lm_arena_new(0);
     uint64_t rows = lm_spool_rows(r->eval) < most ? lm_spool_rows(r->eval) : most;
-    for (uint64_t first = 0; first < rows && lm_ok(st); first += EVAL_ROWS) {
+    for (uint64_t first = 0; first < rows && lm_ok(st) && lm_signal_check(st); first += EVAL_ROWS) {
         lm_tokens_row row[EVAL_ROWS];
         int n = rows - first < EVAL_ROWS ? (int)(rows - first) : EVAL_ROWS;
         for (int i = 0; i < n; i++) {

@@ -2,6 +2,7 @@
  *
  *   kill:N   it is killed in the middle of the call: half of a write has been done, of another call nothing
  *   term:N   a SIGTERM comes before the call, which is then done
+ *   late:N   a SIGTERM comes when the program has worked for 20 ms more
  *   full:N   from this call on the disk is full: write, pwrite, fsync and mkdir fail with ENOSPC
  *   count    nothing happens; the number of calls is written to the file $LMUTILS_FAULT_COUNT at the end
  *
@@ -17,18 +18,19 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_long calls;
 static long at = -1;
-static enum { NOTHING, KILL, TERM, FULL, COUNT } kind;
+static enum { NOTHING, KILL, TERM, LATE, FULL, COUNT } kind;
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *fault = getenv("LMUTILS_FAULT"), *colon = fault ? strchr(fault, ':') : NULL;
     if (!fault)
         return;
-    kind = fault[0] == 'k' ? KILL : fault[0] == 't' ? TERM : fault[0] == 'f' ? FULL : COUNT;
+    kind = fault[0] == 'k' ? KILL : fault[0] == 't' ? TERM : fault[0] == 'l' ? LATE : fault[0] == 'f' ? FULL : COUNT;
     at = colon ? strtol(colon + 1, NULL, 10) : -1;
 }
 
@@ -45,6 +47,16 @@ __attribute__((destructor)) static void end(void)
     close(fd);
 }
 
+/* In time of the processor, so that it does not matter how busy the machine is. */
+static void terminate_later(void)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGTERM};
+    struct itimerspec when = {.it_value.tv_nsec = 20000000};
+    timer_t timer;
+    if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) != 0 || timer_settime(timer, 0, &when, NULL) != 0)
+        abort();
+}
+
 /* Counts a call. True: the disk is full. *last: the process is to be killed in it. */
 static bool fails(bool *last)
 {
@@ -52,6 +64,8 @@ static bool fails(bool *last)
     *last = kind == KILL && n == at;
     if (kind == TERM && n == at)
         raise(SIGTERM);
+    if (kind == LATE && n == at)
+        terminate_later();
     return kind == FULL && n >= at;
 }
 

@@ -102,8 +102,10 @@ sweep_time() {
     for ((i = 0; i < random; i++)); do
         rm -rf ck out
         what="$name $i"
-        timeout -s $(test $((i % 5)) = 4 && echo TERM || echo KILL) "$(awk -v s="$seconds" -v r="$SRANDOM" 'BEGIN { print s * (r % 10000 + 1) / 10000 }')" \
-            $run <$input 2>err || :
+        $run <$input 2>err &
+        pid=$!
+        sleep "$(awk -v s="$seconds" -v r="$SRANDOM" 'BEGIN { print s * (r % 10000) / 10000 }')"
+        { kill -$(test $((i % 5)) = 4 && echo TERM || echo KILL) $pid && wait $pid || :; } 2>killed
         go_on
     done
     echo "$name: $tried runs were killed and gone on with"
@@ -127,3 +129,24 @@ run="finetune $tiny -b 8 -e 2 -o out --checkpoint ck --save-steps 4 --eval few-t
 run="$run --log log.jsonl"
 sweep "finetune"
 test "$random" = 0 || sweep_time "finetune"
+
+# ---- told to end in an evaluation, which takes most of the time here: it is made up when the run goes on
+for ((i = 0; i < 12; i++)); do cat train.lms; done >long.lms
+run="finetune $tiny -b 16 -e 2 -o out --checkpoint ck --save-steps 100 --eval long.lms --eval-steps 1 --keep-best"
+run="$run --log log.jsonl"
+name='finetune, in an evaluation' tried=0 within=0
+rm -rf ck out
+$run <$input 2>err
+rm -rf whole ck
+mv out whole
+fault count $run <$input
+calls=$(cat calls)
+for at in $(seq $((calls / 40 + 1)) $((calls / 20 + 1)) $((calls / 2))); do
+    try late:$at
+    state=$(cat ck/checkpoint-*/state.json 2>/dev/null || :)
+    step=$(sed -n 's/.*"total_steps".*//; s/.*"step": *\([0-9]*\),\{0,1\}$/\1/p' <<<"$state" | tail -n 1)
+    evaluated=$(sed -n 's/.*"evaluated": *\([0-9]*\).*/\1/p' <<<"$state")
+    test "$status" != 143 || test "${step:-0}" = "${evaluated:-0}" || within=$((within + 1))
+    go_on
+done
+test "$within" -gt 0 || fail_ "no evaluation was interrupted"
