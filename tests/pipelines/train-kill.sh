@@ -6,7 +6,7 @@
 . "$(dirname "$0")/init.sh"
 . "$abs_top_srcdir/tests/pipelines/train-words.inc"
 
-points=${LMUTILS_KILL_POINTS:-4}
+points=${LMUTILS_KILL_POINTS:-3}
 random=${LMUTILS_KILL_RANDOM:-0}
 faults=$abs_top_builddir/tests/faults/.libs/faults.so
 test -e "$faults" || { echo "$test_name: no $faults"; exit 99; }
