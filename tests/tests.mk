@@ -52,6 +52,7 @@ shell_tests = \
 	tests/pipelines/train-freeze.sh \
 	tests/pipelines/train-guards.sh \
 	tests/pipelines/train-kill.sh \
+	tests/pipelines/train-instances.sh \
 	tests/pipelines/train-korean.sh \
 	tests/pipelines/train-memory.sh \
 	tests/pipelines/train-mix.sh \

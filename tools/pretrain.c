@@ -1,7 +1,8 @@
 /* pretrain: tokens in, a model out, from random weights or going on from a model's. */
 #include "train/sweep.h"
 
-static const char *const objectives[] = {"auto", "mlm", "pretrain", "clm", "seq2seq", "span-corruption", "prefix-lm", NULL};
+static const char *const objectives[] = {"auto", "mlm", "pretrain", "sop", "clm", "seq2seq", "span-corruption", "prefix-lm",
+                                         NULL};
 static const char *const objective_synonyms[] = {"span_corruption", "span-corruption", "prefix_lm", "prefix-lm", NULL};
 
 int main(int argc, char **argv)
@@ -25,13 +26,17 @@ int main(int argc, char **argv)
                  "(NAME.lms, or - for standard output)"},
         {.name = "objective", .type = LM_OPT_CHOICE, .target = &objective, .value = "NAME",
          .choices = objectives, .synonyms = objective_synonyms,
-         .help = "mlm: masked tokens; pretrain: masked tokens and next sentence, whose label (0 = follows, "
-                 "1 = does not) is the stream's; clm: the next token; seq2seq: another text, which tok --target names; "
+         .help = "mlm: masked tokens; pretrain: masked tokens and next sentence, of documents (tok --documents) or of pairs "
+                 "with labels (0 = follows, 1 = does not); sop: masked tokens and the order of sentences; clm: the next token; "
+                 "seq2seq: another text, which tok --target names; "
                  "span-corruption: hidden spans of the text, as T5; prefix-lm: how the text goes on; auto: the first of mlm, clm "
                  "and seq2seq that the family has a head for"},
         {.name = "mean-span-length", .type = LM_OPT_FLOAT, .target = &train.denoising.span_length, .value = "N",
          .min = 1, .max = 1e6, .given = &train.denoising.has_span_length, .aliases = "mean_noise_span_length",
          .help = "tokens of a span that span-corruption hides, on average"},
+        {.name = "short-seq-prob", .type = LM_OPT_FLOAT, .target = &train.short_seq_prob, .value = "P", .min = 0, .max = 1,
+         .given = &train.has_short_seq_prob,
+         .help = "share of the documents whose pairs of sentences are shorter than --block-size"},
         {0},
     };
     train.new_model = &new_model;

@@ -2,6 +2,7 @@ liblmutils_la_SOURCES += \
 	libshared/base/arena.c libshared/base/arena.h \
 	libshared/base/atomic.c libshared/base/atomic.h \
 	libshared/base/atomic_dir.c \
+	libshared/base/best_fit.c libshared/base/best_fit.h \
 	libshared/base/buffer.c libshared/base/buffer.h \
 	libshared/base/log.c libshared/base/log.h \
 	libshared/base/map.c libshared/base/map.h \

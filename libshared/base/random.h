@@ -19,7 +19,8 @@ typedef enum lm_purpose {
     LM_FOR_AUGMENT,
     LM_FOR_BPE_DROPOUT, /* counter: row, draws in it */
     LM_FOR_ROUNDING,    /* of an optimiser's states: see kernels/ */
-    LM_FOR_NOISE        /* what is hidden of a row; site: row, counter: epoch, draws in it */
+    LM_FOR_NOISE,       /* what is hidden of a row; site: row, counter: epoch, draws in it */
+    LM_FOR_PAIRS        /* counter: epoch and document or pair, draws in it */
 } lm_purpose;
 
 typedef struct lm_philox_key {

@@ -13,8 +13,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define TRAINING                                                                                              \
-    "ids", "types", "label", "labels", "multi_label", "mlm_labels", "loss_mask", "tags", "weight", "doc", "target_ids", "answer"
+#define TRAINING                                                                                                     \
+    "ids", "types", "label", "labels", "multi_label", "mlm_labels", "loss_mask", "tags", "weight", "doc", "target_ids", \
+        "answer", "seq_lengths"
 
 const char *const lm_training_columns[] = {TRAINING, NULL};
 const char *const lm_training_word_columns[] = {TRAINING, "word_ids", NULL};
@@ -556,6 +557,9 @@ void lm_spool_row(const lm_spool *s, uint64_t row, lm_tokens_row *out)
     lm_str target = row_bytes(s, p, i, "target_ids");
     out->target_ids = (const int32_t *)target.data;
     out->target_len = target.len / sizeof *out->target_ids;
+    lm_str texts = row_bytes(s, p, i, "seq_lengths");
+    out->seq_lengths = (const int32_t *)texts.data;
+    out->seq_count = texts.len / sizeof *out->seq_lengths;
     out->answer = (const int32_t *)row_bytes(s, p, i, "answer").data;
     out->has_weight = get(s, p, i, "weight", &out->weight, 4);
     out->has_doc = get(s, p, i, "doc", &out->doc, 4);

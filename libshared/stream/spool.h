@@ -20,7 +20,7 @@ typedef struct lm_spool_options {
 } lm_spool_options;
 
 /* The columns that training reads, for `keep`: ids types label labels multi_label mlm_labels loss_mask tags weight doc
- * target_ids answer; and with those, word_ids. */
+ * target_ids answer seq_lengths; and with those, word_ids. */
 extern const char *const lm_training_columns[];
 extern const char *const lm_training_word_columns[];
 

@@ -205,6 +205,18 @@ bool lm_tokens_view_read(const lm_record *r, lm_tokens_view *v, lm_status *st)
     return true;
 }
 
+void lm_tokens_row_part(const lm_tokens_row *row, size_t first, size_t n, lm_tokens_row *part)
+{
+    *part = (lm_tokens_row){.ids = row->ids + first,
+                            .len = n,
+                            .types = row->types ? row->types + first : NULL,
+                            .word_ids = row->word_ids ? row->word_ids + first : NULL,
+                            .offsets = row->offsets ? row->offsets + 2 * first : NULL,
+                            .loss_mask = row->loss_mask ? row->loss_mask + first : NULL,
+                            .tags = row->tags ? row->tags + first : NULL,
+                            .mlm_labels = row->mlm_labels ? row->mlm_labels + first : NULL};
+}
+
 void lm_tokens_view_row(const lm_tokens_view *v, int64_t i, lm_tokens_row *row)
 {
     size_t at = (size_t)v->ids_splits[i];

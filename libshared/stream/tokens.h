@@ -46,6 +46,9 @@ typedef struct lm_tokens_row {
     size_t field_count;
 } lm_tokens_row;
 
+/* Tokens [first, first + n) of a row: what has a value for each token, and nothing else. */
+void lm_tokens_row_part(const lm_tokens_row *row, size_t first, size_t n, lm_tokens_row *part);
+
 /* ------------------------------------------------------------------------------------------- what the ids belong to */
 
 /* The preamble's `tokenizer` member. Ids that are not there are -1. */

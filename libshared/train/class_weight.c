@@ -60,7 +60,7 @@ bool lm_class_counts(const lm_data *d, const lm_targets *t, double *of, double *
     memset(of, 0, (size_t)t->classes * sizeof *of);
     for (uint64_t i = 0; i < rows && lm_ok(st); i++) {
         lm_tokens_row row;
-        lm_data_row(d, i, &row);
+        lm_data_row(d, i, NULL, &row);
         count_row(&n, t, &row, i, st);
     }
     *all = n.all;

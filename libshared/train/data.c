@@ -21,8 +21,8 @@ static const char SOURCES[] = "spool.sources";
 
 /* One row of the step that is being put together. */
 typedef struct pick {
-    const lm_spool *spool;
-    uint64_t row, number, epoch;
+    const lm_instances *from;
+    uint64_t row, number, epoch; /* which of these; what its draws are keyed by */
     uint32_t length;
     int64_t place;
 } pick;
@@ -36,10 +36,11 @@ struct lm_data {
     lm_spool *owned;          /* the spool, where it is this one's */
     lm_subset subset;         /* rows that are trained on; `rows` NULL = all */
     char *written;            /* file of the spool, where this run wrote it */
-    lm_order *order;
-    uint64_t steps;
+    lm_instances *instances;
+    lm_order *order;          /* of the epoch that is laid out */
+    uint64_t steps, rows;     /* of the first epoch */
     lm_mixture *mixture;      /* NULL = the inputs are one source */
-    const lm_spool *mixed;    /* rows of another stream */
+    const lm_data *mixed;     /* rows of another stream */
     lm_order *mixed_order;
     double mixed_share;
     const lm_targets *mixed_targets;
@@ -48,6 +49,7 @@ struct lm_data {
     uint64_t dealt; /* rows that have been taken of them */
     bool ended;
     uint64_t digest;
+    lm_arena *room; /* of the example that is being added to a step */
     pick *picks;
 };
 
@@ -116,9 +118,13 @@ static uint64_t spool_row(const lm_data *d, uint64_t i)
     return d->subset.rows ? d->subset.rows[i] : i;
 }
 
-/* Says what a mixture makes of an epoch. */
-static void say_mixture(const lm_data *d, const uint32_t *first)
+void lm_data_log(const lm_data *d)
 {
+    if (d->instances)
+        lm_instances_log(d->instances);
+    if (!d->instances || !d->mixture)
+        return;
+    const uint32_t *first = lm_instances_first(d->instances);
     size_t count = d->how.inputs->count;
     uint64_t *of = lm_malloc(count, sizeof *of);
     lm_mixture_counts(d->mixture, first[count], of);
@@ -129,37 +135,99 @@ static void say_mixture(const lm_data *d, const uint32_t *first)
     free(of);
 }
 
-/* Finds each source's rows in the spool, among those that are trained on. */
-static bool mix_spooled(lm_data *d, lm_status *st)
+/* Where each source's rows are in the spool, among those that are trained on: malloced; NULL: failed. */
+static uint32_t *find_sources(const lm_data *d, lm_status *st)
 {
     const lm_strings *inputs = d->how.inputs;
     json_t *sources = json_object_get(lm_spool_preamble(d->spool), SOURCES);
     uint32_t *first = lm_calloc(inputs->count + 1, sizeof *first);
-    uint64_t end = 0;
+    uint64_t end = 0, rows = d->subset.rows ? d->subset.count : lm_spool_rows(d->spool);
     bool same = json_array_size(sources) == inputs->count;
     for (size_t i = 0; i < inputs->count && same && lm_ok(st); i++) {
         const json_t *source = json_array_get(sources, i);
         const char *name = json_string_value(json_object_get(source, "name"));
-        json_int_t rows = json_integer_value(json_object_get(source, "rows"));
-        same = name && strcmp(name, inputs->items[i]) == 0 && rows >= 0 && (uint64_t)rows <= lm_spool_rows(d->spool) - end;
-        end += same ? (uint64_t)rows : 0;
+        json_int_t had = json_integer_value(json_object_get(source, "rows"));
+        same = name && strcmp(name, inputs->items[i]) == 0 && had >= 0 && (uint64_t)had <= lm_spool_rows(d->spool) - end;
+        end += same ? (uint64_t)had : 0;
         first[i + 1] = first[i];
-        while (first[i + 1] < lm_data_rows(d) && spool_row(d, first[i + 1]) < end)
+        while (first[i + 1] < rows && spool_row(d, first[i + 1]) < end)
             first[i + 1]++;
         if (same && first[i + 1] == first[i])
             lm_fail(st, LM_FAILED, "--mix: %s: no rows%s: leave it out", inputs->items[i],
-                    rows ? " among those that are chosen" : "");
+                    had ? " among those that are chosen" : "");
     }
     if (!same || (lm_ok(st) && end != lm_spool_rows(d->spool)))
         lm_fail(st, LM_FAILED, "%s: its rows are not those of the files of --mix: remove this file, and give them again",
                 d->name);
-    if (lm_ok(st)) {
-        d->mixture = lm_mixture_new(d->how.weights, inputs->count);
-        lm_mixture_take_rows(d->mixture, first, lm_data_lengths(d), d->how.shuffle, d->how.seed);
-        say_mixture(d, first);
-    }
+    if (lm_ok(st))
+        return first;
     free(first);
-    return lm_ok(st);
+    return NULL;
+}
+
+/* A mixture is shuffled already, source by source, unless rows of like length are to be put together. */
+static void order_rows(lm_data *d)
+{
+    lm_order_free(d->order);
+    d->order = lm_order_new((uint32_t)lm_instances_count(d->instances), d->how.rows_per_step,
+                            d->how.shuffle && (!d->mixture || d->how.by_length), d->how.by_length,
+                            d->mixture ? lm_mixture_lengths(d->mixture) : lm_instances_lengths(d->instances), d->how.seed);
+}
+
+static bool has_examples(const lm_data *d, const lm_instances_options *how, lm_status *st)
+{
+    const uint32_t *first = lm_instances_first(d->instances);
+    for (size_t i = 0; d->how.weights && i < d->how.inputs->count; i++)
+        if (first[i] == first[i + 1])
+            return lm_fail(st, LM_FAILED, "--mix: %s: its rows make not one example: leave it out", d->how.inputs->items[i]);
+    return lm_instances_count(d->instances) ||
+           lm_fail(st, LM_FAILED, "%s: %" PRIu64 " tokens in all, which make not one example of %" PRIu32 ": lower --block-size",
+                   d->name, lm_spool_tokens(d->spool), how->length);
+}
+
+static bool arrange_spool(lm_data *d, const lm_instances_options *how, lm_status *st)
+{
+    lm_spool_range rows = {.spool = d->spool,
+                       .subset = d->subset.rows ? &d->subset : NULL,
+                       .count = d->subset.rows ? d->subset.count : lm_spool_rows(d->spool)};
+    bool pairs = how->kind == LM_INSTANCES_NEXT_SENTENCE || how->kind == LM_INSTANCES_SENTENCE_ORDER;
+    size_t sources = d->how.weights ? d->how.inputs->count : 1;
+    uint32_t *first = d->how.weights ? find_sources(d, st) : NULL;
+    lm_instances *in = lm_ok(st) ? lm_instances_new(&rows, first, sources, how, st) : NULL;
+    free(first);
+    if (!in)
+        return lm_fail_prefix(st, d->name);
+    lm_instances_free(d->instances);
+    d->instances = in;
+    if (pairs && lm_instances_kind(in) == how->kind && d->subset.rows)
+        return lm_fail(st, LM_USAGE, "--frac and --max-train-samples choose rows, and pairs of sentences are made of whole "
+                       "documents: give fewer documents");
+    return has_examples(d, how, st);
+}
+
+bool lm_data_arrange(lm_data *d, const lm_instances_options *how, lm_status *st)
+{
+    for (size_t i = 0; i < d->window_count; i++)
+        lm_window_arrange(d->windows[i], how);
+    if (d->how.streaming)
+        return true;
+    if (!arrange_spool(d, how, st))
+        return false;
+    if (d->how.weights) {
+        lm_mixture_free(d->mixture);
+        d->mixture = lm_mixture_new(d->how.weights, d->how.inputs->count);
+        lm_mixture_take_rows(d->mixture, lm_instances_first(d->instances), lm_instances_lengths(d->instances), d->how.shuffle,
+                             d->how.seed);
+    }
+    order_rows(d);
+    d->steps = lm_order_steps(d->order);
+    d->rows = lm_instances_count(d->instances);
+    return true;
+}
+
+const lm_instances *lm_data_instances(const lm_data *d)
+{
+    return d->instances;
 }
 
 bool lm_data_load(lm_data *d, lm_status *st)
@@ -181,24 +249,24 @@ bool lm_data_load(lm_data *d, lm_status *st)
     if ((d->how.share > 0 || d->how.most) &&
         !lm_subset_choose(d->spool, d->how.share > 0 ? d->how.share : 1, d->how.most, &d->subset, st))
         return false;
-    if (d->how.weights && !mix_spooled(d, st))
-        return false;
-    /* a mixture is shuffled already, source by source, unless rows of like length are to be put together */
-    d->order = lm_order_new((uint32_t)lm_data_rows(d), d->how.rows_per_step,
-                            d->how.shuffle && (!d->mixture || d->how.by_length), d->how.by_length,
-                            d->mixture ? lm_mixture_lengths(d->mixture) : lm_data_lengths(d), d->how.seed);
-    d->steps = lm_order_steps(d->order);
     d->digest = lm_spool_digest(d->spool);
-    return true;
+    return lm_data_arrange(d, &(lm_instances_options){.kind = LM_INSTANCES_ROWS}, st);
 }
 
 bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st)
 {
     uint64_t rows = d->spool ? lm_spool_rows(d->spool) : 0;
+    lm_targets targets = *t;
+    lm_objective part = *t->objective;
+    if (rows && lm_instances_kind(d->instances) != LM_INSTANCES_ROWS) { /* a part has no length or label of its own */
+        part.row = LM_TARGET_NONE;
+        targets.objective = &part;
+        targets.max_length = 0;
+    }
     for (uint64_t i = 0; i < rows; i++) {
         lm_tokens_row row;
         lm_spool_row(d->spool, i, &row);
-        if (!lm_targets_check(t, &row, i, st))
+        if (!lm_targets_check(&targets, &row, i, st))
             return lm_fail_prefix(st, d->name);
     }
     return true;
@@ -246,8 +314,8 @@ static bool pick_next(lm_data *d, size_t source, uint32_t *count, lm_status *st)
     if (!lm_window_next(d->windows[source], &r, &d->ended, st))
         return false;
     if (!d->ended) {
-        d->picks[*count] = (pick){r.spool,  r.row, ((uint64_t)source << SOURCE_BITS) + r.number,
-                                  r.pass,   lm_spool_lengths(r.spool)[r.row], *count};
+        d->picks[*count] = (pick){r.from, r.row, ((uint64_t)source << SOURCE_BITS) + r.number,
+                                  r.pass, lm_instances_lengths(r.from)[r.row], *count};
         ++*count;
     }
     return true;
@@ -274,29 +342,29 @@ static bool pick_streaming(lm_data *d, uint32_t *count, lm_status *st)
 
 uint64_t lm_data_rows(const lm_data *d)
 {
-    return d->subset.rows ? d->subset.count : d->spool ? lm_spool_rows(d->spool) : 0;
+    return d->rows;
 }
 
 const uint32_t *lm_data_lengths(const lm_data *d)
 {
-    return d->subset.rows ? d->subset.lengths : lm_spool_lengths(d->spool);
+    return lm_instances_lengths(d->instances);
 }
 
-void lm_data_row(const lm_data *d, uint64_t i, lm_tokens_row *row)
+void lm_data_row(const lm_data *d, uint64_t i, lm_arena *room, lm_tokens_row *row)
 {
-    lm_spool_row(d->spool, spool_row(d, i), row);
+    lm_instances_get(d->instances, i, room, row);
 }
 
-void lm_data_mix(lm_data *d, const lm_spool *other, double share, const lm_targets *targets)
+void lm_data_mix(lm_data *d, const lm_data *other, double share, const lm_targets *targets)
 {
-    uint32_t rows = lm_spool_rows(other) < UINT32_MAX ? (uint32_t)lm_spool_rows(other) : UINT32_MAX;
+    uint32_t rows = (uint32_t)lm_data_rows(other);
     d->mixed = other;
     d->mixed_share = share;
     d->mixed_targets = targets;
     d->mixed_order = lm_order_new(rows, rows, d->how.shuffle, false, NULL, d->how.seed + 1);
     d->picks = lm_realloc(d->picks, d->how.rows_per_step + (size_t)ceil(d->how.rows_per_step * share) + 1,
                           sizeof *d->picks);
-    uint64_t both[2] = {d->digest, lm_spool_digest(other)};
+    uint64_t both[2] = {d->digest, lm_data_digest(other)};
     d->digest = XXH3_64bits(both, sizeof both);
 }
 
@@ -311,13 +379,15 @@ static int longest_first(const void *a, const void *b)
 static void pick_spooled(lm_data *d, uint64_t step, uint32_t *count)
 {
     uint64_t epoch = step / d->steps;
+    if (lm_instances_lay_out(d->instances, epoch))
+        order_rows(d);
     if (d->mixture)
         lm_mixture_deal(d->mixture, epoch);
-    const uint32_t *rows = lm_order_step(d->order, epoch, step % d->steps, count);
+    const uint32_t *rows = lm_order_step(d->order, epoch, step % d->steps % lm_order_steps(d->order), count);
     for (uint32_t i = 0; i < *count; i++) {
         uint32_t at = d->mixture ? lm_mixture_row(d->mixture)[rows[i]] : rows[i];
-        uint64_t row = spool_row(d, at), pass = d->mixture ? lm_mixture_pass(d->mixture)[rows[i]] : epoch;
-        d->picks[i] = (pick){d->spool, row, row, pass, lm_data_lengths(d)[at], i};
+        uint64_t pass = d->mixture ? lm_mixture_pass(d->mixture)[rows[i]] : epoch;
+        d->picks[i] = (pick){d->instances, at, lm_instances_number(d->instances, at), pass, lm_data_lengths(d)[at], i};
     }
 }
 
@@ -326,15 +396,22 @@ static void pick_mixed(lm_data *d, uint64_t step, uint32_t *count)
 {
     uint64_t before = d->how.streaming ? step * d->how.rows_per_step
                                        : step / d->steps * lm_data_rows(d) + step % d->steps * d->how.rows_per_step;
-    uint64_t rows = lm_spool_rows(d->mixed);
+    const lm_instances *other = d->mixed->instances;
+    uint64_t rows = lm_data_rows(d->mixed);
     uint64_t first = (uint64_t)floor((double)before * d->mixed_share + 1e-9);
     uint64_t last = (uint64_t)floor((double)(before + *count) * d->mixed_share + 1e-9);
     for (uint64_t i = first; i < last; i++) {
         uint32_t all;
         uint64_t row = lm_order_step(d->mixed_order, i / rows, 0, &all)[i % rows];
-        d->picks[*count] = (pick){d->mixed, row, MIXED_ROWS + row, i / rows, lm_spool_lengths(d->mixed)[row], *count};
+        d->picks[*count] = (pick){other, row, MIXED_ROWS + lm_instances_number(other, row), i / rows,
+                                  lm_instances_lengths(other)[row], *count};
         ++*count;
     }
+}
+
+static bool is_mixed(const lm_data *d, const pick *p)
+{
+    return d->mixed && p->from == d->mixed->instances;
 }
 
 /* A row that has been read for this step. */
@@ -368,10 +445,11 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
     for (uint32_t i = 0; i < count; i++) {
         const pick *p = &d->picks[i];
         lm_tokens_row row;
-        lm_spool_row(p->spool, p->row, &row);
-        if (d->how.streaming && p->spool != d->mixed && !check_read(d, targets, p, &row, st))
+        lm_arena_reset(d->room);
+        lm_instances_get(p->from, p->row, d->room, &row);
+        if (d->how.streaming && !is_mixed(d, p) && !check_read(d, targets, p, &row, st))
             return false;
-        if (!lm_step_rows_add(out, p->spool == d->mixed ? d->mixed_targets : targets, &row, p->epoch, p->number, p->place, st))
+        if (!lm_step_rows_add(out, is_mixed(d, p) ? d->mixed_targets : targets, &row, p->epoch, p->number, p->place, st))
             return false;
     }
     return true;
@@ -379,16 +457,8 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
 
 uint64_t lm_data_picked(const lm_data *d, uint32_t j, bool *mixed)
 {
-    uint64_t row = d->picks[j].row;
-    *mixed = d->mixed && d->picks[j].spool == d->mixed;
-    if (*mixed || !d->subset.rows)
-        return row;
-    uint32_t from = 0, to = d->subset.count; /* rows of the subset ascend */
-    while (to - from > 1) {
-        uint32_t middle = from + (to - from) / 2;
-        *(d->subset.rows[middle] <= row ? &from : &to) = middle;
-    }
-    return from;
+    *mixed = is_mixed(d, &d->picks[j]);
+    return d->picks[j].row;
 }
 
 /* ------------------------------------------------------------------ life */
@@ -407,6 +477,7 @@ lm_data *lm_data_open(const lm_data_options *options, lm_status *st)
     d->how = *options;
     d->facts = (lm_stream_facts)LM_STREAM_FACTS_NONE;
     d->picks = lm_malloc(options->rows_per_step, sizeof *d->picks);
+    d->room = lm_arena_new(0);
     if (options->shared) {
         d->spool = options->shared;
         d->name = lm_strdup("the rows");
@@ -440,6 +511,8 @@ void lm_data_free(lm_data *d)
     lm_mixture_free(d->mixture);
     lm_order_free(d->order);
     lm_order_free(d->mixed_order);
+    lm_instances_free(d->instances);
+    lm_arena_free(d->room);
     lm_subset_free(&d->subset);
     lm_spool_free(d->owned);
     lm_stream_facts_clear(&d->facts);
@@ -457,13 +530,6 @@ const lm_tokenizer_info *lm_data_tokenizer(const lm_data *d)
 const lm_spool *lm_data_spool(const lm_data *d)
 {
     return d->spool;
-}
-
-lm_spool *lm_data_take_spool(lm_data *d)
-{
-    lm_spool *spool = d->owned;
-    d->spool = d->owned = NULL;
-    return spool;
 }
 
 void lm_data_drop_file(lm_data *d)

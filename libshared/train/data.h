@@ -4,12 +4,15 @@
  * come back to it. A single pass that is not shuffled, or shuffled within a window only, reads as it goes and
  * holds one window (train/window.h): then its memory does not grow with the input, and the input may be endless. Of a
  * mixture (train/mixture.h) it holds a window of each file; those that can be read again begin anew, and a pipe's end is
- * the end. */
+ * the end.
+ *
+ * What is trained on are examples (train/instances.h): the rows, or what is made of them. */
 #ifndef LM_TRAIN_DATA_H
 #define LM_TRAIN_DATA_H
 
 #include "base/options.h"
 #include "stream/spool.h"
+#include "train/instances.h"
 #include "train/mixture.h"
 #include "train/order.h"
 #include "train/step_rows.h"
@@ -45,27 +48,33 @@ json_t *lm_data_preamble(const lm_data *d);
 bool lm_data_load(lm_data *d, lm_status *st);
 /* All rows, in any order, also those that a share leaves out; NULL while streaming. */
 const lm_spool *lm_data_spool(const lm_data *d);
-/* Those that are trained on: how many (0 while streaming), their lengths, and row i of them. */
+/* What is made of the rows, after lm_data_load; rows as they stand where it is not called. Examples may differ from epoch to
+ * epoch. Then an epoch has as many steps as the first one: what a later one has more is not read, and one that has less
+ * begins again with its first steps. So the length of a run is known, and where a step stands follows from its number. */
+bool lm_data_arrange(lm_data *d, const lm_instances_options *how, lm_status *st);
+const lm_instances *lm_data_instances(const lm_data *d); /* NULL while streaming */
+void lm_data_log(const lm_data *d); /* says what an epoch is made of, unless it is the rows as they stand */
+/* The examples of the first epoch: how many (0 while streaming), their lengths, and example i of them, as lm_instances_get
+ * gives it. */
 uint64_t lm_data_rows(const lm_data *d);
 const uint32_t *lm_data_lengths(const lm_data *d);
-void lm_data_row(const lm_data *d, uint64_t i, lm_tokens_row *row);
-/* Each step gets further rows of `other` (borrowed), `share` for each row of its own: as many as make up the
- * share over the steps so far. They are shuffled, and begin again when they are used up. After lm_data_load; `targets`,
+void lm_data_row(const lm_data *d, uint64_t i, lm_arena *room, lm_tokens_row *row);
+/* Each step gets further examples of `other` (borrowed, not streaming), `share` for each of its own: as many as make up the
+ * share over the steps so far. They are shuffled, and begin again when they are used up. After both are arranged; `targets`,
  * theirs, are borrowed, and read by lm_data_step. */
-void lm_data_mix(lm_data *d, const lm_spool *other, double share, const lm_targets *targets);
-/* The same, given away: the caller frees it, and d is good for nothing else. */
-lm_spool *lm_data_take_spool(lm_data *d);
+void lm_data_mix(lm_data *d, const lm_data *other, double share, const lm_targets *targets);
 /* Removes the spool's file if it was written by this run: its rows have turned out to be the wrong ones. */
 void lm_data_drop_file(lm_data *d);
 uint64_t lm_data_steps(const lm_data *d); /* optimiser steps of an epoch; 0 while streaming */
-bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st); /* every spooled row */
+/* Every spooled row: as an example by itself, or as a part of one. */
+bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st);
 /* The rows of optimiser step `step` (from 0, over all epochs; streaming: each once, in order), with their
  * targets; longest first. *end: there are no more. `targets` NULL: the step is passed over (a resume that
  * streams). */
 bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_rows *out, bool *end,
                   lm_status *st);
-/* Row j of what lm_data_step gave last: which of lm_data_rows it is, or where *mixed which row of the other stream. Not
- * while streaming. */
+/* Row j of what lm_data_step gave last: which of lm_data_rows it is, or where *mixed which of the other stream's. Not
+ * while streaming, and of rows as they stand alone. */
 uint64_t lm_data_picked(const lm_data *d, uint32_t j, bool *mixed);
 /* Digest of the rows: of all, or while streaming of those read so far. */
 uint64_t lm_data_digest(const lm_data *d);

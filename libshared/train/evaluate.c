@@ -37,11 +37,15 @@ bool lm_run_load_eval(lm_run *r, lm_status *st)
     lm_data *data = lm_run_read_beside(r, r->o->eval, st);
     bool ok = data && lm_run_targets_of(r, lm_data_preamble(data), r->o->eval, &r->eval_targets, st);
     r->eval_class_of = (int32_t *)r->eval_targets.class_of;
-    ok = ok && lm_data_check(data, &r->eval_targets, st);
-    r->eval = ok ? lm_data_take_spool(data) : NULL;
-    lm_data_free(data);
-    return ok;
+    r->eval = data;
+    return ok && lm_data_arrange(data, &r->examples, st) && lm_data_check(data, &r->eval_targets, st);
 }
+
+/* Rows for the evaluator: of packed ones their texts. */
+typedef struct text_list {
+    lm_tokens_row *items;
+    size_t count, cap;
+} text_list;
 
 static void stand_in_classes(const lm_run *r, lm_tokens_row *row, lm_arena *room)
 {
@@ -79,21 +83,39 @@ static void prepare_row(const lm_run *r, lm_tokens_row *row, lm_arena *room, uin
     }
 }
 
+/* The row, or the texts that are packed in it. */
+static void add_texts(text_list *list, const lm_tokens_row *row)
+{
+    size_t from = 0;
+    for (size_t k = 0; k < (row->seq_count > 1 ? row->seq_count : 1); k++) {
+        LM_GROW(list->items, list->count, list->cap);
+        lm_tokens_row *text = &list->items[list->count++];
+        if (row->seq_count > 1)
+            lm_tokens_row_part(row, from, (size_t)row->seq_lengths[k], text);
+        else
+            *text = *row;
+        from += text->len;
+    }
+}
+
 /* At most so many of the rows. */
 static bool run_rows(lm_run *r, lm_evaluator *e, uint64_t most, lm_status *st)
 {
     lm_arena *room = lm_arena_new(0);
-    uint64_t rows = lm_spool_rows(r->eval) < most ? lm_spool_rows(r->eval) : most;
+    text_list texts = {0};
+    uint64_t rows = lm_data_rows(r->eval) < most ? lm_data_rows(r->eval) : most;
     for (uint64_t first = 0; first < rows && lm_ok(st) && lm_signal_check(st); first += EVAL_ROWS) {
-        lm_tokens_row row[EVAL_ROWS];
-        int n = rows - first < EVAL_ROWS ? (int)(rows - first) : EVAL_ROWS;
-        for (int i = 0; i < n; i++) {
-            lm_spool_row(r->eval, first + (uint64_t)i, &row[i]);
-            prepare_row(r, &row[i], room, first + (uint64_t)i);
+        texts.count = 0;
+        for (uint64_t i = first; i < first + EVAL_ROWS && i < rows; i++) {
+            lm_tokens_row row;
+            lm_data_row(r->eval, i, room, &row);
+            prepare_row(r, &row, room, i);
+            add_texts(&texts, &row);
         }
-        lm_evaluator_run(e, row, n, 0, NULL, st);
+        lm_evaluator_run(e, texts.items, (int)texts.count, 0, NULL, st);
         lm_arena_reset(room);
     }
+    free(texts.items);
     lm_arena_free(room);
     return lm_ok(st);
 }
@@ -152,7 +174,7 @@ static lm_report *measure(lm_run *r, uint64_t most, lm_status *st)
 {
     lm_evaluate_options options = {0};
     lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
-    bool whole = most >= lm_spool_rows(r->eval);
+    bool whole = most >= lm_data_rows(r->eval);
     bool ready = e && (!r->frozen || !whole || lm_frozen_evaluate(r->frozen, r, e, st));
     lm_report *report = ready && run_rows(r, e, most, st) ? lm_evaluator_report(e, false) : NULL;
     lm_evaluator_free(e);
@@ -201,7 +223,7 @@ static bool evaluate(lm_run *r, lm_status *st)
     }
     json_object_set_new(entry, "eval_runtime", json_real(seconds));
     json_object_set_new(entry, "eval_samples_per_second",
-                        json_real((double)lm_spool_rows(r->eval) / seconds));
+                        json_real((double)lm_data_rows(r->eval) / seconds));
     json_object_set_new(entry, "epoch",
                         json_real(r->steps_per_epoch ? (double)r->step / (double)r->steps_per_epoch : 0));
     json_object_set_new(entry, "step", json_integer((json_int_t)r->step));

@@ -75,6 +75,15 @@ static bool find_parts(lm_frozen *f, lm_run *r, lm_status *st)
     return lm_ok(st);
 }
 
+/* Whether rows of the stream are packed of several texts. */
+static bool is_packed(const lm_data *d)
+{
+    lm_tokens_row row = {0};
+    for (uint64_t i = 0; i < lm_data_rows(d) && row.seq_count <= 1; i++)
+        lm_data_row(d, i, NULL, &row);
+    return row.seq_count > 1;
+}
+
 static bool fits_the_run(const lm_run *r, lm_status *st)
 {
     if (!lm_data_spool(r->data))
@@ -84,6 +93,9 @@ static bool fits_the_run(const lm_run *r, lm_status *st)
         return lm_fail(st, LM_USAGE,
                        "--cache-frozen: other tokens are hidden in every epoch, so that nothing stays the same: "
                        "leave it out");
+    if (lm_instances_kind(lm_data_instances(r->data)) != LM_INSTANCES_ROWS || is_packed(r->data))
+        return lm_fail(st, LM_USAGE,
+                       "--cache-frozen: keeps what comes of the rows as they stand, and here several texts make one: leave it out");
     if (r->total_steps < r->steps_per_epoch)
         lm_warn("--cache-frozen: the run is shorter than an epoch: it costs more than it spares");
     return true;
@@ -93,30 +105,30 @@ static void train_row(const lm_run *r, uint64_t i, lm_tokens_row *row)
 {
     uint64_t own = lm_data_rows(r->data);
     if (i < own)
-        lm_data_row(r->data, i, row);
+        lm_data_row(r->data, i, NULL, row);
     else
-        lm_spool_row(lm_data_spool(r->replay), i - own, row);
+        lm_data_row(r->replay, i - own, NULL, row);
 }
 
 static void eval_row(const lm_run *r, uint64_t i, lm_tokens_row *row)
 {
-    lm_spool_row(r->eval, i, row);
+    lm_data_row(r->eval, i, NULL, row);
 }
 
 static void find_rows(lm_frozen *f, const lm_run *r)
 {
-    const lm_spool *mixed = r->replay ? lm_data_spool(r->replay) : NULL;
+    const lm_data *mixed = r->replay;
     source *t = &f->train, *e = &f->eval;
     f->own = lm_data_rows(r->data);
-    *t = (source){.name = "rows", .row = train_row, .total = f->own + (mixed ? lm_spool_rows(mixed) : 0)};
+    *t = (source){.name = "rows", .row = train_row, .total = f->own + (mixed ? lm_data_rows(mixed) : 0)};
     t->lengths = lm_malloc(t->total + 1, sizeof *t->lengths);
     memcpy(t->lengths, lm_data_lengths(r->data), f->own * sizeof *t->lengths);
     if (mixed)
-        memcpy(t->lengths + f->own, lm_spool_lengths(mixed), lm_spool_rows(mixed) * sizeof *t->lengths);
-    *e = (source){.name = "rows of the evaluation", .row = eval_row, .total = r->eval ? lm_spool_rows(r->eval) : 0};
+        memcpy(t->lengths + f->own, lm_data_lengths(mixed), lm_data_rows(mixed) * sizeof *t->lengths);
+    *e = (source){.name = "rows of the evaluation", .row = eval_row, .total = r->eval ? lm_data_rows(r->eval) : 0};
     e->lengths = lm_malloc(e->total + 1, sizeof *e->lengths);
     if (e->total)
-        memcpy(e->lengths, lm_spool_lengths(r->eval), e->total * sizeof *e->lengths);
+        memcpy(e->lengths, lm_data_lengths(r->eval), e->total * sizeof *e->lengths);
 }
 
 lm_frozen *lm_frozen_new(lm_run *r, lm_status *st)

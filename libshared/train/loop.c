@@ -172,7 +172,7 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
         return false;
     r->step++;
     r->tokens_seen += (uint64_t)r->rows.tokens;
-    r->rows_seen += (uint64_t)r->rows.rows;
+    r->rows_seen += (uint64_t)r->rows.examples;
     if (take)
         count_loss(r, loss);
     if (lm_runlog_due(r->step, (uint64_t)r->o->logging_steps) || r->step == r->total_steps)

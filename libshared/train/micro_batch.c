@@ -66,10 +66,12 @@ int lm_micro_batch_cut(lm_micro_batch *m, const lm_step_rows *s, const lm_target
     grow(m, s);
     lm_token_target kind = t->objective->tokens;
     const int32_t *splits = s->row_splits, *target = s->target_splits; /* of no tokens where there is no target */
-    int last = first + 1, base = splits[first];
-    while (last < s->rows && last - first < rows &&
-           (int64_t)(splits[last + 1] - base) + (target[last + 1] - target[first]) <= tokens)
-        last++;
+    int last = first + 1, base = splits[first], begun = 1;
+    for (; last < s->rows && (int64_t)(splits[last + 1] - base) + (target[last + 1] - target[first]) <= tokens; last++) {
+        begun += s->place[last] >> 32 == 0;
+        if (begun > rows)
+            break;
+    }
     for (int r = first; r <= last; r++)
         m->row_splits[r - first] = splits[r] - base;
     m->batch = (lm_batch){.rows = last - first,

@@ -20,8 +20,8 @@ typedef struct lm_micro_batch {
 } lm_micro_batch;
 
 void lm_micro_batch_free(lm_micro_batch *m);
-/* The next rows from `first` with at most `tokens` tokens (one row at least) and `rows` rows; returns where
- * it ends. */
+/* The next rows from `first` with at most `tokens` tokens (one row at least) and `rows` rows (texts packed into one row
+ * count once); returns where it ends. */
 int lm_micro_batch_cut(lm_micro_batch *m, const lm_step_rows *s, const lm_targets *t, int first,
                        int64_t tokens, int rows);
 /* Which outputs the losses need. Neither of token_logits and row_logits: nothing in m carries loss. */

@@ -2,31 +2,33 @@
 
 #include <string.h>
 
-#define NO_ROWS LM_TARGET_NONE, false, LM_NOISE_NONE
+#define NO_ROWS LM_TARGET_NONE, false, LM_NOISE_NONE, LM_INSTANCES_ROWS
 
 static const lm_objective objectives[] = {
     {"mlm", "fill-mask", "masked language modelling", "mlm", NULL, LM_TOKENS_MASKED, LM_TARGET_NONE, false,
-     LM_NOISE_MASKS},
+     LM_NOISE_MASKS, LM_INSTANCES_ROWS},
     {"pretrain", NULL, "masked language modelling and next-sentence prediction", "pretrain", NULL,
-     LM_TOKENS_MASKED, LM_TARGET_CLASS, false, LM_NOISE_MASKS},
+     LM_TOKENS_MASKED, LM_TARGET_CLASS, false, LM_NOISE_MASKS, LM_INSTANCES_NEXT_SENTENCE},
+    {"sop", NULL, "masked language modelling and sentence-order prediction", "pretrain", NULL, LM_TOKENS_MASKED,
+     LM_TARGET_CLASS, false, LM_NOISE_MASKS, LM_INSTANCES_SENTENCE_ORDER},
     {"classify", "text-classification", "one class a row", "classify", "single_label_classification",
-     LM_TOKENS_NONE, LM_TARGET_CLASS, false, LM_NOISE_NONE},
+     LM_TOKENS_NONE, LM_TARGET_CLASS, false, LM_NOISE_NONE, LM_INSTANCES_ROWS},
     {"multilabel", NULL, "any number of classes a row", "classify", "multi_label_classification",
-     LM_TOKENS_NONE, LM_TARGET_CLASSES, false, LM_NOISE_NONE},
+     LM_TOKENS_NONE, LM_TARGET_CLASSES, false, LM_NOISE_NONE, LM_INSTANCES_ROWS},
     {"regress", NULL, "a number a row", "classify", "regression", LM_TOKENS_NONE, LM_TARGET_VALUE, false,
-     LM_NOISE_NONE},
+     LM_NOISE_NONE, LM_INSTANCES_ROWS},
     {"tag", "token-classification", "a class for each word", "tag", NULL, LM_TOKENS_TAGS, NO_ROWS},
     {"answer", "question-answering", "the part of a text that answers a question", "answer", NULL,
-     LM_TOKENS_NONE, LM_TARGET_SPAN, false, LM_NOISE_NONE},
+     LM_TOKENS_NONE, LM_TARGET_SPAN, false, LM_NOISE_NONE, LM_INSTANCES_ROWS},
     {"clm", "text-generation", "the next token", "clm", NULL, LM_TOKENS_NEXT, NO_ROWS},
-    {"sft", NULL, "the next token, within answers", "clm", NULL, LM_TOKENS_NEXT, LM_TARGET_NONE, true, LM_NOISE_NONE},
+    {"sft", NULL, "the next token, within answers", "clm", NULL, LM_TOKENS_NEXT, LM_TARGET_NONE, true, LM_NOISE_NONE, LM_INSTANCES_ROWS},
     {"seq2seq", "text2text-generation", "another text", "seq2seq", NULL, LM_TOKENS_TARGETS, NO_ROWS},
     {"span-corruption", NULL, "writing the spans that are hidden of a text", "seq2seq", NULL, LM_TOKENS_TARGETS,
-     LM_TARGET_NONE, false, LM_NOISE_SPANS},
+     LM_TARGET_NONE, false, LM_NOISE_SPANS, LM_INSTANCES_ROWS},
     {"prefix-lm", NULL, "writing how a text goes on", "seq2seq", NULL, LM_TOKENS_TARGETS, LM_TARGET_NONE, false,
-     LM_NOISE_PREFIX},
+     LM_NOISE_PREFIX, LM_INSTANCES_ROWS},
     {"prefix-lm", NULL, "the next token, behind a prefix", "clm", NULL, LM_TOKENS_NEXT, LM_TARGET_NONE, true,
-     LM_NOISE_PREFIX},
+     LM_NOISE_PREFIX, LM_INSTANCES_ROWS},
 };
 
 const lm_objective *lm_objective_at(size_t i)

@@ -5,7 +5,7 @@
 #ifndef LM_TRAIN_OBJECTIVE_H
 #define LM_TRAIN_OBJECTIVE_H
 
-#include "stream/tokens.h"
+#include "train/instances.h"
 
 /* Which tokens carry a loss, and what is to be predicted there. */
 typedef enum lm_token_target {
@@ -44,6 +44,7 @@ typedef struct lm_objective {
     lm_target row;            /* a loss over rows */
     bool masked_loss;         /* LM_TOKENS_NEXT: only tokens of `loss_mask` are to be predicted */
     lm_noise noise;
+    lm_instance_kind pairs;   /* what documents are made into; LM_INSTANCES_ROWS = nothing */
 } lm_objective;
 
 const lm_objective *lm_objective_find(const char *name); /* or alias; the first, where models of several heads learn it */

@@ -13,9 +13,15 @@ const lm_train_options lm_train_defaults = {
     .epochs = 3, .batch_size = 32, .accumulation = 1, .learning_rate = 5e-5, .decay_shape = LM_SHAPE_COSINE,
     .warmup_ratio = 0.1, .warmup_steps = -1, .weight_decay = 0.01, .beta1 = -1, .beta2 = -1, .epsilon = -1,
     .max_grad_norm = 1, .dropout = -1, .shuffle = true, .keep = 2, .logging_steps = 100, .shard_size = LM_SHARD_SIZE,
+    .document_attention = true, .short_seq_prob = 0.1,
     .denoising = LM_DENOISING_DEFAULTS,
     .guard = {.on_nan = LM_GUARD_STOP, .on_spike = LM_GUARD_WARN, .on_empty = LM_GUARD_SKIP, .score = 6, .window = 100},
 };
+
+/* In the order of lm_instance_kind. */
+static const char *const packings[] = {"none", "wrapped", "best-fit", NULL};
+/* what TRL calls them */
+static const char *const packing_synonyms[] = {"bfd", "best-fit", "bfd_split", "best-fit", "true", "best-fit", "false", "none", NULL};
 
 static void append(lm_option *table, size_t *n, const lm_option *entries)
 {
@@ -114,6 +120,15 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
                  "when it is used up; further FILE=WEIGHT may stand behind it"},
         OPTION("replay", LM_OPT_STRING, replay, "FILE=SHARE", .shown = "",
                .help = "mix rows of another stream of tokens into each step, SHARE for each row of its own"),
+        OPTION("packing", LM_OPT_CHOICE, packing, "HOW", .choices = packings, .synonyms = packing_synonyms,
+               .given = &o->has_packing, .aliases = "packing_strategy", .shown = "none, or wrapped with --block-size",
+               .help = "texts are joined to rows of --block-size tokens: wrapped, one behind the other and cut; best-fit, whole, "
+                       "where they fit best"),
+        OPTION("block-size", LM_OPT_COUNT, block_size, "N", .min = 0, .max = 1 << 24,
+               .shown = "what the model takes, up to 1024, of pairs of sentences 512",
+               .help = "tokens of a packed row, or of a pair of sentences with its special tokens"),
+        FLAG("document-attention", document_attention, .aliases = "reset_attention_mask neat_packing",
+             .help = "the texts of a packed row do not see one another, and the positions of each begin at 0"),
         FLAG("group-by-length", by_length, .help = "put rows of like length into one batch"),
         OPTION("micro-tokens", LM_OPT_COUNT, micro_tokens, "N", .shown = "2048, or what --memory allows",
                .help = "tokens of one forward pass; a step is cut into as many as it takes, with the same "

@@ -36,6 +36,12 @@ typedef struct lm_train_options {
     int64_t micro_tokens;   /* of a forward pass; 0 = chosen */
     double label_smoothing;
     lm_denoising_options denoising;
+    int packing;        /* lm_instance_kind: rows as they stand, wrapped or best fit */
+    bool has_packing;
+    int64_t block_size; /* most tokens of a packed row or a pair of sentences; 0 = what the model takes */
+    bool document_attention; /* the texts of a packed row do not see one another */
+    double short_seq_prob; /* of pairs of sentences */
+    bool has_short_seq_prob;
 
     lm_new_model *new_model; /* NULL = the program makes none */
     const char *tokenizer;

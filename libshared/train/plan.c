@@ -53,13 +53,18 @@ static row_size *sorted_lengths(const lm_run *r, uint64_t *n)
     bool second = r->objective->tokens == LM_TOKENS_TARGETS;
     *n = spool ? lm_data_rows(r->data) : PROBE_ROWS;
     row_size *sizes = lm_malloc(*n, sizeof *sizes);
-    uint32_t usual = r->targets.max_length ? (uint32_t)r->targets.max_length : 512;
+    uint32_t usual = r->examples.kind != LM_INSTANCES_ROWS ? r->examples.length
+                     : r->targets.max_length            ? (uint32_t)r->targets.max_length
+                                                        : 512;
+    lm_arena *room = lm_arena_new(0);
     for (uint64_t i = 0; i < *n; i++) {
         lm_tokens_row row = {.len = spool ? lm_data_lengths(r->data)[i] : usual, .target_len = usual};
         if (spool && second)
-            lm_data_row(r->data, i, &row);
+            lm_data_row(r->data, i, room, &row);
         lm_targets_lengths(&r->targets, &row, &sizes[i].tokens, &sizes[i].target);
+        lm_arena_reset(room);
     }
+    lm_arena_free(room);
     if (spool)
         qsort(sizes, *n, sizeof *sizes, longest_first);
     return sizes;

@@ -76,11 +76,9 @@ static bool open_replay(lm_run *r, lm_status *st)
                        1 << 24);
     char *name = lm_strndup(spec, (size_t)(equals - spec));
     r->replay = lm_run_read_beside(r, name, st);
+    r->replay_share = share;
     free(name);
-    if (!r->replay)
-        return false;
-    lm_data_mix(r->data, lm_data_spool(r->replay), share, &r->replay_targets);
-    return true;
+    return r->replay != NULL;
 }
 
 static bool open_data(lm_run *r, lm_status *st)
@@ -195,9 +193,9 @@ static bool prepare(lm_run *r, lm_status *st)
 {
     if (!check_early(r, st) || !lm_run_choose_by_family(r, st) || !lm_run_find_checkpoint(r, st) || !open_data(r, st))
         return false;
-    if (!lm_run_choose_objective(r, st) || !lm_run_collect_labels(r, st) || !count_steps(r, st))
+    if (!lm_run_choose_objective(r, st) || !lm_run_collect_labels(r, st))
         return false;
-    if (!lm_run_make_model(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
+    if (!lm_run_make_model(r, st) || !lm_run_arrange(r, st) || !count_steps(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
         !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
         return false;
     lm_optimizer_options how = lm_optimizer_options_of(r->o, (uint64_t)r->spec->common->seed);
@@ -261,7 +259,7 @@ static void free_run(lm_run *r)
         lm_graph_free(r->graph);
     if (r->model)
         lm_model_free(r->model);
-    lm_spool_free(r->eval);
+    lm_data_free(r->eval);
     lm_guard_end(&r->guard);
     free(r->silent);
     lm_data_free(r->data);

@@ -26,7 +26,9 @@ typedef struct lm_run {
     lm_tokenizer_source tokenizer;
     lm_data *data;
     lm_mix mix; /* --mix */
+    lm_instances_options examples; /* what is made of the rows of data, replay and eval */
     lm_data *replay; /* --replay; NULL = none */
+    double replay_share;
     lm_targets replay_targets;
     int32_t *replay_class_of;
     uint8_t *continues;  /* what the targets' masking and spans point to; NULL = nothing */
@@ -34,7 +36,7 @@ typedef struct lm_run {
     float *class_weight; /* --class-weight; NULL = none */
     lm_model *start;     /* --l2-sp: the model as it was; NULL = not asked for */
     const float **starts; /* [parameters] values that weights decay to; NULL = 0 */
-    lm_spool *eval;  /* --eval; NULL = none */
+    lm_data *eval;   /* --eval; NULL = none */
     lm_model *model;
     lm_graph *graph;
     lm_optimizer *optimizer;
@@ -112,6 +114,10 @@ void lm_run_denoising_options(const lm_run *r, json_t *all); /* adds those that 
 /* balance.c */
 bool lm_run_balance(lm_run *r, lm_status *st);    /* class weights and the like, into targets */
 bool lm_run_find_start(lm_run *r, lm_status *st); /* starts */
+/* arrange.c */
+bool lm_run_arrange(lm_run *r, lm_status *st); /* what the examples are; after the model is made */
+void lm_run_example_options(const lm_run *r, json_t *all); /* adds those that decide the result */
+const char *lm_run_example_name(const lm_run *r);          /* several of them: "rows" */
 /* make.c */
 bool lm_run_make_model(lm_run *r, lm_status *st);
 /* loop.c */

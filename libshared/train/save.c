@@ -91,6 +91,7 @@ json_t *lm_run_options(const lm_run *r)
     }
     if (o->replay)
         json_object_set_new(all, "replay", json_string(o->replay));
+    lm_run_example_options(r, all);
     lm_run_denoising_options(r, all);
     if (r->objective->tokens != LM_TOKENS_MASKED)
         json_object_set_new(all, "label-smoothing", json_real(o->label_smoothing));
@@ -394,7 +395,8 @@ static bool write_card(const lm_run *r, lm_bundle_writer *to, lm_status *st)
     uint64_t rows = lm_data_rows(r->data), tokens = 0;
     for (uint64_t i = 0; i < rows; i++)
         tokens += lm_data_lengths(r->data)[i];
-    char *data = spool ? lm_format("%" PRIu64 " rows, %" PRIu64 " tokens", rows, tokens) : NULL;
+    char *data =
+        spool ? lm_format("%" PRIu64 " %s, %" PRIu64 " tokens", rows, lm_run_example_name(r), tokens) : NULL;
     json_t *via = spool ? json_object_get(lm_spool_preamble(spool), "via") : NULL;
     const char *lines[64];
     size_t n = 0;

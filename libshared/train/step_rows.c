@@ -78,7 +78,7 @@ void lm_step_rows_begin(lm_step_rows *s, const lm_targets *t, int rows, int64_t 
     grow_tokens(s, tokens > 0 ? tokens : 1);
     if (!s->room)
         s->room = lm_arena_new(0);
-    s->rows = s->tokens = s->target_tokens = 0;
+    s->rows = s->tokens = s->examples = s->target_tokens = 0;
     s->row_splits[0] = s->target_splits[0] = 0;
     s->token_count = s->row_count = 0;
     s->weighted = false;
@@ -133,6 +133,18 @@ static int add_second_stack(lm_step_rows *s, const lm_targets *t, const lm_token
     return count;
 }
 
+/* Closes the row of the step that ends `tokens` tokens on. */
+static void end_row(lm_step_rows *s, int tokens, float weight, int64_t place)
+{
+    s->weight[s->rows] = weight;
+    s->place[s->rows] = place;
+    for (int i = 0; i < tokens; i++)
+        s->positions[s->tokens + i] = i;
+    s->tokens += tokens;
+    s->row_splits[++s->rows] = s->tokens;
+    s->target_splits[s->rows] = s->target_tokens;
+}
+
 static bool add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t number, int64_t place,
                 lm_status *st)
 {
@@ -141,20 +153,18 @@ static bool add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, 
     if ((int64_t)s->tokens + (int64_t)row->len > INT32_MAX / 2 ||
         (second && (int64_t)s->target_tokens + (int64_t)row->target_len > INT32_MAX / 2))
         return lm_fail(st, LM_FAILED, "a batch of more than %d tokens: lower --batch-size", INT32_MAX / 2);
-    grow_rows(s, t, s->rows + 1);
+    bool packed = row->seq_count > 1 && !second && t->objective->row == LM_TARGET_NONE;
+    int texts = packed ? (int)row->seq_count : 1;
+    grow_rows(s, t, s->rows + texts);
     grow_tokens(s, (int64_t)s->tokens + (int64_t)row->len);
     if (second)
         grow_targets(s, (int64_t)s->target_tokens + (int64_t)row->target_len);
     float weight = row->has_weight ? row->weight : 1;
     s->weighted |= weight != 1;
-    s->weight[s->rows] = weight;
-    s->place[s->rows] = place;
     if (row->len)
         memcpy(s->ids + s->tokens, row->ids, row->len * sizeof *s->ids);
-    for (int i = 0; i < (int)row->len; i++) {
+    for (int i = 0; i < (int)row->len; i++)
         s->types[s->tokens + i] = row->types && t->type_vocab_size ? row->types[i] : 0;
-        s->positions[s->tokens + i] = i;
-    }
     if (!add_row_target(s, t, row, number, weight, st))
         return false;
     int count = second                   ? add_second_stack(s, t, row)
@@ -167,9 +177,11 @@ static bool add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, 
             counted += (double)class_weight(t, s->token_label[(size_t)s->tokens + i]);
     }
     s->token_count += (double)weight * counted;
-    s->tokens += (int)row->len;
-    s->row_splits[++s->rows] = s->tokens;
-    s->target_splits[s->rows] = s->target_tokens;
+    int64_t begun = 0;
+    for (int k = 0; k < texts; k++)
+        if (!packed || row->seq_lengths[k])
+            end_row(s, packed ? row->seq_lengths[k] : (int)row->len, weight, place | begun++ << 32);
+    s->examples++;
     return true;
 }
 
@@ -246,6 +258,7 @@ void lm_step_rows_part(const lm_step_rows *s, const lm_targets *t, const int *ro
     arrays_of(out, t, to);
     for (int i = 0; i < count; i++) {
         int r = rows[i];
+        out->examples += s->place[r] >> 32 == 0;
         out->row_splits[i + 1] = out->row_splits[i] + s->row_splits[r + 1] - s->row_splits[r];
         out->target_splits[i + 1] = out->target_splits[i] + s->target_splits[r + 1] - s->target_splits[r];
         for (int k = 0; k < n; k++) {
@@ -260,7 +273,7 @@ void lm_step_rows_part(const lm_step_rows *s, const lm_targets *t, const int *ro
 }
 
 typedef struct packed {
-    int32_t rows, tokens, target_tokens, weighted;
+    int32_t rows, examples, tokens, target_tokens, weighted;
     double token_count, row_count;
 } packed;
 
@@ -271,7 +284,7 @@ static size_t bytes_of(const array *a, const packed *p, const lm_step_rows *s)
 
 void lm_step_rows_pack(const lm_step_rows *s, const lm_targets *t, lm_buf *out)
 {
-    packed p = {s->rows, s->tokens, s->target_tokens, s->weighted, s->token_count, s->row_count};
+    packed p = {s->rows, s->examples, s->tokens, s->target_tokens, s->weighted, s->token_count, s->row_count};
     size_t splits = ((size_t)s->rows + 1) * sizeof *s->row_splits;
     array list[ARRAYS];
     int n = arrays_of(s, t, list);
@@ -293,6 +306,7 @@ bool lm_step_rows_unpack(lm_step_rows *s, const lm_targets *t, const void *bytes
     if (p.rows < 0 || p.tokens < 0 || p.target_tokens < 0)
         return lm_fail(st, LM_FAILED, "%s", what);
     begin_of(s, t, p.rows, p.tokens, p.target_tokens);
+    s->examples = p.examples;
     s->token_count = p.token_count;
     s->row_count = p.row_count;
     s->weighted = p.weighted;

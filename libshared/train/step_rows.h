@@ -1,5 +1,8 @@
 /* The rows of an optimiser step, packed, longest first, with their targets.
  *
+ * A row that is packed of several texts (seq_lengths) becomes a row for each of them, whose positions begin at 0: nothing is
+ * padded here, so that this is all it takes for the texts not to see one another.
+ *
  * A loss is a sum over everything that carries one, divided by how much that is in the whole optimiser step, which
  * is counted here, before the first backward pass: so k micro-batches give the gradient of one batch. Losses of two
  * kinds (BERT's MLM + NSP) have a count each and are added. */
@@ -11,11 +14,12 @@
 
 /* Zero-initialise. Arrays grow and stay. */
 typedef struct lm_step_rows {
-    int rows, tokens;
+    int rows, tokens, examples;       /* rows, with those that were packed into one counted once */
     int32_t *row_splits;              /* [rows+1] */
     int32_t *ids, *types, *positions; /* [tokens] */
     int32_t *token_label;             /* [tokens]; LM_IGNORE where there is no loss */
-    int64_t *place;                   /* [rows] of the row in the step before sorting: keys dropout */
+    int64_t *place;                   /* [rows] of the row in the step before sorting, and from bit 32 on which of
+                                       * its texts: keys dropout */
     float *weight;                    /* [rows] */
     int32_t *row_class;               /* [rows] */
     float *row_value;                 /* [rows, columns]: numbers, or 0 and 1 */

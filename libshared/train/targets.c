@@ -267,6 +267,21 @@ void lm_targets_lengths(const lm_targets *t, const lm_tokens_row *row, uint32_t 
     *target = (uint32_t)written;
 }
 
+/* The last tokens of a packed row's texts have no next one. */
+static int part_texts(const lm_tokens_row *row, int32_t *label)
+{
+    int parted = 0;
+    size_t end = 0;
+    for (size_t k = 0; k + 1 < row->seq_count; k++) {
+        end += (size_t)row->seq_lengths[k];
+        if (end && label[end - 1] != LM_IGNORE) {
+            label[end - 1] = LM_IGNORE;
+            parted++;
+        }
+    }
+    return parted;
+}
+
 int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, int32_t *label)
 {
     const lm_objective *o = t->objective;
@@ -281,7 +296,7 @@ int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, int32_t *la
                                                   : LM_IGNORE;
         count += label[i] != LM_IGNORE;
     }
-    return count;
+    return o->tokens == LM_TOKENS_NEXT ? count - part_texts(row, label) : count;
 }
 
 /* ------------------------------------------------------------------ the row */
@@ -306,6 +321,21 @@ bool lm_targets_any(const lm_targets *t, const lm_tokens_row *row)
     return any;
 }
 
+/* seq_lengths part all of the row. */
+static bool check_texts(const lm_tokens_row *row, unsigned long long at, lm_status *st)
+{
+    size_t sum = 0;
+    for (size_t k = 0; k < row->seq_count; k++) {
+        if (row->seq_lengths[k] < 0 || (size_t)row->seq_lengths[k] > row->len - sum)
+            return lm_fail(st, LM_FAILED, "row %llu: seq_lengths[%zu] is %d, and %zu tokens are left: make the tokens again", at, k,
+                           row->seq_lengths[k], row->len - sum);
+        sum += (size_t)row->seq_lengths[k];
+    }
+    return sum == row->len || !row->seq_lengths ||
+           lm_fail(st, LM_FAILED, "row %llu: seq_lengths are %zu tokens in all, and the row has %zu: make the tokens again", at, sum,
+                   row->len);
+}
+
 bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t number, lm_status *st)
 {
     unsigned long long at = number + 1;
@@ -327,5 +357,5 @@ bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t nu
     if (row->has_weight && !(row->weight >= 0 && isfinite(row->weight)))
         return lm_fail(st, LM_FAILED, "row %llu: weight %g: give a finite one that is not negative", at,
                        (double)row->weight);
-    return check_token_targets(t, row, at, st) && check_row_target(t, row, number, st);
+    return check_texts(row, at, st) && check_token_targets(t, row, at, st) && check_row_target(t, row, number, st);
 }

@@ -29,6 +29,8 @@ static void take_info(lm_tokenizer_source *s, const lm_tokenizer_info *info)
 {
     s->size = info->vocab_size > 0 && info->vocab_size < INT32_MAX ? (int)info->vocab_size : 0;
     s->mask_id = info->mask_id;
+    s->cls_id = info->cls_id;
+    s->sep_id = info->sep_id;
     const int ids[] = {info->pad_id, info->cls_id, info->sep_id, info->mask_id,
                        info->unk_id, info->bos_id, info->eos_id};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
@@ -40,6 +42,8 @@ static void take_roles(lm_tokenizer_source *s, const lm_tokenizer *t)
     static const char *const roles[] = {"pad", "cls", "sep", "mask", "unk", "bos", "eos"};
     s->size = lm_tokenizer_size(t);
     s->mask_id = lm_tokenizer_role(t, "mask");
+    s->cls_id = lm_tokenizer_role(t, "cls");
+    s->sep_id = lm_tokenizer_role(t, "sep");
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
         add_special(s, lm_tokenizer_role(t, roles[i]));
 }
@@ -59,7 +63,7 @@ bool lm_tokenizer_source_find(lm_tokenizer_source *out, const char *option, cons
                               const lm_tokenizer_info *info, bool force, lm_status *st)
 {
     memset(out, 0, sizeof *out);
-    out->mask_id = -1;
+    out->mask_id = out->cls_id = out->sep_id = -1;
     const char *path = NULL;
     if (option) {
         if (!holds_tokenizer(option))

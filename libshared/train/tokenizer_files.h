@@ -12,7 +12,7 @@ typedef struct lm_tokenizer_source {
     char *path;      /* a directory or a file; NULL = there is none to write */
     lm_tokenizer *tokenizer; /* opened from there; NULL = there is none */
     int size;        /* ids, added tokens included; 0 where there is none */
-    int mask_id;     /* -1 = none */
+    int mask_id, cls_id, sep_id; /* -1 = none */
     int special[16]; /* ids that masking leaves alone */
     int special_count;
 } lm_tokenizer_source;

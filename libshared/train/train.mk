@@ -1,4 +1,5 @@
 liblmutils_la_SOURCES += \
+	libshared/train/arrange.c \
 	libshared/train/balance.c \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \
 	libshared/train/class_weight.c libshared/train/class_weight.h \
@@ -13,6 +14,8 @@ liblmutils_la_SOURCES += \
 	libshared/train/frozen.c libshared/train/frozen.h \
 	libshared/train/guard.c libshared/train/guard.h \
 	libshared/train/guarded.c \
+	libshared/train/instances.c libshared/train/instances.h \
+	libshared/train/joined_row.c libshared/train/joined_row.h \
 	libshared/train/kept.c libshared/train/kept.h \
 	libshared/train/loop.c \
 	libshared/train/make.c \
@@ -27,6 +30,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/options.c libshared/train/options.h \
 	libshared/train/order.c libshared/train/order.h \
 	libshared/train/parallel.c libshared/train/parallel.h \
+	libshared/train/packed_rows.c libshared/train/packed_rows.h \
 	libshared/train/period.c libshared/train/period.h \
 	libshared/train/plan.c \
 	libshared/train/prefix_cache.c libshared/train/prefix_cache.h \
@@ -35,6 +39,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/save.c \
 	libshared/train/schedule.c libshared/train/schedule.h \
 	libshared/train/source.c libshared/train/source.h \
+	libshared/train/sentence_pairs.c libshared/train/sentence_pairs.h \
 	libshared/train/step_rows.c libshared/train/step_rows.h \
 	libshared/train/spans.c libshared/train/spans.h \
 	libshared/train/subset.c libshared/train/subset.h \
@@ -96,6 +101,20 @@ tests_unit_check_freeze_SOURCES = tests/unit/check_freeze.c tests/unit/scratch.c
 tests_unit_check_freeze_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_freeze_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_freeze
+
+check_PROGRAMS += tests/unit/check_instances
+tests_unit_check_instances_SOURCES = tests/unit/check_instances.c tests/unit/scratch.c tests/unit/scratch.h \
+	tests/unit/made_rows.c tests/unit/made_rows.h
+tests_unit_check_instances_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_instances_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_instances
+
+check_PROGRAMS += tests/unit/check_sentence_pairs
+tests_unit_check_sentence_pairs_SOURCES = tests/unit/check_sentence_pairs.c tests/unit/scratch.c tests/unit/scratch.h \
+	tests/unit/made_rows.c tests/unit/made_rows.h
+tests_unit_check_sentence_pairs_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_sentence_pairs_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_sentence_pairs
 
 check_PROGRAMS += tests/unit/check_objectives
 tests_unit_check_objectives_SOURCES = tests/unit/check_objectives.c

@@ -1,19 +1,25 @@
 #include "train/window.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "train/order.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-/* The rows of one window, in their order. */
+/* Windows whose rows are looked at as a whole have so many at least: as the batches of run_clm. */
+enum { LEAST_ROWS = 1000 };
+
+/* The examples of one window, in their order. */
 typedef struct block {
     lm_spool *spool;
-    lm_order *order; /* of the rows, as one step */
+    lm_instances *examples;
+    lm_order *order; /* of the examples, as one step */
     const uint32_t *rows;
     uint32_t count, next;
-    uint64_t first_row; /* its first row's number in the source */
+    uint64_t first; /* its first example's number in the source */
     uint64_t pass;
     struct block *older;
 } block;
@@ -22,8 +28,8 @@ struct lm_window {
     lm_window_options how;
     lm_source *source;
     block *now; /* and those before it that still serve */
-    uint64_t blocks, first_row, pass, digest;
-    bool ended;
+    uint64_t blocks, first_row, first, pass, digest; /* rows and examples of this pass so far */
+    bool ended, barren; /* barren: of some window no example has come */
     lm_spool *all; /* the whole source, where one window holds it and it begins anew */
 };
 
@@ -35,9 +41,18 @@ lm_window *lm_window_new(lm_source *source, const lm_window_options *how)
     return w;
 }
 
+void lm_window_arrange(lm_window *w, const lm_instances_options *examples)
+{
+    w->how.examples = *examples;
+    w->how.examples.window = true;
+    if (examples->kind != LM_INSTANCES_ROWS && w->how.rows < LEAST_ROWS)
+        w->how.rows = LEAST_ROWS;
+}
+
 static void free_block(lm_window *w, block *b)
 {
     lm_order_free(b->order);
+    lm_instances_free(b->examples);
     if (b->spool != w->all)
         lm_spool_free(b->spool);
     free(b);
@@ -81,24 +96,33 @@ static lm_spool *read_rows(lm_window *w, bool *ended, lm_status *st)
     return NULL;
 }
 
-static void add_block(lm_window *w, lm_spool *spool)
+/* Makes examples of a window's rows; there may be none. */
+static bool add_block(lm_window *w, lm_spool *spool, lm_status *st)
 {
     block *b = lm_calloc(1, sizeof *b);
-    uint32_t rows = (uint32_t)lm_spool_rows(spool);
-    *b = (block){.spool = spool, .first_row = w->first_row, .pass = w->pass, .older = w->now};
-    b->order = lm_order_new(rows, rows, w->how.shuffle, false, lm_spool_lengths(spool), w->how.seed);
-    b->rows = lm_order_step(b->order, w->blocks++, 0, &b->count);
+    lm_spool_range rows = {.spool = spool, .count = lm_spool_rows(spool), .number = w->first_row};
+    *b = (block){.spool = spool, .first = w->first, .pass = w->pass, .older = w->now};
     w->now = b;
-    w->first_row += rows;
+    w->first_row += rows.count;
+    b->examples = lm_instances_new(&rows, NULL, 1, &w->how.examples, st);
+    if (!b->examples)
+        return lm_fail_prefix(st, lm_window_name(w));
+    lm_instances_lay_out(b->examples, w->blocks);
+    uint32_t count = (uint32_t)lm_instances_count(b->examples);
+    b->order = lm_order_new(count, count, w->how.shuffle, false, lm_instances_lengths(b->examples), w->how.seed);
+    b->rows = lm_order_step(b->order, w->blocks++, 0, &b->count);
+    w->first += count;
+    if (!count && !w->barren)
+        lm_warn("%s: %" PRIu64 " rows together make not one example: widen --shuffle-window", lm_window_name(w), rows.count);
+    w->barren |= !count;
+    return true;
 }
 
 /* The source begins anew. */
 static bool next_pass(lm_window *w, lm_status *st)
 {
-    if (w->first_row == 0)
-        return lm_fail(st, LM_FAILED, "%s: no rows: there is nothing to train on", lm_source_name(w->source));
     w->pass++;
-    w->first_row = 0;
+    w->first_row = w->first = 0;
     w->ended = false;
     return w->all || lm_source_restart(w->source, st);
 }
@@ -106,6 +130,9 @@ static bool next_pass(lm_window *w, lm_status *st)
 /* Adds the next window; *end where there is none. */
 static bool next_block(lm_window *w, bool *end, lm_status *st)
 {
+    if (w->ended && w->first == 0)
+        return lm_fail(st, LM_FAILED, "%s: %s: there is nothing to train on", lm_window_name(w),
+                       w->first_row ? "its rows make not one example" : "no rows");
     *end = w->ended && !w->how.again;
     if (*end)
         return true;
@@ -126,8 +153,7 @@ static bool next_block(lm_window *w, bool *end, lm_status *st)
     }
     if (w->ended && w->how.again && w->first_row == 0)
         w->all = spool;
-    add_block(w, spool);
-    return true;
+    return add_block(w, spool, st);
 }
 
 bool lm_window_next(lm_window *w, lm_window_row *row, bool *end, lm_status *st)
@@ -138,7 +164,7 @@ bool lm_window_next(lm_window *w, lm_window_row *row, bool *end, lm_status *st)
             return lm_ok(st);
     const block *b = w->now;
     uint32_t at = b->rows[w->now->next++];
-    *row = (lm_window_row){.spool = b->spool, .row = at, .number = b->first_row + at, .pass = b->pass};
+    *row = (lm_window_row){.from = b->examples, .row = at, .number = b->first + at, .pass = b->pass};
     return true;
 }
 

@@ -162,7 +162,7 @@ static void first_tokens(const lm_data *d, bool *seen)
 {
     for (uint64_t i = 0; i < lm_data_rows(d); i++) {
         lm_tokens_row row;
-        lm_data_row(d, i, &row);
+        lm_data_row(d, i, NULL, &row);
         ck_assert_uint_eq(row.len, lm_data_lengths(d)[i]);
         ck_assert(!seen[row.ids[0]]);
         seen[row.ids[0]] = true;
@@ -221,7 +221,7 @@ START_TEST(mixed_rows)
     lm_data *other = read_rows(other_path, (lm_data_options){0});
     lm_data *d = read_rows(path, (lm_data_options){.shuffle = true, .seed = 3});
     uint64_t plain = lm_data_digest(d);
-    lm_data_mix(d, lm_data_spool(other), 0.3, &t);
+    lm_data_mix(d, other, 0.3, &t);
     ck_assert(lm_data_digest(d) != plain);
     int times[OTHER] = {0}, own = 0, mixed = 0;
     lm_step_rows rows = {0}, again = {0};
@@ -286,7 +286,7 @@ START_TEST(mixed_rows_are_masked_anew)
                     .vocab_size = 10000,
                     .masking = {.probability = 0.5, .mask_id = 9999, .vocab_size = 10000, .seed = 4}};
     lm_data *d = read_rows(path, (lm_data_options){0}), *other = read_rows(path, (lm_data_options){0});
-    lm_data_mix(d, lm_data_spool(other), 1, &t);
+    lm_data_mix(d, other, 1, &t);
     unsigned first[16], second[16];
     mask_patterns(d, &t, 0, first);
     mask_patterns(d, &t, 1, second);
@@ -310,7 +310,7 @@ START_TEST(shared_rows)
     ck_assert_ptr_eq(lm_data_spool(first), lm_data_spool(second));
     lm_data_free(second);
     lm_tokens_row row;
-    lm_data_row(first, 49, &row);
+    lm_data_row(first, 49, NULL, &row);
     ck_assert_int_eq(row.ids[0], 49);
     lm_data_free(first);
     free(path);
@@ -337,7 +337,7 @@ START_TEST(weights_are_counted)
     /* only the rows that are trained on count */
     d = read_rows(path, (lm_data_options){.most = 1});
     lm_tokens_row row;
-    lm_data_row(d, 0, &row);
+    lm_data_row(d, 0, NULL, &row);
     ck_assert(lm_class_weights_auto(d, &t, w, &st));
     for (int c = 0; c < 4; c++)
         ck_assert_float_eq(w[c], c == row.label_id ? 0.25f : 1);
