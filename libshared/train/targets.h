@@ -41,8 +41,8 @@ void lm_targets_row(const lm_targets *t, const lm_tokens_row *row, uint64_t epoc
 /* About how many tokens that row has, and how many the second stack reads. */
 void lm_targets_lengths(const lm_targets *t, const lm_tokens_row *row, uint32_t *tokens, uint32_t *target);
 /* What is to be predicted at each token of a row as lm_targets_row gives it, LM_IGNORE where there is no loss:
- * label[row->len], of a packed row (seq_lengths) within each of its texts, or of LM_TOKENS_TARGETS label[row->target_len], for the second stack's tokens. Returns how many carry
- * a loss. */
+ * label[row->len], of a packed row (seq_lengths) within each of its texts; or of LM_TOKENS_TARGETS label[row->target_len],
+ * for the second stack's tokens. Returns how many carry a loss. */
 int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, int32_t *label);
 /* 1 or 0 for each of the model's classes, from multi_label. */
 void lm_targets_several(const lm_targets *t, const lm_tokens_row *row, float *value);
