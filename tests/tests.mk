@@ -59,6 +59,7 @@ shell_tests = \
 	tests/pipelines/train-optimizers.sh \
 	tests/pipelines/train-parallel.sh \
 	tests/pipelines/train-recurrent.sh \
+	tests/pipelines/train-reports.sh \
 	tests/pipelines/train-resume.sh \
 	tests/pipelines/train-sizes.sh \
 	tests/pipelines/train-story.sh \
@@ -68,7 +69,7 @@ shell_tests = \
 	tests/pipelines/train-seq2seq.sh \
 	tests/pipelines/train-tasks.sh
 TESTS += $(shell_tests)
-EXTRA_DIST += $(shell_tests) tests/differential/differential.sh tests/pipelines/init.sh tests/pipelines/train-words.inc tests/pipelines/fault-common.inc \
+EXTRA_DIST += $(shell_tests) tests/differential/differential.sh tests/pipelines/init.sh tests/pipelines/train-words.inc tests/pipelines/event_files.py tests/pipelines/fault-common.inc \
 	tests/run
 
 include tests/faults/faults.mk

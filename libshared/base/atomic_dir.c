@@ -89,7 +89,7 @@ static bool of_a_model(const char *name)
         "config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "adapter_config.json",
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
         "vocab.json", "merges.txt", "*.model", "chat_template.jinja", "chat_template.json", "pytorch_model*.bin",
-        "training_args.bin", "README.md"};
+        "training_args.bin", "trainer_state.json", "README.md"};
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
         if (fnmatch(patterns[i], name, 0) == 0)
             return true;

@@ -80,13 +80,20 @@ static void append_bar(lm_buf *line, double part)
     lm_buf_puts(line, "]");
 }
 
+/* How much of a line is left out where there is no room for it. */
+typedef enum brevity { WHOLE, NO_BAR, NO_RATE, BREVITIES } brevity;
+
 /* what 45% [=====>    ] 450/1000 rows, 90.0 rows/s, 0:06 left, loss 2.31 */
-static void compose(lm_buf *line, uint64_t done, const char *note, double seconds)
+static void compose(lm_buf *line, uint64_t done, const char *note, double seconds, brevity brief)
 {
     lm_buf_puts(line, progress.what);
     double rate = seconds > 0 ? (double)(done - progress.first) / seconds : 0;
     if (progress.total) {
-        append_bar(line, done < progress.total ? (double)done / (double)progress.total : 1);
+        double part = done < progress.total ? (double)done / (double)progress.total : 1;
+        if (brief == WHOLE)
+            append_bar(line, part);
+        else if (brief == NO_BAR)
+            lm_buf_printf(line, " %d%%", (int)(part * 100));
         if (strcmp(progress.unit, "B") != 0)
             lm_buf_printf(line, " %llu/", (unsigned long long)done);
         else
@@ -97,9 +104,11 @@ static void compose(lm_buf *line, uint64_t done, const char *note, double second
         append_amount(line, (double)done, progress.unit);
     }
     if (rate > 0) {
-        lm_buf_puts(line, ", ");
-        append_amount(line, rate, progress.unit);
-        lm_buf_puts(line, "/s");
+        if (brief < NO_RATE) {
+            lm_buf_puts(line, ", ");
+            append_amount(line, rate, progress.unit);
+            lm_buf_puts(line, "/s");
+        }
         if (done < progress.total && seconds > 1) {
             lm_buf_puts(line, ", ");
             append_time(line, (double)(progress.total - done) / rate);
@@ -108,6 +117,16 @@ static void compose(lm_buf *line, uint64_t done, const char *note, double second
     }
     if (note && *note)
         lm_buf_printf(line, ", %s", note);
+}
+
+static bool is_due(double t)
+{
+    return t - progress.last >= (progress.terminal ? 0.1 : 1.0);
+}
+
+bool lm_progress_due(void)
+{
+    return progress.shown && (!progress.started || is_due(now())); /* the first update says where counting began */
 }
 
 void lm_progress_update(uint64_t done, const char *note)
@@ -119,13 +138,16 @@ void lm_progress_update(uint64_t done, const char *note)
         progress.first = done;
     }
     double t = now();
-    if (t - progress.last < (progress.terminal ? 0.1 : 1.0))
+    if (!is_due(t))
         return;
     progress.last = t;
+    size_t columns = progress.terminal ? (size_t)lm_terminal_columns(STDERR_FILENO) : SIZE_MAX;
     lm_buf line = {0};
-    compose(&line, done, note, t - progress.begin);
+    for (int brief = WHOLE; brief < BREVITIES && (brief == WHOLE || line.len >= columns); brief++) {
+        line.len = 0;
+        compose(&line, done, note, t - progress.begin, (brevity)brief);
+    }
     if (progress.terminal) {
-        size_t columns = (size_t)lm_terminal_columns(STDERR_FILENO);
         if (line.len >= columns) {
             line.len = columns - 1; /* a longer one would wrap, and could not be cleared */
             while (line.len && ((unsigned char)line.data[line.len] & 0xC0) == 0x80)

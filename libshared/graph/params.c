@@ -308,6 +308,7 @@ void lm_declare_embedding(lm_declare *d, lm_scope scope, int rows, int width, do
                 p->name, padding_row, rows);
     else
         p->padding_row = padding_row;
+    p->embedding = true;
     p->by_rows = rows >= BY_ROWS;
 }
 
@@ -316,7 +317,7 @@ void lm_declare_sparse_embedding(lm_declare *d, lm_scope scope, int rows, int wi
     lm_param *p = declare(d, scope, "weight", (int64_t[4]){rows, width}, init);
     if (!p)
         return;
-    p->by_rows = p->lazy = true;
+    p->embedding = p->by_rows = p->lazy = true;
     p->decay = false;
 }
 

@@ -24,6 +24,7 @@ typedef struct lm_param {
     const void *data; /* as loaded; NULL until loaded or initialised */
     float *value;     /* [elements] f32; NULL until needed */
     float *grad;      /* [elements]; NULL where nothing is trained */
+    bool embedding;   /* a table that is looked up in, whatever else it is used for */
     int padding_row;  /* of an embedding; -1 = none */
     bool by_rows;     /* a table of many rows that is only looked up in: row_grad stands in for grad */
     bool lazy;        /* and of it the optimiser moves only rows that the step has touched */

@@ -44,6 +44,31 @@ static bool is_number(const char *s)
     return end != s && !*end && strspn(s, "0123456789+-.eE") == strlen(s);
 }
 
+/* A model-index entry: the hub takes none without a data set. */
+static void model_index(const lm_card *card, const char *name, const char *tag, lm_buf *out)
+{
+    lm_buf_puts(out, "model-index:\n- name: ");
+    put_yaml(name, out);
+    lm_buf_printf(out, "\n  results:\n  - task:\n      type: %s\n    dataset:\n      name: ", tag ? tag : "other");
+    put_yaml(card->eval_data ? card->eval_data : "other", out);
+    lm_buf_puts(out, "\n      type: ");
+    put_yaml(card->eval_data ? card->eval_data : "other", out);
+    lm_buf_puts(out, "\n    metrics:\n");
+    for (size_t i = 0; i < card->metric_count; i++) {
+        const lm_card_item *m = &card->metrics[i];
+        lm_buf_puts(out, "    - name: ");
+        put_yaml(m->name, out);
+        lm_buf_puts(out, "\n      type: ");
+        put_yaml(strncmp(m->name, "eval_", 5) == 0 ? m->name + 5 : m->name, out);
+        lm_buf_puts(out, "\n      value: ");
+        if (is_number(m->value))
+            lm_buf_puts(out, m->value);
+        else
+            put_yaml(m->value, out);
+        lm_buf_putc(out, '\n');
+    }
+}
+
 static void front_matter(const lm_card *card, const char *name, lm_buf *out)
 {
     const char *tag = pipeline_tag(card->task);
@@ -57,23 +82,8 @@ static void front_matter(const lm_card *card, const char *name, lm_buf *out)
     if (tag)
         lm_buf_printf(out, "pipeline_tag: %s\n", tag);
     lm_buf_puts(out, "tags:\n- lmutils\n- generated_from_trainer\n");
-    if (card->metric_count) {
-        lm_buf_puts(out, "model-index:\n- name: ");
-        put_yaml(name, out);
-        lm_buf_printf(out, "\n  results:\n  - task:\n      type: %s\n    metrics:\n", tag ? tag : "other");
-        for (size_t i = 0; i < card->metric_count; i++) {
-            lm_buf_puts(out, "    - name: ");
-            put_yaml(card->metrics[i].name, out);
-            lm_buf_puts(out, "\n      type: ");
-            put_yaml(card->metrics[i].name, out);
-            lm_buf_puts(out, "\n      value: ");
-            if (is_number(card->metrics[i].value))
-                lm_buf_puts(out, card->metrics[i].value);
-            else
-                put_yaml(card->metrics[i].value, out);
-            lm_buf_putc(out, '\n');
-        }
-    }
+    if (card->metric_count)
+        model_index(card, name, tag, out);
     lm_buf_puts(out, "---\n\n");
 }
 
@@ -101,6 +111,25 @@ static void table(const char *title, const char *left, const char *right, const 
         lm_buf_puts(out, " |\n");
     }
     lm_buf_putc(out, '\n');
+}
+
+/* How training went. */
+static void results(const lm_card *card, lm_buf *out)
+{
+    if (!card->row_count)
+        return;
+    lm_buf_puts(out, "## Training results\n\n|");
+    for (size_t k = 0; k < card->column_count; k++)
+        lm_buf_printf(out, " %s |", card->columns[k]);
+    lm_buf_puts(out, "\n|");
+    for (size_t k = 0; k < card->column_count; k++)
+        lm_buf_puts(out, "---|");
+    for (size_t i = 0; i < card->row_count; i++) {
+        lm_buf_puts(out, "\n|");
+        for (size_t k = 0; k < card->column_count; k++)
+            lm_buf_printf(out, " %s |", card->cells[i * card->column_count + k]);
+    }
+    lm_buf_puts(out, "\n\n");
 }
 
 /* An indented block keeps backquotes and everything else as it is. */
@@ -131,6 +160,7 @@ bool lm_card_write(const lm_card *card, lm_bundle_writer *to, lm_status *st)
         lm_buf_putc(&out, '\n');
     }
     table("Hyper-parameters", "name", "value", card->settings, card->setting_count, &out);
+    results(card, &out);
     table("Evaluation", "metric", "value", card->metrics, card->metric_count, &out);
     bool ok = lm_bundle_put(to, "README.md", out.data, out.len, st);
     lm_buf_free(&out);

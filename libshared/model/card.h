@@ -27,6 +27,10 @@ typedef struct lm_card {
     size_t setting_count;
     const lm_card_item *metrics; /* name and value; numbers go into model-index too */
     size_t metric_count;
+    const char *eval_data;      /* what they were measured on */
+    const char *const *columns; /* [column_count] names, of a table of how training went */
+    const char *const *cells;   /* [row_count, column_count] */
+    size_t column_count, row_count;
 } lm_card;
 
 /* Writes README.md. */

@@ -17,6 +17,7 @@ const char *const lm_model_files[] = {
     "chat_template.json",
     "generation_config.json",
     "README.md",
+    "trainer_state.json",
     NULL,
 };
 enum { VOCABULARIES = 6, FILES = 12 };

@@ -224,8 +224,9 @@ static bool evaluate(lm_run *r, lm_status *st)
     json_object_set_new(entry, "eval_runtime", json_real(seconds));
     json_object_set_new(entry, "eval_samples_per_second",
                         json_real((double)lm_data_rows(r->eval) / seconds));
-    json_object_set_new(entry, "epoch",
-                        json_real(r->steps_per_epoch ? (double)r->step / (double)r->steps_per_epoch : 0));
+    json_object_set_new(entry, "eval_steps_per_second",
+                        json_real((double)((lm_data_rows(r->eval) + EVAL_ROWS - 1) / EVAL_ROWS) / seconds));
+    json_object_set_new(entry, "epoch", json_real(lm_run_epoch(r)));
     json_object_set_new(entry, "step", json_integer((json_int_t)r->step));
     lm_runlog_add(r->log, entry);
     char beside[48] = "";

@@ -52,72 +52,6 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
     return true;
 }
 
-/* ------------------------------------------------------------------ reports */
-
-static double epoch_now(const lm_run *r)
-{
-    return r->steps_per_epoch ? (double)r->step / (double)r->steps_per_epoch : 0;
-}
-
-/* What is not finite has no place in JSON: it is null there. */
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
-static void report(lm_run *r, double norm, double rate)
-{
-    double now = lm_now(), seconds = now - r->logged_at;
-    double loss = r->loss_steps ? r->loss_sum / (double)r->loss_steps : NAN; /* none where all steps were skipped */
-    double speed = seconds > 0 ? (double)(r->tokens_seen - r->logged_tokens) / seconds : 0;
-    json_t *entry = json_pack("{s:o, s:o, s:f, s:f, s:I}", "loss", number(loss), "grad_norm", number(norm), "learning_rate",
-                              rate, "epoch", epoch_now(r), "step", (json_int_t)r->step);
-    char place[80], plain[40] = "";
-    if (r->plain.rows && r->loss_steps) {
-        double as_evaluated = r->plain_sum / (double)r->loss_steps;
-        json_object_set_new(entry, "plain_loss", json_real(as_evaluated));
-        snprintf(plain, sizeof plain, " (unbalanced %.4f)", as_evaluated);
-    }
-    if (lm_guard_skipped(&r->guard))
-        json_object_set_new(entry, "skipped_steps", json_integer((json_int_t)lm_guard_skipped(&r->guard)));
-    lm_runlog_add(r->log, entry);
-    snprintf(place, sizeof place, "step %" PRIu64, r->step);
-    if (r->steps_per_epoch)
-        snprintf(place, sizeof place, "step %" PRIu64 "/%" PRIu64 "  epoch %.2f", r->step, r->total_steps,
-                 epoch_now(r));
-    lm_info("%s  loss %.4f%s  grad norm %.3g  rate %.3g  %.0f tokens/s", place, loss, plain, norm, rate, speed);
-    r->loss_sum = r->plain_sum = 0;
-    r->loss_steps = 0;
-    r->logged_at = now;
-    r->logged_tokens = r->tokens_seen;
-}
-
-static void show_progress(const lm_run *r, double loss, double rate)
-{
-    char note[96];
-    double seconds = lm_now() - r->started;
-    snprintf(note, sizeof note, "loss %.4f  rate %.3g  %.0f tok/s", loss, rate,
-             seconds > 0 ? (double)r->tokens_seen / seconds : 0);
-    lm_progress_update(r->step, note);
-}
-
-static void report_end(lm_run *r)
-{
-    uint64_t steps = r->step - r->start_step;
-    double seconds = lm_now() - r->started;
-    if (steps == 0 || seconds <= 0)
-        return;
-    lm_runlog_add(r->log, json_pack("{s:f, s:f, s:f, s:f, s:f, s:I}", "train_runtime", seconds,
-                                    "train_samples_per_second", (double)r->rows_seen / seconds,
-                                    "train_steps_per_second", (double)steps / seconds, "train_loss",
-                                    r->taken_steps ? r->total_loss / (double)r->taken_steps : 0, "epoch", epoch_now(r), "step",
-                                    (json_int_t)r->step));
-    lm_info("%" PRIu64 " steps, %" PRIu64 " rows, %" PRIu64 " tokens in %.1f s: %.0f rows/s, %.0f tokens/s",
-            steps, r->rows_seen, r->tokens_seen, seconds, (double)r->rows_seen / seconds,
-            (double)r->tokens_seen / seconds);
-    lm_run_guard_report(r);
-}
-
 /* ------------------------------------------------------------------ steps */
 
 /* Gradients, and the update, unless a guard passes over the step (*take). */
@@ -133,17 +67,6 @@ static bool update(lm_run *r, double *loss, double *norm, double rate, bool *tak
     ok = lm_optimizer_update(r->optimizer, rate, lm_clip_coefficient(*norm, r->o->max_grad_norm), st);
     lm_run_average_step(r);
     return ok;
-}
-
-static void count_loss(lm_run *r, double loss)
-{
-    double plain = r->plain.rows ? r->plain.sum / (double)r->plain.rows : loss; /* as an evaluation measures it */
-    lm_watch_step(&r->watch, plain);
-    r->plain_sum += plain;
-    r->loss_sum += loss;
-    r->total_loss += loss;
-    r->loss_steps++;
-    r->taken_steps++;
 }
 
 static double rate_now(const lm_run *r)
@@ -171,13 +94,10 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
     if (take && !update(r, &loss, &norm, rate, &take, st))
         return false;
     r->step++;
-    r->tokens_seen += (uint64_t)r->rows.tokens;
-    r->rows_seen += (uint64_t)r->rows.examples;
-    if (take)
-        count_loss(r, loss);
+    lm_run_count(r, loss, take);
     if (lm_runlog_due(r->step, (uint64_t)r->o->logging_steps) || r->step == r->total_steps)
-        report(r, norm, rate);
-    show_progress(r, loss, rate);
+        lm_run_log_step(r, norm, rate);
+    lm_run_show_progress(r, loss, rate);
     return true;
 }
 
@@ -270,7 +190,7 @@ bool lm_run_loop(lm_run *r, lm_status *st)
         between_steps(r, st);
     }
     lm_progress_end();
-    report_end(r);
+    lm_run_log_end(r);
     if (lm_parallel_broken(r->parallel, st) || st->code == LM_ENDED || st->code == LM_STOPPED || st->code > LM_SIGNAL)
         stop_with_checkpoint(r, st);
     return lm_ok(st);

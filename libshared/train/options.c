@@ -298,6 +298,8 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
          .help = "run once for each value of an option, and of further NAME=A,B... behind it, for each combination: "
                  "-o is a directory of models then, and a table says what came of them"},
         FLAG("plan", plan, .help = "say what the run would take (parameters, memory, FLOPs, time), and stop"),
+        OPTION("tensorboard", LM_OPT_DIR, tensorboard, "DIR", .aliases = "logging_dir",
+               .help = "write what is logged to an event file in this directory, too"),
         OPTION("logging-steps", LM_OPT_COUNT, logging_steps, "N", .min = 1, .max = 1e9,
                .help = "steps between two lines of the log; at first after 1, 2, 4, 8 ..."),
         {0},

@@ -80,6 +80,7 @@ typedef struct lm_train_options {
 
     int64_t memory; /* bytes; 0 = no limit */
     bool recompute; /* blocks are run again in the backward pass */
+    const char *tensorboard; /* a directory for event files; NULL = none */
     bool plan;
     int64_t logging_steps;
 } lm_train_options;

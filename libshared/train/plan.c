@@ -16,8 +16,7 @@
  * full speed, few enough that activations stay small. */
 enum { DEFAULT_MICRO_TOKENS = 2048, PROBE_ROWS = 4096 };
 
-/* Anonymous memory of the process now, in bytes; 0 where the system does not say. */
-static int64_t anonymous_memory(void)
+int64_t lm_run_memory(void)
 {
     FILE *f = fopen("/proc/self/status", "re");
     char line[256];
@@ -103,7 +102,7 @@ static bool probe(lm_run *r, const row_size *sizes, uint32_t rows, lm_status *st
     double loss;
     bool ok = lm_ok(st) && lm_run_gradients(r, &loss, st);
     /* now, with all activations in place; but rows that have not been touched yet take none */
-    int64_t memory = anonymous_memory() + (int64_t)lm_optimizer_growth(r->optimizer);
+    int64_t memory = lm_run_memory() + (int64_t)lm_optimizer_growth(r->optimizer);
     r->probed_memory = memory > r->probed_memory ? memory : r->probed_memory;
     lm_optimizer_zero_gradients(r->optimizer);
     free(ids);

@@ -209,26 +209,13 @@ static bool prepare(lm_run *r, lm_status *st)
     return lm_ok(st) && lm_run_average_begin(r, st) && lm_run_plan_memory(r, st);
 }
 
-/* The evaluation of the weights that are written. */
-static json_t *last_evaluation(const lm_run *r)
-{
-    json_t *history = lm_runlog_history(r->log), *found = NULL, *entry;
-    size_t i;
-    json_array_foreach(history, i, entry) {
-        uint64_t step = (uint64_t)json_integer_value(json_object_get(entry, "step"));
-        if (json_object_get(entry, "eval_loss") && (!r->o->keep_best || step == r->watch.best_step))
-            found = entry;
-    }
-    return json_incref(found);
-}
-
 static void tell_result(const lm_run *r)
 {
     *r->spec->result = (lm_run_result){.began = r->started > 0,
                                        .steps = r->step,
                                        .seconds = r->started > 0 ? lm_now() - r->started : 0,
                                        .train_loss = r->watch.last_train,
-                                       .evaluation = r->log ? last_evaluation(r) : NULL};
+                                       .evaluation = r->log ? json_incref(lm_run_evaluation(r)) : NULL};
 }
 
 static bool run(lm_run *r, lm_status *st)
@@ -241,8 +228,10 @@ static bool run(lm_run *r, lm_status *st)
         return lm_run_plan_print(r, st);
     if (!lm_run_set_stage(r, lm_run_stage_before(r), st) || !lm_run_restore(r, st))
         return false;
-    json_t *history = r->state ? json_incref(json_object_get(r->state, "log_history")) : NULL;
-    r->log = lm_runlog_open(r->spec->common->log, history, st);
+    lm_runlog_options log = {.file = r->spec->common->log, .tensorboard = r->o->tensorboard,
+                             .history = json_object_get(r->trainer_state, "log_history"),
+                             .state = json_object_get(r->state, "log")};
+    r->log = lm_runlog_open(&log, st);
     if (!r->log || !lm_run_check_metric(r, st))
         return false;
     r->parallel = lm_parallel_new(r, st);
@@ -282,6 +271,7 @@ static void free_run(lm_run *r)
     free(r->average);
     free(r->resume_path);
     json_decref(r->state);
+    json_decref(r->trainer_state);
     if (r->lock >= 0)
         close(r->lock);
 }

@@ -16,6 +16,15 @@
 typedef struct lm_frozen lm_frozen;
 typedef struct lm_parallel lm_parallel;
 
+/* Of steps; a checkpoint keeps it. */
+typedef struct lm_sums {
+    double loss, plain; /* since the last line of the log; plain: as an evaluation measures it */
+    uint64_t steps;     /* that these are of */
+    double all;         /* loss, of all steps of the run */
+    uint64_t taken;     /* steps that this is of: those that had a loss and were not skipped */
+    uint64_t tokens;    /* that all have read */
+} lm_sums;
+
 typedef struct lm_run {
     const lm_run_spec *spec;
     const lm_train_options *o;
@@ -60,11 +69,9 @@ typedef struct lm_run {
     uint64_t saved_step; /* of the newest checkpoint; UINT64_MAX = none */
 
     lm_plain_loss plain;        /* of the step, where its loss is balanced */
-    double loss_sum, plain_sum; /* since the last line of the log */
-    uint64_t loss_steps, logged_tokens;
+    lm_sums sums;
+    uint64_t logged_tokens;
     double logged_at;
-    double total_loss;    /* of all steps of this process */
-    uint64_t taken_steps; /* of this process: those that were not skipped */
     lm_guard guard;
     uint8_t *silent; /* [parameters] steps without a gradient, until there was one */
 
@@ -75,7 +82,7 @@ typedef struct lm_run {
     bool stopped_early; /* --patience has run out */
 
     char *resume_path; /* checkpoint that the run goes on from; NULL = none */
-    json_t *state;     /* its state.json */
+    json_t *state, *trainer_state; /* its state.json and trainer_state.json */
     int lock;          /* of --checkpoint DIR; -1 = none */
 } lm_run;
 
@@ -124,6 +131,19 @@ bool lm_run_make_model(lm_run *r, lm_status *st);
 bool lm_run_loop(lm_run *r, lm_status *st);
 /* One pass over a step's rows: loss, and gradients added to the parameters'. */
 bool lm_run_gradients(lm_run *r, double *loss, lm_status *st);
+/* report.c */
+double lm_run_epoch(const lm_run *r); /* read so far; 0 where its length is not known */
+/* A step that is done: what it adds to the sums (`taken`: it had a loss and was not skipped); a line of the log; the line on
+ * the terminal. */
+void lm_run_count(lm_run *r, double loss, bool taken);
+void lm_run_log_step(lm_run *r, double norm, double rate);
+void lm_run_show_progress(const lm_run *r, double loss, double rate);
+void lm_run_log_end(lm_run *r); /* the summary of this process's steps */
+json_t *lm_run_sums(const lm_run *r); /* for the checkpoint */
+void lm_run_restore_sums(lm_run *r, const json_t *sums);
+json_t *lm_run_evaluation(const lm_run *r); /* entry of the log about the weights that are written; NULL = none. Borrowed */
+/* trainer_state.json, as transformers' TrainerState; without `times` nothing that differs when the run is run again. */
+void lm_run_trainer_state(const lm_run *r, bool times, lm_buf *out);
 /* evaluate.c */
 /* Reads a stream that is used beside the one to train on: of the same tokenizer, whole. NULL: failed. */
 lm_data *lm_run_read_beside(const lm_run *r, const char *file, lm_status *st);
@@ -131,6 +151,8 @@ bool lm_run_load_eval(lm_run *r, lm_status *st);
 bool lm_run_check_metric(lm_run *r, lm_status *st); /* evaluations have the value of --best-metric */
 bool lm_run_evaluate(lm_run *r, lm_status *st);
 void lm_run_restore_best(lm_run *r); /* puts the best weights in place, if there are any */
+/* card.c */
+bool lm_run_write_card(const lm_run *r, lm_bundle_writer *to, lm_status *st);
 /* save.c */
 bool lm_run_checkpoint(lm_run *r, lm_status *st);
 bool lm_run_find_checkpoint(lm_run *r, lm_status *st);
@@ -138,6 +160,7 @@ bool lm_run_restore(lm_run *r, lm_status *st); /* optimiser and counts */
 bool lm_run_publish(lm_run *r, lm_status *st);
 json_t *lm_run_options(const lm_run *r); /* those that decide the result */
 /* plan.c */
+int64_t lm_run_memory(void); /* anonymous memory of the process now, in bytes; 0 where the system does not say */
 bool lm_run_plan_memory(lm_run *r, lm_status *st); /* chooses micro_tokens */
 bool lm_run_plan_print(lm_run *r, lm_status *st);
 

@@ -6,7 +6,6 @@
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "model/card.h"
 #include "stream/json_tree.h"
 #include "train/checkpoint.h"
 #include "train/kept.h"
@@ -19,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATE_FORMAT = 1 };
+enum { STATE_FORMAT = 2 };
 static const char best_file[] = "best.safetensors", average_file[] = "average.safetensors";
 
 /* ------------------------------------------------------------------ options that decide the result */
@@ -158,13 +157,12 @@ static json_t *state_of(const lm_run *r)
     char digest[17];
     snprintf(digest, sizeof digest, "%016" PRIx64, lm_data_digest(r->data));
     json_t *state =
-        json_pack("{s:i, s:I, s:I, s:s, s:I, s:o, s:O}", "format", STATE_FORMAT, "step", (json_int_t)r->step,
+        json_pack("{s:i, s:I, s:I, s:s, s:I, s:o, s:o, s:o}", "format", STATE_FORMAT, "step", (json_int_t)r->step,
                   "total_steps", (json_int_t)(r->total_steps == UINT64_MAX ? 0 : r->total_steps), "data_xxh3",
-                  digest, "micro_tokens", (json_int_t)r->micro_tokens, "options", lm_run_options(r),
-                  "log_history", lm_runlog_history(r->log));
+                  digest, "micro_tokens", (json_int_t)r->micro_tokens, "options", lm_run_options(r), "log",
+                  lm_runlog_state(r->log), "sums", lm_run_sums(r));
     json_object_set_new(state, "classes", classes_of(r));
     json_object_set_new(state, "guard", lm_guard_state(&r->guard));
-    json_object_set_new(state, "since_log", json_pack("[f, f, I]", r->loss_sum, r->plain_sum, (json_int_t)r->loss_steps));
     json_object_set_new(state, "watch", lm_watch_state(&r->watch));
     json_object_set_new(state, "evaluated", json_integer((json_int_t)r->evaluated));
     return state;
@@ -198,6 +196,20 @@ static bool write_file(const lm_run *r, const char *dir, const char *file, file_
     return ok;
 }
 
+static bool write_state(const lm_run *r, const char *dir, lm_status *st)
+{
+    char *file = lm_format("%s/state.json", dir), *known = lm_format("%s/trainer_state.json", dir);
+    lm_buf text = {0};
+    json_t *state = state_of(r);
+    lm_run_trainer_state(r, true, &text);
+    bool ok = lm_json_write(file, state, st) && lm_file_write(known, text.data, text.len, st);
+    json_decref(state);
+    lm_buf_free(&text);
+    free(file);
+    free(known);
+    return ok;
+}
+
 static bool write_checkpoint(void *context, const char *dir, lm_status *st)
 {
     const lm_run *r = context;
@@ -211,12 +223,7 @@ static bool write_checkpoint(void *context, const char *dir, lm_status *st)
         (r->best && !write_file(r, dir, best_file, write_best, st)) ||
         (r->average && !write_file(r, dir, average_file, write_average, st)))
         return false;
-    char *file = lm_format("%s/state.json", dir);
-    json_t *state = state_of(r);
-    bool ok = lm_json_write(file, state, st);
-    json_decref(state);
-    free(file);
-    return ok;
+    return write_state(r, dir, st);
 }
 
 /* Says which checkpoint there still is. */
@@ -256,7 +263,7 @@ static bool check_state(const lm_run *r, const char *file, uint64_t step, lm_sta
         return lm_fail(st, LM_FAILED, "%s: of another version of lmutils: finish the run with that one", file);
     if (of < 0 || (uint64_t)of != step)
         return lm_fail(st, LM_FAILED, "%s: is of step %lld: give its directory that name", file, (long long)of);
-    if (!json_is_object(json_object_get(s, "options")) || !json_is_array(json_object_get(s, "log_history")) ||
+    if (!json_is_object(json_object_get(s, "options")) || !json_is_array(json_object_get(r->trainer_state, "log_history")) ||
         json_integer_value(json_object_get(s, "micro_tokens")) <= 0)
         return lm_fail(st, LM_FAILED, "%s: is not the state of a run: remove the directory", file);
     return true;
@@ -281,10 +288,12 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
                        r->resume_path, r->o->checkpoint);
     if (!r->resume_path)
         return true;
-    char *file = lm_format("%s/state.json", r->resume_path);
+    char *file = lm_format("%s/state.json", r->resume_path), *known = lm_format("%s/trainer_state.json", r->resume_path);
     r->state = lm_json_read(file, 0, st);
-    bool good = r->state && check_state(r, file, step, st);
+    r->trainer_state = r->state ? lm_json_read(known, 0, st) : NULL;
+    bool good = r->trainer_state && check_state(r, file, step, st);
     free(file);
+    free(known);
     if (!good)
         return false;
     r->step = r->saved_step = step;
@@ -332,97 +341,19 @@ bool lm_run_restore(lm_run *r, lm_status *st)
         return false;
     r->evaluated = (uint64_t)json_integer_value(json_object_get(r->state, "evaluated"));
     lm_guard_restore(&r->guard, json_object_get(r->state, "guard"));
-    const json_t *since = json_object_get(r->state, "since_log");
-    r->loss_sum = json_number_value(json_array_get(since, 0));
-    r->plain_sum = json_number_value(json_array_get(since, 1));
-    r->loss_steps = (uint64_t)json_integer_value(json_array_get(since, 2));
+    lm_run_restore_sums(r, json_object_get(r->state, "sums"));
     lm_info("going on from %s", r->resume_path);
     return true;
 }
 
 /* ------------------------------------------------------------------ the model */
 
-typedef struct items {
-    lm_card_item *list;
-    size_t count, cap;
-} items;
-
-static void add_item(items *all, const char *name, char *value)
+static bool write_results(const lm_run *r, lm_bundle_writer *to, lm_status *st)
 {
-    LM_GROW(all->list, all->count, all->cap);
-    all->list[all->count++] = (lm_card_item){lm_strdup(name), value};
-}
-
-static void free_items(items *all)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        free((char *)all->list[i].name);
-        free((char *)all->list[i].value);
-    }
-    free(all->list);
-}
-
-/* The metrics of the last evaluation. Times are left out: a card must not differ from run to run. */
-static void add_metrics(const lm_run *r, items *metrics)
-{
-    json_t *history = lm_runlog_history(r->log), *value, *last = NULL;
-    const char *name;
-    for (size_t i = 0; i < json_array_size(history); i++)
-        if (json_object_get(json_array_get(history, i), "eval_loss"))
-            last = json_array_get(history, i);
-    json_object_foreach(last, name, value)
-        if (strncmp(name, "eval_", 5) == 0 && json_is_number(value) && strcmp(name, "eval_runtime") != 0 &&
-            strcmp(name, "eval_samples_per_second") != 0)
-            add_item(metrics, name, lm_format("%.6g", json_number_value(value)));
-}
-
-static bool write_card(const lm_run *r, lm_bundle_writer *to, lm_status *st)
-{
-    const lm_common *common = r->spec->common;
-    items settings = {0}, metrics = {0};
-    json_t *options = lm_run_options(r), *value;
-    const char *key;
-    json_object_foreach(options, key, value) {
-        char *text = json_is_string(value) ? lm_strdup(json_string_value(value))
-                     : json_is_real(value) ? lm_format("%.6g", json_real_value(value))
-                                           : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        if (text)
-            add_item(&settings, key, text);
-    }
-    add_metrics(r, &metrics);
-    char *name = lm_bundle_title(common->output);
-    const lm_spool *spool = lm_data_spool(r->data);
-    uint64_t rows = lm_data_rows(r->data), tokens = 0;
-    for (uint64_t i = 0; i < rows; i++)
-        tokens += lm_data_lengths(r->data)[i];
-    char *data =
-        spool ? lm_format("%" PRIu64 " %s, %" PRIu64 " tokens", rows, lm_run_example_name(r), tokens) : NULL;
-    json_t *via = spool ? json_object_get(lm_spool_preamble(spool), "via") : NULL;
-    const char *lines[64];
-    size_t n = 0;
-    for (size_t i = 0; i < json_array_size(via) && n < sizeof lines / sizeof *lines; i++)
-        if (json_is_string(json_array_get(via, i)))
-            lines[n++] = json_string_value(json_array_get(via, i));
-    char *program = lm_format("%s %s", lm_program_name(), PACKAGE_VERSION);
-    lm_card card = {.name = name,
-                    .base_model = r->spec->random_weights ? NULL : lm_bundle_shown(common->model),
-                    .task = r->model->head->name,
-                    .program = program,
-                    .command_line = common->command_line,
-                    .via = lines,
-                    .via_count = n,
-                    .data = data,
-                    .settings = settings.list,
-                    .setting_count = settings.count,
-                    .metrics = metrics.list,
-                    .metric_count = metrics.count};
-    bool ok = lm_card_write(&card, to, st);
-    free(program);
-    free(data);
-    free(name);
-    free_items(&settings);
-    free_items(&metrics);
-    json_decref(options);
+    lm_buf state = {0};
+    lm_run_trainer_state(r, false, &state);
+    bool ok = lm_bundle_put(to, "trainer_state.json", state.data, state.len, st);
+    lm_buf_free(&state);
     return ok;
 }
 
@@ -440,7 +371,8 @@ bool lm_run_publish(lm_run *r, lm_status *st)
     lm_run_restore_best(r);
     lm_bundle_writer *out = lm_bundle_create(common->output, &options, st);
     if (out && lm_model_write_config(r->model, out, &save, st) && lm_tokenizer_source_copy(&r->tokenizer, out, st) &&
-        write_card(r, out, st) && lm_model_write_weights(r->model, out, &save, st))
+        lm_run_write_card(r, out, st) &&
+        write_results(r, out, st) && lm_model_write_weights(r->model, out, &save, st))
         return lm_bundle_publish(out, st);
     lm_bundle_discard(out, st);
     return false;

@@ -7,6 +7,7 @@
 #include "train/checkpoint.h"
 #include "train/data.h"
 #include "train/parallel.h"
+#include "train/runlog.h"
 #include "train/watch.h"
 
 #include <inttypes.h>
@@ -61,7 +62,7 @@ static bool is_forbidden(const char *name)
 {
     static const char *const names[] = {"output", "checkpoint", "resume", "save-steps", "keep",   "sweep",  "plan",
                                         "eval",   "max-time",   "memory", "force",      "task",   "labels", "objective",
-                                        "list-parameters", "list-archs", "json", "mix", "communicator"};
+                                        "list-parameters", "list-archs", "json", "mix", "communicator", "tensorboard"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -252,10 +253,12 @@ static bool run_cell(sweep *s, cell *c, lm_status *st)
     char *output = s->common.output ? lm_format("%s/%s", s->common.output, c->name) : NULL;
     char *checkpoint = all->checkpoint ? lm_format("%s/%s", all->checkpoint, c->name) : NULL;
     char *log = s->spec->common->log ? lm_format("%s.%s", s->spec->common->log, c->name) : NULL;
+    char *board = all->tensorboard ? lm_format("%s/%s", all->tensorboard, c->name) : NULL;
     lm_common common = s->common;
     common.output = output;
     common.log = log;
     options.checkpoint = checkpoint;
+    options.tensorboard = board;
     if (all->max_time > 0)
         options.max_time = fmax(all->max_time - (now() - s->started), 1e-3);
     spec.common = &common;
@@ -272,6 +275,7 @@ static bool run_cell(sweep *s, cell *c, lm_status *st)
     free(output);
     free(checkpoint);
     free(log);
+    free(board);
     return ok;
 }
 
@@ -300,15 +304,10 @@ static bool run_cells(sweep *s, lm_status *st)
 
 /* ------------------------------------------------------------------ the table */
 
-/* Values of an evaluation that are about all of it; not counts, times, or single classes. */
+/* Measures of all that was evaluated, not of single classes. */
 static bool is_column(const char *key)
 {
-    static const char *const not[] = {"eval_runtime", "eval_samples_per_second", "eval_rows", "eval_tokens",
-                                      "eval_labelled"};
-    for (size_t i = 0; i < sizeof not/ sizeof *not; i++)
-        if (strcmp(key, not[i]) == 0)
-            return false;
-    return strncmp(key, "eval_", 5) == 0 && !strpbrk(key, ".:[ ");
+    return lm_runlog_is_measure(key) && !strpbrk(key, ".:[ ");
 }
 
 static int loss_first(const void *a, const void *b)

@@ -1,6 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/train/arrange.c \
 	libshared/train/balance.c \
+	libshared/train/card.c \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \
 	libshared/train/class_weight.c libshared/train/class_weight.h \
 	libshared/train/classes.c \
@@ -34,6 +35,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/period.c libshared/train/period.h \
 	libshared/train/plan.c \
 	libshared/train/prefix_cache.c libshared/train/prefix_cache.h \
+	libshared/train/report.c \
 	libshared/train/run.c libshared/train/run.h libshared/train/run_internal.h \
 	libshared/train/runlog.c libshared/train/runlog.h \
 	libshared/train/save.c \
@@ -44,6 +46,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/spans.c libshared/train/spans.h \
 	libshared/train/subset.c libshared/train/subset.h \
 	libshared/train/targets.c libshared/train/targets.h \
+	libshared/train/tensorboard.c libshared/train/tensorboard.h \
 	libshared/train/sweep.c libshared/train/sweep.h \
 	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h \
 	libshared/train/trained.c \

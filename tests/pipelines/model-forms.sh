@@ -40,7 +40,7 @@ for form in x.tar x.tar.gz x.tar.zst x.zip; do
     lms -m news -o y."${form#x.}"
     cmp first y."${form#x.}"
 done
-same_ "y/config.json y/vocab.txt y/model.safetensors" "$(tar -tf y.tar | grep -v 'y/.*token.*json\|map.json\|README' | tr '\n' ' ' | sed 's/ $//')"
+same_ "y/config.json y/vocab.txt y/trainer_state.json y/model.safetensors" "$(tar -tf y.tar | grep -v 'y/.*token.*json\|map.json\|README' | tr '\n' ' ' | sed 's/ $//')"
 
 # ---- the way in: scores are the same
 score -m news test.lms >report

@@ -18,9 +18,11 @@ same_ "learning-rate=5e-3_batch-size=20 5e-3 20 10" "$(sed -n 5p table | cut -f1
 # each is what it would be by itself
 s -o alone -b 20 --learning-rate 1e-3 --log alone.jsonl some.lms
 cmp alone/model.safetensors grid/learning-rate=1e-3_batch-size=20/model.safetensors
-grep -v train_runtime alone.jsonl | sed 's/"eval_runtime":[^,]*,"eval_samples_per_second":[^,]*,//' >a
-grep -v train_runtime log.learning-rate=1e-3_batch-size=20 |
-    sed 's/"eval_runtime":[^,]*,"eval_samples_per_second":[^,]*,//' >b
+timeless() {
+    grep -v train_runtime "$1" | sed 's/"eval_[a-z_]*\(_per_second\|runtime\)":[^,]*,//g'
+}
+timeless alone.jsonl >a
+timeless log.learning-rate=1e-3_batch-size=20 >b
 compare_ a b
 # best leads to the least evaluation loss
 best=$(sed 1d table | sort -t'	' -g -k6 | head -n 1 | cut -f1)

@@ -102,6 +102,10 @@ START_TEST(narrow_terminals_get_what_fits)
         if (!line[strcspn(line, "\r")])
             break;
     }
+    const char *text = shown(count_to_ten, 50); /* the note before the bar */
+    ck_assert_msg(strstr(text, "rows/s, loss 2.31") && !strchr(text, '='), "%s", text);
+    text = shown(count_to_ten, 40);
+    ck_assert_msg(strstr(text, "rows, loss 2.31") && !strstr(text, "rows/s"), "%s", text);
 }
 END_TEST
 

@@ -11,6 +11,7 @@
 #include "train/order.h"
 #include "train/runlog.h"
 #include "train/schedule.h"
+#include "train/tensorboard.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -594,25 +595,49 @@ START_TEST(log_goes_on_after_a_resume)
     lm_status st = LM_STATUS_INIT;
     char *dir = scratch_dir(), *file = lm_format("%s/run.jsonl", dir), *text;
     size_t n;
-    lm_runlog *l = lm_runlog_open(file, NULL, &st);
+    lm_runlog_options how = {.file = file};
+    lm_runlog *l = lm_runlog_open(&how, &st);
     lm_runlog_add(l, json_pack("{s:i}", "step", 1));
-    json_t *history = json_deep_copy(lm_runlog_history(l));
+    json_t *history = json_deep_copy(lm_runlog_history(l)), *state = lm_runlog_state(l), *kept = json_deep_copy(state);
+    json_decref(state);
     lm_runlog_add(l, json_pack("{s:i}", "step", 2)); /* after the checkpoint: lost, and done again */
     lm_runlog_free(l);
-    l = lm_runlog_open(file, history, &st);
+    how.history = history;
+    how.state = kept;
+    l = lm_runlog_open(&how, &st);
     lm_runlog_add(l, json_pack("{s:i}", "step", 2));
+    json_decref(history);
+    json_decref(kept);
     lm_runlog_free(l);
     lm_file_read(file, 1000, &text, &n, &st);
     assert_ok(&st);
     ck_assert_str_eq(text, "{\"step\":1}\n{\"step\":2}\n");
     free(text);
-    ck_assert_ptr_null(lm_runlog_open("/nowhere/run.jsonl", NULL, &st));
+    ck_assert_ptr_null(lm_runlog_open(&(lm_runlog_options){.file = "/nowhere/run.jsonl"}, &st));
+    ck_assert(lm_runlog_is_time("eval_runtime") && lm_runlog_is_time("train_steps_per_second"));
+    ck_assert(!lm_runlog_is_time("train_loss") && !lm_runlog_is_time("_runtime"));
+    ck_assert(lm_runlog_is_measure("eval_f1") && !lm_runlog_is_measure("eval_rows") && !lm_runlog_is_measure("eval_runtime"));
     ck_assert(lm_runlog_due(1, 100) && lm_runlog_due(64, 100) && lm_runlog_due(100, 100) &&
               lm_runlog_due(300, 100));
     ck_assert(!lm_runlog_due(3, 100) && !lm_runlog_due(128, 100) && !lm_runlog_due(150, 100));
     remove_tree(dir);
     free(file);
     free(dir);
+}
+END_TEST
+
+/* RFC 3720, B.4, and the check value of every catalogue of CRCs. */
+START_TEST(crc_of_castagnoli)
+{
+    uint8_t zeros[32] = {0}, ones[32], rising[32];
+    memset(ones, 0xff, sizeof ones);
+    for (int i = 0; i < 32; i++)
+        rising[i] = (uint8_t)i;
+    ck_assert_uint_eq(lm_crc32c(zeros, 32), 0x8a9136aa);
+    ck_assert_uint_eq(lm_crc32c(ones, 32), 0x62a8ab43);
+    ck_assert_uint_eq(lm_crc32c(rising, 32), 0x46dd794e);
+    ck_assert_uint_eq(lm_crc32c("123456789", 9), 0xe3069283);
+    ck_assert_uint_eq(lm_crc32c("", 0), 0);
 }
 END_TEST
 
@@ -638,6 +663,7 @@ static Suite *suite(void)
                  {"checkpoint", damaged_checkpoints_are_passed_over},
                  {"checkpoint", failed_checkpoint_leaves_the_old},
                  {"checkpoint", old_checkpoints_go},
+                 {"log", crc_of_castagnoli},
                  {"log", log_goes_on_after_a_resume}};
     Suite *s = suite_create("train");
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
