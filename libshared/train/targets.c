@@ -205,7 +205,10 @@ static bool check_token_targets(const lm_targets *t, const lm_tokens_row *row, u
         if (!row->target_ids && t->objective->noise != LM_NOISE_NONE)
             return check_spans(t, row, at, st);
         if (!row->target_ids)
-            return lm_fail(st, LM_FAILED, "row %llu: no target_ids column, which is the text to be written", at);
+            return lm_fail(st, LM_FAILED,
+                           "row %llu: no target_ids column, which is the text to be written: name its field with tok --target, or "
+                           "learn from the text alone (pretrain --objective span-corruption)",
+                           at);
         if (row->target_len > INT32_MAX / 4)
             return lm_fail(st, LM_FAILED, "row %llu: a target of %zu tokens: shorten it", at, row->target_len);
         snprintf(where, sizeof where, "row %llu: target_ids", at);
