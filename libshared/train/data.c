@@ -258,10 +258,11 @@ bool lm_data_check(const lm_data *d, const lm_targets *t, lm_status *st)
     uint64_t rows = d->spool ? lm_spool_rows(d->spool) : 0;
     lm_targets targets = *t;
     lm_objective part = *t->objective;
-    if (rows && lm_instances_kind(d->instances) != LM_INSTANCES_ROWS) { /* a part has no length or label of its own */
+    if (rows && lm_instances_kind(d->instances) != LM_INSTANCES_ROWS) { /* a part has no length, label or spans of its own */
         part.row = LM_TARGET_NONE;
         targets.objective = &part;
         targets.max_length = 0;
+        targets.spans.sentinel_count = INT32_MAX;
     }
     for (uint64_t i = 0; i < rows; i++) {
         lm_tokens_row row;

@@ -173,9 +173,15 @@ static bool prepare_spans(lm_run *r, lm_status *st)
     if (r->objective->noise != LM_NOISE_SPANS)
         return true;
     find_sentinels(r);
-    return how->sentinel_count ||
-           lm_fail(st, LM_FAILED, "the tokenizer has no <extra_id_0>, <extra_id_1> ..., which stand for hidden spans: use T5's, or "
-                   "train one with these (tok --train unigram --special '<extra_id_0>' ...)");
+    if (!how->sentinel_count)
+        return lm_fail(st, LM_FAILED, "the tokenizer has no <extra_id_0>, <extra_id_1> ..., which stand for hidden spans: use T5's, "
+                       "or train one with these (tok --train unigram --special '<extra_id_0>' ...)");
+    bool packed = r->examples.kind != LM_INSTANCES_ROWS; /* then no row is as long as what is made of it */
+    int hidden, spans = packed ? lm_span_count(how, (int)r->examples.length, &hidden) : 0;
+    return spans <= how->sentinel_count ||
+           lm_fail(st, LM_FAILED, "%u tokens have %d hidden spans, and the tokenizer has %d <extra_id_...> for them: lower "
+                   "--block-size, or make longer spans (--mean-span-length)",
+                   (unsigned)r->examples.length, spans, how->sentinel_count);
 }
 
 bool lm_run_hide(lm_run *r, lm_status *st)

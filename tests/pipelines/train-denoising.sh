@@ -52,6 +52,10 @@ pretrain $run -q -o mixed --replay held.lms=0.5 rows.lms
 # rows that are not cut into so few spans as there are sentinels; a tokenizer that has none
 tr '\n' ' ' <rest.txt | tok -q -m pieces >long.lms
 refuses_ 1 'hidden spans, and the tokenizer has 16 <extra_id_...>' pretrain $t5 --objective span-corruption -q -o x long.lms
+pretrain $t5 --objective span-corruption --block-size 64 --max-steps 2 -o packed long.lms 2>err
+grep -q 'first example.*<extra_id_' err || fail_ "$(cat err)"
+refuses_ 1 'tokens have 28 hidden spans, and the tokenizer has 16' pretrain $t5 --objective span-corruption --block-size 512 -q -o x \
+    long.lms
 tok -q --train unigram --vocab-size 160 -o bare rest.txt
 tok -q -m bare rest.txt >bare.lms
 refuses_ 1 'the tokenizer has no <extra_id_0>' pretrain $t5 --objective span-corruption -q -o x bare.lms
