@@ -1,9 +1,10 @@
 # Descriptions of Debian's packages as JSON Lines: text, label (the section, where it tells a topic), package, source.
 #
-#   awk -f debian-packages.awk TRANSLATION-EN... DUMPAVAIL
+#   awk -f debian-packages.awk [-v language=ko] TRANSLATION-EN... DUMPAVAIL
 #
 # Both are Debian control files: the first hold the long descriptions, each under the MD5 sum of the English text, the
-# second the packages, with the short description and that sum. A package without a long description gets its short one.
+# second the packages, with the short description and that sum. A package without a long description gets its short one;
+# in another language than English, those without a translation are left out.
 # Of packages with the same text only the first is kept.
 BEGIN {
     RS = ""
@@ -20,6 +21,9 @@ BEGIN {
     topic["comm"] = "net"
     for (i = 1; i < 32; i++)
         control[i] = sprintf("%c", i)
+    if (language == "")
+        language = "en"
+    member = "Description-" language
 }
 
 function field(name,    i) {
@@ -32,8 +36,8 @@ function field(name,    i) {
 # The lines of a long description, joined; a line of " ." parts paragraphs.
 function description(    i, text, inside) {
     for (i = 1; i <= NF; i++) {
-        if (index($i, "Description-en: ") == 1) {
-            text = substr($i, 17) "."
+        if (index($i, member ": ") == 1) {
+            text = substr($i, length(member) + 3) "."
             inside = 1
         } else if (inside && $i !~ /^ /) {
             break
@@ -64,7 +68,7 @@ function json(s,    i) {
 
 $1 !~ /^Package: / { next }
 
-/\nDescription-en: / {
+index($0, "\n" member ": ") {
     long[field("Description-md5")] = description()
     next
 }
@@ -76,7 +80,7 @@ $1 !~ /^Package: / { next }
     section = field("Section")
     sub(/.*\//, "", section)
     text = long[field("Description-md5")]
-    if (text == "")
+    if (text == "" && language == "en")
         text = field("Description")
     if (package in known || text in seen || text == "")
         next

@@ -49,7 +49,7 @@ done < <(find libshared plugins tools tests examples -name '*.[ch]' -exec awk 'E
 # ---- words, and white space
 sources() {
     find libshared plugins tools tests examples man completions \( -name '*.[ch]' -o -name '*.sh' -o -name '*.mk' \
-        -o -name '*.in' -o -name run -o -name quickstart -o -name step -o -name table -o -name tasks -o -name bench -o -path 'examples/*/Makefile' \) \
+        -o -name '*.in' -o -name run -o -name quickstart -o -name step -o -name '*table' -o -name '*.awk' -o -name tasks -o -name bench -o -path 'examples/*/Makefile' \) \
         -type f
     ls README.md HACKING.md configure.ac Makefile.am 2>/dev/null
 }

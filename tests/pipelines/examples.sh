@@ -60,6 +60,58 @@ grep -q '긍정' nsmc/report.html || fail_ "the Korean page has no Korean"
 echo '정말 재미있는 영화' | example nsmc try SEEDS=1 >tried 2>log || fail_ "$(cat log)"
 grep -qE '긍정|부정' tried || fail_ "$(cat tried)"
 
+# ---- pretraining: where its texts come from
+pretrain=$examples/pretrain
+cat >page.html <<'END'
+<html><head><title>no text</title><script>if (1 < 2) no();</script></head><body>
+<h1>Fish &amp; chips</h1><p>A <b>big</b>
+  one&nbsp;&lt;here&gt;.</p><br/><p> </p><aside><p>no text</p></aside></body></html>
+END
+echo '<page xmlns="x"><info><desc>no text</desc></info><title>Next</title><p>word</p></page>' >page.page
+same_ 'Fish & chips|A big one <here>.||Next|word||' "$(awk -f "$pretrain/pages.awk" page.html page.page | tr '\n' '|')"
+printf '%s\n' '{"text":"a \"b\"\n\\c","label":"x"}' '{"label":"text","text":"d","pair":"e"}' >two.jsonl
+same_ 'a "b"|\c||d|e||' "$(awk -f "$pretrain/texts.awk" two.jsonl | tr '\n' '|')"
+printf '%s\n' 'Not this one!' 'nor: THAT' >tests.txt
+printf '%s\n' 'Mr. J. Smith came at 3. He said "No." Then he left, e.g. by bus.' '' 'First. Not this one! Last.' '' 'Nor that.' '' \
+    'kept for the evaluation' '' 'He said "No."' 'What? Yes.' >documents.txt
+awk -f "$pretrain/sentences.awk" -v kept=held -v every=2 -v counts=counts tests.txt documents.txt >sentences
+same_ 'Mr. J. Smith came at 3. He said "No."|Then he left, e.g. by bus.||He said "No."|What?|Yes.||' "$(tr '\n' '|' <sentences)"
+same_ 'kept for the evaluation||' "$(tr '\n' '|' <held)"
+printf '%s\n' 'test rows looked for|2' 'left out: of a test set|2' '  matched byte for byte|1' '  matched by letters and digits|1' |
+    tr '|' '\t' | while read -r line; do grep -q "$line\$" counts || fail_ "no $line: $(cat counts)"; done
+awk -f "$pretrain/sentences.awk" -v kept=held -v counts=counts tests.txt <(printf '%s\n' 'Once.' 'Twice.' '' 'Twice.' 'Thrice.') >sentences
+same_ 'Once.|Twice.||Thrice.||' "$(tr '\n' '|' <sentences)"
+printf 'Package: p\nDescription-md5: 1\nDescription-ko: 짧게\n 길게\n .\n 끝.\n\n' >long
+printf '%s\n' 'Package: p' 'Description: short' 'Description-md5: 1' 'Section: games' '' 'Package: q' 'Description: in English' >short
+same_ '{"text":"짧게. 길게 끝.","label":"games","package":"p","source":"p"}' \
+    "$(awk -v language=ko -f "$examples/debian-packages.awk" long short)"
+
+# ---- pretraining: stopped and resumed, its curves, and what the weights are worth
+sed 's/^"[0-9]*","//; s/"$//' data/agnews/train_subset.csv | sed G >english.txt
+head -n 1 data/agnews/test.csv | sed 's/^"[0-9]*","//; s/"$//; s/","/ /' >>english.txt
+awk -F '\t' 'NR > 1 { print $2; print "" }' data/nsmc/ratings_train.rebuilt.txt >korean.txt
+corpora=(O="$work/pretrain" ENGLISH="$work/english.txt" KOREAN="$work/korean.txt" SIZES=16 SEEDS=1 TESTS=20)
+example pretrain "${corpora[@]}" STEPS=3 EVERY=2 BATCH=4 HALF=0.001s HELD_OUT=10 >table 2>log || fail_ "$(tail -n 5 log)"
+same_ 4 "$(grep -c -e '--resume goes on from it' log)"
+grep -q '^left out: of a test set	[1-9]' pretrain/english.counts || fail_ "a row of the test set: $(cat pretrain/english.counts)"
+! grep -q 'stricken parent firm' pretrain/english.txt || fail_ "a row of the test set is in the corpus"
+same_ 8 "$(grep -cE '^(agnews|nsmc) +(bert|gpt2) +(random|pretrained) +[01]\.[0-9]+$' table)"
+for name in english-bert english-gpt2 korean-bert korean-gpt2; do
+    test -s "pretrain/$name/model.safetensors" || fail_ "no $name"
+    test ! -e "pretrain/$name.ck" || fail_ "the checkpoint of $name is still there"
+    for which in training evaluation; do
+        awk -F '\t' -v name="$name" -v which="$which" '$1 == name && $2 == which && $3 > 0 && $4 > 0 { n++ } END { exit n < 2 }' \
+            pretrain/curves.tsv || fail_ "no curve of $name, $which: $(cat pretrain/curves.tsv)"
+    done
+done
+if command -v gnuplot >/dev/null; then
+    grep -q '<svg' pretrain/curves.svg || fail_ "gnuplot has drawn nothing"
+else
+    grep -q 'gnuplot-nox' log || fail_ "nothing says that there is no gnuplot"
+fi
+example pretrain -q "${corpora[@]}" "$work/pretrain/table.txt" || fail_ "pretrain: it is not done"
+refuses_ 2 'none.txt' example pretrain O="$work/none" ENGLISH="$work/none.txt" english-bert
+
 # ---- MNLI in its original form, where a label may be `-`
 mkdir -p original/mnli
 for part in train:train_10k_a dev_matched:dev_matched; do
