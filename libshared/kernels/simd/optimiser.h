@@ -99,14 +99,26 @@ static void blend(float share, float rest, const float *from, float *to, size_t 
 
 /* ------------------------------------------------------------------ bfloat16 */
 
-typedef uint16_t vh __attribute__((vector_size(2 * LANES)));
-typedef uint8_t vb __attribute__((vector_size(LANES)));
+INLINE vu get_halves(const uint16_t *p, size_t count)
+{
+    uint16_t part[LANES] = {0};
+    if (count == LANES)
+        return from_halves(p);
+    memcpy(part, p, count * sizeof *p);
+    return from_halves(part);
+}
+
+INLINE void put_halves(uint16_t *p, vu v, size_t count)
+{
+    uint16_t part[LANES];
+    to_halves(count == LANES ? p : part, v);
+    if (count < LANES)
+        memcpy(p, part, count * sizeof *p);
+}
 
 INLINE void bf16_read_step(size_t at, size_t count, const uint16_t *from, float *to)
 {
-    vh half = {0};
-    memcpy(&half, from + at, count * sizeof *from);
-    put(to + at, (vf)(__builtin_convertvector(half, vu) << 16), count);
+    put(to + at, (vf)(get_halves(from + at, count) << 16), count);
 }
 
 static void bf16_read(const uint16_t *from, float *to, size_t n)
@@ -119,8 +131,7 @@ INLINE void bf16_write_step(const float *from, uint16_t *to, size_t count, vu ra
 {
     vf x = get(from, count);
     vu bits = (vu)choose(absolute(x) < INFINITY, (vf)((vu)x + random), (vf)((vu)x | (vu)((vi)(x != x) & 0x400000)));
-    vh half = __builtin_convertvector(bits >> 16, vh);
-    memcpy(to, &half, count * sizeof *to);
+    put_halves(to, bits >> 16, count);
 }
 
 static void bf16_write(const float *from, uint16_t *to, size_t n, const uint32_t key[2], const uint32_t counter[3],
@@ -171,12 +182,27 @@ static const code_tables code_unsigned = {
     .scale = {0, 2e6f / .9f, 4e5f / .9f, 8e4f / .9f, 16e3f / .9f, 32e2f / .9f, 64e1f / .9f, 128 / .9f, 0},
 };
 
+INLINE vi get_bytes(const uint8_t *p, size_t count)
+{
+    uint8_t part[LANES] = {0};
+    if (count == LANES)
+        return from_bytes(p);
+    memcpy(part, p, count);
+    return from_bytes(part);
+}
+
+INLINE void put_bytes(uint8_t *p, vi v, size_t count)
+{
+    uint8_t part[LANES];
+    to_bytes(count == LANES ? p : part, v);
+    if (count < LANES)
+        memcpy(p, part, count);
+}
+
 INLINE void code_read_step(size_t at, size_t count, const uint8_t *from, float scale, bool is_signed, const code_tables *t,
                            float *to)
 {
-    vb code = {0};
-    memcpy(&code, from + at, count);
-    vi c = __builtin_convertvector(code, vi);
+    vi c = get_bytes(from + at, count);
     vi below = is_signed ? (vi)(c < 127) : (vi){0}, q = is_signed ? ((c - 127) ^ below) - below : c + 1;
     vi bits = (vi)__builtin_convertvector(q, vf), e = (bits >> 23) - 127;
     vf part = (vf)((bits & 0x7fffff) | 0x3f800000) - 1.0f;
@@ -210,8 +236,7 @@ INLINE void code_write_step(size_t at, size_t count, const float *from, float mo
     vi q = __builtin_convertvector(parts + more, vi), code = q - 1, below = (vi)(x < 0);
     if (is_signed) /* there is no -1 */
         code = 127 + ((below & -(q + (vi)(q == 128))) | (~below & q));
-    vb bytes = __builtin_convertvector(code, vb);
-    memcpy(to + at, &bytes, count);
+    put_bytes(to + at, code, count);
 }
 
 static float code_write(const float *from, bool is_signed, uint8_t *to, size_t n)

@@ -206,6 +206,61 @@ INLINE vf hyperbolic_tangent(vf x)
     return choose(absolute(x) < 0.625f, near, far);
 }
 
+/* Full lanes out of 16 and 8 bits without a sign, and their low 16 or 8 bits. (Compilers convert by way of single numbers.) */
+INLINE vu from_halves(const uint16_t *p)
+{
+#if defined(__AVX512F__)
+    return (vu)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+#elif defined(__AVX2__)
+    return (vu)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+#else
+    vu v;
+    for (int i = 0; i < LANES; i++)
+        v[i] = p[i];
+    return v;
+#endif
+}
+
+INLINE void to_halves(uint16_t *p, vu v)
+{
+#if defined(__AVX512F__)
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16((__m512i)v));
+#elif defined(__AVX2__)
+    __m256i low = (__m256i)(v & 0xffff);
+    _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08)));
+#else
+    for (int i = 0; i < LANES; i++)
+        p[i] = (uint16_t)v[i];
+#endif
+}
+
+INLINE vi from_bytes(const uint8_t *p)
+{
+#if defined(__AVX512F__)
+    return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+#elif defined(__AVX2__)
+    return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+#else
+    vi v;
+    for (int i = 0; i < LANES; i++)
+        v[i] = p[i];
+    return v;
+#endif
+}
+
+INLINE void to_bytes(uint8_t *p, vi v)
+{
+#if defined(__AVX512F__)
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)v));
+#elif defined(__AVX2__)
+    __m256i four = _mm256_shuffle_epi8((__m256i)v, _mm256_set1_epi32(0x0c080400)); /* the first bytes of each half */
+    _mm_storel_epi64((__m128i *)p, _mm_unpacklo_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1)));
+#else
+    for (int i = 0; i < LANES; i++)
+        p[i] = (uint8_t)v[i];
+#endif
+}
+
 /* table[index] of each lane, for indices whose low four bits are all that counts. */
 INLINE vf pick(const float table[16], vi index)
 {
