@@ -77,6 +77,9 @@ bool lm_run_balance(lm_run *r, lm_status *st)
     if (!classes && (o->class_weight || o->focal_gamma > 0))
         return lm_fail(st, LM_USAGE, "--%s is about classes, and %s has none: leave it out",
                        o->class_weight ? "class-weight" : "focal-gamma", r->objective->purpose);
+    if (o->label_smoothing > 0 && (r->objective->row == LM_TARGET_VALUE || r->objective->row == LM_TARGET_SPAN))
+        return lm_fail(st, LM_USAGE, "--label-smoothing is about classes and tokens, and %s has none: leave it out",
+                       r->objective->purpose);
     r->targets.focal_gamma = (float)o->focal_gamma;
     if (classes && !miss_classes(r, st))
         return false;

@@ -130,7 +130,7 @@ lm_tensor *lm_micro_batch_loss_of(const lm_micro_batch *m, const lm_step_rows *s
     lm_tensor *loss = NULL;
     if (t->objective->tokens != LM_TOKENS_NONE && m->count > 0 && s->token_count > 0) {
         const float *weight = s->weighted ? m->weight : NULL;
-        lm_balance how = {0};
+        lm_balance how = {.smoothing = t->label_smoothing};
         if (t->objective->row == LM_TARGET_NONE)
             how = (lm_balance){t->class_weight, t->focal_gamma, t->label_smoothing, m->plain};
         loss = lm_balanced_cross_entropy(g, out.token_logits, m->label, weight, &how, NULL);

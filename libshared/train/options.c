@@ -107,6 +107,9 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
                .help = "how the rate grows"),
         OPTION("dropout", LM_OPT_FLOAT, dropout, "P", .min = 0, .max = 0.99, .shown = "the model's own",
                .help = "dropout everywhere in the model, and in its config.json"),
+        OPTION("label-smoothing", LM_OPT_FLOAT, label_smoothing, "E", .min = 0, .max = 0.999,
+               .aliases = "label_smoothing_factor",
+               .help = "share of the target spread over all classes, or all tokens of the vocabulary"),
         FLAG("shuffle", shuffle, .help = "read the rows of each epoch in a new random order"),
         OPTION("shuffle-window", LM_OPT_COUNT, shuffle_window, "N", .shown = "all rows",
                .help = "shuffle within so many rows only; one epoch is then trained as it arrives, without "

@@ -92,8 +92,7 @@ json_t *lm_run_options(const lm_run *r)
         json_object_set_new(all, "replay", json_string(o->replay));
     lm_run_example_options(r, all);
     lm_run_denoising_options(r, all);
-    if (r->objective->tokens != LM_TOKENS_MASKED)
-        json_object_set_new(all, "label-smoothing", json_real(o->label_smoothing));
+    json_object_set_new(all, "label-smoothing", json_real(o->label_smoothing));
     if (lm_objective_has_classes(r->objective))
         json_object_set_new(all, "skip-unknown", json_boolean(r->spec->skip_unknown));
     return all;

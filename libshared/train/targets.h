@@ -20,7 +20,7 @@ typedef struct lm_targets {
     int classes;             /* columns of the logits, but for those over a vocabulary */
     int vocab_size, type_vocab_size, max_length; /* of the model; 0 = no limit */
     int start_id;            /* LM_TOKENS_TARGETS: what the second stack reads before the target's first token */
-    float label_smoothing;     /* of classes */
+    float label_smoothing;     /* of classes and vocabularies */
     const float *class_weight; /* [classes]; NULL = ones. This and the next of heads with classes alone */
     float focal_gamma;         /* of the focal loss; 0 = none */
     bool skip_unknown;       /* a class that the model does not have carries no loss, instead of being an error */

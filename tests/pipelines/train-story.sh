@@ -119,6 +119,13 @@ cp -r mini again
 finetune -m again --max-steps 3 -q -o again train.lms
 grep -q '"BertForSequenceClassification"' again/config.json
 
+# ---- label smoothing over a vocabulary: another model
+p --label_smoothing_factor 0.2 -o smoothed corpus.lms
+! cmp -s a/model.safetensors smoothed/model.safetensors || fail_ "--label-smoothing changes nothing"
+refuses_ 2 "--label-smoothing is about classes and tokens" finetune -m mini --task regress --label-smoothing 0.1 -o no \
+    <(tok -m tokdir -q --text text --label label --label-type float --input-format csv \
+        <(sed 's/sport/1.5/; s/business/2/; s/weather/3/' train.csv))
+
 # ---- plans print and train nothing
 finetune -m mini --plan train.lms >plan 2>err
 grep -q '^parameters	' plan && grep -q '^memory_mib	' plan && grep -q '^tokens_per_second	' plan && grep -q '^flops	' plan

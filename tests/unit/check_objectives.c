@@ -364,6 +364,16 @@ static double nll(const float *x, int n, int step, int at)
     return log(sum) - x[at * step];
 }
 
+/* transformers' LabelSmoother: (1-e) nll of the label + e the mean of all. */
+static double smoothing;
+static double smooth_nll(const float *x, int n, int at)
+{
+    double mean = 0;
+    for (int i = 0; i < n; i++)
+        mean += nll(x, n, 1, i) / n;
+    return (1 - smoothing) * nll(x, n, 1, at) + smoothing * mean;
+}
+
 typedef struct step_case {
     const char *objective;
     int columns;                                             /* of the logits */
@@ -376,7 +386,7 @@ static double token_loss(const lm_step_rows *s, const int32_t *splits, const int
     for (int r = 0; r < s->rows; r++)
         for (int i = splits[r]; i < splits[r + 1]; i++)
             if (label[i] != LM_IGNORE) {
-                sum += s->weight[r] * nll(x + (size_t)i * (size_t)n, n, 1, label[i]);
+                sum += s->weight[r] * smooth_nll(x + (size_t)i * (size_t)n, n, label[i]);
                 count += s->weight[r];
             }
     return sum / count;
@@ -390,6 +400,17 @@ static double next_loss(const lm_step_rows *s, const float *x)
 static double target_loss(const lm_step_rows *s, const float *x)
 {
     return token_loss(s, s->target_splits, s->target_label, x, 20);
+}
+
+/* With a class for each row, of two: their logits are the first of the row's number. */
+static double pair_loss(const lm_step_rows *s, const float *x)
+{
+    double sum = 0, count = 0;
+    for (int r = 0; r < s->rows; r++) {
+        sum += s->weight[r] * smooth_nll(x + 20 * (size_t)r, 2, s->row_class[r]);
+        count += s->weight[r];
+    }
+    return token_loss(s, s->row_splits, s->token_label, x, 20) + sum / count;
 }
 
 static double tag_loss(const lm_step_rows *s, const float *x)
@@ -414,7 +435,7 @@ static double span_loss(const lm_step_rows *s, const float *x)
 
 static const step_case step_cases[] = {
     {"clm", 20, next_loss}, {"sft", 20, next_loss}, {"tag", 3, tag_loss}, {"answer", 2, span_loss},
-    {"seq2seq", 20, target_loss},
+    {"seq2seq", 20, target_loss}, {"mlm", 20, next_loss}, {"pretrain", 20, pair_loss},
 };
 
 /* Rows of 8, 7, 6, 5 tokens; the third carries no loss, the fourth half of one. */
@@ -424,11 +445,14 @@ static void fill_step(lm_step_rows *s, const lm_targets *t)
                                       {-100, -100, -100, -100, -100, -100}, {0, 1, 2, 0, 1}};
     static const uint8_t masks[][8] = {{0, 0, 1, 1, 0, 0, 1, 1}, {1, 1, 1, 1, 1, 1, 1}, {0}, {0, 0, 0, 0, 1}};
     static const int32_t answers[][2] = {{3, 5}, {0, 0}, {-100, -100}, {4, 4}};
+    static const int32_t hidden[][8] = {{-100, 9, -100, -100, 4, -100, -100, -100}, {-100, 8, 7, -100, -100, -100, -100},
+                                        {-100, -100, -100, -100, -100, -100}, {-100, -100, 19, -100, -100}};
     lm_status st = LM_STATUS_INIT;
     lm_step_rows_begin(s, t, 1, 1);
     for (int i = 0; i < 4; i++) {
         lm_tokens_row row = {.ids = some_ids, .len = (size_t)(8 - i), .tags = tags[i], .loss_mask = masks[i],
-                             .answer = answers[i], .target_ids = some_ids + i, .target_len = i == 2 ? 0 : (size_t)(i + 2),
+                             .answer = answers[i], .mlm_labels = hidden[i], .has_label_id = true, .label_id = i % 2,
+                             .target_ids = some_ids + i, .target_len = i == 2 ? 0 : (size_t)(i + 2),
                              .has_weight = true, .weight = i == 3 ? 0.5f : 1};
         ck_assert_msg(lm_targets_check(t, &row, (uint64_t)i, &st), "%s", st.message);
         lm_step_rows_add(s, t, &row, 0, (uint64_t)i, i, &st);
@@ -446,14 +470,24 @@ static lm_outputs answer_of(const lm_micro_batch *m, const lm_select *select, co
         memcpy(rows + (size_t)n * (size_t)columns,
                logits + (size_t)(first + (select->tokens ? select->tokens[i] : i)) * (size_t)columns,
                (size_t)columns * sizeof *rows);
-    return (lm_outputs){.token_logits = lm_graph_input(g, rows, n, columns, true)};
+    lm_outputs out = {.token_logits = select->token_logits ? lm_graph_input(g, rows, n, columns, true) : NULL};
+    if (!select->row_logits)
+        return out;
+    static float classes[2 * 4];
+    for (int i = 0; i < m->batch.rows; i++)
+        memcpy(classes + 2 * i, logits + (size_t)(m->first + i) * (size_t)columns, 2 * sizeof *classes);
+    out.row_logits = lm_graph_input(g, classes, m->batch.rows, 2, true);
+    return out;
 }
 
 /* However a step is cut, its loss is the one by the formula. */
 START_TEST(losses_of_a_step)
 {
-    const step_case *c = &step_cases[_i];
-    lm_targets t = {.objective = lm_objective_find(c->objective), .vocab_size = 20, .classes = 3, .start_id = 1};
+    enum { CASES = sizeof step_cases / sizeof *step_cases };
+    const step_case *c = &step_cases[_i % CASES];
+    smoothing = _i < CASES ? 0 : 0.25;
+    lm_targets t = {.objective = lm_objective_find(c->objective), .vocab_size = 20, .classes = 3, .start_id = 1,
+                    .label_smoothing = (float)smoothing};
     lm_step_rows s = {0};
     lm_micro_batch m = {0};
     lm_params *params = lm_params_new();
@@ -472,7 +506,7 @@ START_TEST(losses_of_a_step)
             int at = c->wanted == target_loss ? s.target_splits[first] : s.row_splits[first];
             first = lm_micro_batch_cut(&m, &s, &t, first, tokens, 3);
             lm_select select = lm_micro_batch_select(&m, &s, &t);
-            if (!select.token_logits)
+            if (!select.token_logits && !select.row_logits)
                 continue;
             lm_graph_begin(g, &m.batch, (lm_step){.taping = true});
             lm_tensor *part = lm_micro_batch_loss_of(&m, &s, &t, answer_of(&m, &select, logits, c->columns, at, g), g);
@@ -535,7 +569,7 @@ static Suite *suite(void)
     tcase_add_test(t, tags_by_name);
     tcase_add_test(t, unknown_classes_are_skipped);
     tcase_add_test(t, answers_are_checked);
-    tcase_add_loop_test(t, losses_of_a_step, 0, sizeof step_cases / sizeof *step_cases);
+    tcase_add_loop_test(t, losses_of_a_step, 0, 2 * sizeof step_cases / sizeof *step_cases);
     tcase_add_test(t, second_stack_reads_shifted);
     suite_add_tcase(s, t);
     return s;
