@@ -34,6 +34,7 @@ static bool choose_length(lm_run *r, lm_status *st)
     bool pairs = r->objective->pairs != LM_INSTANCES_ROWS;
     int64_t most = r->targets.max_length, usual = pairs || is_whole(r->objective) ? USUAL_SHORT : USUAL_PACKED;
     int64_t length = r->o->block_size ? r->o->block_size : most && most < usual ? most : usual;
+    r->block_size = length;
     if (r->objective->noise == LM_NOISE_SPANS) { /* it is the inputs that are so long, behind the corruption */
         lm_span_noise how = {.density = r->o->denoising.probability, .mean_length = r->o->denoising.span_length};
         int target;
@@ -84,7 +85,7 @@ void lm_run_example_options(const lm_run *r, json_t *all)
     const lm_instances_options *e = &r->examples;
     if (e->kind != LM_INSTANCES_ROWS) {
         json_object_set_new(all, "packing", json_string(names[e->kind]));
-        json_object_set_new(all, "block-size", json_integer(e->length));
+        json_object_set_new(all, "block-size", json_integer((json_int_t)r->block_size));
     }
     if (r->objective->pairs)
         json_object_set_new(all, "short-seq-prob", json_real(e->short_share));

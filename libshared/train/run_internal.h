@@ -36,6 +36,7 @@ typedef struct lm_run {
     lm_data *data;
     lm_mix mix; /* --mix */
     lm_instances_options examples; /* what is made of the rows of data, replay and eval */
+    int64_t block_size;            /* that was asked for, or is the usual one */
     lm_data *replay; /* --replay; NULL = none */
     double replay_share;
     lm_targets replay_targets;

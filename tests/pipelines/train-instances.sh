@@ -94,6 +94,22 @@ awk 'NR % 2 { a = $0; next } { printf "{\"text\":\"%s\",\"pair\":\"%s\",\"label\
     tok -m tokdir -q --label label --label-type id >pairs.lms
 pretrain $small --objective pretrain --max-steps 2 -q -o pairs pairs.lms
 
+# ---- T5: 512 tokens of input need 568 of text; what is long is cut and joined before anything is hidden
+for i in {0..39}; do echo "<extra_id_$i>"; done >sentinels
+tok -q --train unigram --vocab-size 300 --special '<pad>' --special '</s>' $(sed 's/^/--special /' sentinels) -o t5tok corpus.txt
+t5="-a t5 --layers 1 --width 32 --heads 2 -b 8 -q"
+tok -q -m t5tok corpus.txt >t5.lms
+tok -q -m t5tok some.txt >t5-held.lms
+pretrain $t5 --objective span-corruption --packing wrapped -e 1 --eval t5-held.lms -o t5 t5.lms
+grep -q '| block-size | 512 |' t5/README.md || fail_ "$(cat t5/README.md)"
+grep -q "$(($(tok -q -m t5tok --ids corpus.txt | wc -w) / 568)) packed rows" t5/README.md || fail_ "$(cat t5/README.md)"
+head -n 5 corpus.txt | tok -q -m t5tok >little.lms
+refuses_ 1 'make not one example of 568: lower --block-size' pretrain $t5 --objective span-corruption --block-size 512 -o x little.lms
+pretrain $t5 --objective span-corruption --block-size 30 --max-steps 3 -o x little.lms
+refuses_ 1 '1137 tokens have 57 hidden spans, and the tokenizer has 40' pretrain $t5 --objective span-corruption \
+    --block-size 1024 -o x t5.lms
+pretrain $t5 --objective prefix-lm --block-size 60 --max-steps 3 -o x t5.lms
+
 # ---- what does not go together
 refuses_ 2 'the rows have labels' pretrain $small --objective pretrain --block-size 32 -q -o x pairs.lms
 refuses_ 1 'neither a label nor the number of a document' pretrain $small --objective pretrain -q -o x corpus.lms
