@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,4 +74,24 @@ void *lm_try_calloc(size_t count, size_t size, const char *what, lm_status *st)
     if (!p)
         lm_fail(st, LM_FAILED, "%s: no memory for %zu times %zu bytes", what, count, size);
     return p;
+}
+
+void lm_memory_setup(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
+
+int64_t lm_anonymous_memory(void)
+{
+    FILE *f = fopen("/proc/self/status", "re");
+    char line[256];
+    long long kib = 0;
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "RssAnon: %lld kB", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return (int64_t)kib * 1024;
 }

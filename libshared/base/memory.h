@@ -23,6 +23,12 @@ void *lm_try_malloc(size_t count, size_t size, const char *what, lm_status *st);
 /* Zeroed, and not aligned so: of a large block, pages that nobody writes to take no memory. */
 void *lm_try_calloc(size_t count, size_t size, const char *what, lm_status *st);
 
+/* From now on a large block that is freed goes back to the system at once. glibc raises what it takes for large with every one
+ * that it sees, to 32 MiB, and keeps as much for later. */
+void lm_memory_setup(void);
+/* Memory of the process now that is no file's, in bytes; 0 where the system does not say. */
+int64_t lm_anonymous_memory(void);
+
 /* *out = a*b or a+b; false on overflow of size_t. */
 static inline bool lm_mul(size_t a, size_t b, size_t *out)
 {

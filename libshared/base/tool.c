@@ -254,6 +254,7 @@ void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int 
 {
     static char *made_by;
     open_standard();
+    lm_memory_setup();
     lm_program_name_set(program->name);
     shared = common;
     whole = *program;

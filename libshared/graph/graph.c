@@ -91,6 +91,11 @@ lm_arena *lm_graph_arena(lm_graph *g)
     return g->arena;
 }
 
+size_t lm_graph_bytes(const lm_graph *g)
+{
+    return lm_arena_peak(g->arena) + g->carry_room * sizeof *g->carry;
+}
+
 size_t lm_graph_mallocs(const lm_graph *g)
 {
     return lm_arena_chunks(g->arena) + g->carry_mallocs;

@@ -84,6 +84,7 @@ lm_tensor *lm_graph_input(lm_graph *g, const float *values, int rows, int width,
 bool lm_graph_reads_first_tokens(const lm_graph *g, const lm_tensor *x);
 const lm_batch *lm_graph_batch(const lm_graph *g); /* of the step */
 lm_arena *lm_graph_arena(lm_graph *g);
+size_t lm_graph_bytes(const lm_graph *g);   /* memory of the largest step so far */
 size_t lm_graph_mallocs(const lm_graph *g); /* constant once the largest step has been seen */
 
 /* Everything allocated between open and close is given back but `keep`, which moves: in inference, and while training as

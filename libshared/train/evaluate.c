@@ -98,13 +98,12 @@ static void add_texts(text_list *list, const lm_tokens_row *row)
     }
 }
 
-/* At most so many of the rows. */
-static bool run_rows(lm_run *r, lm_evaluator *e, uint64_t most, lm_status *st)
+/* The rows from `first` on, before `rows`. */
+static bool run_rows(lm_run *r, lm_evaluator *e, uint64_t first, uint64_t rows, lm_status *st)
 {
     lm_arena *room = lm_arena_new(0);
     text_list texts = {0};
-    uint64_t rows = lm_data_rows(r->eval) < most ? lm_data_rows(r->eval) : most;
-    for (uint64_t first = 0; first < rows && lm_ok(st) && lm_signal_check(st); first += EVAL_ROWS) {
+    for (; first < rows && lm_ok(st) && lm_signal_check(st); first += EVAL_ROWS) {
         texts.count = 0;
         for (uint64_t i = first; i < first + EVAL_ROWS && i < rows; i++) {
             lm_tokens_row row;
@@ -170,15 +169,43 @@ static bool judge(lm_run *r, const lm_report *report, lm_watch_verdict *verdict,
     return lm_ok(st);
 }
 
+/* Where memory is limited, batches are no larger than those that are trained. */
+static lm_evaluate_options evaluate_options(const lm_run *r)
+{
+    return (lm_evaluate_options){.batch_tokens = r->o->memory > 0 ? (int)r->micro_tokens : 0};
+}
+
+/* At most so many of the rows. */
 static lm_report *measure(lm_run *r, uint64_t most, lm_status *st)
 {
-    lm_evaluate_options options = {0};
+    lm_evaluate_options options = evaluate_options(r);
     lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
     bool whole = most >= lm_data_rows(r->eval);
     bool ready = e && (!r->frozen || !whole || lm_frozen_evaluate(r->frozen, r, e, st));
-    lm_report *report = ready && run_rows(r, e, most, st) ? lm_evaluator_report(e, false) : NULL;
+    uint64_t all = lm_data_rows(r->eval);
+    lm_report *report = ready && run_rows(r, e, 0, whole ? all : most, st) ? lm_evaluator_report(e, false) : NULL;
+    lm_run_note_memory(r);
     lm_evaluator_free(e);
     return report;
+}
+
+bool lm_run_probe_evaluation(lm_run *r, lm_status *st)
+{
+    uint64_t rows = r->eval ? lm_data_rows(r->eval) : 0, longest = 0, most = 0;
+    for (uint64_t first = 0; first < rows; first += EVAL_ROWS) {
+        uint64_t tokens = 0;
+        for (uint64_t i = first; i < rows && i < first + EVAL_ROWS; i++)
+            tokens += lm_data_lengths(r->eval)[i];
+        longest = tokens > most ? first : longest;
+        most = tokens > most ? tokens : most;
+    }
+    lm_evaluate_options options = evaluate_options(r);
+    lm_evaluator *e = rows ? lm_evaluator_new(r->model, r->graph, &options, st) : NULL;
+    if (e)
+        run_rows(r, e, longest, longest + EVAL_ROWS < rows ? longest + EVAL_ROWS : rows, st);
+    lm_run_note_memory(r);
+    lm_evaluator_free(e);
+    return lm_ok(st);
 }
 
 /* A misspelt metric costs no epoch. Some are missing where few rows are of one class, so all are asked before no is said. */

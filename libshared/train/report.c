@@ -2,6 +2,7 @@
 #include "train/run_internal.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "stream/json_tree.h"
 #include "train/checkpoint.h"
@@ -85,7 +86,7 @@ void lm_run_show_progress(const lm_run *r, double loss, double rate)
         return;
     double seconds = lm_now() - r->started;
     snprintf(note, sizeof note, "loss %.4f lr %.2g %.0f tok/s %.0f MiB", loss, rate,
-             seconds > 0 ? (double)r->tokens_seen / seconds : 0, (double)lm_run_memory() / (1 << 20));
+             seconds > 0 ? (double)r->tokens_seen / seconds : 0, (double)lm_anonymous_memory() / (1 << 20));
     lm_progress_update(r->step, note);
 }
 

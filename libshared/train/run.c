@@ -189,6 +189,17 @@ static bool prepare_targets(lm_run *r, lm_status *st)
            prepare_replay(r, st) && lm_run_check_loss(r, st);
 }
 
+bool lm_run_make_optimizer(lm_run *r, lm_status *st)
+{
+    lm_optimizer_options how = lm_optimizer_options_of(r->o, (uint64_t)r->spec->common->seed);
+    how.rates = r->freezing->rates;
+    how.pull = r->o->l2_sp;
+    how.starts = r->starts;
+    lm_optimizer_free(r->optimizer);
+    r->optimizer = lm_optimizer_new(r->model->params, &how, st);
+    return r->optimizer != NULL;
+}
+
 static bool prepare(lm_run *r, lm_status *st)
 {
     if (!check_early(r, st) || !lm_run_choose_by_family(r, st) || !lm_run_find_checkpoint(r, st) || !open_data(r, st))
@@ -198,14 +209,9 @@ static bool prepare(lm_run *r, lm_status *st)
     if (!lm_run_make_model(r, st) || !lm_run_arrange(r, st) || !count_steps(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
         !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
         return false;
-    lm_optimizer_options how = lm_optimizer_options_of(r->o, (uint64_t)r->spec->common->seed);
-    how.rates = r->freezing->rates;
-    how.pull = r->o->l2_sp;
-    how.starts = r->starts;
     lm_run_guard_begin(r);
     r->graph = lm_graph_new(r->model->params);
-    r->optimizer = lm_optimizer_new(r->model->params, &how, st);
-    r->frozen = r->optimizer ? lm_frozen_new(r, st) : NULL;
+    r->frozen = lm_run_make_optimizer(r, st) ? lm_frozen_new(r, st) : NULL;
     return lm_ok(st) && lm_run_average_begin(r, st) && lm_run_plan_memory(r, st);
 }
 

@@ -25,6 +25,16 @@ typedef struct lm_sums {
     uint64_t tokens;    /* that all have read */
 } lm_sums;
 
+/* Anonymous memory, in bytes. */
+typedef struct lm_memory {
+    int64_t seen; /* the most at any time so far */
+    /* what a run takes, once it is measured: these five make the total */
+    int64_t weights, gradients, states, activations, other;
+    int64_t later; /* of the total, what is not there before the first step */
+    int64_t total;
+    int64_t spared; /* of the states, by 8-bit AdamW in place of this optimiser */
+} lm_memory;
+
 typedef struct lm_run {
     const lm_run_spec *spec;
     const lm_train_options *o;
@@ -60,7 +70,7 @@ typedef struct lm_run {
     lm_micro_batch micro;
     int64_t micro_tokens;
     bool recompute;
-    int64_t probed_memory; /* most anonymous memory seen while planning */
+    lm_memory memory;
 
     uint64_t step;                         /* updates done */
     uint64_t total_steps, steps_per_epoch; /* steps_per_epoch 0 = not known (streaming) */
@@ -126,6 +136,8 @@ bool lm_run_find_start(lm_run *r, lm_status *st); /* starts */
 bool lm_run_arrange(lm_run *r, lm_status *st); /* what the examples are; after the model is made */
 void lm_run_example_options(const lm_run *r, json_t *all); /* adds those that decide the result */
 const char *lm_run_example_name(const lm_run *r);          /* several of them: "rows" */
+/* run.c */
+bool lm_run_make_optimizer(lm_run *r, lm_status *st); /* with states of zero */
 /* make.c */
 bool lm_run_make_model(lm_run *r, lm_status *st);
 /* loop.c */
@@ -160,9 +172,13 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st);
 bool lm_run_restore(lm_run *r, lm_status *st); /* optimiser and counts */
 bool lm_run_publish(lm_run *r, lm_status *st);
 json_t *lm_run_options(const lm_run *r); /* those that decide the result */
+/* Evaluates the longest rows of --eval, if there is any, for the memory that it takes; nobody learns of the result. */
+bool lm_run_probe_evaluation(lm_run *r, lm_status *st);
+/* memory.c */
+void lm_run_note_memory(lm_run *r);                       /* looks at it now */
+bool lm_run_check_least(const lm_run *r, lm_status *st);  /* weights and gradients are within --memory */
+bool lm_run_plan_memory(lm_run *r, lm_status *st);        /* chooses micro_tokens and recompute */
 /* plan.c */
-int64_t lm_run_memory(void); /* anonymous memory of the process now, in bytes; 0 where the system does not say */
-bool lm_run_plan_memory(lm_run *r, lm_status *st); /* chooses micro_tokens */
 bool lm_run_plan_print(lm_run *r, lm_status *st);
 
 #endif

@@ -164,6 +164,7 @@ static json_t *state_of(const lm_run *r)
     json_object_set_new(state, "guard", lm_guard_state(&r->guard));
     json_object_set_new(state, "watch", lm_watch_state(&r->watch));
     json_object_set_new(state, "evaluated", json_integer((json_int_t)r->evaluated));
+    json_object_set_new(state, "recompute", json_boolean(r->recompute));
     return state;
 }
 
@@ -297,6 +298,7 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
         return false;
     r->step = r->saved_step = step;
     r->micro_tokens = json_integer_value(json_object_get(r->state, "micro_tokens"));
+    r->recompute = json_is_true(json_object_get(r->state, "recompute"));
     return lm_ok(st);
 }
 

@@ -21,6 +21,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/loop.c \
 	libshared/train/make.c \
 	libshared/train/masking.c libshared/train/masking.h \
+	libshared/train/memory.c \
 	libshared/train/micro_batch.c libshared/train/micro_batch.h \
 	libshared/train/mixture.c libshared/train/mixture.h \
 	libshared/train/new_model.c libshared/train/new_model.h \
@@ -33,7 +34,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/parallel.c libshared/train/parallel.h \
 	libshared/train/packed_rows.c libshared/train/packed_rows.h \
 	libshared/train/period.c libshared/train/period.h \
-	libshared/train/plan.c \
+	libshared/train/plan.c libshared/train/plan.h \
 	libshared/train/prefix_cache.c libshared/train/prefix_cache.h \
 	libshared/train/report.c \
 	libshared/train/run.c libshared/train/run.h libshared/train/run_internal.h \

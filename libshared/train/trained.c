@@ -86,7 +86,7 @@ bool lm_run_choose_trained(lm_run *r, lm_status *st)
     /* what a run takes is measured with everything that it will ever train */
     bool measured = r->o->memory > 0 || r->o->plan;
     r->stage = measured ? r->freezing->stages - 1 : lm_run_stage_before(r);
-    return lm_freezing_apply(r->freezing, r->model->params, r->stage, st);
+    return lm_run_check_least(r, st) && lm_freezing_apply(r->freezing, r->model->params, r->stage, st);
 }
 
 int lm_run_stage_before(const lm_run *r)
