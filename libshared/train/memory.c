@@ -121,6 +121,13 @@ static int64_t later_bytes(const lm_run *r)
     return best + cache + (int64_t)lm_optimizer_growth(r->optimizer);
 }
 
+static int64_t spared_bytes(const lm_run *r)
+{
+    size_t now = lm_optimizer_bytes(r->optimizer);
+    size_t codes = lm_optimizer_bytes_as(r->optimizer, LM_OPTIMIZER_ADAMW, LM_STATE_8BIT);
+    return now > codes ? (int64_t)(now - codes) : 0;
+}
+
 static void take_stock(lm_run *r)
 {
     lm_memory *m = &r->memory;
@@ -134,8 +141,7 @@ static void take_stock(lm_run *r)
     m->activations = (int64_t)lm_graph_bytes(r->graph);
     m->later = later_bytes(r);
     m->total = m->seen + m->later;
-    int64_t codes = (int64_t)lm_optimizer_bytes_as(r->optimizer, LM_OPTIMIZER_ADAMW, LM_STATE_8BIT);
-    m->spared = m->states > codes ? m->states - codes : 0;
+    m->spared = spared_bytes(r);
     m->other = m->seen - m->weights - m->gradients - m->states - m->activations;
 }
 
@@ -157,7 +163,7 @@ bool lm_run_measure_memory(lm_run *r, const lm_row_size *sizes, uint64_t n, lm_s
 
 static void in_mib(char text[24], int64_t bytes)
 {
-    snprintf(text, 24, "%.0fM", (double)bytes / (1 << 20) + 0.5);
+    snprintf(text, 24, "%" PRId64 "M", (bytes + (1 << 20) - 1) >> 20);
 }
 
 /* What micro-batches of one row take: bytes for each token, and beside them. */
@@ -187,13 +193,17 @@ static bool measure_slope(lm_run *r, lm_row_size longest, slope *s, lm_status *s
 
 static bool refuse(const lm_run *r, const char *what, int64_t bytes, int64_t shorter, lm_status *st)
 {
-    char has[24], needs[24], cut[80] = "";
+    char has[24], needs[24], less[24], cut[80] = "", codes[100] = "";
+    int64_t spared = r->optimizer ? spared_bytes(r) : 0;
     in_mib(has, r->o->memory);
     in_mib(needs, bytes);
+    in_mib(less, bytes - spared);
     if (shorter > 0)
         snprintf(cut, sizeof cut, "cut them to %" PRId64 " tokens (tok --max-length), ", shorter);
-    return lm_fail(st, LM_FAILED, "--memory %s: %s the run to %s: allow that much, %sfreeze some of it, or take a smaller model",
-                   has, what, needs, cut);
+    if (spared > 0)
+        snprintf(codes, sizeof codes, "give --optimizer adamw_8bit, with which it is %s, ", less);
+    return lm_fail(st, LM_FAILED, "--memory %s: %s the run to %s: allow that much, %s%sfreeze more, or take a smaller model",
+                   has, what, needs, cut, codes);
 }
 
 bool lm_run_check_least(const lm_run *r, lm_status *st)

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 /* Floating-point operations for a row or token: 2 for each weight of a matrix forward, and again where blocks are run again,
- * 2 more where it is trained, and 2 for the gradient of its input where something below is. `kept`: of what --cache-frozen runs once; `second`: for a token
- * of the second stack. */
+ * 2 more where it is trained, and 2 for the gradient of its input where something below is. `kept`: of what --cache-frozen
+ * runs once; `second`: for a token of the second stack. */
 static void weights_flops(const lm_run *r, double *every_epoch, double *kept, double *second)
 {
     const lm_freezing *f = r->freezing;
@@ -35,9 +35,8 @@ static void weights_flops(const lm_run *r, double *every_epoch, double *kept, do
     }
 }
 
-/* Of training for so many epochs: the matrices, attention's 4 len^2 width
- * forward (and again) and 8 backward for each block, and the
- * vocabulary at masked tokens. */
+/* Of training for so many epochs: the matrices, attention's 4 len^2 width forward (and again) and 8 backward for each block,
+ * and the vocabulary at masked tokens. */
 static double all_flops(const lm_run *r, const lm_row_size *sizes, uint64_t n, double epochs, double *tokens)
 {
     double each, kept, second, targets = 0, crossed = 0, squares = 0, width = r->model->arch.width;
@@ -85,7 +84,7 @@ static void print_memory(const lm_run *r)
         int64_t bytes;
     } parts[] = {{"memory_mib", m->total}, {"weights_mib", m->weights}, {"gradients_mib", m->gradients},
                  {"optimizer_mib", m->states}, {"activations_mib", m->activations}, {"kept_later_mib", m->later},
-                 {"other_mib", m->other}};
+                 {"other_mib", m->other}, {"with_adamw_8bit_mib", m->total - m->spared}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         printf("%s\t%.0f\n", parts[i].name, (double)parts[i].bytes / (1 << 20));
 }

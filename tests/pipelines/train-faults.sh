@@ -126,6 +126,6 @@ refuses_ 1 'lower --learning-rate' finetune -m model -e 30 -q --learning-rate 90
 test ! -e x
 
 # ---- memory: refused where nothing fits, else kept to
-refuses_ 1 'the longest row alone' f --memory 1M train.lms
+refuses_ 1 'weights and gradients take the run to' f --memory 1M train.lms
 f --memory 100M --plan train.lms >plan
 awk '$1 == "memory_mib" { found = 1; exit !($2 < 100) } END { exit !found }' plan || fail_ "$(cat plan)"

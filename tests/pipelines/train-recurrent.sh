@@ -89,7 +89,7 @@ rm -r half bck/checkpoint-30
 finetune $bow $new --max-steps 40 -o half --checkpoint bck --save-steps 15 --resume train.lms
 cmp one/model.safetensors half/model.safetensors
 # what it takes is known before it is taken, and refused where that is too much
-refuses_ 1 'the longest row alone' finetune $bow --size large $new -e 1 --memory 300M -o x train.lms
+refuses_ 1 "the optimiser's states take the run to" finetune $bow --size large $new -e 1 --memory 300M -o x train.lms
 # a number, and any number of classes
 awk -F, 'NR > 1 { print (($1 == "sport") ? 1.5 : -0.5) "," $2 }' train.csv | tok -q -m tokdir --input-format csv --header no --text 2 --label 1 \
     --label-type float >number.lms
