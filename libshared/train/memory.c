@@ -131,7 +131,7 @@ static int64_t spared_bytes(const lm_run *r)
 static void take_stock(lm_run *r)
 {
     lm_memory *m = &r->memory;
-    *m = (lm_memory){.seen = m->seen};
+    *m = (lm_memory){.seen = m->seen, .before = m->before};
     for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
         const lm_param *p = lm_params_at(r->model->params, i);
         m->weights += p->owned ? (int64_t)(p->elements * sizeof *p->value) : 0;
@@ -221,15 +221,17 @@ bool lm_run_check_least(const lm_run *r, lm_status *st)
 static bool choose(lm_run *r, const lm_row_size *sizes, lm_status *st)
 {
     int64_t limit = r->o->memory, longest = all_of(sizes[0]), most = r->micro_tokens;
-    int64_t fixed = lm_anonymous_memory() + (int64_t)lm_optimizer_bytes(r->optimizer) + later_bytes(r);
+    int64_t fixed = r->memory.before + (int64_t)lm_optimizer_bytes(r->optimizer) + later_bytes(r);
     if (fixed > limit)
         return refuse(r, "weights, gradients and the optimiser's states take", fixed, 0, st);
+    lm_optimizer_zero_gradients(r->optimizer);
+    if (!lm_optimizer_update(r->optimizer, 0, 1, st)) /* from now on the states are there */
+        return false;
     for (;;) {
         slope s;
         if (!measure_slope(r, sizes[0], &s, st))
             return false;
-        fixed = lm_anonymous_memory() - (int64_t)lm_graph_bytes(r->graph) + (int64_t)lm_optimizer_bytes(r->optimizer) +
-                later_bytes(r);
+        fixed = lm_anonymous_memory() - (int64_t)lm_graph_bytes(r->graph) + later_bytes(r);
         double room = (double)(limit - fixed) - s.base, fits = s.each > 0 ? room / s.each : (double)most;
         if (fits < (double)longest && r->recompute) {
             char what[120];

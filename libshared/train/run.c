@@ -196,6 +196,7 @@ bool lm_run_make_optimizer(lm_run *r, lm_status *st)
     how.pull = r->o->l2_sp;
     how.starts = r->starts;
     lm_optimizer_free(r->optimizer);
+    r->memory.before = lm_anonymous_memory();
     r->optimizer = lm_optimizer_new(r->model->params, &how, st);
     return r->optimizer != NULL;
 }

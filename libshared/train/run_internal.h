@@ -27,7 +27,8 @@ typedef struct lm_sums {
 
 /* Anonymous memory, in bytes. */
 typedef struct lm_memory {
-    int64_t seen; /* the most at any time so far */
+    int64_t before; /* the optimiser was made */
+    int64_t seen;   /* the most at any time so far */
     /* what a run takes, once it is measured: these five make the total */
     int64_t weights, gradients, states, activations, other;
     int64_t later; /* of the total, what is not there before the first step */
