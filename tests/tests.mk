@@ -45,6 +45,7 @@ shell_tests = \
 	tests/pipelines/tok-train.sh \
 	tests/pipelines/tok-words.sh \
 	tests/pipelines/train-balance.sh \
+	tests/pipelines/train-batches.sh \
 	tests/pipelines/train-cache.sh \
 	tests/pipelines/train-damage.sh \
 	tests/pipelines/train-denoising.sh \

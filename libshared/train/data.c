@@ -46,11 +46,12 @@ struct lm_data {
     const lm_targets *mixed_targets;
     lm_window **windows; /* [window_count] streaming: one, or one for each source of the mixture */
     size_t window_count;
-    uint64_t dealt; /* rows that have been taken of them */
+    uint64_t dealt, dealt_tokens; /* rows that have been taken of them */
     bool ended;
     uint64_t digest;
     lm_arena *room; /* of the example that is being added to a step */
     pick *picks;
+    size_t pick_cap;
 };
 
 /* ------------------------------------------------------------------ spooled */
@@ -169,9 +170,13 @@ static uint32_t *find_sources(const lm_data *d, lm_status *st)
 static void order_rows(lm_data *d)
 {
     lm_order_free(d->order);
-    d->order = lm_order_new((uint32_t)lm_instances_count(d->instances), d->how.rows_per_step,
-                            d->how.shuffle && (!d->mixture || d->how.by_length), d->how.by_length,
-                            d->mixture ? lm_mixture_lengths(d->mixture) : lm_instances_lengths(d->instances), d->how.seed);
+    lm_order_options how = {.rows_per_step = d->how.rows_per_step,
+                            .tokens_per_step = d->how.tokens_per_step,
+                            .shuffle = d->how.shuffle && (!d->mixture || d->how.by_length),
+                            .by_length = d->how.by_length,
+                            .lengths = d->mixture ? lm_mixture_lengths(d->mixture) : lm_instances_lengths(d->instances),
+                            .seed = d->how.seed};
+    d->order = lm_order_new((uint32_t)lm_instances_count(d->instances), &how);
 }
 
 static bool has_examples(const lm_data *d, const lm_instances_options *how, lm_status *st)
@@ -218,6 +223,7 @@ bool lm_data_arrange(lm_data *d, const lm_instances_options *how, lm_status *st)
         d->mixture = lm_mixture_new(d->how.weights, d->how.inputs->count);
         lm_mixture_take_rows(d->mixture, lm_instances_first(d->instances), lm_instances_lengths(d->instances), d->how.shuffle,
                              d->how.seed);
+        lm_mixture_deal(d->mixture, 0);
     }
     order_rows(d);
     d->steps = lm_order_steps(d->order);
@@ -308,34 +314,40 @@ static bool open_windows(lm_data *d, lm_status *st)
     return true;
 }
 
-/* The next row of a source; *ended where it has none. */
-static bool pick_next(lm_data *d, size_t source, uint32_t *count, lm_status *st)
+static void add_pick(lm_data *d, uint32_t *count, pick p)
 {
-    lm_window_row r;
-    if (!lm_window_next(d->windows[source], &r, &d->ended, st))
-        return false;
-    if (!d->ended) {
-        d->picks[*count] = (pick){r.from, r.row, ((uint64_t)source << SOURCE_BITS) + r.number,
-                                  r.pass, lm_instances_lengths(r.from)[r.row], *count};
-        ++*count;
-    }
-    return true;
+    LM_GROW(d->picks, *count, d->pick_cap);
+    p.length = lm_instances_lengths(p.from)[p.row];
+    p.place = *count;
+    d->picks[(*count)++] = p;
+}
+
+/* Whether step `step`, which has `count` rows, takes another one. */
+static bool has_room(const lm_data *d, uint64_t step, uint32_t count)
+{
+    if (!d->how.tokens_per_step)
+        return count < d->how.rows_per_step;
+    return count == 0 || d->dealt_tokens < d->how.tokens_per_step * (step + 1);
 }
 
 /* The rows that fall to this step; it is the last one where a source that cannot be read again has come to its end. */
-static bool pick_streaming(lm_data *d, uint32_t *count, lm_status *st)
+static bool pick_streaming(lm_data *d, uint64_t step, uint32_t *count, lm_status *st)
 {
-    uint64_t all[2][LM_MIX_SOURCES] = {{d->dealt}, {d->dealt + d->how.rows_per_step}};
-    for (int i = 0; d->mixture && i < 2; i++)
-        lm_mixture_counts(d->mixture, all[i][0], all[i]);
     *count = 0;
-    for (size_t i = 0; i < d->window_count; i++) {
+    for (size_t i = 0; i < d->window_count; i++)
         lm_window_forget(d->windows[i]);
-        for (uint64_t row = all[0][i]; row < all[1][i] && !d->ended; row++)
-            if (!pick_next(d, i, count, st))
-                return false;
+    while (!d->ended && has_room(d, step, *count)) {
+        size_t source = d->mixture ? lm_mixture_source(d->mixture, d->dealt) : 0;
+        lm_window_row r;
+        if (!lm_window_next(d->windows[source], &r, &d->ended, st))
+            return false;
+        if (d->ended)
+            break;
+        add_pick(d, count, (pick){.from = r.from, .row = r.row, .number = ((uint64_t)source << SOURCE_BITS) + r.number,
+                                  .epoch = r.pass});
+        d->dealt++;
+        d->dealt_tokens += d->picks[*count - 1].length;
     }
-    d->dealt += *count;
     return true;
 }
 
@@ -362,9 +374,8 @@ void lm_data_mix(lm_data *d, const lm_data *other, double share, const lm_target
     d->mixed = other;
     d->mixed_share = share;
     d->mixed_targets = targets;
-    d->mixed_order = lm_order_new(rows, rows, d->how.shuffle, false, NULL, d->how.seed + 1);
-    d->picks = lm_realloc(d->picks, d->how.rows_per_step + (size_t)ceil(d->how.rows_per_step * share) + 1,
-                          sizeof *d->picks);
+    d->mixed_order =
+        lm_order_new(rows, &(lm_order_options){.rows_per_step = rows, .shuffle = d->how.shuffle, .seed = d->how.seed + 1});
     uint64_t both[2] = {d->digest, lm_data_digest(other)};
     d->digest = XXH3_64bits(both, sizeof both);
 }
@@ -377,6 +388,12 @@ static int longest_first(const void *a, const void *b)
     return (x->place > y->place) - (x->place < y->place);
 }
 
+/* Which step of its epoch it is. */
+static uint64_t step_of_epoch(const lm_data *d, uint64_t step)
+{
+    return step % d->steps % lm_order_steps(d->order);
+}
+
 static void pick_spooled(lm_data *d, uint64_t step, uint32_t *count)
 {
     uint64_t epoch = step / d->steps;
@@ -384,19 +401,20 @@ static void pick_spooled(lm_data *d, uint64_t step, uint32_t *count)
         order_rows(d);
     if (d->mixture)
         lm_mixture_deal(d->mixture, epoch);
-    const uint32_t *rows = lm_order_step(d->order, epoch, step % d->steps % lm_order_steps(d->order), count);
-    for (uint32_t i = 0; i < *count; i++) {
-        uint32_t at = d->mixture ? lm_mixture_row(d->mixture)[rows[i]] : rows[i];
-        uint64_t pass = d->mixture ? lm_mixture_pass(d->mixture)[rows[i]] : epoch;
-        d->picks[i] = (pick){d->instances, at, lm_instances_number(d->instances, at), pass, lm_data_lengths(d)[at], i};
+    uint32_t n;
+    const uint32_t *rows = lm_order_step(d->order, epoch, step_of_epoch(d, step), &n);
+    for (*count = 0; *count < n; rows++) {
+        uint32_t at = d->mixture ? lm_mixture_row(d->mixture)[*rows] : *rows;
+        uint64_t pass = d->mixture ? lm_mixture_pass(d->mixture)[*rows] : epoch;
+        add_pick(d, count, (pick){.from = d->instances, .row = at, .number = lm_instances_number(d->instances, at), .epoch = pass});
     }
 }
 
 /* Adds the rows of the other stream that fall to this step of `count` own rows. */
 static void pick_mixed(lm_data *d, uint64_t step, uint32_t *count)
 {
-    uint64_t before = d->how.streaming ? step * d->how.rows_per_step
-                                       : step / d->steps * lm_data_rows(d) + step % d->steps * d->how.rows_per_step;
+    uint64_t before = d->how.streaming ? d->dealt - *count
+                                       : step / d->steps * lm_data_rows(d) + lm_order_before(d->order, step_of_epoch(d, step));
     const lm_instances *other = d->mixed->instances;
     uint64_t rows = lm_data_rows(d->mixed);
     uint64_t first = (uint64_t)floor((double)before * d->mixed_share + 1e-9);
@@ -404,9 +422,8 @@ static void pick_mixed(lm_data *d, uint64_t step, uint32_t *count)
     for (uint64_t i = first; i < last; i++) {
         uint32_t all;
         uint64_t row = lm_order_step(d->mixed_order, i / rows, 0, &all)[i % rows];
-        d->picks[*count] = (pick){other, row, MIXED_ROWS + lm_instances_number(other, row), i / rows,
-                                  lm_instances_lengths(other)[row], *count};
-        ++*count;
+        add_pick(d, count, (pick){.from = other, .row = row, .number = MIXED_ROWS + lm_instances_number(other, row),
+                                  .epoch = i / rows});
     }
 }
 
@@ -429,7 +446,7 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
     uint32_t count;
     if (!d->how.streaming)
         pick_spooled(d, step, &count);
-    else if (!pick_streaming(d, &count, st))
+    else if (!pick_streaming(d, step, &count, st))
         return false;
     *end = count == 0;
     if (*end || !targets)
@@ -441,7 +458,7 @@ bool lm_data_step(lm_data *d, uint64_t step, const lm_targets *targets, lm_step_
     for (uint32_t i = 0; i < count; i++)
         tokens += d->picks[i].length;
     if (tokens > INT32_MAX / 2)
-        return lm_fail(st, LM_FAILED, "a step of %" PRId64 " tokens: lower --batch-size", tokens);
+        return lm_fail(st, LM_FAILED, "a step of %" PRId64 " tokens: lower --batch-size or --batch-tokens", tokens);
     lm_step_rows_begin(out, targets, (int)count, tokens);
     for (uint32_t i = 0; i < count; i++) {
         const pick *p = &d->picks[i];
@@ -477,7 +494,6 @@ lm_data *lm_data_open(const lm_data_options *options, lm_status *st)
     lm_data *d = lm_calloc(1, sizeof *d);
     d->how = *options;
     d->facts = (lm_stream_facts)LM_STREAM_FACTS_NONE;
-    d->picks = lm_malloc(options->rows_per_step, sizeof *d->picks);
     d->room = lm_arena_new(0);
     if (options->shared) {
         d->spool = options->shared;

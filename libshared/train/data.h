@@ -29,6 +29,8 @@ typedef struct lm_data_options {
     uint32_t window; /* streaming: rows that are shuffled among one another */
     bool shuffle, by_length;
     uint32_t rows_per_step;
+    uint64_t tokens_per_step; /* goes before rows_per_step (train/order.h); 0 = none. Streaming, step i takes the rows that begin
+                               * in tokens [i N, (i+1) N) of all, at least one */
     const char *const *keep; /* columns (stream/spool.h); NULL = all */
     uint64_t seed;
     double share;           /* of the rows that are trained on, by hash (train/subset.h); 0 = all */

@@ -29,7 +29,7 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
         if (!lm_signal_check(st))
             return false;
         first = lm_micro_batch_cut(&r->micro, &r->rows, &r->targets, first, r->micro_tokens,
-                                   (int)r->o->batch_size);
+                                   (int)lm_train_batch_rows(r->o));
         lm_select select = lm_micro_batch_select(&r->micro, &r->rows, &r->targets);
         if (!select.token_logits && !select.row_logits)
             continue; /* nothing in it carries loss */

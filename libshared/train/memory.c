@@ -60,7 +60,7 @@ uint32_t lm_run_rows_of(const lm_run *r, const lm_row_size *sizes, uint64_t n, i
 {
     int64_t sum = 0;
     uint32_t rows = 0;
-    while (rows < n && rows < r->o->batch_size && (rows == 0 || sum + all_of(sizes[rows]) <= tokens))
+    while (rows < n && rows < lm_train_batch_rows(r->o) && (rows == 0 || sum + all_of(sizes[rows]) <= tokens))
         sum += all_of(sizes[rows++]);
     return rows;
 }

@@ -101,6 +101,17 @@ void lm_mixture_counts(const lm_mixture *m, uint64_t n, uint64_t *of)
 
 /* ------------------------------------------------------------------ an epoch */
 
+size_t lm_mixture_source(const lm_mixture *m, uint64_t n)
+{
+    uint64_t had[LM_MIX_SOURCES], has[LM_MIX_SOURCES];
+    size_t source = 0;
+    lm_mixture_counts(m, n, had);
+    lm_mixture_counts(m, n + 1, has);
+    while (has[source] == had[source])
+        source++;
+    return source;
+}
+
 void lm_mixture_take_rows(lm_mixture *m, const uint32_t *first, const uint32_t *lengths, bool shuffle, uint64_t seed)
 {
     size_t rows = first[m->count];
@@ -136,7 +147,7 @@ static void shuffle_source(lm_mixture *m, size_t source, uint64_t pass)
 void lm_mixture_deal(lm_mixture *m, uint64_t epoch)
 {
     uint64_t rows = m->first[m->count];
-    uint64_t had[LM_MIX_SOURCES], has[LM_MIX_SOURCES];
+    uint64_t had[LM_MIX_SOURCES];
     if (m->epoch == epoch)
         return;
     m->epoch = epoch;
@@ -145,10 +156,7 @@ void lm_mixture_deal(lm_mixture *m, uint64_t epoch)
         if (had[i] % rows_of(m, i))
             shuffle_source(m, i, had[i] / rows_of(m, i));
     for (uint64_t p = 0; p < rows; p++) {
-        lm_mixture_counts(m, epoch * rows + p + 1, has);
-        size_t source = 0;
-        while (has[source] == had[source])
-            source++;
+        size_t source = lm_mixture_source(m, epoch * rows + p);
         uint64_t at = had[source] % rows_of(m, source), pass = had[source] / rows_of(m, source);
         if (at == 0)
             shuffle_source(m, source, pass);

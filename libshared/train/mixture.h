@@ -33,6 +33,8 @@ lm_mixture *lm_mixture_new(const double *weights, size_t count);
 void lm_mixture_free(lm_mixture *m);
 /* How many of the first n rows are of each source: of[count], whose sum is n. */
 void lm_mixture_counts(const lm_mixture *m, uint64_t n, uint64_t *of);
+/* Which source row n, from 0, is of. */
+size_t lm_mixture_source(const lm_mixture *m, uint64_t n);
 
 /* Where all rows are at hand: source i has rows first[i] to first[i+1]-1, at least one, of these lengths (borrowed). */
 void lm_mixture_take_rows(lm_mixture *m, const uint32_t *first, const uint32_t *lengths, bool shuffle, uint64_t seed);

@@ -6,6 +6,7 @@
 #include "train/period.h"
 #include "train/schedule.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,9 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
                .help = "optimiser steps, whatever --epochs says"),
         OPTION("batch-size", LM_OPT_COUNT, batch_size, "N", .letter = 'b', .min = 1, .max = 1e6,
                .aliases = "per_device_train_batch_size train_batch_size", .help = "rows of a batch"),
+        OPTION("batch-tokens", LM_OPT_COUNT, batch_tokens, "N", .min = 0, .max = 1 << 28, .shown = "by --batch-size",
+               .aliases = "max_tokens tokens_per_batch mini_batch_words",
+               .help = "tokens of a batch, on average, in place of a number of rows"),
         OPTION("gradient-accumulation", LM_OPT_COUNT, accumulation, "N", .min = 1, .max = 1e6,
                .aliases = "gradient_accumulation_steps accum", .help = "batches of an optimiser step"),
         OPTION("learning-rate", LM_OPT_FLOAT, learning_rate, "RATE", .min = 0, .max = 1e3, .aliases = "lr",
@@ -325,6 +329,11 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
     other_entries(o, table, &n);
 }
 
+int64_t lm_train_batch_rows(const lm_train_options *o)
+{
+    return o->batch_tokens > 0 ? INT_MAX : o->batch_size;
+}
+
 const char *lm_train_metric(const lm_train_options *o)
 {
     const char *name = o->best_metric;
@@ -400,6 +409,9 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if (o->batch_size * o->accumulation > 1 << 24)
         return lm_fail(st, LM_USAGE, "a step of %lld rows: lower --batch-size or --gradient-accumulation",
                        (long long)(o->batch_size * o->accumulation));
+    if (o->batch_tokens > 0 && o->accumulation > (INT32_MAX / 2) / o->batch_tokens)
+        return lm_fail(st, LM_USAGE, "a step of %lld times %lld tokens: lower --batch-tokens or --gradient-accumulation",
+                       (long long)o->accumulation, (long long)o->batch_tokens);
     if (!check_schedule(o, st) || !lm_optimizer_options_check(o, st) || !lm_denoising_check(&o->denoising, st))
         return false;
     if (o->freeze && !lm_freeze_options_check(o->freeze, st))

@@ -11,6 +11,7 @@ typedef struct lm_train_options {
     double epochs;
     int64_t max_steps; /* 0 = by epochs */
     int64_t batch_size, accumulation;
+    int64_t batch_tokens; /* 0 = batches have batch_size rows */
     double learning_rate;
     int schedule; /* lm_schedule_kind */
     double min_rate, cycles, power; /* of the schedule; 0 = none, its own, its own */
@@ -93,6 +94,8 @@ enum { LM_TRAIN_OPTION_MAX = 128 };
 /* Appends the program's own entries (zero-terminated) and then the shared ones to table[LM_TRAIN_OPTION_MAX];
  * the entries point into `o`. */
 void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option *table);
+/* Most rows of a forward pass. */
+int64_t lm_train_batch_rows(const lm_train_options *o);
 /* The metric of --best-metric, without "eval_": "loss". */
 const char *lm_train_metric(const lm_train_options *o);
 /* Whether a new model is asked for, in place of one that exists. */

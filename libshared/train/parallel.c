@@ -144,7 +144,7 @@ static char *description_of(const lm_run *r)
         json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:i, s:f, s:f}", "version", PACKAGE_VERSION, "config",
                   lm_buf_cstr(&config), "parameters", digest, "objective", r->objective->name, "seed",
                   (json_int_t)r->spec->common->seed, "micro-tokens", (json_int_t)r->micro_tokens, "recompute", r->recompute,
-                  "batch-size", (json_int_t)r->o->batch_size, "classes", t->classes, "label-smoothing",
+                  "batch-size", (json_int_t)lm_train_batch_rows(r->o), "classes", t->classes, "label-smoothing",
                   (double)t->label_smoothing, "focal-gamma", (double)t->focal_gamma);
     for (int i = 0; t->class_weight && i < t->classes; i++) {
         if (i == 0)

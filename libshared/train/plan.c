@@ -111,7 +111,8 @@ bool lm_run_plan_print(lm_run *r, lm_status *st)
     once += r->frozen ? lm_frozen_seconds(r->frozen) : 0; /* of which what is run once */
     double each = (lm_now() - begun - once) / done, update = update_seconds(r, st);
     double in_step = r->steps_per_epoch ? tokens / (double)r->steps_per_epoch
-                                        : (double)(r->o->batch_size * r->o->accumulation) * sizes[0].tokens;
+                     : r->o->batch_tokens ? (double)(r->o->batch_tokens * r->o->accumulation)
+                                          : (double)(r->o->batch_size * r->o->accumulation) * sizes[0].tokens;
     double speed = in_step / (in_step * each + update);
     free(sizes);
     bool spooled = lm_data_spool(r->data) != NULL;

@@ -104,6 +104,7 @@ static bool open_data(lm_run *r, lm_status *st)
                                .shuffle = o->shuffle,
                                .by_length = o->by_length,
                                .rows_per_step = (uint32_t)(o->batch_size * o->accumulation),
+                               .tokens_per_step = (uint64_t)(o->batch_tokens * o->accumulation),
                                .keep = lm_denoising_columns(&o->denoising),
                                .seed = (uint64_t)r->spec->common->seed,
                                .share = o->frac,

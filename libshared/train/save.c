@@ -52,6 +52,8 @@ json_t *lm_run_options(const lm_run *r)
         "learning-rate", o->learning_rate, "schedule", lm_schedule_names[o->schedule], "warmup-steps",
         (json_int_t)r->schedule.warmup, "dropout", o->dropout, "shuffle", o->shuffle, "group-by-length", o->by_length,
         "shuffle-window", (json_int_t)o->shuffle_window);
+    if (o->batch_tokens > 0)
+        json_object_set_new(all, "batch-tokens", json_integer((json_int_t)o->batch_tokens));
     lm_optimizer_options_add(o, all);
     add_schedule(r, all);
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));

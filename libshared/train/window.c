@@ -109,7 +109,7 @@ static bool add_block(lm_window *w, lm_spool *spool, lm_status *st)
         return lm_fail_prefix(st, lm_window_name(w));
     lm_instances_lay_out(b->examples, w->blocks);
     uint32_t count = (uint32_t)lm_instances_count(b->examples);
-    b->order = lm_order_new(count, count, w->how.shuffle, false, lm_instances_lengths(b->examples), w->how.seed);
+    b->order = lm_order_new(count, &(lm_order_options){.rows_per_step = count, .shuffle = w->how.shuffle, .seed = w->how.seed});
     b->rows = lm_order_step(b->order, w->blocks++, 0, &b->count);
     w->first += count;
     if (!count && !w->barren)

@@ -385,7 +385,7 @@ START_TEST(order_visits_each_row_once)
     for (int i = 0; i < N; i++)
         lengths[i] = (uint32_t)(i * 31 % 97);
     for (int by_length = 0; by_length < 2; by_length++) {
-        lm_order *o = lm_order_new(N, STEP, true, by_length, lengths, 42);
+        lm_order *o = lm_order_new(N, &(lm_order_options){STEP, 0, true, by_length, lengths, 42});
         assert_each_once(o, 0, N, STEP);
         memcpy(first, lm_order_step(o, 0, 0, &n), sizeof first);
         assert_each_once(o, 1, N, STEP);
@@ -393,7 +393,7 @@ START_TEST(order_visits_each_row_once)
         ck_assert_mem_eq(first, lm_order_step(o, 0, 0, &n), sizeof first); /* back again: the same */
         lm_order_free(o);
     }
-    lm_order *plain = lm_order_new(N, STEP, false, false, NULL, 42);
+    lm_order *plain = lm_order_new(N, &(lm_order_options){.rows_per_step = STEP, .seed = 42});
     const uint32_t *list = lm_order_step(plain, 5, 2, &n);
     for (uint32_t i = 0; i < n; i++)
         ck_assert_uint_eq(list[i], 2 * STEP + i);
@@ -408,7 +408,7 @@ START_TEST(grouped_steps_are_even)
     uint32_t lengths[N], n;
     for (int i = 0; i < N; i++)
         lengths[i] = (uint32_t)(i * 31 % 400);
-    lm_order *o = lm_order_new(N, STEP, true, true, lengths, 42);
+    lm_order *o = lm_order_new(N, &(lm_order_options){STEP, 0, true, true, lengths, 42});
     for (uint64_t s = 0; s < lm_order_steps(o); s++) {
         const uint32_t *list = lm_order_step(o, 0, s, &n);
         uint32_t low = UINT32_MAX, high = 0;
@@ -419,6 +419,58 @@ START_TEST(grouped_steps_are_even)
         ck_assert_uint_eq(high - low, STEP - 1); /* all 400 rows are one window */
     }
     lm_order_free(o);
+}
+END_TEST
+
+/* Steps cut by tokens: each row once in each epoch, in as many steps, whose tokens differ by less than two rows. */
+START_TEST(steps_of_tokens_are_even)
+{
+    enum { N = 1237, MOST = 97, TOKENS = 1500 };
+    uint32_t lengths[N], n, all = 0;
+    for (int i = 0; i < N; i++)
+        all += lengths[i] = (uint32_t)(i * 31 % MOST);
+    for (int how = 0; how < 4; how++) {
+        lm_order *o = lm_order_new(
+            N, &(lm_order_options){.tokens_per_step = TOKENS, .shuffle = how & 1, .by_length = how & 2, .lengths = lengths, .seed = 42});
+        ck_assert_uint_eq(lm_order_steps(o), (all + TOKENS - 1) / TOKENS);
+        for (uint64_t epoch = 0; epoch < 3; epoch++) {
+            bool seen[N] = {false};
+            uint64_t before = 0;
+            for (uint64_t s = 0; s < lm_order_steps(o); s++) {
+                const uint32_t *list = lm_order_step(o, epoch, s, &n);
+                uint32_t tokens = 0, low = UINT32_MAX, high = 0;
+                ck_assert_uint_eq(lm_order_before(o, s), before);
+                before += n;
+                for (uint32_t i = 0; i < n; i++) {
+                    ck_assert(!seen[list[i]]);
+                    seen[list[i]] = true;
+                    tokens += lengths[list[i]];
+                    low = lengths[list[i]] < low ? lengths[list[i]] : low;
+                    high = lengths[list[i]] > high ? lengths[list[i]] : high;
+                }
+                ck_assert_uint_lt(tokens, TOKENS + MOST);
+                ck_assert_uint_gt(tokens + MOST, all / lm_order_steps(o));
+                ck_assert(how < 2 || high - low < MOST / 2); /* all rows are one window */
+            }
+            ck_assert_uint_eq(before, N);
+        }
+        lm_order_free(o);
+    }
+}
+END_TEST
+
+START_TEST(each_step_of_tokens_has_a_row)
+{
+    static const uint32_t lengths[] = {1000, 1, 1, 0, 0, 900, 1};
+    uint32_t n;
+    for (uint64_t tokens = 1; tokens < 2500; tokens += 7) {
+        lm_order *o = lm_order_new(7, &(lm_order_options){.tokens_per_step = tokens, .lengths = lengths});
+        uint64_t rows = 0;
+        for (uint64_t s = 0; s < lm_order_steps(o); s++, rows += n)
+            ck_assert((lm_order_step(o, 0, s, &n), n) > 0);
+        ck_assert_uint_eq(rows, 7);
+        lm_order_free(o);
+    }
 }
 END_TEST
 
@@ -658,6 +710,8 @@ static Suite *suite(void)
                  {"optimizer", nothing_trainable_is_refused},
                  {"order", order_visits_each_row_once},
                  {"order", grouped_steps_are_even},
+                 {"order", steps_of_tokens_are_even},
+                 {"order", each_step_of_tokens_has_a_row},
                  {"labels", classes_are_sorted},
                  {"labels", class_lists_are_parsed},
                  {"checkpoint", damaged_checkpoints_are_passed_over},
