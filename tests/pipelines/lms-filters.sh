@@ -39,7 +39,8 @@ compare_ want five
 lms --head 0 rows.lms | lms --check >/dev/null
 lms -n 1k rows.lms | lms --count | grep -qx "examples	300"
 # what it has passed on ends in good order though the rest of the input was never read
-{ cat rows.lms; cat rows.lms | head -c 1000; } | lms --head 100 | lms --check >/dev/null
+{ cat rows.lms; head -c 1000 rows.lms; } >cut.lms
+lms --head 100 <cut.lms | lms --check >/dev/null
 
 # ---- shuffling: a permutation, the same for the same seed, whatever the memory
 lms --shuf rows.lms >a.lms
