@@ -649,7 +649,8 @@ START_TEST(cards)
     lm_status st = LM_STATUS_INIT;
     char *dir = scratch_new();
     const lm_card_item settings[] = {{"learning_rate", "5e-05"}, {"a|b", "x\ny"}};
-    const lm_card_item metrics[] = {{"accuracy", "0.91"}, {"note", "n/a"}};
+    const lm_card_item metrics[] = {{"eval_accuracy", "0.91"}, {"note", "n/a"}};
+    const char *columns[] = {"step", "loss"}, *cells[] = {"10", "0.7", "20", "0.5"};
     const char *via[] = {"tok -m bert 'news.csv'"};
     lm_card card = {.name = "news",
                     .base_model = "bert \"tiny\"",
@@ -662,7 +663,12 @@ START_TEST(cards)
                     .settings = settings,
                     .setting_count = 2,
                     .metrics = metrics,
-                    .metric_count = 2};
+                    .metric_count = 2,
+                    .eval_data = "test.lms",
+                    .columns = columns,
+                    .cells = cells,
+                    .column_count = 2,
+                    .row_count = 2};
     lm_bundle_writer *to = lm_bundle_into(dir);
     lm_card_write(&card, to, &st);
     assert_ok(&st);
@@ -672,12 +678,14 @@ START_TEST(cards)
         "---\nbase_model: \"bert \\\"tiny\\\"\"\nlibrary_name: transformers\n"
         "pipeline_tag: text-classification\ntags:\n- lmutils\n- generated_from_trainer\n"
         "model-index:\n- name: \"news\"\n  results:\n  - task:\n      type: text-classification\n"
-        "    metrics:\n    - name: \"accuracy\"\n      type: \"accuracy\"\n      value: 0.91\n"
+        "    dataset:\n      name: \"test.lms\"\n      type: \"test.lms\"\n"
+        "    metrics:\n    - name: \"eval_accuracy\"\n      type: \"accuracy\"\n      value: 0.91\n"
         "    - name: \"note\"\n      type: \"note\"\n      value: \"n/a\"\n---\n\n# news\n\n"
         "Made by `finetune 0.1.0` from `bert \"tiny\"`.\n\n## Data\n\n2,000 rows.\n\n## Command\n\n"
         "    tok -m bert 'news.csv'\n    finetune -m a|b\n\n## Hyper-parameters\n\n| name | value |\n"
-        "|---|---|\n| learning_rate | 5e-05 |\n| a\\|b | x y |\n\n## Evaluation\n\n| metric | value |\n"
-        "|---|---|\n| accuracy | 0.91 |\n| note | n/a |\n\n");
+        "|---|---|\n| learning_rate | 5e-05 |\n| a\\|b | x y |\n\n"
+        "## Training results\n\n| step | loss |\n|---|---|\n| 10 | 0.7 |\n| 20 | 0.5 |\n\n## Evaluation\n\n| metric | value |\n"
+        "|---|---|\n| eval_accuracy | 0.91 |\n| note | n/a |\n\n");
     free((char *)text.data);
     lm_card_write(&(lm_card){.program = "pretrain 0.1.0"}, to, &st);
     lm_bundle_publish(to, &st);
