@@ -2,7 +2,7 @@
  * lm_communicator_entry_point, and includes nothing else of ours. plugins/communicators/mpi.c is an example.
  *
  * The host asks for nothing but messages from one process to another: all sums over processes, their order, waiting and
- * its end by a signal are its own (train/communicator.h), so that a run is the same whatever carries it. */
+ * its end by a signal are its own (train/parallel/communicator.h), so that a run is the same whatever carries it. */
 #ifndef LMUTILS_COMMUNICATOR_H
 #define LMUTILS_COMMUNICATOR_H
 

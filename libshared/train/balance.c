@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "train/class_weight.h"
+#include "train/objectives/class_weight.h"
 
 #include <stdlib.h>
 #include <string.h>

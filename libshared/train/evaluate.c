@@ -1,5 +1,5 @@
 /* Evaluation between steps. */
-#include "train/frozen.h"
+#include "train/freezing/frozen.h"
 #include "train/kept.h"
 
 #include "base/log.h"

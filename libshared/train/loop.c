@@ -1,7 +1,7 @@
 /* The steps of a run. */
-#include "train/frozen.h"
+#include "train/freezing/frozen.h"
 #include "train/kept.h"
-#include "train/parallel.h"
+#include "train/parallel/parallel.h"
 
 #include "base/log.h"
 #include "base/progress.h"

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "train/frozen.h"
+#include "train/freezing/frozen.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
 
 #include "base/memory.h"
 #include "model/model.h"
-#include "train/optimizer_options.h"
-#include "train/period.h"
-#include "train/schedule.h"
+#include "train/optimizer/optimizer_options.h"
+#include "train/optimizer/period.h"
+#include "train/optimizer/schedule.h"
 
 #include <limits.h>
 #include <stdlib.h>

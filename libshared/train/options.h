@@ -2,8 +2,8 @@
 #ifndef LM_TRAIN_OPTIONS_H
 #define LM_TRAIN_OPTIONS_H
 
-#include "train/denoising.h"
-#include "train/freeze.h"
+#include "train/objectives/denoising.h"
+#include "train/freezing/freeze.h"
 #include "train/guard.h"
 #include "train/new_model.h"
 
@@ -22,7 +22,7 @@ typedef struct lm_train_options {
     double warmup_ratio;
     int64_t warmup_steps; /* goes before the ratio where it is not negative */
     bool has_learning_rate;         /* given */
-    int optimizer, state_type;      /* indices of train/optimizer_options.h */
+    int optimizer, state_type;      /* indices of train/optimizer/optimizer_options.h */
     double weight_decay, l1, l2, max_grad_norm, max_grad_value; /* the last one 0 = no limit */
     double beta1, beta2, epsilon;   /* negative = the optimiser's own */
     bool no_bias_correction;
@@ -57,7 +57,7 @@ typedef struct lm_train_options {
     double frac;               /* of the rows, chosen by hash; 0 = all */
     int64_t max_train_samples; /* rows, by the same hash; 0 = all */
     const char *replay;        /* FILE=SHARE */
-    lm_strings mix;            /* FILE=WEIGHT ...: the inputs, dealt by weight (train/mixture.h) */
+    lm_strings mix;            /* FILE=WEIGHT ...: the inputs, dealt by weight (train/data/mixture.h) */
     const char *class_weight;  /* "auto" or a file; NULL = none */
     double focal_gamma;
     double l2_sp;              /* decay towards the weights of the start; 0 = none */

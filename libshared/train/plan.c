@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/terminal.h"
 #include "base/threads.h"
-#include "train/frozen.h"
+#include "train/freezing/frozen.h"
 
 #include <inttypes.h>
 #include <stdio.h>

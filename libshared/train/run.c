@@ -3,10 +3,10 @@
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "train/frozen.h"
+#include "train/freezing/frozen.h"
 #include "train/kept.h"
-#include "train/optimizer_options.h"
-#include "train/parallel.h"
+#include "train/optimizer/optimizer_options.h"
+#include "train/parallel/parallel.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -8,7 +8,7 @@
 
 #include "base/tool.h"
 #include "stream/spool.h"
-#include "train/communicator.h"
+#include "train/parallel/communicator.h"
 #include "train/options.h"
 
 #include <jansson.h>
@@ -25,7 +25,7 @@ typedef struct lm_run_result {
 typedef struct lm_run_spec {
     const lm_common *common;
     const lm_train_options *options;
-    const char *objective; /* a name of train/objective.h; NULL = follows from the labels, or */
+    const char *objective; /* a name of train/objectives/objective.h; NULL = follows from the labels, or */
     bool by_family;        /* is what the model's family is pretrained with */
     const char *labels;       /* --labels; NULL = from the input */
     bool skip_unknown;        /* labels that are none of these classes carry no loss */

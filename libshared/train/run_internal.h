@@ -2,16 +2,16 @@
 #ifndef LM_TRAIN_RUN_INTERNAL_H
 #define LM_TRAIN_RUN_INTERNAL_H
 
-#include "train/data.h"
-#include "train/freeze.h"
+#include "train/data/data.h"
+#include "train/freezing/freeze.h"
 #include "train/guard.h"
-#include "train/micro_batch.h"
-#include "train/optimizer.h"
+#include "train/objectives/micro_batch.h"
+#include "train/optimizer/optimizer.h"
 #include "train/run.h"
-#include "train/runlog.h"
-#include "train/schedule.h"
+#include "train/reports/runlog.h"
+#include "train/optimizer/schedule.h"
 #include "train/tokenizer_files.h"
-#include "train/watch.h"
+#include "train/reports/watch.h"
 
 typedef struct lm_frozen lm_frozen;
 typedef struct lm_parallel lm_parallel;
@@ -62,9 +62,9 @@ typedef struct lm_run {
     lm_graph *graph;
     lm_optimizer *optimizer;
     lm_freezing *freezing;
-    lm_frozen *frozen; /* --cache-frozen (train/frozen.h); NULL = no */
+    lm_frozen *frozen; /* --cache-frozen (train/freezing/frozen.h); NULL = no */
     int stage; /* of unfreezing: what has gradients now */
-    lm_parallel *parallel; /* the other processes (train/parallel.h); NULL = none */
+    lm_parallel *parallel; /* the other processes (train/parallel/parallel.h); NULL = none */
     lm_schedule schedule;
     lm_runlog *log;
     lm_step_rows rows;
@@ -113,7 +113,7 @@ int lm_run_stage_before(const lm_run *r);             /* of the step that came l
 bool lm_run_unfreeze(lm_run *r, lm_status *st);       /* what the next step trains */
 /* Numbers that are trained now, or ever; *tensors (or NULL): in how many parameters. */
 size_t lm_run_trained(const lm_run *r, bool ever, size_t *tensors);
-int lm_run_lowest_level(const lm_run *r); /* of which something is trained now (train/freeze.h) */
+int lm_run_lowest_level(const lm_run *r); /* of which something is trained now (train/freezing/freeze.h) */
 bool lm_run_list_parameters(lm_run *r, lm_status *st);
 void lm_run_freeze_options(const lm_run *r, json_t *all); /* adds those that decide the result */
 /* guarded.c */

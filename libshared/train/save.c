@@ -9,7 +9,7 @@
 #include "stream/json_tree.h"
 #include "train/checkpoint.h"
 #include "train/kept.h"
-#include "train/optimizer_options.h"
+#include "train/optimizer/optimizer_options.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

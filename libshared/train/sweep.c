@@ -5,10 +5,10 @@
 #include "model/archs.h"
 #include "stream/json_tree.h"
 #include "train/checkpoint.h"
-#include "train/data.h"
-#include "train/parallel.h"
-#include "train/runlog.h"
-#include "train/watch.h"
+#include "train/data/data.h"
+#include "train/parallel/parallel.h"
+#include "train/reports/runlog.h"
+#include "train/reports/watch.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,58 +1,22 @@
 liblmutils_la_SOURCES += \
 	libshared/train/arrange.c \
 	libshared/train/balance.c \
-	libshared/train/card.c \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \
-	libshared/train/class_weight.c libshared/train/class_weight.h \
 	libshared/train/classes.c \
-	libshared/train/communicator.c libshared/train/communicator.h \
-	libshared/train/data.c libshared/train/data.h \
-	libshared/train/denoising.c libshared/train/denoising.h \
 	libshared/train/evaluate.c \
-	libshared/train/example.c \
-	libshared/train/exchange.c libshared/train/exchange.h \
-	libshared/train/freeze.c libshared/train/freeze.h \
-	libshared/train/frozen.c libshared/train/frozen.h \
 	libshared/train/guard.c libshared/train/guard.h \
 	libshared/train/guarded.c \
-	libshared/train/instances.c libshared/train/instances.h \
-	libshared/train/joined_row.c libshared/train/joined_row.h \
 	libshared/train/kept.c libshared/train/kept.h \
 	libshared/train/loop.c \
 	libshared/train/make.c \
-	libshared/train/masking.c libshared/train/masking.h \
 	libshared/train/memory.c \
-	libshared/train/micro_batch.c libshared/train/micro_batch.h \
-	libshared/train/mixture.c libshared/train/mixture.h \
 	libshared/train/new_model.c libshared/train/new_model.h \
-	libshared/train/objective.c libshared/train/objective.h \
-	libshared/train/optimizer.c libshared/train/optimizer.h \
-	libshared/train/optimizer_options.c libshared/train/optimizer_options.h \
-	libshared/train/optimizer_states.c libshared/train/optimizer_states.h \
 	libshared/train/options.c libshared/train/options.h \
-	libshared/train/order.c libshared/train/order.h \
-	libshared/train/parallel.c libshared/train/parallel.h \
-	libshared/train/packed_rows.c libshared/train/packed_rows.h \
-	libshared/train/period.c libshared/train/period.h \
 	libshared/train/plan.c libshared/train/plan.h \
-	libshared/train/prefix_cache.c libshared/train/prefix_cache.h \
-	libshared/train/report.c \
 	libshared/train/run.c libshared/train/run.h libshared/train/run_internal.h \
-	libshared/train/runlog.c libshared/train/runlog.h \
 	libshared/train/save.c \
-	libshared/train/schedule.c libshared/train/schedule.h \
-	libshared/train/source.c libshared/train/source.h \
-	libshared/train/sentence_pairs.c libshared/train/sentence_pairs.h \
-	libshared/train/step_rows.c libshared/train/step_rows.h \
-	libshared/train/spans.c libshared/train/spans.h \
-	libshared/train/subset.c libshared/train/subset.h \
-	libshared/train/targets.c libshared/train/targets.h \
-	libshared/train/tensorboard.c libshared/train/tensorboard.h \
 	libshared/train/sweep.c libshared/train/sweep.h \
-	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h \
-	libshared/train/trained.c \
-	libshared/train/watch.c libshared/train/watch.h \
-	libshared/train/window.c libshared/train/window.h
+	libshared/train/tokenizer_files.c libshared/train/tokenizer_files.h
 
 check_PROGRAMS += tests/unit/check_train
 tests_unit_check_train_SOURCES = tests/unit/check_train.c

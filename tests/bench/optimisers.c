@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
-#include "train/optimizer.h"
+#include "train/optimizer/optimizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -18,7 +18,7 @@
 #include "base/threads.h"
 #include "kernels/blas.h"
 #include "kernels/kernels.h"
-#include "train/optimizer.h"
+#include "train/optimizer/optimizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,12 +6,12 @@
 
 #include "base/memory.h"
 #include "graph/graph.h"
-#include "train/class_weight.h"
-#include "train/data.h"
-#include "train/optimizer.h"
-#include "train/step_rows.h"
-#include "train/subset.h"
-#include "train/watch.h"
+#include "train/objectives/class_weight.h"
+#include "train/data/data.h"
+#include "train/optimizer/optimizer.h"
+#include "train/objectives/step_rows.h"
+#include "train/data/subset.h"
+#include "train/reports/watch.h"
 
 #include <fcntl.h>
 #include <math.h>

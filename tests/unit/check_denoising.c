@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "stream/json_tree.h"
-#include "train/step_rows.h"
+#include "train/objectives/step_rows.h"
 
 #include <math.h>
 #include <string.h>

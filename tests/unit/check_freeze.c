@@ -3,10 +3,10 @@
 #include "unit.h"
 
 #include "base/memory.h"
-#include "train/freeze.h"
+#include "train/freezing/freeze.h"
 #include "train/kept.h"
-#include "train/optimizer.h"
-#include "train/prefix_cache.h"
+#include "train/optimizer/optimizer.h"
+#include "train/freezing/prefix_cache.h"
 
 #include <fcntl.h>
 #include <math.h>

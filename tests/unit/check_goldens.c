@@ -4,8 +4,8 @@
 
 #include "base/memory.h"
 #include "model/model.h"
-#include "train/optimizer.h"
-#include "train/schedule.h"
+#include "train/optimizer/optimizer.h"
+#include "train/optimizer/schedule.h"
 
 #include <math.h>
 #include <stdio.h>

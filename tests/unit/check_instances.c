@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "made_rows.h"
 #include "model/model.h"
-#include "train/data.h"
-#include "train/micro_batch.h"
+#include "train/data/data.h"
+#include "train/objectives/micro_batch.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "numbered_rows.h"
 #include "scratch.h"
-#include "train/data.h"
+#include "train/data/data.h"
 #include "unit.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "stream/labels.h"
-#include "train/micro_batch.h"
+#include "train/objectives/micro_batch.h"
 
 #include <math.h>
 #include <string.h>

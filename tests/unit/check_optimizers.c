@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "stream/json_tree.h"
-#include "train/optimizer_options.h"
-#include "train/schedule.h"
+#include "train/optimizer/optimizer_options.h"
+#include "train/optimizer/schedule.h"
 
 #include <fcntl.h>
 #include <math.h>

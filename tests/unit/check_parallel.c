@@ -6,8 +6,8 @@
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "model/model.h"
-#include "train/exchange.h"
-#include "train/step_rows.h"
+#include "train/parallel/exchange.h"
+#include "train/objectives/step_rows.h"
 
 #include <pthread.h>
 #include <string.h>

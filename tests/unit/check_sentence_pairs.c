@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "made_rows.h"
-#include "train/data.h"
+#include "train/data/data.h"
 
 #include <math.h>
 #include <string.h>

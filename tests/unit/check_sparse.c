@@ -7,7 +7,7 @@
 #include "graph/graph.h"
 #include "kernels/kernels.h"
 #include "stream/json_tree.h"
-#include "train/optimizer.h"
+#include "train/optimizer/optimizer.h"
 
 #include <fcntl.h>
 #include <math.h>

@@ -7,11 +7,11 @@
 #include "stream/json_tree.h"
 #include "stream/labels.h"
 #include "train/checkpoint.h"
-#include "train/optimizer.h"
-#include "train/order.h"
-#include "train/runlog.h"
-#include "train/schedule.h"
-#include "train/tensorboard.h"
+#include "train/optimizer/optimizer.h"
+#include "train/data/order.h"
+#include "train/reports/runlog.h"
+#include "train/optimizer/schedule.h"
+#include "train/reports/tensorboard.h"
 
 #include <dirent.h>
 #include <fcntl.h>

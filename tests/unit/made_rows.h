@@ -2,7 +2,7 @@
 #ifndef LM_TESTS_MADE_ROWS_H
 #define LM_TESTS_MADE_ROWS_H
 
-#include "train/instances.h"
+#include "train/data/instances.h"
 
 enum { MADE_CLS = 1, MADE_SEP = 2, MADE_MOST = 200 /* tokens of a row */ };
 
