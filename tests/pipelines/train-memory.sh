@@ -44,7 +44,7 @@ limited() { # LIMIT COMMAND...: leaves the prediction in $predicted and the most
 # a sanitizer keeps memory of its own beside the program's
 sanitized=$(sed -n 's/^LM_CFLAGS = .*\(-fsanitize=[^ ]*\).*/\1/p' "$abs_top_builddir/Makefile")
 within_() { # LIMIT
-    test -n "$sanitized" || test "$peak" -le "$1" || fail_ "$peak, and $1 is the limit: $(cat err)"
+    test "$peak" -le "$1" || fail_ "$peak, and $1 is the limit: $(cat err)"
 }
 close_() {
     limited 4G "$@"
@@ -61,6 +61,7 @@ for how in "" --recompute; do
     close_ finetune --task seq2seq -a t5 $large $how long-pairs.lms
 done
 
+test -z "$sanitized" || exit 0 # what follows chooses limits by what is measured
 # ---- within a limit: smaller micro-batches, then blocks that are run again, then no
 awk '{ printf "%s%s", $0, NR % 25 ? " " : "\n" }' corpus.txt | tok -q -m tokdir --max-length 256 >longer.lms 2>/dev/null
 longer="-a gpt2 --tokenizer tokdir --layers 6 --width 128 --heads 2 --max-length 256 --max-steps 2 -b 8"
