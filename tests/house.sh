@@ -67,6 +67,10 @@ for file in tests/pipelines/*.sh; do
     grep -q "	$file\\b" tests/tests.mk || say "$file: is not in tests/tests.mk"
 done
 
+# ---- where these are not what was expected, bash goes on (set -e): say `! a || fail_ ...`, and `a` and `b` on lines of their own
+grep -nE '^[[:space:]]*(! |(test|grep|cmp|diff) .* && (test|grep|cmp|diff|!) )' tests/pipelines/*.sh | grep -vE '\|\|' &&
+    say "above: a check that cannot fail"
+
 # ---- symbols of the library begin with lm_
 library=${abs_top_builddir:-.}/.libs/liblmutils.so
 if test -e "$library" && command -v nm >/dev/null; then

@@ -83,7 +83,8 @@ same_ 300 "$(cat dir-train.jsonl dir-test.jsonl | sort -u | wc -l)"
 # by a field: pages stay together
 lms --split x=0.5,y=0.5 --by page -o p- rows.lms
 for part in x y; do lms --plain p-$part.lms | grep -o '"page":[0-9]*' | sort -u >$part.pages; done
-test -s x.pages && test -s y.pages
+test -s x.pages
+test -s y.pages
 same_ "" "$(comm -12 x.pages y.pages)"
 # shares that leave rows out
 lms --split some=0.1 -o s- rows.lms 2>err

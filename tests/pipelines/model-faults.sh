@@ -173,7 +173,8 @@ for dtype in f16 bf16 f32 float16 bfloat16; do
     lms -m m -o d-$dtype --dtype $dtype
     opens d-$dtype
 done
-grep -q '"torch_dtype": "float16"' d-f16/config.json && grep -q '"torch_dtype": "bfloat16"' d-bf16/config.json
+grep -q '"torch_dtype": "float16"' d-f16/config.json
+grep -q '"torch_dtype": "bfloat16"' d-bf16/config.json
 cmp d-float16/model.safetensors d-f16/model.safetensors
 diff -r m d-f32
 test $(($(stat -c %s d-f16/model.safetensors) * 2)) -lt $(($(stat -c %s m/model.safetensors) + 20000))

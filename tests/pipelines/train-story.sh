@@ -128,7 +128,10 @@ refuses_ 2 "--label-smoothing is about classes and tokens" finetune -m mini --ta
 
 # ---- plans print and train nothing
 finetune -m mini --plan train.lms >plan 2>err
-grep -q '^parameters	' plan && grep -q '^memory_mib	' plan && grep -q '^tokens_per_second	' plan && grep -q '^flops	' plan
+grep -q '^parameters	' plan
+grep -q '^memory_mib	' plan
+grep -q '^tokens_per_second	' plan
+grep -q '^flops	' plan
 
 # ---- schedules: the plan has the rates that a run then has, as lines, and for people as a plot
 rates() {
