@@ -40,7 +40,7 @@ EXTRA_DIST += tests/unit/optimizers.json tests/unit/optimizers.py
 
 check_PROGRAMS += tests/unit/check_balance
 tests_unit_check_balance_SOURCES = tests/unit/check_balance.c tests/unit/scratch.c tests/unit/scratch.h \
-	tests/unit/numbered_rows.c tests/unit/numbered_rows.h
+	tests/unit/numbered_rows.c tests/unit/numbered_rows.h tests/unit/row_file.c tests/unit/row_file.h
 tests_unit_check_balance_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_balance_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_balance
@@ -53,7 +53,7 @@ TESTS += tests/unit/check_guard
 
 check_PROGRAMS += tests/unit/check_mixture
 tests_unit_check_mixture_SOURCES = tests/unit/check_mixture.c tests/unit/scratch.c tests/unit/scratch.h \
-	tests/unit/numbered_rows.c tests/unit/numbered_rows.h
+	tests/unit/numbered_rows.c tests/unit/numbered_rows.h tests/unit/row_file.c tests/unit/row_file.h
 tests_unit_check_mixture_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_mixture_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_mixture
@@ -72,14 +72,14 @@ TESTS += tests/unit/check_freeze
 
 check_PROGRAMS += tests/unit/check_instances
 tests_unit_check_instances_SOURCES = tests/unit/check_instances.c tests/unit/scratch.c tests/unit/scratch.h \
-	tests/unit/made_rows.c tests/unit/made_rows.h
+	tests/unit/made_rows.c tests/unit/made_rows.h tests/unit/row_file.c tests/unit/row_file.h
 tests_unit_check_instances_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_instances_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_instances
 
 check_PROGRAMS += tests/unit/check_sentence_pairs
 tests_unit_check_sentence_pairs_SOURCES = tests/unit/check_sentence_pairs.c tests/unit/scratch.c tests/unit/scratch.h \
-	tests/unit/made_rows.c tests/unit/made_rows.h
+	tests/unit/made_rows.c tests/unit/made_rows.h tests/unit/row_file.c tests/unit/row_file.h
 tests_unit_check_sentence_pairs_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_sentence_pairs_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_sentence_pairs

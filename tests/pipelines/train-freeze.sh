@@ -41,17 +41,9 @@ same_ "$(echo "$states" | wc -l)" $((16 + 4))
 gradual="--unfreeze-every 20 --layer-lr-decay 0.8 --lr-mult ^classifier=2 --max-steps 110"
 saved="--save-steps 9 --keep 0 --checkpoint ck --resume"
 f $gradual -o whole train.lms
-end_at() {
-    "${@:2}" <&0 &
-    while ! test -e "ck/checkpoint-$1/MANIFEST" && kill -0 $! 2>/dev/null; do
-        sleep 0.01
-    done
-    kill -KILL $! 2>/dev/null || :
-    wait $! || :
-}
 rm -rf ck
 for point in 18 36 63 81; do
-    end_at $point finetune -m mini -b 16 --learning-rate 3e-3 -q $gradual $saved -o out train.lms 2>err
+    end_at KILL $point finetune -m mini -b 16 --learning-rate 3e-3 -q $gradual $saved -o out train.lms 2>err
     test ! -e out
 done
 f $gradual $saved -o out </dev/null
@@ -91,7 +83,7 @@ f $cached -j 2 -o two train.lms
 cmp one/model.safetensors two/model.safetensors
 rm -rf ck out
 for point in 30 75 105; do
-    end_at $point finetune -m mini -b 16 --learning-rate 3e-3 -q $cached $saved -o out train.lms 2>err
+    end_at KILL $point finetune -m mini -b 16 --learning-rate 3e-3 -q $cached $saved -o out train.lms 2>err
 done
 f $cached $saved -o out </dev/null
 cmp one/model.safetensors out/model.safetensors

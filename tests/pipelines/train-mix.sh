@@ -23,19 +23,8 @@ $p -e 2 -o other a.lms b.lms
 ! cmp -s other/model.safetensors whole/model.safetensors || fail_ "--mix changes nothing"
 
 # ---- stopped by a signal in the second epoch and gone on with: the files are not needed any more
-end_at() { # STEP COMMAND...
-    local step=$1 pid
-    shift
-    "$@" &
-    pid=$!
-    while ! test -e "ck/checkpoint-$step/MANIFEST" && kill -0 $pid 2>/dev/null; do
-        sleep 0.01
-    done
-    kill -KILL $pid 2>/dev/null || :
-    wait $pid || :
-}
 resume="$p -e 2 -o out --checkpoint ck --save-steps 5 --keep 0"
-end_at 45 $resume --mix a.lms=7 b.lms=3
+end_at KILL 45 $resume --mix a.lms=7 b.lms=3
 mkdir away
 mv a.lms b.lms away
 $resume --resume --mix a.lms=7 b.lms=3
@@ -52,7 +41,7 @@ $stream -o stream --mix a.lms=1 b.lms=1
 $stream -o piped --mix -=1 b.lms=1 <a.lms
 cmp stream/model.safetensors piped/model.safetensors
 rm -rf ck out
-end_at 20 $stream -o out --checkpoint ck --save-steps 5 --keep 0 --mix a.lms=1 b.lms=1
+end_at KILL 20 $stream -o out --checkpoint ck --save-steps 5 --keep 0 --mix a.lms=1 b.lms=1
 mv b.lms kept
 head -n 100 corpus.txt | tok -m tokdir -q >b.lms
 refuses_ 1 'not the one that the run' $stream -o out --checkpoint ck --resume --mix a.lms=1 b.lms=1

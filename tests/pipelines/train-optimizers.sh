@@ -3,19 +3,6 @@
 . "$(dirname "$0")/init.sh"
 . "$abs_top_srcdir/tests/pipelines/train-words.inc"
 
-# Ends a run by SIGKILL as soon as the checkpoint of step $1 stands.
-kill_at() {
-    local step=$1 pid
-    shift
-    "$@" &
-    pid=$!
-    while ! test -e "ck/checkpoint-$step/MANIFEST" && kill -0 $pid 2>/dev/null; do
-        sleep 0.01
-    done
-    kill -KILL $pid 2>/dev/null || :
-    wait $pid 2>/dev/null || :
-}
-
 accuracy() { # DIR
     score -m "$1" -q test.lms | sed -n 's/^accuracy\t//p'
 }
@@ -28,7 +15,7 @@ while read -r model options; do
     test "$(accuracy whole | awk '{ print ($1 > 0.8) }')" = 1 || fail_ "$options: accuracy $(accuracy whole)"
     rm -rf ck out
     run="$learn --optimizer $options -o out --checkpoint ck --save-steps 30 --keep 0"
-    kill_at 90 $run
+    end_at KILL 90 $run
     $run --resume
     cmp whole/model.safetensors out/model.safetensors || fail_ "$options: another model than without a stop"
     rm -rf whole

@@ -6,19 +6,6 @@
 options="$small -e 3 -b 16 --learning-rate 1e-3 -q"
 pretrain $options -o whole corpus.lms
 
-# Starts a run and ends it by signal $1 as soon as the checkpoint of step $2 stands; its status goes to `status`.
-end_at() {
-    local signal=$1 step=$2 pid
-    shift 2
-    "$@" <&0 &
-    pid=$!
-    while ! test -e "ck/checkpoint-$step/MANIFEST" && kill -0 $pid 2>/dev/null; do
-        sleep 0.01
-    done
-    kill -"$signal" $pid 2>/dev/null || :
-    status=0
-    wait $pid || status=$?
-}
 resume="pretrain $options -o out --checkpoint ck --save-steps 4 --keep 0"
 
 # ---- kill -9 at several points of one run, and at one point each

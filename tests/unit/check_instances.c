@@ -316,35 +316,6 @@ END_TEST
 
 /* ------------------------------------------------------------------ steps */
 
-/* The ids of a step, with a comma between rows. */
-static char *step_of(lm_data *d, uint64_t step, const lm_targets *t, bool *end)
-{
-    lm_status st = LM_STATUS_INIT;
-    lm_step_rows s = {0};
-    lm_buf b = {0};
-    lm_data_step(d, step, t, &s, end, &st);
-    assert_ok(&st);
-    for (int r = 0; r < s.rows && !*end; r++)
-        for (int k = s.row_splits[r]; k < s.row_splits[r + 1]; k++)
-            lm_buf_printf(&b, "%s%d", k == s.row_splits[r] ? "," : " ", (int)s.ids[k]);
-    lm_step_rows_free(&s);
-    lm_buf_cstr(&b);
-    return b.data;
-}
-
-static lm_data *data_of(const char *path, lm_instance_kind kind)
-{
-    lm_status st = LM_STATUS_INIT;
-    lm_instances_options how = {.kind = kind, .length = 32, .cls_id = MADE_CLS, .sep_id = MADE_SEP, .seed = 7};
-    lm_data *d = lm_data_open(&(lm_data_options){.inputs = &(lm_strings){&path, 1, 1}, .streaming = true, .window = 500,
-                                                 .shuffle = true, .rows_per_step = 8, .seed = 3}, &st);
-    assert_ok(&st);
-    ck_assert(lm_data_load(d, &st));
-    lm_data_arrange(d, &how, &st);
-    assert_ok(&st);
-    return d;
-}
-
 /* As they arrive: the same examples window by window, each once, over windows of which none comes too. */
 START_TEST(steps_of_a_stream)
 {
@@ -360,16 +331,18 @@ START_TEST(steps_of_a_stream)
     made_write(path, rows, ROWS);
     lm_targets t = {.objective = lm_objective_find(kinds[_i] == LM_INSTANCES_NEXT_SENTENCE ? "pretrain" : "clm"),
                     .vocab_size = 1 << 20, .type_vocab_size = 2, .classes = 2};
-    lm_data *d = data_of(path, kinds[_i]), *skipped = data_of(path, kinds[_i]);
+    lm_instances_options how = {.kind = kinds[_i], .length = 32, .cls_id = MADE_CLS, .sep_id = MADE_SEP, .seed = 7};
+    lm_data_options piped = {.streaming = true, .window = 500};
+    lm_data *d = made_data(path, piped, &how), *skipped = made_data(path, piped, &how);
     lm_status st = LM_STATUS_INIT;
     bool end = false, end_too = false;
     int got = 0;
     for (uint64_t step = 0;; step++) {
-        char *one = step_of(d, step, &t, &end), *other = NULL;
+        char *one = made_step(d, step, &t, &end), *other = NULL;
         if (step < 20)
             ck_assert(lm_data_step(skipped, step, NULL, NULL, &end_too, &st));
         else
-            other = step_of(skipped, step, &t, &end_too);
+            other = made_step(skipped, step, &t, &end_too);
         ck_assert(!other || strcmp(one, other) == 0);
         for (const char *p = one; *p; p++)
             got += *p == ' ' || *p == ',';

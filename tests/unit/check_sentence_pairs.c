@@ -318,34 +318,6 @@ END_TEST
 
 /* ------------------------------------------------------------------ steps */
 
-/* The ids of a step, with a comma between rows. */
-static char *step_of(lm_data *d, uint64_t step, const lm_targets *t, bool *end)
-{
-    lm_status st = LM_STATUS_INIT;
-    lm_step_rows s = {0};
-    lm_buf b = {0};
-    lm_data_step(d, step, t, &s, end, &st);
-    assert_ok(&st);
-    for (int r = 0; r < s.rows && !*end; r++)
-        for (int k = s.row_splits[r]; k < s.row_splits[r + 1]; k++)
-            lm_buf_printf(&b, "%s%d", k == s.row_splits[r] ? "," : " ", (int)s.ids[k]);
-    lm_step_rows_free(&s);
-    lm_buf_cstr(&b);
-    return b.data;
-}
-
-static lm_data *data_of(const char *path)
-{
-    lm_status st = LM_STATUS_INIT;
-    lm_data *d = lm_data_open(&(lm_data_options){.inputs = &(lm_strings){&path, 1, 1}, .shuffle = true, .rows_per_step = 8,
-                                                 .seed = 3}, &st);
-    assert_ok(&st);
-    ck_assert(lm_data_load(d, &st));
-    lm_data_arrange(d, &next_sentence, &st);
-    assert_ok(&st);
-    return d;
-}
-
 /* Every epoch has as many steps as the first, and a step is a function of its number. */
 START_TEST(steps_of_pairs)
 {
@@ -353,19 +325,19 @@ START_TEST(steps_of_pairs)
     corpus c = corpus_of(200, 9, 20);
     made_write(path, c.rows, c.count);
     lm_targets t = {.objective = lm_objective_find("pretrain"), .vocab_size = 1 << 20, .type_vocab_size = 2, .classes = 2};
-    lm_data *d = data_of(path), *other = data_of(path);
+    lm_data *d = made_data(path, (lm_data_options){0}, &next_sentence), *other = made_data(path, (lm_data_options){0}, &next_sentence);
     lm_status st = LM_STATUS_INIT;
     uint64_t steps = lm_data_steps(d);
     bool end = false;
     ck_assert(lm_data_check(d, &t, &st));
     ck_assert_uint_eq(steps, (lm_data_rows(d) + 7) / 8);
-    char *first = step_of(d, 0, &t, &end), *second = step_of(d, steps, &t, &end);
+    char *first = made_step(d, 0, &t, &end), *second = made_step(d, steps, &t, &end);
     ck_assert_str_ne(first, second);
     for (uint64_t step = 0; step < 6 * steps; step++) {
-        char *one = step_of(d, step, &t, &end);
+        char *one = made_step(d, step, &t, &end);
         ck_assert(!end && one[0]);
         if (step % 7 == 0) { /* out of order */
-            char *again = step_of(other, 6 * steps - 1 - step, &t, &end), *same = step_of(d, 6 * steps - 1 - step, &t, &end);
+            char *again = made_step(other, 6 * steps - 1 - step, &t, &end), *same = made_step(d, 6 * steps - 1 - step, &t, &end);
             ck_assert_str_eq(again, same);
             free(again);
             free(same);

@@ -1,13 +1,11 @@
 #include "made_rows.h"
 
+#include "row_file.h"
 #include "scratch.h"
 #include "unit.h"
 
 #include "base/memory.h"
 #include "stream/input.h"
-
-#include <fcntl.h>
-#include <unistd.h>
 
 uint32_t made_draw(uint32_t below)
 {
@@ -18,12 +16,7 @@ uint32_t made_draw(uint32_t below)
 
 void made_write(const char *path, const made *rows, int n)
 {
-    lm_status st = LM_STATUS_INIT;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
-    json_t *preamble = lm_tokens_preamble(&info);
-    lm_lms_writer *w = lm_lms_writer_new(fd, path, LM_KIND_TOKENS, preamble, NULL, NULL, &st);
-    lm_tokens_writer *t = lm_tokens_writer_new(w);
+    row_file *f = row_file_new(path);
     for (int i = 0; i < n; i++) {
         const made *m = &rows[i];
         int32_t ids[MADE_MOST], words[MADE_MOST];
@@ -40,15 +33,9 @@ void made_write(const char *path, const made *rows, int n)
             ids[len++] = MADE_SEP;
         lm_tokens_row row = {.ids = ids, .len = (size_t)len, .has_doc = m->doc >= 0, .doc = m->doc,
                              .loss_mask = m->masked ? mask : NULL, .word_ids = m->masked ? words : NULL};
-        lm_tokens_writer_add(t, &row, &st);
+        row_file_add(f, &row);
     }
-    lm_tokens_writer_flush(t, &st);
-    lm_lms_write_end(w, &st);
-    assert_ok(&st);
-    lm_tokens_writer_free(t);
-    lm_lms_writer_free(w);
-    json_decref(preamble);
-    close(fd);
+    row_file_close(f);
 }
 
 lm_spool *made_spool(const made *rows, int n)
@@ -97,4 +84,34 @@ char *made_shown(const lm_instances *in, uint64_t i, lm_arena *room)
     }
     lm_buf_cstr(&b);
     return b.data;
+}
+
+char *made_step(lm_data *d, uint64_t step, const lm_targets *t, bool *end)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_step_rows s = {0};
+    lm_buf b = {0};
+    lm_data_step(d, step, t, &s, end, &st);
+    assert_ok(&st);
+    for (int r = 0; r < s.rows && !*end; r++)
+        for (int k = s.row_splits[r]; k < s.row_splits[r + 1]; k++)
+            lm_buf_printf(&b, "%s%d", k == s.row_splits[r] ? "," : " ", (int)s.ids[k]);
+    lm_step_rows_free(&s);
+    lm_buf_cstr(&b);
+    return b.data;
+}
+
+lm_data *made_data(const char *path, lm_data_options options, const lm_instances_options *how)
+{
+    lm_status st = LM_STATUS_INIT;
+    options.inputs = &(lm_strings){&path, 1, 1};
+    options.shuffle = true;
+    options.rows_per_step = 8;
+    options.seed = 3;
+    lm_data *d = lm_data_open(&options, &st);
+    assert_ok(&st);
+    ck_assert(lm_data_load(d, &st));
+    lm_data_arrange(d, how, &st);
+    assert_ok(&st);
+    return d;
 }

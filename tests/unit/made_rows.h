@@ -2,7 +2,7 @@
 #ifndef LM_TESTS_MADE_ROWS_H
 #define LM_TESTS_MADE_ROWS_H
 
-#include "train/data/instances.h"
+#include "train/data/data.h"
 
 enum { MADE_CLS = 1, MADE_SEP = 2, MADE_MOST = 200 /* tokens of a row */ };
 
@@ -20,6 +20,9 @@ lm_instances *made_try_instances(const lm_spool *s, const lm_subset *subset, con
 lm_instances *made_instances(const lm_spool *s, lm_instances_options how);
 /* "5 6 | 10 11": an example's tokens, and where its texts part. Malloced. */
 char *made_shown(const lm_instances *in, uint64_t i, lm_arena *room);
+/* Of the rows at path, shuffled, 8 a step; inputs, seed and these are not the caller's. */
+lm_data *made_data(const char *path, lm_data_options options, const lm_instances_options *how);
+char *made_step(lm_data *d, uint64_t step, const lm_targets *t, bool *end); /* its ids, with a comma between rows; malloced */
 uint32_t made_draw(uint32_t below); /* the same in every run */
 
 #endif
