@@ -10,13 +10,13 @@ say() {
 }
 
 # ---- a floor includes only itself and the floors before it in this list; kernels, base alone
-floors="base tensor stream text kernels graph model metrics train generate"
+floors="base tensor stream text kernels graph model metrics train generate augment"
 allowed=
 for floor in $floors; do
     allowed="$allowed $floor"
     reach=$allowed
     test "$floor" = kernels && reach="base kernels"
-    case $floor in graph | model | metrics | train | generate) reach="$reach lmutils" ;; esac
+    case $floor in graph | model | metrics | train | generate | augment) reach="$reach lmutils" ;; esac
     for file in "libshared/$floor"/*.[ch] "libshared/$floor"/*/*.[ch]; do
         test -e "$file" || continue
         while IFS=: read -r line included; do

@@ -111,7 +111,7 @@ static void complete_zsh(const lm_program *p, lm_buf *out)
     for (const lm_option *o = p->options; !lm_option_is_last(o); o++) {
         if (o->hidden || o->type == LM_OPT_GROUP)
             continue;
-        const char *repeat = o->type == LM_OPT_STRINGS ? "*" : "", *equals = lm_option_takes_value(o) ? "=" : "";
+        const char *repeat = o->type == LM_OPT_STRINGS || o->type == LM_OPT_STEP ? "*" : "", *equals = lm_option_takes_value(o) ? "=" : "";
         lm_buf_puts(out, " \\\n    ");
         if (o->letter && *repeat)
             lm_buf_printf(out, "'*'{-%c,--%s%s}'[", o->letter, o->name, equals);

@@ -12,7 +12,7 @@ static inline bool lm_option_is_last(const lm_option *o)
 
 static inline bool lm_option_takes_value(const lm_option *o)
 {
-    return o->type != LM_OPT_FLAG && o->type != LM_OPT_GROUP;
+    return o->type != LM_OPT_FLAG && o->type != LM_OPT_GROUP && (o->type != LM_OPT_STEP || o->value);
 }
 
 /* Each appends, and tells whether there was anything to append. */

@@ -218,6 +218,7 @@ bool lm_option_default(const lm_option *o, lm_buf *out)
             lm_buf_puts(out, o->choices[*(const int *)o->target]);
         break;
     case LM_OPT_STRINGS:
+    case LM_OPT_STEP:
     case LM_OPT_GROUP:
         break;
     }

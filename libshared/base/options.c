@@ -12,6 +12,12 @@ void lm_strings_add(lm_strings *list, const char *s)
     list->items[list->count++] = s;
 }
 
+void lm_option_steps_add(lm_option_steps *list, const char *name, const char *value)
+{
+    LM_GROW(list->items, list->count, list->cap);
+    list->items[list->count++] = (struct lm_option_step){name, value};
+}
+
 /* ---------------------------------------------------------------- names */
 
 static char plain(char c)
@@ -297,6 +303,11 @@ static bool store(const lm_option *o, const char *value, lm_status *st)
         return true;
     case LM_OPT_STRINGS:
         lm_strings_add(o->target, value);
+        return true;
+    case LM_OPT_STEP:
+        if (value && !o->value)
+            return lm_fail(st, LM_USAGE, "option --%s takes no value: leave out '%s'", o->name, value);
+        lm_option_steps_add(o->target, o->name, value ? value : "");
         return true;
     case LM_OPT_INT:
     case LM_OPT_COUNT:

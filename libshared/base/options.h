@@ -24,6 +24,7 @@ typedef enum lm_option_type {
     LM_OPT_DURATION,  /* double seconds: 90, 30m, 2h, 1d */
     LM_OPT_CHOICE,    /* int: index into choices */
     LM_OPT_STRINGS,   /* lm_strings: repeatable */
+    LM_OPT_STEP,      /* lm_option_steps: something to be done, in its turn; repeatable, and without a value where `value` is NULL */
     LM_OPT_GROUP      /* no option: a heading in --help and the man page */
 } lm_option_type;
 
@@ -31,6 +32,15 @@ typedef struct lm_strings {
     const char **items;
     size_t count, cap;
 } lm_strings;
+
+/* Steps of several options, in the order of the command line. */
+typedef struct lm_option_steps {
+    struct lm_option_step {
+        const char *name;  /* the option's */
+        const char *value; /* "" for none */
+    } *items;
+    size_t count, cap;
+} lm_option_steps;
 
 /* One option. The default is what the target holds when the table is parsed, so --help shows the truth; `shown` says
  * it in words where the value does not ("the model's own"), "" for none. A choice of -1 is none. */
@@ -75,6 +85,7 @@ bool lm_option_set(const lm_option *o, const char *value, lm_status *st);
 
 /* Appends to a list (also one that starts zeroed). The list's array is malloced, the strings are not its own. */
 void lm_strings_add(lm_strings *list, const char *s);
+void lm_option_steps_add(lm_option_steps *list, const char *name, const char *value);
 
 /* Renderings of the table. */
 void lm_options_help(const lm_program *program, int columns, lm_buf *out);

@@ -240,12 +240,20 @@ static void forget(lm_strings *list)
     *list = (lm_strings){0};
 }
 
+static void forget_steps(lm_option_steps *list)
+{
+    free(list->items);
+    *list = (lm_option_steps){0};
+}
+
 /* The lists that the command line filled. */
 static void forget_lists(void)
 {
     for (const lm_option *o = whole.options; o && !lm_option_is_last(o); o++)
         if (o->type == LM_OPT_STRINGS)
             forget(o->target);
+        else if (o->type == LM_OPT_STEP)
+            forget_steps(o->target);
     if (shared)
         forget(&shared->operands);
 }

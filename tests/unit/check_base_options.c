@@ -12,8 +12,15 @@ static double rate, duration;
 static int schedule;
 static bool shuffle, train, rate_given;
 static lm_strings fields, operands;
+static lm_option_steps todo;
 
 static const char *const schedules[] = {"linear", "cosine", "cosine-with-restarts", "constant", NULL};
+
+static bool is_share(const char *word)
+{
+    double share;
+    return lm_parse_float(word, &share);
+}
 
 static const lm_option table[] = {
     {.name = "Training", .type = LM_OPT_GROUP},
@@ -29,6 +36,8 @@ static const lm_option table[] = {
     {.name = "shuffle", .letter = 's', .type = LM_OPT_FLAG, .target = &shuffle, .help = "in random order"},
     {.name = "train", .letter = 't', .type = LM_OPT_FLAG, .target = &train, .help = "learn"},
     {.name = "text", .type = LM_OPT_STRINGS, .target = &fields, .value = "FIELD", .help = "text's field"},
+    {.name = "clean", .type = LM_OPT_STEP, .target = &todo, .help = "tidy up"},
+    {.name = "noise", .type = LM_OPT_STEP, .target = &todo, .value = "SHARE", .optional = is_share, .help = "spoil"},
     {.name = "name", .type = LM_OPT_STRING, .target = &name, .help = "a - b .c \\d"},
     {.name = "secret", .type = LM_OPT_STRING, .target = &name, .hidden = true},
     {0}};
@@ -43,13 +52,15 @@ static void reset(void)
     rate = duration = 0;
     schedule = 0;
     shuffle = true, train = rate_given = false;
-    fields.count = operands.count = 0;
+    fields.count = operands.count = todo.count = 0;
 }
 
 static void release(void)
 {
     free(fields.items);
     free(operands.items);
+    free(todo.items);
+    todo = (lm_option_steps){0};
     fields = operands = (lm_strings){0};
 }
 
@@ -107,6 +118,22 @@ START_TEST(forms)
     good("-l|-3");
     ck_assert_int_eq(count, -3);
     good("");
+}
+END_TEST
+
+/* In the order of the command line, whatever the option. */
+START_TEST(steps_in_order)
+{
+    good("--noise|0.5|--clean|a.csv|--noise|b.csv|--noise=c|--clean");
+    static const char *const want[][2] = {{"noise", "0.5"}, {"clean", ""}, {"noise", ""}, {"noise", "c"}, {"clean", ""}};
+    ck_assert_uint_eq(todo.count, 5);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_str_eq(todo.items[i].name, want[i][0]);
+        ck_assert_str_eq(todo.items[i].value, want[i][1]);
+    }
+    ck_assert_uint_eq(operands.count, 2);
+    bad("--clean=much", "option --clean takes no value: leave out 'much'");
+    release();
 }
 END_TEST
 
@@ -305,6 +332,7 @@ TCase *base_options(void)
     TCase *c = tcase_create("options");
     tcase_add_checked_fixture(c, reset, release);
     tcase_add_test(c, forms);
+    tcase_add_test(c, steps_in_order);
     tcase_add_test(c, names);
     tcase_add_test(c, found_and_set);
     tcase_add_test(c, mistakes);

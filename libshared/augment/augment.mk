@@ -1,0 +1,2 @@
+liblmutils_la_SOURCES += \
+	libshared/augment/augment.h libshared/augment/operations.c

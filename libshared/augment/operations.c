@@ -1,0 +1,18 @@
+#include "augment/augment.h"
+
+const lm_operation_kind *const lm_operation_kinds[] = {
+    NULL,
+};
+
+const lm_operation_kind *lm_operation_find(const char *name)
+{
+    for (const lm_operation_kind *const *k = lm_operation_kinds; *k; k++)
+        if (strcmp((*k)->name, name) == 0)
+            return *k;
+    return NULL;
+}
+
+lm_philox_key lm_draw_key(uint64_t seed, int place, int text)
+{
+    return lm_random_key(seed, LM_FOR_AUGMENT, (uint64_t)(uint32_t)place << 32 | (uint32_t)text);
+}
