@@ -41,7 +41,8 @@ typedef struct lm_form lm_form;
 /* A record. Strings live as long as the block in hand, those of lm_source_unpack as long as its arena. */
 typedef struct lm_source {
     const lm_form *form;
-    lm_str lead;          /* blank lines before it, which stay even where the record goes; not repeated before copies */
+    lm_str lead;          /* blank lines before it, which stay even where the record goes, and are not repeated before copies;
+                           * those at the end of all are written by lm_blocks_writer_close */
     lm_str bytes;         /* all of it, with the end of its line */
     const char *why;      /* it cannot be used, or is unwanted: goes to --rejects and has no texts; NULL = it is good */
     bool unwanted;        /* ... by its label (drop_label) */
@@ -59,7 +60,6 @@ typedef struct lm_source {
 typedef struct lm_block {
     lm_source *sources;   /* [count], when it has been parsed; those with a `why` too, in their order */
     size_t count;
-    lm_str tail;          /* blank lines behind the last one */
     uint64_t ticket;      /* of the block, from 0 */
     uint64_t number;      /* of its first record */
     uint64_t records;     /* in it: known when it has been cut */
@@ -105,7 +105,7 @@ typedef struct lm_blocks_writer lm_blocks_writer;
 /* To fd, which it does not own. `command`: for `via`. */
 lm_blocks_writer *lm_blocks_writer_new(const lm_blocks *b, int fd, const char *name, const char *command, lm_status *st);
 void lm_blocks_writer_free(lm_blocks_writer *w);
-bool lm_blocks_put(lm_blocks_writer *w, lm_str written, lm_status *st); /* what lm_source_write made, leads and tails */
+bool lm_blocks_put(lm_blocks_writer *w, lm_str written, lm_status *st); /* leads, and what lm_source_write made */
 bool lm_blocks_flush(lm_blocks_writer *w, lm_status *st);
 /* As lm_lms_writer_close: ends where st is good, else aborts with its message. Returns lm_ok(st). */
 bool lm_blocks_writer_close(lm_blocks_writer *w, lm_status *st);
