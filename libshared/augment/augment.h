@@ -41,8 +41,8 @@ typedef struct lm_drafts {
     lm_arena *arena;     /* given back when the batch has been written */
 } lm_drafts;
 
-/* The random numbers of an operation, for a text of a draft: the key is of (seed, operation's place among the operations, text), the counter's first
- * half is lm_draw_at(draft), of (record's number, copy); the second half counts the draws. */
+/* The random numbers of an operation, for a text of a draft: the key is of (seed, the operation's place among all, text), the
+ * counter's first half is lm_draw_at(draft), of (record's number, copy); the second half counts the draws. */
 lm_philox_key lm_draw_key(uint64_t seed, int place, int text);
 static inline uint64_t lm_draw_at(const lm_draft *d)
 {

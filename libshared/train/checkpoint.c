@@ -232,6 +232,8 @@ bool lm_checkpoint_find(const char *dir, char **path, uint64_t *step, lm_status 
     *step = 0;
     if (!list_steps(dir, &steps, &count, st))
         return false;
+    if (count)
+        *step = (uint64_t)steps[0];
     for (size_t i = 0; i < count && !*path; i++) {
         char *candidate = lm_checkpoint_path(dir, (uint64_t)steps[i]);
         lm_status damage = LM_STATUS_INIT;

@@ -19,8 +19,8 @@ bool lm_checkpoint_save(const char *dir, uint64_t step, int keep, lm_checkpoint_
 
 char *lm_checkpoint_path(const char *dir, uint64_t step); /* DIR/checkpoint-STEP, malloced */
 
-/* The newest whole one: *path (malloced) and *step; *path NULL where there is none. Damaged ones are passed
- * over with a warning that names what is wrong. Fails only where DIR cannot be read. */
+/* The newest whole one: *path (malloced) and *step; *path NULL where there is none, and *step that of the newest damaged one, 0
+ * without one. Damaged ones are passed over with a warning that names what is wrong. Fails only where DIR cannot be read. */
 bool lm_checkpoint_find(const char *dir, char **path, uint64_t *step, lm_status *st);
 
 /* Removes what a killed run has left half made in DIR. */

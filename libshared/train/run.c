@@ -92,8 +92,8 @@ static bool open_data(lm_run *r, lm_status *st)
     if (!lm_mix_read(&o->mix, &r->spec->common->operands, &r->mix, st))
         return false;
     char *file = o->checkpoint && !streaming ? lm_format("%s/spool.lms", o->checkpoint) : NULL;
-    if (file && !o->resume)
-        unlink(file); /* of a run that was not to be resumed */
+    if (file && r->begins_anew)
+        unlink(file); /* of a run that failed early, on other rows perhaps */
     lm_data_options options = {.inputs = r->mix.weights ? &r->mix.inputs : &r->spec->common->operands,
                                .weights = r->mix.weights,
                                .spool_file = file,

@@ -94,6 +94,7 @@ typedef struct lm_run {
     bool stopped_early; /* --patience has run out */
 
     char *resume_path; /* checkpoint that the run goes on from; NULL = none */
+    bool begins_anew;  /* there is none, not even a damaged one */
     json_t *state, *trainer_state; /* its state.json and trainer_state.json */
     int lock;          /* of --checkpoint DIR; -1 = none */
 } lm_run;

@@ -275,6 +275,7 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
 {
     uint64_t step;
     r->saved_step = UINT64_MAX;
+    r->begins_anew = true;
     if (!r->o->checkpoint)
         return true;
     r->lock = lm_checkpoint_lock(r->o->checkpoint, st);
@@ -283,6 +284,7 @@ bool lm_run_find_checkpoint(lm_run *r, lm_status *st)
     lm_checkpoint_clear(r->o->checkpoint);
     if (!lm_checkpoint_find(r->o->checkpoint, &r->resume_path, &step, st))
         return false;
+    r->begins_anew = !r->o->resume || (!r->resume_path && step == 0);
     if (!r->o->resume && r->resume_path)
         return lm_fail(st, LM_FAILED,
                        "%s stands there from an earlier run: --resume goes on from it; to begin anew, "

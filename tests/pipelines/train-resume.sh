@@ -29,6 +29,13 @@ test ! -e ck/spool.lms || fail_ "half an input is kept as a whole one"
 $resume --resume <corpus.lms
 cmp whole/model.safetensors out/model.safetensors
 
+# ---- failed with its rows read, before its first checkpoint: the rows of the next one are its own
+rm -rf ck out
+refuses_ 1 '--memory' $resume --memory 1M <train.lms
+test -s ck/spool.lms
+$resume --resume <corpus.lms
+cmp whole/model.safetensors out/model.safetensors
+
 # ---- the log goes on as if nothing had happened
 rm -rf ck out
 pretrain $options -o whole2 --log whole.jsonl corpus.lms
