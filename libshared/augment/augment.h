@@ -75,6 +75,10 @@ typedef struct lm_operation_kind {
     bool varies;
     /* `value` is what stands behind the option, "" for nothing. NULL: failed (LM_USAGE for a value that is no good). */
     void *(*open)(const char *value, const lm_augment_options *o, int place, lm_status *st);
+    /* The same of an option that takes two values (lm_option.two_values); then open is NULL. */
+    void *(*open_two)(const char *first, const char *second, const lm_augment_options *o, int place, lm_status *st);
+    /* Behind the last batch, with threads at rest: what was kept running is ended. False ends the run, too: it has failed. */
+    bool (*finish)(void *self, lm_status *st);
     void (*close)(void *self);
     void *(*room_new)(void *self);
     void (*room_free)(void *room);

@@ -15,7 +15,7 @@ void lm_strings_add(lm_strings *list, const char *s)
 void lm_option_steps_add(lm_option_steps *list, const char *name, const char *value)
 {
     LM_GROW(list->items, list->count, list->cap);
-    list->items[list->count++] = (struct lm_option_step){name, value};
+    list->items[list->count++] = (struct lm_option_step){.name = name, .value = value};
 }
 
 /* ---------------------------------------------------------------- names */
@@ -368,7 +368,8 @@ static bool needs_value(const lm_option *o, lm_status *st)
 {
     lm_buf name = {0};
     lm_option_value_name(o, &name);
-    lm_fail(st, LM_USAGE, "option --%s needs a value: --%s %s", o->name, o->name, lm_buf_cstr(&name));
+    lm_fail(st, LM_USAGE, "option --%s needs %s: --%s %s", o->name, o->two_values ? "two values" : "a value", o->name,
+            lm_buf_cstr(&name));
     lm_buf_free(&name);
     return false;
 }
@@ -389,7 +390,15 @@ static bool parse_long(const lm_program *program, int argc, char **argv, int *i,
             return needs_value(o, st);
         value = next ? argv[++*i] : "";
     }
-    return set(o, negated, value, st);
+    if (o->two_values && (*i + 1 >= argc || argv[*i + 1][0] == '-'))
+        return needs_value(o, st);
+    if (!set(o, negated, value, st))
+        return false;
+    if (o->two_values) {
+        lm_option_steps *steps = o->target;
+        steps->items[steps->count - 1].second = argv[++*i];
+    }
+    return true;
 }
 
 static bool parse_short(const lm_program *program, int argc, char **argv, int *i, bool *record, lm_status *st)

@@ -38,6 +38,7 @@ typedef struct lm_option_steps {
     struct lm_option_step {
         const char *name;  /* the option's */
         const char *value; /* "" for none */
+        const char *second; /* of an option that takes two; else NULL */
     } *items;
     size_t count, cap;
 } lm_option_steps;
@@ -59,6 +60,7 @@ typedef struct lm_option {
     bool hidden;              /* accepted, not shown */
     bool unrecorded;          /* changes nothing in the result (-j, -q): left out where command lines are kept */
     bool *given;              /* set to true when the option is on the command line; or NULL */
+    bool two_values;          /* of a step: the word behind the value belongs to it, too */
     bool (*optional)(const char *word); /* not NULL: the value may be left out, and is "" then; behind a blank it is taken
                                * for the value only where this says that it is one */
 } lm_option;

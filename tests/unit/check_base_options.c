@@ -38,6 +38,7 @@ static const lm_option table[] = {
     {.name = "text", .type = LM_OPT_STRINGS, .target = &fields, .value = "FIELD", .help = "text's field"},
     {.name = "clean", .type = LM_OPT_STEP, .target = &todo, .help = "tidy up"},
     {.name = "noise", .type = LM_OPT_STEP, .target = &todo, .value = "SHARE", .optional = is_share, .help = "spoil"},
+    {.name = "join", .type = LM_OPT_STEP, .target = &todo, .value = "A B", .two_values = true, .help = "put together"},
     {.name = "name", .type = LM_OPT_STRING, .target = &name, .help = "a - b .c \\d"},
     {.name = "secret", .type = LM_OPT_STRING, .target = &name, .hidden = true},
     {0}};
@@ -133,6 +134,16 @@ START_TEST(steps_in_order)
     }
     ck_assert_uint_eq(operands.count, 2);
     bad("--clean=much", "option --clean takes no value: leave out 'much'");
+    good("--join|a b|c|--clean|--join=d|e|f");
+    ck_assert_uint_eq(todo.count, 3);
+    ck_assert_str_eq(todo.items[0].value, "a b");
+    ck_assert_str_eq(todo.items[0].second, "c");
+    ck_assert_ptr_null(todo.items[1].second);
+    ck_assert_str_eq(todo.items[2].value, "d");
+    ck_assert_str_eq(todo.items[2].second, "e");
+    ck_assert_str_eq(operands.items[0], "f");
+    bad("--join|a", "option --join needs two values: --join A B");
+    bad("--join=a|--clean", "option --join needs two values: --join A B");
     release();
 }
 END_TEST
