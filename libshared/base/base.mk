@@ -4,6 +4,8 @@ liblmutils_la_SOURCES += \
 	libshared/base/atomic_dir.c \
 	libshared/base/best_fit.c libshared/base/best_fit.h \
 	libshared/base/buffer.c libshared/base/buffer.h \
+	libshared/base/coprocess.c libshared/base/coprocess.h \
+	libshared/base/line_filter.c libshared/base/line_filter.h \
 	libshared/base/log.c libshared/base/log.h \
 	libshared/base/map.c libshared/base/map.h \
 	libshared/base/memory.c libshared/base/memory.h \
@@ -30,3 +32,9 @@ tests_unit_check_base_SOURCES = tests/unit/check_base.c tests/unit/check_base.h 
 tests_unit_check_base_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_base_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_base
+
+check_PROGRAMS += tests/unit/check_line_filter
+tests_unit_check_line_filter_SOURCES = tests/unit/check_line_filter.c
+tests_unit_check_line_filter_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_line_filter_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_line_filter
