@@ -43,7 +43,7 @@ typedef struct lm_source {
     const lm_form *form;
     lm_str lead;          /* blank lines before it, which stay even where the record goes, and are not repeated before copies;
                            * those at the end of all are written by lm_blocks_writer_close */
-    lm_str bytes;         /* all of it, with the end of its line */
+    lm_str bytes;         /* all of it, with the end of its line (with a `why`: without) */
     const char *why;      /* it cannot be used, or is unwanted: goes to --rejects and has no texts; NULL = it is good */
     bool unwanted;        /* ... by its label (drop_label) */
     bool replaced;        /* U+FFFD stands in it for something ill-formed */
@@ -54,6 +54,7 @@ typedef struct lm_source {
     lm_source_text *texts; /* the fields of --text that are there, then those of --pair, unless the text is a question */
     int text_count;
     size_t extra_begin, extra_end; /* where the extra field stands, or would; of `bytes` */
+    int extra_place;               /* and how */
 } lm_source;
 
 /* Some whole records. Zero-initialise; reused by each lm_blocks_next. */
@@ -72,13 +73,14 @@ typedef struct lm_blocks lm_blocks;
 /* Of an input that it does not own. Opens --rejects. */
 lm_blocks *lm_blocks_new(lm_input *in, const lm_blocks_options *options, lm_status *st);
 void lm_blocks_free(lm_blocks *b);
+bool lm_blocks_framed(const lm_blocks *b); /* an LMS stream goes out: asked to be framed, or it came in as one */
 /* Cuts the next block. 1: there is one, which may be without a record; 0: the end; -1: failed. */
 int lm_blocks_next(lm_blocks *b, lm_block *block, lm_status *st);
 /* Finds the records of a block, on any thread, blocks at the same time. False: the run ends here (a record that cannot be
  * used, without --rejects; something that nothing can be read behind); the records before are in the block. */
 bool lm_block_parse(lm_block *block, lm_status *st);
 void lm_block_free(lm_block *block);
-/* Counts, and warns of the first U+FFFD; for each block that was parsed, in order. */
+/* Counts, and warns of the first U+FFFD; for each block that was parsed, in order, before what is written of it is put. */
 void lm_blocks_count(lm_blocks *b, const lm_block *block);
 uint64_t lm_blocks_given(const lm_blocks *b);    /* records that can be used */
 uint64_t lm_blocks_rejected(const lm_blocks *b); /* that cannot; unwanted ones not counted */
@@ -90,8 +92,9 @@ bool lm_blocks_reject(lm_blocks *b, const lm_source *s, const char *why, lm_stat
 /* Appends the record with these texts (text_count of them) in the place of its own, on any thread. `extra`: JSON text of
  * the extra field, data NULL = none (a table, whose rows are all as long, gets an empty cell); where a list stands there
  * already the elements of a list are added behind its own. What a form cannot hold (line ends in a line; tabs in a tsv
- * without quotes) becomes a space. */
-void lm_source_write(const lm_source *s, const lm_str *texts, lm_str extra, lm_buf *out);
+ * without quotes) becomes a space. False, and nothing is written, where nothing is left that would be a record: a blank
+ * line, an empty row of a table of one column. */
+bool lm_source_write(const lm_source *s, const lm_str *texts, lm_str extra, lm_buf *out);
 
 /* A record with these texts in bytes of their own, for a spool; and back, in slices of *bytes, which is moved behind it, and
  * of the arena. `form` and `file` stay pointers: they are good in this process, as long as the lm_blocks. A lead, which is

@@ -20,11 +20,57 @@ typedef struct lm_selector {
     const char *path; /* ".a.b[0]"; NULL = none */
 } lm_selector;
 
+enum { LM_PARTS_MAX = 16 }; /* fields that are joined */
+
+/* What a selector came to. */
+typedef struct lm_part {
+    lm_str text;  /* decoded */
+    lm_str value; /* as it stands, in JSON */
+    size_t cell;  /* its number among the cells, where no path led to it */
+} lm_part;
+
 typedef struct lm_selectors {
     lm_selector *items;
     size_t count, cap;
     bool given; /* on the command line; else a default */
+    lm_part parts[LM_PARTS_MAX]; /* of the record in hand: those that are there */
+    size_t part_count;
 } lm_selectors;
+
+/* A field of a row, in bytes from the row's first; without its quotes. */
+typedef struct lm_span {
+    size_t begin, end;
+    bool quoted, doubled; /* a quote within it is doubled */
+} lm_span;
+
+typedef struct lm_spans {
+    lm_span *items;
+    size_t count, cap;
+} lm_spans;
+
+/* The one who knows where fields and rows end. */
+typedef struct lm_row_scan {
+    char separator;
+    bool quotes;
+    lm_spans *spans; /* appended to; NULL = they are not wanted */
+    int at;
+    size_t p, begin; /* next byte; first byte of the field */
+    bool quoted, doubled;
+    size_t fields;   /* that have ended */
+    bool blank;      /* the row is one field, of nothing */
+} lm_row_scan;
+
+typedef enum lm_row_end {
+    LM_ROW_WHOLE,  /* it ends at s->p, which is its LF, or the end */
+    LM_ROW_CUT,    /* more bytes are needed */
+    LM_ROW_DAMAGED /* it cannot be read, and at s->p its line ends, or all */
+} lm_row_end;
+
+lm_row_scan lm_row_scan_of(lm_text_format format, const lm_records_options *o);
+/* Goes on over `row`, which begins with the row and may be longer than it was the last time. */
+lm_row_end lm_row_scan_on(lm_row_scan *s, lm_str row, bool at_end);
+/* The bytes between quotes with doubled quotes made single; `out` has room for v.len. */
+lm_str lm_csv_unquote(lm_str v, char *out);
 
 enum {
     LM_TEXT_RECORD_MAX = INT32_MAX, /* bytes of one source record */
@@ -34,6 +80,7 @@ enum {
 
 struct lm_records {
     lm_input *in;
+    bool keeps;            /* it reads a block: strings of all its records stay, nothing is logged or put aside */
     lm_records_options options;
     lm_selectors text, pair, label, id, answer, target, weight;
 
@@ -48,6 +95,7 @@ struct lm_records {
     size_t columns;        /* csv, tsv: of the first row; 0 = not known */
     uint64_t columns_line;
     lm_str *header;        /* csv, tsv: names; NULL = none */
+    size_t header_end;     /* the first byte behind that row */
     bool guessed;          /* the defaults have been looked for */
     char separator;        /* conll: between columns; 0 = any white space */
     bool conllu;           /* conll: the ten columns of CoNLL-U */
@@ -63,8 +111,8 @@ struct lm_records {
     lm_field *fields;
     size_t field_cap;
     lm_buf clean, members, block; /* block: conll: the lines of a sentence */
-    size_t (*spans)[3];    /* csv: begin, end, quoted; of cells in bytes from the record's first */
-    size_t span_count, span_cap;
+    const char *base;      /* JSON: the first byte of the record whose values the cells are; it may be a copy */
+    lm_spans spans;        /* csv, tsv */
     bool replaced;         /* U+FFFD stands in it */
     bool in_fields;        /* LMS: reserved names are not looked for in cells */
     lm_arena *arena;       /* of the record */
@@ -75,6 +123,10 @@ struct lm_records {
     int rejects;           /* descriptor, -1 = none */
     bool failed, ended;
 };
+
+/* Lines of a text that nobody reads. */
+bool lm_is_blank_line(lm_text_format format, lm_str line);
+size_t lm_count_lines(lm_str s); /* LFs */
 
 /* What reading one record came to. */
 typedef enum lm_take {
@@ -110,6 +162,12 @@ bool lm_guess_header(lm_records *r);
 /* Where the options name no fields: which of the cells in hand are meant. */
 void lm_guess_fields(lm_records *r);
 
+/* Reads the next record of the member and chooses among its cells: *unwanted, its label is the one to be left out. */
+lm_take lm_records_take(lm_records *r, lm_text_record *out, bool *unwanted, lm_status *st);
+void lm_warn_replaced(const char *file, uint64_t line); /* said once */
+/* Why an unwanted one is left out. */
+void lm_say_unwanted(const lm_text_record *t, char why[128]);
+
 bool lm_selectors_parse(const char *spec, const char *option, lm_selectors *out, lm_status *st);
 void lm_selectors_free(lm_selectors *s);
 void lm_selectors_set(lm_selectors *s, const char *name, long number); /* appends one that was guessed */
@@ -129,8 +187,8 @@ bool lm_is_unwanted(const lm_records *r, const lm_text_record *out); /* its labe
 bool lm_choose_weight(lm_records *r, lm_text_record *out, lm_status *st);
 bool lm_check_pair(lm_records *r, const lm_text_record *out, lm_status *st);
 bool lm_choose_target(lm_records *r, lm_text_record *out, lm_status *st); /* where one is asked for it has to be there */
-/* The fields of `s`, joined by a space; out->data NULL where all are absent. */
-bool lm_choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status *st);
+/* The fields of `s`, which are in its parts then, joined by a space; out->data NULL where all are absent. */
+bool lm_choose(lm_records *r, lm_selectors *s, lm_str *out, lm_status *st);
 
 /* s as valid UTF-8: itself, or a copy in `r->clean` or the arena with U+FFFD. False (strict): st says where. */
 bool lm_records_utf8(lm_records *r, lm_str s, bool to_arena, lm_str *out, lm_status *st);

@@ -30,6 +30,7 @@ bool lm_records_utf8(lm_records *r, lm_str s, bool to_arena, lm_str *out, lm_sta
     *out = s;
     if (good == s.len)
         return true;
+    to_arena |= r->keeps;
     if (r->options.strict)
         return lm_fail_record(r, st, "invalid UTF-8 at byte %zu (%02x): give its --encoding, or leave out --strict to have "
                               "it replaced", good + 1, (unsigned char)s.data[good]);
@@ -126,34 +127,42 @@ static bool is_missing(const lm_records *r, const lm_selectors *s)
     return s->count > 0;
 }
 
-bool lm_choose(lm_records *r, const lm_selectors *s, lm_str *out, lm_status *st)
+static bool find_parts(lm_records *r, lm_selectors *s, lm_status *st)
 {
-    lm_str parts[16];
-    size_t count = 0, total = 0;
-    *out = (lm_str){NULL, 0};
+    s->part_count = 0;
     if (is_missing(r, s))
         return fail_missing(r, s, st);
-    for (size_t i = 0; i < s->count && count < 16; i++) {
+    for (size_t i = 0; i < s->count && s->part_count < LM_PARTS_MAX; i++) {
         lm_cell found;
         const lm_cell *c = lm_cell_find(r, &s->items[i], &found);
         if (!c || is_null(c))
             continue;
-        if (!lm_cell_plain(r, c, s->items[i].spelling, &parts[count], st))
+        lm_part *part = &s->parts[s->part_count++];
+        *part = (lm_part){.value = c->value, .cell = c == &found ? 0 : (size_t)(c - r->cells)};
+        if (!lm_cell_plain(r, c, s->items[i].spelling, &part->text, st))
             return false;
-        total += parts[count++].len + 1;
     }
-    if (count == 0)
+    return true;
+}
+
+bool lm_choose(lm_records *r, lm_selectors *s, lm_str *out, lm_status *st)
+{
+    *out = (lm_str){NULL, 0};
+    if (!find_parts(r, s, st))
+        return false;
+    if (s->part_count == 1)
+        *out = s->parts[0].text;
+    if (s->part_count < 2)
         return true;
-    if (count == 1) {
-        *out = parts[0];
-        return true;
-    }
+    size_t total = 0;
+    for (size_t i = 0; i < s->part_count; i++)
+        total += s->parts[i].text.len + 1;
     char *joined = lm_arena_alloc(r->arena, total, 1), *p = joined;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < s->part_count; i++) {
         if (i)
             *p++ = ' ';
-        memcpy(p, parts[i].data, parts[i].len);
-        p += parts[i].len;
+        memcpy(p, s->parts[i].text.data, s->parts[i].text.len);
+        p += s->parts[i].text.len;
     }
     *out = (lm_str){joined, (size_t)(p - joined)};
     return true;
@@ -240,6 +249,26 @@ static bool make_record(lm_records *r, lm_text_record *out, lm_status *st)
 
 /* ---------------------------------------------------------------------------------------------------- lines */
 
+/* A CR at the end of a line of text belongs to the end; JSON takes it for white space wherever it stands. */
+bool lm_is_blank_line(lm_text_format format, lm_str line)
+{
+    size_t i = 0;
+    bool text = format == LM_FORMAT_TEXT;
+    if (text && line.len && line.data[line.len - 1] == '\r')
+        line.len--;
+    while (i < line.len && (line.data[i] == ' ' || line.data[i] == '\t' || (line.data[i] == '\r' && !text)))
+        i++;
+    return i == line.len;
+}
+
+size_t lm_count_lines(lm_str s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += s.data[i] == '\n';
+    return n;
+}
+
 lm_take lm_take_line(lm_records *r, lm_status *st)
 {
     lm_str line;
@@ -250,16 +279,13 @@ lm_take lm_take_line(lm_records *r, lm_status *st)
         if (end)
             return LM_TAKE_END;
         r->line = r->next_line++;
-        if (line.len && line.data[line.len - 1] == '\r')
-            line.len--;
-        size_t blank = 0;
-        while (blank < line.len && (line.data[blank] == ' ' || line.data[blank] == '\t'))
-            blank++;
-        if (blank < line.len)
+        if (!lm_is_blank_line(LM_FORMAT_TEXT, line))
             break;
         r->documents += r->in_document;
         r->in_document = false;
     }
+    if (line.data[line.len - 1] == '\r')
+        line.len--;
     r->in_document = true;
     r->source = line;
     if (!lm_records_utf8(r, line, true, &line, st))
@@ -321,13 +347,23 @@ static bool reject(lm_records *r, lm_status *st)
     return put_aside(r, why.message, st);
 }
 
+void lm_say_unwanted(const lm_text_record *t, char why[128])
+{
+    snprintf(why, 128, "the label `%.*s` is left out (--drop-label)", (int)(t->label.len < 80 ? t->label.len : 80), t->label.data);
+}
+
 static bool drop(lm_records *r, const lm_text_record *out, lm_status *st)
 {
     char why[128];
-    snprintf(why, sizeof why, "the label `%.*s` is left out (--drop-label)", (int)(out->label.len < 80 ? out->label.len : 80),
-             out->label.data);
+    lm_say_unwanted(out, why);
     r->dropped++;
     return r->rejects < 0 || put_aside(r, why, st);
+}
+
+void lm_warn_replaced(const char *file, uint64_t line)
+{
+    lm_warn("%s:%" PRIu64 ": invalid UTF-8 is replaced by U+FFFD here and wherever it comes again (--encoding says what it is, "
+            "--strict refuses it)", file, line);
 }
 
 /* Moves to the next member, or within LMS text to its end, which is the end of all members. 1, 0, -1. */
@@ -357,11 +393,42 @@ static bool start_lms(lm_records *r, lm_status *st)
 static void begin_record(lm_records *r, lm_text_record *out)
 {
     *out = (lm_text_record){0};
-    lm_arena_reset(r->arena);
+    if (!r->keeps)
+        lm_arena_reset(r->arena);
     r->cell_count = 0;
     r->members.len = 0;
     r->replaced = false;
     r->source = (lm_str){"", 0};
+}
+
+lm_take lm_records_take(lm_records *r, lm_text_record *out, bool *unwanted, lm_status *st)
+{
+    *unwanted = false;
+    begin_record(r, out);
+    lm_take t = take(r, st);
+    if (t == LM_TAKE_FAILED || t == LM_TAKE_END)
+        return t;
+    out->file = r->file;
+    if (t == LM_TAKE_FLUSH) {
+        *out = (lm_text_record){.flush = true, .text = {"", 0}, .file = r->file};
+        return t;
+    }
+    out->line = r->line;
+    out->number = r->number++;
+    out->doc = r->format == LM_FORMAT_TEXT || r->format == LM_FORMAT_CONLL ? r->documents : out->number;
+    if (t == LM_TAKE_BAD || !make_record(r, out, st))
+        return LM_TAKE_BAD;
+    *unwanted = lm_is_unwanted(r, out);
+    return t;
+}
+
+static void warn_replaced(lm_records *r)
+{
+    r->replaced_count += r->replaced;
+    if (r->replaced && !r->warned_utf8) {
+        lm_warn_replaced(r->file, r->line);
+        r->warned_utf8 = true;
+    }
 }
 
 static int next(lm_records *r, lm_text_record *out, lm_status *st)
@@ -369,42 +436,31 @@ static int next(lm_records *r, lm_text_record *out, lm_status *st)
     for (;;) {
         if (r->format == LM_FORMAT_LMS && !r->lms && !start_lms(r, st))
             return -1;
-        begin_record(r, out);
-        lm_take t = take(r, st);
-        if (t == LM_TAKE_FAILED)
+        bool unwanted;
+        switch (lm_records_take(r, out, &unwanted, st)) {
+        case LM_TAKE_FAILED:
             return -1;
-        if (t == LM_TAKE_END) {
+        case LM_TAKE_FLUSH:
+            return 1;
+        case LM_TAKE_END: {
             int rc = next_member(r, st);
             if (rc <= 0)
                 return rc;
             continue;
         }
-        out->file = r->file;
-        out->line = r->line;
-        if (t == LM_TAKE_FLUSH) {
-            *out = (lm_text_record){.flush = true, .text = {"", 0}, .file = r->file};
-            return 1;
-        }
-        out->number = r->number++;
-        out->doc = r->format == LM_FORMAT_TEXT || r->format == LM_FORMAT_CONLL ? r->documents : out->number;
-        if (t == LM_TAKE_BAD || !make_record(r, out, st)) {
+        case LM_TAKE_BAD:
             if (!reject(r, st))
                 return -1;
             continue;
-        }
-        if (lm_is_unwanted(r, out)) {
-            if (!drop(r, out, st))
+        case LM_TAKE_RECORD:
+            if (unwanted && !drop(r, out, st))
                 return -1;
-            continue;
+            if (unwanted)
+                continue;
+            r->given++;
+            warn_replaced(r);
+            return 1;
         }
-        r->given++;
-        r->replaced_count += r->replaced;
-        if (r->replaced && !r->warned_utf8) {
-            lm_warn("%s:%" PRIu64 ": invalid UTF-8 is replaced by U+FFFD here and wherever it comes again (--encoding says "
-                    "what it is, --strict refuses it)", r->file, r->line);
-            r->warned_utf8 = true;
-        }
-        return 1;
     }
 }
 
@@ -474,7 +530,7 @@ void lm_records_free(lm_records *r)
     lm_arena_free(r->names);
     free(r->cells);
     free(r->fields);
-    free(r->spans);
+    free(r->spans.items);
     if (r->rejects >= 0)
         close(r->rejects);
     free(r);

@@ -172,25 +172,24 @@ static bool is_lms_end(lm_str line)
     return false;
 }
 
-static bool is_blank(lm_str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.data[i] != ' ' && s.data[i] != '\t' && s.data[i] != '\r' && s.data[i] != '\n')
-            return false;
-    return true;
-}
-
 static lm_take take_value(lm_records *r, lm_str value, lm_status *st)
 {
     r->source = value;
     if (!lm_records_utf8(r, value, false, &value, st))
         return LM_TAKE_BAD;
+    r->base = value.data;
     while (value.len && memchr(" \t\r\n", value.data[0], 4)) {
         value.data++;
         value.len--;
     }
-    if (lm_squad_begin(r, value))
+    if (lm_squad_begin(r, value) && !r->keeps)
         return LM_TAKE_RECORD;
+    if (r->squad) {
+        lm_squad_free(r->squad);
+        r->squad = NULL;
+        lm_fail_record(r, st, "a document of questions is no record: give --framed, or make records of it with lms --plain");
+        return LM_TAKE_BAD;
+    }
     return lm_cells_from_json(r, value, st) ? LM_TAKE_RECORD : LM_TAKE_BAD;
 }
 
@@ -204,7 +203,7 @@ static lm_take take_json_line(lm_records *r, lm_status *st)
         if (end)
             return LM_TAKE_END;
         r->line = r->next_line++;
-    } while (is_blank(line));
+    } while (lm_is_blank_line(r->format, line));
     if (is_lms_end(line)) {
         lm_fail_record(r, st, "the end of an LMS stream whose preamble is damaged");
         return LM_TAKE_FAILED;
@@ -216,23 +215,12 @@ static lm_take take_json_line(lm_records *r, lm_status *st)
 
 /* ---------------------------------------------------------------------------------------------------- values */
 
-static size_t count_lines(lm_str s)
-{
-    size_t n = 0;
-    const char *p = s.data, *end = s.data + s.len;
-    while (p < end && (p = memchr(p, '\n', (size_t)(end - p)))) {
-        n++;
-        p++;
-    }
-    return n;
-}
-
 static void skip(lm_records *r, size_t n)
 {
     lm_str s = {"", 0};
     lm_status st = LM_STATUS_INIT;
     if (lm_input_peek(r->in, 0, &s, &st)) /* what is visible already: cannot fail */
-        r->next_line += count_lines((lm_str){s.data, n});
+        r->next_line += lm_count_lines((lm_str){s.data, n});
     lm_input_skip(r->in, n);
 }
 
@@ -277,7 +265,7 @@ static lm_take find_value(lm_records *r, lm_str *value, lm_status *st)
             continue;
         }
         lm_fail_record(r, st, "not JSON: %s (%zu lines below)", j.why ? j.why : "damaged",
-                       count_lines((lm_str){s.data, (size_t)(j.p - s.data)}));
+                       lm_count_lines((lm_str){s.data, (size_t)(j.p - s.data)}));
         return LM_TAKE_FAILED;
     }
 }
@@ -383,8 +371,26 @@ static bool cells_from_lms(lm_records *r, lm_str line, lm_status *st)
     return true;
 }
 
+/* A record's line by itself, out of a block. */
+static lm_take take_lms_line(lm_records *r, lm_status *st)
+{
+    lm_str line;
+    bool end;
+    if (!lm_input_line(r->in, LM_TEXT_RECORD_MAX, &line, &end, NULL, st))
+        return LM_TAKE_FAILED;
+    if (end)
+        return LM_TAKE_END;
+    r->line = r->next_line++;
+    r->source = line;
+    r->base = line.data;
+    return cells_from_lms(r, line, st) ? LM_TAKE_RECORD : LM_TAKE_BAD;
+}
+
 lm_take lm_take_lms(lm_records *r, lm_status *st)
 {
+    if (r->keeps)
+        return take_lms_line(r, st);
+
     lm_record record;
     int rc = lm_lms_next(r->lms, &record, st);
     if (rc < 0)

@@ -8,47 +8,70 @@
 #include <string.h>
 
 /* Where the scanner of a row stands. */
-typedef enum at {
+enum {
     AT_FIELD,  /* at the first byte of a field */
     AT_PLAIN,  /* within a field without quotes */
     AT_QUOTED, /* within quotes */
-    AT_QUOTE   /* behind a quote within quotes: an escaped one, or the end */
-} at;
+    AT_QUOTE,  /* behind a quote within quotes: an escaped one, or the end */
+    AT_DAMAGE  /* behind what cannot be: on to the end of the line */
+};
 
-typedef struct row_scan {
-    at at;
-    size_t p, begin; /* next byte; first byte of the field */
-    bool quoted, doubled;
-    char separator;
-    bool quotes;
-} row_scan;
-
-static void end_field(lm_records *r, row_scan *s, size_t end)
+lm_row_scan lm_row_scan_of(lm_text_format format, const lm_records_options *o)
 {
-    LM_GROW(r->spans, r->span_count, r->span_cap);
-    size_t *span = r->spans[r->span_count++];
-    span[0] = s->quoted ? s->begin + 1 : s->begin;
-    span[1] = s->quoted ? end - 1 : end;
-    span[2] = s->doubled;
+    return (lm_row_scan){.separator = format == LM_FORMAT_CSV ? ',' : '\t', .quotes = format == LM_FORMAT_CSV || o->tsv_quotes};
+}
+
+static void end_field(lm_row_scan *s, size_t end)
+{
+    size_t from = s->quoted ? s->begin + 1 : s->begin, to = s->quoted ? end - 1 : end;
+    s->blank = s->fields == 0 && from == to;
+    s->fields++;
     s->at = AT_FIELD;
+    if (s->spans) {
+        LM_GROW(s->spans->items, s->spans->count, s->spans->cap);
+        s->spans->items[s->spans->count++] = (lm_span){from, to, s->quoted, s->doubled};
+    }
     s->quoted = s->doubled = false;
 }
 
-/* Scans on over `row`. 1: the row ends before the line end at s->p; 0: it needs more bytes; -1: st. */
-static int scan(lm_records *r, row_scan *s, lm_str row, bool at_end, lm_status *st)
+/* Behind a quote within quotes. 1: the row ends at s->p, 0: it goes on, -1: more bytes are needed to tell. */
+static int behind_quote(lm_row_scan *s, lm_str row, bool at_end)
 {
-    const char *d = row.data;
+    char c = row.data[s->p];
+    if (c == '"') {
+        s->doubled = true;
+        s->at = AT_QUOTED;
+        s->p++;
+        return 0;
+    }
+    if (c == '\r') {
+        if (s->p + 1 == row.len && !at_end)
+            return -1;
+        if (s->p + 1 == row.len || row.data[s->p + 1] == '\n') {
+            end_field(s, s->p);
+            s->p++;
+            return 1;
+        }
+    }
+    if (c != s->separator && c != '\n') {
+        s->at = AT_DAMAGE;
+        return 0;
+    }
+    end_field(s, s->p);
+    s->p += c != '\n';
+    return c == '\n';
+}
+
+lm_row_end lm_row_scan_on(lm_row_scan *s, lm_str row, bool at_end)
+{
+    const char *d = row.data, *found;
     while (s->p < row.len) {
-        char c = d[s->p];
         switch (s->at) {
         case AT_FIELD:
             s->begin = s->p;
-            s->at = AT_PLAIN;
-            if (c == '"' && s->quotes) {
-                s->quoted = true;
-                s->at = AT_QUOTED;
-                s->p++;
-            }
+            s->quoted = d[s->p] == '"' && s->quotes;
+            s->at = s->quoted ? AT_QUOTED : AT_PLAIN;
+            s->p += s->quoted;
             continue;
         case AT_PLAIN:
             while (s->p < row.len && d[s->p] != s->separator && d[s->p] != '\n')
@@ -56,96 +79,78 @@ static int scan(lm_records *r, row_scan *s, lm_str row, bool at_end, lm_status *
             if (s->p == row.len)
                 break;
             bool last = d[s->p] == '\n';
-            end_field(r, s, last && s->p > s->begin && d[s->p - 1] == '\r' ? s->p - 1 : s->p);
+            end_field(s, last && s->p > s->begin && d[s->p - 1] == '\r' ? s->p - 1 : s->p);
             if (last)
-                return 1;
+                return LM_ROW_WHOLE;
             s->p++;
             continue;
-        case AT_QUOTED: {
-            const char *quote = memchr(d + s->p, '"', row.len - s->p);
-            s->p = quote ? (size_t)(quote - d) + 1 : row.len;
-            if (quote)
-                s->at = AT_QUOTE;
+        case AT_QUOTED:
+            found = memchr(d + s->p, '"', row.len - s->p);
+            s->p = found ? (size_t)(found - d) + 1 : row.len;
+            s->at = found ? AT_QUOTE : AT_QUOTED;
+            continue;
+        case AT_QUOTE: {
+            int rc = behind_quote(s, row, at_end);
+            if (rc != 0)
+                return rc > 0 ? LM_ROW_WHOLE : LM_ROW_CUT;
             continue;
         }
-        case AT_QUOTE:
-            if (c == '"') {
-                s->doubled = true;
-                s->at = AT_QUOTED;
-                s->p++;
-                continue;
-            }
-            if (c == '\r') {
-                if (s->p + 1 == row.len && !at_end)
-                    return 0;
-                if (s->p + 1 == row.len || d[s->p + 1] == '\n') {
-                    end_field(r, s, s->p);
-                    s->p++;
-                    return 1;
-                }
-            }
-            if (c != s->separator && c != '\n')
-                return lm_fail_record(r, st, "text behind the closing quote of field %zu: double the quotes within it",
-                                      r->span_count + 1), -1;
-            end_field(r, s, s->p);
-            if (c == '\n')
-                return 1;
-            s->p++;
-            continue;
+        default:
+            found = memchr(d + s->p, '\n', row.len - s->p);
+            s->p = found ? (size_t)(found - d) : row.len;
+            if (found)
+                return LM_ROW_DAMAGED;
         }
     }
     if (!at_end)
-        return 0;
-    if (s->at == AT_QUOTED)
-        return lm_fail_record(r, st, "a quote is opened here in field %zu and never closed", r->span_count + 1), -1;
+        return LM_ROW_CUT;
+    if (s->at == AT_DAMAGE || s->at == AT_QUOTED)
+        return LM_ROW_DAMAGED;
     if (s->at == AT_FIELD)
         s->begin = s->p;
-    bool cr = s->at == AT_PLAIN && s->p > s->begin && d[s->p - 1] == '\r';
-    end_field(r, s, cr ? s->p - 1 : s->p);
-    return 1;
+    end_field(s, s->at == AT_PLAIN && s->p > s->begin && d[s->p - 1] == '\r' ? s->p - 1 : s->p);
+    return LM_ROW_WHOLE;
 }
 
 /* The next row's bytes and spans, line end consumed. */
 static lm_take take_row(lm_records *r, lm_str *row, lm_status *st)
 {
-    row_scan s = {.separator = r->format == LM_FORMAT_CSV ? ',' : '\t',
-                  .quotes = r->format == LM_FORMAT_CSV || r->options.tsv_quotes};
+    lm_row_scan s = lm_row_scan_of(r->format, &r->options);
     size_t want = 1;
-    r->span_count = 0;
+    s.spans = &r->spans;
+    r->spans.count = 0;
     r->line = r->next_line;
     for (;;) {
         if (!lm_input_peek(r->in, want, row, st))
             return LM_TAKE_FAILED;
-        bool end = row->len < want;
+        bool at_end = row->len < want;
         if (row->len == 0)
             return LM_TAKE_END;
-        int rc = scan(r, &s, *row, end, st);
-        size_t used = s.p < row->len ? s.p + 1 : s.p; /* with the LF */
-        if (rc != 0 || row->len > LM_TEXT_ROW_MAX) {
-            if (rc == 0)
-                lm_fail_record(r, st, "a row of more than %d bytes: is a quote not closed?", LM_TEXT_ROW_MAX);
-            if (rc < 0) { /* go on behind this line */
-                const char *lf = memchr(row->data + s.p, '\n', row->len - s.p);
-                used = lf ? (size_t)(lf - row->data) + 1 : row->len;
-            }
-            for (size_t i = 0; i < used; i++)
-                r->next_line += row->data[i] == '\n';
-            lm_input_skip(r->in, used);
-            row->len = rc > 0 ? s.p : used;
-            r->source = *row;
-            return rc > 0 ? LM_TAKE_RECORD : rc < 0 ? LM_TAKE_BAD : LM_TAKE_FAILED;
+        lm_row_end end = lm_row_scan_on(&s, *row, at_end);
+        if (end == LM_ROW_CUT && row->len <= LM_TEXT_ROW_MAX) {
+            want = row->len + 1;
+            continue;
         }
-        want = row->len + 1;
+        if (end == LM_ROW_CUT) {
+            lm_fail_record(r, st, "a row of more than %d bytes: is a quote not closed?", LM_TEXT_ROW_MAX);
+            return LM_TAKE_FAILED;
+        }
+        if (end == LM_ROW_DAMAGED)
+            lm_fail_record(r, st, s.at == AT_QUOTED ? "a quote is opened here in field %zu and never closed"
+                                                    : "text behind the closing quote of field %zu: double the quotes within it",
+                           s.fields + 1);
+        size_t used = s.p < row->len ? s.p + 1 : s.p; /* with the LF */
+        r->next_line += lm_count_lines((lm_str){row->data, used});
+        lm_input_skip(r->in, used);
+        row->len = end == LM_ROW_WHOLE ? s.p : used;
+        r->source = *row;
+        return end == LM_ROW_WHOLE ? LM_TAKE_RECORD : LM_TAKE_BAD;
     }
 }
 
-/* The value of a span: as it stands, or with its doubled quotes made single. */
-static lm_str value_of(lm_records *r, lm_str row, const size_t span[3])
+lm_str lm_csv_unquote(lm_str v, char *out)
 {
-    lm_str v = {row.data + span[0], span[1] - span[0]};
-    if (!span[2])
-        return v;
-    char *out = lm_arena_alloc(r->arena, v.len + 1, 1), *o = out;
+    char *o = out;
     const char *p = v.data, *end = p + v.len;
     while (p < end) {
         const char *quote = memchr(p, '"', (size_t)(end - p));
@@ -157,14 +162,21 @@ static lm_str value_of(lm_records *r, lm_str row, const size_t span[3])
     return (lm_str){out, (size_t)(o - out)};
 }
 
+/* The value of a span: as it stands, or with its doubled quotes made single. */
+static lm_str value_of(lm_records *r, lm_str row, const lm_span *span)
+{
+    lm_str v = {row.data + span->begin, span->end - span->begin};
+    return span->doubled ? lm_csv_unquote(v, lm_arena_alloc(r->arena, v.len + 1, 1)) : v;
+}
+
 static bool make_cells(lm_records *r, lm_str row, lm_status *st)
 {
     lm_str checked;
     bool clean = lm_utf8_valid(row.data, row.len); /* field by field only where something is wrong */
-    if (r->span_count > LM_TEXT_FIELDS_MAX)
+    if (r->spans.count > LM_TEXT_FIELDS_MAX)
         return lm_fail_record(r, st, "more than %d fields", LM_TEXT_FIELDS_MAX);
-    for (size_t i = 0; i < r->span_count; i++) {
-        checked = value_of(r, row, r->spans[i]);
+    for (size_t i = 0; i < r->spans.count; i++) {
+        checked = value_of(r, row, &r->spans.items[i]);
         if (!clean && !lm_records_utf8(r, checked, true, &checked, st))
             return false;
         lm_cell *c = lm_cell_add(r);
@@ -221,12 +233,16 @@ lm_take lm_take_table(lm_records *r, lm_status *st)
         lm_take take = take_row(r, &row, st);
         if (take != LM_TAKE_RECORD)
             return take;
-        if (r->span_count == 1 && r->spans[0][0] == r->spans[0][1])
+        if (r->spans.count == 1 && r->spans.items[0].begin == r->spans.items[0].end)
             continue; /* a blank line */
+        if (r->header && r->line == r->columns_line)
+            continue; /* the header, which who reads this block has been given */
         if (!make_cells(r, row, st))
             return LM_TAKE_BAD;
-        if (!r->columns && first_row(r))
+        if (!r->columns && first_row(r)) {
+            r->header_end = (size_t)lm_input_offset(r->in);
             continue;
+        }
         if (r->cell_count != r->columns) {
             lm_fail_record(r, st, "%zu fields where line %" PRIu64 " has %zu", r->cell_count, r->columns_line, r->columns);
             return LM_TAKE_BAD;

@@ -1,4 +1,6 @@
 liblmutils_la_SOURCES += \
+	libshared/stream/blocks.c libshared/stream/blocks.h libshared/stream/blocks_internal.h \
+	libshared/stream/blocks_parse.c libshared/stream/blocks_write.c \
 	libshared/stream/bundle.c libshared/stream/bundle.h libshared/stream/bundle_internal.h \
 	libshared/stream/bundle_archive.c libshared/stream/bundle_store.c libshared/stream/bundle_stream.c \
 	libshared/stream/bundle_write.c \
@@ -32,6 +34,12 @@ tests_unit_check_records_SOURCES = tests/unit/check_records.c
 tests_unit_check_records_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_records_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_records
+
+check_PROGRAMS += tests/unit/check_blocks
+tests_unit_check_blocks_SOURCES = tests/unit/check_blocks.c tests/unit/compared_blocks.c tests/unit/compared_blocks.h
+tests_unit_check_blocks_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_blocks_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_blocks
 
 check_PROGRAMS += tests/unit/check_rows
 tests_unit_check_rows_SOURCES = tests/unit/check_rows.c
