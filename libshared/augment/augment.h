@@ -10,6 +10,7 @@
 #ifndef LM_AUGMENT_AUGMENT_H
 #define LM_AUGMENT_AUGMENT_H
 
+#include "augment/dedup/dedup.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/options.h"
@@ -66,6 +67,7 @@ typedef struct lm_augment_options {
     const lm_strings *operands;
     const char *command;
     /* each operation's own options are structs of its header, members of this one: */
+    lm_near_options near;
 } lm_augment_options;
 
 /* One kind of operation. NULL where it has no use for a call. `self` is shared by all threads and constant but in `collect`,

@@ -1,6 +1,8 @@
 #include "augment/augment.h"
 
 const lm_operation_kind *const lm_operation_kinds[] = {
+    &lm_dedup_kind,
+    &lm_near_dedup_kind,
     NULL,
 };
 

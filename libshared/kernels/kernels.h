@@ -141,6 +141,12 @@ void lm_dropout_forward(lm_dropout_key key, double p, const int64_t *row_of, con
 void lm_dropout_backward(double p, const uint8_t *mask, const float *dy, float *dx, bool add, int rows,
                          int width);
 
+/* ---- signatures of sets (minhash.c) ---- */
+
+/* least[h] = the least of least[h] and, over the items x, (a[h] x + b[h] mod 2^64) mod (2^61 - 1): what Broder (1997) calls a
+ * min-wise independent permutation, as datatrove computes it. Begin with INT64_MAX. By this thread alone. */
+void lm_minhash(const uint64_t *items, size_t n, const uint64_t *a, const uint64_t *b, int hashes, uint64_t *least);
+
 /* ---- attention (attention.c) ---- */
 
 /* Keys and values of a sequence that are kept from step to step, in pages of LM_PAGE tokens: for each key/value head the

@@ -10,6 +10,7 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/kernels.h \
 	libshared/kernels/loss.c \
 	libshared/kernels/lstm.c \
+	libshared/kernels/minhash.c \
 	libshared/kernels/norm.c \
 	libshared/kernels/optimiser.c \
 	libshared/kernels/rope.c \
@@ -28,6 +29,7 @@ simd_sources = \
 	libshared/kernels/simd/few.h \
 	libshared/kernels/simd/loss.h \
 	libshared/kernels/simd/lstm.h \
+	libshared/kernels/simd/minhash.h \
 	libshared/kernels/simd/norm.h \
 	libshared/kernels/simd/optimiser.h \
 	libshared/kernels/simd/panels.h \

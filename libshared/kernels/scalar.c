@@ -484,6 +484,16 @@ static void lstm_backward(float *gates, const float *c_before, const float *c, c
     }
 }
 
+static void minhash(const uint64_t *items, size_t n, const uint64_t *a, const uint64_t *b, int hashes, uint64_t *least)
+{
+    const uint64_t prime = ((uint64_t)1 << 61) - 1;
+    for (int h = 0; h < hashes; h++)
+        for (size_t i = 0; i < n; i++) {
+            uint64_t x = (a[h] * items[i] + b[h]) % prime;
+            least[h] = x < least[h] ? x : least[h];
+        }
+}
+
 #include "kernels/scalar_optimiser.h"
 
 const lm_variant lm_variant_scalar = {
@@ -528,4 +538,5 @@ const lm_variant lm_variant_scalar = {
     .panels_product = panels_product,
     .lstm_forward = lstm_forward,
     .lstm_backward = lstm_backward,
+    .minhash = minhash,
 };

@@ -120,6 +120,7 @@ typedef struct lm_variant {
     void (*lstm_forward)(const float *sums, float *gates, const float *c_before, float *c, float *h, int hidden);
     void (*lstm_backward)(float *gates, const float *c_before, const float *c, const float *dout, const float *dh,
                           float *dc, bool later, int hidden);
+    void (*minhash)(const uint64_t *items, size_t n, const uint64_t *a, const uint64_t *b, int hashes, uint64_t *least);
 } lm_variant;
 
 const lm_variant *lm_variant_now(void);

@@ -20,6 +20,8 @@ liblmutils_la_SOURCES += \
 	libshared/stream/records_table.c libshared/stream/records_tar.c libshared/stream/records_write.c \
 	libshared/stream/packer.c libshared/stream/rows.c libshared/stream/rows.h libshared/stream/rows_internal.h \
 	libshared/stream/shuffle.c libshared/stream/split.c libshared/stream/view.c \
+	libshared/stream/scratch.c libshared/stream/scratch.h \
+	libshared/stream/sorted.c libshared/stream/sorted.h \
 	libshared/stream/selectors.c libshared/stream/spool.c libshared/stream/spool.h \
 	libshared/stream/tokens.c libshared/stream/tokens.h libshared/stream/tokens_writer.c
 

@@ -566,6 +566,37 @@ START_TEST(few_rows)
 }
 END_TEST
 
+START_TEST(minhash)
+{
+    enum { ITEMS = 70, MOST = 130 };
+    uint64_t items[ITEMS], a[MOST], b[MOST], want[MOST], got[MOST], draw = 88172645463325252u;
+    uint64_t *all[] = {items, a, b};
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < (k ? MOST : ITEMS); i++) { /* xorshift64: Marsaglia 2003 */
+            draw ^= draw << 13, draw ^= draw >> 7, draw ^= draw << 17;
+            all[k][i] = k ? draw >> 3 : draw;
+        }
+    a[0] = 1, b[0] = 0;
+    items[3] = ((uint64_t)1 << 61) - 1; /* 0 of the field, and the largest of 64 bits */
+    items[4] = UINT64_MAX;
+    for (int hashes = 1; hashes <= MOST; hashes += 1 + hashes / 8) {
+        use("scalar");
+        for (int h = 0; h < hashes; h++)
+            want[h] = h % 3 ? INT64_MAX : a[h] >> 4;
+        memcpy(got, want, sizeof want);
+        lm_minhash(items, ITEMS, a, b, hashes, want);
+        FOR_EACH_ISA(isa)
+        {
+            uint64_t least[MOST];
+            memcpy(least, got, sizeof least);
+            lm_minhash(items, ITEMS, a, b, hashes, least);
+            ck_assert_msg(memcmp(least, want, (size_t)hashes * sizeof *least) == 0, "%d hashes (%s)", hashes, isa);
+        }
+    }
+    ck_assert_uint_eq(want[0], 0);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ threads */
 
 /* Everything whose sums could depend on who computes what; bytes of all results. */
@@ -675,6 +706,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, vocabulary, 0, 6);
     tcase_add_loop_test(t, linear, 0, PRODUCTS);
     tcase_add_test(t, few_rows);
+    tcase_add_test(t, minhash);
     tcase_add_test(t, same_bits_for_any_number_of_threads);
     suite_add_tcase(s, t);
     suite_add_tcase(s, kernels_attention());

@@ -13,6 +13,7 @@
 #include "kernels/simd/optimiser.h"
 #include "kernels/simd/panels.h"
 #include "kernels/simd/lstm.h"
+#include "kernels/simd/minhash.h"
 
 static bool usable(void)
 {
@@ -74,4 +75,5 @@ const lm_variant NAME(LM_ISA) = {
     .panels_product = panels_product,
     .lstm_forward = lstm_forward,
     .lstm_backward = lstm_backward,
+    .minhash = minhash,
 };

@@ -5,7 +5,7 @@
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/utf8.h"
-#include "text/train/scratch.h"
+#include "stream/scratch.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,6 @@
 liblmutils_la_SOURCES += \
 	libshared/text/train/alphabet.c libshared/text/train/alphabet.h \
 	libshared/text/train/merges.c libshared/text/train/merges.h \
-	libshared/text/train/scratch.c libshared/text/train/scratch.h \
 	libshared/text/train/specs.c libshared/text/train/specs.h \
 	libshared/text/train/string_sort.c libshared/text/train/string_sort.h \
 	libshared/text/train/train.c libshared/text/train/train.h \

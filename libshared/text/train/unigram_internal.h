@@ -2,7 +2,7 @@
 #ifndef LM_TEXT_TRAIN_UNIGRAM_INTERNAL_H
 #define LM_TEXT_TRAIN_UNIGRAM_INTERNAL_H
 
-#include "text/train/scratch.h"
+#include "stream/scratch.h"
 #include "text/train/unigram.h"
 
 enum {

@@ -1,9 +1,9 @@
-/* Arrays that training needs at random and that may outgrow memory. As long as a budget lasts they are
+/* Arrays that are needed at random and that may outgrow memory. As long as a budget lasts they are
  * anonymous memory; past it they lie in an unlinked file in $TMPDIR or /var/tmp, mapped, and what is resident
  * of the files is given back now and then, so that the process as a whole keeps to the budget. Only the speed
  * depends on it. */
-#ifndef LM_TEXT_TRAIN_SCRATCH_H
-#define LM_TEXT_TRAIN_SCRATCH_H
+#ifndef LM_STREAM_SCRATCH_H
+#define LM_STREAM_SCRATCH_H
 
 #include "base/status.h"
 

@@ -1,4 +1,4 @@
-#include "text/train/scratch.h"
+#include "stream/scratch.h"
 
 #include "base/atomic.h"
 #include "base/memory.h"
@@ -101,7 +101,7 @@ bool lm_scratch_resize(lm_scratch *s, lm_scratch_array *a, size_t bytes, lm_stat
     void *data = a->data ? mremap(a->data, a->bytes, bytes, MREMAP_MAYMOVE)
                          : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED)
-        return lm_fail_errno(st, LM_FAILED, "no room for %zu bytes of training's tables", bytes);
+        return lm_fail_errno(st, LM_FAILED, "no room for %zu bytes of tables", bytes);
     if (!a->fd)
         s->used += bytes - a->bytes;
     a->data = data;

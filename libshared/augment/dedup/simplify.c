@@ -1,0 +1,302 @@
+#include "augment/dedup/simplify.h"
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "text/unicode/unicode.h"
+
+#include <stdlib.h>
+#include <utf8proc.h>
+
+enum { GAP = 0x80, DIGIT = 0x81 }; /* of lm_simplifier.ascii: above ASCII */
+enum { MARGIN = 4 * 2 * LM_DECOMPOSITION_MAX + 8 }; /* more than one character becomes */
+enum { SIGMA = 0x3A3, FINAL_SIGMA = 0x3C2, FIRST_SYLLABLE = 0xAC00, LAST_SYLLABLE = 0xD7A3 };
+
+/* ------------------------------------------------------------------ characters */
+
+/* What datatrove takes for punctuation: ASCII's, control characters, and these, in order. */
+static bool is_datatrove_punctuation(uint32_t code)
+{
+    static const uint16_t others[] = {0xAB,   0xB4,   0xBB,   0x2013, 0x2014, 0x2019, 0x201C, 0x201D, 0x201E,
+                                      0x2026, 0x2236, 0x2501, 0x25BA, 0x3001, 0x3002, 0x3008, 0x3009, 0x300A,
+                                      0x300B, 0x300C, 0x300D, 0x3010, 0x3011, 0xFF01, 0xFF05, 0xFF08, 0xFF09,
+                                      0xFF0C, 0xFF0E, 0xFF1A, 0xFF1B, 0xFF1F, 0xFF5E};
+    if (code >= 0x7F && code < 0xA0)
+        return true;
+    for (size_t i = 0; i < sizeof others / sizeof *others && others[i] <= code; i++)
+        if (others[i] == code)
+            return true;
+    return false;
+}
+
+static bool is_punctuation(const lm_simplifier *s, uint32_t code)
+{
+    return s->ignored & LM_IGNORE_AS_DATATROVE ? is_datatrove_punctuation(code)
+                                               : lm_unicode_is(s->unicode, code) & LM_CP_PUNCT;
+}
+
+static bool is_digit(const lm_simplifier *s, uint32_t code)
+{
+    if (code < 0x80)
+        return code >= '0' && code <= '9';
+    return (code >= LM_CP_TABLE || s->unicode[code] & LM_CP_NUMBER) &&
+           utf8proc_category((utf8proc_int32_t)code) == UTF8PROC_CATEGORY_ND;
+}
+
+static bool is_decimal_separator(uint32_t code)
+{
+    return code == '.' || code == ',' || code == 0x60C || code == 0x66B || (code >= 0x2396 && code <= 0x2398);
+}
+
+static size_t after_digits(const lm_simplifier *s, lm_str text, size_t at)
+{
+    while (at < text.len) {
+        uint32_t code;
+        size_t size = lm_utf8_decode(text.data + at, text.len - at, &code);
+        if (!is_digit(s, code))
+            break;
+        at += size;
+    }
+    return at;
+}
+
+/* Behind the number that begins at `at`. */
+static size_t after_number(const lm_simplifier *s, lm_str text, size_t at)
+{
+    at = after_digits(s, text, at);
+    uint32_t code;
+    if (at == text.len)
+        return at;
+    size_t fraction = at + lm_utf8_decode(text.data + at, text.len - at, &code);
+    size_t end = is_decimal_separator(code) ? after_digits(s, text, fraction) : fraction;
+    return end > fraction ? end : at;
+}
+
+static bool is_cased(uint32_t code)
+{
+    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
+    return c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LL || c == UTF8PROC_CATEGORY_LT;
+}
+
+static bool is_case_ignorable(uint32_t code)
+{
+    static const uint16_t within_words[] = {'\'', '.', ':', 0xB7, 0x387, 0x55F, 0x5F4, 0x2018, 0x2019, 0x2024, 0x2027,
+                                            0xFE13, 0xFE52, 0xFE55, 0xFF07, 0xFF0E, 0xFF1A};
+    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
+    if (c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_ME || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_LM ||
+        c == UTF8PROC_CATEGORY_SK)
+        return true;
+    for (size_t i = 0; i < sizeof within_words / sizeof *within_words; i++)
+        if (within_words[i] == code)
+            return true;
+    return false;
+}
+
+/* Final_Sigma of the Unicode standard, 3.13: a cased letter before, none behind, whatever is ignorable between. */
+static bool is_final_sigma(lm_str text, size_t from, size_t to)
+{
+    uint32_t code = 0;
+    size_t at = from;
+    bool ignorable = true;
+    while (at && ignorable) {
+        do
+            at--;
+        while (at && (text.data[at] & 0xC0) == 0x80);
+        lm_utf8_decode(text.data + at, from - at, &code);
+        ignorable = is_case_ignorable(code);
+    }
+    if (ignorable || !is_cased(code))
+        return false;
+    for (at = to; at < text.len;) {
+        at += lm_utf8_decode(text.data + at, text.len - at, &code);
+        if (!is_case_ignorable(code))
+            return !is_cased(code);
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+typedef struct writer {
+    const lm_simplifier *s;
+    lm_buf *out;
+    size_t begin; /* of this text in out */
+    bool gap;     /* white space has gone by since the last character */
+    /* the marks that end what is written so far: where they begin, the last one's class, and whether they stand in another
+     * order than that of their classes */
+    size_t marks;
+    int last_class;
+    bool disordered;
+} writer;
+
+typedef struct mark {
+    uint64_t order; /* class, then where it stood */
+    uint32_t code;
+} mark;
+
+static int by_order(const void *a, const void *b)
+{
+    uint64_t x = ((const mark *)a)->order, y = ((const mark *)b)->order;
+    return (x > y) - (x < y);
+}
+
+static void order_marks(writer *w)
+{
+    lm_buf *out = w->out;
+    size_t n = 0, count = lm_utf8_count(out->data + w->marks, out->len - w->marks);
+    mark *marks = lm_malloc(count, sizeof *marks);
+    for (size_t at = w->marks; at < out->len; n++) {
+        at += lm_utf8_decode(out->data + at, out->len - at, &marks[n].code);
+        marks[n].order = (uint64_t)lm_unicode_class(marks[n].code) << 56 | n;
+    }
+    qsort(marks, n, sizeof *marks, by_order);
+    char *to = out->data + w->marks;
+    for (size_t i = 0; i < n; i++)
+        to += lm_utf8_encode(marks[i].code, to);
+    free(marks);
+}
+
+static inline void end_marks(writer *w)
+{
+    if (w->last_class) {
+        if (w->disordered)
+            order_marks(w);
+        w->last_class = 0;
+        w->disordered = false;
+    }
+}
+
+static inline void put_gap(writer *w)
+{
+    if (w->gap && w->out->len > w->begin)
+        w->out->data[w->out->len++] = ' ';
+    w->gap = false;
+}
+
+static inline void put_ascii(writer *w, char c)
+{
+    end_marks(w);
+    put_gap(w);
+    w->out->data[w->out->len++] = c;
+}
+
+static inline void put_blank(writer *w)
+{
+    if (w->s->ignored & LM_IGNORE_SPACE) {
+        end_marks(w);
+        w->gap = true;
+    } else {
+        put_ascii(w, ' ');
+    }
+}
+
+/* A character that does not decompose. */
+static void put(writer *w, uint32_t code)
+{
+    unsigned properties = lm_unicode_is(w->s->unicode, code);
+    int class = properties & LM_CP_NFD ? lm_unicode_class(code) : 0;
+    if (!class)
+        end_marks(w);
+    if (w->s->ignored & LM_IGNORE_ACCENTS && properties & LM_CP_NONSPACING)
+        return;
+    put_gap(w);
+    if (class) {
+        if (!w->last_class)
+            w->marks = w->out->len;
+        w->disordered |= class < w->last_class;
+        w->last_class = class;
+    }
+    w->out->len += lm_utf8_encode(code, w->out->data + w->out->len);
+}
+
+/* A conjoining jamo: three bytes, all with the first one of U+1100. */
+static inline void put_jamo(lm_buf *out, uint32_t code)
+{
+    char *to = out->data + out->len;
+    to[0] = (char)0xE1;
+    to[1] = (char)(0x80 | (code >> 6 & 0x3F));
+    to[2] = (char)(0x80 | (code & 0x3F));
+    out->len += 3;
+}
+
+static void put_syllable(writer *w, uint32_t code)
+{
+    uint32_t index = code - FIRST_SYLLABLE, final = index % 28;
+    end_marks(w);
+    put_gap(w);
+    put_jamo(w->out, 0x1100 + index / 588);
+    put_jamo(w->out, 0x1161 + index % 588 / 28);
+    if (final)
+        put_jamo(w->out, 0x11A7 + final);
+}
+
+/* One that is none of ASCII, a syllable, a digit, punctuation or white space that count. */
+static void put_other(writer *w, lm_str text, size_t from, size_t to, uint32_t code)
+{
+    uint32_t lower[2] = {code}, parts[LM_DECOMPOSITION_MAX];
+    int count = 1;
+    if (w->s->ignored & LM_IGNORE_CASE) {
+        count = lm_unicode_lower_case(code, lower);
+        if (code == SIGMA && is_final_sigma(text, from, to))
+            lower[0] = FINAL_SIGMA;
+    }
+    for (int k = 0; k < count; k++) {
+        int n = lm_unicode_decompose(lower[k], false, parts);
+        for (int i = 0; i < n; i++)
+            put(w, parts[i]);
+    }
+}
+
+void lm_simplifier_init(lm_simplifier *s, unsigned ignored)
+{
+    *s = (lm_simplifier){.ignored = ignored, .unicode = lm_unicode_table()};
+    for (int c = 0; c < 128; c++) {
+        unsigned p = s->unicode[c];
+        bool control = (c < 9 || c == 11 || c == 12 || (c >= 13 && c < 32) || c == 127) && ignored & LM_IGNORE_AS_DATATROVE;
+        bool letter = c >= 'A' && c <= 'Z' && ignored & LM_IGNORE_CASE;
+        s->ascii[c] = (uint8_t)(letter ? c + 'a' - 'A' : c);
+        if (p & LM_CP_SPACE && ignored & LM_IGNORE_SPACE)
+            s->ascii[c] = GAP;
+        else if ((p & LM_CP_PUNCT || control) && ignored & LM_IGNORE_PUNCTUATION)
+            s->ascii[c] = ignored & LM_IGNORE_SPACE ? GAP : ' ';
+        else if (c >= '0' && c <= '9' && ignored & LM_IGNORE_NUMBERS)
+            s->ascii[c] = DIGIT;
+    }
+}
+
+void lm_simplify(const lm_simplifier *s, lm_str text, lm_buf *out)
+{
+    writer w = {.s = s, .out = out, .begin = out->len};
+    lm_buf_reserve(out, text.len + MARGIN);
+    for (size_t i = 0, size; i < text.len; i += size) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (byte < 0x80) { /* one byte becomes two at most: a blank that was still to come, and itself */
+            unsigned char as = s->ascii[byte];
+            size = 1;
+            if (as < 0x80) {
+                put_ascii(&w, (char)as);
+            } else if (as == GAP) {
+                put_blank(&w);
+            } else {
+                size = after_number(s, text, i) - i;
+                put_ascii(&w, '0');
+            }
+            continue;
+        }
+        uint32_t code;
+        size = lm_utf8_decode(text.data + i, text.len - i, &code);
+        if (out->cap - out->len < text.len - i + MARGIN)
+            lm_buf_reserve(out, text.len - i + MARGIN);
+        if (code >= FIRST_SYLLABLE && code <= LAST_SYLLABLE) {
+            put_syllable(&w, code);
+        } else if (s->ignored & LM_IGNORE_NUMBERS && is_digit(s, code)) {
+            size = after_number(s, text, i) - i;
+            put_ascii(&w, '0');
+        } else if ((s->ignored & LM_IGNORE_SPACE && lm_unicode_is(s->unicode, code) & LM_CP_SPACE) ||
+                   (s->ignored & LM_IGNORE_PUNCTUATION && is_punctuation(s, code))) {
+            put_blank(&w);
+        } else {
+            put_other(&w, text, i, i + size, code);
+        }
+    }
+    end_marks(&w);
+}
