@@ -68,6 +68,7 @@ typedef struct lm_augment_options {
     const char *command;
     /* each operation's own options are structs of its header, members of this one: */
     lm_near_options near;
+    const char *stop_words; /* of --filter (quality/filters.h): a file; NULL = those that were published */
 } lm_augment_options;
 
 /* One kind of operation. NULL where it has no use for a call. `self` is shared by all threads and constant but in `collect`,

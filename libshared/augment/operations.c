@@ -1,8 +1,13 @@
 #include "augment/augment.h"
+#include "augment/quality/filters.h"
 
 const lm_operation_kind *const lm_operation_kinds[] = {
     &lm_dedup_kind,
     &lm_near_dedup_kind,
+    /* quality */
+    &lm_filter_operation,
+    &lm_min_length_operation,
+    &lm_max_length_operation,
     NULL,
 };
 

@@ -318,23 +318,10 @@ METHOD(run_splitlines)
 {
     (void)call;
     lm_value out = lm_value_list_new(e->m, LM_IS_LIST, 0);
-    const char *p = self.text.data, *end = p + self.text.len, *from = p;
     bool keep = lm_value_truth(args[0]);
-    while (p < end && lm_ok(e->st)) {
-        uint32_t c;
-        size_t n = lm_utf8_decode(p, (size_t)(end - p), &c);
-        bool line_end =
-            (c >= 10 && c <= 13) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
-        if (c == '\r' && p + 1 < end && p[1] == '\n')
-            n = 2;
-        if (line_end) {
-            push_text(e, out, self, from, keep ? p + n : p);
-            from = p + n;
-        }
-        p += n;
-    }
-    if (from < end)
-        push_text(e, out, self, from, end);
+    lm_str rest = self.text, line, with_end;
+    while (lm_ok(e->st) && lm_text_take_line(&rest, &line, &with_end))
+        push_text(e, out, self, line.data, line.data + (keep ? with_end.len : line.len));
     return out;
 }
 

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/status.h"
+#include "text/unicode/python_text.h"
 
 #include <stdint.h>
 
@@ -149,11 +150,6 @@ void lm_value_print(lm_value v, lm_buf *out);
 void lm_value_repr(lm_value v, lm_buf *out);
 /* str(), as a string: itself where it is one. */
 lm_value lm_value_str(lm_jinja_memory *m, lm_value v);
-
-/* Text by code points. */
-bool lm_is_python_space(uint32_t code);                        /* str.isspace of Python */
-size_t lm_text_place(lm_str s, size_t index);                  /* byte offset of a code point; s.len beyond the end */
-lm_str lm_text_trim(lm_str s, const lm_str *chars, bool left, bool right); /* chars NULL: white space */
 
 /* JSON text (checked, as stream/json.h cuts it out) as a value. Deep or long text fails the memory's status. */
 lm_value lm_value_from_json(lm_jinja_memory *m, lm_str json);

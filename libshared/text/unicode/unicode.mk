@@ -1,6 +1,8 @@
 liblmutils_la_SOURCES += \
 	libshared/text/unicode/chars.c \
 	libshared/text/unicode/chars.h \
+	libshared/text/unicode/python_text.c \
+	libshared/text/unicode/python_text.h \
 	libshared/text/unicode/unicode.c \
 	libshared/text/unicode/unicode.h \
 	libshared/text/unicode/unicode_classes.c \
