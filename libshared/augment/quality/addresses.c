@@ -57,7 +57,7 @@ static bool is_host(const char *p, const char *end)
             size_t n = lm_utf8_decode(p, (size_t)(end - p), &code);
             if (!in_label(code) && !(chars && (code == '_' || code == '-')))
                 break;
-            if (lower == chars && lm_char_class(code) & LM_CC_LOWER)
+            if (lower == chars && lm_count_class(code) & LM_CC_LOWER)
                 lower++;
             last = code;
             p += n;
@@ -81,7 +81,7 @@ bool lm_is_address(lm_str word)
         for (const char *q = p; q < colon && scheme;) {
             uint32_t code;
             q += lm_utf8_decode(q, (size_t)(colon - q), &code);
-            scheme = code == '+' || code == '-' || code == '.' || code == '_' || lm_char_class(code) & (LM_CC_ALPHA | LM_CC_DIGIT);
+            scheme = code == '+' || code == '-' || code == '.' || code == '_' || lm_count_class(code) & (LM_CC_ALPHA | LM_CC_DIGIT);
         }
         if (scheme)
             p = colon + 3;

@@ -137,8 +137,8 @@ static bool judge_c4(lm_judging *j, const double *limit, lm_verdict *v)
             if (fate == REMOVED)
                 continue;
             if (limit[SENTENCES] > 0) {
-                lm_words_cut(&j->words, line, true);
-                sentences += (double)lm_words_sentences(&j->words);
+                lm_count_words_cut(&j->words, line, true);
+                sentences += (double)lm_count_sentences(&j->words);
             }
             if (out->len)
                 lm_buf_putc(out, '\n');

@@ -98,13 +98,13 @@ static void make_table(void)
     paint_string(money, LM_CC_PREFIX | LM_CC_MONEY);
 }
 
-const uint16_t *lm_char_classes(void)
+const uint16_t *lm_count_classes(void)
 {
     pthread_once(&table_once, make_table);
     return table;
 }
 
-uint16_t lm_char_class(uint32_t code)
+uint16_t lm_count_class(uint32_t code)
 {
-    return code < LM_CC_TABLE ? lm_char_classes()[code] : of_category(code);
+    return code < LM_CC_TABLE ? lm_count_classes()[code] : of_category(code);
 }

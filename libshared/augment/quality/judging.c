@@ -5,7 +5,7 @@
 const lm_count_words *lm_judging_words(lm_judging *j)
 {
     if (!j->cut)
-        lm_words_cut(&j->words, j->text, false);
+        lm_count_words_cut(&j->words, j->text, false);
     j->cut = true;
     return &j->words;
 }
@@ -29,7 +29,7 @@ void lm_judging_take(lm_judging *j)
 
 void lm_judging_free(lm_judging *j)
 {
-    lm_words_free(&j->words);
+    lm_count_words_free(&j->words);
     lm_seen_free(&j->seen);
     lm_buf_free(&j->joined);
     lm_buf_free(&j->line);

@@ -19,3 +19,10 @@ liblmutils_la_SOURCES += \
 	libshared/augment/quality/word_rules.h \
 	libshared/augment/quality/words.c \
 	libshared/augment/quality/words.h
+
+check_PROGRAMS += tests/unit/check_quality
+tests_unit_check_quality_SOURCES = tests/unit/check_quality.c
+tests_unit_check_quality_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_quality_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_quality
+EXTRA_DIST += tests/unit/quality.json tests/unit/quality.py

@@ -70,7 +70,7 @@ static struct slot *find_slot(const char *word, size_t len)
 static void enter(lm_str marked)
 {
     for (int typographic = 0; typographic < 2; typographic++) {
-        char word[2 * LM_SPECIAL_LONGEST];
+        char word[2 * LM_SPECIAL_LONGEST] = {0};
         uint8_t cuts[2] = {0}, count = 0;
         size_t len = 0;
         for (size_t i = 0; i < marked.len; i++) {

@@ -26,8 +26,8 @@ enum {
 
 /* Of code points below LM_CC_TABLE; made at the first call, then constant. */
 enum { LM_CC_TABLE = 0x20000 };
-const uint16_t *lm_char_classes(void);
-uint16_t lm_char_class(uint32_t code);
+const uint16_t *lm_count_classes(void);
+uint16_t lm_count_class(uint32_t code);
 
 /* Is this a word that goes by no rule? *cuts are then the places, in bytes, where it is cut, at most two of them, 0 for none. */
 enum { LM_SPECIAL_LONGEST = 16 }; /* bytes */

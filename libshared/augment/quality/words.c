@@ -245,7 +245,7 @@ static size_t read_chunk(cutter *k, size_t at, struct lm_count_char **chars)
         if (at == k->text.len)
             break;
         size_t len = lm_utf8_decode(k->text.data + at, k->text.len - at, &c->code);
-        c->is = c->code < LM_CC_TABLE ? k->classes[c->code] : lm_char_class(c->code);
+        c->is = c->code < LM_CC_TABLE ? k->classes[c->code] : lm_count_class(c->code);
         if (c->is & LM_CC_SPACE)
             break;
         at += len;
@@ -258,13 +258,14 @@ static size_t read_chunk(cutter *k, size_t at, struct lm_count_char **chars)
 /* White space at byte `at`: where it ends. The first blank behind a word is the word's. */
 static size_t skip_space(const cutter *k, size_t at, bool spaces)
 {
+    const size_t start = at;
     size_t from = at, chars = 0;
     while (at < k->text.len) {
         uint32_t code;
         size_t n = lm_utf8_decode(k->text.data + at, k->text.len - at, &code);
         if (!((code < LM_CC_TABLE ? k->classes[code] : 0) & LM_CC_SPACE))
             break;
-        if (from && at == from && code == ' ')
+        if (start && at == start && code == ' ')
             from++;
         else
             chars++;
@@ -276,9 +277,9 @@ static size_t skip_space(const cutter *k, size_t at, bool spaces)
     return at;
 }
 
-void lm_words_cut(lm_count_words *w, lm_str text, bool spaces)
+void lm_count_words_cut(lm_count_words *w, lm_str text, bool spaces)
 {
-    cutter k = {.w = w, .text = text, .classes = lm_char_classes()};
+    cutter k = {.w = w, .text = text, .classes = lm_count_classes()};
     w->count = 0;
     for (size_t at = 0; at < text.len;) {
         /* most words are letters between two blanks, and too long to be special, or not */
@@ -302,14 +303,14 @@ void lm_words_cut(lm_count_words *w, lm_str text, bool spaces)
     }
 }
 
-void lm_words_free(lm_count_words *w)
+void lm_count_words_free(lm_count_words *w)
 {
     free(w->items);
     free(w->chars);
     *w = (lm_count_words){0};
 }
 
-size_t lm_words_sentences(const lm_count_words *w)
+size_t lm_count_sentences(const lm_count_words *w)
 {
     size_t sentences = w->count > 0;
     bool stopped = false;
@@ -330,7 +331,7 @@ bool lm_ends_with_stop(lm_str text)
     uint32_t code = 0;
     if (text.len)
         lm_utf8_decode(text.data + at, text.len - at, &code);
-    return text.len && lm_char_class(code) & LM_CC_STOP;
+    return text.len && lm_count_class(code) & LM_CC_STOP;
 }
 
 bool lm_mostly_hangul(lm_str text)
@@ -345,7 +346,7 @@ bool lm_mostly_hangul(lm_str text)
         }
         uint32_t code;
         at += lm_utf8_decode(text.data + at, text.len - at, &code);
-        uint16_t is = lm_char_class(code);
+        uint16_t is = lm_count_class(code);
         letters += is & LM_CC_ALPHA ? 1 : 0;
         hangul += is & LM_CC_HANGUL ? 1 : 0;
     }

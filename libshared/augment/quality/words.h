@@ -39,11 +39,11 @@ enum { LM_WORDS_TEXT_MOST = 8 << 20 }; /* bytes of a text that can be cut */
 
 /* Words of a text of valid UTF-8 and at most LM_WORDS_TEXT_MOST bytes, in the place of those before. Zero-initialise. `spaces`: white
  * space too, where sentences are to be counted. */
-void lm_words_cut(lm_count_words *w, lm_str text, bool spaces);
-void lm_words_free(lm_count_words *w);
+void lm_count_words_cut(lm_count_words *w, lm_str text, bool spaces);
+void lm_count_words_free(lm_count_words *w);
 
 /* Sentences, as spaCy's sentencizer counts: one ends behind a full stop and the punctuation that follows it. */
-size_t lm_words_sentences(const lm_count_words *w);
+size_t lm_count_sentences(const lm_count_words *w);
 
 /* Does the text end with one of the full stops of all scripts (datatrove's TERMINAL_PUNCTUATION)? */
 bool lm_ends_with_stop(lm_str text);

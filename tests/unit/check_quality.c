@@ -1,0 +1,202 @@
+/* Quality filters: words, and what each threshold drops, beside a reading of the published rules of its own (quality.py,
+ * quality.json). */
+#include "unit.h"
+
+#include "augment/quality/filters.h"
+#include "augment/quality/words.h"
+#include "base/memory.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static json_t *wanted;
+
+static void read_wanted(void)
+{
+    const char *source = getenv("abs_top_srcdir");
+    char *path = lm_format("%s/tests/unit/quality.json", source ? source : "..");
+    json_error_t error;
+    wanted = json_load_file(path, 0, &error);
+    ck_assert_msg(wanted != NULL, "%s: %s", path, error.text);
+    free(path);
+}
+
+static void free_wanted(void)
+{
+    json_decref(wanted);
+}
+
+static lm_str string_of(const json_t *object, const char *name)
+{
+    const json_t *s = json_object_get(object, name);
+    ck_assert_msg(json_is_string(s), "%s is missing", name);
+    return (lm_str){json_string_value(s), json_string_length(s)};
+}
+
+START_TEST(words)
+{
+    lm_count_words w = {0};
+    size_t i, k;
+    json_t *one, *word;
+    ck_assert_uint_ge(json_array_size(json_object_get(wanted, "words")), 20);
+    json_array_foreach(json_object_get(wanted, "words"), i, one) {
+        lm_str text = string_of(one, "text");
+        lm_count_words_cut(&w, text, false);
+        json_array_foreach(json_object_get(one, "words"), k, word) {
+            ck_assert_msg(k < w.count, "%s: only %zu words", text.data, w.count);
+            ck_assert_msg(lm_str_is((lm_str){text.data + w.items[k].from, w.items[k].len}, json_string_value(word)),
+                          "%s: '%.*s', not '%s'", text.data, (int)w.items[k].len, text.data + w.items[k].from,
+                          json_string_value(word));
+        }
+        ck_assert_uint_eq(w.count, k);
+        lm_count_words_cut(&w, text, true);
+        ck_assert_msg(lm_count_sentences(&w) == (size_t)json_integer_value(json_object_get(one, "sentences")), "%s: %zu sentences",
+                      text.data, lm_count_sentences(&w));
+    }
+    lm_count_words_free(&w);
+}
+END_TEST
+
+/* One record through one operation: its texts afterwards stand in `texts`; the rule that dropped it, "" for none, malloced. */
+static char *judged(const lm_operation_kind *kind, const char *value, const lm_augment_options *o, lm_str *texts, int count)
+{
+    lm_status st = LM_STATUS_INIT;
+    void *self = kind->open(value, o, 0, &st);
+    assert_ok(&st);
+    void *room = kind->room_new ? kind->room_new(self) : NULL;
+    lm_draft draft = {.texts = texts, .text_count = count}, *drafts[] = {&draft};
+    lm_drafts batch = {drafts, 1, 1, lm_arena_new(0)};
+    ck_assert(kind->apply(self, room, &batch, &st));
+    char *dropped = lm_strdup(draft.dropped ? draft.dropped : "");
+    for (int i = 0; i < count; i++)
+        texts[i].data = lm_strndup(texts[i].data ? texts[i].data : "", texts[i].len);
+    lm_arena_free(batch.arena);
+    if (room)
+        kind->room_free(room);
+    kind->close(self);
+    return dropped;
+}
+
+START_TEST(thresholds)
+{
+    size_t i;
+    json_t *one;
+    const lm_augment_options o = {0};
+    ck_assert_uint_ge(json_array_size(json_object_get(wanted, "filters")), 200);
+    json_array_foreach(json_object_get(wanted, "filters"), i, one) {
+        const char *filter = json_string_value(json_object_get(one, "filter"));
+        lm_str text = string_of(one, "text");
+        const json_t *becomes = json_object_get(one, "becomes"), *threshold = json_object_get(one, "threshold");
+        char *dropped = judged(&lm_filter_operation, filter, &o, &text, 1), *expected = lm_strdup("");
+        if (threshold) { /* filter:threshold=value: found what */
+            char name[64], found[64];
+            ck_assert_msg(sscanf(dropped, "%63[^=]=%*[^:]: %63s", name, found) == 2, "%s: '%s', not %s\n%s", filter, dropped,
+                          json_string_value(threshold), string_of(one, "text").data);
+            free(expected);
+            expected = lm_format("%.*s:%s %.6g", (int)strcspn(filter, ":"), filter, json_string_value(threshold),
+                                 json_number_value(json_object_get(one, "found")));
+            char *got = lm_format("%s %s", name, found);
+            ck_assert_msg(strcmp(got, expected) == 0, "%s: '%s', not '%s'\n%s", filter, got, expected, string_of(one, "text").data);
+            free(got);
+        } else {
+            ck_assert_msg(!*dropped, "%s: '%s' drops\n%s", filter, dropped, text.data);
+        }
+        if (becomes && !threshold)
+            ck_assert_str_eq(text.data, json_string_value(becomes));
+        free((char *)text.data);
+        free(dropped);
+        free(expected);
+    }
+}
+END_TEST
+
+static void assert_judged(const lm_operation_kind *kind, const char *value, const char *text, const char *wanted_reason)
+{
+    const lm_augment_options o = {0};
+    lm_str s = lm_str_of(text);
+    char *dropped = judged(kind, value, &o, &s, 1);
+    ck_assert_str_eq(dropped, wanted_reason);
+    free(dropped);
+    free((char *)s.data);
+}
+
+START_TEST(lengths)
+{
+    assert_judged(&lm_min_length_operation, "5", "가나다라마", "");
+    assert_judged(&lm_min_length_operation, "5", "가나다라", "min-length=5: 4 characters");
+    assert_judged(&lm_max_length_operation, "5", "caf\xC3\xA9s", "");
+    assert_judged(&lm_max_length_operation, "5", "caf\xC3\xA9s!", "max-length=5: 6 characters");
+    assert_judged(&lm_min_length_operation, "3w", " one\ttwo\xE3\x80\x80three ", "");
+    assert_judged(&lm_min_length_operation, "3w", "one two-three", "min-length=3w: 2 words");
+    assert_judged(&lm_max_length_operation, "2w", "하나 둘 셋", "max-length=2w: 3 words");
+    assert_judged(&lm_max_length_operation, "0", "", "");
+    assert_judged(&lm_min_length_operation, "1k", "short", "min-length=1000: 5 characters");
+}
+END_TEST
+
+START_TEST(several_texts)
+{
+    const lm_augment_options o = {0};
+    lm_str texts[] = {lm_str_of("A title"), lm_str_of("and what it says.")};
+    char *dropped = judged(&lm_filter_operation, "gopher-quality:min-doc-words=7", &o, texts, 2);
+    ck_assert_str_eq(dropped, "gopher-quality:min-doc-words=7: 6 words");
+    free(dropped);
+    free((char *)texts[0].data);
+    free((char *)texts[1].data);
+
+    lm_str lines[] = {lm_str_of("Menu\nThis line is kept."), lm_str_of("So is this one.\nClick here"), {0}};
+    dropped = judged(&lm_filter_operation, "c4:min_num_sentences=2", &o, lines, 3);
+    ck_assert_str_eq(dropped, "");
+    ck_assert_str_eq(lines[0].data, "This line is kept.");
+    ck_assert_str_eq(lines[1].data, "So is this one.");
+    ck_assert_str_eq(lines[2].data, "");
+    free(dropped);
+    for (int i = 0; i < 3; i++)
+        free((char *)lines[i].data);
+}
+END_TEST
+
+static void assert_refused(const lm_operation_kind *kind, const char *value, const char *why)
+{
+    lm_status st = LM_STATUS_INIT;
+    const lm_augment_options o = {0};
+    ck_assert_ptr_null(kind->open(value, &o, 0, &st));
+    ck_assert_int_eq(st.code, LM_USAGE);
+    ck_assert_msg(strstr(st.message, why) != NULL, "%s: %s", value, st.message);
+}
+
+START_TEST(values)
+{
+    assert_refused(&lm_filter_operation, "", "give gopher-quality");
+    assert_refused(&lm_filter_operation, "gopher,nothing", "'nothing'");
+    assert_refused(&lm_filter_operation, "c4:min-words=3", "it has min-num-sentences, min-words-per-line");
+    assert_refused(&lm_filter_operation, "c4:min-words-per-line", "NAME=VALUE");
+    assert_refused(&lm_filter_operation, "c4:min-words-per-line=-1", "0 to turn the rule off");
+    assert_refused(&lm_filter_operation, "c4:min-words-per-line=nan", "0 to turn the rule off");
+    assert_refused(&lm_filter_operation, "fineweb:language=kr", "give en, ko or auto");
+    assert_refused(&lm_filter_operation, "c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4", "more than 16");
+    assert_refused(&lm_min_length_operation, "", "give a number");
+    assert_refused(&lm_min_length_operation, "w", "give a number");
+    assert_refused(&lm_max_length_operation, "-1", "give a number");
+    assert_judged(&lm_filter_operation, "gopher-quality:language=ko:min_doc_words=5:max-non-alpha-words-ratio=90%", "나라의 강을 a b c 9",
+                  "gopher-quality:min-alpha-words-ratio=0.9: 0.833333 of the words have letters");
+    assert_judged(&lm_filter_operation, "gopher-quality:language=en:min-doc-words=2", "나라의 강을",
+                  "gopher-quality:min-avg-word-length=3: 2.5 characters a word");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("quality");
+    TCase *tc = tcase_create("quality");
+    tcase_add_unchecked_fixture(tc, read_wanted, free_wanted);
+    tcase_add_test(tc, words);
+    tcase_add_test(tc, thresholds);
+    tcase_add_test(tc, lengths);
+    tcase_add_test(tc, several_texts);
+    tcase_add_test(tc, values);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+UNIT_MAIN(suite)
