@@ -4,10 +4,9 @@
 const lm_operation_kind *const lm_operation_kinds[] = {
     &lm_dedup_kind,
     &lm_near_dedup_kind,
-    /* quality */
-    &lm_filter_operation,
-    &lm_min_length_operation,
-    &lm_max_length_operation,
+    &lm_filter_kind,
+    &lm_min_length_kind,
+    &lm_max_length_kind,
     NULL,
 };
 

@@ -87,7 +87,7 @@ START_TEST(thresholds)
         const char *filter = json_string_value(json_object_get(one, "filter"));
         lm_str text = string_of(one, "text");
         const json_t *becomes = json_object_get(one, "becomes"), *threshold = json_object_get(one, "threshold");
-        char *dropped = judged(&lm_filter_operation, filter, &o, &text, 1), *expected = lm_strdup("");
+        char *dropped = judged(&lm_filter_kind, filter, &o, &text, 1), *expected = lm_strdup("");
         if (threshold) { /* filter:threshold=value: found what */
             char name[64], found[64];
             ck_assert_msg(sscanf(dropped, "%63[^=]=%*[^:]: %63s", name, found) == 2, "%s: '%s', not %s\n%s", filter, dropped,
@@ -122,15 +122,15 @@ static void assert_judged(const lm_operation_kind *kind, const char *value, cons
 
 START_TEST(lengths)
 {
-    assert_judged(&lm_min_length_operation, "5", "가나다라마", "");
-    assert_judged(&lm_min_length_operation, "5", "가나다라", "min-length=5: 4 characters");
-    assert_judged(&lm_max_length_operation, "5", "caf\xC3\xA9s", "");
-    assert_judged(&lm_max_length_operation, "5", "caf\xC3\xA9s!", "max-length=5: 6 characters");
-    assert_judged(&lm_min_length_operation, "3w", " one\ttwo\xE3\x80\x80three ", "");
-    assert_judged(&lm_min_length_operation, "3w", "one two-three", "min-length=3w: 2 words");
-    assert_judged(&lm_max_length_operation, "2w", "하나 둘 셋", "max-length=2w: 3 words");
-    assert_judged(&lm_max_length_operation, "0", "", "");
-    assert_judged(&lm_min_length_operation, "1k", "short", "min-length=1000: 5 characters");
+    assert_judged(&lm_min_length_kind, "5", "가나다라마", "");
+    assert_judged(&lm_min_length_kind, "5", "가나다라", "min-length=5: 4 characters");
+    assert_judged(&lm_max_length_kind, "5", "caf\xC3\xA9s", "");
+    assert_judged(&lm_max_length_kind, "5", "caf\xC3\xA9s!", "max-length=5: 6 characters");
+    assert_judged(&lm_min_length_kind, "3w", " one\ttwo\xE3\x80\x80three ", "");
+    assert_judged(&lm_min_length_kind, "3w", "one two-three", "min-length=3w: 2 words");
+    assert_judged(&lm_max_length_kind, "2w", "하나 둘 셋", "max-length=2w: 3 words");
+    assert_judged(&lm_max_length_kind, "0", "", "");
+    assert_judged(&lm_min_length_kind, "1k", "short", "min-length=1000: 5 characters");
 }
 END_TEST
 
@@ -138,14 +138,14 @@ START_TEST(several_texts)
 {
     const lm_augment_options o = {0};
     lm_str texts[] = {lm_str_of("A title"), lm_str_of("and what it says.")};
-    char *dropped = judged(&lm_filter_operation, "gopher-quality:min-doc-words=7", &o, texts, 2);
+    char *dropped = judged(&lm_filter_kind, "gopher-quality:min-doc-words=7", &o, texts, 2);
     ck_assert_str_eq(dropped, "gopher-quality:min-doc-words=7: 6 words");
     free(dropped);
     free((char *)texts[0].data);
     free((char *)texts[1].data);
 
     lm_str lines[] = {lm_str_of("Menu\nThis line is kept."), lm_str_of("So is this one.\nClick here"), {0}};
-    dropped = judged(&lm_filter_operation, "c4:min_num_sentences=2", &o, lines, 3);
+    dropped = judged(&lm_filter_kind, "c4:min_num_sentences=2", &o, lines, 3);
     ck_assert_str_eq(dropped, "");
     ck_assert_str_eq(lines[0].data, "This line is kept.");
     ck_assert_str_eq(lines[1].data, "So is this one.");
@@ -167,20 +167,20 @@ static void assert_refused(const lm_operation_kind *kind, const char *value, con
 
 START_TEST(values)
 {
-    assert_refused(&lm_filter_operation, "", "give gopher-quality");
-    assert_refused(&lm_filter_operation, "gopher,nothing", "'nothing'");
-    assert_refused(&lm_filter_operation, "c4:min-words=3", "it has min-num-sentences, min-words-per-line");
-    assert_refused(&lm_filter_operation, "c4:min-words-per-line", "NAME=VALUE");
-    assert_refused(&lm_filter_operation, "c4:min-words-per-line=-1", "0 to turn the rule off");
-    assert_refused(&lm_filter_operation, "c4:min-words-per-line=nan", "0 to turn the rule off");
-    assert_refused(&lm_filter_operation, "fineweb:language=kr", "give en, ko or auto");
-    assert_refused(&lm_filter_operation, "c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4", "more than 16");
-    assert_refused(&lm_min_length_operation, "", "give a number");
-    assert_refused(&lm_min_length_operation, "w", "give a number");
-    assert_refused(&lm_max_length_operation, "-1", "give a number");
-    assert_judged(&lm_filter_operation, "gopher-quality:language=ko:min_doc_words=5:max-non-alpha-words-ratio=90%", "나라의 강을 a b c 9",
+    assert_refused(&lm_filter_kind, "", "give gopher-quality");
+    assert_refused(&lm_filter_kind, "gopher,nothing", "'nothing'");
+    assert_refused(&lm_filter_kind, "c4:min-words=3", "it has min-num-sentences, min-words-per-line");
+    assert_refused(&lm_filter_kind, "c4:min-words-per-line", "NAME=VALUE");
+    assert_refused(&lm_filter_kind, "c4:min-words-per-line=-1", "0 to turn the rule off");
+    assert_refused(&lm_filter_kind, "c4:min-words-per-line=nan", "0 to turn the rule off");
+    assert_refused(&lm_filter_kind, "fineweb:language=kr", "give en, ko or auto");
+    assert_refused(&lm_filter_kind, "c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4,c4", "more than 16");
+    assert_refused(&lm_min_length_kind, "", "give a number");
+    assert_refused(&lm_min_length_kind, "w", "give a number");
+    assert_refused(&lm_max_length_kind, "-1", "give a number");
+    assert_judged(&lm_filter_kind, "gopher-quality:language=ko:min_doc_words=5:max-non-alpha-words-ratio=90%", "나라의 강을 a b c 9",
                   "gopher-quality:min-alpha-words-ratio=0.9: 0.833333 of the words have letters");
-    assert_judged(&lm_filter_operation, "gopher-quality:language=en:min-doc-words=2", "나라의 강을",
+    assert_judged(&lm_filter_kind, "gopher-quality:language=en:min-doc-words=2", "나라의 강을",
                   "gopher-quality:min-avg-word-length=3: 2.5 characters a word");
 }
 END_TEST

@@ -157,4 +157,4 @@ static bool judge_c4(lm_judging *j, const double *limit, lm_verdict *v)
     return false;
 }
 
-const lm_filter_kind lm_c4_filter = {"c4", thresholds, judge_c4};
+const lm_quality_filter lm_c4_filter = {"c4", thresholds, judge_c4};

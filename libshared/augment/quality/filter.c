@@ -14,12 +14,12 @@ enum { FILTERS_MOST = 16, LOOK = -1 };
 static const char english_stop_words[] = "the be to of and that have with";
 static const char korean_stop_words[] = "의 다 이 는 에 을 한 년 하 은 를 했 고 에서 가 있 으로 인 월 로 되";
 
-static const lm_filter_kind *const kinds[] = {&lm_gopher_quality_filter, &lm_gopher_repetition_filter, &lm_c4_filter,
+static const lm_quality_filter *const kinds[] = {&lm_gopher_quality_filter, &lm_gopher_repetition_filter, &lm_c4_filter,
                                               &lm_fineweb_filter, NULL};
 static const char *const languages[] = {"en", "ko"};
 
 typedef struct filter {
-    const lm_filter_kind *kind;
+    const lm_quality_filter *kind;
     double limits[LM_LANGUAGES][LM_THRESHOLDS_MOST];
     int language; /* or LOOK */
     _Atomic uint64_t dropped[LM_THRESHOLDS_MOST];
@@ -73,7 +73,7 @@ static bool set_threshold(filter *f, lm_str name, const char *value, lm_status *
     return false;
 }
 
-static bool add_filter(filters *all, const lm_filter_kind *kind, lm_str settings, lm_status *st)
+static bool add_filter(filters *all, const lm_quality_filter *kind, lm_str settings, lm_status *st)
 {
     if (all->count == FILTERS_MOST)
         return lm_fail(st, LM_USAGE, "option --filter: more than %d filters: give --filter again", FILTERS_MOST);
@@ -239,7 +239,7 @@ static void report_filters(const void *self, lm_buf *out)
         lm_buf_printf(out, "filter: %" PRIu64 " records dropped whose texts are too long to be judged\n", all->too_long);
 }
 
-const lm_operation_kind lm_filter_operation = {
+const lm_operation_kind lm_filter_kind = {
     .name = "filter",
     .open = open_filters,
     .close = close_filters,

@@ -18,9 +18,9 @@
 #include "augment/augment.h"
 
 /* NAME[:THRESHOLD=VALUE]..., separated by commas; a VALUE of 0 turns a rule off; language=en or ko says what texts are, auto looks. */
-extern const lm_operation_kind lm_filter_operation;
+extern const lm_operation_kind lm_filter_kind;
 
 /* --min-length, --max-length: N characters, or Nw words between white space. */
-extern const lm_operation_kind lm_min_length_operation, lm_max_length_operation;
+extern const lm_operation_kind lm_min_length_kind, lm_max_length_kind;
 
 #endif

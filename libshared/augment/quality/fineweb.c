@@ -20,7 +20,7 @@ static const lm_threshold thresholds[] = {
 static bool judge_fineweb(lm_judging *j, const double *limit, lm_verdict *v)
 {
     double lines = 0, stops = 0, shorts = 0, repeated = 0, ends = 0;
-    lm_seen_begin(&j->seen, 0);
+    lm_repeats_begin(&j->repeats, 0);
     for (lm_str rest = j->text, line; lm_take_part(&rest, 1, false, &line);) {
         ends += rest.data != NULL;
         if (lm_text_trim(line, NULL, true, false).len == 0)
@@ -29,7 +29,7 @@ static bool judge_fineweb(lm_judging *j, const double *limit, lm_verdict *v)
         lines++;
         stops += lm_ends_with_stop(line);
         shorts += (double)chars <= limit[SHORT_LENGTH];
-        if (lm_seen_again(&j->seen, XXH3_64bits(line.data, line.len)))
+        if (lm_repeats_again(&j->repeats, XXH3_64bits(line.data, line.len)))
             repeated += (double)chars;
     }
     if (!lines)
@@ -47,4 +47,4 @@ static bool judge_fineweb(lm_judging *j, const double *limit, lm_verdict *v)
     return false;
 }
 
-const lm_filter_kind lm_fineweb_filter = {"fineweb", thresholds, judge_fineweb};
+const lm_quality_filter lm_fineweb_filter = {"fineweb", thresholds, judge_fineweb};

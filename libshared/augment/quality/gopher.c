@@ -105,7 +105,7 @@ static bool judge_quality(lm_judging *j, const double *limit, lm_verdict *v)
     return false;
 }
 
-const lm_filter_kind lm_gopher_quality_filter = {"gopher-quality", quality, judge_quality};
+const lm_quality_filter lm_gopher_quality_filter = {"gopher-quality", quality, judge_quality};
 
 /* ---------------------------------------------------------------- repetition */
 
@@ -128,13 +128,18 @@ static const lm_threshold repetition[] = {
     {0},
 };
 
-static lm_repeated count_repeated(lm_judging *j, lm_str text, size_t least)
+/* Elements of a text, how many of them were there before, and the characters of those (find_duplicates). */
+typedef struct elements {
+    size_t all, repeated, chars;
+} elements;
+
+static elements count_repeated(lm_judging *j, lm_str text, size_t least)
 {
-    lm_repeated r = {0};
-    lm_seen_begin(&j->seen, 0);
+    elements r = {0};
+    lm_repeats_begin(&j->repeats, 0);
     lm_str part;
-    for (; lm_take_part(&text, least, true, &part); r.elements++) {
-        if (!lm_seen_again(&j->seen, XXH3_64bits(part.data, part.len)))
+    for (; lm_take_part(&text, least, true, &part); r.all++) {
+        if (!lm_repeats_again(&j->repeats, XXH3_64bits(part.data, part.len)))
             continue;
         r.repeated++;
         r.chars += lm_utf8_count(part.data, part.len);
@@ -147,14 +152,14 @@ static bool judge_repetition(lm_judging *j, const double *limit, lm_verdict *v)
     double chars = (double)lm_utf8_count(j->text.data, j->text.len);
     if (!chars)
         return false;
-    lm_repeated r = count_repeated(j, lm_text_trim(j->text, NULL, true, true), 2);
-    if (limit[DUP_PARAGRAPHS] > 0 && (double)r.repeated / (double)r.elements > limit[DUP_PARAGRAPHS])
-        return lm_drops(v, DUP_PARAGRAPHS, (double)r.repeated / (double)r.elements, "of the paragraphs");
+    elements r = count_repeated(j, lm_text_trim(j->text, NULL, true, true), 2);
+    if (limit[DUP_PARAGRAPHS] > 0 && (double)r.repeated / (double)r.all > limit[DUP_PARAGRAPHS])
+        return lm_drops(v, DUP_PARAGRAPHS, (double)r.repeated / (double)r.all, "of the paragraphs");
     if (limit[DUP_PARAGRAPH_CHARS] > 0 && (double)r.chars / chars > limit[DUP_PARAGRAPH_CHARS])
         return lm_drops(v, DUP_PARAGRAPH_CHARS, (double)r.chars / chars, "of the characters");
     r = count_repeated(j, j->text, 1);
-    if (limit[DUP_LINES] > 0 && (double)r.repeated / (double)r.elements > limit[DUP_LINES])
-        return lm_drops(v, DUP_LINES, (double)r.repeated / (double)r.elements, "of the lines");
+    if (limit[DUP_LINES] > 0 && (double)r.repeated / (double)r.all > limit[DUP_LINES])
+        return lm_drops(v, DUP_LINES, (double)r.repeated / (double)r.all, "of the lines");
     if (limit[DUP_LINE_CHARS] > 0 && (double)r.chars / chars > limit[DUP_LINE_CHARS])
         return lm_drops(v, DUP_LINE_CHARS, (double)r.chars / chars, "of the characters");
 
@@ -170,4 +175,4 @@ static bool judge_repetition(lm_judging *j, const double *limit, lm_verdict *v)
     return false;
 }
 
-const lm_filter_kind lm_gopher_repetition_filter = {"gopher-repetition", repetition, judge_repetition};
+const lm_quality_filter lm_gopher_repetition_filter = {"gopher-repetition", repetition, judge_repetition};

@@ -30,7 +30,7 @@ void lm_judging_take(lm_judging *j)
 void lm_judging_free(lm_judging *j)
 {
     lm_count_words_free(&j->words);
-    lm_seen_free(&j->seen);
+    lm_repeats_free(&j->repeats);
     lm_buf_free(&j->joined);
     lm_buf_free(&j->line);
     lm_buf_free(&j->lower);

@@ -2,7 +2,7 @@
 #ifndef LM_AUGMENT_JUDGING_H
 #define LM_AUGMENT_JUDGING_H
 
-#include "augment/quality/seen.h"
+#include "augment/quality/repeats.h"
 #include "augment/quality/stop_words.h"
 #include "augment/quality/words.h"
 #include "augment/augment.h"
@@ -23,7 +23,7 @@ typedef struct lm_judging {
     bool korean;               /* most letters are Hangul, or somebody said so */
     bool cut;                  /* `words` are the text's */
     lm_count_words words;
-    lm_seen seen;
+    lm_repeats repeats;
     lm_buf joined, line, lower;
     uint64_t *found;           /* which stop words, as bits */
     struct lm_gram_word *gram_words;
@@ -52,18 +52,13 @@ static inline bool lm_drops(lm_verdict *v, int threshold, double found, const ch
     return true;
 }
 
-typedef struct lm_filter_kind {
+typedef struct lm_quality_filter {
     const char *name;
     const lm_threshold *thresholds; /* ends with a name of NULL */
     lm_judge *judge;
-} lm_filter_kind;
+} lm_quality_filter;
 
-extern const lm_filter_kind lm_gopher_quality_filter, lm_gopher_repetition_filter, lm_c4_filter, lm_fineweb_filter;
-
-/* Characters of the elements that were seen before (find_duplicates of datatrove), and how many they are. */
-typedef struct lm_repeated {
-    size_t elements, repeated, chars;
-} lm_repeated;
+extern const lm_quality_filter lm_gopher_quality_filter, lm_gopher_repetition_filter, lm_c4_filter, lm_fineweb_filter;
 
 /* The parts of a text between runs of `least` or more LF (all of them where `runs`, else one LF each). */
 bool lm_take_part(lm_str *rest, size_t least, bool runs, lm_str *part);

@@ -93,7 +93,7 @@ static void report_length(const void *self, lm_buf *out)
                   l->most ? "more" : "fewer", l->limit, l->words ? "words" : "characters");
 }
 
-const lm_operation_kind lm_min_length_operation = {
+const lm_operation_kind lm_min_length_kind = {
     .name = "min-length", .open = open_least, .close = free, .apply = apply_length, .report = report_length};
-const lm_operation_kind lm_max_length_operation = {
+const lm_operation_kind lm_max_length_kind = {
     .name = "max-length", .open = open_most, .close = free, .apply = apply_length, .report = report_length};

@@ -44,20 +44,20 @@ lm_ngrams lm_ngrams_of(lm_judging *j)
         g[i].hash = mix((sum - g[i].sum) * g[i].back);
         g[i + 1] = (struct lm_gram_word){.sum = sum, .back = back, .chars = g[i].chars + w->items[i].chars};
     }
-    return (lm_ngrams){g, w->count, &j->seen};
+    return (lm_ngrams){g, w->count, &j->repeats};
 }
 
 size_t lm_ngrams_top(const lm_ngrams *g, size_t n)
 {
     if (g->count < n)
         return 0;
-    lm_seen_begin(g->seen, g->count);
-    struct lm_seen_slot best = {0};
+    lm_repeats_begin(g->repeats, g->count);
+    struct lm_repeats_slot best = {0};
     for (size_t i = 0; i + n <= g->count; i++) {
         uint64_t key = 0;
         for (size_t k = 0; k < n; k++)
             key = key * BASE + g->words[i + k].hash;
-        struct lm_seen_slot *s = lm_seen_slot(g->seen, mix(key));
+        struct lm_repeats_slot *s = lm_repeats_slot(g->repeats, mix(key));
         if (s->count++ == 0)
             s->first = (uint32_t)i;
         if (s->count > best.count || (s->count == best.count && s->first < best.first))
@@ -70,11 +70,11 @@ size_t lm_ngrams_repeated(const lm_ngrams *g, size_t n)
 {
     if (g->count < n)
         return 0;
-    lm_seen_begin(g->seen, g->count);
+    lm_repeats_begin(g->repeats, g->count);
     size_t chars = 0;
     for (size_t i = 0; i + n <= g->count;) {
         const struct lm_gram_word *from = &g->words[i], *to = from + n;
-        bool again = lm_seen_again(g->seen, mix((to->sum - from->sum) * from->back));
+        bool again = lm_repeats_again(g->repeats, mix((to->sum - from->sum) * from->back));
         if (again)
             chars += (size_t)(to->chars - from->chars);
         i += again ? n : 1;

@@ -7,7 +7,7 @@
 typedef struct lm_ngrams {
     const struct lm_gram_word *words; /* and one behind the last */
     size_t count;
-    lm_seen *seen;
+    lm_repeats *repeats;
 } lm_ngrams;
 
 lm_ngrams lm_ngrams_of(lm_judging *j); /* valid until the next text */

@@ -11,8 +11,8 @@ liblmutils_la_SOURCES += \
 	libshared/augment/quality/length.c \
 	libshared/augment/quality/ngrams.c \
 	libshared/augment/quality/ngrams.h \
-	libshared/augment/quality/seen.c \
-	libshared/augment/quality/seen.h \
+	libshared/augment/quality/repeats.c \
+	libshared/augment/quality/repeats.h \
 	libshared/augment/quality/special_words.c \
 	libshared/augment/quality/stop_words.c \
 	libshared/augment/quality/stop_words.h \

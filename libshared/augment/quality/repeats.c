@@ -1,4 +1,4 @@
-#include "augment/quality/seen.h"
+#include "augment/quality/repeats.h"
 
 #include "base/memory.h"
 
@@ -7,7 +7,7 @@
 
 enum { LEAST = 64, MOST_AT_ONCE = 1 << 16 };
 
-void lm_seen_begin(lm_seen *s, size_t expected)
+void lm_repeats_begin(lm_repeats *s, size_t expected)
 {
     size_t cap = LEAST;
     while (cap < 2 * expected && cap < MOST_AT_ONCE)
@@ -22,9 +22,9 @@ void lm_seen_begin(lm_seen *s, size_t expected)
     memset(s->slots, 0, cap * sizeof *s->slots);
 }
 
-void lm_seen_grow(lm_seen *s)
+void lm_repeats_grow(lm_repeats *s)
 {
-    lm_seen old = *s;
+    lm_repeats old = *s;
     s->cap = s->mask = 2 * (old.mask + 1);
     s->mask--;
     s->slots = lm_calloc(s->cap, sizeof *s->slots);
@@ -39,8 +39,8 @@ void lm_seen_grow(lm_seen *s)
     free(old.slots);
 }
 
-void lm_seen_free(lm_seen *s)
+void lm_repeats_free(lm_repeats *s)
 {
     free(s->slots);
-    *s = (lm_seen){0};
+    *s = (lm_repeats){0};
 }
