@@ -27,3 +27,8 @@ bin_PROGRAMS += score
 lm_programs += score
 score_SOURCES = tools/score.c
 score_LDADD = liblmutils.la
+
+bin_PROGRAMS += augment
+lm_programs += augment
+augment_SOURCES = tools/augment.c
+augment_LDADD = liblmutils.la

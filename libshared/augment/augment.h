@@ -32,14 +32,14 @@ typedef struct lm_draft {
     const char *dropped; /* by which rule, for --rejects: static, or in the arena; NULL = it is kept. Operations see kept records only
                           * at the time they begin: one that drops a record sets this and goes on */
     lm_buf *note;        /* where --provenance is asked for: operations that vary append what they did to this copy, as JSON members
-                          * without braces: "op":"synonym","share":0.1; else NULL */
-    void *source;        /* the engine's */
+                          * without braces: "op":"synonym","share":0.1 (the run adds the seed); else NULL */
+    void *source;        /* the run's */
 } lm_draft;
 
 typedef struct lm_drafts {
     lm_draft **items;    /* records that are kept, in the order of the input; a copy stands behind its record */
     size_t count, cap;
-    lm_arena *arena;     /* given back when the batch has been written */
+    lm_arena *arena;     /* what a record becomes; given back when the batch has been written */
 } lm_drafts;
 
 /* The random numbers of an operation, for a text of a draft: the key is of (seed, the operation's place among all, text), the
@@ -53,17 +53,23 @@ enum { LM_COPIES_MAX = 65535 };
 
 /* ------------------------------------------------------------------ operations */
 
-/* What all operations may look at. Zero-initialise; strings are borrowed and live as long as the run. */
+/* What all operations may look at. Begin with lm_augment_defaults (options.h); strings are borrowed and live as long as the
+ * run. */
 typedef struct lm_augment_options {
     uint64_t seed;
-    int threads;
-    size_t memory;       /* bytes for all that an operation keeps of the whole input; past it, files in $TMPDIR or /var/tmp */
+    int threads;         /* 0 = lm_threads() */
+    int64_t memory_limit; /* of the whole run */
+    size_t memory;       /* for operations, to whom the run says what is theirs of it: bytes for all that an operation keeps of
+                          * the whole input; past it, files in $TMPDIR or /var/tmp */
     int64_t copies;      /* N; 0 = records are changed in place */
     bool exclude_original; /* write the copies alone */
     bool provenance;     /* each copy has a field `aug` */
-    lm_records_options records;
-    const char *rejects; /* dropped records go there, with the rule and where they stood */
-    const char *output;
+    bool framed;         /* written as a stream of kind text, whatever was read */
+    bool plan;           /* say what would be done, and stop */
+    lm_records_options records; /* but for format, header and offset, which are: */
+    int input_format, header;   /* lm_text_format, lm_header */
+    int64_t offset;
+    const char *output;  /* dropped records go to records.rejects, with the rule and where they stood */
     const lm_strings *operands;
     const char *command;
     /* each operation's own options are structs of its header, members of this one: */
@@ -72,7 +78,8 @@ typedef struct lm_augment_options {
 } lm_augment_options;
 
 /* One kind of operation. NULL where it has no use for a call. `self` is shared by all threads and constant but in `collect`,
- * `settle` and `follow`; `room` belongs to the batch in hand and is reused for others. False with a failed status ends the run. */
+ * `settle` and `follow`; `room` belongs to the batch in hand and is reused for others. False with a failed status ends the run.
+ * Calls run within an OpenMP region that has a thread for each batch: what they call in parallel runs on the one thread. */
 typedef struct lm_operation_kind {
     const char *name;    /* its option */
     bool varies;
@@ -96,9 +103,10 @@ typedef struct lm_operation_kind {
     /* Behind apply, one batch at a time, in the order of the input: what was seen before (exact duplicates). */
     bool (*follow)(void *self, void *room, lm_drafts *batch, lm_status *st);
     /* How many copies a record gets, where it is not `copies` of all (balance); asked for at the first operation that varies,
-     * behind settle. NULL: it has no opinion. */
+     * which may be this one and must not stand before it, behind settle. NULL: it has no opinion. */
     int64_t (*copies)(const void *self, const lm_draft *d);
-    /* What it did, for people, as lines `name: what`: "dedup: 120 of 3,000 records are duplicates"; with threads at rest. */
+    /* What it did, for people, as lines `name: what`: "dedup: 120 of 3,000 records are duplicates"; with threads at rest.
+     * NULL: how many records it changed and dropped is said for it. */
     void (*report)(const void *self, lm_buf *out);
 } lm_operation_kind;
 

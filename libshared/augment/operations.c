@@ -1,12 +1,20 @@
 #include "augment/augment.h"
 #include "augment/quality/filters.h"
+#include "augment/sample.h"
 
 const lm_operation_kind *const lm_operation_kinds[] = {
-    &lm_dedup_kind,
-    &lm_near_dedup_kind,
+    /* choosing */
+    &lm_sample_kind,
+
+    /* quality */
     &lm_filter_kind,
     &lm_min_length_kind,
     &lm_max_length_kind,
+
+    /* duplicates */
+    &lm_dedup_kind,
+    &lm_near_dedup_kind,
+
     NULL,
 };
 
