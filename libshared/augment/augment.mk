@@ -2,7 +2,6 @@ liblmutils_la_SOURCES += \
 	libshared/augment/augment.h \
 	libshared/augment/operations.c \
 	libshared/augment/options.c libshared/augment/options.h \
-	libshared/augment/records_meanwhile.c \
 	libshared/augment/run.c libshared/augment/run.h \
 	libshared/augment/run_batch.c \
 	libshared/augment/run_records.c \

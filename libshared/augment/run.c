@@ -63,7 +63,8 @@ static bool open_steps(lm_augment_run_state *r, const lm_augment_options *own, l
 {
     for (size_t i = 0; i < r->step_count; i++) {
         lm_augment_step *s = &r->steps[i];
-        s->self = s->kind->open(s->value, own, (int)i, st);
+        s->self = s->kind->open_two ? s->kind->open_two(s->value, s->second, own, (int)i, st)
+                                    : s->kind->open(s->value, own, (int)i, st);
         if (!s->self)
             return false;
     }
@@ -88,6 +89,13 @@ static bool turn_over(lm_augment_run_state *r, lm_status *st)
     r->keeping = NULL;
     r->from = r->to;
     return lm_lines_finish(r->kept, st) && (!s->kind->settle || s->kind->settle(s->self, st));
+}
+
+static void finish_steps(lm_augment_run_state *r, lm_status *st)
+{
+    for (size_t i = 0; i < r->step_count && lm_ok(st); i++)
+        if (r->steps[i].kind->finish)
+            r->steps[i].kind->finish(r->steps[i].self, st);
 }
 
 static void run_stages(lm_augment_run_state *r, lm_status *st)
@@ -144,6 +152,7 @@ static void run_to_output(lm_augment_run_state *r, const lm_augment_options *own
         return;
     if (open_run(r, st) && open_steps(r, own, st))
         run_stages(r, st);
+    finish_steps(r, st);
     if (r->writer)
         lm_blocks_writer_close(r->writer, st);
     if (lm_ok(st))
@@ -163,16 +172,16 @@ static bool show_plan(const lm_augment_run_state *r, lm_status *st)
     return good;
 }
 
-bool lm_augment_run_kinds(const lm_augment_options *o, const lm_operation_kind *const *kinds, const char *const *values,
-                          size_t count, lm_status *st)
+bool lm_augment_run_kinds(const lm_augment_options *o, const lm_operation_kind *const *kinds, const lm_option_steps *steps,
+                          lm_status *st)
 {
     lm_augment_options own = *o;
-    lm_augment_run_state r = {.o = o, .step_count = count, .threads = o->threads > 0 ? o->threads : lm_threads(), .st = st};
+    lm_augment_run_state r = {.o = o, .step_count = steps->count, .threads = o->threads > 0 ? o->threads : lm_threads(), .st = st};
     pthread_mutex_init(&r.lock, NULL);
     pthread_cond_init(&r.changed, NULL);
-    r.steps = lm_calloc(count + 1, sizeof *r.steps);
-    for (size_t i = 0; i < count; i++)
-        r.steps[i] = (lm_augment_step){.kind = kinds[i], .value = values[i]};
+    r.steps = lm_calloc(r.step_count + 1, sizeof *r.steps);
+    for (size_t i = 0; i < r.step_count; i++)
+        r.steps[i] = (lm_augment_step){.kind = kinds[i], .value = steps->items[i].value, .second = steps->items[i].second};
     own.threads = r.threads;
     own.memory = plan_memory(&r);
     if (plan_copies(&r, st)) {
@@ -190,16 +199,13 @@ bool lm_augment_run_kinds(const lm_augment_options *o, const lm_operation_kind *
 bool lm_augment_run(const lm_augment_options *o, const lm_option_steps *steps, lm_status *st)
 {
     const lm_operation_kind **kinds = lm_calloc(steps->count + 1, sizeof *kinds);
-    const char **values = lm_calloc(steps->count + 1, sizeof *values);
     for (size_t i = 0; i < steps->count && lm_ok(st); i++) {
         kinds[i] = lm_operation_find(steps->items[i].name);
-        values[i] = steps->items[i].value;
         if (!kinds[i])
             lm_fail(st, LM_USAGE, "--%s: this is no operation", steps->items[i].name);
     }
     if (lm_ok(st))
-        lm_augment_run_kinds(o, kinds, values, steps->count, st);
+        lm_augment_run_kinds(o, kinds, steps, st);
     free(kinds);
-    free(values);
     return lm_ok(st);
 }

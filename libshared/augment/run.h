@@ -34,7 +34,7 @@ typedef struct lm_augment_items {
 /* One operation of the run. */
 typedef struct lm_augment_step {
     const lm_operation_kind *kind;
-    const char *value;
+    const char *value, *second; /* as lm_option_steps has them */
     void *self;
     uint64_t counted, followed; /* turns: batches that have passed */
     uint64_t position;          /* records that were given to it */
@@ -60,6 +60,7 @@ typedef struct lm_augment_batch {
     lm_augment_tally *tallies; /* by operation */
     lm_buf out;             /* for the output, or the spool */
     uint64_t written;       /* records in it */
+    bool in_vain;           /* an operation has failed: there is nothing to be sunk */
     lm_status st;
 } lm_augment_batch;
 
@@ -96,9 +97,9 @@ typedef struct lm_augment_run_state {
     lm_status *st;
 } lm_augment_run_state;
 
-/* As lm_augment_run, for kinds that need not be in the table. */
-bool lm_augment_run_kinds(const lm_augment_options *o, const lm_operation_kind *const *kinds, const char *const *values,
-                          size_t count, lm_status *st);
+/* As lm_augment_run, with the kind of each step, which need not be in the table. */
+bool lm_augment_run_kinds(const lm_augment_options *o, const lm_operation_kind *const *kinds, const lm_option_steps *steps,
+                          lm_status *st);
 
 /* ---- run_turns.c: who does what when */
 bool lm_augment_stage(lm_augment_run_state *r); /* from the first batch to the last */

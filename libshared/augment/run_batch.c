@@ -279,14 +279,9 @@ void lm_augment_batch_work(lm_augment_run_state *r, lm_augment_batch *b)
     lm_augment_parse(r, b);
     lm_status reading = b->st; /* what stands before what cannot be read goes its way */
     lm_status_clear(&b->st);
-    if (!take_through(r, b)) {
+    b->in_vain = !take_through(r, b);
+    if (b->in_vain)
         pass(r, b);
-        lm_augment_forget(&b->all);
-        b->handed = &b->all;
-        b->kept.count = b->copies.count = 0;
-        b->out.len = 0;
-        b->written = 0;
-    }
     if (lm_ok(&b->st))
         b->st = reading;
     lm_augment_hand_over(r, b, true);

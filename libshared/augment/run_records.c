@@ -141,7 +141,8 @@ bool lm_augment_parse(lm_augment_run_state *r, lm_augment_batch *b)
 
 /* ---------------------------------------------------------------- out */
 
-static void write_item(const lm_augment_item *item, lm_buf *list, lm_buf *out)
+/* False: nothing is left of it. */
+static bool write_item(const lm_augment_item *item, lm_buf *list, lm_buf *out)
 {
     lm_str extra = {NULL, 0};
     if (item->note.len) {
@@ -151,7 +152,7 @@ static void write_item(const lm_augment_item *item, lm_buf *list, lm_buf *out)
         lm_buf_putc(list, ']');
         extra = lm_buf_str(list);
     }
-    lm_source_write(item->from, item->draft.texts, extra, out);
+    return lm_source_write(item->from, item->draft.texts, extra, out);
 }
 
 void lm_augment_format(const lm_augment_run_state *r, lm_augment_batch *b, const lm_augment_items *items)
@@ -159,13 +160,15 @@ void lm_augment_format(const lm_augment_run_state *r, lm_augment_batch *b, const
     lm_buf list = {0};
     b->written = 0;
     for (size_t i = 0; i < items->count; i++) {
-        const lm_augment_item *item = items->items[i];
+        lm_augment_item *item = items->items[i];
         if (!item->draft.copy)
             lm_buf_append(&b->out, item->from->lead.data, item->from->lead.len);
         if (item->draft.dropped || (r->copying && r->o->exclude_original && !item->draft.copy))
             continue;
-        write_item(item, &list, &b->out);
-        b->written++;
+        if (write_item(item, &list, &b->out))
+            b->written++;
+        else
+            item->draft.dropped = "nothing is left of it";
     }
     lm_buf_free(&list);
 }
@@ -218,7 +221,7 @@ static bool put(lm_augment_run_state *r, lm_augment_batch *b, lm_status *st)
 
 bool lm_augment_sink(lm_augment_run_state *r, lm_augment_batch *b, lm_status *st)
 {
-    if (!tell_dropped(r, b->handed, st) || !put(r, b, st))
+    if (!b->in_vain && (!tell_dropped(r, b->handed, st) || !put(r, b, st)))
         return false;
     add_tallies(r, b);
     if (b->last && !r->kept)

@@ -49,6 +49,8 @@ void lm_augment_plan(const lm_augment_run_state *r, lm_buf *out)
             lm_buf_printf(out, "stage %d\t--%s looks at all records, which are kept for it\n", stage++, k->name);
         if (r->copying && i == r->fan_out)
             lm_buf_printf(out, "stage %d\tcopies are made\n", stage);
-        lm_buf_printf(out, "stage %d\t--%s%s%s\n", stage, k->name, *r->steps[i].value ? " " : "", r->steps[i].value);
+        const char *value = r->steps[i].value, *second = r->steps[i].second;
+        lm_buf_printf(out, "stage %d\t--%s%s%s%s%s\n", stage, k->name, *value ? " " : "", value, second ? " " : "",
+                      second ? second : "");
     }
 }

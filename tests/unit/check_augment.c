@@ -197,16 +197,14 @@ static char *try_run(const setting *s, int threads, size_t memory, lm_status *st
     o.operands = &operands;
     o.output = out;
     o.input_format = LM_FORMAT_TEXT;
-    size_t count = 0;
-    while (count < 6 && s->kinds[count])
-        count++;
-    const char *values[6];
-    for (size_t i = 0; i < 6; i++)
-        values[i] = s->values[i] ? s->values[i] : "";
+    lm_option_steps steps = {0};
+    for (size_t i = 0; i < 6 && s->kinds[i]; i++)
+        lm_option_steps_add(&steps, s->kinds[i]->name, s->values[i] ? s->values[i] : "");
     char *text = NULL;
-    if (lm_augment_run_kinds(&o, s->kinds, values, count, st))
+    if (lm_augment_run_kinds(&o, s->kinds, &steps, st))
         text = (char *)scratch_read(dir, "out.txt").data;
     free(operands.items);
+    free(steps.items);
     free(in);
     free(out);
     scratch_discard(dir);

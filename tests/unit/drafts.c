@@ -150,17 +150,25 @@ static bool change(drafts *d, operation *o, const lm_augment_options *options, l
 bool drafts_try(drafts *d, const lm_operation_kind *kind, const char *value, const lm_augment_options *o, int place,
                 size_t per_batch, lm_status *st)
 {
+    return drafts_try_two(d, kind, value, NULL, o, place, per_batch, st);
+}
+
+bool drafts_try_two(drafts *d, const lm_operation_kind *kind, const char *first, const char *second,
+                    const lm_augment_options *o, int place, size_t per_batch, lm_status *st)
+{
     lm_augment_options own = o ? *o : lm_augment_defaults;
     if (!own.memory)
         own.memory = 64 << 20;
     if (!own.threads)
         own.threads = 1;
-    operation op = {.kind = kind, .self = kind->open(value, &own, place, st), .per_batch = per_batch};
+    operation op = {.kind = kind, .per_batch = per_batch};
+    op.self = second ? kind->open_two(first, second, &own, place, st) : kind->open(first, &own, place, st);
     if (!op.self)
         return false;
     for (int i = 0; i < 2 && kind->room_new; i++)
         op.rooms[i] = kind->room_new(op.self);
-    bool good = (!kind->observe || look(d, &op, st)) && change(d, &op, &own, st);
+    bool good = (!kind->observe || look(d, &op, st)) && change(d, &op, &own, st) &&
+                (!kind->finish || kind->finish(op.self, st));
     d->report.len = 0;
     if (good && kind->report)
         kind->report(op.self, &d->report);

@@ -37,6 +37,9 @@ void drafts_do(drafts *d, const lm_operation_kind *kind, const char *value, cons
 /* The same where it may fail; places tell operations apart that draw lots. */
 bool drafts_try(drafts *d, const lm_operation_kind *kind, const char *value, const lm_augment_options *o, int place,
                 size_t per_batch, lm_status *st);
+/* The same of an operation of two values. */
+bool drafts_try_two(drafts *d, const lm_operation_kind *kind, const char *first, const char *second,
+                    const lm_augment_options *o, int place, size_t per_batch, lm_status *st);
 
 /* The first text of record i; NULL: it was dropped. Valid until the next call. */
 const char *drafts_text(drafts *d, size_t i);
