@@ -243,11 +243,9 @@ static bool finish_with_copies(lm_augment_run_state *r, lm_augment_batch *b)
     size_t bytes = 0;
     b->part.count = 0;
     for (size_t i = 0; i < b->all.count; i++) {
-        lm_augment_item *item = b->all.items[i];
+        const lm_augment_item *item = b->all.items[i]; /* stays as it is: a part may end among its copies */
         int64_t n = item->draft.dropped ? 0 : copies_of(r, item);
-        if (!add_to_part(r, b, item, &bytes, &mark))
-            return false;
-        for (int64_t k = 1; k <= n; k++)
+        for (int64_t k = 0; k <= n; k++)
             if (!add_to_part(r, b, lm_augment_copy(b, item, (uint32_t)k), &bytes, &mark))
                 return false;
     }
