@@ -24,6 +24,7 @@ typedef struct lm_word_counts {
 void lm_word_counts_free(lm_word_counts *c);
 /* The number of a word, which becomes known with count 0 if it is new. */
 int32_t lm_word_counts_number(lm_word_counts *c, lm_str word);
+int32_t lm_word_counts_find(const lm_word_counts *c, lm_str word); /* -1 where it is not known */
 static inline lm_str lm_word_counts_word(const lm_word_counts *c, size_t i)
 {
     return (lm_str){c->bytes.data + c->words[i].start, c->words[i].len};
