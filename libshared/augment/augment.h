@@ -11,6 +11,7 @@
 #define LM_AUGMENT_AUGMENT_H
 
 #include "augment/dedup/dedup.h"
+#include "augment/eda/eda.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/options.h"
@@ -74,7 +75,9 @@ typedef struct lm_augment_options {
     const char *command;
     /* each operation's own options are structs of its header, members of this one: */
     lm_near_options near;
-    const char *stop_words; /* of --filter (quality/filters.h): a file; NULL = those that were published */
+    const char *stop_words; /* of --filter (quality/filters.h) and --synonym: a file; NULL = those that were published */
+    const char *protect; /* file of words that are not replaced, moved, deleted or misspelled */
+    lm_eda_options eda;
 } lm_augment_options;
 
 /* One kind of operation. NULL where it has no use for a call. `self` is shared by all threads and constant but in `collect`,

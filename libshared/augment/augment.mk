@@ -1,5 +1,6 @@
 liblmutils_la_SOURCES += \
 	libshared/augment/augment.h \
+	libshared/augment/balance.c libshared/augment/balance.h \
 	libshared/augment/operations.c \
 	libshared/augment/options.c libshared/augment/options.h \
 	libshared/augment/run.c libshared/augment/run.h \

@@ -1,4 +1,6 @@
 #include "augment/augment.h"
+#include "augment/balance.h"
+#include "augment/noise/noise.h"
 #include "augment/quality/filters.h"
 #include "augment/sample.h"
 
@@ -15,6 +17,21 @@ const lm_operation_kind *const lm_operation_kinds[] = {
     &lm_dedup_kind,
     &lm_near_dedup_kind,
 
+    /* noise */
+    &lm_keyboard_kind,
+    &lm_ocr_kind,
+    &lm_jamo_kind,
+    &lm_typo_kind,
+
+    /* words: easy data augmentation */
+    &lm_synonym_kind,
+    &lm_insert_kind,
+    &lm_swap_kind,
+    &lm_delete_kind,
+    &lm_eda_kind,
+
+    /* copies */
+    &lm_balance_kind,
     NULL,
 };
 

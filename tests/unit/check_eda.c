@@ -479,7 +479,7 @@ END_TEST
 START_TEST(protected_words)
 {
     lm_augment_options o = with_thesaurus(write_file("t", letters_file));
-    o.words.protect = write_file("p", "B\n# c\n\nD\n");
+    o.protect = write_file("p", "B\n# c\n\nD\n");
     for (uint64_t seed = 0; seed < 30; seed++) {
         char *text = edited(&lm_synonym_kind, "1", &o, seed, "b c D http://e");
         ck_assert_str_eq(text, "b c1 D http://e");
@@ -494,7 +494,7 @@ START_TEST(protected_words)
         ck_assert_str_eq(text, "b d");
         free(text);
     }
-    o.words.stop_words = write_file("s", "c\n");
+    o.stop_words = write_file("s", "c\n");
     char *text = edited(&lm_synonym_kind, "1", &o, 1, "a b c e");
     ck_assert_str_eq(text, "a1 b c e1"); /* it stands in place of the English list */
     free(text);

@@ -102,7 +102,7 @@ START_TEST(what_stays)
     scratch_write(dir, "p", "same\n같은\n", strlen("same\n같은\n"));
     char *path = lm_format("%s/p", dir);
     lm_augment_options o = lm_augment_defaults;
-    o.words.protect = path;
+    o.protect = path;
     for (const lm_operation_kind *const *k = kinds; *k; k++) {
         char *text = drafts_one(*k, "1", &o, "Same 같은, other 다른");
         ck_assert_msg(strncmp(text, "Same 같은, ", strlen("Same 같은, ")) == 0 && strcmp(text, "Same 같은, other 다른") != 0, "%s", text);

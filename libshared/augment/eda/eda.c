@@ -41,12 +41,12 @@ static void eda_close(void *self)
 
 static bool read_words(eda *e, const lm_augment_options *o, lm_status *st)
 {
-    if (o->words.protect && !lm_word_set_read(&e->protect, o->words.protect, "--protect", st))
+    if (o->protect && !lm_word_set_read(&e->protect, o->protect, "--protect", st))
         return false;
     if (!e->shares[LM_EDIT_SYNONYM] && !e->shares[LM_EDIT_INSERT])
         return true;
-    if (o->words.stop_words) {
-        if (!lm_word_set_read(&e->stop, o->words.stop_words, "--stop-words", st))
+    if (o->stop_words) {
+        if (!lm_word_set_read(&e->stop, o->stop_words, "--stop-words", st))
             return false;
     } else {
         for (const char *word = stop_words; *word;) {
@@ -232,6 +232,10 @@ void lm_eda_entries(lm_augment_entries *to)
                          "or a MyThes file"),
         LM_ENTRY("wordnet", LM_OPT_DIR, eda.wordnet, "DIR", .shown = "where it is installed, if no --thesaurus is given",
                  .help = "WordNet's database, for English synonyms"),
+        LM_ENTRY("protect", LM_OPT_FILE, protect, "FILE", .aliases = "reserved_tokens",
+                 .help = "words, one a line, that are not replaced, moved, deleted or misspelled"),
+        LM_ENTRY("stop-words", LM_OPT_FILE, stop_words, "FILE", .shown = "the published ones",
+                 .help = "words, one a line, that mean little: they have no synonyms, and --filter counts them"),
         {0},
     };
     lm_augment_entries_add(to, entries);

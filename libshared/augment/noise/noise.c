@@ -41,7 +41,7 @@ static void *noise_open(const lm_operation_kind *kind, lm_spoil *spoil, const ch
     noise *n = lm_calloc(1, sizeof *n);
     *n = (noise){.kind = kind, .spoil = spoil, .seed = o->seed, .place = place};
     if (lm_share_parse(value, kind->name, usual_share, &n->share, st) &&
-        (!o->words.protect || lm_word_set_read(&n->protect, o->words.protect, "--protect", st)))
+        (!o->protect || lm_word_set_read(&n->protect, o->protect, "--protect", st)))
         return n;
     noise_close(n);
     return NULL;
