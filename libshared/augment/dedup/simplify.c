@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-enum { GAP = 0x80, DIGIT = 0x81 }; /* of lm_simplifier.ascii: above ASCII */
+/* Of lm_simplifier.bytes: no character of itself; and white space that is to be one blank, a bit beside what stands for it. */
+enum { STOP = 0xFF, GAP = 0x80 };
 enum { MARGIN = 4 * 2 * LM_DECOMPOSITION_MAX + 8 }; /* more than one character becomes */
 enum { SIGMA = 0x3A3, FINAL_SIGMA = 0x3C2, FIRST_SYLLABLE = 0xAC00, LAST_SYLLABLE = 0xD7A3 };
 
@@ -119,8 +120,7 @@ static bool is_final_sigma(lm_str text, size_t from, size_t to)
 typedef struct writer {
     const lm_simplifier *s;
     lm_buf *out;
-    size_t begin; /* of this text in out */
-    bool gap;     /* white space has gone by since the last character */
+    bool gap; /* the last character is a blank that others do not follow, or none was written yet */
     /* the marks that end what is written so far: where they begin, the last one's class, and whether they stand in another
      * order than that of their classes */
     size_t marks;
@@ -165,28 +165,41 @@ static inline void end_marks(writer *w)
     }
 }
 
-static inline void put_gap(writer *w)
-{
-    if (w->gap && w->out->len > w->begin)
-        w->out->data[w->out->len++] = ' ';
-    w->gap = false;
-}
-
 static inline void put_ascii(writer *w, char c)
 {
     end_marks(w);
-    put_gap(w);
+    w->gap = false;
     w->out->data[w->out->len++] = c;
 }
 
-static inline void put_blank(writer *w)
+static void put_blank(writer *w)
 {
-    if (w->s->ignored & LM_IGNORE_SPACE) {
-        end_marks(w);
-        w->gap = true;
-    } else {
+    bool joins = w->s->ignored & LM_IGNORE_SPACE;
+    if (!joins || !w->gap)
         put_ascii(w, ' ');
+    w->gap = joins;
+}
+
+/* The bytes from i on that a table is enough for; returns where they end. Which of them are blanks nobody can foretell, so that it is
+ * written without a branch on it. */
+static size_t put_bytes(writer *w, lm_str text, size_t i)
+{
+    if (w->s->bytes[(unsigned char)text.data[i]] == STOP)
+        return i;
+    end_marks(w);
+    char *to = w->out->data + w->out->len;
+    unsigned gap = w->gap;
+    for (; i < text.len; i++) {
+        unsigned as = w->s->bytes[(unsigned char)text.data[i]];
+        if (as == STOP)
+            break;
+        *to = (char)(as & 0x7F);
+        to += !(as >> 7 & gap);
+        gap = as >> 7;
     }
+    w->gap = gap;
+    w->out->len = (size_t)(to - w->out->data);
+    return i;
 }
 
 /* A character that does not decompose. */
@@ -198,7 +211,7 @@ static void put(writer *w, uint32_t code)
         end_marks(w);
     if (w->s->ignored & LM_IGNORE_ACCENTS && properties & LM_CP_NONSPACING)
         return;
-    put_gap(w);
+    w->gap = false;
     if (class) {
         if (!w->last_class)
             w->marks = w->out->len;
@@ -209,24 +222,35 @@ static void put(writer *w, uint32_t code)
 }
 
 /* A conjoining jamo: three bytes, all with the first one of U+1100. */
-static inline void put_jamo(lm_buf *out, uint32_t code)
+static inline char *put_jamo(char *to, uint32_t code)
 {
-    char *to = out->data + out->len;
     to[0] = (char)0xE1;
     to[1] = (char)(0x80 | (code >> 6 & 0x3F));
     to[2] = (char)(0x80 | (code & 0x3F));
-    out->len += 3;
+    return to + 3;
 }
 
-static void put_syllable(writer *w, uint32_t code)
+/* The Hangul syllables from i on, as their jamo; returns where they end. Each takes three bytes, and nine at most. */
+static size_t put_syllables(writer *w, lm_str text, size_t i, size_t most)
 {
-    uint32_t index = code - FIRST_SYLLABLE, final = index % 28;
-    end_marks(w);
-    put_gap(w);
-    put_jamo(w->out, 0x1100 + index / 588);
-    put_jamo(w->out, 0x1161 + index % 588 / 28);
-    if (final)
-        put_jamo(w->out, 0x11A7 + final);
+    const unsigned char *p = (const unsigned char *)text.data;
+    char *to = w->out->data + w->out->len, *begin = to;
+    for (; most && text.len - i > 2; most--, i += 3) {
+        uint32_t code = (uint32_t)(p[i] & 0x0F) << 12 | (uint32_t)(p[i + 1] & 0x3F) << 6 | (p[i + 2] & 0x3F);
+        if (p[i] >> 4 != 0xE || code < FIRST_SYLLABLE || code > LAST_SYLLABLE)
+            break;
+        uint32_t index = code - FIRST_SYLLABLE, final = index % 28;
+        to = put_jamo(to, 0x1100 + index / 588);
+        to = put_jamo(to, 0x1161 + index % 588 / 28);
+        put_jamo(to, 0x11A7 + final);
+        to += final ? 3 : 0;
+    }
+    if (to > begin) {
+        end_marks(w);
+        w->gap = false;
+        w->out->len += (size_t)(to - begin);
+    }
+    return i;
 }
 
 /* One that is none of ASCII, a syllable, a digit, punctuation or white space that count. */
@@ -249,54 +273,52 @@ static void put_other(writer *w, lm_str text, size_t from, size_t to, uint32_t c
 void lm_simplifier_init(lm_simplifier *s, unsigned ignored)
 {
     *s = (lm_simplifier){.ignored = ignored, .unicode = lm_unicode_table()};
+    memset(s->bytes, STOP, sizeof s->bytes);
     for (int c = 0; c < 128; c++) {
         unsigned p = s->unicode[c];
         bool control = (c < 9 || c == 11 || c == 12 || (c >= 13 && c < 32) || c == 127) && ignored & LM_IGNORE_AS_DATATROVE;
         bool letter = c >= 'A' && c <= 'Z' && ignored & LM_IGNORE_CASE;
-        s->ascii[c] = (uint8_t)(letter ? c + 'a' - 'A' : c);
-        if (p & LM_CP_SPACE && ignored & LM_IGNORE_SPACE)
-            s->ascii[c] = GAP;
-        else if ((p & LM_CP_PUNCT || control) && ignored & LM_IGNORE_PUNCTUATION)
-            s->ascii[c] = ignored & LM_IGNORE_SPACE ? GAP : ' ';
-        else if (c >= '0' && c <= '9' && ignored & LM_IGNORE_NUMBERS)
-            s->ascii[c] = DIGIT;
+        bool blank = (p & LM_CP_PUNCT || control) && ignored & LM_IGNORE_PUNCTUATION;
+        if (ignored & LM_IGNORE_SPACE && (blank || p & LM_CP_SPACE))
+            s->bytes[c] = GAP | ' ';
+        else if (blank)
+            s->bytes[c] = ' ';
+        else if (!(ignored & LM_IGNORE_NUMBERS && c >= '0' && c <= '9'))
+            s->bytes[c] = (uint8_t)(letter ? c + 'a' - 'A' : c);
     }
+}
+
+/* The character at i, which is not all in the table; returns its end. */
+static size_t put_character(writer *w, lm_str text, size_t i)
+{
+    const lm_simplifier *s = w->s;
+    uint32_t code;
+    size_t end = i + lm_utf8_decode(text.data + i, text.len - i, &code);
+    if (s->ignored & LM_IGNORE_NUMBERS && is_digit(s, code)) {
+        put_ascii(w, '0');
+        end = after_number(s, text, i);
+    } else if ((s->ignored & LM_IGNORE_SPACE && lm_unicode_is(s->unicode, code) & LM_CP_SPACE) ||
+               (s->ignored & LM_IGNORE_PUNCTUATION && is_punctuation(s, code))) {
+        put_blank(w);
+    } else {
+        put_other(w, text, i, end, code);
+    }
+    return end;
 }
 
 void lm_simplify(const lm_simplifier *s, lm_str text, lm_buf *out)
 {
-    writer w = {.s = s, .out = out, .begin = out->len};
-    lm_buf_reserve(out, text.len + MARGIN);
-    for (size_t i = 0, size; i < text.len; i += size) {
-        unsigned char byte = (unsigned char)text.data[i];
-        if (byte < 0x80) { /* one byte becomes two at most: a blank that was still to come, and itself */
-            unsigned char as = s->ascii[byte];
-            size = 1;
-            if (as < 0x80) {
-                put_ascii(&w, (char)as);
-            } else if (as == GAP) {
-                put_blank(&w);
-            } else {
-                size = after_number(s, text, i) - i;
-                put_ascii(&w, '0');
-            }
-            continue;
-        }
-        uint32_t code;
-        size = lm_utf8_decode(text.data + i, text.len - i, &code);
-        if (out->cap - out->len < text.len - i + MARGIN)
-            lm_buf_reserve(out, text.len - i + MARGIN);
-        if (code >= FIRST_SYLLABLE && code <= LAST_SYLLABLE) {
-            put_syllable(&w, code);
-        } else if (s->ignored & LM_IGNORE_NUMBERS && is_digit(s, code)) {
-            size = after_number(s, text, i) - i;
-            put_ascii(&w, '0');
-        } else if ((s->ignored & LM_IGNORE_SPACE && lm_unicode_is(s->unicode, code) & LM_CP_SPACE) ||
-                   (s->ignored & LM_IGNORE_PUNCTUATION && is_punctuation(s, code))) {
-            put_blank(&w);
-        } else {
-            put_other(&w, text, i, i + size, code);
-        }
+    writer w = {.s = s, .out = out, .gap = true};
+    size_t begin = out->len;
+    for (size_t i = 0; i < text.len;) {
+        lm_buf_reserve(out, text.len - i + MARGIN); /* a byte of the table gives one at most */
+        i = put_bytes(&w, text, i);
+        size_t before = i;
+        i = put_syllables(&w, text, i, MARGIN / 9);
+        if (i == before && i < text.len && s->bytes[(unsigned char)text.data[i]] == STOP)
+            i = put_character(&w, text, i);
     }
     end_marks(&w);
+    if (w.gap && out->len > begin) /* the blank that ends it */
+        out->len--;
 }

@@ -23,7 +23,7 @@ enum {
 /* A table for the ignored things; constant once made. */
 typedef struct lm_simplifier {
     unsigned ignored;
-    uint8_t ascii[128]; /* what stands for a character, or one of the values in simplify.c */
+    uint8_t bytes[256]; /* what stands for one that is a character, or one of the values in simplify.c */
     const uint16_t *unicode;
 } lm_simplifier;
 
