@@ -1,5 +1,6 @@
 /* What is compared of texts, and how more of it is held than memory does: against plain implementations, and against datatrove's
  * recipe as dedup.py reads it (dedup.json). */
+#include "drafts.h"
 #include "unit.h"
 
 #include "augment/augment.h"
@@ -188,15 +189,22 @@ START_TEST(joined_clusters)
             size += group[k] == group[i];
         want.records += size > 1;
         want.clusters += size > 1 && group[i] == (int)i;
-        if (size > want.largest) {
-            want.largest = size;
-            want.first = 10 * i;
-        }
+        if (size > want.largest[0].records)
+            want.largest[0] = (struct lm_cluster){size, 10 * i};
     }
     ck_assert_uint_eq(found.clusters, want.clusters);
     ck_assert_uint_eq(found.records, want.records);
-    ck_assert_uint_eq(found.largest, want.largest);
-    ck_assert_uint_eq(found.first, want.first);
+    ck_assert_int_eq(found.shown, LM_LARGEST_CLUSTERS);
+    ck_assert_uint_eq(found.largest[0].records, want.largest[0].records);
+    ck_assert_uint_eq(found.largest[0].number, want.largest[0].number);
+    for (int i = 1; i < found.shown; i++) {
+        const struct lm_cluster *before = &found.largest[i - 1], *this = &found.largest[i];
+        ck_assert(before->records > this->records || (before->records == this->records && before->number < this->number));
+        uint64_t size = 0;
+        for (int k = 0; k < N; k++)
+            size += (uint64_t)group[k] == this->number / 10;
+        ck_assert_uint_eq(size, this->records);
+    }
     lm_clusters_end(&c);
 }
 END_TEST
@@ -366,6 +374,228 @@ START_TEST(shingles_of_characters)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ the operations */
+
+static void assert_dropped(const drafts *d, size_t i, const char *why)
+{
+    const char *got = drafts_dropped(d, i);
+    ck_assert_msg(got && why ? strcmp(got, why) == 0 : got == why, "record %zu: %s, and %s is wanted", i, got ? got : "kept",
+                  why ? why : "kept");
+}
+
+static const char *const texts[] = {
+    "The same  Text", "안녕하세요 세계",   "the same text", "안녕하세요 세계", "The same text.", " THE\tSAME TEXT\n",
+    "",               "\u1112\u1161\u11ab", "한",            " ",
+};
+enum { TEXTS = sizeof texts / sizeof *texts };
+
+static drafts *drafts_of_texts(void)
+{
+    drafts *d = drafts_new();
+    for (size_t i = 0; i < TEXTS; i++)
+        drafts_add(d, texts[i]);
+    return d;
+}
+
+START_TEST(exact_duplicates)
+{
+    static const char *const same[TEXTS] = {
+        [2] = "dedup: duplicate of record 0", [3] = "dedup: duplicate of record 1", [5] = "dedup: duplicate of record 0",
+        [8] = "dedup: duplicate of record 7", [9] = "dedup: duplicate of record 6",
+    };
+    for (size_t per_batch = 0; per_batch < 4; per_batch++) {
+        drafts *d = drafts_of_texts();
+        drafts_do(d, &lm_dedup_kind, "", NULL, per_batch);
+        for (size_t i = 0; i < TEXTS; i++)
+            assert_dropped(d, i, same[i]);
+        ck_assert_str_eq(lm_buf_cstr(&d->report), "dedup: 5 of 10 records are duplicates\n");
+        drafts_free(d);
+    }
+}
+END_TEST
+
+START_TEST(what_is_ignored)
+{
+    static const struct {
+        const char *value;
+        int kept;
+    } cases[] = {{"none", 9}, {"case", 9}, {"space", 7}, {"punctuation,space,case", 4}, {"case,space", 5}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        drafts *d = drafts_of_texts();
+        drafts_do(d, &lm_dedup_kind, cases[c].value, NULL, 0);
+        int kept = 0;
+        for (size_t i = 0; i < TEXTS; i++)
+            kept += !drafts_dropped(d, i);
+        ck_assert_msg(kept == cases[c].kept, "%s: %d kept, %d wanted", cases[c].value, kept, cases[c].kept);
+        drafts_free(d);
+    }
+    static const char *const wrong[] = {"cases", "case,", ",case", "case;space", "0.7"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        lm_status st = LM_STATUS_INIT;
+        ck_assert_ptr_null(lm_dedup_kind.open(wrong[i], &lm_augment_defaults, 0, &st));
+        ck_assert_int_eq(st.code, LM_USAGE);
+        ck_assert_ptr_nonnull(strstr(st.message, "punctuation"));
+        ck_assert(!lm_dedup_takes(wrong[i]));
+    }
+    ck_assert(lm_dedup_takes("accents,numbers") && lm_dedup_takes("none") && !lm_dedup_takes("news.csv"));
+}
+END_TEST
+
+/* Texts are told apart from one another, labels only said to differ. */
+START_TEST(texts_and_labels)
+{
+    drafts *d = drafts_new();
+    drafts_add_texts(d, "a b\tc", "x");
+    drafts_add_texts(d, "a\tb c", "x");
+    drafts_add_texts(d, "A b\tc", "x");
+    drafts_add_texts(d, "a b\tC", "y");
+    drafts_add_texts(d, "a b\tc", NULL);
+    drafts_do(d, &lm_dedup_kind, "", NULL, 2);
+    static const char *const why[] = {NULL, NULL, "dedup: duplicate of record 0",
+                                      "dedup: duplicate of record 0, which has another label", "dedup: duplicate of record 0"};
+    for (size_t i = 0; i < 5; i++)
+        assert_dropped(d, i, why[i]);
+    ck_assert_ptr_nonnull(strstr(lm_buf_cstr(&d->report), "3 of 5 records are duplicates, 1 of them with another label"));
+    drafts_free(d);
+}
+END_TEST
+
+START_TEST(exact_with_little_memory)
+{
+    enum { N = 6000, DIFFERENT = 2500 };
+    static const size_t memory[] = {1 << 26, 0};
+    for (size_t m = 0; m < 2; m++) {
+        drafts *d = drafts_new();
+        bool was_there[DIFFERENT] = {false};
+        for (uint64_t i = 0; i < N; i++) {
+            char text[64];
+            snprintf(text, sizeof text, "기록 number %" PRIu64, lm_random_below(key, i, 8, DIFFERENT));
+            drafts_add(d, text);
+        }
+        lm_augment_options o = lm_augment_defaults;
+        o.memory = memory[m];
+        drafts_do(d, &lm_dedup_kind, "none", &o, 700);
+        for (uint64_t i = 0; i < N; i++) {
+            bool *seen = &was_there[lm_random_below(key, i, 8, DIFFERENT)];
+            ck_assert_int_eq(drafts_dropped(d, i) != NULL, *seen);
+            *seen = true;
+        }
+        ck_assert_int_eq(strstr(lm_buf_cstr(&d->report), "on disk") != NULL, m == 1);
+        drafts_free(d);
+    }
+}
+END_TEST
+
+static drafts *drafts_of_corpus(const json_t *tables)
+{
+    drafts *d = drafts_new();
+    json_t *text;
+    size_t i;
+    json_array_foreach(json_object_get(tables, "corpus"), i, text)
+        drafts_add(d, json_string_value(text));
+    return d;
+}
+
+START_TEST(near_duplicates_as_datatrove)
+{
+    json_t *tables = open_tables(), *roots = json_object_get(tables, "roots");
+    for (size_t per_batch = 0; per_batch < 60; per_batch += 29) {
+        lm_augment_options o = lm_augment_defaults;
+        o.memory = per_batch == 29 ? 0 : 1 << 26;
+        drafts *d = drafts_of_corpus(tables);
+        drafts_do(d, &lm_near_dedup_kind, "", &o, per_batch);
+        int dropped = 0;
+        for (size_t i = 0; i < json_array_size(roots); i++) {
+            uint64_t root = (uint64_t)json_integer_value(json_array_get(roots, i));
+            char why[80];
+            snprintf(why, sizeof why, "near-dedup: near duplicate of record %" PRIu64, root);
+            assert_dropped(d, i, root == i ? NULL : why);
+            dropped += root != i;
+        }
+        ck_assert_int_gt(dropped, 50);
+        ck_assert_int_eq(strstr(lm_buf_cstr(&d->report), "on disk") != NULL, per_batch == 29);
+        drafts_free(d);
+    }
+    json_decref(tables);
+}
+END_TEST
+
+/* With a threshold, what is dropped is as similar as that to a record before it, and what is very similar is dropped. */
+START_TEST(near_duplicates_above)
+{
+    enum { CORPUS_MAX = 1000 };
+    json_t *tables = open_tables();
+    lm_minhasher m = {.ngram = 5, .buckets = 1, .hashes = 1};
+    lm_minhasher_init(&m, 1);
+    static const char *const thresholds[] = {"0.5", "0.8", "1"};
+    int dropped[3] = {0};
+    for (int t = 0; t < 3; t++) {
+        drafts *d = drafts_of_corpus(tables);
+        lm_shingles sets[CORPUS_MAX] = {{0}};
+        ck_assert_uint_le(d->all.count, CORPUS_MAX);
+        for (size_t i = 0; i < d->all.count; i++) {
+            lm_minhash_text(&m, d->all.items[i]->texts[0], true, &sets[i]);
+            lm_shingles_make_set(&sets[i]);
+        }
+        lm_augment_options o = lm_augment_defaults;
+        o.memory = t == 1 ? 0 : 1 << 26;
+        drafts_do(d, &lm_near_dedup_kind, thresholds[t], &o, 50);
+        for (size_t i = 0; i < d->all.count; i++) {
+            double most = 0;
+            for (size_t k = 0; k < i; k++) {
+                double s = sets[i].count && sets[k].count ? lm_jaccard(sets[i].at, sets[i].count, sets[k].at, sets[k].count) : 0;
+                most = s > most ? s : most;
+            }
+            bool is_dropped = drafts_dropped(d, i);
+            dropped[t] += is_dropped;
+            ck_assert(!is_dropped || most >= atof(thresholds[t]));
+            ck_assert(is_dropped || most < 0.98);
+        }
+        for (size_t i = 0; i < d->all.count; i++)
+            lm_shingles_free(&sets[i]);
+        drafts_free(d);
+    }
+    ck_assert_int_gt(dropped[0], dropped[1]);
+    ck_assert_int_gt(dropped[1], dropped[2]);
+    ck_assert_int_gt(dropped[2], 0);
+    lm_minhasher_free(&m);
+    json_decref(tables);
+}
+END_TEST
+
+START_TEST(near_duplicates_of_characters)
+{
+    static const char *const reviews[] = {
+        "정말 재미있는 영화였습니다 배우들의 연기도 훌륭했어요", "정말 재미있는 영화 였습니다! 배우들의 연기도 훌륭했어요.",
+        "지루해서 보다가 잠들었네요 시간이 아까운 작품",
+    };
+    lm_augment_options o = lm_augment_defaults;
+    o.near = (lm_near_options){.ngram = 3, .ngram_of = 1, .buckets = 20, .hashes = 3, .seed = 1};
+    drafts *d = drafts_new();
+    for (int i = 0; i < 3; i++)
+        drafts_add(d, reviews[i]);
+    drafts_do(d, &lm_near_dedup_kind, "0.5", &o, 0);
+    assert_dropped(d, 0, NULL);
+    assert_dropped(d, 1, "near-dedup: near duplicate of record 0");
+    assert_dropped(d, 2, NULL);
+    drafts_free(d);
+}
+END_TEST
+
+START_TEST(near_values)
+{
+    static const char *const wrong[] = {"0", "1.5", "-1", "0.5x", "nan", "news.csv"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        lm_status st = LM_STATUS_INIT;
+        ck_assert_ptr_null(lm_near_dedup_kind.open(wrong[i], &lm_augment_defaults, 0, &st));
+        ck_assert_int_eq(st.code, LM_USAGE);
+        ck_assert_ptr_nonnull(strstr(st.message, wrong[i]));
+        ck_assert(!lm_near_dedup_takes(wrong[i]));
+    }
+    ck_assert(lm_near_dedup_takes("0.7") && lm_near_dedup_takes("70%") && lm_near_dedup_takes("1"));
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("dedup");
@@ -382,6 +612,14 @@ static Suite *suite(void)
     tcase_add_test(t, signatures_as_datatrove);
     tcase_add_test(t, similarities);
     tcase_add_test(t, shingles_of_characters);
+    tcase_add_test(t, exact_duplicates);
+    tcase_add_test(t, what_is_ignored);
+    tcase_add_test(t, texts_and_labels);
+    tcase_add_test(t, exact_with_little_memory);
+    tcase_add_test(t, near_duplicates_as_datatrove);
+    tcase_add_test(t, near_duplicates_above);
+    tcase_add_test(t, near_duplicates_of_characters);
+    tcase_add_test(t, near_values);
     suite_add_tcase(s, t);
     return s;
 }

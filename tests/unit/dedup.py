@@ -66,6 +66,24 @@ def nasty(rng):
     return "".join(rng.choice(pool) for _ in range(rng.randrange(1, 60)))
 
 
+def roots(texts, ngram=5, seed=1, buckets=14, hashes=8):
+    """The first record of the cluster that each is in."""
+    root = list(range(len(texts)))
+    signatures = [signature(t, ngram, seed, buckets * hashes) for t in texts]
+    for bucket in range(buckets):
+        first = {}
+        for i, s in enumerate(signatures):
+            if s:
+                other = first.setdefault(tuple(s[bucket * hashes:(bucket + 1) * hashes]), i)
+                low, high = sorted((root[other], root[i]))
+                root = [low if r == high else r for r in root]
+    return root
+
+
+def changed(words, rng, share):
+    return [rng.choice(vocabulary) if rng.random() < share else w for w in words]
+
+
 def jaccard(x, y, ngram):
     sets = []
     for text in (x, y):
@@ -81,6 +99,12 @@ a, b = functions(1, 112)
 vocabulary = [x + y for x in "abcdefgh" for y in "aeiou"]
 one = [rng.choice(vocabulary) for _ in range(120)]
 two = one[:70] + [rng.choice(vocabulary) for _ in range(50)]
+corpus = []
+for share in (0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.5):
+    for _ in range(6):
+        words = [rng.choice(vocabulary) for _ in range(rng.randrange(3, 160))]
+        corpus += [" ".join(changed(words, rng, share)) for _ in range(4)]
+rng.shuffle(corpus)
 print(json.dumps({
     "simplified": [[t, " ".join(words_of(t))] for t in texts],
     "functions": {"seed": 1, "a": [str(x) for x in a[:3] + a[-1:]], "b": [str(x) for x in b[:3] + b[-1:]]},
@@ -89,4 +113,5 @@ print(json.dumps({
                                       (TEXTS[7], 1, 42, 7), (long, 5, 1, 33)]],
     "jaccard": [{"texts": [" ".join(one), " ".join(two)], "ngram": n, "similarity": jaccard(" ".join(one), " ".join(two), n)}
                 for n in (1, 2, 5)],
+    "corpus": corpus, "roots": roots(corpus),
 }, ensure_ascii=True, indent=0))

@@ -70,10 +70,13 @@ lm_clusters_found lm_clusters_look(lm_clusters *c)
         uint64_t size = (uint64_t)-n->up;
         f.clusters++;
         f.records += size;
-        if (size > f.largest) {
-            f.largest = size;
-            f.first = n->number;
-        }
+        if (f.shown == LM_LARGEST_CLUSTERS && size <= f.largest[f.shown - 1].records)
+            continue;
+        f.shown += f.shown < LM_LARGEST_CLUSTERS;
+        int k = f.shown - 1;
+        for (; k && size > f.largest[k - 1].records; k--)
+            f.largest[k] = f.largest[k - 1];
+        f.largest[k] = (struct lm_cluster){size, n->number};
     }
     return f;
 }

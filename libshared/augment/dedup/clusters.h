@@ -21,9 +21,14 @@ uint64_t lm_clusters_root(lm_clusters *c, uint64_t i);
 void lm_clusters_join(lm_clusters *c, uint64_t i, uint64_t k);
 uint64_t lm_clusters_number(lm_clusters *c, uint64_t i);
 
+enum { LM_LARGEST_CLUSTERS = 5 };
+
 typedef struct lm_clusters_found {
     uint64_t clusters, records; /* of more than one record; the records in these */
-    uint64_t largest, first;    /* the records of the largest one (the first of several), and the number of its root */
+    int shown;
+    struct lm_cluster {
+        uint64_t records, number; /* number: of its root */
+    } largest[LM_LARGEST_CLUSTERS]; /* from the largest on, of equal ones the first first */
 } lm_clusters_found;
 
 /* What came of it. */

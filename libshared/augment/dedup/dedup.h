@@ -21,6 +21,8 @@ extern const char *const lm_ngram_names[]; /* "words", "characters", NULL */
 
 extern const lm_operation_kind lm_dedup_kind, lm_near_dedup_kind;
 
+struct lm_augment_entries;
+void lm_dedup_entries(struct lm_augment_entries *to); /* of the option table */
 /* For lm_option.optional: whether a word is a value of --dedup, of --near-dedup. */
 bool lm_dedup_takes(const char *word);
 bool lm_near_dedup_takes(const char *word);

@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const lm_ngram_names[] = {"words", "characters", NULL};
-
 /* With a threshold a record is compared with the first records of its candidates that are unlike one another; these are kept
  * to so many of one bucket, for texts made from one pattern would be compared each with each. */
 enum { HEADS_MAX = 64 };
@@ -271,9 +269,11 @@ static void near_report(const void *self, lm_buf *out)
     const lm_minhasher *m = &n->minhasher;
     lm_buf_printf(out, "near-dedup: %" PRIu64 " of %" PRIu64 " records are near duplicates", n->dropped, n->clusters.count);
     if (n->found.clusters)
-        lm_buf_printf(out, ", in %" PRIu64 " cluster%s; the largest has %" PRIu64 " (record %" PRIu64 " and those like it)",
-                      n->found.clusters, n->found.clusters > 1 ? "s" : "", n->found.largest, n->found.first);
+        lm_buf_printf(out, ", in %" PRIu64 " cluster%s", n->found.clusters, n->found.clusters > 1 ? "s" : "");
     lm_buf_puts(out, n->on_disk ? " (signatures on disk: see --memory)\n" : "\n");
+    for (int i = 0; i < n->found.shown; i++)
+        lm_buf_printf(out, "%s%" PRIu64 " like record %" PRIu64 "%s", i ? ", " : "near-dedup: the largest clusters: ",
+                      n->found.largest[i].records, n->found.largest[i].number, i + 1 < n->found.shown ? "" : "\n");
     if (n->shorter)
         lm_buf_printf(out, "near-dedup: %" PRIu64 " records have fewer than %d %s and were compared with none\n", n->shorter,
                       m->ngram, lm_ngram_names[m->characters]);
