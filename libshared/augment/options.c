@@ -6,7 +6,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-const lm_augment_options lm_augment_defaults = {.seed = 42, .memory_limit = 1 << 30, .eda = LM_EDA_DEFAULTS};
+const lm_augment_options lm_augment_defaults = {
+    .seed = 42,
+    .memory_limit = 1 << 30,
+    .eda = LM_EDA_DEFAULTS,
+    .near = LM_NEAR_DEFAULTS,
+};
 
 void lm_augment_entries_add(lm_augment_entries *to, const lm_option *entries)
 {
@@ -80,6 +85,7 @@ void lm_augment_option_table(lm_augment_options *o, lm_option_steps *steps, lm_o
     lm_augment_entries to = {.options = o, .steps = steps, .table = table};
     /* families of operations, in the order of --help */
     sample_entries(&to);
+    lm_dedup_entries(&to);
     lm_noise_entries(&to);
     lm_eda_entries(&to);
     /* how all of them work */

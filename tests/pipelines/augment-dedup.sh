@@ -80,18 +80,18 @@ grep -q 'near-dedup: 1 of 2 records' said || fail_ "said: $(cat said)"
 refuses_ 2 "--dedup: 'cases' is nothing that can be ignored" augment --dedup=cases few.txt
 refuses_ 2 '--near-dedup: 2 is no Jaccard similarity' augment --near-dedup=2 few.txt
 refuses_ 2 '--ngram' augment --near-dedup --ngram 0 few.txt
-refuses_ 1 '/nowhere/at/all' env TMPDIR=/nowhere/at/all augment -q --dedup=none --memory 16M many.txt
+refuses_ 1 '/nowhere/at/all' env TMPDIR=/nowhere/at/all augment -q --dedup=none --memory 16M many.txt >got
 augment --near-dedup=0.3 few.txt 2>said >/dev/null
 grep -q 'fewer --hashes find more' said || fail_ "said: $(cat said)"
 
 # ---- real texts
 if test -n "$data"; then
-    needs_data_ nsmc/ratings_train.rebuilt.txt agnews/train_subset.csv
-    cut -f2 "$data/nsmc/ratings_train.rebuilt.txt" | grep . >reviews.txt
+    needs_data_ data/nsmc/ratings_train.rebuilt.txt data/agnews/train_subset.csv
+    cut -f2 "$data/data/nsmc/ratings_train.rebuilt.txt" | grep . >reviews.txt
     awk '!was[$0]++' reviews.txt >want
     augment --dedup=none --input-format text reviews.txt >got 2>said
     compare_ want got
-    augment -j2 --near-dedup "$data/agnews/train_subset.csv" >one
-    augment -j1 --memory 16M --near-dedup "$data/agnews/train_subset.csv" >two
+    augment -j2 --near-dedup "$data/data/agnews/train_subset.csv" >one
+    augment -j1 --memory 16M --near-dedup "$data/data/agnews/train_subset.csv" >two
     compare_ one two
 fi
