@@ -1,6 +1,7 @@
 #include "augment/augment.h"
 #include "augment/balance.h"
 #include "augment/noise/noise.h"
+#include "augment/clean/clean.h"
 #include "augment/quality/filters.h"
 #include "augment/sample.h"
 
@@ -8,7 +9,21 @@ const lm_operation_kind *const lm_operation_kinds[] = {
     /* choosing */
     &lm_sample_kind,
 
+    /* cleaning */
+    &lm_clean_kind,
+    &lm_fix_mojibake_kind,
+    &lm_normalize_kind,
+    &lm_strip_html_kind,
+    &lm_strip_markup_kind,
+    &lm_strip_control_kind,
+    &lm_mask_urls_kind,
+    &lm_mask_emails_kind,
+    &lm_mask_phones_kind,
+    &lm_squeeze_kind,
+    &lm_whitespace_kind,
+
     /* quality */
+    &lm_script_kind,
     &lm_filter_kind,
     &lm_min_length_kind,
     &lm_max_length_kind,
