@@ -12,3 +12,9 @@ liblmutils_la_SOURCES += \
 	libshared/augment/clean/script.c \
 	libshared/augment/clean/squeeze.c \
 	libshared/augment/clean/white_space.c
+
+check_PROGRAMS += tests/unit/check_clean
+tests_unit_check_clean_SOURCES = tests/unit/check_clean.c
+tests_unit_check_clean_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_clean_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_clean

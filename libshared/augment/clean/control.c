@@ -4,6 +4,8 @@
 #include "base/utf8.h"
 #include "text/unicode/unicode.h"
 
+enum { OSC_MAX = 256 };
+
 /* The first bytes of what is looked at; Hangul's and most ideographs' are none of them. */
 static const lm_byte_set suspects = {{
     [0x00 ... 0x08] = true, [0x0B ... 0x0C] = true, [0x0E ... 0x1F] = true, [0x7F] = true,
@@ -17,7 +19,7 @@ static const lm_byte_set suspects = {{
 }};
 
 /* Bytes of the terminal's escape sequence at s (ECMA-48: CSI, OSC and the like, designations of character sets), which begins with
- * ESC; 1 where nothing follows that makes one. An OSC has its end within a kilobyte, or is none. */
+ * ESC; 1 where nothing follows that makes one. An OSC ends soon, or is none. */
 static size_t escape_sequence(const char *s, size_t n)
 {
     if (n < 2)
@@ -29,7 +31,7 @@ static size_t escape_sequence(const char *s, size_t n)
         return i < n && s[i] >= 0x40 && s[i] <= 0x7E ? i + 1 : 1;
     }
     if (s[1] == ']') {
-        for (size_t i = 2; i < n && i < 1024; i++) {
+        for (size_t i = 2; i < n && i < OSC_MAX; i++) {
             if (s[i] == '\a')
                 return i + 1;
             if (s[i] == '\x1b' && i + 1 < n && s[i + 1] == '\\')
@@ -111,10 +113,11 @@ static bool clean(const lm_clean_step *step, lm_clean_room *room, lm_str text, l
     for (size_t i = lm_next_of(&suspects, text, 0); i < text.len; i = lm_next_of(&suspects, text, i)) {
         uint32_t code;
         size_t n = lm_utf8_decode(text.data + i, text.len - i, &code);
+        uint32_t before = e.any && e.done == i ? 0 : character_before(text, i);
         lm_str with;
         if (code == 0x1B)
             n = escape_sequence(text.data + i, text.len - i);
-        if (code != '\t' && code != '\n' && code != '\r' && invisible(code, character_before(text, i), &with))
+        if (code != '\t' && code != '\n' && code != '\r' && invisible(code, before, &with))
             lm_edits_put(&e, i, i + n, with);
         i += n;
     }

@@ -225,7 +225,7 @@ static size_t tag(page *p, size_t i)
         return i + 1;
     if (kind == HIDDEN && !closing && at(p, end - 1) != '/')
         end = end_of_hidden(p, end + 1, p->e.text.data + name, n) - 1;
-    leave_out(p, i, end + 1, kind == HIDDEN ? INLINE : kind);
+    leave_out(p, i, end + 1, kind == HIDDEN || (kind == CELL && closing) ? INLINE : kind);
     return end + 1;
 }
 

@@ -2,7 +2,7 @@
  * between the marks stays, and so do list marks, which read as text. */
 #include "augment/clean/clean.h"
 
-enum { LINK_MAX = 1024 /* bytes of a link, an image or a template; so no text takes longer than its length asks for */ };
+enum { LINK_MAX = 512 /* bytes of a link, an image or a template; so no text takes longer than its length asks for */ };
 
 static char at(lm_str s, size_t i)
 {

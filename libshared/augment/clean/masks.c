@@ -136,7 +136,7 @@ static bool clean_urls(const lm_clean_step *step, lm_clean_room *room, lm_str te
             from = bare_url(text, i, e.done, &end);
         } else if (at(text, i + 1) == '/' && at(text, i + 2) == '/') {
             from = scheme_before(text, i, e.done);
-            end = url_end(text, i + 3);
+            end = from < i ? url_end(text, i + 3) : i;
             from = end == i + 3 ? i : from;
         }
         if (from == i) {

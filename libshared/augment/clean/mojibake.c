@@ -180,7 +180,7 @@ static bool two_are_proof(const sequence *s, bool latin, uint32_t before, uint32
     if (s->second >= 0x2500 && s->second < 0x2600) /* a drawing of boxes */
         return false;
     if (is_lower(before)) /* a capital within a word */
-        return s->in == WESTERN && (s->second != ' ' || first == 0xC3);
+        return (s->in == WESTERN || first == 0xC2) && (s->second != ' ' || first <= 0xC3);
     if (!latin || s->second == ' ')
         return false;
     if (second == 0xA0)
