@@ -1,4 +1,5 @@
 #include "augment/options.h"
+#include "augment/clean/clean.h"
 
 #include "augment/balance.h"
 #include "augment/noise/noise.h"
@@ -88,6 +89,7 @@ void lm_augment_option_table(lm_augment_options *o, lm_option_steps *steps, lm_o
     lm_dedup_entries(&to);
     lm_noise_entries(&to);
     lm_eda_entries(&to);
+    lm_clean_entries(&to);
     /* how all of them work */
     copies_entries(&to);
     lm_balance_entries(&to);

@@ -20,6 +20,10 @@ extern const lm_operation_kind lm_clean_kind,
     lm_whitespace_kind,    /* paragraphs, or line: one line a text */
     lm_script_kind;        /* NAME[,NAME...][=SHARE]: texts with a lesser share of letters in these scripts are dropped */
 
+/* Their options. */
+struct lm_augment_entries;
+void lm_clean_entries(struct lm_augment_entries *to);
+
 /* What a thread keeps from text to text. Zero-initialise. */
 typedef struct lm_clean_room {
     lm_pieces pieces;

@@ -3,6 +3,7 @@ liblmutils_la_SOURCES += \
 	libshared/augment/clean/cleaner.c \
 	libshared/augment/clean/control.c \
 	libshared/augment/clean/encodings.c libshared/augment/clean/encodings.h \
+	libshared/augment/clean/entries.c \
 	libshared/augment/clean/html.c libshared/augment/clean/html.h \
 	libshared/augment/clean/html_entities.c \
 	libshared/augment/clean/markup.c \

@@ -53,8 +53,8 @@ static void *open_one(const char *name, lm_clean_setup *setup, const char *value
     return NULL;
 }
 
-/* Does all steps; true and *text is the new one, in one of the room's buffers, where something came of them. Marks the steps in
- * `by`. */
+/* Does all steps; true and *text is the new one, in one of the room's buffers, where something came of them. Marks the steps
+ * in `by`. */
 static bool clean_text(const cleaner *c, lm_clean_room *room, lm_str *text, bool *by)
 {
     bool changed = false;
@@ -121,11 +121,11 @@ static void *open_clean(const char *value, const lm_augment_options *o, int plac
     return NULL;
 }
 
-#define OPEN(function, option, setup)                                                                         \
-    static void *function(const char *value, const lm_augment_options *o, int place, lm_status *st)           \
-    {                                                                                                         \
-        (void)o, (void)place;                                                                                 \
-        return open_one(option, setup, value, st);                                                            \
+#define OPEN(function, option, setup)                                                                                        \
+    static void *function(const char *value, const lm_augment_options *o, int place, lm_status *st)                          \
+    {                                                                                                                        \
+        (void)o, (void)place;                                                                                                \
+        return open_one(option, setup, value, st);                                                                           \
     }
 OPEN(open_mojibake, "fix-mojibake", lm_clean_mojibake)
 OPEN(open_normalize, "normalize", lm_clean_normalize)
@@ -138,10 +138,10 @@ OPEN(open_control, "strip-control", lm_clean_control)
 OPEN(open_squeeze, "squeeze", lm_clean_squeeze)
 OPEN(open_whitespace, "whitespace", lm_clean_whitespace)
 
-#define CLEANER(option, opened_by)                                                                            \
-    {                                                                                                         \
-        .name = option, .open = opened_by, .close = free, .room_new = room_new, .room_free = room_free,       \
-        .apply = apply, .report = report                                                                      \
+#define CLEANER(option, opened_by)                                                                                           \
+    {                                                                                                                        \
+        .name = option, .open = opened_by, .close = free, .room_new = room_new, .room_free = room_free, .apply = apply,      \
+        .report = report                                                                                                     \
     }
 const lm_operation_kind lm_clean_kind = CLEANER("clean", open_clean);
 const lm_operation_kind lm_fix_mojibake_kind = CLEANER("fix-mojibake", open_mojibake);

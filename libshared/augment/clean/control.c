@@ -8,18 +8,21 @@ enum { OSC_MAX = 256 };
 
 /* The first bytes of what is looked at; Hangul's and most ideographs' are none of them. */
 static const lm_byte_set suspects = {{
-    [0x00 ... 0x08] = true, [0x0B ... 0x0C] = true, [0x0E ... 0x1F] = true, [0x7F] = true,
-    [0xC2] = true, /* C1, soft hyphen */
-    [0xCD] = true, /* combining grapheme joiner */
-    [0xD8] = true, /* Arabic letter mark */
-    [0xE1] = true, /* Mongolian vowel separator */
-    [0xE2] = true, /* zero-width, bidirectional */
-    [0xEF] = true, /* byte order mark, annotations, noncharacters */
+    [0x00 ... 0x08] = true,
+    [0x0B ... 0x0C] = true,
+    [0x0E ... 0x1F] = true,
+    [0x7F] = true,
+    [0xC2] = true,          /* C1, soft hyphen */
+    [0xCD] = true,          /* combining grapheme joiner */
+    [0xD8] = true,          /* Arabic letter mark */
+    [0xE1] = true,          /* Mongolian vowel separator */
+    [0xE2] = true,          /* zero-width, bidirectional */
+    [0xEF] = true,          /* byte order mark, annotations, noncharacters */
     [0xF0 ... 0xF4] = true, /* tags, noncharacters */
 }};
 
-/* Bytes of the terminal's escape sequence at s (ECMA-48: CSI, OSC and the like, designations of character sets), which begins with
- * ESC; 1 where nothing follows that makes one. An OSC ends soon, or is none. */
+/* Bytes of the terminal's escape sequence at s (ECMA-48: CSI, OSC and the like, designations of character sets), which begins
+ * with ESC; 1 where nothing follows that makes one. An OSC ends soon, or is none. */
 static size_t escape_sequence(const char *s, size_t n)
 {
     if (n < 2)
@@ -77,15 +80,15 @@ static bool invisible(uint32_t code, uint32_t before, lm_str *with)
         return !may_join(before);
     case 0xE0020 ... 0xE007F:
         return !may_be_tagged(before);
-    case 0xAD:            /* soft hyphen */
-    case 0x34F:           /* combining grapheme joiner */
-    case 0x61C:           /* Arabic letter mark */
-    case 0x180E:          /* Mongolian vowel separator */
-    case 0x200B:          /* zero-width space */
+    case 0xAD:              /* soft hyphen */
+    case 0x34F:             /* combining grapheme joiner */
+    case 0x61C:             /* Arabic letter mark */
+    case 0x180E:            /* Mongolian vowel separator */
+    case 0x200B:            /* zero-width space */
     case 0x200E ... 0x200F: /* marks of direction, */
     case 0x202A ... 0x202E: /* embeddings and overrides */
     case 0x2060 ... 0x206F: /* word joiner, invisible operators, isolates, deprecated ones */
-    case 0xFEFF:          /* byte order mark */
+    case 0xFEFF:            /* byte order mark */
     case 0xFFF9 ... 0xFFFC: /* annotations, object replacement */
     case 0xFDD0 ... 0xFDEF: /* noncharacters */
     case 0xE0001:

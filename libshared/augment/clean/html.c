@@ -18,27 +18,32 @@ static const struct {
     const char *name;
     element kind;
 } elements[] = {
-    {"a", INLINE}, {"abbr", INLINE}, {"acronym", INLINE}, {"address", BLOCK}, {"applet", INLINE}, {"area", INLINE},
-    {"article", BLOCK}, {"aside", BLOCK}, {"audio", INLINE}, {"b", INLINE}, {"base", INLINE}, {"basefont", INLINE},
-    {"bdi", INLINE}, {"bdo", INLINE}, {"big", INLINE}, {"blink", INLINE}, {"blockquote", BLOCK}, {"body", BLOCK},
-    {"br", BLOCK}, {"button", INLINE}, {"canvas", INLINE}, {"caption", BLOCK}, {"center", BLOCK}, {"cite", INLINE},
-    {"code", INLINE}, {"col", INLINE}, {"colgroup", INLINE}, {"data", INLINE}, {"datalist", INLINE}, {"dd", BLOCK},
-    {"del", INLINE}, {"details", BLOCK}, {"dfn", INLINE}, {"dialog", BLOCK}, {"dir", BLOCK}, {"div", BLOCK}, {"dl", BLOCK},
-    {"dt", BLOCK}, {"em", INLINE}, {"embed", INLINE}, {"fieldset", BLOCK}, {"figcaption", BLOCK}, {"figure", BLOCK},
-    {"font", INLINE}, {"footer", BLOCK}, {"form", BLOCK}, {"frame", INLINE}, {"frameset", BLOCK}, {"h1", BLOCK},
-    {"h2", BLOCK}, {"h3", BLOCK}, {"h4", BLOCK}, {"h5", BLOCK}, {"h6", BLOCK}, {"head", BLOCK}, {"header", BLOCK},
-    {"hgroup", BLOCK}, {"hr", BLOCK}, {"html", BLOCK}, {"i", INLINE}, {"iframe", HIDDEN}, {"img", INLINE},
-    {"input", INLINE}, {"ins", INLINE}, {"kbd", INLINE}, {"label", INLINE}, {"legend", BLOCK}, {"li", BLOCK},
-    {"link", INLINE}, {"main", BLOCK}, {"map", INLINE}, {"mark", INLINE}, {"marquee", INLINE}, {"math", INLINE},
-    {"menu", BLOCK}, {"meta", INLINE}, {"meter", INLINE}, {"nav", BLOCK}, {"nobr", INLINE}, {"noembed", HIDDEN},
-    {"noframes", HIDDEN}, {"noscript", INLINE}, {"object", INLINE}, {"ol", BLOCK}, {"optgroup", BLOCK}, {"option", BLOCK},
-    {"output", INLINE}, {"p", BLOCK}, {"param", INLINE}, {"picture", INLINE}, {"pre", BLOCK}, {"progress", INLINE},
-    {"q", INLINE}, {"rb", INLINE}, {"rp", INLINE}, {"rt", INLINE}, {"ruby", INLINE}, {"s", INLINE}, {"samp", INLINE},
-    {"script", HIDDEN}, {"section", BLOCK}, {"select", INLINE}, {"slot", INLINE}, {"small", INLINE}, {"source", INLINE},
-    {"span", INLINE}, {"strike", INLINE}, {"strong", INLINE}, {"style", HIDDEN}, {"sub", INLINE}, {"summary", BLOCK},
-    {"sup", INLINE}, {"svg", INLINE}, {"table", BLOCK}, {"tbody", BLOCK}, {"td", CELL}, {"template", HIDDEN},
-    {"textarea", INLINE}, {"tfoot", BLOCK}, {"th", CELL}, {"thead", BLOCK}, {"time", INLINE}, {"title", BLOCK},
-    {"tr", BLOCK}, {"track", INLINE}, {"tt", INLINE}, {"u", INLINE}, {"ul", BLOCK}, {"var", INLINE}, {"video", INLINE},
+    {"a", INLINE},        {"abbr", INLINE},      {"acronym", INLINE},  {"address", BLOCK},   {"applet", INLINE},
+    {"area", INLINE},     {"article", BLOCK},    {"aside", BLOCK},     {"audio", INLINE},    {"b", INLINE},
+    {"base", INLINE},     {"basefont", INLINE},  {"bdi", INLINE},      {"bdo", INLINE},      {"big", INLINE},
+    {"blink", INLINE},    {"blockquote", BLOCK}, {"body", BLOCK},      {"br", BLOCK},        {"button", INLINE},
+    {"canvas", INLINE},   {"caption", BLOCK},    {"center", BLOCK},    {"cite", INLINE},     {"code", INLINE},
+    {"col", INLINE},      {"colgroup", INLINE},  {"data", INLINE},     {"datalist", INLINE}, {"dd", BLOCK},
+    {"del", INLINE},      {"details", BLOCK},    {"dfn", INLINE},      {"dialog", BLOCK},    {"dir", BLOCK},
+    {"div", BLOCK},       {"dl", BLOCK},         {"dt", BLOCK},        {"em", INLINE},       {"embed", INLINE},
+    {"fieldset", BLOCK},  {"figcaption", BLOCK}, {"figure", BLOCK},    {"font", INLINE},     {"footer", BLOCK},
+    {"form", BLOCK},      {"frame", INLINE},     {"frameset", BLOCK},  {"h1", BLOCK},        {"h2", BLOCK},
+    {"h3", BLOCK},        {"h4", BLOCK},         {"h5", BLOCK},        {"h6", BLOCK},        {"head", BLOCK},
+    {"header", BLOCK},    {"hgroup", BLOCK},     {"hr", BLOCK},        {"html", BLOCK},      {"i", INLINE},
+    {"iframe", HIDDEN},   {"img", INLINE},       {"input", INLINE},    {"ins", INLINE},      {"kbd", INLINE},
+    {"label", INLINE},    {"legend", BLOCK},     {"li", BLOCK},        {"link", INLINE},     {"main", BLOCK},
+    {"map", INLINE},      {"mark", INLINE},      {"marquee", INLINE},  {"math", INLINE},     {"menu", BLOCK},
+    {"meta", INLINE},     {"meter", INLINE},     {"nav", BLOCK},       {"nobr", INLINE},     {"noembed", HIDDEN},
+    {"noframes", HIDDEN}, {"noscript", INLINE},  {"object", INLINE},   {"ol", BLOCK},        {"optgroup", BLOCK},
+    {"option", BLOCK},    {"output", INLINE},    {"p", BLOCK},         {"param", INLINE},    {"picture", INLINE},
+    {"pre", BLOCK},       {"progress", INLINE},  {"q", INLINE},        {"rb", INLINE},       {"rp", INLINE},
+    {"rt", INLINE},       {"ruby", INLINE},      {"s", INLINE},        {"samp", INLINE},     {"script", HIDDEN},
+    {"section", BLOCK},   {"select", INLINE},    {"slot", INLINE},     {"small", INLINE},    {"source", INLINE},
+    {"span", INLINE},     {"strike", INLINE},    {"strong", INLINE},   {"style", HIDDEN},    {"sub", INLINE},
+    {"summary", BLOCK},   {"sup", INLINE},       {"svg", INLINE},      {"table", BLOCK},     {"tbody", BLOCK},
+    {"td", CELL},         {"template", HIDDEN},  {"textarea", INLINE}, {"tfoot", BLOCK},     {"th", CELL},
+    {"thead", BLOCK},     {"time", INLINE},      {"title", BLOCK},     {"tr", BLOCK},        {"track", INLINE},
+    {"tt", INLINE},       {"u", INLINE},         {"ul", BLOCK},        {"var", INLINE},      {"video", INLINE},
     {"wbr", INLINE},
 };
 
@@ -61,8 +66,9 @@ static bool is_blank(char c)
  * proportion. */
 typedef struct page {
     lm_edits e;
-    bool no_end, quotes_broken, no_comment_end, no_section_end; /* from here on: no `>`; a quote that does not close; no `-->`; no `]]>` */
-    bool tags;                                  /* there was one */
+    bool no_end, quotes_broken;          /* from here on: no `>`; a quote that does not close; */
+    bool no_comment_end, no_section_end; /* no `-->`; no `]]>` */
+    bool tags;                           /* there was one */
     size_t broken_at; /* bytes of the output, the line end that a block put there included; 0: it does not end in one */
 } page;
 
@@ -93,13 +99,14 @@ static element element_named(const char *name, size_t n)
     return special ? INLINE : UNKNOWN;
 }
 
-/* Bytes of the name at i: letters and digits, one hyphen or more between them, or one colon behind a short prefix; 0: none. */
+/* Bytes of the name at i: letters and digits, hyphens between them, or one colon behind a short prefix; 0: none. */
 static size_t name_at(const page *p, size_t i)
 {
     size_t n = 0, colon = 0;
     if (!is_letter(at(p, i)))
         return 0;
-    while (n < NAME_MAX && (is_letter(at(p, i + n)) || is_digit(at(p, i + n)) || at(p, i + n) == '-' || at(p, i + n) == ':')) {
+    while (n < NAME_MAX &&
+           (is_letter(at(p, i + n)) || is_digit(at(p, i + n)) || at(p, i + n) == '-' || at(p, i + n) == ':')) {
         if (at(p, i + n) == ':') {
             if (colon || n > 5 || !is_letter(at(p, i + n + 1)))
                 return 0;

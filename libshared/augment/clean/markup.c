@@ -1,5 +1,5 @@
-/* Markdown and wiki markup made text: headings, emphasis, links, images, quotations, fences of code, rules, templates. What stands
- * between the marks stays, and so do list marks, which read as text. */
+/* Markdown and wiki markup made text: headings, emphasis, links, images, quotations, fences of code, rules, templates. What
+ * stands between the marks stays, and so do list marks, which read as text. */
 #include "augment/clean/clean.h"
 
 enum { LINK_MAX = 512 /* bytes of a link, an image or a template; so no text takes longer than its length asks for */ };
@@ -130,7 +130,8 @@ static size_t link_at(lm_edits *e, size_t i, bool image)
         for (size_t k = text; k < end - 1; k++)
             text = s.data[k] == '|' ? k + 1 : text;
         bool file = begins(s, i, "[[File:") || begins(s, i, "[[Image:") || begins(s, i, "[[Category:") ||
-                    begins(s, i, "[[\xED\x8C\x8C\xEC\x9D\xBC:") || begins(s, i, "[[\xEB\xB6\x84\xEB\xA5\x98:"); /* Korean for File, Category */
+                    begins(s, i, "[[\xED\x8C\x8C\xEC\x9D\xBC:") ||
+                    begins(s, i, "[[\xEB\xB6\x84\xEB\xA5\x98:"); /* Korean for File, Category */
         lm_edits_skip(e, from, file ? end + 1 : text);
         if (file)
             return end + 1;
@@ -164,7 +165,7 @@ static size_t emphasis(lm_edits *e, size_t i)
     size_t n = run_of(s, i, c);
     char after = at(s, i + n);
     bool blank_before = is_blank(before), blank_after = is_blank(after), within = is_word(before) && is_word(after);
-    bool marks = c == '\'' ? n == 2 || n == 3 || n == 5
+    bool marks = c == '\''  ? n == 2 || n == 3 || n == 5
                  : c == '~' ? n == 2
                             : n <= 3 && !(c == '_' && within) && !(n == 1 && within);
     if (marks && !(blank_before && blank_after))
@@ -175,8 +176,16 @@ static size_t emphasis(lm_edits *e, size_t i)
 static bool clean(const lm_clean_step *step, lm_clean_room *room, lm_str text, lm_buf *out)
 {
     (void)step, (void)room;
-    static const lm_byte_set suspects = {{['\n'] = true, ['['] = true, ['!'] = true, ['*'] = true, ['_'] = true, ['~'] = true,
-                                          ['\''] = true, ['`'] = true, ['{'] = true, ['\\'] = true}};
+    static const lm_byte_set suspects = {{['\n'] = true,
+                                          ['['] = true,
+                                          ['!'] = true,
+                                          ['*'] = true,
+                                          ['_'] = true,
+                                          ['~'] = true,
+                                          ['\''] = true,
+                                          ['`'] = true,
+                                          ['{'] = true,
+                                          ['\\'] = true}};
     lm_edits e = {.text = text, .out = out};
     for (size_t i = begin_line(&e, 0); i < text.len; i = lm_next_of(&suspects, text, i)) {
         char c = text.data[i];

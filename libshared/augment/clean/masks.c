@@ -32,8 +32,8 @@ static bool setup(lm_clean_step *step, const char *word, const char *value)
     return true;
 }
 
-/* Where the host name at i ends: labels of letters, digits and hyphens with dots between, the last one of letters alone; i: there is
- * none. */
+/* Where the host name at i ends: labels of letters, digits and hyphens with dots between, the last one of letters alone; i:
+ * there is none. */
 static size_t host_end(lm_str s, size_t i)
 {
     size_t from = i, end = i, dots = 0;
@@ -64,8 +64,8 @@ static bool is_in_url(char c)
     return is_word(c) || (c && strchr("-.~:/?#@!$&'()*+,;=%[]", c));
 }
 
-/* Where the rest of a URL at i ends. A letter beyond ASCII belongs to it behind a slash, an equals sign and the like (a path in
- * Korean), not behind a letter or digit (a particle). What stands before a blank as a sentence's punctuation does not. */
+/* Where the rest of a URL at i ends. A letter beyond ASCII belongs to it behind a slash, an equals sign and the like (a path
+ * in Korean), not behind a letter or digit (a particle). What stands before a blank as a sentence's punctuation does not. */
 static size_t url_end(lm_str s, size_t i)
 {
     size_t from = i;
@@ -188,12 +188,12 @@ bool lm_clean_emails(lm_clean_step *step, const char *value, lm_status *st)
 
 /* Groups of digits and what parts them: a number as it is written. */
 typedef struct number {
-    size_t ends[GROUPS_MAX];   /* of the groups, in the text */
-    int digits[GROUPS_MAX];    /* in each */
-    int values[GROUPS_MAX];    /* of groups of up to four digits */
+    size_t ends[GROUPS_MAX];     /* of the groups, in the text */
+    int digits[GROUPS_MAX];      /* in each */
+    int values[GROUPS_MAX];      /* of groups of up to four digits */
     char separators[GROUPS_MAX]; /* before each; 0 before the first */
     int count;
-    bool plus, bracket;        /* +82 ..., (02) ... */
+    bool plus, bracket; /* +82 ..., (02) ... */
 } number;
 
 /* A separator at *i: one of `-`, `.`, blank, hyphen or dash of Unicode's, perhaps behind `)`. */
@@ -260,8 +260,9 @@ static bool is_korean(lm_str s, size_t i, const number *x)
 {
     int first = x->values[0];
     bool area = x->digits[0] == 2 ? first == 2
-                                  : x->digits[0] == 3 && (is_mobile(s, i) || (first >= 31 && first <= 33) || (first >= 41 && first <= 44) ||
-                                                          (first >= 51 && first <= 55) || (first >= 61 && first <= 64) || first == 70 || first == 80);
+                                  : x->digits[0] == 3 && (is_mobile(s, i) || (first >= 31 && first <= 33) ||
+                                                          (first >= 41 && first <= 44) || (first >= 51 && first <= 55) ||
+                                                          (first >= 61 && first <= 64) || first == 70 || first == 80);
     area |= x->digits[0] == 4 && first >= 502 && first <= 508 && s.data[i] == '0';
     return area && s.data[i] == '0' && (x->digits[1] == 3 || x->digits[1] == 4) && x->digits[2] == 4;
 }
@@ -269,8 +270,8 @@ static bool is_korean(lm_str s, size_t i, const number *x)
 /* 1588-1234 and its like. 1866-1918 is a war, or a life. */
 static bool is_korean_service(const number *x)
 {
-    static const short prefixes[] = {1522, 1533, 1544, 1566, 1577, 1588, 1599, 1600, 1611, 1644, 1660, 1661, 1666,
-                                     1668, 1670, 1688, 1800, 1811, 1833, 1844, 1855, 1866, 1877, 1899};
+    static const short prefixes[] = {1522, 1533, 1544, 1566, 1577, 1588, 1599, 1600, 1611, 1644, 1660, 1661,
+                                     1666, 1668, 1670, 1688, 1800, 1811, 1833, 1844, 1855, 1866, 1877, 1899};
     if (x->digits[0] != 4 || x->digits[1] != 4 || x->separators[1] != '-' ||
         (x->values[1] > x->values[0] && x->values[1] < 2100))
         return false;
@@ -306,7 +307,8 @@ static size_t phone_end(lm_str s, size_t i)
     }
     if (x.count >= 1 && is_mobile(s, i) && (x.digits[0] == 11 || (x.digits[0] == 10 && at(s, i + 2) != '0')))
         return x.ends[0];
-    if (x.count >= 3 && is_korean(s, i, &x) && (parted_by(&x, 3, '-', ')') || parted_by(&x, 3, ' ', ' ') || parted_by(&x, 3, '.', '.')))
+    if (x.count >= 3 && is_korean(s, i, &x) &&
+        (parted_by(&x, 3, '-', ')') || parted_by(&x, 3, ' ', ' ') || parted_by(&x, 3, '.', '.')))
         return x.ends[2];
     if (x.count >= 4 && x.digits[0] == 1 && x.values[0] == 1 && is_american(&x, 1) && parted_by(&x, 4, '-', '.'))
         return x.ends[3];
@@ -328,10 +330,12 @@ static bool clean_phones(const lm_clean_step *step, lm_clean_room *room, lm_str 
     lm_edits e = {.text = text, .out = out};
     for (size_t i = lm_next_of(&suspects, text, 0); i < text.len; i = lm_next_of(&suspects, text, i)) {
         char before = i > e.done ? text.data[i - 1] : ' ';
-        bool within = is_word(before) || ((before == '-' || before == '.' || before == ',') && i > 1 && is_word(text.data[i - 2]));
+        bool within =
+            is_word(before) || ((before == '-' || before == '.' || before == ',') && i > 1 && is_word(text.data[i - 2]));
         size_t end = within && text.data[i] != '+' ? i : phone_end(text, i);
         /* no part of a longer number */
-        bool goes_on = is_word(at(text, end)) || (strchr("-.,", at(text, end)) && at(text, end) && is_digit(at(text, end + 1)));
+        bool goes_on =
+            is_word(at(text, end)) || (strchr("-.,", at(text, end)) && at(text, end) && is_digit(at(text, end + 1)));
         if (end > i && !goes_on) {
             lm_edits_put(&e, i, end, lm_str_of(step->word));
             i = end;

@@ -1,9 +1,10 @@
 /* Text that was decoded as what it is not.
  *
- * UTF-8 read as an encoding of one byte a character leaves sequences that no writer meant: a character that stands for the first
- * byte of a sequence, and as many behind it as it asks for. As in Speer's ftfy, a text is only touched where what stands there is
- * unlikely by itself, not because it could be read otherwise: such a sequence is proof, and with one proof in a text the weaker
- * ones beside it are taken, too. This goes on as long as there is proof, for text that was misread several times.
+ * UTF-8 read as an encoding of one byte a character leaves sequences that no writer meant: a character that stands for the
+ * first byte of a sequence, and as many behind it as it asks for. As in Speer's ftfy, a text is only touched where what
+ * stands there is unlikely by itself, not because it could be read otherwise: such a sequence is proof, and with one proof in
+ * a text the weaker ones beside it are taken, too. This goes on as long as there is proof, for text that was misread several
+ * times.
  *
  * EUC-KR and CP949 read as Latin letters is the same in Korean: rows of accented letters whose bytes are all Hangul. */
 #include "augment/clean/clean.h"
@@ -30,16 +31,19 @@ static group group_of(uint32_t c)
         uint32_t first, last;
         group g;
     } groups[] = {
-        {0xA0, 0x17F, WESTERN},       {0x192, 0x192, WESTERN},     {0x1A0, 0x1A1, WESTERN},    {0x1AF, 0x1B0, WESTERN},
-        {0x1CD, 0x1DC, WESTERN},      {0x218, 0x21B, WESTERN},     {0x2C6, 0x2DD, WESTERN},    {0x300, 0x36F, WESTERN},
-        {0x386, 0x3CE, GREEK},        {0x400, 0x45F, CYRILLIC},    {0x490, 0x4FF, CYRILLIC},   {0x531, 0x58A, CYRILLIC},
-        {0x5B0, 0x5F4, SEMITIC},      {0x600, 0x6FF, SEMITIC},     {0x900, 0xDFF, INDIC},      {0xE00, 0xEFF, INDIC},
-        {0xF00, 0x109F, INDIC},       {0x10A0, 0x10FF, INDIC},     {0x1100, 0x11FF, EAST_ASIAN}, {0x1200, 0x137F, INDIC},
-        {0x1780, 0x17FF, INDIC},      {0x1E00, 0x1EFF, WESTERN},   {0x1F00, 0x1FFF, GREEK},    {0x2000, 0x2BFF, TYPOGRAPHIC},
-        {0x3000, 0x33FF, EAST_ASIAN}, {0x3400, 0x9FFF, EAST_ASIAN}, {0xAC00, 0xD7A3, EAST_ASIAN}, {0xF900, 0xFAFF, EAST_ASIAN},
-        {0xFB00, 0xFB06, WESTERN},    {0xFB50, 0xFDFF, SEMITIC},   {0xFE00, 0xFE0F, TYPOGRAPHIC}, {0xFE30, 0xFE6F, EAST_ASIAN},
-        {0xFE70, 0xFEFE, SEMITIC},    {0xFEFF, 0xFEFF, TYPOGRAPHIC}, {0xFF00, 0xFFFD, EAST_ASIAN}, {0x1D400, 0x1D7FF, EMOJI},
-        {0x1F000, 0x1FAFF, EMOJI},    {0x20000, 0x323AF, EAST_ASIAN},
+        {0xA0, 0x17F, WESTERN},        {0x192, 0x192, WESTERN},        {0x1A0, 0x1A1, WESTERN},
+        {0x1AF, 0x1B0, WESTERN},       {0x1CD, 0x1DC, WESTERN},        {0x218, 0x21B, WESTERN},
+        {0x2C6, 0x2DD, WESTERN},       {0x300, 0x36F, WESTERN},        {0x386, 0x3CE, GREEK},
+        {0x400, 0x45F, CYRILLIC},      {0x490, 0x4FF, CYRILLIC},       {0x531, 0x58A, CYRILLIC},
+        {0x5B0, 0x5F4, SEMITIC},       {0x600, 0x6FF, SEMITIC},        {0x900, 0xDFF, INDIC},
+        {0xE00, 0xEFF, INDIC},         {0xF00, 0x109F, INDIC},         {0x10A0, 0x10FF, INDIC},
+        {0x1100, 0x11FF, EAST_ASIAN},  {0x1200, 0x137F, INDIC},        {0x1780, 0x17FF, INDIC},
+        {0x1E00, 0x1EFF, WESTERN},     {0x1F00, 0x1FFF, GREEK},        {0x2000, 0x2BFF, TYPOGRAPHIC},
+        {0x3000, 0x33FF, EAST_ASIAN},  {0x3400, 0x9FFF, EAST_ASIAN},   {0xAC00, 0xD7A3, EAST_ASIAN},
+        {0xF900, 0xFAFF, EAST_ASIAN},  {0xFB00, 0xFB06, WESTERN},      {0xFB50, 0xFDFF, SEMITIC},
+        {0xFE00, 0xFE0F, TYPOGRAPHIC}, {0xFE30, 0xFE6F, EAST_ASIAN},   {0xFE70, 0xFEFE, SEMITIC},
+        {0xFEFF, 0xFEFF, TYPOGRAPHIC}, {0xFF00, 0xFFFD, EAST_ASIAN},   {0x1D400, 0x1D7FF, EMOJI},
+        {0x1F000, 0x1FAFF, EMOJI},     {0x20000, 0x323AF, EAST_ASIAN},
     };
     for (size_t i = 0; i < sizeof groups / sizeof *groups && c >= groups[i].first; i++)
         if (c <= groups[i].last)
@@ -89,14 +93,14 @@ static uint8_t byte_of(const lm_legacy_encoding *e, uint32_t code)
 
 /* A sequence of UTF-8 in another encoding's characters. */
 typedef struct sequence {
-    size_t from, to;    /* in the text */
-    int length;         /* in bytes of UTF-8, 2 to 4 */
+    size_t from, to; /* in the text */
+    int length;      /* in bytes of UTF-8, 2 to 4 */
     uint8_t bytes[4];
-    uint32_t second;    /* the character that stands for the second byte */
+    uint32_t second; /* the character that stands for the second byte */
     uint32_t becomes;
     group in;
-    bool control;       /* one of its characters is a control character: Latin-1, not Windows-1252 */
-    bool lost;          /* one is U+FFFD: which it was, nobody knows, and so is what it becomes */
+    bool control; /* one of its characters is a control character: Latin-1, not Windows-1252 */
+    bool lost;    /* one is U+FFFD: which it was, nobody knows, and so is what it becomes */
 } sequence;
 
 /* Where a no-break space, byte 0xA0, may have become a blank on the way: in characters that are common, not in all. */
@@ -108,8 +112,8 @@ static bool may_be_blank(const uint8_t *bytes, int k)
     return k == 1 ? first == 0xE2 || first == 0xE3 : k == 2 && first >= 0xE0 && first <= 0xE3;
 }
 
-/* How much of the blank at `at`, which was the second byte of an a with a grave, is none: it was lost where two blanks are left of
- * three, and Portuguese writes "\xC3\xA0s". */
+/* How much of the blank at `at`, which was the second byte of an a with a grave, is none: it was lost where two blanks are
+ * left of three, and Portuguese writes "\xC3\xA0s". */
 static size_t blank_in_grave(lm_str text, size_t at)
 {
     bool two = at + 1 < text.len && text.data[at + 1] == ' ';
@@ -157,8 +161,8 @@ static bool sequence_at(const lm_legacy_encoding *e, bool latin, lm_str text, si
     return s->in != NO_GROUP && utf8proc_category((utf8proc_int32_t)s->becomes) != UTF8PROC_CATEGORY_CN;
 }
 
-/* Second bytes that are in Windows-1252 what may well stand behind a word: ellipsis, quotation marks that close, dashes, trade
- * mark and registered sign, degree and ordinals, powers, a no-break space. */
+/* Second bytes that are in Windows-1252 what may well stand behind a word: ellipsis, quotation marks that close, dashes,
+ * trade mark and registered sign, degree and ordinals, powers, a no-break space. */
 static bool may_follow_word(uint8_t byte)
 {
     return byte == 0x85 || byte == 0x92 || byte == 0x94 || (byte >= 0x96 && byte <= 0x97) || byte == 0x99 || byte == 0x9B ||
@@ -203,7 +207,8 @@ static bool is_proof(const sequence *s, bool latin, uint32_t before, uint32_t af
     if (s->length == 2)
         return two_are_proof(s, latin, before, after);
     if (s->in == TYPOGRAPHIC)
-        return !((may_follow_word(s->bytes[1]) || (s->bytes[1] >= 0x91 && s->bytes[1] <= 0x97)) && may_follow_word(s->bytes[2]));
+        return !((may_follow_word(s->bytes[1]) || (s->bytes[1] >= 0x91 && s->bytes[1] <= 0x97)) &&
+                 may_follow_word(s->bytes[2]));
     return (s->in == WESTERN && is_letter(after)) || (s->becomes >= 0xFF00 && s->becomes < 0xFFF0);
 }
 
@@ -215,8 +220,8 @@ static bool row_is_proof(const sequence *s, bool letters, int in_row)
     return s->in != TYPOGRAPHIC && in_row >= 2;
 }
 
-/* Counts the sequences of a text in an encoding, long ones for more, and those that are proof; with `out`, puts what they are in
- * their place. */
+/* Counts the sequences of a text in an encoding, long ones for more, and those that are proof; with `out`, puts what they are
+ * in their place. */
 static size_t read_as(const lm_legacy_encoding *e, int index, lm_str text, lm_buf *out, size_t *proofs)
 {
     const lm_legacy_roles *roles = lm_legacy_roles_of();
@@ -236,7 +241,8 @@ static size_t read_as(const lm_legacy_encoding *e, int index, lm_str text, lm_bu
         row_end = s.to, row = s.in;
         found += (size_t)s.length - 1;
         if (proofs)
-            *proofs += is_proof(&s, latin, code_before(text, i), code_at(text, s.to, &n)) || row_is_proof(&s, letters, in_row);
+            *proofs +=
+                is_proof(&s, latin, code_before(text, i), code_at(text, s.to, &n)) || row_is_proof(&s, letters, in_row);
         if (out) {
             char utf8[4];
             lm_edits_put(&edits, s.from, s.to, (lm_str){utf8, s.becomes ? lm_utf8_encode(s.becomes, utf8) : 0});

@@ -10,8 +10,8 @@
 enum { NFC, NFD, NFKC, NFKD, FORMS, HANGUL = 0xAC00, HANGUL_END = 0xD7A4 };
 static const char *const form_names[FORMS] = {"nfc", "nfd", "nfkc", "nfkd"};
 
-/* For each character below LM_CP_TABLE and each form (1 << form): it may be something else there, or have to do with what stands
- * before it. Beyond, every character is looked at. */
+/* For each character below LM_CP_TABLE and each form (1 << form): it may be something else there, or have to do with what
+ * stands before it. Beyond, every character is looked at. */
 static uint8_t *unstable;
 static pthread_once_t unstable_once = PTHREAD_ONCE_INIT;
 

@@ -14,7 +14,7 @@
 enum { CODES = 0x110000 };
 
 typedef struct script_filter {
-    char *names;   /* as they were given */
+    char *names; /* as they were given */
     double share;
     uint8_t *kind; /* for each character: LETTER, and OURS of those */
     atomic_uint_fast64_t records, dropped;
@@ -27,12 +27,15 @@ static bool paint(uint8_t *kind, const char *class, uint8_t bit, lm_buf *all)
 {
     int error;
     size_t offset;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)class, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_NO_UTF_CHECK, &error, &offset, NULL);
+    pcre2_code *code =
+        pcre2_compile((PCRE2_SPTR) class, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_NO_UTF_CHECK, &error, &offset, NULL);
     if (!code)
         return false;
     pcre2_match_data *match = pcre2_match_data_create(1, NULL);
     size_t *span = pcre2_get_ovector_pointer(match);
-    for (size_t at = 0; at < all->len && pcre2_match(code, (PCRE2_SPTR)all->data, all->len, at, PCRE2_NO_UTF_CHECK, match, NULL) > 0; at = span[1])
+    for (size_t at = 0;
+         at < all->len && pcre2_match(code, (PCRE2_SPTR)all->data, all->len, at, PCRE2_NO_UTF_CHECK, match, NULL) > 0;
+         at = span[1])
         for (size_t i = span[0]; i < span[1];) {
             uint32_t c;
             i += lm_utf8_decode(all->data + i, all->len - i, &c);
@@ -55,9 +58,19 @@ static void every_character(lm_buf *out)
 static lm_str script_of(lm_str name)
 {
     static const char *const languages[][2] = {
-        {"ko", "Hangul"}, {"korean", "Hangul"}, {"ja", "Hiragana,Katakana,Han"}, {"japanese", "Hiragana,Katakana,Han"},
-        {"zh", "Han"}, {"chinese", "Han"}, {"ru", "Cyrillic"}, {"russian", "Cyrillic"}, {"el", "Greek"}, {"ar", "Arabic"},
-        {"he", "Hebrew"}, {"th", "Thai"}, {"hi", "Devanagari"},
+        {"ko", "Hangul"},
+        {"korean", "Hangul"},
+        {"ja", "Hiragana,Katakana,Han"},
+        {"japanese", "Hiragana,Katakana,Han"},
+        {"zh", "Han"},
+        {"chinese", "Han"},
+        {"ru", "Cyrillic"},
+        {"russian", "Cyrillic"},
+        {"el", "Greek"},
+        {"ar", "Arabic"},
+        {"he", "Hebrew"},
+        {"th", "Thai"},
+        {"hi", "Devanagari"},
     };
     for (size_t i = 0; i < sizeof languages / sizeof *languages; i++)
         if (strlen(languages[i][0]) == name.len && strncasecmp(languages[i][0], name.data, name.len) == 0)
@@ -85,8 +98,10 @@ static bool add_scripts(script_filter *f, lm_str list, lm_buf *all, bool languag
         if (good)
             snprintf(class, sizeof class, "[\\p{%c%.*s}]+", name.data[0] & ~0x20, (int)name.len - 1, name.data + 1);
         if (!good || !paint(f->kind, class, OURS, all))
-            return lm_fail(st, LM_USAGE, "--script: no such script `%.*s`: Hangul, Latin, Han, Hiragana, Cyrillic and what else Unicode calls one",
-                           (int)(name.len < 40 ? name.len : 40), name.data);
+            return lm_fail(
+                st, LM_USAGE,
+                "--script: no such script `%.*s`: Hangul, Latin, Han, Hiragana, Cyrillic and what else Unicode calls one",
+                (int)(name.len < 40 ? name.len : 40), name.data);
     }
     return true;
 }

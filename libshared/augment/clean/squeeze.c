@@ -1,8 +1,8 @@
 /* Repetitions: "sooooo", "!!!!!!!", "hahahahaha", and Korean's laughter and tears.
  *
- * Of one to four characters that stand more than N times in a row, N times are left. White space and digits are never among them
- * (1,000,000 is a number), and words that are addresses stay whole. Where several units would do, the shortest does, at the
- * first place. */
+ * Of one to four characters that stand more than N times in a row, N times are left. White space and digits are never among
+ * them (1,000,000 is a number), and words that are addresses stay whole. Where several units would do, the shortest does, at
+ * the first place. */
 #include "augment/clean/clean.h"
 
 #include "base/utf8.h"
@@ -104,7 +104,8 @@ static inline uint64_t equal_bytes(const char *a, const char *b)
     uint64_t bits = 0;
 #ifdef __SSE2__
     for (int i = 0; i < WINDOW; i += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(a + i)), y = _mm_loadu_si128((const __m128i *)(const void *)(b + i));
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(a + i)),
+                y = _mm_loadu_si128((const __m128i *)(const void *)(b + i));
         bits |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, y)) << i;
     }
 #else
@@ -132,8 +133,8 @@ static inline bool has_row(uint64_t bits, size_t n)
     return bits != 0;
 }
 
-/* May a unit be repeated more than `most` times from one of the bytes [at, at + STRIDE) on? Then the bytes equal those a unit's
- * length ahead, for `most` units; as many of them as fit are looked at. */
+/* May a unit be repeated more than `most` times from one of the bytes [at, at + STRIDE) on? Then the bytes equal those a
+ * unit's length ahead, for `most` units; as many of them as fit are looked at. */
 static bool may_repeat(lm_str text, size_t at, size_t most)
 {
     char end[WINDOW + UNIT_BYTES] = {0};

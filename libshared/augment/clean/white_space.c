@@ -3,11 +3,17 @@
 
 /* The first bytes of white space. */
 static const lm_byte_set suspects = {{
-    ['\t' ... '\r'] = true, [' '] = true, [0xC2] = true, [0xE1] = true, [0xE2] = true, [0xE3] = true, [0xEF] = true,
+    ['\t' ... '\r'] = true,
+    [' '] = true,
+    [0xC2] = true,
+    [0xE1] = true,
+    [0xE2] = true,
+    [0xE3] = true,
+    [0xEF] = true,
 }};
 
-/* Bytes of the white space that s[0..n) begins with, 0 for none; *breaks is true where it ends a line. The Hangul fillers, which are
- * letters for Unicode, are as blank as the ideographic space. */
+/* Bytes of the white space that s[0..n) begins with, 0 for none; *breaks is true where it ends a line. The Hangul fillers,
+ * which are letters for Unicode, are as blank as the ideographic space. */
 static size_t white(const char *s, size_t n, bool *breaks)
 {
     const unsigned char *u = (const unsigned char *)s;
@@ -49,7 +55,8 @@ static bool clean(const lm_clean_step *step, lm_clean_room *room, lm_str text, l
     int lines = step->number; /* most line ends in a row */
     lm_edits e = {.text = text, .out = out};
     for (size_t i = lm_next_of(&suspects, text, 0); i < text.len; i = lm_next_of(&suspects, text, i)) {
-        if (text.data[i] == ' ' && i > 0 && i + 1 < text.len && !suspects.has[(unsigned char)text.data[i + 1]]) { /* the usual one */
+        if (text.data[i] == ' ' && i > 0 && i + 1 < text.len &&
+            !suspects.has[(unsigned char)text.data[i + 1]]) { /* the usual one */
             i += 2;
             continue;
         }
@@ -77,7 +84,8 @@ bool lm_clean_whitespace(lm_clean_step *step, const char *value, lm_status *st)
 {
     step->clean = clean;
     if (*value && strcmp(value, "paragraphs") != 0 && strcmp(value, "line") != 0)
-        return lm_fail(st, LM_USAGE, "--whitespace=%s: no such form: `paragraphs` keeps line ends, `line` makes a line of each text",
+        return lm_fail(st, LM_USAGE,
+                       "--whitespace=%s: no such form: `paragraphs` keeps line ends, `line` makes a line of each text",
                        value);
     step->number = strcmp(value, "line") == 0 ? 0 : 2;
     return true;
