@@ -15,8 +15,8 @@ typedef struct lm_legacy_encoding {
     uint8_t byte_of[LM_LEGACY_CODES]; /* 0x80 to 0xFF; 0 = none */
 } lm_legacy_encoding;
 
-/* The likeliest first: Windows-1252 is, and has Latin-1's control characters beside its own. Those iconv lacks are left out.
- */
+/* The likeliest first: Windows-1252 is, and has Latin-1's control characters beside its own. Those that
+ * iconv lacks are left out. */
 const lm_legacy_encoding *lm_legacy_encodings(int *count);
 
 /* For each character: the encodings (1 << index) in which it can be the first byte of a UTF-8 sequence of several, and those

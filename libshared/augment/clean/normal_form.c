@@ -104,7 +104,7 @@ bool lm_clean_normalize(lm_clean_step *step, const char *value, lm_status *st)
 {
     step->clean = clean;
     for (int i = 0; i < FORMS; i++)
-        if (strcmp(value, form_names[i]) == 0) {
+        if (strcmp(*value ? value : "nfc", form_names[i]) == 0) {
             step->number = i;
             pthread_once(&unstable_once, make_unstable);
             return true;
