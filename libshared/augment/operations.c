@@ -1,7 +1,7 @@
 #include "augment/augment.h"
 #include "augment/balance.h"
-#include "augment/noise/noise.h"
 #include "augment/clean/clean.h"
+#include "augment/noise/noise.h"
 #include "augment/quality/filters.h"
 #include "augment/sample.h"
 

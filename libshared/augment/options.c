@@ -1,7 +1,7 @@
 #include "augment/options.h"
-#include "augment/clean/clean.h"
 
 #include "augment/balance.h"
+#include "augment/clean/clean.h"
 #include "augment/noise/noise.h"
 
 #include <math.h>
@@ -86,10 +86,10 @@ void lm_augment_option_table(lm_augment_options *o, lm_option_steps *steps, lm_o
     lm_augment_entries to = {.options = o, .steps = steps, .table = table};
     /* families of operations, in the order of --help */
     sample_entries(&to);
+    lm_clean_entries(&to);
     lm_dedup_entries(&to);
     lm_noise_entries(&to);
     lm_eda_entries(&to);
-    lm_clean_entries(&to);
     /* how all of them work */
     copies_entries(&to);
     lm_balance_entries(&to);
