@@ -12,6 +12,7 @@
 
 #include "augment/dedup/dedup.h"
 #include "augment/eda/eda.h"
+#include "augment/overlap/overlap.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/options.h"
@@ -78,6 +79,7 @@ typedef struct lm_augment_options {
     const char *stop_words; /* of --filter (quality/filters.h) and --synonym: a file; NULL = those that were published */
     const char *protect; /* file of words that are not replaced, moved, deleted or misspelled */
     lm_eda_options eda;
+    lm_overlap_options overlap;
 } lm_augment_options;
 
 /* One kind of operation. NULL where it has no use for a call. `self` is shared by all threads and constant but in `collect`,

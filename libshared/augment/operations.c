@@ -32,6 +32,12 @@ const lm_operation_kind *const lm_operation_kinds[] = {
     &lm_dedup_kind,
     &lm_near_dedup_kind,
 
+    /* passages that stand elsewhere */
+    &lm_dedup_lines_kind,
+    &lm_dedup_sentences_kind,
+    &lm_dedup_substring_kind,
+    &lm_decontaminate_kind,
+
     /* noise */
     &lm_keyboard_kind,
     &lm_ocr_kind,
@@ -47,6 +53,7 @@ const lm_operation_kind *const lm_operation_kinds[] = {
 
     /* copies */
     &lm_balance_kind,
+
     NULL,
 };
 

@@ -12,6 +12,7 @@ const lm_augment_options lm_augment_defaults = {
     .memory_limit = 1 << 30,
     .eda = LM_EDA_DEFAULTS,
     .near = LM_NEAR_DEFAULTS,
+    .overlap = LM_OVERLAP_DEFAULTS,
 };
 
 void lm_augment_entries_add(lm_augment_entries *to, const lm_option *entries)
@@ -88,6 +89,7 @@ void lm_augment_option_table(lm_augment_options *o, lm_option_steps *steps, lm_o
     sample_entries(&to);
     lm_clean_entries(&to);
     lm_dedup_entries(&to);
+    lm_overlap_entries(&to);
     lm_noise_entries(&to);
     lm_eda_entries(&to);
     /* how all of them work */
