@@ -53,19 +53,60 @@ static size_t ascii_prefix(const char *s, size_t len)
     return i;
 }
 
-size_t lm_utf8_valid_prefix(const char *s, size_t len)
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+/* Whether 16 bytes are what may stand behind the three before them, but for a sequence that their end cuts. */
+static bool goes_on(const char *s)
 {
-    size_t i = 0, bad;
-    while (i < len) {
+    bytes16 c, one, two, three; /* each byte, and those before it */
+    memcpy(&c, s, 16);
+    memcpy(&one, s - 1, 16);
+    memcpy(&two, s - 2, 16);
+    memcpy(&three, s - 3, 16);
+    bytes16 due = (bytes16)(one >= 0xC0) | (bytes16)(two >= 0xE0) | (bytes16)(three >= 0xF0);
+    bytes16 bad = due ^ (bytes16)((c & 0xC0) == 0x80);
+    bad |= (bytes16)(c >= 0xF5) | (bytes16)((c & 0xFE) == 0xC0); /* beyond U+10FFFF, overlong forms of ASCII */
+    bad |= (bytes16)(one == 0xE0) & (bytes16)(c < 0xA0);         /* the bounds of `sequence` */
+    bad |= (bytes16)(one == 0xED) & (bytes16)(c > 0x9F);
+    bad |= (bytes16)(one == 0xF0) & (bytes16)(c < 0x90);
+    bad |= (bytes16)(one == 0xF4) & (bytes16)(c > 0x8F);
+    uint64_t any[2];
+    memcpy(any, &bad, 16);
+    return !(any[0] | any[1]);
+}
+
+/* From i, the begin of a sequence, on: until a sequence ends at `to` or behind it, or is ill-formed. */
+static size_t sequences(const char *s, size_t len, size_t i, size_t to, bool *ill)
+{
+    *ill = false;
+    while (i < to) {
         i += ascii_prefix(s + i, len - i);
-        if (i >= len)
+        if (i >= to)
             break;
-        size_t n = sequence((const unsigned char *)s + i, len - i, &bad);
+        size_t bad, n = sequence((const unsigned char *)s + i, len - i, &bad);
+        *ill = !n;
         if (!n)
-            return i;
+            break;
         i += n;
     }
     return i;
+}
+
+size_t lm_utf8_valid_prefix(const char *s, size_t len)
+{
+    enum { SHORT = 48 };
+    bool ill = false;
+    size_t i = len < SHORT ? 0 : sequences(s, len, 0, 3, &ill);
+    if (len < SHORT || ill)
+        return ill ? i : sequences(s, len, 0, len, &ill);
+    while (i + 16 <= len && goes_on(s + i))
+        i += 16;
+    size_t back = 0; /* what is cut there, or does not go on */
+    while (back < 3 && ((unsigned char)s[i - back - 1] & 0xC0) == 0x80)
+        back++;
+    if ((unsigned char)s[i - back - 1] >= 0xC0)
+        i -= back + 1;
+    return sequences(s, len, i, len, &ill);
 }
 
 size_t lm_utf8_decode(const char *s, size_t n, uint32_t *code)

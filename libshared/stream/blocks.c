@@ -2,6 +2,7 @@
 #include "stream/blocks.h"
 #include "base/atomic.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "stream/blocks_internal.h"
 
 #include <inttypes.h>
@@ -35,6 +36,7 @@ void lm_reader_begin(lm_records *r, lm_str bytes, uint64_t line)
     lm_reader_end(r);
     r->in = lm_input_memory(bytes.data, bytes.len, r->file);
     r->keeps = true;
+    r->valid = lm_utf8_valid(bytes.data, bytes.len);
     r->rejects = -1;
     r->next_line = line;
     if (!r->arena)

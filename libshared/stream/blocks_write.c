@@ -20,11 +20,13 @@ static bool is_table(const lm_form *f)
 /* Without `but`, of which each byte becomes a space. */
 static void write_plain(lm_str value, const char *but, lm_buf *out)
 {
-    size_t at = out->len, n = strlen(but);
+    size_t at = out->len;
     lm_buf_append(out, value.data, value.len);
-    for (; at < out->len; at++)
-        if (memchr(but, out->data[at], n))
-            out->data[at] = ' ';
+    for (; value.len && *but; but++) {
+        char *p = out->data + at, *end = out->data + out->len;
+        while ((p = memchr(p, *but, (size_t)(end - p))))
+            *p = ' ';
+    }
 }
 
 static void write_quoted(lm_str value, lm_buf *out)
@@ -45,8 +47,9 @@ static void write_quoted(lm_str value, lm_buf *out)
 
 static bool needs_quotes(lm_str value, char separator)
 {
-    for (size_t i = 0; i < value.len; i++)
-        if (value.data[i] == separator || value.data[i] == '"' || value.data[i] == '\n' || value.data[i] == '\r')
+    const char some[] = {separator, '"', '\n', '\r'};
+    for (size_t i = 0; value.len && i < sizeof some; i++)
+        if (memchr(value.data, some[i], value.len))
             return true;
     return false;
 }

@@ -81,6 +81,7 @@ enum {
 struct lm_records {
     lm_input *in;
     bool keeps;            /* it reads a block: strings of all its records stay, nothing is logged or put aside */
+    bool valid;            /* ... and all of it is valid UTF-8 */
     lm_records_options options;
     lm_selectors text, pair, label, id, answer, target, weight;
 
@@ -143,8 +144,8 @@ lm_take lm_take_line(lm_records *r, lm_status *st);   /* LM_FORMAT_TEXT */
 lm_take lm_take_conll(lm_records *r, lm_status *st);  /* LM_FORMAT_CONLL */
 lm_take lm_take_tar(lm_records *r, lm_status *st);    /* LM_FORMAT_TAR: goes on to the archive's next members itself */
 lm_take lm_take_lms(lm_records *r, lm_status *st);
-/* Whether a value is a document of questions; then they come before all else. */
-bool lm_squad_begin(lm_records *r, lm_str value);
+/* Whether the cells in hand are those of a document of questions; then they come before all else. */
+bool lm_squad_begin(lm_records *r);
 void lm_squad_free(struct lm_squad *s);
 lm_take lm_take_question(lm_records *r, lm_status *st); /* LM_TAKE_END: there are no more, and r->squad is NULL */
 void lm_key_set_free(struct lm_key_set *k);

@@ -410,6 +410,9 @@ void lm_json_string(lm_str s, lm_buf *out)
     lm_buf_reserve(out, s.len + 2);
     lm_buf_putc(out, '"');
     for (; p < end; p++) {
+        uint64_t w;
+        while (end - p > 8 && (memcpy(&w, p, 8), !has_special(w)))
+            p += 8;
         unsigned char c = (unsigned char)*p;
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;

@@ -26,7 +26,7 @@ bool lm_fail_record(lm_records *r, lm_status *st, const char *format, ...)
 
 bool lm_records_utf8(lm_records *r, lm_str s, bool to_arena, lm_str *out, lm_status *st)
 {
-    size_t good = lm_utf8_valid_prefix(s.data, s.len);
+    size_t good = r->valid ? s.len : lm_utf8_valid_prefix(s.data, s.len);
     *out = s;
     if (good == s.len)
         return true;
@@ -263,8 +263,16 @@ bool lm_is_blank_line(lm_text_format format, lm_str line)
 
 size_t lm_count_lines(lm_str s)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++)
+    const uint64_t ones = 0x0101010101010101u, low = 0x7F * ones;
+    size_t n = 0, i = 0;
+    for (; i + 8 <= s.len; i += 8) {
+        uint64_t w;
+        memcpy(&w, s.data + i, 8);
+        w ^= ones * '\n';
+        uint64_t other = ((w & low) + low) | w | low; /* bytes that are none have their upper bit */
+        n += ((~other >> 7) * ones) >> 56;
+    }
+    for (; i < s.len; i++)
         n += s.data[i] == '\n';
     return n;
 }

@@ -182,15 +182,14 @@ static lm_take take_value(lm_records *r, lm_str value, lm_status *st)
         value.data++;
         value.len--;
     }
-    if (lm_squad_begin(r, value) && !r->keeps)
-        return LM_TAKE_RECORD;
-    if (r->squad) {
-        lm_squad_free(r->squad);
-        r->squad = NULL;
-        lm_fail_record(r, st, "a document of questions is no record: give --framed, or make records of it with lms --plain");
+    if (!lm_cells_from_json(r, value, st))
         return LM_TAKE_BAD;
-    }
-    return lm_cells_from_json(r, value, st) ? LM_TAKE_RECORD : LM_TAKE_BAD;
+    if (!lm_squad_begin(r) || !r->keeps)
+        return LM_TAKE_RECORD;
+    lm_squad_free(r->squad);
+    r->squad = NULL;
+    lm_fail_record(r, st, "a document of questions is no record: give --framed, or make records of it with lms --plain");
+    return LM_TAKE_BAD;
 }
 
 static lm_take take_json_line(lm_records *r, lm_status *st)

@@ -15,7 +15,7 @@
 enum { ARTICLES, PARAGRAPHS, QUESTIONS, LEVELS };
 
 struct lm_squad {
-    char *text; /* the whole document, whose values the slices below are */
+    char *articles; /* the document's list, whose values the slices below are */
     lm_json at[LEVELS];
     bool first[LEVELS];
     int level; /* that is being gone through */
@@ -28,14 +28,17 @@ static bool find_list(lm_str object, const char *name, lm_str *list)
     return lm_json_find(object, lm_str_of(name), list) && list->data[0] == '[';
 }
 
-static bool is_document(lm_str value)
+/* The cells in hand, of an object: its list of articles. */
+static bool is_document(const lm_records *r, lm_str *data)
 {
-    enum { NEAR = 4096 };
-    lm_str data, article, paragraphs;
-    return value.len && value.data[0] == '{' &&
-           memmem(value.data, value.len < NEAR ? value.len : NEAR, "\"paragraphs\"", 12) &&
-           find_list(value, "data", &data) && lm_json_at(data, 0, &article) && article.data[0] == '{' &&
-           find_list(article, "paragraphs", &paragraphs);
+    lm_str article, paragraphs;
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (r->cells[i].name.data && lm_str_is(r->cells[i].name, "data")) {
+            *data = r->cells[i].value;
+            return data->data[0] == '[' && lm_json_at(*data, 0, &article) && article.data[0] == '{' &&
+                   find_list(article, "paragraphs", &paragraphs);
+        }
+    return false;
 }
 
 static void enter(struct lm_squad *s, int level, lm_str list)
@@ -46,16 +49,15 @@ static void enter(struct lm_squad *s, int level, lm_str list)
     lm_json_enter(&s->at[level], '[');
 }
 
-bool lm_squad_begin(lm_records *r, lm_str value)
+bool lm_squad_begin(lm_records *r)
 {
-    lm_json check = lm_json_over(value);
-    lm_str whole, data;
-    if (!is_document(value) || !lm_json_value(&check, &whole))
+    lm_str data;
+    if (!is_document(r, &data))
         return false;
     r->squad = lm_calloc(1, sizeof *r->squad);
-    r->squad->text = lm_strndup(whole.data, whole.len);
-    lm_json_find((lm_str){r->squad->text, whole.len}, lm_str_of("data"), &data);
-    enter(r->squad, ARTICLES, data);
+    r->squad->articles = lm_strndup(data.data, data.len);
+    enter(r->squad, ARTICLES, (lm_str){r->squad->articles, data.len});
+    r->cell_count = 0;
     return true;
 }
 
@@ -63,7 +65,7 @@ void lm_squad_free(struct lm_squad *s)
 {
     if (!s)
         return;
-    free(s->text);
+    free(s->articles);
     free(s);
 }
 

@@ -34,6 +34,23 @@ static void end_field(lm_row_scan *s, size_t end)
     s->quoted = s->doubled = false;
 }
 
+/* From `from` on, the first separator or LF; row.len where there is none. Eight bytes at a time, until one of them is. */
+static size_t field_end(lm_str row, size_t from, char separator)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    size_t i = from;
+    for (; i + 8 <= row.len; i += 8) {
+        uint64_t w;
+        memcpy(&w, row.data + i, 8);
+        uint64_t a = w ^ ones * (unsigned char)separator, b = w ^ ones * '\n';
+        if ((((a - ones) & ~a) | ((b - ones) & ~b)) & high)
+            break;
+    }
+    while (i < row.len && row.data[i] != separator && row.data[i] != '\n')
+        i++;
+    return i;
+}
+
 /* Behind a quote within quotes. 1: the row ends at s->p, 0: it goes on, -1: more bytes are needed to tell. */
 static int behind_quote(lm_row_scan *s, lm_str row, bool at_end)
 {
@@ -74,8 +91,7 @@ lm_row_end lm_row_scan_on(lm_row_scan *s, lm_str row, bool at_end)
             s->p += s->quoted;
             continue;
         case AT_PLAIN:
-            while (s->p < row.len && d[s->p] != s->separator && d[s->p] != '\n')
-                s->p++;
+            s->p = field_end(row, s->p, s->separator);
             if (s->p == row.len)
                 break;
             bool last = d[s->p] == '\n';
@@ -172,7 +188,7 @@ static lm_str value_of(lm_records *r, lm_str row, const lm_span *span)
 static bool make_cells(lm_records *r, lm_str row, lm_status *st)
 {
     lm_str checked;
-    bool clean = lm_utf8_valid(row.data, row.len); /* field by field only where something is wrong */
+    bool clean = r->valid || lm_utf8_valid(row.data, row.len); /* field by field only where something is wrong */
     if (r->spans.count > LM_TEXT_FIELDS_MAX)
         return lm_fail_record(r, st, "more than %d fields", LM_TEXT_FIELDS_MAX);
     for (size_t i = 0; i < r->spans.count; i++) {

@@ -3,7 +3,7 @@ EXTRA_PROGRAMS = tests/bench/steps
 tests_bench_steps_SOURCES = tests/bench/steps.c tests/bench/shapes.c tests/bench/shapes.h
 tests_bench_steps_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_steps_LDADD = liblmutils.la $(BLAS_LIBS)
-CLEANFILES += tests/bench/steps tests/bench/decode tests/bench/optimisers
+CLEANFILES += tests/bench/steps tests/bench/decode tests/bench/optimisers tests/bench/blocks
 
 EXTRA_PROGRAMS += tests/bench/decode
 tests_bench_decode_SOURCES = tests/bench/decode.c tests/bench/shapes.c tests/bench/shapes.h
@@ -21,3 +21,8 @@ bench: tests/bench/steps$(EXEEXT)
 EXTRA_DIST += tests/bench/bench tests/bench/tasks tests/bench/peers/torch_bert.py tests/bench/peers/torch_steps.py \
 	tests/bench/peers/fasttext_lines.py tests/bench/peers/llmc_steps.c tests/bench/peers/onnx_export.py \
 	tests/bench/peers/onnx_score.mjs
+
+EXTRA_PROGRAMS += tests/bench/blocks
+tests_bench_blocks_SOURCES = tests/bench/blocks.c
+tests_bench_blocks_CPPFLAGS = $(AM_CPPFLAGS)
+tests_bench_blocks_LDADD = liblmutils.la

@@ -145,6 +145,37 @@ START_TEST(utf8_round_trip)
 }
 END_TEST
 
+/* Texts long enough to be looked at in blocks, against decoding them one by one. */
+START_TEST(utf8_long)
+{
+    static const char *const parts[] = {"a", "abcdefgh", "\xc3\xa9", "\xed\x95\x9c\xea\xb8\x80", "\xf0\x9f\x98\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+                                        "\xf4\x8f\xbf\xbf", "\xe0\xa0\x80", "\xf0\x90\x80\x80", "\xef\xbf\xbd", "\xc2\x80",
+                                        /* ill-formed from here on */
+                                        "\xff", "\x80", "\xc0\xaf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+                                        "\xf5\x80\x80\x80", "\xc1\xbf", "\xe3\x81", "\xf0\x9f\x98", "\xc3"};
+    enum { GOOD = 12, ALL = sizeof parts / sizeof *parts };
+    uint64_t state = 7;
+    for (int i = 0; i < 20000; i++) {
+        lm_buf b = {0};
+        size_t pieces = 1 + (size_t)i % 90, ill = (size_t)i % 3;
+        for (size_t k = 0; k < pieces; k++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            bool damage = ill && k + ill >= pieces - (state >> 60) % (pieces + 1);
+            ill -= damage;
+            lm_buf_puts(&b, parts[(state >> 33) % (damage ? ALL : GOOD)]);
+        }
+        size_t good = 0, n = 0;
+        for (uint32_t code = 0; good < b.len; good += n) {
+            n = lm_utf8_decode(b.data + good, b.len - good, &code);
+            if (code == 0xFFFD && (n != 3 || memcmp(b.data + good, "\xef\xbf\xbd", 3) != 0))
+                break;
+        }
+        ck_assert_uint_eq(lm_utf8_valid_prefix(b.data, b.len), good);
+        lm_buf_free(&b);
+    }
+}
+END_TEST
+
 /* What Rust's String::from_utf8_lossy gives (its documentation and tests), and Unicode 15 table 3-8. */
 START_TEST(utf8_ill_formed)
 {
@@ -187,6 +218,7 @@ TCase *base_numbers_and_text(void)
     tcase_add_test(c, permutation_is_one);
     tcase_add_test(c, threads_are_some);
     tcase_add_test(c, utf8_round_trip);
+    tcase_add_test(c, utf8_long);
     tcase_add_test(c, utf8_ill_formed);
     return c;
 }
