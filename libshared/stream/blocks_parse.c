@@ -157,7 +157,7 @@ static bool take_good(lm_records *r, const lm_form *f, const lm_text_record *t, 
                               "another one with --text");
     s->replaced = r->replaced;
     s->label = label_of(r, t);
-    s->texts = lm_arena_alloc(r->arena, 2 * LM_PARTS_MAX, sizeof *s->texts);
+    s->texts = lm_arena_alloc(r->arena, r->text.part_count + r->pair.part_count, sizeof *s->texts);
     if (f->framed) {
         frame(r, t, s);
     } else {

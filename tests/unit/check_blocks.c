@@ -167,7 +167,8 @@ static void expect(const char *const *inputs, lm_blocks_options o, const char *t
 
 START_TEST(changed_texts)
 {
-    EXPECT("{ \"id\" : 1.0, \"text\":\"a\", \"z\":[1, 2] }  \n", "\"b\"\n", NULL, "{ \"id\" : 1.0, \"text\":\"\\\"b\\\"\\n\", \"z\":[1, 2] }  \n");
+    EXPECT("{ \"id\" : 1.0, \"text\":\"a\", \"z\":[1, 2] }  \n", "\"b\"\n", NULL,
+           "{ \"id\" : 1.0, \"text\":\"\\\"b\\\"\\n\", \"z\":[1, 2] }  \n");
     EXPECT("{\"text\":\"a\",\"text\":\"b\"}\n", "c", NULL, "{\"text\":\"a\",\"text\":\"c\"}\n");
     EXPECT("{\"text\":\"\\u0041\"}\n", "A", NULL, "{\"text\":\"\\u0041\"}\n");
     EXPECT("{\"pair\":\"p\",\"text\":\"t\"}", "x", NULL, "{\"pair\":\"x\",\"text\":\"x\"}");
@@ -202,7 +203,8 @@ END_TEST
 
 START_TEST(members)
 {
-    expect((const char *const[]){"text,n\na,1", "text,n\nb,2\n\n", NULL}, (lm_blocks_options){0}, NULL, NULL, "text,n\na,1\nb,2\n\n");
+    expect((const char *const[]){"text,n\na,1", "text,n\nb,2\n\n", NULL}, (lm_blocks_options){0}, NULL, NULL,
+           "text,n\na,1\nb,2\n\n");
     expect((const char *const[]){"a\n\n", "b", NULL}, (lm_blocks_options){.records.format = LM_FORMAT_TEXT}, NULL, NULL, "a\n\nb");
     lm_status st = LM_STATUS_INIT;
     lm_buf out = rewrite((const char *const[]){"text,n\na,1\n", "text,m\nb,2\n", NULL}, &(lm_blocks_options){0}, NULL, NULL, &st);
@@ -262,7 +264,8 @@ static void expect_stream(const char *const *inputs, lm_blocks_options o, const 
 START_TEST(streams)
 {
     lm_blocks_options framed = {.framed = true, .extra = "aug"};
-    expect_stream((const char *const[]){"n,text,label\n1,\"a \"\"b\"\"\",x\n", "{\"text\":\"c\",\"pair\":\"d\"}\n", NULL}, framed, NULL, "[1]",
+    expect_stream((const char *const[]){"n,text,label\n1,\"a \"\"b\"\"\",x\n", "{\"text\":\"c\",\"pair\":\"d\"}\n", NULL}, framed, NULL,
+                  "[1]",
                   "[\"augment\"]\n{\"text\":\"a \\\"b\\\"\",\"label\":\"x\",\"fields\":{\"n\":\"1\",\"aug\":[1]}}\n"
                   "{\"text\":\"c\",\"pair\":\"d\",\"fields\":{\"aug\":[1]}}");
     expect_stream((const char *const[]){"[{\"text\":\"a\",\"k\":{}},\n{\"question\":1,\"text\":\"b\"}]", NULL}, framed, "x", NULL,
