@@ -179,6 +179,8 @@ static bool find_form(lm_blocks *b, lm_block *block, lm_status *st)
             lm_buf_append(&b->form->head, before->head.data, before->head.len);
         if (!check_form(b->form, st))
             return false;
+        if (!b->headed && b->form->head.len)
+            b->headed = b->form;
     }
     n->form = b->form;
     return true;
@@ -563,9 +565,6 @@ bool lm_blocks_framed(const lm_blocks *b)
 
 void lm_blocks_count(lm_blocks *b, const lm_block *block)
 {
-    const lm_form *f = block->inside->form;
-    if (!b->headed && f && f->head.len)
-        b->headed = f;
     for (size_t i = 0; i < block->count; i++) {
         const lm_source *s = &block->sources[i];
         b->given += !s->why;

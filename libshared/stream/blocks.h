@@ -80,7 +80,7 @@ int lm_blocks_next(lm_blocks *b, lm_block *block, lm_status *st);
  * used, without --rejects; something that nothing can be read behind); the records before are in the block. */
 bool lm_block_parse(lm_block *block, lm_status *st);
 void lm_block_free(lm_block *block);
-/* Counts, and warns of the first U+FFFD; for each block that was parsed, in order, before what is written of it is put. */
+/* Counts, and warns of the first U+FFFD; for each block that was parsed, in order. */
 void lm_blocks_count(lm_blocks *b, const lm_block *block);
 uint64_t lm_blocks_given(const lm_blocks *b);    /* records that can be used */
 uint64_t lm_blocks_rejected(const lm_blocks *b); /* that cannot; unwanted ones not counted */

@@ -53,7 +53,7 @@ struct lm_blocks {
     lm_form *forms;       /* the latest first */
     lm_buf carry;         /* bytes behind the last record that was cut */
     uint64_t line;        /* of the first of them */
-    const lm_form *headed; /* whose header row goes out; of the thread that counts */
+    lm_form *_Atomic headed; /* whose header row goes out: found by the thread that cuts, for the one that writes */
     uint64_t number, tickets, given, rejected, unwanted, replaced;
     bool begun, ended;    /* the member in hand; all */
     bool copies;          /* its records are copied, and are those of all members that follow */

@@ -277,7 +277,7 @@ struct lm_blocks_writer {
     int fd;
     char *name;
     lm_buf out;
-    bool begun;
+    bool begun;         /* the header row has been put */
     char last;          /* byte that was put */
 };
 
@@ -332,13 +332,12 @@ static bool put(lm_blocks_writer *w, lm_str bytes, lm_status *st)
 }
 
 /* The header row, once, with the column that is added. */
-static bool put_header(lm_blocks_writer *w, const lm_form *f, lm_status *st)
+static bool put_header(lm_blocks_writer *w, lm_status *st)
 {
-    if (w->begun)
+    const lm_form *f = w->blocks->headed;
+    if (w->begun || !f)
         return true;
     w->begun = true;
-    if (!f || !f->head.len)
-        return true;
     lm_str row = lm_buf_str(&f->head);
     size_t end = row.len;
     while (end && (row.data[end - 1] == '\n' || row.data[end - 1] == '\r'))
@@ -368,7 +367,7 @@ bool lm_blocks_put(lm_blocks_writer *w, lm_str written, lm_status *st)
 {
     if (w->lms)
         return put_records(w, written, st);
-    return put_header(w, w->blocks->headed, st) && put(w, written, st);
+    return put_header(w, st) && put(w, written, st);
 }
 
 bool lm_blocks_flush(lm_blocks_writer *w, lm_status *st)
@@ -381,10 +380,7 @@ bool lm_blocks_writer_close(lm_blocks_writer *w, lm_status *st)
     const lm_blocks *b = w->blocks;
     if (w->lms)
         return lm_lms_writer_close(w->lms, st);
-    const lm_form *first = b->headed;
-    for (const lm_form *f = b->forms; !first && f; f = f->next) /* a header, and no record */
-        first = f->head.len ? f : NULL;
-    if (lm_ok(st) && put_header(w, first, st))
+    if (lm_ok(st) && put_header(w, st)) /* which is all of a table without rows */
         put(w, lm_buf_str(&b->carry), st);
     lm_status ignored = LM_STATUS_INIT; /* what has been put goes out, whatever failed */
     drain(w, lm_ok(st) ? st : &ignored);

@@ -19,9 +19,14 @@ void lm_json_space(lm_json *j)
 
 /* ---------------------------------------------------------------------------------------------------- leaves */
 
-static bool is_hex(char c)
+/* The values of hexadecimal digits, plus 1; 0: it is none. */
+static const uint8_t digit[256] = {
+    ['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ['A'] = 11, 12, 13, 14, 15, 16, ['a'] = 11, 12, 13, 14, 15, 16,
+};
+
+static uint8_t digit_of(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    return digit[(unsigned char)c];
 }
 
 /* Whether one of 8 bytes is a quote, a backslash or a control character (the usual test for a byte below a bound). */
@@ -54,7 +59,7 @@ static bool skip_string(lm_json *j)
         if (j->end - p < 2)
             return fail(j, "a string does not end");
         if (p[1] == 'u') {
-            if (j->end - p < 6 || !is_hex(p[2]) || !is_hex(p[3]) || !is_hex(p[4]) || !is_hex(p[5]))
+            if (j->end - p < 6 || !digit_of(p[2]) || !digit_of(p[3]) || !digit_of(p[4]) || !digit_of(p[5]))
                 return fail(j, "\\u without four hexadecimal digits");
             p += 6;
         } else {
@@ -329,10 +334,7 @@ bool lm_json_is_string(lm_str value)
 
 static uint32_t hex4(const char *p)
 {
-    uint32_t v = 0;
-    for (int i = 0; i < 4; i++)
-        v = v * 16 + (uint32_t)(p[i] <= '9' ? p[i] - '0' : (p[i] | 32) - 'a' + 10);
-    return v;
+    return (digit_of(p[0]) - 1u) << 12 | (digit_of(p[1]) - 1u) << 8 | (digit_of(p[2]) - 1u) << 4 | (digit_of(p[3]) - 1u);
 }
 
 /* The code point of the \u escape at p; *used is the bytes that it took. U+FFFD and false for a lone surrogate. */
@@ -362,9 +364,10 @@ size_t lm_json_unquote_to(lm_str s, char *out, bool *whole)
     char *o = out;
     *whole = true;
     while (p < end) {
-        const char *slash = memchr(p, '\\', (size_t)(end - p));
+        const char *slash = *p == '\\' ? p : memchr(p, '\\', (size_t)(end - p));
         size_t plain = (size_t)((slash ? slash : end) - p);
-        memcpy(o, p, plain);
+        if (plain)
+            memcpy(o, p, plain);
         o += plain;
         if (!slash)
             break;

@@ -6,12 +6,14 @@
  *       a header becomes the length of the payload, and the end record is made to fit, so that mutations reach what
  *       lies behind the frame
  *   R   text; the second and third byte choose format and options, and whether the first two lines are --text and
- *       --label */
+ *       --label. What blocks find of it is compared with what the reader finds */
 #include "base/log.h"
 #include "base/memory.h"
 #include "stream/records.h"
 #include "stream/rows.h"
 #include "stream/spool.h"
+
+#include "compared_blocks.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -289,6 +291,12 @@ static void fuzz_text_with(lm_str s, lm_records_options o, bool fields)
         o.label = *specs[1] ? specs[1] : NULL;
     }
     fuzz_text(s, o);
+    if (o.format != LM_FORMAT_TAR && o.format != LM_FORMAT_JSON) {
+        const char *why = blocks_differ(s, &o, 1 + s.len % 61);
+        if (why)
+            fprintf(stderr, "%s\n", why);
+        must(!why);
+    }
     free(specs[0]);
     free(specs[1]);
 }

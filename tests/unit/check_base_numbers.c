@@ -148,8 +148,8 @@ END_TEST
 /* Texts long enough to be looked at in blocks, against decoding them one by one. */
 START_TEST(utf8_long)
 {
-    static const char *const parts[] = {"a", "abcdefgh", "\xc3\xa9", "\xed\x95\x9c\xea\xb8\x80", "\xf0\x9f\x98\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                                        "\xf4\x8f\xbf\xbf", "\xe0\xa0\x80", "\xf0\x90\x80\x80", "\xef\xbf\xbd", "\xc2\x80",
+    static const char *const parts[] = {"a", "abcdefgh", "\xc3\xa9", "\xed\x95\x9c\xea\xb8\x80", "\xf0\x9f\x98\x80", "\xed\x9f\xbf",
+                                        "\xee\x80\x80", "\xf4\x8f\xbf\xbf", "\xe0\xa0\x80", "\xf0\x90\x80\x80", "\xef\xbf\xbd", "\xc2\x80",
                                         /* ill-formed from here on */
                                         "\xff", "\x80", "\xc0\xaf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
                                         "\xf5\x80\x80\x80", "\xc1\xbf", "\xe3\x81", "\xf0\x9f\x98", "\xc3"};

@@ -189,7 +189,8 @@ START_TEST(extra_fields)
     EXPECT("{\"text\":\"a\",\"aug\":[ 1]}\n", NULL, one, "{\"text\":\"a\",\"aug\":[ 1,{\"op\":\"x\"}]}\n", AUG);
     EXPECT("{\"aug\":[ ],\"text\":\"a\"}\n", "b", one, "{\"aug\":[ {\"op\":\"x\"}],\"text\":\"b\"}\n", AUG);
     EXPECT("{\"aug\":null,\"text\":\"a\"}\n", NULL, one, "{\"aug\":[{\"op\":\"x\"}],\"text\":\"a\"}\n", AUG);
-    EXPECT("[\"l\",\"t\"]\n", "u", one, "[\"l\",\"u\",[{\"op\":\"x\"}]]\n", AUG, .records = {.format = LM_FORMAT_JSONL, .text = "2", .label = "1"});
+    EXPECT("[\"l\",\"t\"]\n", "u", one, "[\"l\",\"u\",[{\"op\":\"x\"}]]\n", AUG,
+           .records = {.format = LM_FORMAT_JSONL, .text = "2", .label = "1"});
     EXPECT("\"bare\"\n", NULL, one, "! a record that is a string has no place for `aug`: give --framed", AUG);
     EXPECT("text,n\r\na,1\r\n", NULL, one, "text,n,aug\r\na,1,\"[{\"\"op\"\":\"\"x\"\"}]\"\r\n", AUG);
     EXPECT("text,n\na,1\n", NULL, NULL, "text,n,aug\na,1,\n", AUG);
