@@ -55,6 +55,13 @@ enum { LM_COPIES_MAX = 65535 };
 
 /* ------------------------------------------------------------------ operations */
 
+/* An option that says more about some operations, and does nothing without one of them. */
+typedef struct lm_augment_detail {
+    const char *option, *operations; /* names of operations between blanks */
+    bool given;
+} lm_augment_detail;
+enum { LM_DETAILS_MAX = 64 };
+
 /* What all operations may look at. Begin with lm_augment_defaults (options.h); strings are borrowed and live as long as the
  * run. */
 typedef struct lm_augment_options {
@@ -74,6 +81,8 @@ typedef struct lm_augment_options {
     const char *output;  /* dropped records go to records.rejects, with the rule and where they stood */
     const lm_strings *operands;
     const char *command;
+    lm_augment_detail details[LM_DETAILS_MAX]; /* of the option table */
+    int detail_count;
     /* each operation's own options are structs of its header, members of this one: */
     lm_near_options near;
     const char *stop_words; /* of --filter (quality/filters.h) and --synonym: a file; NULL = those that were published */

@@ -24,6 +24,47 @@ void lm_augment_entries_add(lm_augment_entries *to, const lm_option *entries)
     }
 }
 
+bool *lm_augment_about(lm_augment_entries *to, const char *option, const char *operations)
+{
+    lm_augment_options *o = to->options;
+    if (o->detail_count == LM_DETAILS_MAX)
+        abort(); /* ours, too */
+    lm_augment_detail *d = &o->details[o->detail_count++];
+    *d = (lm_augment_detail){option, operations, false};
+    return &d->given;
+}
+
+/* Whether `name` is one of the names between blanks. */
+static bool is_among(const char *name, const char *names)
+{
+    size_t n = strlen(name);
+    for (const char *p = names; (p = strstr(p, name)); p += n)
+        if ((p == names || p[-1] == ' ') && (p[n] == ' ' || !p[n]))
+            return true;
+    return false;
+}
+
+static bool has_step(const lm_option_steps *steps, const char *names)
+{
+    for (size_t i = 0; i < steps->count; i++)
+        if (is_among(steps->items[i].name, names))
+            return true;
+    return false;
+}
+
+bool lm_augment_details_check(const lm_augment_options *o, const lm_option_steps *steps, lm_status *st)
+{
+    for (int i = 0; i < o->detail_count; i++) {
+        const lm_augment_detail *d = &o->details[i];
+        const char *more = strchr(d->operations, ' ');
+        if (d->given && !has_step(steps, d->operations))
+            return lm_fail(st, LM_USAGE, "--%s: is about %s%s, which %s not given: leave it out, or give --%.*s", d->option,
+                           more ? "one of the operations " : "--", d->operations, more ? "are" : "is",
+                           (int)strcspn(d->operations, " "), d->operations);
+    }
+    return true;
+}
+
 static void sample_entries(lm_augment_entries *to)
 {
     const lm_option entries[] = {

@@ -204,7 +204,7 @@ bool lm_augment_run(const lm_augment_options *o, const lm_option_steps *steps, l
         if (!kinds[i])
             lm_fail(st, LM_USAGE, "--%s: this is no operation", steps->items[i].name);
     }
-    if (lm_ok(st))
+    if (lm_ok(st) && lm_augment_details_check(o, steps, st))
         lm_augment_run_kinds(o, kinds, steps, st);
     free(kinds);
     return lm_ok(st);

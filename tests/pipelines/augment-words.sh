@@ -79,6 +79,9 @@ WNSEARCHDIR=$PWD/none refuses_ 1 'none/index.noun' augment --synonym in.tsv
 mkdir empty
 refuses_ 1 'empty/index.noun' augment --synonym --wordnet empty in.tsv
 
+refuses_ 2 '--alpha-sr: is about --eda' augment --alpha_sr 0.1 --synonym in.tsv
+refuses_ 2 '--thesaurus: is about one of the operations synonym insert eda' augment --thesaurus words.tsv --swap in.tsv
+
 # ---- WordNet, where it is
 if test -r /usr/share/wordnet/index.noun; then
     augment -q --synonym 1 --exclude-original -n 20 one.jsonl >wordnet.jsonl

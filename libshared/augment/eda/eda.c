@@ -207,6 +207,7 @@ const lm_operation_kind lm_eda_kind = EDIT_KIND("eda", mixture_open, .copies = m
 
 void lm_eda_entries(lm_augment_entries *to)
 {
+    static const char with_synonyms[] = "synonym insert eda";
     const lm_option entries[] = {
         LM_ENTRY_GROUP("Words: easy data augmentation"),
         LM_ENTRY_STEP("synonym", "SHARE", .optional = lm_is_share, .aliases = "pct_words_to_swap synonym_replacement",
@@ -219,19 +220,23 @@ void lm_eda_entries(lm_augment_entries *to)
                       .help = "take each word out with this probability"),
         LM_ENTRY_STEP("eda", "SHARE", .optional = lm_is_share,
                       .help = "each copy by one of these four, shared out evenly; makes nine copies unless -n says how many"),
-        LM_ENTRY("alpha-sr", LM_OPT_FLOAT, eda.alpha_sr, "SHARE", .min = 0, .max = 1, .shown = "what --eda says",
-                 .help = "synonyms of --eda; 0 leaves them out"),
-        LM_ENTRY("alpha-ri", LM_OPT_FLOAT, eda.alpha_ri, "SHARE", .min = 0, .max = 1, .shown = "what --eda says",
-                 .help = "insertions of --eda"),
-        LM_ENTRY("alpha-rs", LM_OPT_FLOAT, eda.alpha_rs, "SHARE", .min = 0, .max = 1, .shown = "what --eda says",
-                 .help = "swaps of --eda"),
-        LM_ENTRY("alpha-rd", LM_OPT_FLOAT, eda.alpha_rd, "SHARE", .min = 0, .max = 1, .aliases = "p_rd",
-                 .shown = "what --eda says", .help = "deletions of --eda"),
-        LM_ENTRY("thesaurus", LM_OPT_STRINGS, eda.thesaurus, "FILE",
+        LM_ENTRY_ABOUT("eda", "alpha-sr", LM_OPT_FLOAT, eda.alpha_sr, "SHARE", .min = 0, .max = 1,
+                       .shown = "what --eda says",
+                       .help = "synonyms of --eda; 0 leaves them out"),
+        LM_ENTRY_ABOUT("eda", "alpha-ri", LM_OPT_FLOAT, eda.alpha_ri, "SHARE", .min = 0, .max = 1,
+                       .shown = "what --eda says",
+                       .help = "insertions of --eda"),
+        LM_ENTRY_ABOUT("eda", "alpha-rs", LM_OPT_FLOAT, eda.alpha_rs, "SHARE", .min = 0, .max = 1,
+                       .shown = "what --eda says",
+                       .help = "swaps of --eda"),
+        LM_ENTRY_ABOUT("eda", "alpha-rd", LM_OPT_FLOAT, eda.alpha_rd, "SHARE", .min = 0, .max = 1,
+                       .aliases = "p_rd", .shown = "what --eda says", .help = "deletions of --eda"),
+        LM_ENTRY_ABOUT(with_synonyms, "thesaurus", LM_OPT_STRINGS, eda.thesaurus, "FILE",
                  .help = "synonyms: lines of a word, a tab and its synonyms with commas between, or of words that mean the same; "
                          "or a MyThes file"),
-        LM_ENTRY("wordnet", LM_OPT_DIR, eda.wordnet, "DIR", .shown = "where it is installed, if no --thesaurus is given",
-                 .help = "WordNet's database, for English synonyms"),
+        LM_ENTRY_ABOUT(with_synonyms, "wordnet", LM_OPT_DIR, eda.wordnet, "DIR",
+                       .shown = "where it is installed, if no --thesaurus is given",
+                       .help = "WordNet's database, for English synonyms"),
         LM_ENTRY("protect", LM_OPT_FILE, protect, "FILE", .aliases = "reserved_tokens",
                  .help = "words, one a line, that are not replaced, moved, deleted or misspelled"),
         LM_ENTRY("stop-words", LM_OPT_FILE, stop_words, "FILE", .shown = "the published ones",

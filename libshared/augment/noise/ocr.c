@@ -76,16 +76,18 @@ void lm_spoil_ocr(const lm_codes *word, double share, lm_draws *draws, lm_codes 
     for (size_t i = 0; i < word->count; i++) {
         uint32_t code = word->at[i];
         const char *like[LM_LIKE_MAX][2];
-        int n = code < 0x80 ? letters_like(word, i, like) : 0;
-        if ((n == 0 && !lm_is_syllable(code)) || !lm_draw_chance(draws, share)) {
+        int n = 0;
+        if (!lm_draw_chance(draws, share)) {
             lm_codes_add(out, code);
-        } else if (n == 0) {
+        } else if (lm_is_syllable(code)) {
             lm_codes_add(out, syllable_like(code, draws));
-        } else {
+        } else if (code < 0x80 && (n = letters_like(word, i, like)) > 0) {
             const char *const *one = like[lm_draw_below(draws, (uint32_t)n)];
             for (const char *c = one[1]; *c; c++)
                 lm_codes_add(out, (unsigned char)*c);
             i += strlen(one[0]) - 1;
+        } else {
+            lm_codes_add(out, code);
         }
     }
 }
