@@ -230,9 +230,9 @@ static void write_wordnet(const char *data_noun)
     write_file("adv.exc", "");
 }
 
-    static const char *const unknown[] = {"s", "es", "cat", "do", "dogg", "licence", "1", "", "\xED\x95\x99", NULL};
-    for (const char *const *w = unknown; *w; w++)
-                                 "h 0 i 0 000 | b  \n";
+static const char good_nouns[] =
+    "  1 licence\n00000012 05 n 02 dog 0 hound 0 000 | a  \n"
+    "00000053 05 n 0a dog 1 cad 0 a_b 0 c 0 d 0 e 0 f 0 g 0 h 0 i 0 000 | b  \n";
 
 START_TEST(made_wordnet)
 {
