@@ -37,7 +37,7 @@ compare_ want got
 clean_() { # text option...
     local text=$1
     shift
-    printf '%s\n' "$text" | augment -q "$@"
+    printf '%s\n' "$text" | augment -q --input-format text "$@"
 }
 same_ '한글 café' "$(clean_ $'\u1112\u1161\u11ab\u1100\u1173\u11af cafe\u0301' --normalize)"
 same_ 'fi1 ABC' "$(clean_ 'ﬁ① ＡＢＣ' --normalize nfkc)"
@@ -98,6 +98,6 @@ refuses_ 1 'UTF-8' augment --strict --clean <<<$'a\xff  b'
 for scrap in '<a "' '&' '[[' '{{' 'a@' '1-' 'Ã' $'\e]' 'http://' '#'; do
     awk -v s="$scrap" 'BEGIN { while (n++ < 30000) printf "%s", s; print "" }'
 done >hostile.txt
-timeout 120 augment -q --clean --strip-markup --mask-urls --mask-emails --mask-phones hostile.txt >got || fail_ "it takes too long"
-same_ 10 "$(wc -l <got)"
+timeout 120 augment -q --clean --strip-markup --mask-urls --mask-emails --mask-phones --input-format text hostile.txt >got || fail_ "it takes too long"
+same_ 9 "$(wc -l <got)" # ### is the heading of nothing, and a blank line is no record
 
