@@ -60,6 +60,7 @@ typedef struct lm_augment_batch {
     lm_augment_tally *tallies; /* by operation */
     lm_buf out;             /* for the output, or the spool */
     uint64_t written;       /* records in it */
+    bool counted;           /* its block, when its first part was sunk */
     bool in_vain;           /* an operation has failed: there is nothing to be sunk */
     lm_status st;
 } lm_augment_batch;

@@ -274,6 +274,7 @@ void lm_augment_batch_work(lm_augment_run_state *r, lm_augment_batch *b)
         b->tallies = lm_calloc(r->step_count + 1, sizeof *b->tallies);
     lm_augment_forget(&b->part);
     lm_augment_forget(&b->all);
+    b->counted = r->kept || !lm_ok(&b->st);
     lm_augment_parse(r, b);
     lm_status reading = b->st; /* what stands before what cannot be read goes its way */
     lm_status_clear(&b->st);

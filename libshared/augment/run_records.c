@@ -221,11 +221,12 @@ static bool put(lm_augment_run_state *r, lm_augment_batch *b, lm_status *st)
 
 bool lm_augment_sink(lm_augment_run_state *r, lm_augment_batch *b, lm_status *st)
 {
+    if (!b->counted)
+        lm_blocks_count(r->blocks, &b->block);
+    b->counted = true;
     if (!b->in_vain && (!tell_dropped(r, b->handed, st) || !put(r, b, st)))
         return false;
     add_tallies(r, b);
-    if (b->last && !r->kept)
-        lm_blocks_count(r->blocks, &b->block);
     lm_progress_update(r->kept ? r->written : lm_blocks_given(r->blocks), NULL);
     return lm_ok(&b->st) || (*st = b->st, false);
 }

@@ -158,6 +158,8 @@ bool lm_write_all(int fd, const void *bytes, size_t n, const char *what, lm_stat
         if (written >= 0) {
             p += written;
             n -= (size_t)written;
+            if (n && !is_regular(fd) && !lm_signal_check(st)) /* a signal cuts a large write short */
+                return false;
         } else if (errno == EPIPE) {
             return lm_fail(st, LM_SIGNAL + SIGPIPE, "%s: its reader has gone", what);
         } else if (errno != EINTR) {

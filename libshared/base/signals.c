@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t pending;
 static struct timespec first_time; /* written before `pending`, in the handler alone */
@@ -16,12 +17,20 @@ static double seconds_since(struct timespec then)
     return (double)(now.tv_sec - then.tv_sec) + 1e-9 * (double)(now.tv_nsec - then.tv_nsec);
 }
 
+/* A signal that comes just before a write waits interrupts nothing: from the first one on there is another each second. */
+static void on_alarm(int number)
+{
+    (void)number;
+    alarm(1);
+}
+
 static void on_signal(int number)
 {
     int saved = errno;
     if (!pending) {
         clock_gettime(CLOCK_MONOTONIC, &first_time);
         pending = number;
+        alarm(1);
     } else if (number == SIGINT && seconds_since(first_time) > 0.5) {
         signal(number, SIG_DFL);
         raise(number); /* delivered as this handler returns */
@@ -32,7 +41,7 @@ static void on_signal(int number)
 void lm_signals_catch(void)
 {
     static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal}, again = {.sa_handler = on_alarm};
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         sigaddset(&action.sa_mask, caught[i]);
@@ -41,6 +50,8 @@ void lm_signals_catch(void)
         if (sigaction(caught[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(caught[i], &action, NULL);
     }
+    sigemptyset(&again.sa_mask);
+    sigaction(SIGALRM, &again, NULL);
 }
 
 int lm_signal_pending(void)

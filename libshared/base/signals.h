@@ -5,9 +5,9 @@
 
 #include "base/status.h"
 
-/* SIGINT, SIGTERM, SIGHUP and SIGXCPU set the flag from now on, and interrupt a read or write that waits (EINTR). A
- * second SIGINT ends the program at once, unless it comes within half a second: timeout(1) and some shells send each
- * signal twice. */
+/* SIGINT, SIGTERM, SIGHUP and SIGXCPU set the flag from now on, and interrupt a read or write that waits (EINTR),
+ * once more each second until the program ends. A second SIGINT ends it at once, unless it comes within half a second:
+ * timeout(1) and some shells send each signal twice. */
 void lm_signals_catch(void);
 /* The signal that has come, or 0. */
 int lm_signal_pending(void);
