@@ -13,9 +13,9 @@ shell_tests = \
 	tests/house.sh \
 	tests/pipelines/augment-clean.sh \
 	tests/pipelines/augment-dedup.sh \
-	tests/pipelines/augment-words.sh \
 	tests/pipelines/augment-faults.sh \
 	tests/pipelines/augment-run.sh \
+	tests/pipelines/augment-words.sh \
 	tests/pipelines/examples.sh \
 	tests/pipelines/fault-models.sh \
 	tests/pipelines/fault-streams.sh \
