@@ -78,7 +78,8 @@ lm_coprocess *lm_coprocess_start(const char *command, double timeout, lm_record_
     static const lm_str ends[] = {{"\n\n", 2}, {"\n", 1}, {"", 1}};
     int to[2] = {-1, -1}, from[2] = {-1, -1};
     lm_coprocess *p = lm_calloc(1, sizeof *p);
-    *p = (lm_coprocess){.command = command, .timeout = timeout, .end = ends[end], .one_line = end == LM_END_PARAGRAPH, .in = -1, .out = -1};
+    *p = (lm_coprocess){
+        .command = command, .timeout = timeout, .end = ends[end], .one_line = end == LM_END_PARAGRAPH, .in = -1, .out = -1};
     if (pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0) {
         lm_fail_errno(st, LM_FAILED, "'%s': no pipe to it", command);
     } else if ((errno = spawn(p, to[0], from[1])) != 0) {

@@ -14,8 +14,8 @@ typedef struct lm_coprocess lm_coprocess;
 
 /* How records, and answers, end. */
 typedef enum lm_record_end {
-    LM_END_PARAGRAPH, /* with an empty line. A command that answers line by line answers that with another. Where one says too much or
-                       * too little it is seen at once, and one that joins lines into sentences keeps them apart */
+    LM_END_PARAGRAPH, /* with an empty line. A command that answers line by line answers that with another. Where one says too
+                       * much it is seen at once, and one that joins lines into sentences keeps them apart */
     LM_END_LINE,
     LM_END_NUL        /* records may hold lines */
 } lm_record_end;
@@ -44,8 +44,8 @@ typedef enum lm_exchange {
     LM_EXCHANGE_STOPPED /* a signal for us, or the system failed: the status has failed */
 } lm_exchange;
 
-/* Gives it the records, which hold no line ends (LM_END_NUL: no NUL), and fills answers[count], without their ends, which are valid until the next
- * call. *answered: how many came (also where not all did). After anything but DONE, it is to be stopped. */
+/* Gives it the records, which hold no line ends (LM_END_NUL: no NUL), and fills answers[count], without their ends, which are
+ * valid until the next call. *answered: how many came (also where not all did). After anything but DONE, it is to be stopped. */
 lm_exchange lm_coprocess_exchange(lm_coprocess *p, const lm_str *records, size_t count, lm_coprocess_input input,
                                   lm_str *answers, size_t *answered, lm_status *st);
 /* Whether more can be asked. */

@@ -92,8 +92,8 @@ static void give_process_back(lm_line_filter *f, lm_coprocess *p)
 static bool astray(const lm_line_filter *f, lm_status *st)
 {
     return lm_fail(st, LM_FAILED,
-                   "'%s': it has written more lines than it was given, so that it is not known which of them answer which: give a "
-                   "command that writes a line for each",
+                   "'%s': it has written more lines than it was given, so that it is not known which of them answer which: "
+                   "give a command that writes a line for each",
                    f->o.command);
 }
 
@@ -123,7 +123,8 @@ static lm_exchange ask_part(asking *a, part p, lm_coprocess_input input, size_t 
         f->counts.starts++;
         pthread_mutex_unlock(&f->lock);
     }
-    lm_exchange e = lm_coprocess_exchange(a->process, a->lines + p.from, p.to - p.from, input, a->texts + p.from, answered, a->st);
+    lm_exchange e =
+        lm_coprocess_exchange(a->process, a->lines + p.from, p.to - p.from, input, a->texts + p.from, answered, a->st);
     if (e == LM_EXCHANGE_DONE)
         put_answers(a, p);
     return e;
@@ -167,8 +168,8 @@ static bool put_fault(asking *a, size_t i, lm_exchange e)
     bool in_vain = (f->counts.answered == 0 && f->counts.faults >= FAULTS_IN_VAIN) || hangs >= HANGS_IN_A_ROW;
     pthread_mutex_unlock(&f->lock);
     if (in_vain && lm_ok(a->st))
-        lm_fail(a->st, LM_FAILED, "'%s': %s, for %d lines, each given to it alone: try it on a line or two by hand%s", f->o.command,
-                a->answers[i].fault, hangs >= HANGS_IN_A_ROW ? HANGS_IN_A_ROW : FAULTS_IN_VAIN,
+        lm_fail(a->st, LM_FAILED, "'%s': %s, for %d lines, each given to it alone: try it on a line or two by hand%s",
+                f->o.command, a->answers[i].fault, hangs >= HANGS_IN_A_ROW ? HANGS_IN_A_ROW : FAULTS_IN_VAIN,
                 f->o.end == LM_END_PARAGRAPH ? " (behind each is an empty line, unless --command-input is lines)" : "");
     return lm_ok(a->st);
 }
@@ -225,7 +226,8 @@ static bool find_faults(asking *a, part whole)
             cut(&todo, p, e, answered);
             const char *what = describe(a, e);
             if (!a->told && lm_ok(a->st))
-                lm_warn("'%s': %s, given %zu: looking for the lines that it cannot take", a->filter->o.command, what, p.to - p.from);
+                lm_warn("'%s': %s, given %zu: looking for the lines that it cannot take", a->filter->o.command, what,
+                        p.to - p.from);
             a->told = true;
         }
     }

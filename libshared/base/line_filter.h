@@ -39,8 +39,8 @@ typedef struct lm_line_answer {
 typedef struct lm_line_filter lm_line_filter;
 
 lm_line_filter *lm_line_filter_new(const lm_line_filter_options *options);
-/* Answers the lines, which hold no line ends (LM_END_NUL: no NUL); any thread. With first_fault the answers behind a fault may be empty. False: the
- * command is no good at all, or a signal has come. */
+/* Answers the lines, which hold no line ends (LM_END_NUL: no NUL); any thread. With first_fault, lines may have neither an
+ * answer nor a fault where another has one. False: the command is no good at all, or a signal has come. */
 bool lm_line_filter_ask(lm_line_filter *f, const lm_str *lines, size_t count, lm_line_answer *answers, lm_arena *arena,
                         lm_status *st);
 /* Ends the commands that are kept. False where one has said more than it was asked: its answers may be those of other lines. */
@@ -48,7 +48,8 @@ bool lm_line_filter_finish(lm_line_filter *f, lm_status *st);
 void lm_line_filter_free(lm_line_filter *f);
 
 typedef struct lm_line_filter_counts {
-    uint64_t answered, faults, starts; /* lines that have an answer, those that have none, and how often the command was started */
+    uint64_t answered, faults; /* lines that have an answer, and those that have none */
+    uint64_t starts;           /* of the command */
 } lm_line_filter_counts;
 lm_line_filter_counts lm_line_filter_counted(const lm_line_filter *f); /* with no thread asking */
 

@@ -31,7 +31,8 @@ static void tidy(void)
 
 static lm_line_filter *filter(const char *command, lm_filter_runs runs, double timeout)
 {
-    return lm_line_filter_new(&(lm_line_filter_options){.command = command, .timeout = timeout, .jobs = 1, .end = LM_END_LINE, .runs = runs});
+    return lm_line_filter_new(
+        &(lm_line_filter_options){.command = command, .timeout = timeout, .jobs = 1, .end = LM_END_LINE, .runs = runs});
 }
 
 /* Lines "0 x", "1 x" ... */
@@ -49,7 +50,8 @@ static void same_answer(size_t i, const char *format)
     char want[64];
     snprintf(want, sizeof want, format, i);
     ck_assert_msg(!answers[i].fault, "line %zu: %s", i, answers[i].fault);
-    ck_assert_msg(lm_str_is(answers[i].text, want), "line %zu: '%.*s', not '%s'", i, (int)answers[i].text.len, answers[i].text.data, want);
+    ck_assert_msg(lm_str_is(answers[i].text, want), "line %zu: '%.*s', not '%s'", i, (int)answers[i].text.len,
+                  answers[i].text.data, want);
 }
 
 /* One that answers at once stays; one that waits for the end is started for each call; what they say is the same. */
@@ -126,8 +128,8 @@ START_TEST(faults)
                 same_answer(i, "%zu.");
                 continue;
             }
-            ck_assert_msg(answers[i].fault && strcmp(answers[i].fault, cases[c].fault) == 0, "%s: line %zu: %s", cases[c].command, i,
-                          answers[i].fault ? answers[i].fault : "has an answer");
+            ck_assert_msg(answers[i].fault && strcmp(answers[i].fault, cases[c].fault) == 0, "%s: line %zu: %s",
+                          cases[c].command, i, answers[i].fault ? answers[i].fault : "has an answer");
         }
         lm_line_filter_counts n = lm_line_filter_counted(f);
         ck_assert_uint_eq(n.faults, 2);
@@ -159,7 +161,8 @@ START_TEST(paragraphs)
             if (i != 3 || (fault && !*fault))
                 same_answer(i, "%zu.");
             else if (fault)
-                ck_assert_msg(answers[i].fault && strcmp(answers[i].fault, fault) == 0, "%s: %s", cases[c].command, answers[i].fault);
+                ck_assert_msg(answers[i].fault && strcmp(answers[i].fault, fault) == 0, "%s: %s", cases[c].command,
+                              answers[i].fault ? answers[i].fault : "has an answer");
             else
                 ck_assert_uint_eq(answers[i].text.len, 0); /* the empty line stands for it */
         }
@@ -266,7 +269,8 @@ static void *ask_many_times(void *context)
     lm_status mine = LM_STATUS_INIT;
     bool right = true;
     for (int i = 0; i < 50; i++) {
-        right &= lm_line_filter_ask(f, three, 3, got, room, &mine) && lm_str_is(got[0].text, "x!") && lm_str_is(got[2].text, "z!");
+        right &= lm_line_filter_ask(f, three, 3, got, room, &mine);
+        right &= lm_str_is(got[0].text, "x!") && lm_str_is(got[2].text, "z!");
         lm_arena_reset(room);
     }
     lm_arena_free(room);
@@ -278,7 +282,8 @@ START_TEST(shared)
 {
     pthread_t threads[8];
     lm_line_filter *f = lm_line_filter_new(&(lm_line_filter_options){
-        .command = "while read -r line; do echo \"$line!\"; done", .timeout = 20, .jobs = 2, .end = LM_END_LINE, .runs = LM_RUNS_KEPT});
+        .command = "while read -r line; do echo \"$line!\"; done",
+        .timeout = 20, .jobs = 2, .end = LM_END_LINE, .runs = LM_RUNS_KEPT});
     for (int i = 0; i < 8; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_many_times, f), 0);
     for (int i = 0; i < 8; i++) {
