@@ -1,6 +1,6 @@
 # what a user runs and changes; each is a Makefile of its own, of plain commands
 EXTRA_DIST += examples/README.md examples/quickstart examples/debian-packages.awk examples/common.mk examples/step \
-	examples/table examples/base/Makefile examples/agnews/Makefile examples/klue-nli/Makefile examples/mnli/Makefile \
+	examples/table examples/base/Makefile examples/agnews/Makefile examples/klue-nli/Makefile examples/lowresource/Makefile examples/mnli/Makefile \
 	examples/ner/Makefile examples/nsmc/Makefile \
 	examples/plugin/Makefile examples/plugin/gconv.c examples/plugin/gconv_check.c \
 	examples/pretrain/Makefile examples/pretrain/curves.awk examples/pretrain/curves.gnuplot examples/pretrain/pages.awk \

@@ -11,10 +11,13 @@ AM_TESTS_ENVIRONMENT = abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir
 # one a line, in order of the alphabet (tests/house.sh sees that none is forgotten)
 shell_tests = \
 	tests/house.sh \
+	tests/pipelines/augment-apertium.sh \
 	tests/pipelines/augment-clean.sh \
+	tests/pipelines/augment-contextual.sh \
 	tests/pipelines/augment-dedup.sh \
 	tests/pipelines/augment-faults.sh \
 	tests/pipelines/augment-run.sh \
+	tests/pipelines/augment-translate.sh \
 	tests/pipelines/augment-words.sh \
 	tests/pipelines/examples.sh \
 	tests/pipelines/fault-models.sh \

@@ -10,9 +10,11 @@
 #ifndef LM_AUGMENT_AUGMENT_H
 #define LM_AUGMENT_AUGMENT_H
 
+#include "augment/contextual/contextual.h"
 #include "augment/dedup/dedup.h"
 #include "augment/eda/eda.h"
 #include "augment/overlap/overlap.h"
+#include "augment/translate/translate.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/options.h"
@@ -89,6 +91,8 @@ typedef struct lm_augment_options {
     const char *protect; /* file of words that are not replaced, moved, deleted or misspelled */
     lm_eda_options eda;
     lm_overlap_options overlap;
+    lm_translate_options translate;
+    lm_contextual_options contextual;
 } lm_augment_options;
 
 /* One kind of operation. NULL where it has no use for a call. `self` is shared by all threads and constant but in `collect`,

@@ -51,6 +51,11 @@ const lm_operation_kind *const lm_operation_kinds[] = {
     &lm_delete_kind,
     &lm_eda_kind,
 
+    /* words and texts by models and commands */
+    &lm_translate_kind,
+    &lm_back_translate_kind,
+    &lm_mlm_kind,
+
     /* copies */
     &lm_balance_kind,
 

@@ -13,6 +13,8 @@ const lm_augment_options lm_augment_defaults = {
     .eda = LM_EDA_DEFAULTS,
     .near = LM_NEAR_DEFAULTS,
     .overlap = LM_OVERLAP_DEFAULTS,
+    .translate = LM_TRANSLATE_DEFAULTS,
+    .contextual = LM_CONTEXTUAL_DEFAULTS,
 };
 
 void lm_augment_entries_add(lm_augment_entries *to, const lm_option *entries)
@@ -133,6 +135,8 @@ void lm_augment_option_table(lm_augment_options *o, lm_option_steps *steps, lm_o
     lm_overlap_entries(&to);
     lm_noise_entries(&to);
     lm_eda_entries(&to);
+    lm_translate_entries(&to);
+    lm_contextual_entries(&to);
     /* how all of them work */
     copies_entries(&to);
     lm_balance_entries(&to);

@@ -67,7 +67,7 @@ static void *contextual_open(const char *value, const lm_augment_options *o, int
 {
     contextual *c = lm_calloc(1, sizeof *c);
     if (open_model(c, value, st) &&
-        (!o->words.protect || lm_word_set_read(&c->protect, o->words.protect, "--protect", st))) {
+        (!o->protect || lm_word_set_read(&c->protect, o->protect, "--protect", st))) {
         c->how.share = o->contextual.share;
         c->seed = o->seed;
         c->place = place;
