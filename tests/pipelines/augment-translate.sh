@@ -91,7 +91,7 @@ refuses_ 1 "'nosuchtranslator': it cannot be run (exit status 127)" augment --tr
 refuses_ 1 "'true': fewer lines than it was given" augment --translate true --rejects rejects bad.txt
 refuses_ 1 "no answer for 0.2 seconds, for 3 lines" augment --translate 'sleep 60' --rejects rejects --command-timeout 0.2s bad.txt
 refuses_ 1 'it has written more lines than it was given' augment -q --command-input lines --command-runs kept \
-    --translate 'while read -r a; do echo "$a"; done; sleep 0.1; echo more' three.txt
+    --translate 'while read -r a; do echo "$a"; done; sleep 0.1; echo more' three.txt >out.txt
 
 # ---- nothing is left behind: a signal ends it, and the command with it
 mkfifo ready
