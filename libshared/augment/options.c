@@ -103,6 +103,8 @@ static void records_entries(lm_augment_entries *to)
         LM_ENTRY("text", LM_OPT_STRING, records.text, "FIELD[,FIELD...]",
                  .aliases = "text_column text_column_name input_column", .shown = "text, or what is obviously it",
                  .help = "the fields that are worked on: names, JSON paths or numbers from 1"),
+        LM_ENTRY("pair", LM_OPT_STRING, records.pair, "FIELD", .shown = "pair, if there is one",
+                 .help = "the field of the second text, which is worked on, too"),
         LM_ENTRY("label", LM_OPT_STRING, records.label, "FIELD", .aliases = "label_column_name",
                  .shown = "label, if there is one", .help = "the field of the label"),
         LM_ENTRY("header", LM_OPT_CHOICE, header, "WHETHER", .choices = lm_header_names,

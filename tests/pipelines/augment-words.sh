@@ -22,10 +22,10 @@ same_ 320 "$(column_ out.tsv 2 | wc -l)"
 same_ "$(column_ in.tsv 1 | sed 'p;p;p')" "$(column_ out.tsv 1)"
 same_ "$(column_ in.tsv 3 | sed 'p;p;p')" "$(column_ out.tsv 3)"
 same_ "$(column_ in.tsv 2)" "$(column_ out.tsv 2 | awk 'NR % 4 == 1')"
-column_ out.tsv 2 | grep -q '^The \(large\|huge\|vast\) \(puppy\|hound\), a hound, runs' || fail_ "no synonyms"
-column_ out.tsv 2 | grep -q '^\(학원\|교정\)에서 \(벗\|동무\|식사\|친구\)' || fail_ "no Korean synonyms"
-column_ out.tsv 2 | grep -q '벗과 ' || fail_ "the particle of 벗 is 과"
-column_ out.tsv 2 | grep -q '\(벗\|학원\)와\|식사을' && fail_ "a particle does not go with its noun"
+column_ out.tsv 2 | grep '^The \(large\|huge\|vast\) \(puppy\|hound\), a hound, runs' >/dev/null || fail_ "no synonyms"
+column_ out.tsv 2 | grep '^\(학원\|교정\)에서 \(벗\|동무\|식사\|친구\)' >/dev/null || fail_ "no Korean synonyms"
+column_ out.tsv 2 | grep '벗과 ' >/dev/null || fail_ "the particle of 벗 is 과"
+column_ out.tsv 2 | grep '\(벗\|학원\)와\|식사을' >/dev/null && fail_ "a particle does not go with its noun"
 augment -q --synonym 0.5 --thesaurus words.tsv -n 3 --exclude-original in.tsv >copies.tsv
 same_ "$(column_ out.tsv 2 | awk 'NR % 4 != 1')" "$(column_ copies.tsv 2)"
 
@@ -51,12 +51,12 @@ same_ 10 "$(grep -c '"label":1' eda.jsonl)"
 same_ 17 "$(augment -q --eda=0.05 --num_aug=16 --alpha_sr 0.1 --thesaurus words.tsv one.jsonl | wc -l)"
 augment -q --eda --alpha-sr 0 --alpha-ri 0 --alpha-rs 0 --alpha-rd 1 --thesaurus words.tsv --exclude-original one.jsonl >deleted.jsonl
 same_ 9 "$(grep -c '"text":"[a-z]*"' deleted.jsonl)"
-augment -q --delete 1 one.jsonl | grep -q '"text":"[a-z]*"' || fail_ "without copies the record itself is changed"
+augment -q --delete 1 one.jsonl | grep '"text":"[a-z]*"' >/dev/null || fail_ "without copies the record itself is changed"
 
 # ---- words that stay
 echo dog >dog
-augment -q --protect dog --synonym 1 --thesaurus words.tsv in.tsv | grep -q 'dog' || fail_ "--protect"
-augment -q --protect dog --synonym 1 --thesaurus words.tsv in.tsv | grep -q 'puppy' && fail_ "--protect: replaced"
+augment -q --protect dog --synonym 1 --thesaurus words.tsv in.tsv | grep 'dog' >/dev/null || fail_ "--protect"
+augment -q --protect dog --synonym 1 --thesaurus words.tsv in.tsv | grep 'puppy' >/dev/null && fail_ "--protect: replaced"
 
 # ---- classes of one size
 { head -n 31 in.tsv; for i in $(seq 5); do printf 'rare\tseldom, %d\tc%d\n' "$i" "$i"; done; } >uneven.tsv
