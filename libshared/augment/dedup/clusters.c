@@ -17,9 +17,9 @@ void lm_clusters_end(lm_clusters *c)
     lm_scratch_end(&c->scratch);
 }
 
+/* What is resident of a file is left to the system: a place that is asked for was asked for shortly before more often than not. */
 static node *node_at(lm_clusters *c, uint64_t i)
 {
-    lm_scratch_touch(&c->scratch, 1);
     return (node *)c->array.data + i;
 }
 

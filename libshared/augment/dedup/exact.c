@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 enum { PARTS_TEXTS = 0x1F, PARTS_LABEL = 0x1E }; /* ASCII's unit and record separators */
+enum { AHEAD = 8 };                              /* records between a key's being expected and asked for */
 
 typedef struct exact {
     lm_simplifier simplifier; /* ignored 0: texts are compared byte by byte */
@@ -165,6 +166,10 @@ static bool exact_follow(void *self, void *room, lm_drafts *batch, lm_status *st
     const exact_room *r = room;
     for (size_t i = 0; i < batch->count; i++) {
         lm_draft *d = batch->items[i];
+        if (i + AHEAD < batch->count) {
+            lm_seen_expect(e->seen, r->keys[i + AHEAD].text);
+            lm_seen_expect(e->seen, r->keys[i + AHEAD].labelled);
+        }
         if (d->number >= LM_KEY_NUMBERS)
             return lm_fail(st, LM_FAILED, "record %" PRIu64 ": --dedup counts to %" PRIu64 ": give a smaller --offset", d->number,
                            LM_KEY_NUMBERS - 1);

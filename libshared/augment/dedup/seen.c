@@ -67,6 +67,11 @@ static lm_wide *slot_of(const lm_seen *s, lm_wide key)
     return &s->slots[i];
 }
 
+void lm_seen_expect(const lm_seen *s, lm_wide key)
+{
+    __builtin_prefetch(&s->slots[key.high & (s->slot_count - 1)]);
+}
+
 static void grow(lm_seen *s)
 {
     lm_wide *old = s->slots;
