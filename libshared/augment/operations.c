@@ -3,6 +3,7 @@
 #include "augment/clean/clean.h"
 #include "augment/noise/noise.h"
 #include "augment/quality/filters.h"
+#include "augment/rules/rules.h"
 #include "augment/sample.h"
 
 const lm_operation_kind *const lm_operation_kinds[] = {
@@ -27,6 +28,7 @@ const lm_operation_kind *const lm_operation_kinds[] = {
     &lm_filter_kind,
     &lm_min_length_kind,
     &lm_max_length_kind,
+    &lm_rules_kind,
 
     /* duplicates */
     &lm_dedup_kind,

@@ -2,6 +2,8 @@
  * quality.json). */
 #include "unit.h"
 
+#include "one_draft.h"
+
 #include "augment/quality/filters.h"
 #include "augment/quality/words.h"
 #include "base/memory.h"
@@ -57,26 +59,6 @@ START_TEST(words)
 }
 END_TEST
 
-/* One record through one operation: its texts afterwards stand in `texts`; the rule that dropped it, "" for none, malloced. */
-static char *judged(const lm_operation_kind *kind, const char *value, const lm_augment_options *o, lm_str *texts, int count)
-{
-    lm_status st = LM_STATUS_INIT;
-    void *self = kind->open(value, o, 0, &st);
-    assert_ok(&st);
-    void *room = kind->room_new ? kind->room_new(self) : NULL;
-    lm_draft draft = {.texts = texts, .text_count = count}, *drafts[] = {&draft};
-    lm_drafts batch = {drafts, 1, 1, lm_arena_new(0)};
-    ck_assert(kind->apply(self, room, &batch, &st));
-    char *dropped = lm_strdup(draft.dropped ? draft.dropped : "");
-    for (int i = 0; i < count; i++)
-        texts[i].data = lm_strndup(texts[i].data ? texts[i].data : "", texts[i].len);
-    lm_arena_free(batch.arena);
-    if (room)
-        kind->room_free(room);
-    kind->close(self);
-    return dropped;
-}
-
 START_TEST(thresholds)
 {
     size_t i;
@@ -87,7 +69,7 @@ START_TEST(thresholds)
         const char *filter = json_string_value(json_object_get(one, "filter"));
         lm_str text = string_of(one, "text");
         const json_t *becomes = json_object_get(one, "becomes"), *threshold = json_object_get(one, "threshold");
-        char *dropped = judged(&lm_filter_kind, filter, &o, &text, 1), *expected = lm_strdup("");
+        char *dropped = one_draft(&lm_filter_kind, filter, &o, &text, 1), *expected = lm_strdup("");
         if (threshold) { /* filter:threshold=value: found what */
             char name[64], found[64];
             ck_assert_msg(sscanf(dropped, "%63[^=]=%*[^:]: %63s", name, found) == 2, "%s: '%s', not %s\n%s", filter, dropped,
@@ -114,7 +96,7 @@ static void assert_judged(const lm_operation_kind *kind, const char *value, cons
 {
     const lm_augment_options o = {0};
     lm_str s = lm_str_of(text);
-    char *dropped = judged(kind, value, &o, &s, 1);
+    char *dropped = one_draft(kind, value, &o, &s, 1);
     ck_assert_str_eq(dropped, wanted_reason);
     free(dropped);
     free((char *)s.data);
@@ -138,14 +120,14 @@ START_TEST(several_texts)
 {
     const lm_augment_options o = {0};
     lm_str texts[] = {lm_str_of("A title"), lm_str_of("and what it says.")};
-    char *dropped = judged(&lm_filter_kind, "gopher-quality:min-doc-words=7", &o, texts, 2);
+    char *dropped = one_draft(&lm_filter_kind, "gopher-quality:min-doc-words=7", &o, texts, 2);
     ck_assert_str_eq(dropped, "gopher-quality:min-doc-words=7: 6 words");
     free(dropped);
     free((char *)texts[0].data);
     free((char *)texts[1].data);
 
     lm_str lines[] = {lm_str_of("Menu\nThis line is kept."), lm_str_of("So is this one.\nClick here"), {0}};
-    dropped = judged(&lm_filter_kind, "c4:min_num_sentences=2", &o, lines, 3);
+    dropped = one_draft(&lm_filter_kind, "c4:min_num_sentences=2", &o, lines, 3);
     ck_assert_str_eq(dropped, "");
     ck_assert_str_eq(lines[0].data, "This line is kept.");
     ck_assert_str_eq(lines[1].data, "So is this one.");
