@@ -18,6 +18,7 @@ shell_tests = \
 	tests/pipelines/augment-faults.sh \
 	tests/pipelines/augment-run.sh \
 	tests/pipelines/augment-translate.sh \
+	tests/pipelines/augment-quality.sh \
 	tests/pipelines/augment-words.sh \
 	tests/pipelines/examples.sh \
 	tests/pipelines/fault-models.sh \

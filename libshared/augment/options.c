@@ -3,6 +3,8 @@
 #include "augment/balance.h"
 #include "augment/clean/clean.h"
 #include "augment/noise/noise.h"
+#include "augment/quality/filters.h"
+#include "augment/rules/rules.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -135,6 +137,8 @@ void lm_augment_option_table(lm_augment_options *o, lm_option_steps *steps, lm_o
     lm_clean_entries(&to);
     lm_dedup_entries(&to);
     lm_overlap_entries(&to);
+    lm_quality_entries(&to);
+    lm_rules_entries(&to);
     lm_noise_entries(&to);
     lm_eda_entries(&to);
     lm_translate_entries(&to);

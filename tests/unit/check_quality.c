@@ -2,7 +2,7 @@
  * quality.json). */
 #include "unit.h"
 
-#include "one_draft.h"
+#include "drafts.h"
 
 #include "augment/quality/filters.h"
 #include "augment/quality/words.h"
@@ -63,43 +63,44 @@ START_TEST(thresholds)
 {
     size_t i;
     json_t *one;
-    const lm_augment_options o = {0};
     ck_assert_uint_ge(json_array_size(json_object_get(wanted, "filters")), 200);
     json_array_foreach(json_object_get(wanted, "filters"), i, one) {
         const char *filter = json_string_value(json_object_get(one, "filter"));
         lm_str text = string_of(one, "text");
         const json_t *becomes = json_object_get(one, "becomes"), *threshold = json_object_get(one, "threshold");
-        char *dropped = one_draft(&lm_filter_kind, filter, &o, &text, 1), *expected = lm_strdup("");
+        drafts *d = drafts_new();
+        drafts_add_bytes(d, text);
+        drafts_do(d, &lm_filter_kind, filter, NULL, 0);
+        const char *dropped = drafts_dropped(d, 0);
         if (threshold) { /* filter:threshold=value: found what */
-            char name[64], found[64];
-            ck_assert_msg(sscanf(dropped, "%63[^=]=%*[^:]: %63s", name, found) == 2, "%s: '%s', not %s\n%s", filter, dropped,
-                          json_string_value(threshold), string_of(one, "text").data);
-            free(expected);
-            expected = lm_format("%.*s:%s %.6g", (int)strcspn(filter, ":"), filter, json_string_value(threshold),
-                                 json_number_value(json_object_get(one, "found")));
-            char *got = lm_format("%s %s", name, found);
-            ck_assert_msg(strcmp(got, expected) == 0, "%s: '%s', not '%s'\n%s", filter, got, expected, string_of(one, "text").data);
+            char name[64] = "", found[64] = "";
+            ck_assert_msg(dropped && sscanf(dropped, "%63[^=]=%*[^:]: %63s", name, found) == 2, "%s: '%s', not %s\n%s", filter,
+                          dropped, json_string_value(threshold), text.data);
+            char *got = lm_format("%s %s", name, found),
+                 *expected = lm_format("%.*s:%s %.6g", (int)strcspn(filter, ":"), filter, json_string_value(threshold),
+                                       json_number_value(json_object_get(one, "found")));
+            ck_assert_msg(strcmp(got, expected) == 0, "%s: '%s', not '%s'\n%s", filter, got, expected, text.data);
             free(got);
+            free(expected);
         } else {
-            ck_assert_msg(!*dropped, "%s: '%s' drops\n%s", filter, dropped, text.data);
+            ck_assert_msg(!dropped, "%s: '%s' drops\n%s", filter, dropped, text.data);
+            ck_assert_msg(becomes || drafts_is_untouched(d, 0), "%s changes\n%s", filter, text.data);
+            if (becomes)
+                ck_assert_str_eq(drafts_text(d, 0), json_string_value(becomes));
         }
-        if (becomes && !threshold)
-            ck_assert_str_eq(text.data, json_string_value(becomes));
-        free((char *)text.data);
-        free(dropped);
-        free(expected);
+        drafts_free(d);
     }
 }
 END_TEST
 
 static void assert_judged(const lm_operation_kind *kind, const char *value, const char *text, const char *wanted_reason)
 {
-    const lm_augment_options o = {0};
-    lm_str s = lm_str_of(text);
-    char *dropped = one_draft(kind, value, &o, &s, 1);
-    ck_assert_str_eq(dropped, wanted_reason);
-    free(dropped);
-    free((char *)s.data);
+    drafts *d = drafts_new();
+    drafts_add(d, text);
+    drafts_do(d, kind, value, NULL, 0);
+    const char *why = drafts_dropped(d, 0);
+    ck_assert_str_eq(why ? why : "", wanted_reason);
+    drafts_free(d);
 }
 
 START_TEST(lengths)
@@ -118,23 +119,19 @@ END_TEST
 
 START_TEST(several_texts)
 {
-    const lm_augment_options o = {0};
-    lm_str texts[] = {lm_str_of("A title"), lm_str_of("and what it says.")};
-    char *dropped = one_draft(&lm_filter_kind, "gopher-quality:min-doc-words=7", &o, texts, 2);
-    ck_assert_str_eq(dropped, "gopher-quality:min-doc-words=7: 6 words");
-    free(dropped);
-    free((char *)texts[0].data);
-    free((char *)texts[1].data);
+    drafts *d = drafts_new();
+    drafts_add_texts(d, "A title\tand what it says.", NULL);
+    drafts_do(d, &lm_filter_kind, "gopher-quality:min-doc-words=7", NULL, 0);
+    ck_assert_str_eq(drafts_dropped(d, 0), "gopher-quality:min-doc-words=7: 6 words");
+    drafts_free(d);
 
-    lm_str lines[] = {lm_str_of("Menu\nThis line is kept."), lm_str_of("So is this one.\nClick here"), {0}};
-    dropped = one_draft(&lm_filter_kind, "c4:min_num_sentences=2", &o, lines, 3);
-    ck_assert_str_eq(dropped, "");
-    ck_assert_str_eq(lines[0].data, "This line is kept.");
-    ck_assert_str_eq(lines[1].data, "So is this one.");
-    ck_assert_str_eq(lines[2].data, "");
-    free(dropped);
-    for (int i = 0; i < 3; i++)
-        free((char *)lines[i].data);
+    d = drafts_new();
+    drafts_add_texts(d, "Menu\nThis line is kept.\tSo is this one.\nClick here\t", NULL);
+    drafts_add(d, "Nothing here.");
+    drafts_do(d, &lm_filter_kind, "c4:min_num_sentences=2", NULL, 0);
+    ck_assert_str_eq(drafts_all(d), "This line is kept.\tSo is this one.\t\n");
+    ck_assert_ptr_nonnull(strstr(d->report.data, "filter: c4: 1 records dropped (min-num-sentences 1)"));
+    drafts_free(d);
 }
 END_TEST
 

@@ -248,3 +248,16 @@ const lm_operation_kind lm_filter_kind = {
     .apply = apply_filters,
     .report = report_filters,
 };
+
+void lm_quality_entries(lm_augment_entries *to)
+{
+    const lm_option entries[] = {
+        LM_ENTRY_GROUP("Quality"),
+        LM_ENTRY_STEP("filter", "NAME[:THRESHOLD=VALUE...][,NAME...]", .aliases = "quality_filter",
+                      .help = "drop what published filters drop: gopher-quality, gopher-repetition, gopher (both), c4, fineweb"),
+        LM_ENTRY_STEP("min-length", "N[w]", .help = "drop texts of fewer than N characters, or words, as in 5w"),
+        LM_ENTRY_STEP("max-length", "N[w]", .help = "drop texts of more than N characters, or words"),
+        {0},
+    };
+    lm_augment_entries_add(to, entries);
+}

@@ -15,12 +15,14 @@
 #ifndef LM_AUGMENT_FILTERS_H
 #define LM_AUGMENT_FILTERS_H
 
-#include "augment/augment.h"
+#include "augment/options.h"
 
 /* NAME[:THRESHOLD=VALUE]..., separated by commas; a VALUE of 0 turns a rule off; language=en or ko says what texts are, auto looks. */
 extern const lm_operation_kind lm_filter_kind;
 
 /* --min-length, --max-length: N characters, or Nw words between white space. */
 extern const lm_operation_kind lm_min_length_kind, lm_max_length_kind;
+
+void lm_quality_entries(lm_augment_entries *to);
 
 #endif

@@ -21,7 +21,7 @@ liblmutils_la_SOURCES += \
 	libshared/augment/quality/words.h
 
 check_PROGRAMS += tests/unit/check_quality
-tests_unit_check_quality_SOURCES = tests/unit/check_quality.c tests/unit/one_draft.c tests/unit/one_draft.h
+tests_unit_check_quality_SOURCES = tests/unit/check_quality.c tests/unit/drafts.c tests/unit/drafts.h
 tests_unit_check_quality_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_quality_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_quality

@@ -117,3 +117,13 @@ const lm_operation_kind lm_rules_kind = {
     .apply = apply_rules,
     .report = report_rules,
 };
+
+void lm_rules_entries(lm_augment_entries *to)
+{
+    const lm_option entries[] = {
+        LM_ENTRY_STEP("rules", "FILE",
+                      .help = "do what the lines of FILE say: s/.../.../, y/.../.../, drop-if /.../ and keep-if /.../, with PCRE2's expressions"),
+        {0},
+    };
+    lm_augment_entries_add(to, entries);
+}

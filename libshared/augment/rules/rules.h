@@ -15,8 +15,9 @@
 #ifndef LM_AUGMENT_RULES_H
 #define LM_AUGMENT_RULES_H
 
-#include "augment/augment.h"
+#include "augment/options.h"
 
 extern const lm_operation_kind lm_rules_kind;
+void lm_rules_entries(lm_augment_entries *to);
 
 #endif

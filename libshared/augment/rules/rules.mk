@@ -6,7 +6,7 @@ liblmutils_la_SOURCES += \
 	libshared/augment/rules/rules.h
 
 check_PROGRAMS += tests/unit/check_rules
-tests_unit_check_rules_SOURCES = tests/unit/check_rules.c tests/unit/one_draft.c tests/unit/one_draft.h \
+tests_unit_check_rules_SOURCES = tests/unit/check_rules.c tests/unit/drafts.c tests/unit/drafts.h \
 	tests/unit/scratch.c tests/unit/scratch.h
 tests_unit_check_rules_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_rules_LDADD = $(unit_ldadd) -lm
