@@ -64,7 +64,7 @@ printf "title\ttext\tn\nMary's lamb\tLONDON (Reuters) -- Shares' \xe2\x80\x9cris
 printf "title\ttext\tn\nMARY lamb\tShares' \"rise\"\t1\n뉴스\t하하ㅋㅋ it's\t3\n" >expected
 augment --text title,text --rules rules --rejects rejects.jsonl in.tsv 2>err >out.tsv
 compare_ expected out.tsv
-grep -q 'rules:5: drop-if /.bspam.b/i' rejects.jsonl
+grep -q 'rules:5: drop-if /.*spam.*/i' rejects.jsonl
 grep -q 'rules: rules:5: 1 records dropped' err
 printf 's/a/b/\n' >ab
 printf 's/b/c/g\n' >bc
