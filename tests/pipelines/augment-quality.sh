@@ -70,7 +70,9 @@ printf 's/a/b/\n' >ab
 printf 's/b/c/g\n' >bc
 same_ "cc" "$(echo ab | augment --input-format text --rules ab --rules bc)"
 same_ "bc" "$(echo ab | augment --input-format text --rules bc --rules ab)"
-for k in 1 2 3; do yes "abababab spam" | head -n 20000 | augment --input-format text -q --rules ab --rules rules --rules bc -j $k | cksum; done | sort -u | wc -l >count
+grep -v title rules >many
+awk 'BEGIN { for (i = 0; i < 20000; i++) print "abababab" (i % 3 ? "" : " spam") }' >lines.txt
+for k in 1 2 3; do augment -q --rules ab --rules many --rules bc -j $k lines.txt | cksum; done | sort -u | wc -l >count
 same_ 1 "$(cat count)"
 
 # a rule that is wrong: file, line, column, and a caret under it

@@ -152,8 +152,8 @@ static void *new_room(void *self)
 {
     const filters *all = self;
     lm_judging *j = lm_calloc(1, sizeof *j);
-    size_t words = all->stop_words[0].count > all->stop_words[1].count ? all->stop_words[0].count : all->stop_words[1].count;
-    j->found = lm_calloc(words / 64 + 1, sizeof *j->found);
+    const size_t en = all->stop_words[0].words.n, ko = all->stop_words[1].words.n;
+    j->found = lm_calloc((en > ko ? en : ko) / 64 + 1, sizeof *j->found);
     return j;
 }
 

@@ -97,7 +97,7 @@ static bool judge_quality(lm_judging *j, const double *limit, lm_verdict *v)
     if (limit[LETTERS] > 0 && words && letters / words < limit[LETTERS])
         return lm_drops(v, LETTERS, letters / words, "of the words have letters");
     if (limit[STOP_WORDS] > 0) {
-        size_t most = limit[STOP_WORDS] < (double)j->stop_words->count ? (size_t)limit[STOP_WORDS] + 1 : j->stop_words->count;
+        size_t most = limit[STOP_WORDS] < (double)j->stop_words->words.n ? (size_t)limit[STOP_WORDS] + 1 : j->stop_words->words.n;
         double found = (double)lm_stop_words_count(j->stop_words, w, j->text, j->korean, most, j->found);
         if (found < limit[STOP_WORDS])
             return lm_drops(v, STOP_WORDS, found, "stop words");

@@ -4,19 +4,16 @@
 
 #include "augment/quality/words.h"
 #include "base/status.h"
+#include "text/train/word_counts.h"
 
 typedef struct lm_stop_words {
-    lm_str *items;
-    size_t count, cap;
-    uint32_t *slots; /* number of the word and 1; 0 = empty */
-    size_t mask, longest;
-    struct lm_arena *arena; /* of words from a file */
+    lm_word_counts words;
+    size_t longest; /* bytes */
 } lm_stop_words;
 
-/* Words between blanks; the text stays the caller's. */
+/* Into an empty one: words between blanks, or the lines of a file (words/word_lines.h). */
 void lm_stop_words_make(lm_stop_words *s, const char *words);
-/* A word a line; blank lines are none. */
-bool lm_stop_words_read(lm_stop_words *s, const char *path, lm_status *st); /* into an empty one */
+bool lm_stop_words_read(lm_stop_words *s, const char *path, lm_status *st);
 void lm_stop_words_free(lm_stop_words *s);
 
 /* How many different stop words are words of the text (letter by letter, as datatrove compares), up to `most`. `endings`: the

@@ -122,7 +122,8 @@ void lm_rules_entries(lm_augment_entries *to)
 {
     const lm_option entries[] = {
         LM_ENTRY_STEP("rules", "FILE",
-                      .help = "do what the lines of FILE say: s/.../.../, y/.../.../, drop-if /.../ and keep-if /.../, with PCRE2's expressions"),
+                      .help = "do what the lines of FILE say: s/.../.../, y/.../.../, drop-if /.../ and keep-if /.../, with "
+                              "PCRE2's expressions"),
         {0},
     };
     lm_augment_entries_add(to, entries);
