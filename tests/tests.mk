@@ -19,6 +19,7 @@ shell_tests = \
 	tests/pipelines/augment-run.sh \
 	tests/pipelines/augment-translate.sh \
 	tests/pipelines/augment-quality.sh \
+	tests/pipelines/augment-run.sh \
 	tests/pipelines/augment-words.sh \
 	tests/pipelines/examples.sh \
 	tests/pipelines/fault-models.sh \
