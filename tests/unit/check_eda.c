@@ -49,6 +49,7 @@ START_TEST(words)
     assert_words("Hello, world!", "Hello|world");
     assert_words("don't  can\xE2\x80\x99t 'quoted' dogs'", "don't|can\xE2\x80\x99t|quoted|dogs");
     assert_words("well-known -- (U.S.) 3,000.5. 3, 4", "well|known|U|S|3,000.5|3|4");
+    assert_words("5.a 7,- o'5 x\xE2\x80\x99-", "5|a|7|o|5|x");
     assert_words("see https://a.b/c?d=e, me@here.org @you #tag <URL> [MASK] [sic] a<b",
                  "see|[https://a.b/c?d=e,]|[me@here.org]|[@you]|[#tag]|[<URL>]|[[MASK]]|sic|a|b");
     assert_words("학교에서, 밥을 먹었다! ㅋㅋㅋ", "학교에서|밥을|먹었다|ㅋㅋㅋ");
@@ -218,7 +219,7 @@ static void write_wordnet(const char *data_noun)
 {
     write_file("index.noun", "  1 licence  \ndog n 2 1 @ 2 0 00000012 00000053  \nhound n 1 0 1 0 00000012  \n");
     write_file("data.noun", data_noun);
-    write_file("noun.exc", "dogen dog\n");
+    write_file("noun.exc", "dogen dog\nfoos dogs\n");
     write_file("index.verb", "  1 licence  \ntag v 1 0 1 0 00000000  \n");
     write_file("data.verb", "00000000 35 v 02 tag 0 Dog 1 000 | follow  \n");
     write_file("verb.exc", "tug tag\n");
@@ -243,6 +244,7 @@ START_TEST(made_wordnet)
     assert_synonyms(&o, "dogs", "dog|hound|cad|a b|c|d|e|f|g|h|i"); /* s taken off */
     assert_synonyms(&o, "hounds", "dog|hound");
     assert_synonyms(&o, "dogen", "dog|hound|cad|a b|c|d|e|f|g|h|i"); /* an exception */
+    assert_synonyms(&o, "foos", ""); /* one whose base form is no word: rules are not tried */
     assert_synonyms(&o, "tags", "tag|Dog");
     assert_synonyms(&o, "tug", "tag|Dog");
     assert_synonyms(&o, "able", "dog-eared");
@@ -358,7 +360,7 @@ START_TEST(rates)
 {
     enum { TIMES = 4000 };
     lm_augment_options o = with_thesaurus(write_file("t", letters_file));
-    int synonyms[4] = {0}, first = 0, places[4] = {0}, swapped = 0, kept_both = 0, kept_one = 0, same = 0;
+    int synonyms[4] = {0}, first = 0, places[4] = {0}, swapped = 0, kept_both = 0, kept_one = 0, same = 0, inserted_at_all = 0;
     for (uint64_t seed = 0; seed < TIMES; seed++) {
         char *text = edited(&lm_synonym_kind, "0.1", &o, seed, "q");
         synonyms[strchr("xyzw", *text) - "xyzw"]++;
@@ -373,6 +375,9 @@ START_TEST(rates)
         ck_assert_int_lt(place, 4); /* before a word, so that it is never the last */
         places[place]++;
         free(text);
+        text = edited(&lm_insert_kind, "0.1", &o, seed, "b u v w x"); /* ten words are tried */
+        inserted_at_all += strlen(text) > 9;
+        free(text);
         text = edited(&lm_swap_kind, "0.1", &o, seed, "b c");
         swapped += strcmp(text, "c b") == 0;
         free(text);
@@ -386,6 +391,7 @@ START_TEST(rates)
         assert_rate(synonyms[i], TIMES, 0.25), assert_rate(places[i], TIMES, 0.25);
     assert_rate(first, TIMES, 0.5);
     assert_rate(swapped, TIMES, 1 - 1 / 8.0); /* three draws of a second place */
+    assert_rate(inserted_at_all, TIMES, 1 - pow(0.8, 10));
     assert_rate(kept_both, TIMES, 0.49);
     ck_assert_int_eq(kept_both + kept_one, TIMES);
     assert_rate(same, TIMES, 0.21 + 0.09 / 2);
@@ -518,6 +524,10 @@ static void assert_shares(lm_augment_options *o, uint32_t copies, int most, int 
     }
     drafts_do(d, &lm_eda_kind, "0.2", o, 7);
     static const char *const names[] = {"synonym", "insert", "swap", "delete"};
+    bool differ = false;
+    for (size_t i = 1; i < 20; i++)
+        differ |= strcmp(lm_buf_cstr(d->all.items[1]->note), lm_buf_cstr(d->all.items[i * (copies + 1) + 1]->note)) != 0;
+    ck_assert_msg(differ, "the first copy of each record is edited alike");
     for (size_t i = 0; i < 20; i++)
         for (int e = 0; e < 4; e++) {
             int n = 0;

@@ -312,10 +312,10 @@ static void delete_words(lm_edit_room *r, double share, lm_draws *draws)
 {
     size_t n = r->words.count, left = 0;
     for (size_t i = 0; i < n; i++) {
-        r->of[i].gone = !r->of[i].stays && n > 1 && lm_draw_chance(draws, share);
+        r->of[i].gone = !r->of[i].stays && lm_draw_chance(draws, share);
         left += !r->of[i].gone;
     }
-    if (left == 0 && n)
+    if (left == 0 && n) /* a single word too */
         r->of[lm_draw_below(draws, (uint32_t)n)].gone = false;
     write_kept(r);
 }

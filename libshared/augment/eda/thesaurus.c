@@ -97,8 +97,7 @@ static bool read_line(lm_thesaurus *t, lm_str line)
     while (take_part(&rest, ',', &word)) {
         uint32_t number = word.len ? number_of(t, word) : 0;
         for (list = line; word.len && take_part(&list, ',', &other);)
-            if (!lm_str_equal(word, other))
-                add(t, number, other);
+            add(t, number, other);
     }
     return true;
 }
