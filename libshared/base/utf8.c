@@ -38,8 +38,7 @@ static size_t sequence(const unsigned char *s, size_t n, size_t *bad)
     return len;
 }
 
-/* Bytes of ASCII at the start of s, eight at a time. */
-static size_t ascii_prefix(const char *s, size_t len)
+size_t lm_ascii_prefix(const char *s, size_t len)
 {
     size_t i = 0;
     for (; i + 8 <= len; i += 8) {
@@ -80,7 +79,7 @@ static size_t sequences(const char *s, size_t len, size_t i, size_t to, bool *il
 {
     *ill = false;
     while (i < to) {
-        i += ascii_prefix(s + i, len - i);
+        i += lm_ascii_prefix(s + i, len - i);
         if (i >= to)
             break;
         size_t bad, n = sequence((const unsigned char *)s + i, len - i, &bad);

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Bytes of ASCII at the start of s. */
+size_t lm_ascii_prefix(const char *s, size_t len);
 /* Offset of the first byte that is not part of a well-formed sequence; len where all is well. */
 size_t lm_utf8_valid_prefix(const char *s, size_t len);
 static inline bool lm_utf8_valid(const char *s, size_t len)

@@ -382,7 +382,7 @@ static void take(lm_str *text, lm_buf *out, lm_buf *spare)
 static bool clean(const lm_clean_step *step, lm_clean_room *room, lm_str text, lm_buf *out)
 {
     (void)step;
-    if (lm_next_of(&suspects, text, 0) == text.len)
+    if (lm_next_of(&suspects, text, lm_ascii_prefix(text.data, text.len)) == text.len)
         return false;
     bool any = false;
     for (int k = 0; k < LAYERS && (undo_korean(text, out) || undo_one(text, out)); k++) {

@@ -48,9 +48,6 @@ static inline bool is_unstable(uint32_t code, unsigned form)
     return code >= LM_CP_TABLE || unstable[code] >> form & 1;
 }
 
-/* First bytes of characters that may be unstable: of what is below U+00A0 nothing is. */
-static const lm_byte_set suspects = {{[0xC2 ... 0xF4] = true}};
-
 /* Is this the beginning of a Hangul syllable? Those are stable in composed forms, and are most of Korean. */
 static bool is_syllable(const unsigned char *s)
 {
@@ -66,10 +63,9 @@ static bool clean(const lm_clean_step *step, lm_clean_room *room, lm_str text, l
     lm_pieces *p = &room->pieces;
     size_t before = 0; /* where the character before i begins */
     for (size_t i = 0; i < text.len;) {
-        unsigned char byte = (unsigned char)text.data[i];
-        if (byte < 0xC2) {
-            i = lm_next_of(&suspects, text, i);
-            before = i ? i - 1 : 0;
+        if ((unsigned char)text.data[i] < 0x80) { /* all of it is stable */
+            i += lm_ascii_prefix(text.data + i, text.len - i);
+            before = i - 1;
             continue;
         }
         if (composed && is_syllable((const unsigned char *)text.data + i)) {

@@ -13,7 +13,8 @@
 #include <emmintrin.h>
 #endif
 
-enum { UNIT_MAX = 4, UNIT_BYTES = 16, TIMES = 3, WINDOW = 64, STRIDE = 48, RUN = WINDOW - STRIDE + 1 };
+enum { UNIT_MAX = 4, UNIT_BYTES = 16, TIMES = 3, WINDOW = 64, STRIDE = 48, RUN = WINDOW - STRIDE + 1,
+       SAMPLE = 8, ROW = SAMPLE + 3 };
 
 static size_t width_of(unsigned char lead)
 {
@@ -133,16 +134,58 @@ static inline bool has_row(uint64_t bits, size_t n)
     return bits != 0;
 }
 
+/* Is there a byte of 0x80 or more among 64? */
+static inline bool beyond_ascii(const char *s)
+{
+    uint64_t all = 0, word;
+    for (int i = 0; i < WINDOW; i += 8) {
+        memcpy(&word, s + i, 8);
+        all |= word;
+    }
+    return all & UINT64_C(0x8080808080808080);
+}
+
+/* Do the four bytes at s stand there again, 1 to 16 bytes ahead? */
+static inline bool recurs(const char *s)
+{
+    uint32_t word;
+    memcpy(&word, s, 4);
+#ifdef __SSE2__
+    __m128i all = _mm_set1_epi32((int)word), same = _mm_setzero_si128();
+    for (int i = 1; i <= 4; i++)
+        same = _mm_or_si128(same, _mm_cmpeq_epi32(all, _mm_loadu_si128((const __m128i *)(const void *)(s + i))));
+    return _mm_movemask_epi8(same);
+#else
+    bool same = false;
+    for (int i = 1; i <= UNIT_BYTES; i++) {
+        uint32_t other;
+        memcpy(&other, s + i, 4);
+        same |= other == word;
+    }
+    return same;
+#endif
+}
+
 /* May a unit be repeated more than `most` times from one of the bytes [at, at + STRIDE) on? Then the bytes equal those a
- * unit's length ahead, for `most` units; as many of them as fit are looked at. */
+ * unit's length ahead, for `most` units. Where these are ROW bytes or more, four of them are at a multiple of SAMPLE; in a shorter
+ * row, each of them is looked at. */
 static bool may_repeat(lm_str text, size_t at, size_t most)
 {
-    char end[WINDOW + UNIT_BYTES] = {0};
+    char end[WINDOW + UNIT_BYTES + 4];
     const char *s = text.data + at;
     size_t left = text.len - at;
-    if (left < sizeof end)
+    if (left < sizeof end) {
+        memset(end, 0, sizeof end);
         s = memcpy(end, s, left);
-    for (size_t unit = 1; unit <= UNIT_BYTES && unit < left; unit++) {
+    }
+    size_t longest = UNIT_MAX, to = left < WINDOW ? left : WINDOW;
+    if (beyond_ascii(s)) {
+        longest = (ROW - 1) / most;
+        for (size_t i = 0; i < to; i += SAMPLE)
+            if (recurs(s + i))
+                return true;
+    }
+    for (size_t unit = 1; unit <= longest && unit < left; unit++) {
         uint64_t bits = equal_bytes(s, s + unit);
         if (left - unit < WINDOW)
             bits &= (UINT64_C(1) << (left - unit)) - 1;

@@ -1,6 +1,10 @@
 /* White space: one blank between words, none at the ends of lines, paragraphs parted by one empty line. */
 #include "augment/clean/clean.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* The first bytes of white space. */
 static const lm_byte_set suspects = {{
     ['\t' ... '\r'] = true,
@@ -49,34 +53,62 @@ static size_t white(const char *s, size_t n, bool *breaks)
     }
 }
 
+/* The next place behind which there may be more than one blank between words: two blanks, the first byte of other white space.
+ * A blank by itself is none. */
+static size_t next_place(lm_str text, size_t at)
+{
+    const char *s = text.data;
+#ifdef __SSE2__
+    const __m128i blank = _mm_set1_epi8(' '), last = _mm_set1_epi8('\r'), four = _mm_set1_epi8((char)0xFC);
+    const __m128i latin = _mm_set1_epi8((char)0xC2), three = _mm_set1_epi8((char)0xE0), wide = _mm_set1_epi8((char)0xEF);
+    for (; at + 16 < text.len; at += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(s + at));
+        __m128i ahead = _mm_loadu_si128((const __m128i *)(const void *)(s + at + 1));
+        __m128i two = _mm_and_si128(_mm_cmpeq_epi8(x, blank), _mm_cmpeq_epi8(ahead, blank));
+        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, last), x);
+        __m128i lead = _mm_or_si128(_mm_cmpeq_epi8(x, latin), _mm_cmpeq_epi8(x, wide)); /* and E0 to E3 */
+        lead = _mm_or_si128(lead, _mm_cmpeq_epi8(_mm_and_si128(x, four), three));
+        int any = _mm_movemask_epi8(_mm_or_si128(two, _mm_or_si128(control, lead)));
+        if (any)
+            return at + (size_t)__builtin_ctz((unsigned)any);
+    }
+#endif
+    for (; at < text.len; at++)
+        if (suspects.has[(unsigned char)s[at]] && (s[at] != ' ' || (at + 1 < text.len && s[at + 1] == ' ')))
+            return at;
+    return at;
+}
+
+/* The white space that has something to do with the place; returns where to go on. */
+static size_t change_at(lm_edits *e, size_t place, int lines)
+{
+    lm_str text = e->text;
+    size_t from = place, to, n;
+    while (from > e->done && text.data[from - 1] == ' ')
+        from--;
+    int breaks = 0;
+    bool ends;
+    for (to = from; to < text.len && (n = white(text.data + to, text.len - to, &ends)); to += n)
+        breaks += ends && breaks < lines;
+    if (to <= place)
+        return place + 1;
+    lm_str with = breaks ? lm_str_of(&"\n\n"[2 - breaks]) : lm_str_of(" ");
+    if (from == 0 || to == text.len)
+        with.len = 0;
+    if (to - from != with.len || memcmp(text.data + from, with.data, with.len) != 0)
+        lm_edits_put(e, from, to, with);
+    return to;
+}
+
 static bool clean(const lm_clean_step *step, lm_clean_room *room, lm_str text, lm_buf *out)
 {
     (void)room;
-    int lines = step->number; /* most line ends in a row */
     lm_edits e = {.text = text, .out = out};
-    for (size_t i = lm_next_of(&suspects, text, 0); i < text.len; i = lm_next_of(&suspects, text, i)) {
-        if (text.data[i] == ' ' && i > 0 && i + 1 < text.len &&
-            !suspects.has[(unsigned char)text.data[i + 1]]) { /* the usual one */
-            i += 2;
-            continue;
-        }
-        size_t from = i, n;
-        int breaks = 0;
-        bool ends;
-        while (i < text.len && (n = white(text.data + i, text.len - i, &ends))) {
-            i += n;
-            breaks += ends && breaks < 2;
-        }
-        if (i == from) { /* not white at all */
-            i++;
-            continue;
-        }
-        lm_str with = breaks == 0 || lines == 0 ? lm_str_of(" ") : lm_str_of(&"\n\n"[2 - (breaks < lines ? breaks : lines)]);
-        if (from == 0 || i == text.len)
-            with.len = 0;
-        if (i - from != with.len || memcmp(text.data + from, with.data, with.len) != 0)
-            lm_edits_put(&e, from, i, with);
-    }
+    size_t i = text.len && text.data[0] == ' ' ? change_at(&e, 0, step->number) : 0;
+    while ((i = next_place(text, i)) < text.len)
+        i = change_at(&e, i, step->number);
+    if (e.done < text.len && text.data[text.len - 1] == ' ')
+        change_at(&e, text.len - 1, step->number);
     return lm_edits_end(&e);
 }
 
@@ -87,6 +119,6 @@ bool lm_clean_whitespace(lm_clean_step *step, const char *value, lm_status *st)
         return lm_fail(st, LM_USAGE,
                        "--whitespace=%s: no such form: `paragraphs` keeps line ends, `line` makes a line of each text",
                        value);
-    step->number = strcmp(value, "line") == 0 ? 0 : 2;
+    step->number = strcmp(value, "line") == 0 ? 0 : 2; /* most line ends in a row */
     return true;
 }
