@@ -16,6 +16,7 @@ shell_tests = \
 	tests/pipelines/augment-contextual.sh \
 	tests/pipelines/augment-dedup.sh \
 	tests/pipelines/augment-faults.sh \
+	tests/pipelines/augment-forms.sh \
 	tests/pipelines/augment-quality.sh \
 	tests/pipelines/augment-run.sh \
 	tests/pipelines/augment-translate.sh \

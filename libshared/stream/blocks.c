@@ -2,189 +2,12 @@
 #include "stream/blocks.h"
 #include "base/atomic.h"
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "stream/blocks_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 enum { BLOCK = 1 << 20 };
-
-/* ---------------------------------------------------------------------------------------------------- readers */
-
-void lm_reader_know(lm_records *r, const lm_records *state)
-{
-    r->options = state->options;
-    r->format = state->format;
-    r->file = state->file;
-    r->names = state->names;
-    r->columns = state->columns;
-    r->columns_line = state->columns_line;
-    r->header = state->header;
-    r->guessed = state->guessed;
-    r->text = state->text;
-    r->pair = state->pair;
-    r->label = state->label;
-    r->id = state->id;
-    r->answer = state->answer;
-    r->target = state->target;
-    r->weight = state->weight;
-}
-
-void lm_reader_begin(lm_records *r, lm_str bytes, uint64_t line)
-{
-    lm_reader_end(r);
-    r->in = lm_input_memory(bytes.data, bytes.len, r->file);
-    r->keeps = true;
-    r->valid = lm_utf8_valid(bytes.data, bytes.len);
-    r->rejects = -1;
-    r->next_line = line;
-    if (!r->arena)
-        r->arena = lm_arena_new(0);
-    lm_arena_reset(r->arena);
-}
-
-void lm_reader_end(lm_records *r)
-{
-    lm_input_close(r->in);
-    r->in = NULL;
-}
-
-void lm_reader_free(lm_records *r)
-{
-    lm_reader_end(r);
-    lm_arena_free(r->arena);
-    lm_buf_free(&r->clean);
-    lm_buf_free(&r->members);
-    free(r->cells);
-    free(r->fields);
-    free(r->spans.items);
-}
-
-/* ---------------------------------------------------------------------------------------------------- forms */
-
-/* A list of selectors of its own, whose spellings and names are those of the options. */
-static void own_selectors(lm_selectors *s)
-{
-    lm_selector *items = s->count ? lm_malloc(s->count, sizeof *items) : NULL;
-    for (size_t i = 0; i < s->count; i++)
-        items[i] = s->items[i];
-    s->items = items;
-    s->cap = s->count;
-}
-
-static lm_form *form_new(lm_blocks *b, const lm_records *state)
-{
-    lm_form *f = lm_calloc(1, sizeof *f);
-    lm_records *r = &f->state;
-    lm_reader_know(r, state);
-    own_selectors(&r->text);
-    own_selectors(&r->pair);
-    own_selectors(&r->label);
-    own_selectors(&r->id);
-    own_selectors(&r->answer);
-    own_selectors(&r->target);
-    own_selectors(&r->weight);
-    f->framed = b->options.framed && state->format != LM_FORMAT_LMS;
-    f->format = b->options.framed ? LM_FORMAT_LMS : state->format;
-    f->extra = b->options.extra;
-    f->line_end = "\n";
-    f->next = b->forms;
-    b->forms = f;
-    return f;
-}
-
-static void form_free(lm_form *f)
-{
-    free(f->state.text.items);
-    free(f->state.pair.items);
-    free(f->state.label.items);
-    free(f->state.id.items);
-    free(f->state.answer.items);
-    free(f->state.target.items);
-    free(f->state.weight.items);
-    lm_reader_free(&f->state);
-    lm_buf_free(&f->head);
-    free(f);
-}
-
-/* What goes out has one form, and a table one header. */
-static bool check_form(const lm_form *f, lm_status *st)
-{
-    const lm_form *first = f;
-    while (first->next)
-        first = first->next;
-    const lm_records *now = &f->state, *then = &first->state;
-    if (f->format != first->format)
-        return lm_fail(st, LM_FAILED, "%s: it is %s, and %s is %s: records go out in the form that they came in, which has to be "
-                       "one: give --framed, or bring all into one with lms --plain", now->file, lm_format_names[now->format],
-                       then->file, lm_format_names[then->format]);
-    if (f->extra && f->format == LM_FORMAT_TEXT)
-        return lm_fail(st, LM_FAILED, "%s: plain lines have no place for `%s`: give --framed", now->file, f->extra);
-    if ((f->format != LM_FORMAT_CSV && f->format != LM_FORMAT_TSV) || now->columns == 0 || then->columns == 0)
-        return true;
-    bool same = now->columns == then->columns && !now->header == !then->header;
-    for (size_t i = 0; same && now->header && i < now->columns; i++)
-        same = lm_str_equal(now->header[i], then->header[i]);
-    return same || lm_fail(st, LM_FAILED, "%s: its columns are not those of %s, and what goes out has one header: run them one "
-                           "by one, or give --framed", now->file, then->file);
-}
-
-/* Reads the first records of a member until all is known that has to be guessed: its header, its fields. */
-static void scout(lm_form *f, lm_str bytes, uint64_t line, size_t *skip)
-{
-    lm_records *r = &f->state;
-    lm_text_record t;
-    lm_take take = LM_TAKE_BAD;
-    bool unwanted;
-    lm_reader_begin(r, bytes, line);
-    while (!r->guessed && take != LM_TAKE_END && take != LM_TAKE_FAILED) {
-        lm_status ignored = LM_STATUS_INIT; /* whoever parses the block meets it again */
-        bool had_header = r->header != NULL;
-        size_t from = (size_t)lm_input_offset(r->in);
-        take = lm_records_take(r, &t, &unwanted, &ignored);
-        if (!r->header || had_header)
-            continue;
-        *skip = r->header_end;
-        lm_buf_append(&f->head, bytes.data + from, *skip - from);
-    }
-    lm_reader_end(r);
-}
-
-/* Where the extra field of a table is: in the column of its name, or behind the last. */
-static void place_column(lm_form *f)
-{
-    const lm_records *r = &f->state;
-    f->extra_column = r->columns;
-    for (size_t i = 0; r->header && f->extra && i < r->columns; i++)
-        if (lm_str_is(r->header[i], f->extra))
-            f->extra_column = i;
-}
-
-/* The form of the block in hand, whose bytes are there. */
-static bool find_form(lm_blocks *b, lm_block *block, lm_status *st)
-{
-    struct lm_block_inside *n = block->inside;
-    lm_str bytes = lm_buf_str(&n->bytes);
-    n->skip = 0;
-    if (!b->form || !b->form->state.guessed) {
-        lm_form *before = b->form;
-        b->form = form_new(b, before ? &before->state : b->head);
-        const char *lf = bytes.len ? memchr(bytes.data, '\n', bytes.len) : NULL;
-        if (lf && lf > bytes.data && lf[-1] == '\r')
-            b->form->line_end = "\r\n";
-        scout(b->form, bytes, n->line, &n->skip);
-        place_column(b->form);
-        if (before)
-            lm_buf_append(&b->form->head, before->head.data, before->head.len);
-        if (!check_form(b->form, st))
-            return false;
-        if (!b->headed && b->form->head.len)
-            b->headed = b->form;
-    }
-    n->form = b->form;
-    return true;
-}
 
 /* ---------------------------------------------------------------------------------------------------- cutting */
 
@@ -233,14 +56,9 @@ static void cut_rows(const lm_blocks *b, cut *c, lm_str bytes, bool at_end)
     }
 }
 
-static bool is_table(const lm_blocks *b)
-{
-    return b->head->format == LM_FORMAT_CSV || b->head->format == LM_FORMAT_TSV;
-}
-
 static bool fail_long(const lm_blocks *b, uint64_t line, lm_status *st)
 {
-    if (is_table(b))
+    if (lm_is_table(b->head->format))
         return lm_fail(st, LM_FAILED, "%s:%" PRIu64 ": a row of more than %d bytes: is a quote not closed?", b->head->file, line,
                        LM_TEXT_ROW_MAX);
     return lm_fail(st, LM_FAILED, "%s:%" PRIu64 ": a line of more than %d bytes: is this text?", b->head->file, line,
@@ -263,7 +81,7 @@ static bool make_room(const lm_blocks *b, lm_buf *bytes, size_t size, lm_status 
 /* Fills the block with whole records and leaves what is behind them in b->carry. *at_end: of the member. */
 static bool cut_block(lm_blocks *b, struct lm_block_inside *n, cut *c, bool *at_end, lm_status *st)
 {
-    size_t target = b->options.bytes, got, most = is_table(b) ? LM_TEXT_ROW_MAX : LM_TEXT_RECORD_MAX;
+    size_t target = b->options.bytes, got, most = lm_is_table(b->head->format) ? LM_TEXT_ROW_MAX : LM_TEXT_RECORD_MAX;
     lm_buf *bytes = &n->bytes;
     *c = (cut){.row = lm_row_scan_of(b->head->format, &b->head->options)};
     bytes->len = 0;
@@ -276,7 +94,7 @@ static bool cut_block(lm_blocks *b, struct lm_block_inside *n, cut *c, bool *at_
             return false;
         bytes->len += got;
         *at_end = bytes->len < target;
-        (is_table(b) ? cut_rows : cut_lines)(b, c, lm_buf_str(bytes), *at_end);
+        (lm_is_table(b->head->format) ? cut_rows : cut_lines)(b, c, lm_buf_str(bytes), *at_end);
         if (*at_end || c->end)
             break;
         if (bytes->len - c->begin > most)
@@ -316,7 +134,7 @@ static int next_of_lines(lm_blocks *b, lm_block *block, lm_status *st)
             return -1;
         if (!c.records)
             continue;
-        if (!find_form(b, block, st))
+        if (!lm_form_find(b, n, st))
             return -1;
         block->records = c.records - (n->skip > 0);
         if (block->records)
@@ -330,7 +148,7 @@ static int next_of_lines(lm_blocks *b, lm_block *block, lm_status *st)
 /* Of LMS text that was no such in the input: its members have the names of LMS. */
 static lm_form *made_form(lm_blocks *b)
 {
-    lm_form *f = form_new(b, b->head);
+    lm_form *f = lm_form_new(b, b->head);
     lm_records *r = &f->state;
     lm_selectors *const all[] = {&r->text, &r->pair, &r->label, &r->id, &r->answer, &r->target, &r->weight};
     static const char *const names[] = {"text", "pair", "label"};
@@ -400,7 +218,7 @@ static int next_of_copies(lm_blocks *b, lm_block *block, lm_status *st)
     }
     if (b->form_made)
         n->form = b->form;
-    else if (block->records && !find_form(b, block, st))
+    else if (block->records && !lm_form_find(b, n, st))
         return -1;
     return block->records > 0 || block->flush;
 }
@@ -490,7 +308,6 @@ int lm_blocks_next(lm_blocks *b, lm_block *block, lm_status *st)
     block->records = 0;
     block->flush = false;
     block->number = b->number;
-    block->ticket = b->tickets;
     block->inside->rejects = b->options.records.rejects != NULL;
     if (!lm_ok(&b->failed))
         *st = b->failed;
@@ -507,7 +324,6 @@ int lm_blocks_next(lm_blocks *b, lm_block *block, lm_status *st)
     } else {
         b->number += block->records;
     }
-    b->tickets++;
     return 1;
 }
 
@@ -536,7 +352,7 @@ void lm_blocks_free(lm_blocks *b)
     while (b->forms) {
         lm_form *f = b->forms;
         b->forms = f->next;
-        form_free(f);
+        lm_form_free(f);
     }
     lm_records_free(b->head);
     lm_buf_free(&b->carry);
@@ -568,7 +384,6 @@ void lm_blocks_count(lm_blocks *b, const lm_block *block)
     for (size_t i = 0; i < block->count; i++) {
         const lm_source *s = &block->sources[i];
         b->given += !s->why;
-        b->unwanted += s->unwanted;
         b->rejected += s->why && !s->unwanted;
         if (s->why || !s->replaced)
             continue;
@@ -585,11 +400,6 @@ uint64_t lm_blocks_given(const lm_blocks *b)
 uint64_t lm_blocks_rejected(const lm_blocks *b)
 {
     return b->rejected + lm_records_rejected(b->head);
-}
-
-uint64_t lm_blocks_unwanted(const lm_blocks *b)
-{
-    return b->unwanted + lm_records_dropped(b->head);
 }
 
 uint64_t lm_blocks_replaced(const lm_blocks *b)

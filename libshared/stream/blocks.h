@@ -42,7 +42,8 @@ typedef struct lm_form lm_form;
 typedef struct lm_source {
     const lm_form *form;
     lm_str lead;          /* blank lines before it, which stay even where the record goes, and are not repeated before copies;
-                           * those at the end of all are written by lm_blocks_writer_close */
+                           * those at the end of all are written by lm_blocks_writer_close; of more than 1 MiB in a row the first are
+                           * left out */
     lm_str bytes;         /* all of it, with the end of its line (with a `why`: without) */
     const char *why;      /* it cannot be used, or is unwanted: goes to --rejects and has no texts; NULL = it is good */
     bool unwanted;        /* ... by its label (drop_label) */
@@ -61,7 +62,6 @@ typedef struct lm_source {
 typedef struct lm_block {
     lm_source *sources;   /* [count], when it has been parsed; those with a `why` too, in their order */
     size_t count;
-    uint64_t ticket;      /* of the block, from 0 */
     uint64_t number;      /* of its first record */
     uint64_t records;     /* in it: known when it has been cut */
     bool flush;           /* an LMS flush record stands behind it: to be passed on (lm_blocks_flush) */
@@ -73,7 +73,6 @@ typedef struct lm_blocks lm_blocks;
 /* Of an input that it does not own. Opens --rejects. */
 lm_blocks *lm_blocks_new(lm_input *in, const lm_blocks_options *options, lm_status *st);
 void lm_blocks_free(lm_blocks *b);
-bool lm_blocks_framed(const lm_blocks *b); /* an LMS stream goes out: asked to be framed, or it came in as one */
 /* Cuts the next block. 1: there is one, which may be without a record; 0: the end; -1: failed. */
 int lm_blocks_next(lm_blocks *b, lm_block *block, lm_status *st);
 /* Finds the records of a block, on any thread, blocks at the same time. False: the run ends here (a record that cannot be
@@ -83,8 +82,7 @@ void lm_block_free(lm_block *block);
 /* Counts, and warns of the first U+FFFD; for each block that was parsed, in order. */
 void lm_blocks_count(lm_blocks *b, const lm_block *block);
 uint64_t lm_blocks_given(const lm_blocks *b);    /* records that can be used */
-uint64_t lm_blocks_rejected(const lm_blocks *b); /* that cannot; unwanted ones not counted */
-uint64_t lm_blocks_unwanted(const lm_blocks *b);
+uint64_t lm_blocks_rejected(const lm_blocks *b); /* that cannot be used; unwanted ones not counted */
 uint64_t lm_blocks_replaced(const lm_blocks *b); /* records in which U+FFFD replaced something */
 /* A line in --rejects, if there is one: for a record that cannot be used (why: s->why) or that was dropped. */
 bool lm_blocks_reject(lm_blocks *b, const lm_source *s, const char *why, lm_status *st);

@@ -54,7 +54,7 @@ struct lm_blocks {
     lm_buf carry;         /* bytes behind the last record that was cut */
     uint64_t line;        /* of the first of them */
     lm_form *_Atomic headed; /* whose header row goes out: found by the thread that cuts, for the one that writes */
-    uint64_t number, tickets, given, rejected, unwanted, replaced;
+    uint64_t number, given, rejected, replaced;
     bool begun, ended;    /* the member in hand; all */
     bool copies;          /* its records are copied, and are those of all members that follow */
     bool form_made;       /* ... as LMS text that they were not */
@@ -67,5 +67,13 @@ void lm_reader_know(lm_records *r, const lm_records *state);
 void lm_reader_begin(lm_records *r, lm_str bytes, uint64_t line);
 void lm_reader_end(lm_records *r);
 void lm_reader_free(lm_records *r);
+
+/* An LMS stream goes out: asked to be framed, or it came in as one. */
+bool lm_blocks_framed(const lm_blocks *b);
+/* A form of the member that `state` has begun, kept with the others. */
+lm_form *lm_form_new(lm_blocks *b, const lm_records *state);
+void lm_form_free(lm_form *f);
+/* The form of a block, whose bytes are there: it is found out in the first one of a member. */
+bool lm_form_find(lm_blocks *b, struct lm_block_inside *n, lm_status *st);
 
 #endif

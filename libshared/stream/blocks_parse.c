@@ -5,11 +5,6 @@
 
 #include <stdlib.h>
 
-static bool is_table(const lm_records *r)
-{
-    return r->format == LM_FORMAT_CSV || r->format == LM_FORMAT_TSV;
-}
-
 /* ---------------------------------------------------------------------------------------------------- bytes */
 
 /* Bytes with U+FFFD for what is ill-formed, in the arena; the spans of a row are those of its new bytes. */
@@ -19,7 +14,7 @@ static void mend(lm_records *r, lm_source *s)
     lm_utf8_replace_invalid(s->bytes, &mended);
     s->bytes = (lm_str){lm_arena_strndup(r->arena, mended.data, mended.len), mended.len};
     lm_buf_free(&mended);
-    if (!is_table(r))
+    if (!lm_is_table(r->format))
         return;
     lm_row_scan scan = lm_row_scan_of(r->format, &r->options);
     scan.spans = &r->spans;
@@ -42,7 +37,7 @@ static void find_part(const lm_records *r, const lm_source *s, const lm_part *pa
         *begin = 0;
         *end = s->bytes.len - (s->bytes.len && s->bytes.data[s->bytes.len - 1] == '\n');
         *end -= *end && s->bytes.data[*end - 1] == '\r';
-    } else if (is_table(r)) {
+    } else if (lm_is_table(r->format)) {
         const lm_span *span = &r->spans.items[part->cell];
         *begin = span->begin - span->quoted;
         *end = span->end + span->quoted;
@@ -171,7 +166,7 @@ static bool take_good(lm_records *r, const lm_form *f, const lm_text_record *t, 
         return true;
     if (f->format == LM_FORMAT_LMS)
         place_in_lms(f->extra, s);
-    else if (is_table(r))
+    else if (lm_is_table(r->format))
         place_in_table(r, f, s);
     else if (!place_in_json(r, f->extra, s))
         return lm_fail_record(r, st, "a record that is a string has no place for `%s`: give --framed", f->extra);

@@ -1,6 +1,7 @@
 /* Blocks of text records: written in the form that they came in. */
 #include "base/atomic.h"
 #include "base/memory.h"
+#include "base/tool.h"
 #include "stream/blocks_internal.h"
 
 #include <stdlib.h>
@@ -8,11 +9,6 @@
 static lm_row_scan row_of(const lm_form *f)
 {
     return lm_row_scan_of(f->format, &f->state.options);
-}
-
-static bool is_table(const lm_form *f)
-{
-    return f->format == LM_FORMAT_CSV || f->format == LM_FORMAT_TSV;
 }
 
 /* ---------------------------------------------------------------------------------------------------- values */
@@ -68,7 +64,7 @@ static void write_cell(const lm_form *f, lm_str value, bool quoted, lm_buf *out)
 
 static void write_text(const lm_source *s, const lm_source_text *t, lm_str text, lm_buf *out)
 {
-    if (is_table(s->form))
+    if (lm_is_table(s->form->format))
         write_cell(s->form, text, t->end > t->begin && s->bytes.data[t->begin] == '"', out);
     else if (s->form->format == LM_FORMAT_TEXT)
         write_plain(text, "\r\n", out);
@@ -175,7 +171,7 @@ static bool is_record(const lm_source *s, const lm_str *texts)
 {
     if (s->text_count != 1 || !is_changed(&s->texts[0], texts[0]))
         return true;
-    if (is_table(s->form))
+    if (lm_is_table(s->form->format))
         return s->form->state.columns > 1 || s->extra_place == LM_EXTRA_COLUMN || texts[0].len;
     if (s->form->format != LM_FORMAT_TEXT)
         return true;
@@ -289,7 +285,7 @@ lm_blocks_writer *lm_blocks_writer_new(const lm_blocks *b, int fd, const char *n
     w->fd = fd;
     w->name = lm_strdup(name);
     w->last = '\n';
-    if (lm_blocks_framed(b))
+    if (lm_blocks_framed(b) && lm_tool_refuse_terminal(fd, "streams", st))
         w->lms = lm_lms_writer_new(fd, name, LM_KIND_TEXT, preamble, json_object_get(preamble, "via"), command, st);
     if (!lm_ok(st)) {
         lm_blocks_writer_free(w);

@@ -37,6 +37,11 @@ typedef struct lm_selectors {
     size_t part_count;
 } lm_selectors;
 
+static inline bool lm_is_table(lm_text_format format)
+{
+    return format == LM_FORMAT_CSV || format == LM_FORMAT_TSV;
+}
+
 /* A field of a row, in bytes from the row's first; without its quotes. */
 typedef struct lm_span {
     size_t begin, end;

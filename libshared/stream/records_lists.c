@@ -208,8 +208,7 @@ bool lm_choose_weight(lm_records *r, lm_text_record *out, lm_status *st)
 /* In a table a cell that is empty is one that is missing; JSON has null for that. */
 static bool is_missing(const lm_records *r, lm_str text)
 {
-    bool table = r->format == LM_FORMAT_CSV || r->format == LM_FORMAT_TSV;
-    return !text.data || (table && !text.len);
+    return !text.data || (lm_is_table(r->format) && !text.len);
 }
 
 bool lm_choose_target(lm_records *r, lm_text_record *out, lm_status *st)

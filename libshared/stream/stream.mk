@@ -1,6 +1,6 @@
 liblmutils_la_SOURCES += \
 	libshared/stream/blocks.c libshared/stream/blocks.h libshared/stream/blocks_internal.h \
-	libshared/stream/blocks_parse.c libshared/stream/blocks_write.c \
+	libshared/stream/blocks_forms.c libshared/stream/blocks_parse.c libshared/stream/blocks_write.c \
 	libshared/stream/bundle.c libshared/stream/bundle.h libshared/stream/bundle_internal.h \
 	libshared/stream/bundle_archive.c libshared/stream/bundle_store.c libshared/stream/bundle_stream.c \
 	libshared/stream/bundle_write.c \

@@ -148,8 +148,7 @@ static bool use_block(lm_blocks *b, run *out, lm_block *block, const lm_records_
 {
     bool ok = lm_block_parse(block, st);
     if (ok && block->count != block->records)
-        lm_fail(st, LM_USAGE, "block %" PRIu64 " was cut as %" PRIu64 " records and has %zu", block->ticket, block->records,
-                block->count);
+        lm_fail(st, LM_USAGE, "a block was cut as %" PRIu64 " records and has %zu", block->records, block->count);
     lm_blocks_count(b, block);
     for (size_t i = 0; i < block->count; i++) {
         const lm_source *s = &block->sources[i];
