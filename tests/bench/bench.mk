@@ -18,7 +18,10 @@ tests_bench_optimisers_LDADD = liblmutils.la
 # beside PyTorch, llm.c and onnxruntime, where they are: tests/bench/bench says how
 bench: tests/bench/steps$(EXEEXT)
 	bash $(srcdir)/tests/bench/bench
-EXTRA_DIST += tests/bench/bench tests/bench/tasks tests/bench/peers/torch_bert.py tests/bench/peers/torch_steps.py \
+# texts, and what augment does to them: tests/bench/augment says how
+bench-augment: augment$(EXEEXT)
+	bash $(srcdir)/tests/bench/augment
+EXTRA_DIST += tests/bench/augment tests/bench/bench tests/bench/tasks tests/bench/peers/torch_bert.py tests/bench/peers/torch_steps.py \
 	tests/bench/peers/fasttext_lines.py tests/bench/peers/llmc_steps.c tests/bench/peers/onnx_export.py \
 	tests/bench/peers/onnx_score.mjs
 
