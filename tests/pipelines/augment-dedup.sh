@@ -80,6 +80,7 @@ grep -q 'near-dedup: 1 of 2 records' said || fail_ "said: $(cat said)"
 refuses_ 2 "--dedup: 'cases' is nothing that can be ignored" augment --dedup=cases few.txt
 refuses_ 2 '--near-dedup: 2 is no Jaccard similarity' augment --near-dedup=2 few.txt
 refuses_ 2 '--ngram' augment --near-dedup --ngram 0 few.txt
+refuses_ 1 'give a smaller --offset' augment -q --dedup --offset 2000000000000 few.txt
 refuses_ 1 '/nowhere/at/all' env TMPDIR=/nowhere/at/all augment -q --dedup=none --memory 16M many.txt >got
 augment --near-dedup=0.3 few.txt 2>said >/dev/null
 grep -q 'fewer --hashes find more' said || fail_ "said: $(cat said)"
