@@ -17,9 +17,11 @@ shell_tests = \
 	tests/pipelines/augment-dedup.sh \
 	tests/pipelines/augment-faults.sh \
 	tests/pipelines/augment-forms.sh \
+	tests/pipelines/augment-overlap.sh \
 	tests/pipelines/augment-quality.sh \
 	tests/pipelines/augment-run.sh \
 	tests/pipelines/augment-translate.sh \
+	tests/pipelines/augment-typos.sh \
 	tests/pipelines/augment-words.sh \
 	tests/pipelines/examples.sh \
 	tests/pipelines/fault-models.sh \

@@ -15,6 +15,7 @@
 #include "augment/eda/eda.h"
 #include "augment/overlap/overlap.h"
 #include "augment/translate/translate.h"
+#include "augment/typos/typos.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/options.h"
@@ -93,6 +94,7 @@ typedef struct lm_augment_options {
     lm_overlap_options overlap;
     lm_translate_options translate;
     lm_contextual_options contextual;
+    lm_typos_options typos;
 } lm_augment_options;
 
 /* One kind of operation. NULL where it has no use for a call. `self` is shared by all threads and constant but in `collect`,

@@ -40,6 +40,9 @@ const lm_operation_kind *const lm_operation_kinds[] = {
     &lm_dedup_substring_kind,
     &lm_decontaminate_kind,
 
+    /* typos */
+    &lm_fix_typos_kind,
+
     /* noise */
     &lm_keyboard_kind,
     &lm_ocr_kind,

@@ -17,6 +17,7 @@ const lm_augment_options lm_augment_defaults = {
     .overlap = LM_OVERLAP_DEFAULTS,
     .translate = LM_TRANSLATE_DEFAULTS,
     .contextual = LM_CONTEXTUAL_DEFAULTS,
+    .typos = LM_TYPOS_DEFAULTS,
 };
 
 void lm_augment_entries_add(lm_augment_entries *to, const lm_option *entries)
@@ -139,6 +140,7 @@ void lm_augment_option_table(lm_augment_options *o, lm_option_steps *steps, lm_o
     lm_overlap_entries(&to);
     lm_quality_entries(&to);
     lm_rules_entries(&to);
+    lm_typos_entries(&to);
     lm_noise_entries(&to);
     lm_eda_entries(&to);
     lm_translate_entries(&to);

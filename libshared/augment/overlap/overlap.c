@@ -14,7 +14,7 @@ void lm_overlap_entries(lm_augment_entries *to)
                       .help = "take out what stood before, byte for byte, for so many bytes or more"),
         LM_ENTRY_STEP("decontaminate", "FILE",
                       .help = "drop records that share words in a row with this test set; may be given again"),
-        LM_ENTRY("decontaminate-ngram", LM_OPT_INT, overlap.decontaminate_ngram, "N", .min = 1, .max = 1000, .aliases = "n_grams",
+        LM_ENTRY("decontaminate-ngram", LM_OPT_INT, overlap.decontaminate_ngram, "N", .min = 1, .max = 1000,
                  .help = "how many words"),
         LM_ENTRY("decontaminate-text", LM_OPT_STRING, overlap.decontaminate_text, "FIELD[,FIELD...]",
                  .shown = "that of --text", .help = "the text fields of the test set"),
