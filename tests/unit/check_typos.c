@@ -45,9 +45,11 @@ START_TEST(hangul_is_typed)
     ck_assert_ptr_null(typed("어어어어어어어어어어어어어어어어어어어어어어어어어어"));
     static const struct {
         const char *keys, *word; /* NULL: no whole syllables */
-    } cases[] = {{"gksrmf", "한글"}, {"rkqtdl", "값이"}, {"rkqtl", "갑시"}, {"dkfrdms", "앍은"}, {"rhk", "과"}, {"Ekddml", "땅의"},
-                 {"k", NULL}, {"r", NULL}, {"rkr", "각"}, {"rkrk", "가가"}, {"rkE", NULL}, {"rkEk", "가따"}, {"rrk", NULL},
-                 {"rkrr", NULL}, {"rk1", NULL}, {"", ""}};
+    } cases[] = {
+        {"gksrmf", "한글"}, {"rkqtdl", "값이"}, {"rkqtl", "갑시"}, {"dkfrdms", "앍은"}, {"rhk", "과"}, {"Ekddml", "땅의"},
+        {"rkr", "각"}, {"rkrk", "가가"}, {"rkEk", "가따"}, {"rkE", NULL}, {"rrk", NULL}, {"rkrr", NULL}, {"rk1", NULL},
+        {"k", NULL}, {"r", NULL}, {"", ""},
+    };
     lm_buf out = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lm_keys keys = hangul_keys(cases[i].keys);
@@ -84,7 +86,8 @@ END_TEST
 
 START_TEST(touching_keys)
 {
-    static const char *const touch[] = {"qw", "qa", "as", "az", "gh", "gt", "gy", "gv", "gb", "op", "lk", "lo", "lp", "nm", "mj", "Gh", "tT"};
+    static const char *const touch[] = {"qw", "qa", "as", "az", "gh", "gt", "gy", "gv", "gb", "op", "lk", "lo", "lp",
+                                        "nm", "mj", "Gh", "tT"};
     static const char *const apart[] = {"qs", "qe", "ad", "gr", "gu", "gc", "gn", "pm", "aa", "TT", "q1", "p;", "zq"};
     for (size_t i = 0; i < sizeof touch / sizeof *touch; i++)
         ck_assert_msg(lm_keys_touch((unsigned char)touch[i][0], (unsigned char)touch[i][1]) &&
@@ -133,7 +136,8 @@ START_TEST(slips)
     } cases[] = {
         {"wrold", "world", 8}, {"owrld", "world", 4}, {"wprld", "world", 8}, {"wzrld", "world", 2}, {"worrld", "world", 8},
         {"workld", "world", 8}, {"wormld", "world", 2}, {"wold", "world", 4}, {"hapy", "happy", 8}, {"orld", "world", 2},
-        {"worl", "world", 4}, {"world", "world", 0}, {"wrdlo", "world", 0}, {"학겨", "학교", 8}, {"하교", "학교", 8}, {"학굠", "학교", 2},
+        {"worl", "world", 4}, {"world", "world", 0}, {"wrdlo", "world", 0},
+        {"학겨", "학교", 8}, {"하교", "학교", 8}, {"학굠", "학교", 2},
         {"재미있능", "재미있는", 8}, {"안뇽", "안녕", 8}, {"하굥", "학교", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -208,16 +212,40 @@ static char *paths(const char *dir)
 START_TEST(corrections)
 {
     static const char *const texts[] = {
-        "the world is round, world of worlds", "the word is round", "the word is here", "the goverment is happy", "there are worlds", "from here",
-        "the wrold is rounnd", "kaspar is hapy", "qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerto",
-        "The Goverment https://wrold.com wrold2 WRLOD, wrold!", "das ist shcön und grüse", "재미있능 영화", "학겨에서, 재미있는",
-        "fom here", "owrd", "Wordl wrld x",
+        "the world is round, world of worlds",
+        "the word is round",
+        "the word is here",
+        "the goverment is happy",
+        "there are worlds",
+        "from here",
+        "the wrold is rounnd",
+        "kaspar is hapy",
+        "qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerto",
+        "The Goverment https://wrold.com wrold2 WRLOD, wrold!",
+        "das ist shcön und grüse",
+        "재미있능 영화",
+        "학겨에서, 재미있는",
+        "fom here",
+        "owrd",
+        "Wordl wrld x",
     };
     static const char *const fixed[] = {
-        "the world is round, world of worlds", "the word is round", "the word is here", "the government is happy", "there are worlds", "from here",
-        "the world is round", "kaspar is happy", "qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerto",
-        "The Goverment https://wrold.com wrold2 WRLOD, world!", "das is schön und grüße", "재미있는 영화", "학교에서, 재미있는",
-        "from here", "word", "Wordl world x",
+        "the world is round, world of worlds",
+        "the word is round",
+        "the word is here",
+        "the government is happy",
+        "there are worlds",
+        "from here",
+        "the world is round",
+        "kaspar is happy",
+        "qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerty qwerto",
+        "The Goverment https://wrold.com wrold2 WRLOD, world!",
+        "das is schön und grüße",
+        "재미있는 영화",
+        "학교에서, 재미있는",
+        "from here",
+        "word",
+        "Wordl world x",
     };
     char *dir = dictionaries(), *names = paths(dir);
     for (size_t per_batch = 0; per_batch < 4; per_batch++) {
