@@ -185,6 +185,9 @@ START_TEST(mythes)
     assert_synonyms(&o, "house", "home|caf\xC3\xA9|shelter");
     assert_synonyms(&o, "simple", "plain");
     assert_synonyms(&o, "home", "");
+    lm_strings_add(&o.eda.thesaurus, write_file("none.dat", "UTF-8\n"));
+    lm_strings_add(&o.eda.thesaurus, write_file("none", "# nothing\n"));
+    assert_synonyms(&o, "simple", "plain");
     free(o.eda.thesaurus.items);
 }
 END_TEST

@@ -160,22 +160,21 @@ bool lm_thesaurus_read(lm_thesaurus *t, const char *path, lm_status *st)
 {
     lm_word_lines *lines = lm_word_lines_open(path, "--thesaurus", st);
     lm_str line;
-    bool ok = lines != NULL;
-    if (ok && lm_word_lines_next(lines, &line, st)) {
+    if (lines && lm_word_lines_next(lines, &line, st)) {
         if (is_encoding(line)) {
             char *encoding = lm_strndup(line.data, line.len);
-            ok = lm_word_lines_decode(lines, encoding, st) && lm_word_lines_next(lines, &line, st) &&
-                 read_mythes(t, lines, line, path, st);
+            if (lm_word_lines_decode(lines, encoding, st) && lm_word_lines_next(lines, &line, st))
+                read_mythes(t, lines, line, path, st);
             free(encoding);
         } else {
             do
-                ok = read_line(t, line) ||
-                     bad_line(lines, path, "neither `word<TAB>synonym, synonym` nor `word, word`: separate the word by a tab", st);
-            while (ok && lm_word_lines_next(lines, &line, st));
+                if (!read_line(t, line))
+                    bad_line(lines, path, "neither `word<TAB>synonym, synonym` nor `word, word`: separate the word by a tab", st);
+            while (lm_ok(st) && lm_word_lines_next(lines, &line, st));
         }
     }
     lm_word_lines_close(lines);
-    return ok && lm_ok(st);
+    return lm_ok(st);
 }
 
 void lm_thesaurus_finish(lm_thesaurus *t)
