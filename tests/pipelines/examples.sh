@@ -59,6 +59,10 @@ run klue-nli 1 "random pretrained"
 grep -q '긍정' nsmc/report.html || fail_ "the Korean page has no Korean"
 echo '정말 재미있는 영화' | example nsmc try SEEDS=1 >tried 2>log || fail_ "$(cat log)"
 grep -qE '긍정|부정' tried || fail_ "$(cat tried)"
+run lowresource 1 "plain eda contextual" STEPS=2 COPIES=2
+same_ 72 "$(wc -l <lowresource/eda-1.jsonl)"
+example lowresource TASK=nsmc SEEDS=1 ROWS=24 STEPS=2 COPIES=2 O="$work/few-ko" >table 2>log || fail_ "$(tail -n 5 log)"
+same_ 'plain eda contextual' "$(sed -n 's/^\([a-z]*\) .* 1$/\1/p' table | xargs)"
 
 # ---- pretraining: where its texts come from
 pretrain=$examples/pretrain

@@ -187,10 +187,10 @@ void lm_contextual_entries(lm_augment_entries *to)
         LM_ENTRY_GROUP("Words by a masked language model"),
         LM_ENTRY_STEP("mlm", "MODEL", .aliases = "contextual",
                       .help = "replace words by others that this model expects in their places"),
-        LM_ENTRY("mask-share", LM_OPT_FLOAT, contextual.share, "SHARE", .min = 0, .max = 1,
-                 .help = "of the words of a text, with --mlm; one word at least"),
-        LM_ENTRY("top-k", LM_OPT_COUNT, contextual.top_k, "K", .min = 1, .max = LM_TOP_K_MAX,
-                 .help = "draw a word from the K likeliest, with --mlm; 1 is always the likeliest"),
+        LM_ENTRY_ABOUT("mlm", "mask-share", LM_OPT_FLOAT, contextual.share, "SHARE", .min = 0, .max = 1,
+                       .help = "of the words of a text that --mlm replaces; one word at least"),
+        LM_ENTRY_ABOUT("mlm", "top-k", LM_OPT_COUNT, contextual.top_k, "K", .min = 1, .max = LM_TOP_K_MAX,
+                       .help = "--mlm draws a word from the K likeliest; 1 is always the likeliest"),
         {0},
     };
     lm_augment_entries_add(to, entries);

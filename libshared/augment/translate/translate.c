@@ -226,19 +226,20 @@ const lm_operation_kind lm_back_translate_kind = {
 
 void lm_translate_entries(lm_augment_entries *to)
 {
+    static const char both[] = "translate back-translate";
     const lm_option entries[] = {
         LM_ENTRY_GROUP("Translation by commands"),
         LM_ENTRY_STEP("translate", "COMMAND", .help = "each text becomes what this filter of yours makes of it, line by line"),
         LM_ENTRY_STEP("back-translate", "COMMAND COMMAND", .two_values = true,
                       .help = "there and back again: through a filter into another language, and through another one back"),
-        LM_ENTRY("command-timeout", LM_OPT_DURATION, translate.timeout, "TIME", .min = 0.001, .max = INFINITY,
+        LM_ENTRY_ABOUT(both, "command-timeout", LM_OPT_DURATION, translate.timeout, "TIME", .min = 0.001, .max = INFINITY,
                  .help = "a command that takes and answers nothing for so long has failed"),
-        LM_ENTRY("command-input", LM_OPT_CHOICE, translate.input, "FORM", .choices = lm_record_end_names,
+        LM_ENTRY_ABOUT(both, "command-input", LM_OPT_CHOICE, translate.input, "FORM", .choices = lm_record_end_names,
                  .help = "what a command is given: paragraphs, that is lines with an empty one behind each, lines, or whole texts "
                          "that end with NUL (sed -z)"),
-        LM_ENTRY("command-runs", LM_OPT_CHOICE, translate.runs, "HOW", .choices = lm_filter_runs_names,
+        LM_ENTRY_ABOUT(both, "command-runs", LM_OPT_CHOICE, translate.runs, "HOW", .choices = lm_filter_runs_names,
                  .help = "a command is kept running, or started for each batch; auto finds out which it needs"),
-        LM_ENTRY("command-jobs", LM_OPT_COUNT, translate.jobs, "N", .min = 0, .max = 4096, .shown = "one for each thread",
+        LM_ENTRY_ABOUT(both, "command-jobs", LM_OPT_COUNT, translate.jobs, "N", .min = 0, .max = 4096, .shown = "one for each thread",
                  .help = "how many of a command run at once"),
         {0},
     };
