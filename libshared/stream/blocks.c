@@ -78,10 +78,24 @@ static bool make_room(const lm_blocks *b, lm_buf *bytes, size_t size, lm_status 
     return true;
 }
 
+/* Reads on, up to `target` bytes; what came before a failure is there. *at_end: of the member. */
+static bool fill(lm_blocks *b, lm_buf *bytes, size_t target, bool *at_end, lm_status *st)
+{
+    enum { SLICE = 256 * 1024 };
+    bool ok = make_room(b, bytes, target, st);
+    for (*at_end = false; ok && bytes->len < target && !*at_end;) {
+        size_t want = target - bytes->len < SLICE ? target - bytes->len : SLICE, got = 0;
+        ok = lm_input_read(b->in, bytes->data + bytes->len, want, &got, st);
+        bytes->len += got;
+        *at_end = ok && got < want;
+    }
+    return ok;
+}
+
 /* Fills the block with whole records and leaves what is behind them in b->carry. *at_end: of the member. */
 static bool cut_block(lm_blocks *b, struct lm_block_inside *n, cut *c, bool *at_end, lm_status *st)
 {
-    size_t target = b->options.bytes, got, most = lm_is_table(b->head->format) ? LM_TEXT_ROW_MAX : LM_TEXT_RECORD_MAX;
+    size_t target = b->options.bytes, most = lm_is_table(b->head->format) ? LM_TEXT_ROW_MAX : LM_TEXT_RECORD_MAX;
     lm_buf *bytes = &n->bytes;
     *c = (cut){.row = lm_row_scan_of(b->head->format, &b->head->options)};
     bytes->len = 0;
@@ -89,12 +103,14 @@ static bool cut_block(lm_blocks *b, struct lm_block_inside *n, cut *c, bool *at_
     for (;;) {
         if (target <= bytes->len)
             target = 2 * bytes->len;
-        if (!make_room(b, bytes, target, st) ||
-            !lm_input_read(b->in, bytes->data + bytes->len, target - bytes->len, &got, st))
-            return false;
-        bytes->len += got;
-        *at_end = bytes->len < target;
+        bool ok = fill(b, bytes, target, at_end, st);
         (lm_is_table(b->head->format) ? cut_rows : cut_lines)(b, c, lm_buf_str(bytes), *at_end);
+        if (!ok && !c->end)
+            return false;
+        if (!ok) { /* what came before the failure first */
+            b->failed = *st;
+            lm_status_clear(st);
+        }
         if (*at_end || c->end)
             break;
         if (bytes->len - c->begin > most)
@@ -130,6 +146,10 @@ static int next_of_lines(lm_blocks *b, lm_block *block, lm_status *st)
     bool at_end = false;
     while (!at_end) {
         n->line = b->line;
+        if (!lm_ok(&b->failed)) {
+            *st = b->failed;
+            return -1;
+        }
         if (!cut_block(b, n, &c, &at_end, st))
             return -1;
         if (!c.records)
@@ -210,7 +230,7 @@ static int next_of_copies(lm_blocks *b, lm_block *block, lm_status *st)
     n->bytes.len = 0;
     while (n->bytes.len < b->options.bytes && !block->flush && rc > 0)
         rc = b->head->lms && !b->form_made ? copy_lms(b, block, st) : copy_made(b, block, st);
-    if (rc < 0 && block->records) { /* what came before the failure first */
+    if (rc < 0 && block->records) { /* as in cut_block */
         b->failed = *st;
         lm_status_clear(st);
     } else if (rc < 0) {

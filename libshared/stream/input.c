@@ -315,27 +315,25 @@ bool lm_input_read(lm_input *in, void *to, size_t n, size_t *got, lm_status *st)
     if (done)
         memcpy(to, in->buf + in->pos, done);
     in->pos += done;
-    while (done < n && !in->at_end) {
-        ssize_t more;
+    bool ok = true;
+    while (ok && done < n && !in->at_end) {
         if (n - done >= BUFFER) {
-            more = fill(in, (char *)to + done, n - done, st);
-            if (more > 0)
-                done += (size_t)more;
+            ssize_t more = fill(in, (char *)to + done, n - done, st);
+            ok = more >= 0;
+            done += ok ? (size_t)more : 0;
         } else {
             lm_str rest;
-            if (!lm_input_peek(in, n - done, &rest, st))
-                return false;
-            more = (ssize_t)(rest.len < n - done ? rest.len : n - done);
-            memcpy((char *)to + done, rest.data, (size_t)more);
-            in->pos += (size_t)more;
-            done += (size_t)more;
+            ok = lm_input_peek(in, n - done, &rest, st);
+            size_t seen = in->end - in->pos, more = seen < n - done ? seen : n - done;
+            if (more)
+                memcpy((char *)to + done, in->buf + in->pos, more);
+            in->pos += more;
+            done += more;
         }
-        if (more < 0)
-            return false;
     }
     in->offset += done;
     *got = done;
-    return true;
+    return ok;
 }
 
 bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *complete, lm_status *st)

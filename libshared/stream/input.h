@@ -38,7 +38,8 @@ bool lm_input_next_path(lm_input *in, const char **path, lm_status *st);
  * `want` only at the member's end). Valid until the next call. False: reading failed. */
 bool lm_input_peek(lm_input *in, size_t want, lm_str *out, lm_status *st);
 void lm_input_skip(lm_input *in, size_t n); /* n <= what was visible */
-/* Copies the next n bytes to `to`; *got < n only at the member's end. Large amounts are read straight into `to`. */
+/* Copies the next n bytes to `to`; *got < n only at the member's end, or where reading failed behind them. Large
+ * amounts are read straight into `to`. */
 bool lm_input_read(lm_input *in, void *to, size_t n, size_t *got, lm_status *st);
 /* The next line of the member without its LF; *end tells that there is none, *complete (or NULL) that it had an LF.
  * Longer than `limit`: fails. Valid until the next call. */

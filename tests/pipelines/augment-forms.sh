@@ -94,6 +94,15 @@ head -n 16000 bad.csv >part.csv
 lms --plain -q part.csv >plain 2>err && fail_ "a ragged row goes through"
 refuses_ 1 "$(sed 's/^lms: //' err)" augment part.csv >got
 
+# ---- what came before the input broke off goes out
+awk 'BEGIN { for (i = 0; i < 60000; i++) printf "{\"text\":\"record %d %d\"}\n", i, i * i % 7919 }' | gzip >whole.jsonl.gz
+head -c -1000 whole.jsonl.gz >cut.jsonl.gz
+returns_ 3 augment -q cut.jsonl.gz >got
+test "$(wc -l <got)" -gt 10000 || fail_ "$(wc -l <got) lines of a file that was cut"
+zcat whole.jsonl.gz >whole.jsonl
+head -n "$(wc -l <got)" whole.jsonl >want
+compare_ want got
+
 # ---- a record is as long as it is; a quote that is never closed is found out
 {
     printf 'short\n'
