@@ -2,7 +2,7 @@
 # seeds. `make check` replays the seeds and some mutations of each without libFuzzer; in a tree configured with
 # CC=clang --enable-fuzzers, `make fuzz` runs each for FUZZ_SECONDS under ASan and UBSan, and `make fuzz-coverage` says
 # which lines of the parsers the corpus reaches.
-fuzz_names = stream tokenizer sentencepiece gguf safetensors config chat bundle words
+fuzz_names = stream tokenizer sentencepiece gguf safetensors config chat bundle words rules
 FUZZ_SECONDS = 600
 FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
@@ -38,6 +38,10 @@ tests_fuzz_replay_bundle_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
 check_PROGRAMS += tests/fuzz/replay_words
 tests_fuzz_replay_words_SOURCES = tests/fuzz/fuzz_words.c tests/fuzz/replay.c
 tests_fuzz_replay_words_LDADD = liblmutils.la
+
+check_PROGRAMS += tests/fuzz/replay_rules
+tests_fuzz_replay_rules_SOURCES = tests/fuzz/fuzz_rules.c tests/fuzz/replay.c
+tests_fuzz_replay_rules_LDADD = liblmutils.la
 
 TESTS += tests/fuzz/replay.sh
 AM_TESTS_ENVIRONMENT += fuzz_names='$(fuzz_names)'; export fuzz_names; \
@@ -80,6 +84,11 @@ noinst_PROGRAMS += tests/fuzz/fuzz_chat
 tests_fuzz_fuzz_chat_SOURCES = tests/fuzz/fuzz_chat.c
 tests_fuzz_fuzz_chat_LDADD = liblmutils.la $(JANSSON_LIBS)
 tests_fuzz_fuzz_chat_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+noinst_PROGRAMS += tests/fuzz/fuzz_rules
+tests_fuzz_fuzz_rules_SOURCES = tests/fuzz/fuzz_rules.c
+tests_fuzz_fuzz_rules_LDADD = liblmutils.la
+tests_fuzz_fuzz_rules_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 noinst_PROGRAMS += tests/fuzz/fuzz_bundle
 tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz_bundle.c

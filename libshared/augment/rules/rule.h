@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/status.h"
+#include "stream/input.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -46,9 +47,9 @@ typedef struct lm_rules {
     lm_arena *arena; /* of pieces' texts */
 } lm_rules;
 
-/* All rules of a file; `fields` as in --text, NULL for the default. Of a rule that is wrong the line and a caret under what is
- * wrong go to the log, before the failure. */
-bool lm_rules_read(lm_rules *r, const char *path, const char *fields, lm_status *st);
+/* All rules of an input, into an empty list; `fields` as in --text, NULL for the default. Of a rule that is wrong the line and
+ * a caret under what is wrong go to the log, before the failure. */
+bool lm_rules_read(lm_rules *r, lm_input *in, const char *fields, lm_status *st);
 void lm_rules_free(lm_rules *r);
 
 /* Room for matching, one a thread. */

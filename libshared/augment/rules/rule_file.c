@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "stream/input.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,8 +45,8 @@ __attribute__((format(printf, 3, 4))) static bool wrong(const parser *p, size_t 
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
-    lm_error("%s: %.*s", p->rule->where, (int)p->line.len, p->line.data);
-    lm_error("%s: %*s^", p->rule->where, columns(p->line, at), "");
+    lm_info("%s: %.*s", p->rule->where, (int)p->line.len, p->line.data);
+    lm_info("%s: %*s^", p->rule->where, columns(p->line, at), "");
     return lm_fail(p->st, LM_FAILED, "%s:%zu: %s", p->rule->where, lm_utf8_count(p->line.data, at) + 1, why);
 }
 
@@ -349,7 +348,7 @@ static bool take_rule(parser *p)
     return take_flags(p, &options) && compile(p, expression, options) && (!two || read_replacement(p, replacement));
 }
 
-static bool read_line(parser *p, const char *path, size_t number)
+static bool read_line(parser *p, const char *name, size_t number)
 {
     skip_blanks(p);
     if (p->at == p->line.len || peek(p) == '#')
@@ -358,7 +357,7 @@ static bool read_line(parser *p, const char *path, size_t number)
     LM_GROW(r->items, r->count, r->cap);
     p->rule = &r->items[r->count++];
     memset(p->rule, 0, sizeof *p->rule);
-    p->rule->where = lm_format("%s:%zu", path, number);
+    p->rule->where = lm_format("%s:%zu", name, number);
     p->rule->source = lm_strndup(p->line.data + p->at, p->line.len - p->at);
     if (!take_rule(p))
         return false;
@@ -366,27 +365,26 @@ static bool read_line(parser *p, const char *path, size_t number)
     return p->at == p->line.len || peek(p) == '#' || wrong(p, p->at, "this is behind the end of the rule: write one rule a line");
 }
 
-bool lm_rules_read(lm_rules *r, const char *path, const char *fields, lm_status *st)
+bool lm_rules_read(lm_rules *r, lm_input *in, const char *fields, lm_status *st)
 {
-    lm_input *in = lm_input_open(path, st);
+    const char *name = lm_input_name(in);
     r->arena = lm_arena_new(0);
     lm_str line;
     bool end = false;
-    for (size_t number = 1; in && lm_input_line(in, LINE_MOST, &line, &end, NULL, st) && !end; number++) {
+    for (size_t number = 1; lm_input_line(in, LINE_MOST, &line, &end, NULL, st) && !end; number++) {
         if (number == 1 && line.len >= 3 && memcmp(line.data, "\xEF\xBB\xBF", 3) == 0)
             line = (lm_str){line.data + 3, line.len - 3};
         if (line.len && line.data[line.len - 1] == '\r')
             line.len--;
         if (!lm_utf8_valid(line.data, line.len)) {
-            lm_fail(st, LM_FAILED, "%s:%zu: this is not UTF-8: write rules in UTF-8", path, number);
+            lm_fail(st, LM_FAILED, "%s:%zu: this is not UTF-8: write rules in UTF-8", name, number);
             break;
         }
-        if (!read_line(&(parser){.rules = r, .line = line, .fields = fields, .st = st}, path, number))
+        if (!read_line(&(parser){.rules = r, .line = line, .fields = fields, .st = st}, name, number))
             break;
     }
-    lm_input_close(in);
     if (lm_ok(st) && !r->count)
-        lm_fail(st, LM_FAILED, "%s: no rules are in it: write one a line, as s/.../.../", path);
+        lm_fail(st, LM_FAILED, "%s: no rules are in it: write one a line, as s/.../.../", name);
     return lm_ok(st);
 }
 

@@ -20,7 +20,10 @@ static void *open_rules(const char *value, const lm_augment_options *o, int plac
 {
     (void)place;
     lm_rules *r = lm_calloc(1, sizeof *r);
-    if (lm_rules_read(r, value, o->records.text, st))
+    lm_input *in = lm_input_open(value, st);
+    bool good = in && lm_rules_read(r, in, o->records.text, st);
+    lm_input_close(in);
+    if (good)
         return r;
     close_rules(r);
     return NULL;
