@@ -55,6 +55,25 @@ compare_ want out
 augment -q --sample 30% first.csv second.csv >out
 compare_ want out
 
+# ---- copies stand behind their record, whatever the threads, the memory and the parts of the input
+head -n 3001 many.csv >few.csv
+head -n 1001 few.csv >first.csv
+(head -n 1 few.csv && tail -n +1002 few.csv) >second.csv
+augment -q --typo 0.2 -n 3 few.csv >want
+same_ 12001 "$(wc -l <want)"
+same_ "$(cat few.csv)" "$(head -n 1 want; tail -n +2 want | awk 'NR % 4 == 1')"
+for j in 1 3; do
+    augment -q -j$j --memory 16M --typo 0.2 -n 3 few.csv >out
+    compare_ want out
+done
+(augment -q --typo 0.2 -n 3 first.csv && augment -q --typo 0.2 -n 3 --offset 1000 second.csv | tail -n +2) >out
+compare_ want out
+augment -q --typo 0.2 -n 3 --exclude-original few.csv >out
+same_ "$(tail -n +2 want | awk 'NR % 4 != 1')" "$(tail -n +2 out)"
+augment -q -j1 --clean --typo 0.2 -n 3 --near-dedup --ngram 3 --ngram-of characters --typo 0.1 few.csv >want # in two stages
+augment -q -j3 --memory 16M --clean --typo 0.2 -n 3 --near-dedup --ngram 3 --ngram-of characters --typo 0.1 few.csv >out
+compare_ want out
+
 # ---- what was done is said, unless nobody wants to know
 augment --header yes --sample 30% many.csv 2>err >out
 printf 'augment: sample: %d of 60000 records dropped\naugment: 60000 records in, %d out\n' $((60000 - kept)) "$kept" >want-err
