@@ -315,7 +315,7 @@ static void random_text(uint64_t number, codes *c)
     static const uint32_t characters[] = {'a',    'b',    ' ',    ' ',    '\n',   '\t',   '\r',   '0',
                                           '!',    0xE9,   0x301,  0x323,  0xA0,   0xC548, 0x3B1,  0x1F600,
                                           0x1100, 0x1161, 0x11A8, 0xAC00, 0xAC01, 0x3000, 0x3164, 0x200B,
-                                          0x212B, 0xFB01, 0x1E69, 0x314B, 0xFF76, 0xFF9E, 0x2028, 0x85};
+                                          0x212B, 0xFB01, 0x1E69, 0x314B, 0xFFA0, 0x2003, 0xFF76, 0xFF9E, 0x2028, 0x85};
     enum { CHARACTERS = sizeof characters / sizeof *characters };
     size_t length = draw(number, 0) % LONGEST;
     uint32_t few = 1 + draw(number, 1) % CHARACTERS, first = draw(number, 2);
@@ -383,7 +383,7 @@ static void plain_white_space(const codes *in, codes *out)
 
 START_TEST(plainly_the_same)
 {
-    enum { TEXTS = 6000 };
+    enum { TEXTS = 3000 };
     static const char *const forms[] = {"nfc", "nfd", "nfkc", "nfkd"}, *const times[] = {"1", "2", "3", "5"};
     lm_buf in = {0}, out = {0}, want = {0};
     lm_pieces pieces = {0};
@@ -464,8 +464,7 @@ START_TEST(nothing_breaks)
                                          "m",
                                          "\u200d",
                                          "\U000e0041",
-                                         "\xC2\x85"
-                                         "",
+                                         "\xC2\x85",
                                          "Ã",
                                          "©",
                                          "â",
@@ -484,7 +483,7 @@ START_TEST(nothing_breaks)
                                          "."};
     enum { SCRAPS = sizeof scraps / sizeof *scraps };
     lm_buf in = {0}, out = {0}, again = {0};
-    for (uint64_t number = 0; number < 20000; number++) {
+    for (uint64_t number = 0; number < 8000; number++) {
         in.len = 0;
         for (uint64_t i = 0, n = draw(number, 0) % 24; i < n; i++)
             lm_buf_puts(&in, scraps[draw(number, i + 1) % SCRAPS]);
