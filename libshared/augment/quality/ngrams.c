@@ -23,7 +23,7 @@ lm_ngrams lm_ngrams_of(lm_judging *j)
 {
     const lm_count_words *w = lm_judging_words(j);
     if (j->gram_cap <= w->count) {
-        j->gram_cap = 2 * w->count + 64;
+        j->gram_cap = w->count + w->count / 4 + 64;
         free(j->gram_words);
         j->gram_words = lm_malloc(j->gram_cap, sizeof *j->gram_words);
     }
