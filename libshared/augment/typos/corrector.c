@@ -15,7 +15,7 @@ enum {
     ESTABLISHED = 10,     /* a word that occurs so often is no slip, */
     TIMES_RARER = 10,     /* unless the word that it should be occurs so much more often */
     TIMES_LIKELIER = 2,   /* the best word than the second */
-    WORDS_ENOUGH = 100000, /* of an input so large, what a word should be is expected to occur in it */
+    WORDS_ENOUGH = 10000, /* of an input so large, what a word should be is expected to occur in it */
     MEMORY = 16 << 20     /* for the words that are remembered */
 };
 
