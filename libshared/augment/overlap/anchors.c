@@ -32,7 +32,7 @@ typedef struct run {
     size_t n, k;
     uint64_t key;
     size_t from, last, period; /* offsets of the first and the last anchor; 0: there is one */
-    size_t skipped_from;       /* offset of the first anchor that was left out; 0 = none */
+    bool skipped;              /* some were left out, up to the last */
 } run;
 
 static void put(run *r, size_t at)
@@ -49,17 +49,14 @@ static size_t repeats_from(const run *r)
 
 static void end_run(run *r)
 {
-    if (r->skipped_from) { /* windows that reach beyond the run's end have their anchors in its last n bytes */
-        size_t first = r->skipped_from;
-        if (r->last > r->n && r->last - r->n > first)
-            first += (r->last - r->n - first) / r->period * r->period;
-        for (size_t at = first; at <= r->last; at += r->period)
-            put(r, at);
+    if (r->skipped) {
+        put(r, r->last); /* windows that reach beyond the run have this one, the rightmost */
         size_t from = repeats_from(r), end = r->last + r->k;
         if (memcmp(r->text + r->from, r->text + from, end - from) == 0)
             lm_stretches_add(&r->out->repeats, r->place + from, r->place + end);
     }
-    r->skipped_from = r->period = 0;
+    r->skipped = false;
+    r->period = 0;
 }
 
 static void anchor(run *r, uint64_t key, size_t at, bool first)
@@ -68,11 +65,8 @@ static void anchor(run *r, uint64_t key, size_t at, bool first)
     if (!first && key == r->key && step <= r->k && (r->period == 0 || r->period == step)) {
         r->period = step;
         r->last = at;
-        if (r->skipped_from)
-            return;
-        if (at > repeats_from(r) + r->n)
-            r->skipped_from = at;
-        else
+        r->skipped = r->skipped || at > repeats_from(r) + r->n;
+        if (!r->skipped)
             put(r, at);
         return;
     }
