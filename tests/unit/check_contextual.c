@@ -287,6 +287,11 @@ START_TEST(no_such_model)
 }
 END_TEST
 
+static void know_plugins(void)
+{
+    setenv("LMUTILS_PLUGIN_PATH", PLUGIN_DIR, 1);
+}
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("contextual");
@@ -297,6 +302,7 @@ static Suite *suite(void)
     tcase_add_test(c, likeliest_of_many);
     suite_add_tcase(s, c);
     c = tcase_create("models");
+    tcase_add_checked_fixture(c, know_plugins, NULL);
     tcase_add_test(c, share_of_words);
     tcase_add_test(c, any_text);
     tcase_add_test(c, protected_words);

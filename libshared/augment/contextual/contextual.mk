@@ -7,6 +7,6 @@ liblmutils_la_SOURCES += \
 check_PROGRAMS += tests/unit/check_contextual
 tests_unit_check_contextual_SOURCES = tests/unit/check_contextual.c tests/unit/drafts.c tests/unit/drafts.h \
 	tests/unit/scratch.c tests/unit/scratch.h
-tests_unit_check_contextual_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_contextual_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_contextual_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_contextual
