@@ -76,7 +76,7 @@ finetune -m gemma -b 8 -e 20 --learning-rate 5e-3 -o sums --log log sums.lms 2>e
 grep -q 'task: sft' err || fail_ "$(cat err)"
 grep -q 'first example.*assistant\\n«[0-9]*<|im_end|>\\n»$' err || fail_ "$(grep first err)"
 below 0.8 "$(last loss log)"
-finetune -m qwen2 -b 8 -e 10 --learning-rate 5e-3 --task clm -q -o more --log log sums.lms
+finetune -m qwen2 -b 8 -e 12 --learning-rate 5e-3 --task clm -q -o more --log log sums.lms
 grep -q '"Qwen2ForCausalLM"' more/config.json
 below 2 "$(last loss log)"
 

@@ -20,14 +20,14 @@ while read -r model options; do
     cmp whole/model.safetensors out/model.safetensors || fail_ "$options: another model than without a stop"
     rm -rf whole
 done <<'END'
-bert adamw --learning-rate 1e-2
-bert adamw_bnb_8bit --learning-rate 1e-2
-bert adamw_torch --state-dtype bf16 --learning-rate 1e-2
-bert adam --learning-rate 1e-2 --weight-decay 1e-4
-bert adafactor --learning-rate 1e-2 --momentum 0.5
+bert adamw --learning-rate 5e-3
+bert adamw_bnb_8bit --learning-rate 5e-3
+bert adamw_torch --state-dtype bf16 --learning-rate 5e-3
+bert adam --learning-rate 5e-3 --weight-decay 1e-4
+bert adafactor --learning-rate 5e-3 --momentum 0.5
 bert adafactor --schedule relative-step --adafactor-scale-parameter
-bert paged_lion_8bit --learning-rate 1e-3
-bert adamw --learning-rate 1e-2 --ema 0.95
+bow paged_lion_8bit --learning-rate 1e-2
+bert adamw --learning-rate 5e-3 --ema 0.95
 bow lion_32bit --learning-rate 1e-2
 bow lion --state-dtype bf16 --learning-rate 1e-2
 bow sgd --learning-rate 0.3 --momentum 0.9 --nesterov
