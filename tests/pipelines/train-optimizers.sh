@@ -51,8 +51,8 @@ grep 'adam-beta2' a/README.md | grep -qv 0.999
 zeros() { # DIR: how many of the weights are 0 bytes
     od -An -v -tx4 -w4 "$1/model.safetensors" | grep -c '00000000' || :
 }
-$learn -o plain --learning-rate 1e-2 --weight-decay 0
-$learn -o sparse --learning-rate 1e-2 --weight-decay 0 --l1 0.05
+$learn -o plain --learning-rate 5e-3 --weight-decay 0
+$learn -o sparse --learning-rate 5e-3 --weight-decay 0 --l1 0.05
 test "$(zeros sparse)" -gt $(($(zeros plain) + 2000)) || fail_ "zeros: $(zeros plain), with l1 $(zeros sparse)"
 test "$(accuracy sparse | awk '{ print ($1 > 0.8) }')" = 1
 
