@@ -77,7 +77,8 @@ void *lm_arena_alloc(lm_arena *arena, size_t count, size_t size)
 char *lm_arena_strndup(lm_arena *arena, const char *s, size_t n)
 {
     char *copy = lm_arena_alloc(arena, n + 1, 1);
-    memcpy(copy, s, n);
+    if (n) /* s may be NULL then */
+        memcpy(copy, s, n);
     copy[n] = '\0';
     return copy;
 }

@@ -64,6 +64,7 @@ exec 9>&-
 rm pipe
 
 # ---- memory does not grow with the input
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=1" # what a sanitizer keeps of memory that was freed
 most_of() { # COMMAND: its largest resident set, in kilobytes
     local pid most=0 now
     "$@" >/dev/null &
