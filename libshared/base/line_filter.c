@@ -208,11 +208,11 @@ static void cut(parts *s, part p, lm_exchange e, size_t answered)
 /* Finds the lines of a part that the command fails at: a process for each try, whose input ends behind the lines. */
 static bool find_faults(asking *a, part whole)
 {
-    parts todo = {0};
-    push(&todo, whole.from, whole.to, false);
+    parts left = {0};
+    push(&left, whole.from, whole.to, false);
     bool found = false;
-    while (todo.count && lm_ok(a->st) && !(found && a->filter->o.first_fault)) {
-        part p = todo.items[--todo.count];
+    while (left.count && lm_ok(a->st) && !(found && a->filter->o.first_fault)) {
+        part p = left.items[--left.count];
         size_t answered;
         lm_coprocess_stop(a->process);
         a->process = NULL;
@@ -223,7 +223,7 @@ static bool find_faults(asking *a, part whole)
             found = true;
             put_fault(a, p.from, e);
         } else {
-            cut(&todo, p, e, answered);
+            cut(&left, p, e, answered);
             const char *what = describe(a, e);
             if (!a->told && lm_ok(a->st))
                 lm_warn("'%s': %s, given %zu: looking for the lines that it cannot take", a->filter->o.command, what,
@@ -231,7 +231,7 @@ static bool find_faults(asking *a, part whole)
             a->told = true;
         }
     }
-    free(todo.items);
+    free(left.items);
     return lm_ok(a->st);
 }
 

@@ -12,7 +12,7 @@ static double rate, duration;
 static int schedule;
 static bool shuffle, train, rate_given;
 static lm_strings fields, operands;
-static lm_option_steps todo;
+static lm_option_steps chosen;
 
 static const char *const schedules[] = {"linear", "cosine", "cosine-with-restarts", "constant", NULL};
 
@@ -36,9 +36,9 @@ static const lm_option table[] = {
     {.name = "shuffle", .letter = 's', .type = LM_OPT_FLAG, .target = &shuffle, .help = "in random order"},
     {.name = "train", .letter = 't', .type = LM_OPT_FLAG, .target = &train, .help = "learn"},
     {.name = "text", .type = LM_OPT_STRINGS, .target = &fields, .value = "FIELD", .help = "text's field"},
-    {.name = "clean", .type = LM_OPT_STEP, .target = &todo, .help = "tidy up"},
-    {.name = "noise", .type = LM_OPT_STEP, .target = &todo, .value = "SHARE", .optional = is_share, .help = "spoil"},
-    {.name = "join", .type = LM_OPT_STEP, .target = &todo, .value = "A B", .two_values = true, .help = "put together"},
+    {.name = "clean", .type = LM_OPT_STEP, .target = &chosen, .help = "tidy up"},
+    {.name = "noise", .type = LM_OPT_STEP, .target = &chosen, .value = "SHARE", .optional = is_share, .help = "spoil"},
+    {.name = "join", .type = LM_OPT_STEP, .target = &chosen, .value = "A B", .two_values = true, .help = "put together"},
     {.name = "name", .type = LM_OPT_STRING, .target = &name, .help = "a - b .c \\d"},
     {.name = "secret", .type = LM_OPT_STRING, .target = &name, .hidden = true},
     {0}};
@@ -53,15 +53,15 @@ static void reset(void)
     rate = duration = 0;
     schedule = 0;
     shuffle = true, train = rate_given = false;
-    fields.count = operands.count = todo.count = 0;
+    fields.count = operands.count = chosen.count = 0;
 }
 
 static void release(void)
 {
     free(fields.items);
     free(operands.items);
-    free(todo.items);
-    todo = (lm_option_steps){0};
+    free(chosen.items);
+    chosen = (lm_option_steps){0};
     fields = operands = (lm_strings){0};
 }
 
@@ -127,20 +127,20 @@ START_TEST(steps_in_order)
 {
     good("--noise|0.5|--clean|a.csv|--noise|b.csv|--noise=c|--clean");
     static const char *const want[][2] = {{"noise", "0.5"}, {"clean", ""}, {"noise", ""}, {"noise", "c"}, {"clean", ""}};
-    ck_assert_uint_eq(todo.count, 5);
+    ck_assert_uint_eq(chosen.count, 5);
     for (int i = 0; i < 5; i++) {
-        ck_assert_str_eq(todo.items[i].name, want[i][0]);
-        ck_assert_str_eq(todo.items[i].value, want[i][1]);
+        ck_assert_str_eq(chosen.items[i].name, want[i][0]);
+        ck_assert_str_eq(chosen.items[i].value, want[i][1]);
     }
     ck_assert_uint_eq(operands.count, 2);
     bad("--clean=much", "option --clean takes no value: leave out 'much'");
     good("--join|a b|c|--clean|--join=d|e|f");
-    ck_assert_uint_eq(todo.count, 3);
-    ck_assert_str_eq(todo.items[0].value, "a b");
-    ck_assert_str_eq(todo.items[0].second, "c");
-    ck_assert_ptr_null(todo.items[1].second);
-    ck_assert_str_eq(todo.items[2].value, "d");
-    ck_assert_str_eq(todo.items[2].second, "e");
+    ck_assert_uint_eq(chosen.count, 3);
+    ck_assert_str_eq(chosen.items[0].value, "a b");
+    ck_assert_str_eq(chosen.items[0].second, "c");
+    ck_assert_ptr_null(chosen.items[1].second);
+    ck_assert_str_eq(chosen.items[2].value, "d");
+    ck_assert_str_eq(chosen.items[2].second, "e");
     ck_assert_str_eq(operands.items[0], "f");
     bad("--join|a", "option --join needs two values: --join A B");
     bad("--join=a|--clean", "option --join needs two values: --join A B");

@@ -2,7 +2,7 @@
  *
  * A word is a run of letters, marks and digits, with apostrophes between letters (don't) and points and commas between digits
  * (3,000.5). White space parts the text into chunks, which may hold several words (well-known) or none (--). A chunk that is an
- * address, a name or a placeholder (https://..., me@here, @somebody, #tag, <URL>, [MASK]) is one word, and fixed: it has no
+ * address, a name or a stand-in (https://..., me@here, @somebody, #tag, <URL>, [MASK]) is one word, and fixed: it has no
  * synonyms and no letters to mistype. Han characters and kana are written without spaces: there a word is the longest entry of
  * the thesaurus that begins here, else one character. A Korean word is what stands between spaces, particles included. */
 #ifndef LM_AUGMENT_WORDS_H
