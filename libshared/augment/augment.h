@@ -110,8 +110,9 @@ typedef struct lm_operation_kind {
     /* Behind the last batch, with threads at rest: what was kept running is ended. False ends the run, too: it has failed. */
     bool (*finish)(void *self, lm_status *st);
     void (*close)(void *self);
+    size_t room_bytes;   /* of a room, which is zeroed at first; where that will not do: */
     void *(*room_new)(void *self);
-    void (*room_free)(void *room);
+    void (*room_free)(void *room); /* the room itself, too */
     /* Where an operation must know all records before it can change the first (near duplicates, frequencies, balance), the
      * records are read twice: `observe` looks at a batch, on any thread, and keeps what it found in the room; `collect` takes it
      * from there, one batch at a time, in the order of the input; `settle` is called once behind the last. */
@@ -133,6 +134,7 @@ typedef struct lm_operation_kind {
 /* All of them, in the order in which --help has them; ends with NULL. */
 extern const lm_operation_kind *const lm_operation_kinds[];
 const lm_operation_kind *lm_operation_find(const char *name);
+void *lm_operation_room(const lm_operation_kind *kind, void *self); /* a new one, for room_free; NULL where it has none */
 
 /* Reads, does `steps`, writes in the form that was read. */
 bool lm_augment_run(const lm_augment_options *o, const lm_option_steps *steps, lm_status *st);

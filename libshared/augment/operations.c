@@ -5,6 +5,7 @@
 #include "augment/quality/filters.h"
 #include "augment/rules/rules.h"
 #include "augment/sample.h"
+#include "base/memory.h"
 
 const lm_operation_kind *const lm_operation_kinds[] = {
     /* choosing */
@@ -73,6 +74,11 @@ const lm_operation_kind *lm_operation_find(const char *name)
         if (strcmp((*k)->name, name) == 0)
             return *k;
     return NULL;
+}
+
+void *lm_operation_room(const lm_operation_kind *kind, void *self)
+{
+    return kind->room_new ? kind->room_new(self) : kind->room_bytes ? lm_calloc(1, kind->room_bytes) : NULL;
 }
 
 lm_philox_key lm_draw_key(uint64_t seed, int place, int text)

@@ -17,8 +17,8 @@ static void *room_of(const lm_augment_run_state *r, lm_augment_batch *b, size_t 
     const lm_augment_step *s = &r->steps[i];
     if (!b->rooms)
         b->rooms = lm_calloc(r->step_count, sizeof *b->rooms);
-    if (!b->rooms[i] && s->kind->room_new)
-        b->rooms[i] = s->kind->room_new(s->self);
+    if (!b->rooms[i])
+        b->rooms[i] = lm_operation_room(s->kind, s->self);
     return b->rooms[i];
 }
 

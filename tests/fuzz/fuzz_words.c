@@ -93,7 +93,7 @@ static void change(const lm_operation_kind *kind, lm_augment_options *o, lm_str 
     lm_status st = LM_STATUS_INIT;
     void *self = kind->open("0.5", o, 0, &st);
     must(self);
-    void *room = kind->room_new(self);
+    void *room = lm_operation_room(kind, self);
     lm_draft draft = {.texts = &text, .text_count = 1, .number = o->seed}, *items = &draft;
     lm_drafts batch = {.items = &items, .count = 1, .arena = lm_arena_new(0)};
     must(kind->apply(self, room, &batch, &st));

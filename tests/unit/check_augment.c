@@ -101,12 +101,6 @@ typedef struct seen {
     uint64_t first, n;
 } seen;
 
-static void *total_room(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(seen));
-}
-
 static bool total_observe(void *self, void *room, const lm_drafts *batch, lm_status *st)
 {
     (void)self, (void)st;
@@ -144,7 +138,7 @@ static bool total_apply(void *self, void *room, lm_drafts *batch, lm_status *st)
     return true;
 }
 
-static const lm_operation_kind totals = {.name = "total", .open = mark_open, .close = free, .room_new = total_room,
+static const lm_operation_kind totals = {.name = "total", .open = mark_open, .close = free, .room_bytes = sizeof(seen),
                                          .room_free = free, .observe = total_observe, .collect = total_collect,
                                          .settle = total_settle, .apply = total_apply};
 
@@ -156,7 +150,7 @@ static int64_t digit_copies(const void *self, const lm_draft *d)
 }
 
 static const lm_operation_kind digits = {.name = "digit", .varies = true, .open = mark_open, .close = free,
-                                         .observe = total_observe, .collect = total_collect, .room_new = total_room,
+                                         .observe = total_observe, .collect = total_collect, .room_bytes = sizeof(seen),
                                          .room_free = free, .copies = digit_copies};
 
 /* Fails at record number 700. */

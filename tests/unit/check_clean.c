@@ -534,7 +534,7 @@ START_TEST(the_sum)
     const lm_operation_kind *kind = lm_operation_find("clean");
     lm_augment_options o = {0};
     lm_status st = LM_STATUS_INIT;
-    void *self = kind->open("", &o, 0, &st), *own = kind->room_new(self);
+    void *self = kind->open("", &o, 0, &st), *own = lm_operation_room(kind, self);
     static const char *const dirty = "&lt;p&gt;CafÃ©&nbsp;\u200b  ㅋㅋㅋㅋㅋ!!!!!! \u1112\u1161\u11ab&lt;/p&gt;";
     lm_str texts[] = {lm_str_of(dirty), lm_str_of("clean 한글"), lm_str_of("clean"), lm_str_of("x  y")};
     lm_draft drafts[] = {draft_of(texts, 2), draft_of(texts + 2, 1), draft_of(texts + 3, 1)};

@@ -165,15 +165,16 @@ bool drafts_try_two(drafts *d, const lm_operation_kind *kind, const char *first,
     op.self = second ? kind->open_two(first, second, &own, place, st) : kind->open(first, &own, place, st);
     if (!op.self)
         return false;
-    for (int i = 0; i < 2 && kind->room_new; i++)
-        op.rooms[i] = kind->room_new(op.self);
+    for (int i = 0; i < 2; i++)
+        op.rooms[i] = lm_operation_room(kind, op.self);
     bool good = (!kind->observe || look(d, &op, st)) && change(d, &op, &own, st) &&
                 (!kind->finish || kind->finish(op.self, st));
     d->report.len = 0;
     if (good && kind->report)
         kind->report(op.self, &d->report);
-    for (int i = 0; i < 2 && kind->room_new; i++)
-        kind->room_free(op.rooms[i]);
+    for (int i = 0; i < 2; i++)
+        if (op.rooms[i])
+            kind->room_free(op.rooms[i]);
     if (kind->close)
         kind->close(op.self);
     return good;

@@ -24,12 +24,6 @@ void lm_clean_room_free(lm_clean_room *room)
     lm_buf_free(&room->spare);
 }
 
-static void *room_new(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(lm_clean_room));
-}
-
 static void room_free(void *room)
 {
     lm_clean_room_free(room);
@@ -140,8 +134,8 @@ OPEN(open_whitespace, "whitespace", lm_clean_whitespace)
 
 #define CLEANER(option, opened_by)                                                                                           \
     {                                                                                                                        \
-        .name = option, .open = opened_by, .close = free, .room_new = room_new, .room_free = room_free, .apply = apply,      \
-        .report = report                                                                                                     \
+        .name = option, .open = opened_by, .close = free, .room_bytes = sizeof(lm_clean_room), .room_free = room_free,       \
+        .apply = apply, .report = report                                                                                     \
     }
 const lm_operation_kind lm_clean_kind = CLEANER("clean", open_clean);
 const lm_operation_kind lm_fix_mojibake_kind = CLEANER("fix-mojibake", open_mojibake);

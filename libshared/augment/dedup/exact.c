@@ -101,12 +101,6 @@ static void *exact_open(const char *value, const lm_augment_options *o, int plac
     return e;
 }
 
-static void *exact_room_new(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(exact_room));
-}
-
 static void exact_room_free(void *room)
 {
     exact_room *r = room;
@@ -207,7 +201,7 @@ const lm_operation_kind lm_dedup_kind = {
     .name = "dedup",
     .open = exact_open,
     .close = exact_close,
-    .room_new = exact_room_new,
+    .room_bytes = sizeof(exact_room),
     .room_free = exact_room_free,
     .apply = exact_apply,
     .follow = exact_follow,

@@ -101,12 +101,6 @@ static void *near_open(const char *value, const lm_augment_options *o, int place
     return n;
 }
 
-static void *near_room_new(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(near_room));
-}
-
 static void near_room_free(void *room)
 {
     near_room *r = room;
@@ -283,7 +277,7 @@ const lm_operation_kind lm_near_dedup_kind = {
     .name = "near-dedup",
     .open = near_open,
     .close = near_close,
-    .room_new = near_room_new,
+    .room_bytes = sizeof(near_room),
     .room_free = near_room_free,
     .observe = near_observe,
     .collect = near_collect,

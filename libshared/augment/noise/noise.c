@@ -67,12 +67,6 @@ static void *typo_open(const char *value, const lm_augment_options *o, int place
     return noise_open(&lm_typo_kind, lm_spoil_typo, value, o, place, st);
 }
 
-static void *noise_room_new(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(noise_room));
-}
-
 static void noise_room_free(void *room)
 {
     noise_room *r = room;
@@ -140,7 +134,7 @@ static bool noise_apply(void *self, void *room, lm_drafts *batch, lm_status *st)
 }
 
 #define NOISE_KIND(long_name, opener)                                                                         \
-    {.name = long_name, .varies = true, .open = opener, .close = noise_close, .room_new = noise_room_new,      \
+    {.name = long_name, .varies = true, .open = opener, .close = noise_close, .room_bytes = sizeof(noise_room),      \
      .room_free = noise_room_free, .apply = noise_apply}
 
 const lm_operation_kind lm_keyboard_kind = NOISE_KIND("keyboard", keyboard_open);

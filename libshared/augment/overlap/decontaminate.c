@@ -181,12 +181,6 @@ static void room_free(void *room_)
     free(r);
 }
 
-static void *room_new(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(room));
-}
-
 static bool read_test_set(test_set *t, const char *path, const lm_augment_options *o, lm_status *st)
 {
     lm_input *in = lm_input_open(path, st);
@@ -196,7 +190,7 @@ static bool read_test_set(test_set *t, const char *path, const lm_augment_option
                                   .tsv_quotes = o->records.tsv_quotes,
                                   .no_fields = true};
     lm_records *records = in ? lm_records_new(in, &options, st) : NULL;
-    room *r = room_new(t);
+    room *r = lm_calloc(1, sizeof *r);
     lm_text_record record;
     int more = records ? 1 : -1;
     while (more > 0 && (more = lm_records_next(records, &record, st)) > 0)
@@ -316,7 +310,7 @@ const lm_operation_kind lm_decontaminate_kind = {
     .name = "decontaminate",
     .open = set_open,
     .close = set_close,
-    .room_new = room_new,
+    .room_bytes = sizeof(room),
     .room_free = room_free,
     .apply = set_apply,
     .report = set_report,

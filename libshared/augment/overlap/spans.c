@@ -94,12 +94,6 @@ typedef struct room {
     size_t place_cap;
 } room;
 
-static void *room_new(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(room));
-}
-
 static void room_free(void *room_)
 {
     room *r = room_;
@@ -255,7 +249,7 @@ static void *sentences_open(const char *value, const lm_augment_options *o, int 
 
 #define SPANS(option, opener)                                                                                 \
     {                                                                                                         \
-        .name = option, .open = opener, .close = spans_close, .room_new = room_new, .room_free = room_free,   \
+        .name = option, .open = opener, .close = spans_close, .room_bytes = sizeof(room), .room_free = room_free,   \
         .observe = spans_observe, .collect = spans_collect, .settle = spans_settle, .apply = spans_apply,     \
         .report = spans_report                                                                                \
     }

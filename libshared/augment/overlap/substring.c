@@ -282,12 +282,6 @@ static void finder_report(const void *self, lm_buf *out)
 
 /* ------------------------------------------------------------------ beginning and end */
 
-static void *room_new(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(room));
-}
-
 static void room_free(void *room_)
 {
     room *r = room_;
@@ -327,7 +321,7 @@ const lm_operation_kind lm_dedup_substring_kind = {
     .name = "dedup-substring",
     .open = finder_open,
     .close = finder_close,
-    .room_new = room_new,
+    .room_bytes = sizeof(room),
     .room_free = room_free,
     .observe = finder_observe,
     .collect = finder_collect,

@@ -98,12 +98,6 @@ typedef struct room {
     size_t cap;
 } room;
 
-static void *room_new(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(room));
-}
-
 static void room_free(void *opaque)
 {
     room *r = opaque;
@@ -218,11 +212,11 @@ static void translate_report(const void *self, lm_buf *out)
 }
 
 const lm_operation_kind lm_translate_kind = {
-    .name = "translate", .open = translate_open, .finish = translate_finish, .close = translate_close, .room_new = room_new,
+    .name = "translate", .open = translate_open, .finish = translate_finish, .close = translate_close, .room_bytes = sizeof(room),
     .room_free = room_free, .apply = translate_apply, .report = translate_report};
 const lm_operation_kind lm_back_translate_kind = {
     .name = "back-translate", .varies = true, .open_two = back_translate_open, .finish = translate_finish,
-    .close = translate_close, .room_new = room_new, .room_free = room_free, .apply = translate_apply, .report = translate_report};
+    .close = translate_close, .room_bytes = sizeof(room), .room_free = room_free, .apply = translate_apply, .report = translate_report};
 
 void lm_translate_entries(lm_augment_entries *to)
 {

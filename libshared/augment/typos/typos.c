@@ -28,12 +28,6 @@ typedef struct room {
     size_t count, cap;
 } room;
 
-static void *room_new(void *self)
-{
-    (void)self;
-    return lm_calloc(1, sizeof(room));
-}
-
 static void room_free(void *room_)
 {
     room *r = room_;
@@ -231,7 +225,7 @@ const lm_operation_kind lm_fix_typos_kind = {
     .name = "fix-typos",
     .open = typos_open,
     .close = typos_close,
-    .room_new = room_new,
+    .room_bytes = sizeof(room),
     .room_free = room_free,
     .observe = typos_observe,
     .collect = typos_collect,
