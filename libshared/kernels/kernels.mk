@@ -13,6 +13,7 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/minhash.c \
 	libshared/kernels/norm.c \
 	libshared/kernels/optimiser.c \
+	libshared/kernels/quantised.h \
 	libshared/kernels/rope.c \
 	libshared/kernels/scalar.c \
 	libshared/kernels/scalar_optimiser.h \

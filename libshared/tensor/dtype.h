@@ -30,6 +30,8 @@ typedef enum lm_dtype {
     LM_Q4_K,
     LM_Q5_K,
     LM_Q6_K,
+    LM_NF4, /* bitsandbytes': two codes a byte; their scales are tensors of their own (tensor/quantised.h) */
+    LM_FP4,
     LM_DTYPE_COUNT
 } lm_dtype;
 

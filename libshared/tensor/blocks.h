@@ -1,0 +1,33 @@
+/* Quantisers and their inverses: ggml's block types byte for byte as its reference functions (quantize_row_*_ref and
+ * quantize_* with an importance matrix in ggml-quants.c) make them, bitsandbytes' NF4 and FP4, and int8 by rows.
+ *
+ * What is not finite cannot be quantised: the caller checks (lm_tensor_check). lm_to_f32 of dtype.h is the inverse of all types
+ * whose blocks are alone in memory (ggml's). */
+#ifndef LM_TENSOR_BLOCKS_H
+#define LM_TENSOR_BLOCKS_H
+
+#include "base/status.h"
+#include "tensor/dtype.h"
+
+/* Whether lm_quantise makes t: Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K. */
+bool lm_quantises(lm_dtype t);
+/* `rows` rows of `width` numbers (a multiple of the block) to their blocks. importance: [width], how much an error in each
+ * column weighs; NULL = alike. By this thread alone; rows do not depend on one another. */
+void lm_quantise(lm_dtype t, const float *x, size_t rows, size_t width, const float *importance, void *out);
+
+/* ---- bitsandbytes (functional.py, csrc/cpu_ops) ---- */
+
+enum { LM_BNB_BLOCK = 64, LM_BNB_NESTED = 256 };
+
+extern const float lm_nf4_values[16], lm_fp4_values[16]; /* by code */
+extern const float lm_bnb_dynamic_map[256]; /* create_dynamic_map(signed, 7, 8): of nested absmax */
+
+/* n numbers, in blocks of `block` (a power of two; the last may be shorter): (n + 1) / 2 bytes, and absmax [blocks]. */
+void lm_bnb_quantise(lm_dtype t, const float *x, size_t n, int block, uint8_t *out, float *absmax);
+/* Double quantisation of absmax [n]: code [n], scale [n / LM_BNB_NESTED, rounded up], and the mean, which is the offset. */
+void lm_bnb_nest(const float *absmax, size_t n, uint8_t *code, float *scale, float *offset);
+
+/* ---- int8 by rows: symmetric, scale = max |x| / 127, q = round half to even of x / scale (LLM.int8 without outliers) ---- */
+void lm_int8_quantise(const float *x, size_t rows, size_t width, int8_t *out, float *scale);
+
+#endif

@@ -1,0 +1,49 @@
+/* A matrix of quantised weights, wherever its bytes lie: mapped from a file, or made. It is computed with as it is
+ * (kernels/quantised.h) and never expanded as a whole.
+ *
+ * `rows` are the outputs of a layer or the words of a table, `columns` its inputs. A row is whole blocks. Types: F16 and BF16;
+ * ggml's block types; I8, a row of which has one scale; NF4 and FP4, whose blocks run on over the ends of rows.
+ * What is pointed to belongs to whoever filled this in, and outlives it. */
+#ifndef LM_TENSOR_QUANTISED_H
+#define LM_TENSOR_QUANTISED_H
+
+#include "base/status.h"
+#include "tensor/dtype.h"
+
+typedef struct lm_quantised {
+    lm_dtype type;
+    int rows, columns;
+    const void *data;   /* stored row after stored row; not necessarily aligned. NF4 and FP4: two elements a byte, the first one
+                         * in the high half */
+    const float *scale; /* I8: [rows], a weight is scale q; NF4 and FP4: [elements / block], the absmax of each block. NULL: none,
+                         * or it is nested: */
+    int block;          /* NF4 and FP4: elements to a scale */
+    struct {            /* bitsandbytes' double quantisation: absmax of block b is map[code[b]] scale[b / block] + offset */
+        const uint8_t *code; /* NULL = not nested */
+        const float *map;    /* [256] */
+        const float *scale;
+        int block;           /* 256 */
+        float offset;
+    } nested;
+    /* llama.cpp stores the rows of queries and keys of models with rotary positions so that the two columns of a turn are
+     * neighbours: with h = rows / heads, row 2i + s of a head there is row i + s h/2 of the head here. 0 = as they are here. */
+    int interleaved_heads;
+} lm_quantised;
+
+/* The stored row that holds row r. */
+static inline int lm_quantised_row(const lm_quantised *q, int r)
+{
+    if (!q->interleaved_heads)
+        return r;
+    int height = q->rows / q->interleaved_heads, at = r % height, half = height / 2;
+    return r - at + (at < half ? 2 * at : 2 * (at - half) + 1);
+}
+
+/* Bytes of a stored row of I8 and block types, F16 and BF16: where row r begins. */
+size_t lm_quantised_stride(const lm_quantised *q);
+/* Bytes of all that it points to. */
+size_t lm_quantised_bytes(const lm_quantised *q);
+/* Rows [first, first + n) as float32, [n, columns]. By this thread alone, in plain C: the reference. */
+void lm_quantised_expand(const lm_quantised *q, int first, int n, float *out);
+
+#endif
