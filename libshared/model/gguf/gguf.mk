@@ -1,0 +1,2 @@
+liblmutils_la_SOURCES += \
+	libshared/model/gguf/gguf_model.h
