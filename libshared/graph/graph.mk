@@ -1,4 +1,5 @@
 liblmutils_la_SOURCES += \
+	libshared/graph/adapter.h \
 	libshared/graph/balanced.c \
 	libshared/graph/custom.c \
 	libshared/graph/kv_cache.c libshared/graph/kv_cache.h \

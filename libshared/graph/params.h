@@ -35,6 +35,7 @@ typedef struct lm_param {
     bool owned; /* value is ours and writable */
     uint32_t first_use; /* nodes that were on the tape when the step first asked for it; UINT32_MAX = it has not. Kept
                          * where lm_step.whole asks for it */
+    struct lm_adapter *adapter; /* graph/adapter.h: what is added to a layer or table of this weight; NULL = nothing */
 } lm_param;
 
 typedef struct lm_params lm_params;

@@ -24,6 +24,9 @@ typedef struct lm_model {
     char *generation_config;          /* the text of generation_config.json; NULL = none */
     int missing;                      /* parameters that the checkpoint lacked and that were initialised */
     struct lm_checkpoint *checkpoint; /* the files that are mapped; NULL = none */
+    struct lm_model_adapter *adapters; /* [adapter_count] (model/adapter/adapter.h) */
+    size_t adapter_count;
+    size_t adapter_from; /* parameters from this index on are adapters', which stand at the end of the table */
 } lm_model;
 
 typedef struct lm_model_options {

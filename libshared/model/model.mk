@@ -1,4 +1,5 @@
 liblmutils_la_SOURCES += \
+	libshared/model/adapter/adapter.h libshared/model/adapter/merge.h \
 	libshared/model/archs.c libshared/model/archs.h \
 	libshared/model/card.c libshared/model/card.h \
 	libshared/model/config.c libshared/model/config.h \
