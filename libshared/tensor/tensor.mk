@@ -2,6 +2,7 @@ liblmutils_la_SOURCES += \
 	libshared/tensor/blocks.h \
 	libshared/tensor/dtype.c libshared/tensor/dtype.h \
 	libshared/tensor/gguf.c libshared/tensor/gguf.h libshared/tensor/gguf_write.h \
+	libshared/tensor/imatrix.c libshared/tensor/imatrix.h \
 	libshared/tensor/quantised.h \
 	libshared/tensor/safetensors.c libshared/tensor/safetensors_write.c libshared/tensor/safetensors.h
 
@@ -16,3 +17,9 @@ tests_unit_check_gguf_SOURCES = tests/unit/check_gguf.c
 tests_unit_check_gguf_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_gguf_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_gguf
+
+check_PROGRAMS += tests/unit/check_imatrix
+tests_unit_check_imatrix_SOURCES = tests/unit/check_imatrix.c
+tests_unit_check_imatrix_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_imatrix_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_imatrix
