@@ -22,6 +22,7 @@ liblmutils_la_SOURCES += \
 	libshared/base/temporary.c libshared/base/temporary.h \
 	libshared/base/terminal.c libshared/base/terminal.h \
 	libshared/base/threads.c libshared/base/threads.h \
+	libshared/base/vector.h \
 	libshared/base/tool.c libshared/base/tool.h \
 	libshared/base/utf8.c libshared/base/utf8.h
 
