@@ -1,22 +1,12 @@
 /* finetune: labelled tokens in, a model for a task out. */
 #include "train/sweep.h"
 
-#include <stdlib.h>
-
-static const char *const tasks[] = {"auto", "classify", "multilabel", "regress", "tag", "answer", "mlm", "clm", "sft",
-                                    "seq2seq", NULL};
-/* of transformers' pipelines */
-static const char *const task_synonyms[] = {
-    "text-classification", "classify", "sentiment-analysis", "classify", "token-classification", "tag", "ner", "tag",
-    "question-answering", "answer", "fill-mask", "mlm", "text-generation", "clm", "text2text-generation", "seq2seq", NULL};
-
 int main(int argc, char **argv)
 {
     lm_common common = {.seed = 42};
     lm_train_options train = lm_train_defaults;
     lm_new_model new_model = {0};
     lm_freeze_options freeze = LM_FREEZE_OPTIONS_NONE;
-    int task = 0;
     lm_run_spec spec = {.common = &common, .options = &train};
 
     const lm_option own[] = {
@@ -28,28 +18,13 @@ int main(int argc, char **argv)
          .aliases = "output_dir",
          .help = "the trained model: a directory, an archive of one (NAME.tar, .tar.gz, .tar.zst or .zip), or a model stream "
                  "(NAME.lms, or - for standard output)"},
-        {.name = "task", .type = LM_OPT_CHOICE, .target = &task, .value = "NAME", .choices = tasks,
-         .synonyms = task_synonyms,
-         .help = "what is learned: a class, several classes or a number of each row, a class of each word, the part of a "
-                 "text that answers a question, hidden tokens, the next token, the answers of conversations, another text; "
-                 "auto goes by the stream's columns"},
-        {.name = "labels", .type = LM_OPT_STRING, .target = &spec.labels, .value = "NAME,NAME...",
-         .shown = "all that occur, sorted", .help = "the classes, in this order"},
-        {.name = "skip-unknown", .type = LM_OPT_FLAG, .target = &spec.skip_unknown,
-         .help = "rows and tags of other classes than these carry no loss, instead of being an error"},
-        {.name = "class-weight", .type = LM_OPT_STRING, .target = &train.class_weight, .value = "auto|FILE",
-         .aliases = "class_weights", .shown = "all alike",
-         .help = "weigh classes in the loss: by how rare they are, or as a file says (a class and its weight a line)"},
-        {.name = "focal-gamma", .type = LM_OPT_FLOAT, .target = &train.focal_gamma, .value = "G", .min = 0, .max = 100,
-         .help = "focal loss: rows that are learned already count for (1-p)^G; 0 is cross-entropy"},
         {.name = "l2-sp", .type = LM_OPT_FLOAT, .target = &train.l2_sp, .value = "X", .min = 0, .max = 1e3,
          .help = "decay of the body's weights towards those of -m, in place of --weight-decay: against forgetting"},
-        {.name = "keep-head", .type = LM_OPT_FLAG, .target = &train.keep_head, .given = &train.has_keep_head,
-         .shown = "where the classes are the same", .help = "go on with the head of -m, whose classes must be these"},
         {.name = "random-weights", .type = LM_OPT_FLAG, .target = &spec.random_weights,
          .help = "take the network of -m but not its weights: what would be learned without pretraining"},
         {0},
     };
+    train.has_tasks = true;
     train.new_model = &new_model;
     train.freeze = &freeze;
     lm_option table[LM_TRAIN_OPTION_MAX];
@@ -72,7 +47,7 @@ int main(int argc, char **argv)
     lm_tool_begin(&program, takes, &common, argc, argv);
 
     lm_status st = LM_STATUS_INIT;
-    spec.objective = task ? tasks[task] : NULL;
+    spec.objective = lm_task_objective(train.task);
     lm_train_program(&spec, &program, &st);
     return lm_tool_end(&st);
 }

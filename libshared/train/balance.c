@@ -53,7 +53,7 @@ static bool weigh_classes(lm_run *r, lm_status *st)
 /* A class of --labels that no row has is not learned. */
 static bool miss_classes(const lm_run *r, lm_status *st)
 {
-    if (!r->spec->labels || !r->labels || !lm_data_spool(r->data))
+    if (!r->o->labels || !r->labels || !lm_data_spool(r->data))
         return true;
     double *of = lm_calloc((size_t)r->targets.classes, sizeof *of), all;
     bool ok = lm_class_counts(r->data, &r->targets, of, &all, st);

@@ -223,7 +223,7 @@ static bool take_listed(lm_run *r, lm_status *st)
 
 static bool collect(lm_run *r, lm_status *st)
 {
-    if (r->spec->labels && !(r->labels = lm_labels_parse(r->spec->labels, st)))
+    if (r->o->labels && !(r->labels = lm_labels_parse(r->o->labels, st)))
         return false;
     if (r->objective->tokens == LM_TOKENS_TAGS || r->objective->row == LM_TARGET_CLASSES)
         return take_listed(r, st);
@@ -232,7 +232,7 @@ static bool collect(lm_run *r, lm_status *st)
 
 bool lm_run_collect_labels(lm_run *r, lm_status *st)
 {
-    r->targets.skip_unknown = r->spec->skip_unknown;
+    r->targets.skip_unknown = r->o->skip_unknown;
     r->targets.objective = r->objective;
     if (r->objective->row == LM_TARGET_VALUE) {
         r->targets.classes = 1;
@@ -247,7 +247,7 @@ bool lm_run_collect_labels(lm_run *r, lm_status *st)
                            r->labels ? ": " : "", r->labels ? lm_labels_name(r->labels, 0) : "");
     } else {
         r->targets.classes = 0;
-        if (r->spec->labels)
+        if (r->o->labels)
             return lm_fail(st, LM_USAGE, "--labels: %s has no classes: leave it out", r->objective->name);
     }
     return true;

@@ -24,6 +24,18 @@ static const char *const packings[] = {"none", "wrapped", "best-fit", NULL};
 /* what TRL calls them */
 static const char *const packing_synonyms[] = {"bfd", "best-fit", "bfd_split", "best-fit", "true", "best-fit", "false", "none", NULL};
 
+static const char *const tasks[] = {"auto", "classify", "multilabel", "regress", "tag", "answer", "mlm", "clm", "sft",
+                                    "seq2seq", NULL};
+/* of transformers' pipelines */
+static const char *const task_synonyms[] = {
+    "text-classification", "classify", "sentiment-analysis", "classify", "token-classification", "tag", "ner", "tag",
+    "question-answering", "answer", "fill-mask", "mlm", "text-generation", "clm", "text2text-generation", "seq2seq", NULL};
+
+const char *lm_task_objective(int task)
+{
+    return task ? tasks[task] : NULL;
+}
+
 static void append(lm_option *table, size_t *n, const lm_option *entries)
 {
     for (const lm_option *e = entries; e->name; e++) {
@@ -64,6 +76,29 @@ static void new_model_entries(lm_new_model *o, lm_option *table, size_t *n)
              .help = "print a line for each family that there is (name, model types, tasks of its heads, its own sizes, "
                      "file), and stop"),
         FLAG("json", json, .help = "print that as one JSON object"),
+        {0},
+    };
+    append(table, n, entries);
+}
+
+static void task_entries(lm_train_options *o, lm_option *table, size_t *n)
+{
+    const lm_option entries[] = {
+        GROUP("The task"),
+        OPTION("task", LM_OPT_CHOICE, task, "NAME", .choices = tasks, .synonyms = task_synonyms,
+               .help = "what is learned: a class, several classes or a number of each row, a class of each word, the part of a "
+                       "text that answers a question, hidden tokens, the next token, the answers of conversations, another text; "
+                       "auto goes by the stream's columns"),
+        OPTION("labels", LM_OPT_STRING, labels, "NAME,NAME...", .shown = "all that occur, sorted",
+               .help = "the classes, in this order"),
+        FLAG("skip-unknown", skip_unknown,
+             .help = "rows and tags of other classes than these carry no loss, instead of being an error"),
+        OPTION("class-weight", LM_OPT_STRING, class_weight, "auto|FILE", .aliases = "class_weights", .shown = "all alike",
+               .help = "weigh classes in the loss: by how rare they are, or as a file says (a class and its weight a line)"),
+        OPTION("focal-gamma", LM_OPT_FLOAT, focal_gamma, "G", .min = 0, .max = 100,
+               .help = "focal loss: rows that are learned already count for (1-p)^G; 0 is cross-entropy"),
+        FLAG("keep-head", keep_head, .given = &o->has_keep_head, .shown = "where the classes are the same",
+             .help = "go on with the head of -m, whose classes must be these"),
         {0},
     };
     append(table, n, entries);
@@ -319,6 +354,8 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
     size_t n = 0;
     memset(table, 0, LM_TRAIN_OPTION_MAX * sizeof *table);
     append(table, &n, own);
+    if (o->has_tasks)
+        task_entries(o, table, &n);
     if (o->new_model)
         new_model_entries(o->new_model, table, &n);
     training_entries(o, table, &n);

@@ -58,6 +58,10 @@ typedef struct lm_train_options {
     int64_t max_train_samples; /* rows, by the same hash; 0 = all */
     const char *replay;        /* FILE=SHARE */
     lm_strings mix;            /* FILE=WEIGHT ...: the inputs, dealt by weight (train/data/mixture.h) */
+    bool has_tasks;            /* the program learns one of several tasks */
+    int task;                  /* lm_task_objective; 0 = as the columns of the stream are */
+    const char *labels;        /* the classes; NULL = from the input */
+    bool skip_unknown;         /* labels that are none of these classes carry no loss */
     const char *class_weight;  /* "auto" or a file; NULL = none */
     double focal_gamma;
     double l2_sp;              /* decay towards the weights of the start; 0 = none */
@@ -94,6 +98,8 @@ enum { LM_TRAIN_OPTION_MAX = 128 };
 /* Appends the program's own entries (zero-terminated) and then the shared ones to table[LM_TRAIN_OPTION_MAX];
  * the entries point into `o`. */
 void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option *table);
+/* lm_run_spec.objective of a task; NULL = by the stream's columns. */
+const char *lm_task_objective(int task);
 /* Most rows of a forward pass. */
 int64_t lm_train_batch_rows(const lm_train_options *o);
 /* The metric of --best-metric, without "eval_": "loss". */

@@ -59,7 +59,7 @@ static bool streams(const lm_run *r)
     if (o->shuffle)
         return o->shuffle_window > 0;
     return (o->max_steps > 0 || endless) && objective &&
-           (r->spec->labels || objective->row == LM_TARGET_VALUE || !lm_objective_has_classes(objective));
+           (o->labels || objective->row == LM_TARGET_VALUE || !lm_objective_has_classes(objective));
 }
 
 /* --replay FILE=SHARE. */

@@ -27,8 +27,6 @@ typedef struct lm_run_spec {
     const lm_train_options *options;
     const char *objective; /* a name of train/objectives/objective.h; NULL = follows from the labels, or */
     bool by_family;        /* is what the model's family is pretrained with */
-    const char *labels;       /* --labels; NULL = from the input */
-    bool skip_unknown;        /* labels that are none of these classes carry no loss */
     bool random_weights;      /* the network of -m, but not its weights */
     lm_communicator *communicator; /* of process 0 of several; NULL = the only one */
     const lm_spool *shared; /* the rows, where they have been read already; NULL = the operands */

@@ -96,7 +96,7 @@ json_t *lm_run_options(const lm_run *r)
     lm_run_denoising_options(r, all);
     json_object_set_new(all, "label-smoothing", json_real(o->label_smoothing));
     if (lm_objective_has_classes(r->objective))
-        json_object_set_new(all, "skip-unknown", json_boolean(r->spec->skip_unknown));
+        json_object_set_new(all, "skip-unknown", json_boolean(r->o->skip_unknown));
     return all;
 }
 

@@ -141,7 +141,7 @@ static lm_model *open_unread(const lm_run *r, lm_status *st)
     lm_config *c = fresh ? unread_config(r, st) : lm_model_config(s->common->model, st);
     if (!c)
         return NULL;
-    lm_labels *labels = s->labels ? lm_labels_parse(s->labels, st) : NULL;
+    lm_labels *labels = r->o->labels ? lm_labels_parse(r->o->labels, st) : NULL;
     if (labels)
         lm_config_set_labels(c, lm_labels_names(labels), lm_labels_count(labels));
     lm_labels_free(labels);
