@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { VERSION_MIN = 2, VERSION_MAX = 3, DEFAULT_ALIGNMENT = 32, GGML_DIMS = 4, NAME_MAX_BYTES = 1 << 16 };
+enum { VERSION_MIN = 2, VERSION_MAX = 3, DEFAULT_ALIGNMENT = 32, NAME_MAX_BYTES = 1 << 16 };
 /* the least that an entry and a tensor take: so many there can be at most in so many bytes */
 enum { ENTRY_MIN = 8 + 4 + 1, TENSOR_MIN = 8 + 4 + 4 + 8 };
 
@@ -37,6 +37,21 @@ static const struct {
     {8, LM_Q8_0}, {10, LM_Q2_K}, {11, LM_Q3_K}, {12, LM_Q4_K}, {13, LM_Q5_K}, {14, LM_Q6_K},
     {24, LM_I8},  {25, LM_I16},  {26, LM_I32},  {27, LM_I64},  {28, LM_F64},  {30, LM_BF16},
 };
+
+size_t lm_gguf_value_bytes(lm_gguf_type type)
+{
+    return type < LM_GGUF_TYPES ? type_bytes[type] : 0;
+}
+
+bool lm_gguf_type_number(lm_dtype t, uint32_t *number)
+{
+    for (size_t i = 0; i < sizeof known_types / sizeof *known_types; i++)
+        if (known_types[i].dtype == t) {
+            *number = known_types[i].type;
+            return true;
+        }
+    return false;
+}
 
 /* ---------------------------------------------------------------- the cursor */
 
@@ -210,11 +225,11 @@ static void take_tensor(cursor *c, lm_gguf_tensor *t, uint64_t *offset)
 {
     t->name = take_name(c, "a tensor");
     uint64_t dims = take_int(c, 4);
-    if (lm_ok(c->st) && dims > GGML_DIMS)
+    if (lm_ok(c->st) && dims > LM_GGUF_DIMS)
         lm_fail(c->st, LM_FAILED,
                 "%s: tensor \"%.*s\" has %" PRIu64
                 " dimensions (at most %d): the file is damaged: fetch it again",
-                c->file, (int)t->name.len, t->name.data, dims, GGML_DIMS);
+                c->file, (int)t->name.len, t->name.data, dims, LM_GGUF_DIMS);
     t->shape.dims = lm_ok(c->st) ? (int)dims : 0;
     for (int i = t->shape.dims - 1; i >= 0; i--)
         t->shape.size[i] =

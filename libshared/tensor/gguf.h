@@ -28,6 +28,8 @@ typedef enum lm_gguf_type { /* the numbers are those of the format */
                             LM_GGUF_TYPES
 } lm_gguf_type;
 
+enum { LM_GGUF_DIMS = 4 }; /* of a tensor, at most */
+
 typedef struct lm_gguf_entry {
     lm_str key;
     lm_gguf_type type; /* of the value, or of the elements of an array */
@@ -76,5 +78,10 @@ const lm_gguf_entry *lm_gguf_numbers(const lm_gguf *f, const char *key, lm_statu
  */
 lm_str lm_gguf_next_string(const unsigned char **at);
 double lm_gguf_number_at(const lm_gguf_entry *entry, size_t i); /* integers beyond 2^53 are rounded */
+
+/* Bytes of a value of that type; 0 for strings and arrays. */
+size_t lm_gguf_value_bytes(lm_gguf_type type);
+/* ggml's number of a type; false where ggml does not have it. */
+bool lm_gguf_type_number(lm_dtype t, uint32_t *number);
 
 #endif

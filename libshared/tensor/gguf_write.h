@@ -11,7 +11,7 @@ enum { LM_GGUF_NAME_MAX = 63 }; /* bytes of a tensor's name (GGML_MAX_NAME, less
 
 typedef struct lm_gguf_writer lm_gguf_writer;
 
-/* `name` is for messages. What fails (a key twice, a name too long) fails in lm_gguf_write_header. */
+/* `name` is for messages. What cannot be written (a key or a tensor twice, a name too long) fails in lm_gguf_write_header. */
 lm_gguf_writer *lm_gguf_writer_new(const char *name);
 void lm_gguf_writer_free(lm_gguf_writer *w);
 
@@ -30,13 +30,12 @@ void lm_gguf_put_next(lm_gguf_writer *w, lm_str value);
 /* An entry of another file, as it stands there. */
 void lm_gguf_put_entry(lm_gguf_writer *w, const lm_gguf_entry *entry);
 
-/* The next tensor: its shape has the outermost dimension first. Of a type that the format does not have (F64, U8, BOOL,
- * NF4 ...), or with a row that is not whole blocks, the header fails. */
+/* The next tensor: its shape has the outermost dimension first. Of a type that the format does not have (U8, BOOL, NF4
+ * ...), or with a row that is not whole blocks, the header fails. Tensors follow one another at multiples of 32 bytes. */
 void lm_gguf_put_tensor(lm_gguf_writer *w, const char *name, lm_dtype type, const lm_shape *shape);
 
-/* Bytes of the whole file, and of its header. */
+/* Bytes of the whole file. */
 uint64_t lm_gguf_file_size(const lm_gguf_writer *w);
-uint64_t lm_gguf_header_size(const lm_gguf_writer *w);
 
 /* The header, padding included. Then the bytes of the tensors, one after another, in pieces of any size: padding between
  * tensors is added. lm_gguf_write_end checks that nothing is missing, and pads the last. The first failure of the sink ends it. */

@@ -1,7 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/tensor/blocks.h \
 	libshared/tensor/dtype.c libshared/tensor/dtype.h \
-	libshared/tensor/gguf.c libshared/tensor/gguf.h libshared/tensor/gguf_write.h \
+	libshared/tensor/gguf.c libshared/tensor/gguf.h libshared/tensor/gguf_write.c libshared/tensor/gguf_write.h \
 	libshared/tensor/imatrix.c libshared/tensor/imatrix.h \
 	libshared/tensor/quantised.h \
 	libshared/tensor/safetensors.c libshared/tensor/safetensors_write.c libshared/tensor/safetensors.h
@@ -23,3 +23,9 @@ tests_unit_check_imatrix_SOURCES = tests/unit/check_imatrix.c
 tests_unit_check_imatrix_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_imatrix_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_imatrix
+
+check_PROGRAMS += tests/unit/check_gguf_write
+tests_unit_check_gguf_write_SOURCES = tests/unit/check_gguf_write.c
+tests_unit_check_gguf_write_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_gguf_write_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_gguf_write
