@@ -25,7 +25,7 @@ typedef struct lm_adapter {
     float scale;
     double dropout;          /* of a layer's input */
     uint32_t number;         /* among all of the table: what tells its dropout from others' */
-    bool reduces;            /* it is no part of the result but taken away from it, and is never trained: PiSSA's start */
+    bool reduces;            /* its scale is negative: it takes away what another one began with, and is not trained (PiSSA) */
     double *squares;         /* DoRA: sum of squares of each row of a frozen W; NULL = not yet known */
     float *norms;            /* DoRA: of W + scale B A, where nothing of it is trained; NULL = not yet known */
 } lm_adapter;
@@ -40,8 +40,7 @@ typedef struct lm_adapter_spec {
 } lm_adapter_spec;
 
 /* Enters an adapter of `module`, whose weight is "MODULE.weight", and its parameters, without values, at the end of the table.
- * Fails where the weight is no matrix, the rank is not from 1 to the smaller side of it, or the name is taken. The table owns the
- * adapter. */
+ * Fails where the weight is no matrix, the name is taken, or DoRA would not have the layer to itself. The table owns the adapter. */
 lm_adapter *lm_adapter_attach(lm_params *p, const char *module, const lm_adapter_spec *spec, lm_status *st);
 /* Takes all adapters of a weight away; their parameters stay in the table, unused. */
 void lm_adapter_detach(lm_param *weight);

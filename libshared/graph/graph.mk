@@ -1,5 +1,6 @@
 liblmutils_la_SOURCES += \
-	libshared/graph/adapter.h \
+	libshared/graph/adapter.c libshared/graph/adapter.h \
+	libshared/graph/adapter_ops.c \
 	libshared/graph/balanced.c \
 	libshared/graph/custom.c \
 	libshared/graph/kv_cache.c libshared/graph/kv_cache.h \

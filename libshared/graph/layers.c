@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A parameter that an operation is about to take, ready to be read. */
-static lm_param *taken(lm_graph *g, lm_param *p)
+lm_param *lm_graph_taken(lm_graph *g, lm_param *p)
 {
     if (p->first_use > g->taped)
         p->first_use = g->taped;
@@ -20,7 +19,7 @@ lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name)
         lm_graph_fail(g, full.name, "is not a parameter of this model: the plugin must declare it");
         return NULL;
     }
-    return taken(g, p);
+    return lm_graph_taken(g, p);
 }
 
 lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name)
@@ -33,7 +32,7 @@ lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name)
 static lm_param *optional(lm_graph *g, lm_scope scope, const char *name)
 {
     lm_param *p = lm_params_find(g->params, lm_in(scope, name).name);
-    return p ? taken(g, p) : NULL;
+    return p ? lm_graph_taken(g, p) : NULL;
 }
 
 static bool is_matrix(const lm_param *p)
@@ -53,6 +52,8 @@ lm_tensor *lm_parameter(lm_graph *g, lm_scope scope, const char *name)
     lm_param *p = lm_graph_ok(g) ? lm_graph_param(g, scope, name) : NULL;
     if (!p)
         return g->nothing;
+    if (p->adapter)
+        return lm_graph_fail(g, p->name, "what it is used for has no place for an adapter: leave it out of the target modules");
     int64_t rows = p->shape.dims == 2 ? p->shape.size[0] : 1, width = p->shape.size[p->shape.dims - 1];
     if (p->shape.dims > 2 || rows > INT32_MAX || width > INT32_MAX)
         return lm_graph_fail(g, p->name, "has %d dimensions, and a value has two: check the plugin", p->shape.dims);
@@ -101,7 +102,7 @@ lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const
     n->weight = table;
     n->gather.index = index;
     n->gather.skip = table->padding_row;
-    return lm_node_run(g, n);
+    return lm_look_up_run(g, n);
 }
 
 const int32_t *lm_positions_past_padding(lm_graph *g, const lm_batch *batch, int pad_id)
@@ -187,7 +188,7 @@ static lm_node *linear_node(lm_graph *g, lm_op_id op, lm_scope scope, lm_tensor 
 lm_tensor *lm_linear(lm_graph *g, lm_scope scope, lm_tensor *x)
 {
     lm_node *n = linear_node(g, LM_OP_LINEAR, scope, x, 0, 0);
-    return n ? lm_node_run(g, n) : g->nothing;
+    return n ? lm_layer_run(g, n) : g->nothing;
 }
 
 lm_tensor *lm_linear_part(lm_graph *g, lm_scope scope, lm_tensor *x, int first, int count)
@@ -195,7 +196,7 @@ lm_tensor *lm_linear_part(lm_graph *g, lm_scope scope, lm_tensor *x, int first, 
     if (lm_graph_ok(g) && count < 1)
         return lm_graph_fail(g, scope.name, "%d columns of it: check the plugin", count);
     lm_node *n = linear_node(g, LM_OP_LINEAR, scope, x, first, count);
-    return n ? lm_node_run(g, n) : g->nothing;
+    return n ? lm_layer_run(g, n) : g->nothing;
 }
 
 lm_tensor *lm_vocab_linear(lm_graph *g, lm_scope scope, lm_tensor *x)
@@ -203,7 +204,9 @@ lm_tensor *lm_vocab_linear(lm_graph *g, lm_scope scope, lm_tensor *x)
     lm_node *n = linear_node(g, LM_OP_VOCAB_LINEAR, scope, x, 0, 0);
     if (n && n->weight->transposed)
         return lm_graph_fail(g, n->weight->name, "a projection to the vocabulary is stored as [out, in]: check the plugin");
-    return n ? lm_node_defer(g, n) : g->nothing;
+    if (!n)
+        return g->nothing;
+    return lm_adapts(n->weight, LM_ADAPTS_LAYER) ? lm_layer_run(g, n) : lm_node_defer(g, n);
 }
 
 void lm_linear_op_forward(lm_graph *g, lm_node *n)

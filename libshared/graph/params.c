@@ -1,6 +1,7 @@
 #include "graph/params.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "graph/adapter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,7 @@ void lm_params_free(lm_params *p)
             free(p->items[i]->value);
         free(p->items[i]->grad);
         lm_row_grad_free(p->items[i]->row_grad);
+        lm_adapter_detach(p->items[i]);
         free(p->items[i]);
     }
     free(p->items);

@@ -2,6 +2,7 @@
 #ifndef LM_GRAPH_TAPE_H
 #define LM_GRAPH_TAPE_H
 
+#include "graph/adapter.h"
 #include "graph/graph.h"
 #include "kernels/kernels.h"
 
@@ -24,6 +25,19 @@ struct lm_node {
         struct {
             int first; /* row of the weight, or column where it is transposed */
         } part;
+        struct {
+            const struct lm_adapter *adapter;
+            int first;            /* as part.first */
+            const int32_t *index; /* of a table's rows; and the one that trains nothing */
+            int skip;
+            float *low;           /* [rows, rank] scale A dropout(x) */
+            lm_dropout_key key;
+            uint8_t *mask; /* NULL = no dropout */
+        } low_rank;
+        struct {
+            const float *norm; /* [width] */
+            int first;
+        } magnitude;
         struct {
             int table, heads, columns;
         } rope;
@@ -106,6 +120,8 @@ typedef enum lm_op_id {
     LM_OP_EMBEDDING,
     LM_OP_LINEAR,
     LM_OP_VOCAB_LINEAR,
+    LM_OP_LOW_RANK,
+    LM_OP_MAGNITUDE,
     LM_OP_LAYER_NORM,
     LM_OP_RMS_NORM,
     LM_OP_ACTIVATE,
@@ -192,6 +208,12 @@ lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name); /* read
 /* The same for one that is looked up in by rows, and whose gradient may be by rows: the others have a dense one. */
 lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name);
 lm_weight_view lm_weight_of(const lm_node *n);
+/* A parameter that an operation is about to take, ready to be read; NULL: the graph has failed. */
+lm_param *lm_graph_taken(lm_graph *g, lm_param *p);
+/* Runs the node of a layer, or of a look-up, and adds what its weight's adapters add (adapter_ops.c). */
+lm_tensor *lm_layer_run(lm_graph *g, lm_node *n);
+lm_tensor *lm_look_up_run(lm_graph *g, lm_node *n);
+bool lm_adapts(const lm_param *w, lm_adapter_place place);
 
 size_t lm_elements(const lm_tensor *t);
 /* layout NULL: rows that nobody knows, numbered from 0. */
@@ -210,6 +232,8 @@ const lm_layout *lm_layout_of(lm_graph *g, const lm_batch *batch);
     void lm_##name##_op_backward(lm_graph *g, lm_node *n)
 LM_OP_PAIR(embedding);
 LM_OP_PAIR(linear);
+LM_OP_PAIR(low_rank);
+LM_OP_PAIR(magnitude);
 LM_OP_PAIR(layer_norm);
 LM_OP_PAIR(rms_norm);
 LM_OP_PAIR(activate);

@@ -3,6 +3,7 @@
  * the test. */
 #include "unit.h"
 
+#include "graph/adapter.h"
 #include "graph/graph.h"
 
 #include <math.h>
@@ -444,7 +445,56 @@ static lm_tensor *span_twice(lm_graph *g, lm_tensor **in) /* its gradient is add
     return lm_add(g, span_cross_entropy(g, in), span_cross_entropy(g, in));
 }
 
+static lm_tensor *adapted(lm_graph *g, lm_tensor **in) /* by two, one with dropout, and a second way to the input */
+{
+    return lm_add(g, lm_linear(g, at("adapted"), in[0]), lm_linear(g, at("plain"), in[0]));
+}
+
+static lm_tensor *adapted_parts(lm_graph *g, lm_tensor **in) /* of a matrix that is stored across */
+{
+    return lm_add(g, lm_linear_part(g, at("adapted1d"), in[0], 0, 4), lm_linear_part(g, at("adapted1d"), in[0], 1, 4));
+}
+
+static lm_tensor *adapted_vocabulary(lm_graph *g, lm_tensor **in)
+{
+    return lm_cross_entropy(g, lm_vocab_linear(g, at("adapted"), in[0]), labels, row_weights, 0.1f, NULL);
+}
+
+static lm_tensor *adapted_table(lm_graph *g, lm_tensor **in)
+{
+    (void)in;
+    return lm_embedding(g, at("words"), batch.ids, &batch);
+}
+
+/* Norms have no gradient, so what they depend on is not compared. */
+static lm_tensor *dora(lm_graph *g, lm_tensor **in)
+{
+    return lm_add(g, lm_linear(g, at("dora"), in[0]), lm_linear_part(g, at("dora"), in[0], 0, OUT));
+}
+
+static lm_tensor *dora_dropped(lm_graph *g, lm_tensor **in)
+{
+    return lm_linear(g, at("dropped"), in[0]);
+}
+
+static lm_tensor *dora_table(lm_graph *g, lm_tensor **in)
+{
+    (void)in;
+    return lm_embedding(g, at("dora_words"), batch.ids, &batch);
+}
+
 static const op_case cases[] = {
+    {"low_rank", "two, of a layer", adapted, {WIDTH}, {"adapted.lora_A.weight", "adapted.lora_B.weight",
+     "adapted.lora_A.two.weight", "adapted.lora_B.two.weight", "adapted.lora_B.two.bias", "adapted.weight", "adapted.bias"},
+     false, 0},
+    {"low_rank", "in parts", adapted_parts, {WIDTH}, {"adapted1d.lora_A.weight", "adapted1d.lora_B.weight",
+     "adapted1d.lora_B.bias", "adapted1d.weight"}, false, 0},
+    {"low_rank", "of a vocabulary", adapted_vocabulary, {WIDTH}, {"adapted.lora_A.weight", "adapted.lora_B.two.weight"},
+     true, 0},
+    {"low_rank", "of a table", adapted_table, {0}, {"words.lora_embedding_A", "words.lora_embedding_B", "words.weight"}, false, 0},
+    {"magnitude", "", dora, {WIDTH}, {"dora.lora_magnitude_vector", "dora.bias"}, false, 0},
+    {"magnitude", "with dropout", dora_dropped, {WIDTH}, {"dropped.lora_magnitude_vector", "dropped.bias"}, false, 0},
+    {"magnitude", "of a table", dora_table, {0}, {"dora_words.lora_magnitude_vector"}, false, 0},
     {"embedding", "with a padding row", embedding, {0}, {"embedding.weight"}, false, 0},
     {"ngrams", "of up to three", ngrams, {0}, {"ngrams.weight"}, false, 0},
     {"ngrams", "words alone", words_alone, {0}, {"ngrams.weight"}, false, 0},
@@ -522,6 +572,12 @@ static float spread(uint32_t *state) /* in (-1.5, 1.5) */
     return (float)((double)(*state >> 8) / (1 << 24) * 3 - 1.5);
 }
 
+static void attach(lm_params *p, const char *module, lm_adapter_spec spec)
+{
+    lm_status st = LM_STATUS_INIT;
+    ck_assert_msg(lm_adapter_attach(p, module, &spec, &st) != NULL, "%s", st.message);
+}
+
 static lm_params *make_params(void)
 {
     lm_params *p = lm_params_new();
@@ -539,8 +595,21 @@ static lm_params *make_params(void)
     lm_declare_lstm(d, at("lstm"), WIDTH, 5, 0, false, true);
     lm_declare_lstm(d, at("lstm"), WIDTH, STATE, 1, true, true);
     lm_declare_lstm(d, at("plain_lstm"), 2 * STATE, STATE, 0, true, false);
+    lm_declare_linear(d, at("adapted"), WIDTH, OUT, 1);
+    lm_declare_conv1d(d, at("adapted1d"), WIDTH, OUT, 1);
+    lm_declare_linear(d, at("dora"), WIDTH, OUT, 1);
+    lm_declare_linear(d, at("dropped"), WIDTH, OUT, 1);
+    lm_declare_embedding(d, at("words"), ROWS, WIDTH, 1, -1);
+    lm_declare_embedding(d, at("dora_words"), ROWS, WIDTH, 1, -1);
     lm_status st = LM_STATUS_INIT;
     ck_assert(lm_declare_end(d, &st));
+    attach(p, "adapted", (lm_adapter_spec){.rank = 2, .scale = 0.75f, .name = ""});
+    attach(p, "adapted", (lm_adapter_spec){.rank = 3, .scale = 1.5f, .dropout = 0.3, .bias = true, .name = "two"});
+    attach(p, "adapted1d", (lm_adapter_spec){.rank = 2, .scale = 0.5f, .dropout = 0.3, .bias = true, .name = ""});
+    attach(p, "dora", (lm_adapter_spec){.rank = 2, .scale = 0.5f, .magnitude = true, .name = ""});
+    attach(p, "dropped", (lm_adapter_spec){.rank = 2, .scale = 0.5f, .magnitude = true, .dropout = 0.3, .name = ""});
+    attach(p, "words", (lm_adapter_spec){.place = LM_ADAPTS_TABLE, .rank = 2, .scale = 0.5f, .name = ""});
+    attach(p, "dora_words", (lm_adapter_spec){.place = LM_ADAPTS_TABLE, .rank = 2, .scale = 2, .magnitude = true, .name = ""});
     for (size_t i = 0; i < lm_params_count(p); i++) {
         lm_param *q = lm_params_at(p, i);
         uint32_t state = (uint32_t)i + 77;
@@ -748,7 +817,7 @@ START_TEST(empty_batch)
         for (int i = 0; i < MOST && c->width[i]; i++)
             in[i] = lm_graph_input(g, value, 0, c->width[i], true);
         bool skip = c->build == gather_rows || c->build == embedding || c->build == recompute_look_up ||
-                    c->build == parameter; /* which no tokens reach */
+                    c->build == parameter || c->build == adapted_table || c->build == dora_table; /* which no tokens reach */
         if (!skip) {
             lm_tensor *y = c->build(g, in);
             float target[3 * 8] = {0};

@@ -1,0 +1,381 @@
+/* What adapters add to layers and look-ups. */
+#include "base/memory.h"
+#include "graph/tape.h"
+
+#include <math.h>
+#include <string.h>
+
+bool lm_adapts(const lm_param *w, lm_adapter_place place)
+{
+    for (const lm_adapter *a = w->adapter; a; a = a->next)
+        if (a->place == place)
+            return true;
+    return false;
+}
+
+/* Dropout has a number of its own, the same for all parts of a layer: what the model's own dropouts draw does not depend on
+ * adapters. The numbers of the graph's sites end below it. */
+static lm_dropout_key dropout_key(const lm_graph *g, const lm_adapter *a)
+{
+    enum { ADAPTERS = 1 << 23 };
+    uint32_t site = ADAPTERS | (uint32_t)(g->layer + 1) << 8 | (a->number & 0xff);
+    return (lm_dropout_key){g->step.seed, g->step.optimiser_step, site & 0xffffff};
+}
+
+static double dropout_of(const lm_graph *g, const lm_adapter *a)
+{
+    return g->step.training ? a->dropout : 0;
+}
+
+/* ------------------------------------------------------------------ y + scale B A dropout(x) */
+
+/* y + the adapter's term; y is not needed any more where `over`, and its room is taken. x NULL: rows of a table. */
+static lm_tensor *low_rank(lm_graph *g, const lm_adapter *a, lm_tensor *y, bool over, lm_tensor *x, const lm_node *of,
+                           double dropout)
+{
+    if (!lm_graph_taken(g, a->a) || !lm_graph_taken(g, a->b) || (a->bias && !lm_graph_taken(g, a->bias)))
+        return g->nothing;
+    lm_node *n = lm_node_new(g, LM_OP_LOW_RANK, y->rows, y->width, y->layout, y, x, NULL);
+    n->weight = a->a;
+    n->bias = a->b;
+    n->low_rank.adapter = a;
+    n->low_rank.low = lm_graph_alloc(g, (size_t)y->rows * (size_t)a->rank, sizeof *n->low_rank.low);
+    if (x) {
+        n->low_rank.first = of->part.first;
+    } else {
+        n->low_rank.index = of->gather.index;
+        n->low_rank.skip = of->gather.skip;
+    }
+    if (dropout > 0) {
+        n->low_rank.key = dropout_key(g, a);
+        n->low_rank.mask = lm_graph_alloc(g, lm_dropout_mask_bytes(x->rows, x->width), 1);
+    }
+    if (!over)
+        return lm_node_run(g, n);
+    lm_value(g, y);
+    lm_node_defer(g, n);
+    n->out->value = y->value;
+    lm_low_rank_op_forward(g, n);
+    return n->out;
+}
+
+/* scale A's columns, one for each token. */
+static void look_up(const lm_node *n)
+{
+    const lm_adapter *a = n->low_rank.adapter;
+    size_t rows = (size_t)a->a->shape.size[1];
+    for (int t = 0; t < n->out->rows; t++)
+        for (int k = 0; k < a->rank; k++)
+            n->low_rank.low[(size_t)t * (size_t)a->rank + (size_t)k] =
+                a->scale * a->a->value[(size_t)k * rows + (size_t)n->low_rank.index[t]];
+}
+
+/* x, or in `scratch` what dropout leaves of it; its mask is drawn where it is not there yet. */
+static const float *dropped(lm_graph *g, const lm_node *n, bool draw, float *scratch)
+{
+    lm_tensor *x = n->in[1];
+    const lm_adapter *a = n->low_rank.adapter;
+    if (!n->low_rank.mask)
+        return lm_value(g, x);
+    if (draw)
+        lm_dropout_forward(n->low_rank.key, a->dropout, x->layout->global_row, x->layout->token, lm_value(g, x), NULL,
+                           scratch, n->low_rank.mask, x->rows, x->width);
+    else
+        lm_dropout_backward(a->dropout, n->low_rank.mask, lm_value(g, x), scratch, false, x->rows, x->width);
+    return scratch;
+}
+
+static float *room_for(lm_graph *g, const lm_tensor *t)
+{
+    return lm_graph_alloc(g, lm_elements(t), sizeof(float));
+}
+
+void lm_low_rank_op_forward(lm_graph *g, lm_node *n)
+{
+    const lm_adapter *a = n->low_rank.adapter;
+    const float *y = lm_value(g, n->in[0]);
+    float *out = n->out->value, *low = n->low_rank.low;
+    int rows = n->out->rows, width = n->out->width, r = a->rank;
+    if (out != y)
+        memcpy(out, y, lm_elements(n->out) * sizeof *out);
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    if (n->in[1]) {
+        const float *x = dropped(g, n, true, n->low_rank.mask ? room_for(g, n->in[1]) : NULL);
+        lm_linear_forward(x, a->a->value, NULL, low, rows, r, n->in[1]->width);
+        lm_vector_scale(a->scale, low, low, (size_t)rows * (size_t)r);
+    } else {
+        look_up(n);
+    }
+    lm_arena_release(g->arena, mark);
+    /* y += low B^T */
+    lm_linear_transposed_backward_input(low, a->b->value + (size_t)n->low_rank.first * (size_t)r, r, out, rows, r, width, true);
+    for (int t = 0; a->bias && t < rows; t++)
+        lm_vector_axpy(a->scale, a->bias->value + n->low_rank.first, out + (size_t)t * (size_t)width, (size_t)width);
+}
+
+/* What reaches A, and dx, the gradient of the input below it (NULL = nobody wants it). dlow: [rows, rank]. */
+static void below_a(lm_graph *g, lm_node *n, const float *dlow, float *dx, bool add)
+{
+    const lm_adapter *a = n->low_rank.adapter;
+    const lm_tensor *x = n->in[1];
+    int rows = n->out->rows, r = a->rank;
+    float *scratch = n->low_rank.mask ? room_for(g, x) : NULL;
+    if (a->a->trainable)
+        lm_linear_backward_weight(dlow, dropped(g, n, false, scratch), a->a->grad, rows, r, x->width);
+    if (dx && !n->low_rank.mask) {
+        lm_linear_backward_input(dlow, a->a->value, dx, rows, r, x->width, add);
+    } else if (dx) {
+        lm_linear_backward_input(dlow, a->a->value, scratch, rows, r, x->width, false);
+        lm_dropout_backward(a->dropout, n->low_rank.mask, scratch, dx, add, rows, x->width);
+    }
+}
+
+static void below_table(const lm_node *n, const float *dlow)
+{
+    const lm_adapter *a = n->low_rank.adapter;
+    size_t rows = (size_t)a->a->shape.size[1], r = (size_t)a->rank;
+    for (int t = 0; a->a->trainable && t < n->out->rows; t++)
+        for (size_t k = 0; k < r && n->low_rank.index[t] != n->low_rank.skip; k++)
+            a->a->grad[k * rows + (size_t)n->low_rank.index[t]] += dlow[(size_t)t * r + k];
+}
+
+/* to += scale times the sums of dy's columns. */
+static void add_column_sums(lm_graph *g, float scale, const float *dy, float *to, int rows, int width)
+{
+    float *sums = lm_graph_alloc(g, (size_t)width, sizeof *sums);
+    memset(sums, 0, (size_t)width * sizeof *sums);
+    lm_column_sums(dy, sums, rows, width, lm_graph_alloc(g, lm_column_sums_scratch(rows, width), sizeof(float)));
+    lm_vector_axpy(scale, sums, to, (size_t)width);
+}
+
+void lm_low_rank_op_backward(lm_graph *g, lm_node *n)
+{
+    const lm_adapter *a = n->low_rank.adapter;
+    int rows = n->out->rows, width = n->out->width, r = a->rank;
+    size_t from = (size_t)n->low_rank.first * (size_t)r, count = (size_t)rows * (size_t)r;
+    const float *dy = n->out->grad;
+    bool add = false;
+    float *dx = n->in[1] ? lm_grad_of(g, n->in[1], &add) : NULL;
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    if (a->b->trainable)
+        lm_linear_backward_weight(dy, n->low_rank.low, a->b->grad + from, rows, width, r);
+    if (a->bias && a->bias->trainable)
+        add_column_sums(g, a->scale, dy, a->bias->grad + n->low_rank.first, rows, width);
+    float *dlow = lm_graph_alloc(g, count, sizeof *dlow);
+    lm_linear_backward_input(dy, a->b->value + from, dlow, rows, width, r, false);
+    lm_vector_scale(a->scale, dlow, dlow, count);
+    if (n->in[1])
+        below_a(g, n, dlow, dx, add);
+    else
+        below_table(n, dlow);
+    lm_arena_release(g->arena, mark);
+    lm_grad_pass(g, n, n->in[0]);
+}
+
+/* ------------------------------------------------------------------ m / norm y + b */
+
+/* The bias of a layer is added here, after the product. */
+static lm_tensor *magnitude(lm_graph *g, const lm_adapter *a, lm_tensor *y, int first, const float *norm, lm_param *bias)
+{
+    if (!lm_graph_taken(g, a->magnitude))
+        return g->nothing;
+    lm_node *n = lm_node_new(g, LM_OP_MAGNITUDE, y->rows, y->width, y->layout, y, NULL, NULL);
+    n->weight = a->magnitude;
+    n->bias = bias;
+    n->magnitude.norm = norm;
+    n->magnitude.first = first;
+    return lm_node_run(g, n);
+}
+
+/* m / norm of each column. */
+static float *factors(lm_graph *g, const lm_node *n)
+{
+    size_t width = (size_t)n->out->width;
+    float *f = lm_graph_alloc(g, width, sizeof *f);
+    for (size_t j = 0; j < width; j++)
+        f[j] = n->weight->value[(size_t)n->magnitude.first + j] / n->magnitude.norm[j];
+    return f;
+}
+
+void lm_magnitude_op_forward(lm_graph *g, lm_node *n)
+{
+    size_t width = (size_t)n->out->width;
+    const float *y = lm_value(g, n->in[0]), *bias = n->bias ? n->bias->value + n->magnitude.first : NULL;
+    float *out = n->out->value;
+    long rows = n->out->rows;
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    const float *f = factors(g, n);
+#pragma omp parallel for schedule(static) if (rows * (long)width > 65536)
+    for (long t = 0; t < rows; t++)
+        for (size_t j = 0; j < width; j++)
+            out[(size_t)t * width + j] = y[(size_t)t * width + j] * f[j] + (bias ? bias[j] : 0);
+    lm_arena_release(g->arena, mark);
+}
+
+void lm_magnitude_op_backward(lm_graph *g, lm_node *n)
+{
+    size_t width = (size_t)n->out->width;
+    long rows = n->out->rows;
+    const float *y = lm_value(g, n->in[0]), *dy = n->out->grad;
+    bool add = false;
+    float *dx = lm_grad_of(g, n->in[0], &add);
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    const float *f = factors(g, n);
+    if (n->bias && n->bias->trainable)
+        add_column_sums(g, 1, dy, n->bias->grad + n->magnitude.first, n->out->rows, n->out->width);
+    if (n->weight->trainable) {
+        float *products = room_for(g, n->out), *sums = lm_graph_alloc(g, width, sizeof *sums);
+        memset(sums, 0, width * sizeof *sums);
+        for (size_t i = 0; i < lm_elements(n->out); i++)
+            products[i] = dy[i] * y[i];
+        add_column_sums(g, 1, products, sums, n->out->rows, n->out->width);
+        for (size_t j = 0; j < width; j++)
+            n->weight->grad[(size_t)n->magnitude.first + j] += sums[j] / n->magnitude.norm[j];
+    }
+#pragma omp parallel for schedule(static) if (rows * (long)width > 65536)
+    for (long t = 0; t < (dx ? rows : 0); t++)
+        for (size_t j = 0; j < width; j++)
+            dx[(size_t)t * width + j] = (add ? dx[(size_t)t * width + j] : 0) + dy[(size_t)t * width + j] * f[j];
+    lm_arena_release(g->arena, mark);
+}
+
+/* ------------------------------------------------------------------ norms of W + scale B A */
+
+/* Sums of squares of W's rows, of a table its columns. */
+static void squares_of(const lm_adapter *a, double *sum)
+{
+    const lm_param *w = a->weight;
+    bool across = a->place == LM_ADAPTS_TABLE || w->transposed;
+    size_t rows = (size_t)w->shape.size[0], columns = (size_t)w->shape.size[1];
+    memset(sum, 0, (across ? columns : rows) * sizeof *sum);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++)
+            sum[across ? c : r] += (double)w->value[r * columns + c] * (double)w->value[r * columns + c];
+}
+
+/* [rank, count]: A times columns [first, first + count) of W^T. `of` is the layer's own node, which knows how W is stored. */
+static const float *projected(lm_graph *g, const lm_adapter *a, const lm_node *of, int first, int count)
+{
+    float *out = lm_graph_alloc(g, (size_t)a->rank * (size_t)count, sizeof *out);
+    int in = (int)a->a->shape.size[1];
+    if (a->place == LM_ADAPTS_TABLE) {
+        lm_linear_transposed_forward(a->a->value, a->weight->value, count, NULL, out, a->rank, count, in);
+        return out;
+    }
+    lm_tensor rows = {.rows = a->rank, .width = in, .value = a->a->value}, result = {.rows = a->rank, .width = count, .value = out};
+    lm_node product = *of;
+    product.in[0] = &rows;
+    product.out = &result;
+    product.bias = NULL;
+    product.part.first = first;
+    lm_linear_op_forward(g, &product);
+    return out;
+}
+
+/* Of outputs [first, first + count): |w|^2 + 2 scale b.(A w) + scale^2 b.(A A^T b) is the square of |w + scale b A|. */
+static void compute_norms(lm_graph *g, const lm_adapter *a, const lm_node *of, const double *squares, int first, int count,
+                          float *norm)
+{
+    size_t r = (size_t)a->rank, in = (size_t)a->a->shape.size[1], n = (size_t)count;
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    const float *aw = projected(g, a, of, first, count);
+    double *aa = lm_graph_alloc(g, r * r, sizeof *aa), scale = a->scale;
+    for (size_t i = 0; i < r; i++) {
+        for (size_t k = 0; k <= i; k++) {
+            double sum = 0;
+            for (size_t j = 0; j < in; j++)
+                sum += (double)a->a->value[i * in + j] * (double)a->a->value[k * in + j];
+            aa[i * r + k] = aa[k * r + i] = sum;
+        }
+    }
+    for (size_t o = 0; o < n; o++) {
+        const float *b = a->b->value + ((size_t)first + o) * r;
+        double sum = squares[(size_t)first + o];
+        for (size_t i = 0; i < r; i++) {
+            double inner = 0;
+            for (size_t k = 0; k < r; k++)
+                inner += aa[i * r + k] * (double)b[k];
+            sum += scale * (double)b[i] * (2 * (double)aw[i * n + o] + scale * inner);
+        }
+        norm[o] = (float)sqrt(sum > 0 ? sum : 0);
+    }
+    lm_arena_release(g->arena, mark);
+}
+
+/* The norms of the outputs of a node: kept where nothing of them is trained. */
+static const float *norms_of(lm_graph *g, lm_adapter *a, const lm_node *of, int first, int count)
+{
+    const lm_param *w = a->weight;
+    int all = (int)a->b->shape.size[0];
+    bool kept = !a->a->trainable && !a->b->trainable && !w->trainable;
+    if (!a->squares || w->trainable) {
+        if (!a->squares)
+            a->squares = lm_calloc((size_t)all, sizeof *a->squares);
+        squares_of(a, a->squares);
+    }
+    if (kept && !a->norms) {
+        a->norms = lm_calloc((size_t)all, sizeof *a->norms);
+        compute_norms(g, a, of, a->squares, 0, all, a->norms);
+    }
+    if (kept)
+        return a->norms + first;
+    float *norm = lm_graph_alloc(g, (size_t)count, sizeof *norm);
+    compute_norms(g, a, of, a->squares, first, count, norm);
+    return norm;
+}
+
+/* ------------------------------------------------------------------ layers and look-ups */
+
+/* DoRA, as PEFT has it: without dropout m / norm (W x + scale B A x) + b; with it, what is added to W x + b is
+ * (m / norm - 1) W x' + m / norm scale B A x', x' = dropout(x). */
+static lm_tensor *dora(lm_graph *g, lm_adapter *a, lm_node *n)
+{
+    lm_param *bias = n->bias;
+    lm_tensor *x = n->in[0], *whole = NULL;
+    int first = n->part.first;
+    if (!lm_graph_taken(g, a->a) || !lm_graph_taken(g, a->b))
+        return g->nothing;
+    if (dropout_of(g, a) > 0) {
+        lm_node *plain = lm_node_new(g, LM_OP_LINEAR, n->out->rows, n->out->width, n->out->layout, x, NULL, NULL);
+        plain->weight = n->weight;
+        plain->bias = bias;
+        plain->part.first = first;
+        whole = lm_node_run(g, plain);
+        lm_node *drop = lm_node_new(g, LM_OP_DROPOUT, x->rows, x->width, x->layout, x, NULL, NULL);
+        drop->dropout.p = a->dropout;
+        drop->dropout.key = dropout_key(g, a);
+        n->in[0] = x = lm_node_run(g, drop);
+        bias = NULL;
+    }
+    n->bias = NULL;
+    const float *norm = norms_of(g, a, n, first, n->out->width);
+    lm_tensor *y = lm_node_run(g, n);
+    lm_tensor *scaled = magnitude(g, a, low_rank(g, a, y, !whole, x, n, 0), first, norm, bias);
+    return whole ? lm_add(g, whole, lm_add(g, scaled, lm_scale(g, y, -1))) : scaled;
+}
+
+lm_tensor *lm_layer_run(lm_graph *g, lm_node *n)
+{
+    lm_tensor *x = n->in[0], *y = NULL;
+    for (lm_adapter *a = n->weight->adapter; a && lm_graph_ok(g); a = a->next) {
+        if (a->place != LM_ADAPTS_LAYER)
+            continue;
+        if (a->magnitude)
+            return dora(g, a, n);
+        y = low_rank(g, a, y ? y : lm_node_run(g, n), true, x, n, dropout_of(g, a));
+    }
+    return y ? y : lm_node_run(g, n);
+}
+
+lm_tensor *lm_look_up_run(lm_graph *g, lm_node *n)
+{
+    lm_tensor *y = lm_node_run(g, n);
+    for (lm_adapter *a = n->weight->adapter; a && lm_graph_ok(g); a = a->next) {
+        if (a->place != LM_ADAPTS_TABLE)
+            continue;
+        y = low_rank(g, a, y, true, NULL, n, 0);
+        if (a->magnitude && lm_graph_ok(g))
+            y = magnitude(g, a, y, 0, norms_of(g, a, n, 0, y->width), NULL);
+    }
+    return y;
+}
