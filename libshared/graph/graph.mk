@@ -19,7 +19,7 @@ liblmutils_la_SOURCES += \
 	libshared/graph/tape.h
 
 check_PROGRAMS += tests/unit/check_gradients
-tests_unit_check_gradients_SOURCES = tests/unit/check_gradients.c
+tests_unit_check_gradients_SOURCES = tests/unit/check_gradients.c tests/unit/check_gradients.inc
 tests_unit_check_gradients_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_gradients_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_gradients
