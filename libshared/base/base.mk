@@ -22,9 +22,9 @@ liblmutils_la_SOURCES += \
 	libshared/base/temporary.c libshared/base/temporary.h \
 	libshared/base/terminal.c libshared/base/terminal.h \
 	libshared/base/threads.c libshared/base/threads.h \
-	libshared/base/vector.h \
 	libshared/base/tool.c libshared/base/tool.h \
-	libshared/base/utf8.c libshared/base/utf8.h
+	libshared/base/utf8.c libshared/base/utf8.h \
+	libshared/base/vector.h
 
 check_PROGRAMS += tests/unit/check_base
 tests_unit_check_base_SOURCES = tests/unit/check_base.c tests/unit/check_base.h \

@@ -38,7 +38,7 @@ TESTS += tests/unit/check_measures
 EXTRA_DIST += tests/unit/measures.json
 
 check_PROGRAMS += tests/unit/check_evaluate
-tests_unit_check_evaluate_SOURCES = tests/unit/check_evaluate.c tests/unit/golden.c tests/unit/golden.h \
+tests_unit_check_evaluate_SOURCES = tests/unit/check_evaluate.c tests/unit/golden.c tests/unit/golden.h tests/unit/npz.c tests/unit/npz.h \
 	tests/unit/scratch.c tests/unit/scratch.h
 tests_unit_check_evaluate_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_evaluate_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
@@ -46,7 +46,7 @@ TESTS += tests/unit/check_evaluate
 
 # makes and compares streams for the pipeline tests of score
 check_PROGRAMS += tests/unit/golden_stream
-tests_unit_golden_stream_SOURCES = tests/unit/golden_stream.c tests/unit/golden.c tests/unit/golden.h
+tests_unit_golden_stream_SOURCES = tests/unit/golden_stream.c tests/unit/golden.c tests/unit/golden.h tests/unit/npz.c tests/unit/npz.h
 tests_unit_golden_stream_CPPFLAGS = $(unit_cppflags)
 tests_unit_golden_stream_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
 

@@ -24,10 +24,12 @@ extern const float lm_bnb_dynamic_map[256]; /* create_dynamic_map(signed, 7, 8):
 
 /* n numbers, in blocks of `block` (a power of two; the last may be shorter): (n + 1) / 2 bytes, and absmax [blocks]. */
 void lm_bnb_quantise(lm_dtype t, const float *x, size_t n, int block, uint8_t *out, float *absmax);
-/* Double quantisation of absmax [n]: code [n], scale [n / LM_BNB_NESTED, rounded up], and the mean, which is the offset. */
+/* Double quantisation of absmax [n]: code [n], scale [n / LM_BNB_NESTED, rounded up], and the mean, which is the offset. Its last
+ * bit depends in PyTorch on the machine; here it is that of one thread and vectors of 8. */
 void lm_bnb_nest(const float *absmax, size_t n, uint8_t *code, float *scale, float *offset);
 
-/* ---- int8 by rows: symmetric, scale = max |x| / 127, q = round half to even of x / scale (LLM.int8 without outliers) ---- */
-void lm_int8_quantise(const float *x, size_t rows, size_t width, int8_t *out, float *scale);
+/* ---- int8 by rows (LLM.int8 without outliers): q = round half to even of x (127 / absmax), absmax [rows] the largest |x| of a row,
+ * which bitsandbytes stores as SCB. A weight is q absmax / 127: the scale of lm_quantised is absmax / 127. ---- */
+void lm_bnb_int8(const float *x, size_t rows, size_t width, int8_t *out, float *absmax);
 
 #endif

@@ -1,5 +1,6 @@
 #include "tensor/dtype.h"
 #include "base/memory.h"
+#include "tensor/blocks/loops.h"
 
 /* Blocks of the GGML types as ggml-common.h lays them out: a scale (and minimum) in half precision and the
  * packed values; the K types hold 256 values in a super-block. */
@@ -170,7 +171,10 @@ bool lm_to_f32(lm_dtype t, const void *data, size_t n, float *out)
         }
         return true;
     default:
-        return false;
+        if (!lm_block_loops_now()->expand[t] || n % types[t].block)
+            return false;
+        lm_block_loops_now()->expand[t](data, n / types[t].block, out);
+        return true;
     }
 }
 

@@ -60,7 +60,8 @@ uint16_t lm_f32_to_f16(float f);
 float lm_bf16_to_f32(uint16_t b);
 uint16_t lm_f32_to_bf16(float f);
 
-/* n elements between float32 and t (F64 F32 F16 BF16); `data` need not be aligned. False for other types. */
+/* n elements between float32 and t (F64 F32 F16 BF16; the first also of ggml's block types, n whole blocks, any bytes); `data`
+ * need not be aligned. False for other types. */
 bool lm_to_f32(lm_dtype t, const void *data, size_t n, float *out);
 bool lm_from_f32(lm_dtype t, const float *in, size_t n, void *out);
 

@@ -43,6 +43,8 @@ static inline int lm_quantised_row(const lm_quantised *q, int r)
 size_t lm_quantised_stride(const lm_quantised *q);
 /* Bytes of all that it points to. */
 size_t lm_quantised_bytes(const lm_quantised *q);
+/* NF4 and FP4: absmax of a block, nested or not. */
+float lm_quantised_absmax(const lm_quantised *q, size_t block);
 /* Rows [first, first + n) as float32, [n, columns]. By this thread alone, in plain C: the reference. */
 void lm_quantised_expand(const lm_quantised *q, int first, int n, float *out);
 

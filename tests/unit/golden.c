@@ -3,50 +3,8 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* Ends the test; Check's own assertions work in its tests alone, and golden_stream is none. */
-#define MUST(condition, ...)                                                                                 \
-    ((condition) ? (void)0 : (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), abort()))
-
-/* The float32 array in the bytes of a .npy file, version 1. */
-static void read_array(struct golden_array *a, const char *name, const lm_buf *file)
-{
-    enum { PREFIX = 10 };
-    MUST(file->len > PREFIX, "%s: cut off", name);
-    size_t header = (unsigned char)file->data[8] + 256u * (unsigned char)file->data[9];
-    MUST(file->len >= PREFIX + header, "%s: cut off", name);
-    char *text = lm_strndup(file->data + PREFIX, header);
-    MUST(strstr(text, "'<f4'") && strstr(text, "'fortran_order': False"), "%s: %s", name, text);
-    free(text);
-    a->name = lm_strndup(name, strlen(name) - strlen(".npy"));
-    a->count = (file->len - PREFIX - header) / sizeof(float);
-    a->data = lm_malloc(a->count, sizeof(float));
-    memcpy(a->data, file->data + PREFIX + header, a->count * sizeof(float));
-}
-
-static void read_arrays(golden *g, const char *path)
-{
-    struct archive *zip = archive_read_new();
-    struct archive_entry *entry;
-    size_t cap = 0;
-    archive_read_support_format_zip(zip);
-    MUST(archive_read_open_filename(zip, path, 1 << 16) == ARCHIVE_OK, "%s", path);
-    while (archive_read_next_header(zip, &entry) == ARCHIVE_OK) {
-        lm_buf file = {0};
-        lm_buf_reserve(&file, (size_t)archive_entry_size(entry));
-        file.len = (size_t)archive_read_data(zip, file.data, file.cap);
-        LM_GROW(g->arrays, g->array_count, cap);
-        read_array(&g->arrays[g->array_count++], archive_entry_pathname(entry), &file);
-        lm_buf_free(&file);
-    }
-    archive_read_free(zip);
-}
 
 golden golden_open(const char *path)
 {
@@ -59,46 +17,33 @@ golden golden_open(const char *path)
 golden golden_open_directory(const char *dir)
 {
     golden g = {.dir = lm_strdup(dir)};
-    char *json = lm_format("%s/golden.json", g.dir), *npz = lm_format("%s/golden.npz", g.dir);
+    char *json = lm_format("%s/golden.json", g.dir), *arrays = lm_format("%s/golden.npz", g.dir);
     g.json = json_load_file(json, 0, NULL);
     MUST(g.json != NULL, "%s", json);
-    read_arrays(&g, npz);
+    g.arrays = npz_open(arrays);
     free(json);
-    free(npz);
+    free(arrays);
     return g;
 }
 
 void golden_close(golden *g)
 {
-    for (size_t i = 0; i < g->array_count; i++) {
-        free(g->arrays[i].name);
-        free(g->arrays[i].data);
-    }
-    free(g->arrays);
+    npz_close(&g->arrays);
     free(g->dir);
     json_decref(g->json);
 }
 
-static const struct golden_array *lookup(const golden *g, const char *name)
-{
-    for (size_t i = 0; i < g->array_count; i++) {
-        if (strcmp(g->arrays[i].name, name) == 0)
-            return &g->arrays[i];
-    }
-    return NULL;
-}
-
 bool golden_has(const golden *g, const char *name)
 {
-    return lookup(g, name) != NULL;
+    return npz_has(&g->arrays, name);
 }
 
 const float *golden_find(const golden *g, const char *name, size_t count)
 {
-    const struct golden_array *a = lookup(g, name);
-    MUST(a != NULL, "%s: no array %s", g->dir, name);
-    MUST(a->count == count, "%s: %s has %zu elements, not %zu", g->dir, name, a->count, count);
-    return a->data;
+    size_t found;
+    const float *data = npz_find(&g->arrays, name, "<f4", &found);
+    MUST(found == count, "%s: %s has %zu elements, not %zu", g->dir, name, found, count);
+    return data;
 }
 
 static int32_t integer(const json_t *rows, size_t r, size_t t)

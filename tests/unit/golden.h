@@ -6,18 +6,15 @@
 
 #include "lmutils/plugin.h"
 
+#include "npz.h"
+
 #include <jansson.h>
 #include <stddef.h>
 
 typedef struct golden {
     char *dir;
     json_t *json;
-    struct golden_array {
-        char *name;
-        float *data;
-        size_t count;
-    } * arrays;
-    size_t array_count;
+    npz arrays;
 } golden;
 
 /* A batch without its padding. row r has tokens [row_splits[r], row_splits[r+1]); `padded` is the length of a
