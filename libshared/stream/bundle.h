@@ -81,6 +81,18 @@ bool lm_bundle_copy(lm_bundle_writer *w, lm_bundle *from, const char *name, lm_s
  * does; in a stream, records. */
 bool lm_bundle_put_tensors(lm_bundle_writer *w, const lm_safetensor *tensors, size_t count, uint64_t shard_bytes,
                            lm_status *st);
+
+/* The same tensor by tensor, by whoever makes their bytes as they are written: names, dtypes and shapes are known
+ * beforehand, and data are not looked at. Of a directory the bytes go to their place in the files, an archive's are put together in an
+ * unlinked file first, and a stream takes the tensors in their order alone. */
+typedef struct lm_bundle_pieces lm_bundle_pieces;
+lm_bundle_pieces *lm_bundle_begin_pieces(lm_bundle_writer *w, const lm_safetensor *tensors, size_t count, uint64_t shard_bytes,
+                                         lm_status *st);
+/* The next n bytes of tensor i. */
+bool lm_bundle_put_piece(lm_bundle_pieces *p, size_t i, const void *bytes, size_t n, lm_status *st);
+/* After the last byte of all; frees p in any case. A failed status: only frees. */
+bool lm_bundle_end_pieces(lm_bundle_pieces *p, lm_status *st);
+
 /* Both free w in any case. discard: `why` ends a stream that has been begun. */
 bool lm_bundle_publish(lm_bundle_writer *w, lm_status *st);
 void lm_bundle_discard(lm_bundle_writer *w, const lm_status *why);

@@ -1,13 +1,10 @@
 /* Bundles are written: a directory, an archive, or a model stream. */
-#include "stream/bundle.h"
+#include "stream/bundle_writer.h"
 
-#include "base/atomic.h"
 #include "base/memory.h"
 #include "base/tool.h"
 #include "stream/json_tree.h"
-#include "stream/lms.h"
 
-#include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -24,20 +21,6 @@ enum {
 
 /* Every member is as old as the oldest time that tar and zip both have: the same model makes the same archive. */
 static const time_t member_time = 315532800;
-
-struct lm_bundle_writer {
-    lm_bundle_form form;
-    char *name;            /* for messages */
-    lm_output_dir *made;   /* a directory that we publish; NULL: it is somebody else's */
-    char *dir;             /* files are put here */
-    lm_output_file *file;  /* of an archive or a stream */
-    struct archive *archive;
-    bool zip, in_member, dropped;
-    char *prefix;          /* of an archive's members */
-    lm_lms_writer *stream; /* NULL until something is put */
-    lm_bundle_options options;
-    lm_status *st;         /* where libarchive's writing fails to */
-};
 
 /* ---------------------------------------------------------------- names */
 
@@ -132,7 +115,7 @@ static bool begin_archive(lm_bundle_writer *w, const char *path, lm_status *st)
     return (rc == ARCHIVE_OK && archive_write_open(a, w, NULL, write_piece, NULL) == ARCHIVE_OK) || fail_archive(w, st);
 }
 
-static bool archive_bytes(void *context, const void *bytes, size_t n, lm_status *st)
+bool lm_bundle_member_bytes(void *context, const void *bytes, size_t n, lm_status *st)
 {
     lm_bundle_writer *w = context;
     for (const char *p = bytes; n;) {
@@ -145,7 +128,7 @@ static bool archive_bytes(void *context, const void *bytes, size_t n, lm_status 
     return true;
 }
 
-static bool begin_member(lm_bundle_writer *w, const char *name, uint64_t size, bool weights, lm_status *st)
+bool lm_bundle_begin_member(lm_bundle_writer *w, const char *name, uint64_t size, bool weights, lm_status *st)
 {
     struct archive_entry *e = archive_entry_new();
     char *path = lm_format("%s%s", w->prefix, name);
@@ -166,7 +149,7 @@ static bool begin_member(lm_bundle_writer *w, const char *name, uint64_t size, b
     return ok;
 }
 
-static bool end_member(lm_bundle_writer *w, lm_status *st)
+bool lm_bundle_end_member(lm_bundle_writer *w, lm_status *st)
 {
     w->in_member = false;
     return archive_write_finish_entry(w->archive) == ARCHIVE_OK || fail_archive(w, st);
@@ -253,7 +236,7 @@ void lm_bundle_discard(lm_bundle_writer *w, const lm_status *why)
 
 /* ---------------------------------------------------------------- files */
 
-static lm_lms_writer *stream_of(lm_bundle_writer *w, lm_status *st)
+lm_lms_writer *lm_bundle_stream_of(lm_bundle_writer *w, lm_status *st)
 {
     if (!w->stream)
         w->stream = lm_lms_writer_new(lm_output_file_fd(w->file), w->name, LM_KIND_MODEL, NULL, w->options.via,
@@ -264,10 +247,10 @@ static lm_lms_writer *stream_of(lm_bundle_writer *w, lm_status *st)
 bool lm_bundle_put(lm_bundle_writer *w, const char *name, const void *bytes, size_t n, lm_status *st)
 {
     if (w->form == LM_BUNDLE_ARCHIVE)
-        return begin_member(w, name, n, false, st) && archive_bytes(w, bytes, n, st) && end_member(w, st);
+        return lm_bundle_begin_member(w, name, n, false, st) && lm_bundle_member_bytes(w, bytes, n, st) && lm_bundle_end_member(w, st);
     if (w->form == LM_BUNDLE_STREAM) {
         json_t *header = json_pack("{s:s}", "file", name);
-        bool ok = stream_of(w, st) && lm_lms_write_bytes(w->stream, header, (lm_str){bytes, n}, st);
+        bool ok = lm_bundle_stream_of(w, st) && lm_lms_write_bytes(w->stream, header, (lm_str){bytes, n}, st);
         json_decref(header);
         return ok;
     }
@@ -295,8 +278,8 @@ static bool put_file_of_tensors(lm_bundle_writer *w, const char *name, const lm_
 {
     if (w->form == LM_BUNDLE_ARCHIVE) {
         uint64_t size;
-        return lm_safetensors_file_size(name, tensors, count, &size, st) && begin_member(w, name, size, true, st) &&
-               lm_safetensors_write_to(archive_bytes, w, name, tensors, count, st) && end_member(w, st);
+        return lm_safetensors_file_size(name, tensors, count, &size, st) && lm_bundle_begin_member(w, name, size, true, st) &&
+               lm_safetensors_write_to(lm_bundle_member_bytes, w, name, tensors, count, st) && lm_bundle_end_member(w, st);
     }
     char *path = lm_format("%s/%s", w->dir, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -311,14 +294,14 @@ static bool put_file_of_tensors(lm_bundle_writer *w, const char *name, const lm_
     return lm_ok(st);
 }
 
-/* Which shard each tensor goes to, from 0; how many there are. A tensor above the limit has a shard of its own, which
- * comes before the one that was being filled; that is how split_torch_state_dict_into_shards goes. */
-static size_t assign_shards(const lm_safetensor *tensors, size_t count, uint64_t limit, size_t *shard)
+/* A tensor above the limit has a shard of its own, which comes before the one that was being filled; that is how
+ * split_torch_state_dict_into_shards goes. */
+size_t lm_bundle_assign_shards(const lm_safetensor *tensors, size_t count, uint64_t limit, size_t *shard)
 {
     size_t shards = 0;
     uint64_t filled = 0;
     size_t *current = lm_malloc(count + 1, sizeof *current), members = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && limit; i++) {
         if (tensors[i].bytes > limit) {
             shard[i] = shards++;
             continue;
@@ -337,47 +320,59 @@ static size_t assign_shards(const lm_safetensor *tensors, size_t count, uint64_t
         shard[current[k]] = shards;
     shards += members > 0;
     free(current);
-    return shards;
+    return limit ? shards : 1;
 }
 
-static char *shard_name(size_t i, size_t count)
+char *lm_bundle_shard_name(size_t i, size_t shards)
 {
-    return lm_format("model-%05zu-of-%05zu.safetensors", i + 1, count);
+    return shards > 1 ? lm_format("model-%05zu-of-%05zu.safetensors", i + 1, shards) : lm_strdup("model.safetensors");
 }
 
-static bool put_shards(lm_bundle_writer *w, const lm_safetensor *tensors, size_t count, const size_t *shard, size_t shards,
-                       lm_status *st)
+bool lm_bundle_put_shard_index(lm_bundle_writer *w, const lm_safetensor *tensors, size_t count, const size_t *shard,
+                               size_t shards, lm_status *st)
 {
     json_t *map = json_object();
     uint64_t total = 0;
-    lm_safetensor *part = lm_malloc(count, sizeof *part);
-    for (size_t s = 0; s < shards && lm_ok(st); s++) {
-        char *name = shard_name(s, shards);
-        size_t n = 0;
+    for (size_t s = 0; s < shards; s++) {
+        char *name = lm_bundle_shard_name(s, shards);
         for (size_t i = 0; i < count; i++) {
             if (shard[i] != s)
                 continue;
-            part[n++] = tensors[i];
             total += tensors[i].bytes;
             json_object_set_new(map, tensors[i].name, json_string(name));
         }
-        put_file_of_tensors(w, name, part, n, st);
         free(name);
     }
     json_t *index = json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)total, "weight_map", map);
     lm_buf text = {0};
     lm_json_print(index, &lm_json_python, 0, &text);
     lm_buf_putc(&text, '\n');
-    bool ok = lm_ok(st) && lm_bundle_put(w, "model.safetensors.index.json", text.data, text.len, st);
+    bool ok = lm_bundle_put(w, "model.safetensors.index.json", text.data, text.len, st);
     lm_buf_free(&text);
     json_decref(index);
-    free(part);
     return ok;
+}
+
+static bool put_shards(lm_bundle_writer *w, const lm_safetensor *tensors, size_t count, const size_t *shard, size_t shards,
+                       lm_status *st)
+{
+    lm_safetensor *part = lm_malloc(count, sizeof *part);
+    for (size_t s = 0; s < shards && lm_ok(st); s++) {
+        char *name = lm_bundle_shard_name(s, shards);
+        size_t n = 0;
+        for (size_t i = 0; i < count; i++)
+            if (shard[i] == s)
+                part[n++] = tensors[i];
+        put_file_of_tensors(w, name, part, n, st);
+        free(name);
+    }
+    free(part);
+    return lm_ok(st) && (shards == 1 || lm_bundle_put_shard_index(w, tensors, count, shard, shards, st));
 }
 
 /* ---------------------------------------------------------------- records of tensors */
 
-static bool put_index(lm_bundle_writer *w, const lm_safetensor *tensors, size_t count, lm_status *st)
+bool lm_bundle_put_index(lm_bundle_writer *w, const lm_safetensor *tensors, size_t count, lm_status *st)
 {
     for (size_t i = 0; i < count && lm_ok(st);) {
         json_t *index = json_object();
@@ -465,11 +460,10 @@ bool lm_bundle_put_tensors(lm_bundle_writer *w, const lm_safetensor *tensors, si
                            lm_status *st)
 {
     if (w->form == LM_BUNDLE_STREAM)
-        return stream_of(w, st) && put_index(w, tensors, count, st) && put_records(w, tensors, count, st);
+        return lm_bundle_stream_of(w, st) && lm_bundle_put_index(w, tensors, count, st) && put_records(w, tensors, count, st);
     size_t *shard = lm_calloc(count + 1, sizeof *shard);
-    size_t shards = shard_bytes ? assign_shards(tensors, count, shard_bytes, shard) : 1;
-    bool ok = shards > 1 ? put_shards(w, tensors, count, shard, shards, st)
-                         : put_file_of_tensors(w, "model.safetensors", tensors, count, st);
+    size_t shards = lm_bundle_assign_shards(tensors, count, shard_bytes, shard);
+    bool ok = put_shards(w, tensors, count, shard, shards, st);
     free(shard);
     return ok;
 }

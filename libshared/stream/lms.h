@@ -93,6 +93,10 @@ bool lm_lms_write_members(lm_lms_writer *w, lm_str members, int64_t n, const lm_
                           lm_status *st);
 /* A record with a payload that is no tensors ({"file":NAME} of kind model). */
 bool lm_lms_write_bytes(lm_lms_writer *w, json_t *header, lm_str payload, lm_status *st);
+/* A record of one column whose bytes come in pieces: its data are not looked at. As many pieces have to follow as it has bytes;
+ * the last one ends the record. A stream that is closed before is cut off there. */
+bool lm_lms_begin_column(lm_lms_writer *w, json_t *header, const lm_column *column, lm_status *st);
+bool lm_lms_put_piece(lm_lms_writer *w, const void *bytes, size_t n, lm_status *st);
 /* A record as it came; a flush record flushes. */
 bool lm_lms_write_verbatim(lm_lms_writer *w, const lm_record *record, lm_status *st);
 bool lm_lms_write_flush(lm_lms_writer *w, lm_status *st);

@@ -22,6 +22,7 @@ struct lm_lms_writer {
     lm_buf out;    /* hashed, not yet written */
     lm_buf header; /* the header being made */
     uint64_t records, examples, bytes;
+    size_t column, awaited; /* of a column in pieces: its bytes, and how many of them are still to come */
     bool broken;   /* writing failed: nothing more can be said */
     bool ended;
 };
@@ -237,16 +238,22 @@ static bool put_columns(lm_lms_writer *w, const lm_column *columns, size_t count
     return put_pad(w, total, st);
 }
 
+/* The header that w->header has become. */
+static bool put_record_header(lm_lms_writer *w, lm_status *st)
+{
+    lm_buf_putc(&w->header, '}');
+    if (lm_header_nesting(lm_buf_str(&w->header)) > LM_LMS_DEPTH_MAX)
+        return lm_fail(st, LM_FAILED, "%s: record %" PRIu64 ": its members nest deeper than %d", w->name, w->records + 1,
+                       LM_LMS_DEPTH_MAX);
+    return put_header(w, st);
+}
+
 static bool finish_record(lm_lms_writer *w, int64_t n, const lm_column *columns, size_t count, lm_status *st)
 {
     size_t total = 0;
     if (count && !append_tensors(w, columns, count, &total, st))
         return false;
-    lm_buf_putc(&w->header, '}');
-    if (lm_header_nesting(lm_buf_str(&w->header)) > LM_LMS_DEPTH_MAX)
-        return lm_fail(st, LM_FAILED, "%s: record %" PRIu64 ": its members nest deeper than %d", w->name, w->records + 1,
-                       LM_LMS_DEPTH_MAX);
-    if (!put_header(w, st) || (count && !put_columns(w, columns, count, total, st)))
+    if (!put_record_header(w, st) || (count && !put_columns(w, columns, count, total, st)))
         return false;
     w->records++;
     w->examples += w->kind == LM_KIND_TEXT ? 1 : (uint64_t)n;
@@ -262,7 +269,8 @@ bool lm_lms_write_members(lm_lms_writer *w, lm_str members, int64_t n, const lm_
     return finish_record(w, n, columns, count, st);
 }
 
-bool lm_lms_write(lm_lms_writer *w, json_t *header, const lm_column *columns, size_t count, lm_status *st)
+/* Begins a header with the members that are given. */
+static bool begin_header(lm_lms_writer *w, json_t *header, lm_status *st)
 {
     static const char *const ours[] = {"tensors", "bytes", NULL};
     w->header.len = 0;
@@ -272,7 +280,39 @@ bool lm_lms_write(lm_lms_writer *w, json_t *header, const lm_column *columns, si
         w->header.data[0] = '{'; /* where the first comma was */
     else
         lm_buf_putc(&w->header, '{');
-    return finish_record(w, json_integer_value(json_object_get(header, "n")), columns, count, st);
+    return true;
+}
+
+bool lm_lms_write(lm_lms_writer *w, json_t *header, const lm_column *columns, size_t count, lm_status *st)
+{
+    return begin_header(w, header, st) &&
+           finish_record(w, json_integer_value(json_object_get(header, "n")), columns, count, st);
+}
+
+/* The record whose bytes have come. */
+static bool end_column(lm_lms_writer *w, lm_status *st)
+{
+    w->records++;
+    return put_pad(w, w->column, st);
+}
+
+bool lm_lms_begin_column(lm_lms_writer *w, json_t *header, const lm_column *column, lm_status *st)
+{
+    if (!begin_header(w, header, st) || !append_tensors(w, column, 1, &w->column, st) || !put_record_header(w, st))
+        return false;
+    w->awaited = w->column;
+    return w->awaited || end_column(w, st);
+}
+
+bool lm_lms_put_piece(lm_lms_writer *w, const void *bytes, size_t n, lm_status *st)
+{
+    if (n > w->awaited)
+        return lm_fail(st, LM_FAILED, "%s: record %" PRIu64 ": %zu bytes more than its column has", w->name, w->records + 1,
+                       n - w->awaited);
+    if (!n || !put(w, bytes, n, st))
+        return lm_ok(st);
+    w->awaited -= n;
+    return w->awaited || end_column(w, st);
 }
 
 bool lm_lms_write_bytes(lm_lms_writer *w, json_t *header, lm_str payload, lm_status *st)
@@ -338,7 +378,7 @@ bool lm_lms_write_abort(lm_lms_writer *w, const char *why, lm_status *st)
 
 bool lm_lms_writer_close(lm_lms_writer *w, lm_status *st)
 {
-    if (w->ended || w->broken)
+    if (w->ended || w->broken || w->awaited) /* within a column nothing can be said */
         return lm_ok(st);
     if (lm_ok(st))
         return lm_lms_write_end(w, st);

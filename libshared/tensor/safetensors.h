@@ -43,6 +43,9 @@ bool lm_safetensors_write_to(lm_bytes_sink sink, void *context, const char *name
                              size_t count, lm_status *st);
 bool lm_safetensors_file_size(const char *name, const lm_safetensor *tensors, size_t count, uint64_t *size,
                               lm_status *st);
+/* What stands before the first tensor's bytes in that file, and where each tensor's begin: at [count]. */
+bool lm_safetensors_lay_out(const char *name, const lm_safetensor *tensors, size_t count, lm_buf *head, uint64_t *at,
+                            lm_status *st);
 /* Elements [first, first + n) of a tensor that is converted, as they are written. A finite value that the type cannot
  * hold fails. */
 bool lm_safetensor_convert(const lm_safetensor *t, size_t first, size_t n, void *out, lm_status *st);

@@ -159,16 +159,30 @@ bool lm_safetensors_write_to(lm_bytes_sink sink, void *context, const char *name
     return ok;
 }
 
-bool lm_safetensors_file_size(const char *name, const lm_safetensor *tensors, size_t count, uint64_t *size, lm_status *st)
+bool lm_safetensors_lay_out(const char *name, const lm_safetensor *tensors, size_t count, lm_buf *head, uint64_t *at,
+                            lm_status *st)
 {
     const lm_safetensor **sorted = NULL;
+    bool ok = lay_out(name, tensors, count, &sorted, head, st);
+    uint64_t end = head->len;
+    for (size_t i = 0; ok && i < count; i++) {
+        at[sorted[i] - tensors] = end;
+        end += sorted[i]->bytes; /* print_header has seen that it does not overflow */
+    }
+    free(sorted);
+    return ok;
+}
+
+bool lm_safetensors_file_size(const char *name, const lm_safetensor *tensors, size_t count, uint64_t *size, lm_status *st)
+{
     lm_buf head = {0};
-    bool ok = lay_out(name, tensors, count, &sorted, &head, st);
+    uint64_t *at = lm_malloc(count + 1, sizeof *at);
+    bool ok = lm_safetensors_lay_out(name, tensors, count, &head, at, st);
     *size = head.len;
     for (size_t i = 0; i < count; i++)
-        *size += tensors[i].bytes; /* print_header has seen that it does not overflow */
+        *size += tensors[i].bytes;
+    free(at);
     lm_buf_free(&head);
-    free(sorted);
     return ok;
 }
 
