@@ -50,3 +50,9 @@ tests_unit_check_rows_SOURCES = tests/unit/check_rows.c
 tests_unit_check_rows_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_rows_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_rows
+
+check_PROGRAMS += tests/unit/check_pieces
+tests_unit_check_pieces_SOURCES = tests/unit/check_pieces.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_pieces_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_pieces_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_pieces
