@@ -22,7 +22,7 @@
 typedef struct lm_gguf_names lm_gguf_names;
 
 /* NULL, with the reason, where llama.cpp has nothing that computes it. Where it has, but computes something else (another
- * activation), a warning says so, unless `quiet`. */
+ * activation), a warning says so, unless `quiet`. The config has to outlive it. */
 lm_gguf_names *lm_gguf_names_new(lm_config *c, bool quiet, lm_status *st);
 void lm_gguf_names_free(lm_gguf_names *n);
 const char *lm_gguf_names_architecture(const lm_gguf_names *n); /* "llama": of general.architecture, and before keys */
@@ -68,15 +68,14 @@ bool lm_gguf_rows_here(const lm_gguf_weight *w, const lm_shape *there, lm_dtype 
 /* The config.json of the model in a file. */
 lm_config *lm_gguf_config(const lm_gguf *f, lm_status *st);
 
-/* What a file says of a model: general.*, ARCH.*, and, where `tokenizer` is not NULL, tokenizer.*. Tensors that llama.cpp
- * wants and no checkpoint has (the factors of llama3's rotary positions) are said, too: the first ones of the file, F32; their
- * values are written by lm_gguf_extra_data, which comes first. `file_type`: general.file_type, llama.cpp's number of the mix.
- * Refused is a tokenizer that splits words in no way that llama.cpp has a name for. `name`: general.name, NULL = none. */
+/* What a file says of a model: general.*, ARCH.*, and of its tokenizer (lm_tokenizer_put_gguf of text/tokenizer.h; a file without
+ * one is good for ids). A tensor that llama.cpp wants and no checkpoint has, the factors of rotary positions that are scaled as
+ * Llama 3's, is put, too, before those of the caller; lm_gguf_extra_data writes its bytes, before the caller writes his. */
 typedef struct lm_gguf_description {
-    const char *name;
-    int file_type;
-    const lm_tokenizer *tokenizer;
-    int64_t vocab_size; /* rows of the embedding: tokens that are missing are called [PADi] */
+    const char *name;              /* general.name; NULL = none */
+    int file_type;                 /* general.file_type: llama.cpp's number of the mix */
+    const lm_tokenizer *tokenizer; /* NULL = none */
+    int vocab_size;                /* rows of the embedding */
 } lm_gguf_description;
 bool lm_gguf_describe(lm_gguf_writer *w, const lm_gguf_names *n, const lm_gguf_description *d, lm_status *st);
 bool lm_gguf_extra_data(lm_gguf_writer *w, const lm_gguf_names *n, lm_status *st);
