@@ -41,6 +41,8 @@ static const lm_op ops[LM_OP_COUNT] = {
                                              lm_balanced_binary_cross_entropy_op_backward},
     [LM_OP_SPAN_CROSS_ENTROPY] = {"span_cross_entropy", lm_span_cross_entropy_op_forward,
                                   lm_span_cross_entropy_op_backward},
+    [LM_OP_DISTILLATION] = {"distillation", lm_distillation_op_forward, lm_distillation_op_backward},
+    [LM_OP_COSINE] = {"cosine", lm_cosine_op_forward, lm_cosine_op_backward},
 };
 
 const lm_op *lm_op_at(size_t i)
@@ -335,7 +337,7 @@ const float *lm_value(lm_graph *g, lm_tensor *t)
     if (t->value || !t->node)
         return t->value;
     for (int i = 0; i < LM_INPUTS && t->node->in[i]; i++)
-        if (t->node->op != &ops[LM_OP_CROSS_ENTROPY]) /* which reads its logits in its own way */
+        if (t->node->op != &ops[LM_OP_CROSS_ENTROPY] && t->node->op != &ops[LM_OP_DISTILLATION]) /* in ways of their own */
             lm_value(g, t->node->in[i]);
     t->value = lm_graph_alloc(g, lm_elements(t), sizeof(float));
     t->node->op->forward(g, t->node);

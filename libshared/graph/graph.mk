@@ -3,6 +3,7 @@ liblmutils_la_SOURCES += \
 	libshared/graph/adapter_ops.c \
 	libshared/graph/balanced.c \
 	libshared/graph/custom.c \
+	libshared/graph/distillation.c libshared/graph/distillation.h \
 	libshared/graph/kv_cache.c libshared/graph/kv_cache.h \
 	libshared/graph/graph.c libshared/graph/graph.h \
 	libshared/graph/layers.c \
@@ -36,3 +37,9 @@ tests_unit_check_recurrent_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_recurrent_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_recurrent
 EXTRA_DIST += tests/unit/recurrent.json
+
+check_PROGRAMS += tests/unit/check_distillation
+tests_unit_check_distillation_SOURCES = tests/unit/check_distillation.c
+tests_unit_check_distillation_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_distillation_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_distillation

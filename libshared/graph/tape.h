@@ -21,6 +21,7 @@ struct lm_node {
         int ahead; /* columns whose state stands at the last token */
         struct lm_lstm_node *lstm;
         struct lm_ngrams_node *ngrams;
+        struct lm_distillation *distillation;
         struct lm_again *again; /* how a piece is run again */
         struct {
             int first; /* row of the weight, or column where it is transposed */
@@ -148,6 +149,8 @@ typedef enum lm_op_id {
     LM_OP_BALANCED_CROSS_ENTROPY,
     LM_OP_BALANCED_BINARY_CROSS_ENTROPY,
     LM_OP_SPAN_CROSS_ENTROPY,
+    LM_OP_DISTILLATION,
+    LM_OP_COSINE,
     LM_OP_COUNT
 } lm_op_id;
 
@@ -259,5 +262,7 @@ LM_OP_PAIR(binary_cross_entropy);
 LM_OP_PAIR(balanced_cross_entropy);
 LM_OP_PAIR(balanced_binary_cross_entropy);
 LM_OP_PAIR(span_cross_entropy);
+LM_OP_PAIR(distillation);
+LM_OP_PAIR(cosine);
 
 #endif

@@ -3,6 +3,7 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/attention.c \
 	libshared/kernels/blas.h \
 	libshared/kernels/dispatch.c \
+	libshared/kernels/distillation.c libshared/kernels/distillation.h \
 	libshared/kernels/dropout.c \
 	libshared/kernels/elementwise.c \
 	libshared/kernels/embedding.c \
