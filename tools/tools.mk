@@ -23,6 +23,11 @@ pretrain_LDADD = liblmutils.la
 finetune_SOURCES = tools/finetune.c
 finetune_LDADD = liblmutils.la
 
+bin_PROGRAMS += distill
+lm_programs += distill
+distill_SOURCES = tools/distill.c
+distill_LDADD = liblmutils.la
+
 bin_PROGRAMS += score
 lm_programs += score
 score_SOURCES = tools/score.c

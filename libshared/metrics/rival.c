@@ -93,10 +93,11 @@ static bool take_record(lm_evaluator *e, const lm_record *record, lm_status *st)
     /* which kind of labels there are is seen from the rows */
     bool ok = lm_evaluator_check(e, rows, view.n, 0, st), tokens = lm_measured_per_token(lm_evaluator_kind(e));
     const lm_column *logits = lm_record_column(record, "logits");
-    if (ok && (!logits || logits->shape.size[0] != units_of(e, rows, view.n) || view.logits_width != lm_evaluator_logits(e)))
+    if (ok && (!logits || logits->shape.size[0] != units_of(e, rows, view.n) ||
+               (int64_t)view.logits.width != lm_evaluator_logits(e)))
         ok = lm_fail(st, LM_FAILED, "it has no logits of %d numbers for each %s: make them with score --emit logits",
                      lm_evaluator_logits(e), tokens ? "token" : "row");
-    ok = ok && lm_evaluator_take(e, rows, view.n, view.logits, st);
+    ok = ok && lm_evaluator_take(e, rows, view.n, view.logits.all, st);
     free(rows);
     return ok;
 }

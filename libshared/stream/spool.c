@@ -19,6 +19,7 @@
 
 const char *const lm_training_columns[] = {TRAINING, NULL};
 const char *const lm_training_word_columns[] = {TRAINING, "word_ids", NULL};
+const char *const lm_distillation_columns[] = {TRAINING, "logits", "logits.index", "logits.top", "logits.rest", NULL};
 
 enum { DEFAULT_MEMORY = 256 << 20 };
 

@@ -20,9 +20,10 @@ typedef struct lm_spool_options {
 } lm_spool_options;
 
 /* The columns that training reads, for `keep`: ids types label labels multi_label mlm_labels loss_mask tags weight doc
- * target_ids answer seq_lengths; and with those, word_ids. */
+ * target_ids answer seq_lengths; with those, word_ids; and with those, a teacher's logits. */
 extern const char *const lm_training_columns[];
 extern const char *const lm_training_word_columns[];
+extern const char *const lm_distillation_columns[];
 
 lm_spool *lm_spool_new(const lm_spool_options *options, lm_status *st);
 void lm_spool_free(lm_spool *s); /* a named file stays */

@@ -147,16 +147,44 @@ static void view_labels(const lm_record *r, lm_tokens_view *v)
     }
 }
 
-static void view_logits(const lm_record *r, lm_tokens_view *v)
+/* Numbers of each unit in a column of any shape. */
+static size_t width_of(const lm_column *c)
 {
-    const lm_column *c = lm_record_column(r, "logits");
-    if (!c)
-        return;
-    v->logits = c->data;
-    v->logits_ragged = c->rows || lm_record_column(r, "logits.splits") || c->shape.size[0] != r->n;
-    v->logits_width = 1;
+    size_t width = 1;
     for (int d = 1; d < c->shape.dims; d++)
-        v->logits_width *= c->shape.size[d];
+        width *= (size_t)c->shape.size[d];
+    return width;
+}
+
+/* Whether a column of outputs has a unit for each token, or else for each row. */
+static bool is_per_token(const lm_record *r, const lm_column *c)
+{
+    char own[32];
+    snprintf(own, sizeof own, "%s.splits", c->name);
+    return c->rows || lm_record_column(r, own) || c->shape.size[0] != r->n;
+}
+
+static bool view_logits(const lm_record *r, lm_tokens_view *v, lm_status *st)
+{
+    const lm_column *all = lm_record_column(r, "logits"), *index = lm_record_column(r, "logits.index");
+    const lm_column *top = lm_record_column(r, "logits.top"), *rest = lm_record_column(r, "logits.rest");
+    const lm_column *some = all ? all : index;
+    if (!some)
+        return true;
+    v->logits.width = width_of(some);
+    v->logits.per_token = is_per_token(r, some);
+    if (all) {
+        v->logits.all = all->data;
+    } else {
+        if (!top || !rest || !lm_shape_equal(&top->shape, &index->shape) || width_of(rest) != 1 ||
+            rest->shape.size[0] != index->shape.size[0])
+            return lm_fail(st, LM_FAILED, "record %" PRIu64 ": `logits.index`, `logits.top` and `logits.rest` do not belong "
+                           "together: make them again", r->number);
+        v->logits.index = index->data;
+        v->logits.top = top->data;
+        v->logits.rest = rest->data;
+    }
+    return true;
 }
 
 bool lm_tokens_view_read(const lm_record *r, lm_tokens_view *v, lm_status *st)
@@ -198,7 +226,8 @@ bool lm_tokens_view_read(const lm_record *r, lm_tokens_view *v, lm_status *st)
         }
     }
     view_labels(r, v);
-    view_logits(r, v);
+    if (!view_logits(r, v, st))
+        return false;
     v->labels = json_object_get(r->header, "labels");
     v->id = json_object_get(r->header, "id");
     v->fields = json_object_get(r->header, "fields");
@@ -215,6 +244,21 @@ void lm_tokens_row_part(const lm_tokens_row *row, size_t first, size_t n, lm_tok
                             .loss_mask = row->loss_mask ? row->loss_mask + first : NULL,
                             .tags = row->tags ? row->tags + first : NULL,
                             .mlm_labels = row->mlm_labels ? row->mlm_labels + first : NULL};
+}
+
+/* From unit `first` on. */
+static lm_tokens_logits logits_of(const lm_tokens_logits *l, size_t first)
+{
+    lm_tokens_logits from = *l;
+    size_t at = first * l->width;
+    if (l->all)
+        from.all = l->all + at;
+    else {
+        from.index = l->index + at;
+        from.top = l->top + at;
+        from.rest = l->rest + first;
+    }
+    return from;
 }
 
 void lm_tokens_view_row(const lm_tokens_view *v, int64_t i, lm_tokens_row *row)
@@ -246,6 +290,8 @@ void lm_tokens_view_row(const lm_tokens_view *v, int64_t i, lm_tokens_row *row)
     }
     row->answer = v->answer ? v->answer + 2 * i : NULL;
     row->answers = v->answer && v->fields ? json_array_get(json_object_get(v->fields, "answers"), (size_t)i) : NULL;
+    if (v->logits.width)
+        row->logits = logits_of(&v->logits, v->logits.per_token ? at : (size_t)i);
     if ((row->has_weight = v->weight != NULL))
         row->weight = v->weight[i];
     if ((row->has_doc = v->doc != NULL))

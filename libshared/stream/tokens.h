@@ -13,6 +13,17 @@ typedef struct lm_tokens_answer {
     const uint8_t *loss_mask;
 } lm_tokens_answer;
 
+/* Outputs of a model: a unit of them for each row, or for each token. All logits of a unit, or the k largest with the log-sum-exp of
+ * the others. */
+typedef struct lm_tokens_logits {
+    const float *all;     /* [units, width]; NULL = these: */
+    const int32_t *index; /* [units, width] */
+    const float *top;     /* [units, width] */
+    const float *rest;    /* [units] */
+    size_t width;         /* 0 = there are none */
+    bool per_token;
+} lm_tokens_logits;
+
 /* One row. NULL (or the zero value of its flag) = the column is absent. Everything is borrowed. */
 typedef struct lm_tokens_row {
     const int32_t *ids;
@@ -36,6 +47,7 @@ typedef struct lm_tokens_row {
     const json_t *answers;         /* the record's field of this name, where a record was read; NULL = absent */
     const uint8_t *multi_label;    /* [classes] */
     size_t classes;
+    lm_tokens_logits logits;       /* of a model that has read the row */
     bool has_weight, has_doc, has_row, has_truncated;
     float weight;
     int32_t doc, row;
@@ -104,9 +116,7 @@ typedef struct lm_tokens_view {
     const uint8_t *truncated;
     const uint8_t *text, *pair;
     const int32_t *text_splits, *pair_splits;
-    const float *logits;           /* [n, width] or, where logits_ragged, [tokens, width] */
-    int64_t logits_width;
-    bool logits_ragged;
+    lm_tokens_logits logits;       /* per_token: as long as ids */
     json_t *labels, *id, *fields;  /* header members; arrays of n, arrays of n, object of arrays of n */
 } lm_tokens_view;
 

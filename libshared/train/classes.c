@@ -225,6 +225,8 @@ static bool collect(lm_run *r, lm_status *st)
 {
     if (r->o->labels && !(r->labels = lm_labels_parse(r->o->labels, st)))
         return false;
+    if (!r->labels && r->teaching)
+        r->labels = lm_teaching_labels(r->teaching);
     if (r->objective->tokens == LM_TOKENS_TAGS || r->objective->row == LM_TARGET_CLASSES)
         return take_listed(r, st);
     return collect_classes(r, st);

@@ -31,6 +31,8 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
         first = lm_micro_batch_cut(&r->micro, &r->rows, &r->targets, first, r->micro_tokens,
                                    (int)lm_train_batch_rows(r->o));
         lm_select select = lm_micro_batch_select(&r->micro, &r->rows, &r->targets);
+        if (r->teaching)
+            lm_teaching_select(r->teaching, &r->micro, &select);
         if (!select.token_logits && !select.row_logits)
             continue; /* nothing in it carries loss */
         const lm_batch *batch = r->frozen ? lm_frozen_take(r->frozen, r, st) : &r->micro.batch;
@@ -43,7 +45,10 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
         if (r->frozen)
             lm_frozen_give(r->frozen, r, &select);
         lm_outputs out = lm_model_forward(r->model, r->graph, batch, &select);
-        lm_tensor *part = lm_micro_batch_loss_of(&r->micro, &r->rows, &r->targets, out, r->graph);
+        lm_tensor *part = r->teaching ? lm_teaching_loss(r->teaching, &r->micro, &r->rows, &r->targets, out, r->graph, st)
+                                      : lm_micro_batch_loss_of(&r->micro, &r->rows, &r->targets, out, r->graph);
+        if (!part)
+            return false;
         lm_graph_backward(r->graph, part, 1);
         *loss += (double)*lm_tensor_read(r->graph, part);
         if (!lm_graph_end(r->graph, st))
@@ -88,7 +93,7 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
         lm_run_show_example(r);
         lm_tokenizer_source_close(&r->tokenizer); /* has said what it had to */
     }
-    bool take = r->rows.token_count > 0 || r->rows.row_count > 0;
+    bool take = r->rows.token_count > 0 || r->rows.row_count > 0 || r->rows.soft_count > 0;
     if (!take && !lm_run_guard_empty(r, st))
         return false;
     if (take && !update(r, &loss, &norm, rate, &take, st))

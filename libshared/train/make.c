@@ -141,7 +141,8 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
                                 .allow_missing_head = !r->resume_path,
                                 .check = r->o->check,
                                 .random_weights = s->random_weights && !r->resume_path};
-    lm_config *c = from ? lm_model_config(from, st) : new_config(r, st);
+    bool begun = !from && r->teaching && s->teaching->layers;
+    lm_config *c = from ? lm_model_config(from, st) : begun ? lm_teaching_student_config(r->teaching, st) : new_config(r, st);
     if (!c)
         return false;
     if (!r->resume_path) {
@@ -160,8 +161,11 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
         options.config = c;
         r->model = lm_model_open(from, &options, st);
     } else {
+        options.whole_config = begun;
         r->model = lm_model_create(c, &options, st);
     }
+    if (r->model && begun && !lm_teaching_give_weights(r->teaching, r->model, st))
+        return false;
     if (!r->model || !check_head(r, options.fresh_head, st))
         return false;
     r->targets.vocab_size = r->model->arch.vocab_size;

@@ -27,7 +27,10 @@ static bool check_early(const lm_run *r, lm_status *st)
     if (c->model && fresh)
         return lm_fail(st, LM_USAGE, "-m begins with a model that exists, and -a and --config make a new one: give one of "
                        "them");
-    if (!c->model && !fresh)
+    bool begun = r->spec->teaching && r->spec->teaching->layers; /* by the teacher */
+    if (begun && (c->model || fresh))
+        return lm_fail(st, LM_USAGE, "--init-from-teacher makes the student, and so do -m, -a and --config: give one of them");
+    if (!c->model && !fresh && !begun)
         return lm_fail(st, LM_USAGE, "which model? Give -m DIR, or -a NAME for a new one");
     if (r->o->eval && access(r->o->eval, R_OK) != 0)
         return lm_fail_errno(st, LM_FAILED, "%s", r->o->eval);
@@ -81,6 +84,13 @@ static bool open_replay(lm_run *r, lm_status *st)
     return r->replay != NULL;
 }
 
+/* Columns of the stream that are read. */
+static const char *const *columns_read(const lm_run *r)
+{
+    bool stored = r->spec->teaching && !r->spec->teaching->teacher;
+    return stored ? lm_distillation_columns : lm_denoising_columns(&r->o->denoising);
+}
+
 static bool open_data(lm_run *r, lm_status *st)
 {
     const lm_train_options *o = r->o;
@@ -105,7 +115,7 @@ static bool open_data(lm_run *r, lm_status *st)
                                .by_length = o->by_length,
                                .rows_per_step = (uint32_t)(o->batch_size * o->accumulation),
                                .tokens_per_step = (uint64_t)(o->batch_tokens * o->accumulation),
-                               .keep = lm_denoising_columns(&o->denoising),
+                               .keep = columns_read(r),
                                .seed = (uint64_t)r->spec->common->seed,
                                .share = o->frac,
                                .most = (uint64_t)o->max_train_samples,
@@ -115,9 +125,9 @@ static bool open_data(lm_run *r, lm_status *st)
         free(file);
         return false;
     }
-    const char *tokenizer = o->tokenizer;
+    const char *tokenizer = o->tokenizer, *model = r->spec->common->model;
     bool found = lm_tokenizer_source_find(&r->tokenizer, r->resume_path ? r->resume_path : tokenizer,
-                                          r->spec->common->model, lm_data_tokenizer(r->data), o->force, st) &&
+                                          model || !r->spec->teaching ? model : r->spec->teaching->teacher, lm_data_tokenizer(r->data), o->force, st) &&
                  lm_data_load(r->data, st) && open_replay(r, st);
     free(file);
     return found;
@@ -186,7 +196,7 @@ static bool prepare_replay(lm_run *r, lm_status *st)
 static bool prepare_targets(lm_run *r, lm_status *st)
 {
     r->targets.label_smoothing = (float)r->o->label_smoothing;
-    return lm_run_hide(r, st) && lm_data_check(r->data, &r->targets, st) && lm_run_balance(r, st) &&
+    return lm_run_hide(r, st) && (!r->teaching || lm_teaching_fit(r->teaching, r, st)) && lm_data_check(r->data, &r->targets, st) && lm_run_balance(r, st) &&
            prepare_replay(r, st) && lm_run_check_loss(r, st);
 }
 
@@ -206,7 +216,11 @@ static bool prepare(lm_run *r, lm_status *st)
 {
     if (!check_early(r, st) || !lm_run_choose_by_family(r, st) || !lm_run_find_checkpoint(r, st) || !open_data(r, st))
         return false;
-    if (!lm_run_choose_objective(r, st) || !lm_run_collect_labels(r, st))
+    if (!lm_run_choose_objective(r, st))
+        return false;
+    if (r->spec->teaching && !(r->teaching = lm_teaching_new(r, st)))
+        return false;
+    if (!lm_run_collect_labels(r, st))
         return false;
     if (!lm_run_make_model(r, st) || !lm_run_arrange(r, st) || !count_steps(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
         !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
@@ -251,6 +265,7 @@ static void free_run(lm_run *r)
     lm_parallel_free(r->parallel);
     lm_optimizer_free(r->optimizer);
     lm_freezing_free(r->freezing);
+    lm_teaching_free(r->teaching);
     lm_frozen_free(r->frozen);
     if (r->graph)
         lm_graph_free(r->graph);

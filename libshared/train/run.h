@@ -10,6 +10,7 @@
 #include "stream/spool.h"
 #include "train/parallel/communicator.h"
 #include "train/options.h"
+#include "train/teaching/teaching.h"
 
 #include <jansson.h>
 
@@ -29,6 +30,7 @@ typedef struct lm_run_spec {
     bool by_family;        /* is what the model's family is pretrained with */
     bool random_weights;      /* the network of -m, but not its weights */
     lm_communicator *communicator; /* of process 0 of several; NULL = the only one */
+    const lm_teaching_options *teaching; /* what is learned from a teacher; NULL = there is none */
     const lm_spool *shared; /* the rows, where they have been read already; NULL = the operands */
     lm_run_result *result;  /* filled in; NULL = nobody asks */
 } lm_run_spec;

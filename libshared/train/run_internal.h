@@ -36,7 +36,7 @@ typedef struct lm_memory {
     int64_t spared; /* of the states, by 8-bit AdamW in place of this optimiser */
 } lm_memory;
 
-typedef struct lm_run {
+struct lm_run {
     const lm_run_spec *spec;
     const lm_train_options *o;
     const lm_objective *objective;
@@ -62,6 +62,7 @@ typedef struct lm_run {
     lm_graph *graph;
     lm_optimizer *optimizer;
     lm_freezing *freezing;
+    lm_teaching *teaching; /* NULL = there is no teacher */
     lm_frozen *frozen; /* --cache-frozen (train/freezing/frozen.h); NULL = no */
     int stage; /* of unfreezing: what has gradients now */
     lm_parallel *parallel; /* the other processes (train/parallel/parallel.h); NULL = none */
@@ -97,7 +98,7 @@ typedef struct lm_run {
     bool begins_anew;  /* there is none, not even a damaged one */
     json_t *state, *trainer_state; /* its state.json and trainer_state.json */
     int lock;          /* of --checkpoint DIR; -1 = none */
-} lm_run;
+};
 
 double lm_now(void); /* monotonic seconds */
 

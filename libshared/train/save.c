@@ -58,6 +58,8 @@ json_t *lm_run_options(const lm_run *r)
     add_schedule(r, all);
     json_object_set_new(all, "seed", json_integer((json_int_t)r->spec->common->seed));
     lm_run_freeze_options(r, all);
+    if (r->teaching)
+        lm_teaching_run_options(r->teaching, all);
     if (lm_train_options_make_new(o)) {
         char *words = lm_new_model_words(o->new_model);
         json_object_set_new(all, "architecture", json_string(words));

@@ -17,6 +17,9 @@ void lm_step_rows_free(lm_step_rows *s)
     free(s->row_class);
     free(s->row_value);
     free(s->span);
+    free(s->soft_index);
+    free(s->soft_top);
+    free(s->soft_rest);
     free(s->target_splits);
     free(s->target_ids);
     free(s->target_positions);
@@ -29,6 +32,16 @@ static int columns(const lm_targets *t)
 {
     lm_target row = t->objective->row;
     return row == LM_TARGET_CLASSES || row == LM_TARGET_VALUE ? t->classes : 0;
+}
+
+/* Room for a teacher's logits of so many units. */
+static void grow_soft(lm_step_rows *s, const lm_soft_form *f, size_t units)
+{
+    s->soft_top = lm_realloc(s->soft_top, units * (size_t)f->width, sizeof *s->soft_top);
+    if (f->whole)
+        return;
+    s->soft_index = lm_realloc(s->soft_index, units * (size_t)f->width, sizeof *s->soft_index);
+    s->soft_rest = lm_realloc(s->soft_rest, units, sizeof *s->soft_rest);
 }
 
 static void grow_rows(lm_step_rows *s, const lm_targets *t, int rows)
@@ -44,6 +57,8 @@ static void grow_rows(lm_step_rows *s, const lm_targets *t, int rows)
     s->target_splits = lm_realloc(s->target_splits, cap + 1, sizeof *s->target_splits);
     if (columns(t))
         s->row_value = lm_realloc(s->row_value, cap * (size_t)columns(t), sizeof *s->row_value);
+    if (t->soft.width && !t->soft.per_token)
+        grow_soft(s, &t->soft, cap);
 }
 
 static int grown(int cap, int64_t wanted)
@@ -51,7 +66,7 @@ static int grown(int cap, int64_t wanted)
     return (int)(wanted > 2 * (int64_t)cap ? wanted : 2 * (int64_t)cap);
 }
 
-static void grow_tokens(lm_step_rows *s, int64_t tokens)
+static void grow_tokens(lm_step_rows *s, const lm_targets *t, int64_t tokens)
 {
     if (tokens <= s->token_cap)
         return;
@@ -60,6 +75,8 @@ static void grow_tokens(lm_step_rows *s, int64_t tokens)
     s->types = lm_realloc(s->types, cap, sizeof *s->types);
     s->positions = lm_realloc(s->positions, cap, sizeof *s->positions);
     s->token_label = lm_realloc(s->token_label, cap, sizeof *s->token_label);
+    if (t->soft.width && t->soft.per_token)
+        grow_soft(s, &t->soft, cap);
 }
 
 static void grow_targets(lm_step_rows *s, int64_t tokens)
@@ -75,12 +92,12 @@ static void grow_targets(lm_step_rows *s, int64_t tokens)
 void lm_step_rows_begin(lm_step_rows *s, const lm_targets *t, int rows, int64_t tokens)
 {
     grow_rows(s, t, rows > 0 ? rows : 1);
-    grow_tokens(s, tokens > 0 ? tokens : 1);
+    grow_tokens(s, t, tokens > 0 ? tokens : 1);
     if (!s->room)
         s->room = lm_arena_new(0);
     s->rows = s->tokens = s->examples = s->target_tokens = 0;
     s->row_splits[0] = s->target_splits[0] = 0;
-    s->token_count = s->row_count = 0;
+    s->token_count = s->row_count = s->soft_count = s->all_count = 0;
     s->weighted = false;
 }
 
@@ -145,6 +162,33 @@ static void end_row(lm_step_rows *s, int tokens, float weight, int64_t place)
     s->target_splits[s->rows] = s->target_tokens;
 }
 
+/* What the row brings of a teacher; before its end is noted. */
+static void add_soft(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row)
+{
+    const lm_soft_form *f = &t->soft;
+    const lm_tokens_logits *l = &row->logits;
+    size_t at = (size_t)(f->per_token ? s->tokens : s->rows), units = f->per_token ? row->len : 1;
+    size_t width = (size_t)f->width, bytes = units * width * sizeof(float);
+    if (!width || !units)
+        return;
+    memcpy(s->soft_top + at * width, f->whole ? l->all : l->top, bytes);
+    if (f->whole)
+        return;
+    memcpy(s->soft_index + at * width, l->index, bytes);
+    memcpy(s->soft_rest + at, l->rest, units * sizeof *l->rest);
+}
+
+/* What the row adds to the divisors of a teacher's losses; `labelled`: what carries a label, weighted. */
+static void count_soft(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, float weight, double labelled)
+{
+    size_t tokens = t->objective->tokens == LM_TOKENS_TARGETS ? row->target_len : row->len;
+    s->all_count += (double)weight * (double)tokens;
+    if (t->objective->tokens == LM_TOKENS_NONE)
+        s->soft_count += weight;
+    else
+        s->soft_count += t->soft.all_tokens ? (double)weight * (double)tokens : labelled;
+}
+
 static bool add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t number, int64_t place,
                 lm_status *st)
 {
@@ -156,7 +200,7 @@ static bool add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, 
     bool packed = row->seq_count > 1 && !second && t->objective->row == LM_TARGET_NONE;
     int texts = packed ? (int)row->seq_count : 1;
     grow_rows(s, t, s->rows + texts);
-    grow_tokens(s, (int64_t)s->tokens + (int64_t)row->len);
+    grow_tokens(s, t, (int64_t)s->tokens + (int64_t)row->len);
     if (second)
         grow_targets(s, (int64_t)s->target_tokens + (int64_t)row->target_len);
     float weight = row->has_weight ? row->weight : 1;
@@ -177,6 +221,9 @@ static bool add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, 
             counted += (double)class_weight(t, s->token_label[(size_t)s->tokens + i]);
     }
     s->token_count += (double)weight * counted;
+    if (t->soft.taught)
+        count_soft(s, t, row, weight, (double)weight * counted);
+    add_soft(s, t, row);
     int64_t begun = 0;
     for (int k = 0; k < texts; k++)
         if (!packed || row->seq_lengths[k])

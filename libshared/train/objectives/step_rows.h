@@ -26,6 +26,10 @@ typedef struct lm_step_rows {
     int32_t *span;                    /* [rows, 2] first and last token, or LM_IGNORE */
     double token_count, row_count;    /* what the two losses are divided by */
     bool weighted;                    /* some weight is not 1 */
+    /* a teacher's logits (lm_soft_form): of the unit u the numbers from u width on */
+    int32_t *soft_index;
+    float *soft_top, *soft_rest;
+    double soft_count, all_count; /* what losses against a teacher are divided by: units it is heard at; all tokens */
     /* LM_TOKENS_TARGETS: what the second stack reads and is to predict */
     int target_tokens;
     int32_t *target_splits;                               /* [rows+1] */

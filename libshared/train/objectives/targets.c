@@ -339,6 +339,31 @@ static bool check_texts(const lm_tokens_row *row, unsigned long long at, lm_stat
                    row->len);
 }
 
+/* A teacher's logits: of one form in all rows, and of columns that there are. */
+static bool check_logits(const lm_targets *t, const lm_tokens_row *row, unsigned long long at, lm_status *st)
+{
+    const lm_soft_form *f = &t->soft;
+    const lm_tokens_logits *l = &row->logits;
+    if (!f->width)
+        return true;
+    if (l->width != (size_t)f->width || l->per_token != f->per_token || (l->all != NULL) != f->whole)
+        return lm_fail(st, LM_FAILED, "row %llu: %zu logits of a teacher, where the rows before have %d: all have to come of one "
+                       "run of score --emit logits", at, l->width, f->width);
+    size_t units = f->per_token ? row->len : 1, n = units * l->width;
+    for (size_t i = 0; i < n; i++) {
+        if (!f->whole && (l->index[i] < 0 || l->index[i] >= f->columns))
+            return lm_fail(st, LM_FAILED, "row %llu: a logit of column %d, and the model has %d: they are of another vocabulary",
+                           at, (int)l->index[i], f->columns);
+        if (!isfinite(f->whole ? l->all[i] : l->top[i]))
+            return lm_fail(st, LM_FAILED, "row %llu: a logit that is no finite number: make them again", at);
+    }
+    for (size_t i = 0; !f->whole && i < units; i++)
+        if (isnan(l->rest[i]) || l->rest[i] == INFINITY)
+            return lm_fail(st, LM_FAILED, "row %llu: what `logits.rest` says of the other columns is no number: make them again",
+                           at);
+    return true;
+}
+
 bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t number, lm_status *st)
 {
     unsigned long long at = number + 1;
@@ -360,5 +385,5 @@ bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t nu
     if (row->has_weight && !(row->weight >= 0 && isfinite(row->weight)))
         return lm_fail(st, LM_FAILED, "row %llu: weight %g: give a finite one that is not negative", at,
                        (double)row->weight);
-    return check_texts(row, at, st) && check_token_targets(t, row, at, st) && check_row_target(t, row, number, st);
+    return check_texts(row, at, st) && check_logits(t, row, at, st) && check_token_targets(t, row, at, st) && check_row_target(t, row, number, st);
 }

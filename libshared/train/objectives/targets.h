@@ -8,6 +8,16 @@
 #include "train/objectives/objective.h"
 #include "train/objectives/spans.h"
 
+/* What a stream's rows bring of a teacher, and what of it counts. */
+typedef struct lm_soft_form {
+    int width;       /* numbers of each unit; 0 = the rows bring none */
+    bool whole;      /* all logits; else the largest, their columns, and the log-sum-exp of the others */
+    bool per_token;  /* a unit for each token; else for each row */
+    int columns;     /* that a column is one of */
+    bool taught;     /* there is a teacher, and its loss is a mean */
+    bool all_tokens; /* over all tokens; else over those with a label */
+} lm_soft_form;
+
 /* How the targets of rows are made. */
 typedef struct lm_targets {
     const lm_objective *objective;
@@ -24,6 +34,7 @@ typedef struct lm_targets {
     const float *class_weight; /* [classes]; NULL = ones. This and the next of heads with classes alone */
     float focal_gamma;         /* of the focal loss; 0 = none */
     bool skip_unknown;       /* a class that the model does not have carries no loss, instead of being an error */
+    lm_soft_form soft;
 } lm_targets;
 
 /* Fails where a row is not one that this model can be trained on: an id or segment outside its table, too many tokens, no

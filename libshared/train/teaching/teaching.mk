@@ -1,0 +1,5 @@
+liblmutils_la_SOURCES += \
+	libshared/train/teaching/internal.h \
+	libshared/train/teaching/options.c \
+	libshared/train/teaching/student.c \
+	libshared/train/teaching/teaching.c libshared/train/teaching/teaching.h
