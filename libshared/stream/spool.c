@@ -533,6 +533,30 @@ static bool get(const lm_spool *s, const part *p, int64_t i, const char *name, v
     return v.data != NULL;
 }
 
+/* A model's logits of the row, of which there are none where their columns do not belong together. */
+static lm_tokens_logits row_logits(const lm_spool *s, const part *p, int64_t i, size_t tokens)
+{
+    lm_tokens_logits l = {0};
+    const schema *x = p->schema;
+    int all = find(x, "logits"), index = find(x, "logits.index"), some = all >= 0 ? all : index;
+    if (some < 0)
+        return l;
+    l.per_token = x->roles[some].kind == LM_RAGGED;
+    size_t units = l.per_token ? tokens : 1, width = x->widths[some] / sizeof(float), bytes = units * width * sizeof(float);
+    lm_str numbers = row_bytes(s, p, i, all >= 0 ? "logits" : "logits.top");
+    l.all = all >= 0 ? (const float *)numbers.data : NULL;
+    bool whole = numbers.len == bytes;
+    if (all < 0) {
+        lm_str columns = row_bytes(s, p, i, "logits.index"), rest = row_bytes(s, p, i, "logits.rest");
+        l.index = (const int32_t *)columns.data;
+        l.top = (const float *)numbers.data;
+        l.rest = (const float *)rest.data;
+        whole = whole && l.top && columns.len == bytes && rest.data && rest.len == units * sizeof *l.rest;
+    }
+    l.width = whole ? width : 0;
+    return l;
+}
+
 void lm_spool_row(const lm_spool *s, uint64_t row, lm_tokens_row *out)
 {
     const part *p = find_part(s, row);
@@ -562,6 +586,7 @@ void lm_spool_row(const lm_spool *s, uint64_t row, lm_tokens_row *out)
     out->seq_lengths = (const int32_t *)texts.data;
     out->seq_count = texts.len / sizeof *out->seq_lengths;
     out->answer = (const int32_t *)row_bytes(s, p, i, "answer").data;
+    out->logits = row_logits(s, p, i, out->len);
     out->has_weight = get(s, p, i, "weight", &out->weight, 4);
     out->has_doc = get(s, p, i, "doc", &out->doc, 4);
     out->has_row = get(s, p, i, "row", &out->row, 4);

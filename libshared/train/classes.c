@@ -180,6 +180,7 @@ bool lm_run_targets_of(const lm_run *r, json_t *preamble, const char *name, lm_t
     size_t i;
     *out = r->targets;
     out->class_of = NULL;
+    out->soft.width = 0; /* a teacher's logits come with the rows that are learned from alone */
     if (!list || (r->objective->tokens != LM_TOKENS_TAGS && r->objective->row != LM_TARGET_CLASSES))
         return true;
     int32_t *map = lm_labels_map(r->labels, list);

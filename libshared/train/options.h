@@ -93,7 +93,7 @@ typedef struct lm_train_options {
 /* What --help shows where a program sets nothing else. */
 extern const lm_train_options lm_train_defaults;
 
-enum { LM_TRAIN_OPTION_MAX = 128 };
+enum { LM_TRAIN_OPTION_MAX = 160 };
 
 /* Appends the program's own entries (zero-terminated) and then the shared ones to table[LM_TRAIN_OPTION_MAX];
  * the entries point into `o`. */

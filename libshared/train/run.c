@@ -225,6 +225,8 @@ static bool prepare(lm_run *r, lm_status *st)
     if (!lm_run_make_model(r, st) || !lm_run_arrange(r, st) || !count_steps(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
         !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
         return false;
+    if (r->teaching)
+        lm_teaching_log(r->teaching);
     lm_run_guard_begin(r);
     r->graph = lm_graph_new(r->model->params);
     r->frozen = lm_run_make_optimizer(r, st) ? lm_frozen_new(r, st) : NULL;

@@ -190,6 +190,8 @@ bool lm_teaching_fit(lm_teaching *t, lm_run *r, lm_status *st)
     if (!t->model && r->examples.kind != LM_INSTANCES_ROWS)
         return lm_fail(st, LM_USAGE, "--packing: the rows bring logits of what they are now: pack them before the teacher reads "
                        "them (tok --pack)");
+    if (!t->model && r->replay)
+        return lm_fail(st, LM_USAGE, "--replay: its rows bring no logits of a teacher: give --teacher MODEL");
     if ((t->model && !same_words(t, r, st)) || !fit_columns(t, r, st))
         return false;
     if (t->model) {
