@@ -23,7 +23,7 @@ static struct {
 } given = {.train = -1, .max_length = -1, .max_target_length = -1, .fields = true};
 
 static lm_chat_options chat;
-static lm_tokenize_options o;
+static lm_tokenize_options o = {.copies = 1};
 static lm_tokenizer_training t = {.vocab_size = 30000, .min_frequency = 2, .limit_alphabet = -1,
                                   .memory = 1 << 30, .lower_case = true, .cjk = true};
 
@@ -102,6 +102,9 @@ static const lm_option table[] = {
            .given = &given.has_strategy,
            .help = "wrapped: one run of tokens is cut into rows; best-fit: texts stay whole where a row can hold them"),
     FLAG("drop-last", o.drop_last, .help = "with --pack, leave out the last row if it is shorter than N"),
+    {.name = "mlm", .type = LM_OPT_FLOAT, .target = &o.mlm, .value = "SHARE", .max = 1, .shown = "",
+     .help = "hide this share of the tokens for good, as BERT's pretraining does, and add what they were (mlm_labels)"},
+    COUNT("copies", o.copies, 1, 1 << 20, .aliases = "dupe_factor", .help = "with --mlm, of each row, masked in other places"),
     FLAG("no-special", o.encode.no_special, .help = "without the special tokens of the template"),
     FLAG("offsets", o.offsets, .help = "add each token's span of bytes"),
     FLAG("word-ids", o.word_ids, .help = "add the number of each token's word"),
@@ -240,6 +243,9 @@ static bool check_options(const lm_common *common, lm_status *st)
                        "with --pack, --chat, --stride, --stats or --train");
     if (!o.records.target && given.max_target_length >= 0)
         return lm_fail(st, LM_USAGE, "--max-target-length: of which text? Give --target FIELD");
+    if (o.mlm > 0 ? o.form != LM_FORM_LMS || o.records.target : o.copies > 1)
+        return lm_fail(st, LM_USAGE, o.mlm > 0 ? "--mlm: masks are for a stream of tokens without targets"
+                                               : "--copies of what? Rows differ by their masks: give --mlm");
     if (o.best_fit && o.drop_last)
         return lm_fail(st, LM_USAGE, "--drop-last: with --pack-strategy best-fit any row may be short, and none is "
                        "the last: leave it out");

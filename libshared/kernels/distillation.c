@@ -101,18 +101,29 @@ static float whole_row(const lm_soft_loss_args *a, const lm_variant *v, int r, f
     return divergence_of(a, v, x, a->teacher.logits + (size_t)r * (size_t)n, n, factor, (both){.s = gradient, .t = scratch});
 }
 
-/* The student's logits of the k columns, and of all others as one. `others` becomes a copy in which those columns are none. */
-static int student_events(const lm_soft_targets *t, const lm_variant *v, const float *x, const int32_t *index, float *others,
-                          float *events)
+/* The student's logits of the k columns, and of all others as one: what over T is the log-sum-exp of theirs over T, *log_sum. `others`
+ * becomes a copy over T in which those columns are none. */
+static int student_events(const lm_soft_loss_args *a, const lm_variant *v, const float *x, const int32_t *index, float *others,
+                          float *events, float *log_sum)
 {
-    memcpy(others, x, (size_t)t->columns * sizeof *others);
+    const lm_soft_targets *t = &a->teacher;
+    v->scale(1 / a->temperature, x, others, (size_t)t->columns);
     for (int i = 0; i < t->k; i++) {
         events[i] = x[index[i]];
         others[index[i]] = -INFINITY;
     }
-    if (t->k < t->columns)
-        events[t->k] = log_sum_of(v, others, t->columns);
-    return t->k < t->columns ? t->k + 1 : t->k;
+    if (t->k == t->columns)
+        return t->k;
+    *log_sum = log_sum_of(v, others, t->columns);
+    events[t->k] = a->temperature * *log_sum;
+    return t->k + 1;
+}
+
+/* The same of a teacher who has said no more than the log-sum-exp of the others, which are taken for equal. */
+static float teacher_rest(const lm_soft_loss_args *a, float rest)
+{
+    float others = logf((float)(a->teacher.columns - a->teacher.k));
+    return fmaxf(rest, -1e30f) + (a->temperature - 1) * others; /* the log of nothing is a number here */
 }
 
 static float largest_row(const lm_soft_loss_args *a, const lm_variant *v, int r, float factor, float *gradient, float *scratch)
@@ -120,16 +131,16 @@ static float largest_row(const lm_soft_loss_args *a, const lm_variant *v, int r,
     const lm_soft_targets *t = &a->teacher;
     size_t k = (size_t)t->k, room = k + 1;
     const int32_t *index = t->index + (size_t)r * k;
-    float *x = scratch, *y = x + room, *s = y + room;
-    int n = student_events(t, v, a->logits + (size_t)r * (size_t)a->columns, index, gradient, x);
+    float *x = scratch, *y = x + room, *s = y + room, log_sum = 0;
+    int n = student_events(a, v, a->logits + (size_t)r * (size_t)a->columns, index, gradient, x, &log_sum);
     memcpy(y, t->top + (size_t)r * k, k * sizeof *y);
     if ((size_t)n > k)
-        y[k] = fmaxf(t->rest[r], -1e30f); /* the log of nothing */
+        y[k] = teacher_rest(a, t->rest[r]);
     float loss = divergence_of(a, v, x, y, n, factor, (both){.s = s, .t = s + room});
     if (!a->backward)
         return loss;
     if ((size_t)n > k)
-        v->softmax_grad(gradient, t->columns, x[k], 0, s[k]);
+        v->softmax_grad(gradient, t->columns, log_sum, 0, s[k]);
     for (size_t i = 0; i < k; i++)
         gradient[index[i]] = s[i];
     return loss;

@@ -14,8 +14,8 @@ typedef enum lm_divergence {
     LM_LOGIT_ERROR /* of the logits themselves, whatever T is: a row loses sum (x - y)^2 */
 } lm_divergence;
 
-/* What a teacher says of some rows: all logits, or of each row the k largest, and the log-sum-exp of the others, which are one
- * event then, the student's, too (its probability at T = 1 is the sum of theirs). */
+/* What a teacher says of some rows: all logits, or of each row the k largest, and the log-sum-exp of the others. Those are one event
+ * then, to the student too; where T is not 1 its probability to the teacher is that of others which are all equal. */
 typedef struct lm_soft_targets {
     int columns; /* that both have: the student's first ones. Its others are in no softmax of this loss */
     const float *logits; /* [rows, columns]; or NULL, and */

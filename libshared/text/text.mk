@@ -3,6 +3,8 @@ liblmutils_la_SOURCES += \
 	libshared/text/byte_path.c \
 	libshared/text/byte_path.h \
 	libshared/text/encode.c \
+	libshared/text/masking.c \
+	libshared/text/masking.h \
 	libshared/text/scanners.c \
 	libshared/text/token_view.c \
 	libshared/text/token_view.h \

@@ -21,6 +21,8 @@ lm_token_sink *lm_token_sink_new(const lm_tokenize_options *o, const lm_tokenize
     s->classes = lm_token_classes_new(o, st);
     if (o->form == LM_FORM_STATS && t)
         s->figures = lm_token_figures_new(o, t);
+    if (o->mlm > 0)
+        s->masks = lm_token_masks_new(o, t, st);
     if (o->pack)
         s->blocks = lm_token_blocks_new(s);
     if (lm_ok(st))
@@ -38,6 +40,7 @@ void lm_token_sink_free(lm_token_sink *s)
     lm_token_classes_free(s->classes);
     lm_token_figures_free(s->figures);
     lm_token_blocks_free(s->blocks);
+    lm_token_masks_free(s->masks);
     json_decref(s->via);
     lm_buf_free(&s->text);
     free(s->name);
@@ -173,7 +176,16 @@ static bool put_lms(lm_token_sink *s, const lm_token_row *row, lm_status *st)
             out.text = (lm_str){"", 0};
         out.pair = r->pair;
     }
-    return lm_tokens_writer_add(s->rows, &out, st);
+    if (!s->masks)
+        return lm_tokens_writer_add(s->rows, &out, st);
+    lm_tokens_row masked = out;
+    bool ok = true;
+    for (int64_t copy = 0; ok && copy < o->copies; copy++) {
+        masked.ids = out.ids;
+        lm_token_masks_row(s->masks, row->number, (uint64_t)copy, &masked);
+        ok = lm_tokens_writer_add(s->rows, &masked, st);
+    }
+    return ok;
 }
 
 static bool flush_lms(lm_token_sink *s, lm_status *st)

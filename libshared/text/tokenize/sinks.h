@@ -34,6 +34,7 @@ struct lm_token_sink {
     struct lm_token_classes *classes;
     struct lm_token_figures *figures;
     struct lm_token_blocks *blocks;
+    struct lm_token_masks *masks; /* NULL = none */
     lm_buf text; /* of the forms that are lines */
 };
 
@@ -67,6 +68,15 @@ bool lm_token_classes_replay(lm_token_classes *c, lm_lms_writer *out, lm_status 
 /* ---- answers (answers.c) */
 /* First and last token of a question's answer in a row; the row's `cls` token where it has none, or not in this row. */
 void lm_token_answer(const lm_text_record *r, const lm_encoding *e, int cls_id, int32_t span[2]);
+
+/* ---- masks (masks.c) */
+typedef struct lm_token_masks lm_token_masks;
+
+lm_token_masks *lm_token_masks_new(const lm_tokenize_options *o, const lm_tokenizer *t, lm_status *st);
+void lm_token_masks_free(lm_token_masks *m);
+/* Hides tokens of a row in its way number `copy`, a function of (seed, number, copy): other ids and mlm_labels, which stay until the
+ * next call. */
+void lm_token_masks_row(lm_token_masks *m, uint64_t number, uint64_t copy, lm_tokens_row *row);
 
 /* ---- packing (tokenize_pack.c) */
 typedef struct lm_token_blocks lm_token_blocks;

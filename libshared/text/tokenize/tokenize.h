@@ -34,6 +34,8 @@ typedef struct lm_tokenize_options {
     bool best_fit;      /* by best fit; else the texts are one run of tokens, which is cut */
     bool drop_last;     /* without the last row, where it is shorter */
     int end;            /* each text ends with the tokenizer's end of text: 1 yes, 0 no, -1 where texts are packed */
+    double mlm;         /* share of the tokens that is hidden in the rows, for good; 0 = none */
+    int64_t copies;     /* of each row, masked in different ways */
     bool keep_special; /* detokenize: special tokens too */
     bool json;         /* detokenize: an object a row */
     bool force;        /* detokenize: although the tokens are another tokenizer's */

@@ -6,6 +6,7 @@ liblmutils_la_SOURCES += \
 	libshared/text/tokenize/tokenize.h \
 	libshared/text/tokenize/labels.c \
 	libshared/text/tokenize/lines.c \
+	libshared/text/tokenize/masks.c \
 	libshared/text/tokenize/pack.c \
 	libshared/text/tokenize/sinks.c \
 	libshared/text/tokenize/sinks.h \

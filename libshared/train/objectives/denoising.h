@@ -3,7 +3,7 @@
 #define LM_TRAIN_DENOISING_H
 
 #include "base/options.h"
-#include "train/objectives/masking.h"
+#include "text/masking.h"
 
 #include <stdint.h>
 

@@ -20,7 +20,7 @@ typedef enum lm_token_target {
  * taken as it is. */
 typedef enum lm_noise {
     LM_NOISE_NONE,
-    LM_NOISE_MASKS, /* tokens: `mlm_labels` (train/objectives/masking.h) */
+    LM_NOISE_MASKS, /* tokens: `mlm_labels` (text/masking.h) */
     LM_NOISE_SPANS, /* spans, which become `target_ids` (train/objectives/spans.h) */
     LM_NOISE_PREFIX /* all behind a prefix: `target_ids`, or of LM_TOKENS_NEXT `loss_mask` */
 } lm_noise;

@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 #include "stream/labels.h"
-#include "train/objectives/masking.h"
+#include "text/masking.h"
 #include "train/objectives/objective.h"
 #include "train/objectives/spans.h"
 

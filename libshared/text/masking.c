@@ -1,4 +1,4 @@
-#include "train/objectives/masking.h"
+#include "text/masking.h"
 
 #include "base/random.h"
 

@@ -1,6 +1,6 @@
 /* Masked language modelling: which tokens of a row are hidden, and by what. */
-#ifndef LM_TRAIN_MASKING_H
-#define LM_TRAIN_MASKING_H
+#ifndef LM_TEXT_MASKING_H
+#define LM_TEXT_MASKING_H
 
 #include "base/arena.h"
 
