@@ -23,6 +23,7 @@ shell_tests = \
 	tests/pipelines/augment-translate.sh \
 	tests/pipelines/augment-typos.sh \
 	tests/pipelines/augment-words.sh \
+	tests/pipelines/distill.sh \
 	tests/pipelines/examples.sh \
 	tests/pipelines/fault-models.sh \
 	tests/pipelines/fault-streams.sh \

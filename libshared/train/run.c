@@ -18,7 +18,7 @@
 static bool check_early(const lm_run *r, lm_status *st)
 {
     const lm_common *c = r->spec->common;
-    if (!lm_train_options_check(r->o, st))
+    if (!lm_train_options_check(r->o, st) || (r->spec->teaching && !lm_teaching_check(r->spec->teaching, st)))
         return false;
     if (!c->output && !r->o->plan)
         return lm_fail(st, LM_USAGE, "no name for the new model: give -o DIR, -o NAME.tar.zst or the like, or -o - for a "

@@ -130,6 +130,13 @@ run="$run --log log.jsonl"
 sweep "finetune"
 test "$random" = 0 || sweep_time "finetune"
 
+$run <$input 2>/dev/null
+score -m out -j 1 --emit logits few-train.lms >few-taught.lms
+input=few-taught.lms
+run="distill $tiny -b 8 -e 2 -o out --checkpoint ck --save-steps 4"
+sweep "distill"
+input=few-train.lms
+
 # ---- told to end in an evaluation, which takes most of the time here: it is made up when the run goes on
 for ((i = 0; i < 12; i++)); do cat train.lms; done >long.lms
 run="finetune $tiny -b 16 -e 2 -o out --checkpoint ck --save-steps 100 --eval long.lms --eval-steps 1 --keep-best"

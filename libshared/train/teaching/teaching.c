@@ -83,8 +83,7 @@ lm_teaching *lm_teaching_new(lm_run *r, lm_status *st)
     lm_teaching *t = lm_calloc(1, sizeof *t);
     t->o = r->spec->teaching;
     t->objective = r->objective;
-    if (lm_teaching_check(t->o, st) && serves(r->objective, st) &&
-        (t->o->teacher ? open_teacher(t, r, st) : find_logits(t, r, st))) {
+    if (serves(r->objective, st) && (t->o->teacher ? open_teacher(t, r, st) : find_logits(t, r, st))) {
         choose_weights(t);
         return t;
     }

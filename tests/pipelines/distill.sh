@@ -1,0 +1,113 @@
+#!/bin/bash
+# distill: a teacher in the process, in a pipe and in a file; what both have to have in common.
+. "$(dirname "$0")/init.sh"
+. "$abs_top_srcdir/tests/pipelines/train-words.inc"
+
+fit="-b 16 --learning-rate 3e-3 -j 1"
+value() { # NAME FILE: of a report of score
+    awk -v name="$1" '$1 == name { print $2 }' "$2"
+}
+first_loss() { # FILE: of a log
+    sed -n 's/.*"loss":\([-0-9.e]*\).*/\1/p' "$1" | head -n 1
+}
+near() { # A B LIMIT
+    awk -v a="$1" -v b="$2" -v limit="$3" 'BEGIN { d = a - b; exit !(a != "" && b != "" && d <= limit && -d <= limit) }' ||
+        fail_ "$1 and $2 differ by more than $3"
+}
+accuracy_above() { # LIMIT MODEL
+    score -m "$2" -j 1 test.lms >report
+    awk -v limit="$1" '$1 == "accuracy" { ok = $2 > limit } END { exit !ok }' report || fail_ "$2: $(grep accuracy report)"
+}
+
+finetune -a bert --layers 4 --width 32 --heads 2 --max-length 64 $fit -e 3 -q -o big train.lms
+
+# ---- half of the layers, and what they knew before anything is learned
+distill --teacher big --init-from-teacher 0,2 $fit --max-steps 1 --schedule constant --learning-rate 1e-12 -q -o begun train.lms
+grep -q '"num_hidden_layers": 2' begun/config.json
+python='import json, struct, sys
+def tensors(path):
+    f = open(path, "rb")
+    n = struct.unpack("<Q", f.read(8))[0]
+    head = json.loads(f.read(n))
+    return {k: f.seek(8 + n + v["data_offsets"][0]) and f.read(v["data_offsets"][1] - v["data_offsets"][0]) for k, v in head.items() if k != "__metadata__"}
+a, b = tensors("big/model.safetensors"), tensors("begun/model.safetensors")
+x, y = a["bert.encoder.layer.2.output.dense.weight"], b["bert.encoder.layer.1.output.dense.weight"]
+sys.exit(max(abs(p - q) for p, q in zip(struct.unpack("<%df" % (len(x) // 4), x), struct.unpack("<%df" % (len(y) // 4), y))) > 1e-6)'
+if command -v python3 >/dev/null; then
+    python3 -c "$python" || fail_ "layer 1 of the student is not layer 2 of the teacher"
+fi
+distill --teacher big --init-from-teacher 0,2 $fit -e 2 -o half --log half.jsonl train.lms 2>err
+grep -q 'teacher: big: 0.5 times KL(teacher||student) at temperature 2, 0.5 times the labels' err || fail_ "$(cat err)"
+accuracy_above 0.95 half
+grep -q 'teacher' half/README.md
+
+# ---- the teacher in a pipe, and in a file, says what it says in the process
+score -m big -j 1 --emit logits train.lms | tee taught.lms |
+    distill -m begun $fit -e 2 -q -o piped --log piped.jsonl
+distill -m begun $fit -e 2 -q -o stored taught.lms
+cmp piped/model.safetensors stored/model.safetensors
+distill -m begun --teacher big $fit -e 2 -q -o present --log present.jsonl train.lms
+near "$(first_loss piped.jsonl)" "$(first_loss present.jsonl)" 1e-4
+accuracy_above 0.95 piped
+# it is listened to: without labels, and on labels that are all wrong
+sed '2,$s/^[a-z]*,/sport,/' train.csv | tok -q -m tokdir --text text --label label |
+    score -m big -j 1 --emit logits - >misled.lms
+distill -m begun --labels business,sport,weather --alpha-ce 1 --alpha-hard 0 $fit -e 2 -q -o deaf misled.lms
+accuracy_above 0.95 deaf
+
+# ---- other architectures learn from it, in every way
+distill -a lstm --size tiny $fit -e 4 -q -o lstm taught.lms
+accuracy_above 0.9 lstm
+distill -a bow $fit --learning-rate 1e-2 -e 8 -q -o bow taught.lms
+accuracy_above 0.9 bow
+for how in reverse jsd mse; do
+    distill -m begun --divergence $how --alpha-hard 0 --alpha-ce 1 $fit -e 2 -q -o $how taught.lms
+    accuracy_above 0.9 $how
+done
+distill -m begun --teacher big --alpha-cos 1 $fit --max-steps 2 -q -o cosine train.lms
+
+# ---- masked words: what stays hidden, and the largest logits
+pretrain -a bert --layers 2 --width 32 --heads 2 --max-length 64 $fit --max-steps 30 -q -o words corpus.lms
+returns_ 2 tok -q -m tokdir --copies 2 corpus.txt 2>/dev/null
+returns_ 2 tok -q -m tokdir --mlm 0.15 --ids corpus.txt 2>/dev/null
+tok -q -m tokdir --mlm 0.3 --copies 2 corpus.txt >masked.lms
+tok -q -j 2 -m tokdir --mlm 0.3 --copies 2 corpus.txt >again.lms
+lms --view masked.lms | sed 1d >masked.view
+lms --view again.lms | sed 1d >again.view
+compare_ masked.view again.view
+rows() { # FILE
+    lms --view "$1" | grep -c '^row '
+}
+same_ $((2 * $(rows corpus.lms))) "$(rows masked.lms)"
+score -m words -j 1 --emit logits masked.lms >all.lms
+score -m words -j 1 --emit logits --top 8 masked.lms >top.lms
+student="-a bert --layers 1 --width 32 --heads 2 --max-length 64 --task mlm"
+for t in 1 2; do
+    distill $student --alpha-cos 0 --temperature $t --teacher words $fit --max-steps 3 -q -o w --log words-$t.jsonl --logging-steps 1 masked.lms
+    distill $student --temperature $t $fit --max-steps 3 -q -o y --log all-$t.jsonl --logging-steps 1 all.lms
+    distill $student --temperature $t $fit --max-steps 3 -q -o z --log top-$t.jsonl --logging-steps 1 top.lms
+    near "$(first_loss words-$t.jsonl)" "$(first_loss all-$t.jsonl)" 2e-3
+    awk -v all="$(first_loss all-$t.jsonl)" -v top="$(first_loss top-$t.jsonl)" 'BEGIN { exit !(top > 0 && top < all) }' ||
+        fail_ "the loss of the largest logits is no smaller than that of all"
+done
+distill $student --teacher words $fit --max-steps 3 -q -o y corpus.lms # DistilBERT's three losses
+distill $student --teacher words --restrict-ce-to-mask $fit --max-steps 3 -q -o y corpus.lms
+score -m words -j 1 --emit logits corpus.lms >unmasked.lms
+refuses_ 1 'mask them first' distill $student $fit --max-steps 1 -q -o x unmasked.lms
+
+# ---- what is refused
+refuses_ 2 'no teacher' distill -m begun -q -o x train.lms
+refuses_ 2 'name it' distill --init-from-teacher 0 -q -o x taught.lms
+refuses_ 2 'give one of them' distill -m begun --teacher big --init-from-teacher 0 -q -o x train.lms
+refuses_ 2 'numbers of the teacher' distill --teacher big --init-from-teacher 0,4 -q -o x train.lms
+refuses_ 2 'finetune does that' distill -m begun --teacher big --alpha-ce 0 -q -o x train.lms
+refuses_ 1 'class 0 is' distill -m begun --teacher big --labels weather,sport,business -q -o x train.lms
+head -c "$(($(stat -c %s taught.lms) / 2))" taught.lms >cut.lms
+refuses_ 3 'ends' distill -m begun -q -o x cut.lms
+test ! -e x || fail_ "a student of half a stream"
+mkdir otherdir
+sed 's/goal/gaol/' tokdir/vocab.txt >otherdir/vocab.txt
+sed 1d train.csv | cut -d, -f2 | tok -q -m otherdir >other.lms
+refuses_ 1 "'gaol'" distill --task mlm -a bert --size tiny --tokenizer otherdir --teacher words -q -o x other.lms
+cat taught.lms train.lms >mixed.lms
+refuses_ 1 '0 logits of a teacher' distill -m begun -q -o x mixed.lms
