@@ -16,11 +16,18 @@ static int role(const lm_run *r, const char *name, int told)
     return r->tokenizer.tokenizer ? lm_tokenizer_role(r->tokenizer.tokenizer, name) : told;
 }
 
+/* Whether the student begins as some of its teacher's layers. */
+static bool begins_as_teacher(const lm_run *r)
+{
+    return r->teaching && r->spec->teaching->layers && !r->resume_path;
+}
+
 static lm_config *new_config(const lm_run *r, lm_status *st)
 {
     const lm_new_model *n = r->o->new_model;
     const lm_tokenizer_info *info = lm_data_tokenizer(r->data);
-    if (!r->tokenizer.size && !n->config) {
+    bool begun = begins_as_teacher(r);
+    if (!r->tokenizer.size && !n->config && !begun) {
         lm_fail(st, LM_FAILED,
                 "the stream names no tokenizer, so the new model's vocabulary is not known: name one "
                 "with --tokenizer DIR, or give --config FILE with vocab_size");
@@ -30,7 +37,9 @@ static lm_config *new_config(const lm_run *r, lm_status *st)
                                     .pad = role(r, "pad", info->pad_id),
                                     .bos = role(r, "bos", info->bos_id),
                                     .eos = role(r, "eos", info->eos_id)};
-    return lm_new_model_config(n, r->spec->common->plugin, &vocabulary, st);
+    const char *plugin = r->spec->common->plugin;
+    return begun ? lm_teaching_student_config(r->teaching, n, plugin, &vocabulary, st)
+                 : lm_new_model_config(n, plugin, &vocabulary, st);
 }
 
 /* Names that families have for their dropouts. */
@@ -141,8 +150,8 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
                                 .allow_missing_head = !r->resume_path,
                                 .check = r->o->check,
                                 .random_weights = s->random_weights && !r->resume_path};
-    bool begun = !from && r->teaching && s->teaching->layers;
-    lm_config *c = from ? lm_model_config(from, st) : begun ? lm_teaching_student_config(r->teaching, st) : new_config(r, st);
+    bool begun = begins_as_teacher(r);
+    lm_config *c = from ? lm_model_config(from, st) : new_config(r, st);
     if (!c)
         return false;
     if (!r->resume_path) {
@@ -161,7 +170,7 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
         options.config = c;
         r->model = lm_model_open(from, &options, st);
     } else {
-        options.whole_config = begun;
+        options.whole_config = begun && !s->options->new_model->architecture;
         r->model = lm_model_create(c, &options, st);
     }
     if (r->model && begun && !lm_teaching_give_weights(r->teaching, r->model, st))

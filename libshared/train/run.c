@@ -28,8 +28,8 @@ static bool check_early(const lm_run *r, lm_status *st)
         return lm_fail(st, LM_USAGE, "-m begins with a model that exists, and -a and --config make a new one: give one of "
                        "them");
     bool begun = r->spec->teaching && r->spec->teaching->layers; /* by the teacher */
-    if (begun && (c->model || fresh))
-        return lm_fail(st, LM_USAGE, "--init-from-teacher makes the student, and so do -m, -a and --config: give one of them");
+    if (begun && (c->model || r->o->new_model->config))
+        return lm_fail(st, LM_USAGE, "--init-from-teacher makes the student, and so do -m and --config: give one of them");
     if (!c->model && !fresh && !begun)
         return lm_fail(st, LM_USAGE, "which model? Give -m DIR, or -a NAME for a new one");
     if (r->o->eval && access(r->o->eval, R_OK) != 0)
@@ -125,9 +125,10 @@ static bool open_data(lm_run *r, lm_status *st)
         free(file);
         return false;
     }
-    const char *tokenizer = o->tokenizer, *model = r->spec->common->model;
-    bool found = lm_tokenizer_source_find(&r->tokenizer, r->resume_path ? r->resume_path : tokenizer,
-                                          model || !r->spec->teaching ? model : r->spec->teaching->teacher, lm_data_tokenizer(r->data), o->force, st) &&
+    const char *tokenizer = r->resume_path ? r->resume_path : o->tokenizer, *model = r->spec->common->model;
+    if (!model && r->spec->teaching)
+        model = r->spec->teaching->teacher;
+    bool found = lm_tokenizer_source_find(&r->tokenizer, tokenizer, model, lm_data_tokenizer(r->data), o->force, st) &&
                  lm_data_load(r->data, st) && open_replay(r, st);
     free(file);
     return found;
@@ -196,8 +197,9 @@ static bool prepare_replay(lm_run *r, lm_status *st)
 static bool prepare_targets(lm_run *r, lm_status *st)
 {
     r->targets.label_smoothing = (float)r->o->label_smoothing;
-    return lm_run_hide(r, st) && (!r->teaching || lm_teaching_fit(r->teaching, r, st)) && lm_data_check(r->data, &r->targets, st) && lm_run_balance(r, st) &&
-           prepare_replay(r, st) && lm_run_check_loss(r, st);
+    return lm_run_hide(r, st) && (!r->teaching || lm_teaching_fit(r->teaching, r, st)) &&
+           lm_data_check(r->data, &r->targets, st) && lm_run_balance(r, st) && prepare_replay(r, st) &&
+           lm_run_check_loss(r, st);
 }
 
 bool lm_run_make_optimizer(lm_run *r, lm_status *st)
@@ -222,8 +224,8 @@ static bool prepare(lm_run *r, lm_status *st)
         return false;
     if (!lm_run_collect_labels(r, st))
         return false;
-    if (!lm_run_make_model(r, st) || !lm_run_arrange(r, st) || !count_steps(r, st) || !prepare_targets(r, st) || !lm_run_load_eval(r, st) ||
-        !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
+    if (!lm_run_make_model(r, st) || !lm_run_arrange(r, st) || !count_steps(r, st) || !prepare_targets(r, st) ||
+        !lm_run_load_eval(r, st) || !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
         return false;
     if (r->teaching)
         lm_teaching_log(r->teaching);

@@ -385,5 +385,6 @@ bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t nu
     if (row->has_weight && !(row->weight >= 0 && isfinite(row->weight)))
         return lm_fail(st, LM_FAILED, "row %llu: weight %g: give a finite one that is not negative", at,
                        (double)row->weight);
-    return check_texts(row, at, st) && check_logits(t, row, at, st) && check_token_targets(t, row, at, st) && check_row_target(t, row, number, st);
+    return check_texts(row, at, st) && check_logits(t, row, at, st) && check_token_targets(t, row, at, st) &&
+           check_row_target(t, row, number, st);
 }

@@ -38,26 +38,77 @@ static bool has_own_blocks(const lm_model *m, lm_status *st)
     return true;
 }
 
-lm_config *lm_teaching_student_config(const lm_teaching *t, lm_status *st)
+/* What a new model of another family has of the teacher: its sizes. */
+static lm_config *of_another_family(const lm_teaching *t, const lm_new_model *asked, const char *plugin_path, int layers,
+                                    const lm_new_vocabulary *vocabulary, lm_status *st)
+{
+    const lm_arch *a = &t->model->arch;
+    lm_new_model n = *asked;
+    n.layers = layers;
+    n.width = n.width ? n.width : a->width;
+    n.heads = n.heads ? n.heads : a->heads;
+    n.inner = n.inner ? n.inner : lm_config_int(t->model->config, "intermediate_size", 4 * a->width);
+    n.max_length = n.max_length ? n.max_length : a->max_length;
+    return lm_new_model_config(&n, plugin_path, vocabulary, st);
+}
+
+/* The teacher's own config.json, with fewer layers. */
+static lm_config *of_its_family(const lm_teaching *t, int layers, lm_status *st)
 {
     static const char *const names[] = {"num_hidden_layers", "n_layers", "n_layer", "num_layers"};
-    int count;
-    int *layers = has_own_blocks(t->model, st) ? parse_layers(t->o->layers, t->model->arch.layers, &count, st) : NULL;
-    lm_config *c = layers ? lm_model_config(t->o->teacher, st) : NULL;
+    lm_config *c = lm_model_config(t->o->teacher, st);
     bool set = false;
     for (size_t i = 0; c && i < sizeof names / sizeof *names; i++) {
         if (!lm_config_has(c, names[i]))
             continue;
-        lm_config_set_int(c, names[i], count);
+        lm_config_set_int(c, names[i], layers);
         set = true;
     }
-    free(layers);
-    if (c && !set) {
-        lm_fail(st, LM_FAILED, "%s: its config.json does not say how many layers it has", t->o->teacher);
-        lm_config_free(c);
+    if (!c || set)
+        return c;
+    lm_config_free(c);
+    lm_fail(st, LM_FAILED, "%s: its config.json does not say how many layers it has", t->o->teacher);
+    return NULL;
+}
+
+lm_config *lm_teaching_student_config(const lm_teaching *t, const lm_new_model *asked, const char *plugin_path,
+                                      const lm_new_vocabulary *vocabulary, lm_status *st)
+{
+    int count;
+    int *layers = has_own_blocks(t->model, st) ? parse_layers(t->o->layers, t->model->arch.layers, &count, st) : NULL;
+    if (!layers)
         return NULL;
+    free(layers);
+    return asked->architecture ? of_another_family(t, asked, plugin_path, count, vocabulary, st) : of_its_family(t, count, st);
+}
+
+/* What DistilBERT calls the parts of a BERT. */
+static const struct {
+    const char *mine, *theirs;
+} renamed[] = {
+    {"distilbert.", "bert."},
+    {".attention.q_lin.", ".attention.self.query."},
+    {".attention.k_lin.", ".attention.self.key."},
+    {".attention.v_lin.", ".attention.self.value."},
+    {".attention.out_lin.", ".attention.output.dense."},
+    {".sa_layer_norm.", ".attention.output.LayerNorm."},
+    {".ffn.lin1.", ".intermediate.dense."},
+    {".ffn.lin2.", ".output.dense."},
+    {".output_layer_norm.", ".output.LayerNorm."},
+    {"vocab_transform.", "cls.predictions.transform.dense."},
+    {"vocab_layer_norm.", "cls.predictions.transform.LayerNorm."},
+    {"vocab_projector.bias", "cls.predictions.bias"},
+};
+
+static void rename_part(char name[LM_NAME_MAX])
+{
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) {
+        char *at = strstr(name, renamed[i].mine), rest[LM_NAME_MAX];
+        if (!at)
+            continue;
+        strcpy(rest, at + strlen(renamed[i].mine));
+        snprintf(at, (size_t)(LM_NAME_MAX - (at - name)), "%s%s", renamed[i].theirs, rest);
     }
-    return c;
 }
 
 /* The teacher's parameter for one of the student's: of the block that it begins as. */
@@ -71,6 +122,8 @@ static lm_param *source_of(const lm_teaching *t, const lm_model *student, const 
         if (strncmp(name, mine.name, n) == 0 && name[n] == '.')
             snprintf(from, sizeof from, "%s%s", theirs.name, name + n);
     }
+    if (!lm_params_find(t->model->params, from))
+        rename_part(from);
     return lm_params_find(t->model->params, from);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/options.h"
 #include "model/model.h"
+#include "train/new_model.h"
 #include "train/objectives/micro_batch.h"
 
 typedef struct lm_run lm_run;
@@ -49,8 +50,10 @@ void lm_teaching_select(const lm_teaching *t, const lm_micro_batch *m, lm_select
 lm_tensor *lm_teaching_loss(lm_teaching *t, const lm_micro_batch *m, const lm_step_rows *s, const lm_targets *targets,
                             lm_outputs out, lm_graph *g, lm_status *st);
 
-/* --init-from-teacher: the student as a teacher with these of its blocks, and their weights. */
-lm_config *lm_teaching_student_config(const lm_teaching *t, lm_status *st);
+/* --init-from-teacher: the student is a teacher with these of its blocks alone, or of the family that is asked for and of the
+ * teacher's sizes; and then their weights, by name. */
+lm_config *lm_teaching_student_config(const lm_teaching *t, const lm_new_model *asked, const char *plugin_path,
+                                      const lm_new_vocabulary *vocabulary, lm_status *st);
 bool lm_teaching_give_weights(const lm_teaching *t, lm_model *student, lm_status *st);
 
 void lm_teaching_log(const lm_teaching *t);                          /* says what is learned from whom */
