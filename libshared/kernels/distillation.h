@@ -33,7 +33,7 @@ typedef struct lm_soft_loss_args {
     float temperature, beta;
     const float *soft; /* [rows] what the loss above weighs in the gradient, and */
     const int32_t *label;
-    const float *hard;     /* [rows] what the cross-entropy of the label does, where it is not LM_IGNORED. label and hard NULL = it is not asked for */
+    const float *hard; /* [rows] what the cross-entropy of the label does, where it is not LM_IGNORED. Both NULL = without */
     bool backward;
     float scale;           /* of the gradient of sum of soft * loss + hard * cross-entropy */
     float *soft_loss, *hard_loss; /* [rows], unweighted; 0 where the weight is 0 or there is no label */
