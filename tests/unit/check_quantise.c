@@ -83,7 +83,7 @@ START_TEST(blocks_are_ggmls)
             free(back);
         }
     }
-    ck_assert_int_eq(types, 5);
+    ck_assert_int_eq(types, 10);
     npz_close(&z);
 }
 END_TEST

@@ -18,10 +18,12 @@ liblmutils_la_LIBADD += libexact.la
 # The loops, once for each instruction set: one source, other flags.
 block_sources = \
 	libshared/tensor/blocks/expand.h \
+	libshared/tensor/blocks/fit.h \
 	libshared/tensor/blocks/lanes.h \
 	libshared/tensor/blocks/layout.h \
 	libshared/tensor/blocks/loops.c \
-	libshared/tensor/blocks/simple.h
+	libshared/tensor/blocks/simple.h \
+	libshared/tensor/blocks/super.h
 
 noinst_LTLIBRARIES += libblocks_base.la
 libblocks_base_la_SOURCES = $(block_sources)

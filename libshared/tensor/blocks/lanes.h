@@ -31,3 +31,11 @@ INLINE vi nearest(vf x)
 {
     return ((vi)(x + 12582912.0f) & 0x7fffff) - 0x400000;
 }
+
+INLINE int nearest_one(float x)
+{
+    float moved = x + 12582912.0f;
+    int32_t bits;
+    memcpy(&bits, &moved, sizeof bits);
+    return (bits & 0x7fffff) - 0x400000;
+}

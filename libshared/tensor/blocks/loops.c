@@ -12,6 +12,8 @@
 #include "tensor/blocks/lanes.h"
 
 #include "tensor/blocks/expand.h"
+#include "tensor/blocks/fit.h"
+#include "tensor/blocks/super.h"
 #include "tensor/blocks/simple.h"
 
 static bool usable(void)
@@ -37,10 +39,15 @@ const lm_block_loops NAME(LM_ISA) = {
     .quantise =
         {
             [LM_Q8_0] = quantise_q8_0,
-            [LM_Q4_0] = plain_q4_0,
-            [LM_Q4_1] = plain_q4_1,
-            [LM_Q5_0] = plain_q5_0,
-            [LM_Q5_1] = plain_q5_1,
+            [LM_Q4_0] = quantise_q4_0,
+            [LM_Q4_1] = quantise_q4_1,
+            [LM_Q5_0] = quantise_q5_0,
+            [LM_Q5_1] = quantise_q5_1,
+            [LM_Q2_K] = quantise_q2_k,
+            [LM_Q3_K] = quantise_q3_k,
+            [LM_Q4_K] = quantise_q4_k,
+            [LM_Q5_K] = quantise_q5_k,
+            [LM_Q6_K] = quantise_q6_k,
         },
     .expand =
         {

@@ -56,7 +56,7 @@ INLINE void pack(const uint8_t *codes, uint8_t *q, uint8_t *high)
 }
 
 /* d with `half` codes to each side of 0 */
-INLINE void codes_around(const float *x, int half, uint8_t *d, uint8_t *codes)
+INLINE void plain_around(const float *x, int half, uint8_t *d, uint8_t *codes)
 {
     float scale = extreme(x) / (float)-half, id;
     write_half(d, scale);
@@ -71,7 +71,7 @@ INLINE void codes_around(const float *x, int half, uint8_t *d, uint8_t *codes)
 }
 
 /* d and m with the codes 0 to `most` */
-INLINE void codes_above(const float *x, int most, uint8_t *d, uint8_t *m, uint8_t *codes)
+INLINE void plain_above(const float *x, int most, uint8_t *d, uint8_t *m, uint8_t *codes)
 {
     vf lows = load(x), highs = lows;
     for (int j = LANES; j < BLOCK; j += LANES) {
@@ -95,19 +95,61 @@ INLINE void codes_above(const float *x, int most, uint8_t *d, uint8_t *m, uint8_
     }
 }
 
-/* The quantisers of a type without importance, from what gives its codes. */
-#define SIMPLE(name, block, give_codes, high)                                                                \
-    static void name(const float *x, size_t width, const float *importance, uint8_t *out)                                           \
-    {                                                                                                        \
-        (void)importance;\
-        block *b = (block *)out;                                                                             \
-        uint8_t codes[BLOCK];                                                                                \
-        for (size_t i = 0; i < width / BLOCK; i++, x += BLOCK) {                                             \
-            give_codes;                                                                                      \
-            pack(codes, b[i].q, high);                                                                       \
-        }                                                                                                    \
+/* The four types with packed codes, five bits wide or four, with a minimum or around 0. */
+INLINE void quantise_packed(const float *x, size_t width, const float *importance, uint8_t *out, int bits, bool minimum)
+{
+    static const above fours = {15, -0.9f, 0.05f, 36, false}, fives = {31, -0.9f, 0.05f, 36, false};
+    const above *how = bits == 5 ? &fives : &fours;
+    int half = 1 << (bits - 1);
+    float level = importance ? squares(x, width) / (float)width : 0;
+    EACH_BATCH(width) {
+        fits f;
+        float w[BATCH];
+        if (importance) {
+            weigh(x + at, n, importance + at, level, w);
+            if (minimum)
+                fit_groups_above(x + at, w, n, BLOCK, how, &f);
+            else
+                fit_groups_around(x + at, w, n, BLOCK, half, &f);
+        }
+        for (size_t i = 0; i < n / BLOCK; i++) {
+            const float *xi = x + at + i * BLOCK;
+            uint8_t codes[BLOCK], *d = out, *m = d + 2, *high = minimum ? m + 2 : m, *q = bits == 5 ? high + 4 : high;
+            if (importance) {
+                write_half(d, f.scale[i]);
+                if (minimum) {
+                    write_half(m, -f.least[i]);
+                    codes_above_minimum(xi, BLOCK, 0, 0, how->most, f.by[i], f.from[i], codes);
+                } else {
+                    codes_found(xi, BLOCK, f.by[i], half, codes);
+                }
+            } else if (minimum) {
+                plain_above(xi, how->most, d, m, codes);
+            } else {
+                plain_around(xi, half, d, codes);
+            }
+            pack(codes, q, bits == 5 ? high : NULL);
+            out = q + BLOCK / 2;
+        }
     }
-SIMPLE(plain_q4_0, q4_0_block, codes_around(x, 8, b[i].d, codes), NULL)
-SIMPLE(plain_q5_0, q5_0_block, codes_around(x, 16, b[i].d, codes), b[i].high)
-SIMPLE(plain_q4_1, q4_1_block, codes_above(x, 15, b[i].d, b[i].m, codes), NULL)
-SIMPLE(plain_q5_1, q5_1_block, codes_above(x, 31, b[i].d, b[i].m, codes), b[i].high)
+}
+
+static void quantise_q4_0(const float *x, size_t width, const float *importance, uint8_t *out)
+{
+    quantise_packed(x, width, importance, out, 4, false);
+}
+
+static void quantise_q4_1(const float *x, size_t width, const float *importance, uint8_t *out)
+{
+    quantise_packed(x, width, importance, out, 4, true);
+}
+
+static void quantise_q5_0(const float *x, size_t width, const float *importance, uint8_t *out)
+{
+    quantise_packed(x, width, importance, out, 5, false);
+}
+
+static void quantise_q5_1(const float *x, size_t width, const float *importance, uint8_t *out)
+{
+    quantise_packed(x, width, importance, out, 5, true);
+}
