@@ -151,7 +151,7 @@ INLINE vu from_halves(const uint16_t *p)
 #elif defined(__AVX2__)
     return (vu)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
 #else
-    vu v;
+    vu v = {0};
     for (int i = 0; i < LANES; i++)
         v[i] = p[i];
     return v;

@@ -15,6 +15,7 @@ static const lm_variant *const variants[] = {
 #if defined(__x86_64__)
     &lm_variant_avx2,
     &lm_variant_avx512,
+    &lm_variant_vnni,
 #endif
 };
 

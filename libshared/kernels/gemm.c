@@ -2,6 +2,7 @@
 
 #include "base/threads.h"
 #include "kernels/blas.h"
+#include "kernels/gemm.h"
 #include "kernels/tasks.h"
 #include "kernels/variant.h"
 
@@ -79,9 +80,8 @@ static bool empty(float *c, int m, int n, int k, bool add)
     return m == 0 || n == 0 || k == 0;
 }
 
-/* Few rows are not worth what BLAS does first, packing the matrix: reading it is the work. */
+/* Few rows (LM_FEW_ROWS) are not worth what BLAS does first. */
 enum {
-    FEW_ROWS = 32,
     FEW_ELEMENTS = 32768, /* of the matrix, for a task */
     FEW_ACROSS = 3,       /* BLAS packs less of a matrix that is stored across */
     ACROSS_TASKS = 8,
@@ -109,26 +109,27 @@ static void few_rows_across(const float *x, const float *w, int ldw, const float
                            (size_t)n);
 }
 
-/* An operand as it is stored; `across`: it stands for its transpose. */
-typedef struct operand {
-    const float *at;
-    int ld;
-    bool across;
-} operand;
-
-static CBLAS_TRANSPOSE how(operand o)
+static CBLAS_TRANSPOSE how(lm_operand o)
 {
     return o.across ? CblasTrans : CblasNoTrans;
 }
 
-/* Its part from row r and column c on, of what it stands for. */
-static const float *part(operand o, int r, int c)
+/* What is left of it from row r and column c on, of what it stands for. */
+static lm_operand from(lm_operand o, int r, int c)
 {
-    return o.across ? o.at + (size_t)c * (size_t)o.ld + r : o.at + (size_t)r * (size_t)o.ld + c;
+    o.at += o.across ? (size_t)c * (size_t)o.ld + (size_t)r : (size_t)r * (size_t)o.ld + (size_t)c;
+    return o;
 }
 
-/* C [m,n], its rows ldc floats apart, (+)= A [m,k] B [k,n], or = A B + bias. */
-static void product(operand a, operand b, const float *bias, float *c, int ldc, bool add, int m, int n, int k)
+void lm_gemm_tile(lm_operand a, lm_operand b, const float *bias, float *c, int ldc, bool add, int m, int n, int k)
+{
+    if (bias)
+        fill_rows(bias, c, m, n, ldc);
+    cblas_sgemm(CblasRowMajor, how(a), how(b), m, n, k, 1.0f, a.at, a.ld, b.at, b.ld, bias || add ? 1.0f : 0.0f, c, ldc);
+}
+
+/* The same in tiles. */
+static void product(lm_operand a, lm_operand b, const float *bias, float *c, int ldc, bool add, int m, int n, int k)
 {
     grid g = cut(m, n, k);
 #pragma omp parallel for schedule(dynamic, 1) collapse(2)                                                    \
@@ -136,12 +137,9 @@ static void product(operand a, operand b, const float *bias, float *c, int ldc, 
     for (int i = 0; i < g.down; i++) {
         for (int j = 0; j < g.across; j++) {
             int row = i * g.rows, column = j * g.columns;
-            int rows = extent(row, g.rows, m), columns = extent(column, g.columns, n);
-            float *tile = c + (size_t)row * (size_t)ldc + column;
-            if (bias)
-                fill_rows(bias + column, tile, rows, columns, ldc);
-            cblas_sgemm(CblasRowMajor, how(a), how(b), rows, columns, k, 1.0f, part(a, row, 0), a.ld,
-                        part(b, 0, column), b.ld, bias || add ? 1.0f : 0.0f, tile, ldc);
+            lm_gemm_tile(from(a, row, 0), from(b, 0, column), bias ? bias + column : NULL,
+                         c + (size_t)row * (size_t)ldc + column, ldc, add, extent(row, g.rows, m),
+                         extent(column, g.columns, n), k);
         }
     }
 }
@@ -150,22 +148,22 @@ void lm_linear_forward(const float *x, const float *w, const float *bias, float 
 {
     if (empty(y, m, n, k, false))
         return;
-    if (m <= FEW_ROWS)
+    if (m <= LM_FEW_ROWS)
         few_rows(x, w, bias, y, m, n, k);
     else
-        product((operand){x, k, false}, (operand){w, k, true}, bias, y, n, false, m, n, k);
+        product((lm_operand){x, k, false}, (lm_operand){w, k, true}, bias, y, n, false, m, n, k);
 }
 
 void lm_linear_backward_input(const float *dy, const float *w, float *dx, int m, int n, int k, bool add)
 {
     if (!empty(dx, m, k, n, add))
-        product((operand){dy, n, false}, (operand){w, k, false}, NULL, dx, k, add, m, k, n);
+        product((lm_operand){dy, n, false}, (lm_operand){w, k, false}, NULL, dx, k, add, m, k, n);
 }
 
 void lm_linear_backward_weight(const float *dy, const float *x, float *dw, int m, int n, int k)
 {
     if (m && n && k)
-        product((operand){dy, n, true}, (operand){x, k, false}, NULL, dw, k, true, n, k, m);
+        product((lm_operand){dy, n, true}, (lm_operand){x, k, false}, NULL, dw, k, true, n, k, m);
 }
 
 void lm_linear_transposed_forward(const float *x, const float *w, int ldw, const float *bias, float *y, int m, int n,
@@ -176,20 +174,20 @@ void lm_linear_transposed_forward(const float *x, const float *w, int ldw, const
     if (m <= FEW_ACROSS)
         few_rows_across(x, w, ldw, bias, y, m, n, k);
     else
-        product((operand){x, k, false}, (operand){w, ldw, false}, bias, y, n, false, m, n, k);
+        product((lm_operand){x, k, false}, (lm_operand){w, ldw, false}, bias, y, n, false, m, n, k);
 }
 
 void lm_linear_transposed_backward_input(const float *dy, const float *w, int ldw, float *dx, int m, int n, int k,
                                          bool add)
 {
     if (!empty(dx, m, k, n, add))
-        product((operand){dy, n, false}, (operand){w, ldw, true}, NULL, dx, k, add, m, k, n);
+        product((lm_operand){dy, n, false}, (lm_operand){w, ldw, true}, NULL, dx, k, add, m, k, n);
 }
 
 void lm_linear_transposed_backward_weight(const float *dy, const float *x, float *dw, int ldw, int m, int n, int k)
 {
     if (m && n && k)
-        product((operand){x, k, true}, (operand){dy, n, false}, NULL, dw, ldw, true, k, n, m);
+        product((lm_operand){x, k, true}, (lm_operand){dy, n, false}, NULL, dw, ldw, true, k, n, m);
 }
 
 enum { SUM_ROWS = 64 }; /* rows whose columns one task sums */

@@ -8,16 +8,20 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/elementwise.c \
 	libshared/kernels/embedding.c \
 	libshared/kernels/gemm.c \
+	libshared/kernels/gemm.h \
 	libshared/kernels/kernels.h \
 	libshared/kernels/loss.c \
 	libshared/kernels/lstm.c \
 	libshared/kernels/minhash.c \
 	libshared/kernels/norm.c \
 	libshared/kernels/optimiser.c \
+	libshared/kernels/quantised.c \
 	libshared/kernels/quantised.h \
 	libshared/kernels/rope.c \
 	libshared/kernels/scalar.c \
+	libshared/kernels/rounded.h \
 	libshared/kernels/scalar_optimiser.h \
+	libshared/kernels/scalar_quantised.h \
 	libshared/kernels/states.c \
 	libshared/kernels/tasks.h \
 	libshared/kernels/variant.h
@@ -26,6 +30,7 @@ liblmutils_la_SOURCES += \
 simd_sources = \
 	libshared/kernels/simd/attention.h \
 	libshared/kernels/simd/attention_kept.h \
+	libshared/kernels/simd/codes.h \
 	libshared/kernels/simd/dropout.h \
 	libshared/kernels/simd/elementwise.h \
 	libshared/kernels/simd/few.h \
@@ -36,9 +41,13 @@ simd_sources = \
 	libshared/kernels/simd/optimiser.h \
 	libshared/kernels/simd/panels.h \
 	libshared/kernels/simd/rope.h \
+	libshared/kernels/simd/rounded.h \
+	libshared/kernels/simd/rounded_panels.h \
 	libshared/kernels/simd/variant.c \
+	libshared/kernels/simd/weights.h \
 	libshared/kernels/simd/vector.h
-simd_flags = $(AM_CFLAGS) -fno-trapping-math
+# (vectors wider than the registers are passed to what is inlined alone)
+simd_flags = $(AM_CFLAGS) -fno-trapping-math -Wno-psabi
 
 noinst_LTLIBRARIES += libsimd_base.la
 libsimd_base_la_SOURCES = $(simd_sources)
@@ -47,14 +56,18 @@ libsimd_base_la_CFLAGS = $(simd_flags)
 liblmutils_la_LIBADD += libsimd_base.la
 
 if X86_64
-noinst_LTLIBRARIES += libsimd_avx2.la libsimd_avx512.la
+noinst_LTLIBRARIES += libsimd_avx2.la libsimd_avx512.la libsimd_vnni.la
+avx512 = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mf16c
 libsimd_avx2_la_SOURCES = $(simd_sources)
 libsimd_avx2_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_ISA=avx2
-libsimd_avx2_la_CFLAGS = $(simd_flags) -mavx2 -mfma
+libsimd_avx2_la_CFLAGS = $(simd_flags) -mavx2 -mfma -mf16c
 libsimd_avx512_la_SOURCES = $(simd_sources)
 libsimd_avx512_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_ISA=avx512
-libsimd_avx512_la_CFLAGS = $(simd_flags) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
-liblmutils_la_LIBADD += libsimd_avx2.la libsimd_avx512.la
+libsimd_avx512_la_CFLAGS = $(simd_flags) $(avx512)
+libsimd_vnni_la_SOURCES = $(simd_sources)
+libsimd_vnni_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_ISA=vnni
+libsimd_vnni_la_CFLAGS = $(simd_flags) $(avx512) -mavx512vnni
+liblmutils_la_LIBADD += libsimd_avx2.la libsimd_avx512.la libsimd_vnni.la
 endif
 
 check_PROGRAMS += tests/unit/check_kernels
@@ -63,3 +76,9 @@ tests_unit_check_kernels_SOURCES = tests/unit/check_kernels.c tests/unit/check_k
 tests_unit_check_kernels_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_kernels_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_kernels
+
+check_PROGRAMS += tests/unit/check_quantised
+tests_unit_check_quantised_SOURCES = tests/unit/check_quantised.c tests/unit/check_kernels.h
+tests_unit_check_quantised_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_quantised_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_quantised

@@ -495,6 +495,7 @@ static void minhash(const uint64_t *items, size_t n, const uint64_t *a, const ui
 }
 
 #include "kernels/scalar_optimiser.h"
+#include "kernels/scalar_quantised.h"
 
 const lm_variant lm_variant_scalar = {
     .isa = "scalar",
@@ -539,4 +540,11 @@ const lm_variant lm_variant_scalar = {
     .lstm_forward = lstm_forward,
     .lstm_backward = lstm_backward,
     .minhash = minhash,
+    .weights_expand = weights_expand,
+    .weights_dots = weights_dots,
+    .round_row = round_row,
+    .rounded_dots = rounded_dots,
+    .rounded_panels_bytes = rounded_panels_bytes,
+    .rounded_pack = rounded_pack,
+    .rounded_products = rounded_products,
 };

@@ -5,6 +5,8 @@
 #define LM_KERNELS_VARIANT_H
 
 #include "kernels/kernels.h"
+#include "kernels/quantised.h"
+#include "kernels/rounded.h"
 
 /* One row and one key/value head, with the query heads that share it. Leading dimensions in floats. */
 typedef struct lm_attention_task {
@@ -121,6 +123,20 @@ typedef struct lm_variant {
     void (*lstm_backward)(float *gates, const float *c_before, const float *c, const float *dout, const float *dh,
                           float *dc, bool later, int hidden);
     void (*minhash)(const uint64_t *items, size_t n, const uint64_t *a, const uint64_t *b, int hashes, uint64_t *least);
+    /* Columns [from, from + n) of a row as float32, the numbers of lm_quantised_expand; they begin where a block begins. */
+    void (*weights_expand)(const lm_quantised *w, int row, int from, int n, float *out);
+    /* y[j] = row first + j of w times x, + bias[j], or NULL */
+    void (*weights_dots)(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y);
+    void (*round_row)(const float *x, int columns, lm_rounded *to, int row);
+    /* As weights_dots, with a row of x that was rounded. */
+    void (*rounded_dots)(const lm_quantised *w, int first, int count, const lm_rounded *x, int x_row, const float *bias,
+                         float *y);
+    /* The same for rows [from, from + rows) of x, from rows of the matrix that are packed for it, `count` of them; a
+     * row's results are the same bits whatever rows are beside it */
+    size_t (*rounded_panels_bytes)(const lm_quantised *w, int count);
+    void (*rounded_pack)(const lm_quantised *w, int first, int count, void *panels);
+    void (*rounded_products)(const lm_quantised *w, const void *panels, int count, const lm_rounded *x, int from, int rows,
+                             const float *bias, float *y, size_t ldy);
 } lm_variant;
 
 const lm_variant *lm_variant_now(void);
@@ -133,7 +149,10 @@ lm_update_floats lm_update_floats_of(const lm_update *how);
  * q is 1 (which is 0 here) to 256 and the code q-1. */
 enum { LM_CODE_DECADES_SIGNED = 6, LM_CODE_DECADES_UNSIGNED = 7 };
 
-extern const lm_variant lm_variant_scalar, lm_variant_base, lm_variant_avx2, lm_variant_avx512;
+extern const lm_variant lm_variant_scalar, lm_variant_base, lm_variant_avx2, lm_variant_avx512, lm_variant_vnni;
+
+/* weights_expand by lm_quantised_expand and lm_to_f32: the reference, and the way of blocks that end within 32 columns. */
+void lm_quantised_part(const lm_quantised *w, int row, int from, int n, float *out);
 
 /* The key and threshold of dropout, which all variants share. */
 void lm_dropout_words(lm_dropout_key key, uint32_t out[2]);

@@ -3,12 +3,18 @@ EXTRA_PROGRAMS = tests/bench/steps
 tests_bench_steps_SOURCES = tests/bench/steps.c tests/bench/shapes.c tests/bench/shapes.h
 tests_bench_steps_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_steps_LDADD = liblmutils.la $(BLAS_LIBS)
-CLEANFILES += tests/bench/steps tests/bench/decode tests/bench/optimisers tests/bench/blocks
+CLEANFILES += tests/bench/steps tests/bench/decode tests/bench/optimisers tests/bench/blocks \
+	tests/bench/quantised
 
 EXTRA_PROGRAMS += tests/bench/decode
-tests_bench_decode_SOURCES = tests/bench/decode.c tests/bench/shapes.c tests/bench/shapes.h
+tests_bench_decode_SOURCES = tests/bench/decode.c tests/bench/rate.h tests/bench/shapes.c tests/bench/shapes.h
 tests_bench_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_decode_LDADD = liblmutils.la
+
+EXTRA_PROGRAMS += tests/bench/quantised
+tests_bench_quantised_SOURCES = tests/bench/quantised.c tests/bench/rate.h
+tests_bench_quantised_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_bench_quantised_LDADD = liblmutils.la
 
 EXTRA_PROGRAMS += tests/bench/optimisers
 tests_bench_optimisers_SOURCES = tests/bench/optimisers.c

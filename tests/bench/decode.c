@@ -6,53 +6,26 @@
  * others use too. */
 #include "config.h"
 
+#include "tests/bench/rate.h"
 #include "tests/bench/shapes.h"
 
 #include "base/memory.h"
 #include "base/threads.h"
-#include "kernels/kernels.h"
 #include "model/config.h"
 #include "model/decode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static double seconds = 3;
 static int prefix = 128, rows = 1;
-static clockid_t clock_used = CLOCK_MONOTONIC;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(clock_used, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void fail(const char *message)
 {
     fprintf(stderr, "decode: %s\n", message);
     exit(1);
-}
-
-/* Bytes a second that a sum reads. */
-static double read_rate(void)
-{
-    enum { N = 64 << 20 };
-    float *x = lm_calloc(N, sizeof *x);
-    for (size_t i = 0; i < N; i += 256) /* pages of its own */
-        x[i] = 1;
-    double best = 0, sum = 0;
-    for (double start = now(); now() - start < 1;) {
-        double t = now();
-        sum += lm_vector_sum_squares(x, N);
-        double rate = N * sizeof *x / (now() - t);
-        best = rate > best ? rate : best;
-    }
-    free(x);
-    return sum > 0 ? best : 0;
 }
 
 /* Of the weights that each step reads: all but tables that are only looked up in. */

@@ -14,13 +14,23 @@
 #include "kernels/simd/panels.h"
 #include "kernels/simd/lstm.h"
 #include "kernels/simd/minhash.h"
+#include "kernels/simd/codes.h"
+#include "kernels/simd/weights.h"
+#include "kernels/simd/rounded.h"
+#include "kernels/simd/rounded_panels.h"
 
+/* (all that have AVX2 have F16C, which not every compiler can ask for) */
 static bool usable(void)
 {
 #if defined(__AVX512F__)
+#if defined(__AVX512VNNI__)
+    bool vnni = __builtin_cpu_supports("avx512vnni");
+#else
+    bool vnni = true;
+#endif
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("fma");
+           __builtin_cpu_supports("fma") && vnni;
 #elif defined(__AVX2__)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
@@ -76,4 +86,11 @@ const lm_variant NAME(LM_ISA) = {
     .lstm_forward = lstm_forward,
     .lstm_backward = lstm_backward,
     .minhash = minhash,
+    .weights_expand = weights_expand,
+    .weights_dots = weights_dots,
+    .round_row = round_row,
+    .rounded_dots = rounded_dots,
+    .rounded_panels_bytes = rounded_panels_bytes,
+    .rounded_pack = rounded_pack,
+    .rounded_products = rounded_products,
 };

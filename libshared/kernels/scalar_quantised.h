@@ -1,0 +1,82 @@
+/* Part of scalar.c: products with weights that are expanded by the reference, and with activations that are what their int8
+ * codes stand for. */
+
+static void weights_expand(const lm_quantised *w, int row, int from, int n, float *out)
+{
+    lm_quantised_part(w, row, from, n, out);
+}
+
+static void weights_dots(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y)
+{
+    float part[256];
+    for (int j = 0; j < count; j++) {
+        double sum = bias ? bias[j] : 0;
+        for (int c = 0; c < w->columns; c += 256) {
+            int n = w->columns - c < 256 ? w->columns - c : 256;
+            lm_quantised_part(w, first + j, c, n, part);
+            for (int i = 0; i < n; i++)
+                sum += (double)part[i] * x[c + i];
+        }
+        y[j] = (float)sum;
+    }
+}
+
+static void round_row(const float *x, int columns, lm_rounded *to, int row)
+{
+    for (int b = 0; b < to->blocks; b++) {
+        size_t block = (size_t)row * (size_t)to->blocks + (size_t)b;
+        float largest = 0, scale, inverse;
+        for (int c = b * LM_ROUNDED_BLOCK; c < (b + 1) * LM_ROUNDED_BLOCK && c < columns; c++)
+            largest = fabsf(x[c]) > largest || isnan(x[c]) ? fabsf(x[c]) : largest;
+        lm_rounded_scale(largest, &scale, &inverse);
+        for (int i = 0; i < LM_ROUNDED_BLOCK; i++) {
+            int c = b * LM_ROUNDED_BLOCK + i;
+            to->q[block * LM_ROUNDED_BLOCK + (size_t)i] = (int8_t)(c < columns && inverse > 0 ? lrintf(x[c] * inverse) : 0);
+        }
+        lm_rounded_sums(to, block, scale);
+    }
+}
+
+static double rounded_value(const lm_rounded *x, int row, int column)
+{
+    size_t block = (size_t)row * (size_t)x->blocks + (size_t)column / LM_ROUNDED_BLOCK;
+    return (double)x->scale[block * (size_t)x->parts] * x->q[block * LM_ROUNDED_BLOCK + (size_t)column % LM_ROUNDED_BLOCK];
+}
+
+static void rounded_dots(const lm_quantised *w, int first, int count, const lm_rounded *x, int x_row, const float *bias, float *y)
+{
+    float part[256];
+    for (int j = 0; j < count; j++) {
+        double sum = bias ? bias[j] : 0;
+        for (int c = 0; c < w->columns; c++) {
+            if (c % 256 == 0)
+                lm_quantised_part(w, first + j, c, w->columns - c < 256 ? w->columns - c : 256, part);
+            sum += part[c % 256] * rounded_value(x, x_row, c);
+        }
+        y[j] = (float)sum;
+    }
+}
+
+static size_t rounded_panels_bytes(const lm_quantised *w, int count)
+{
+    return (size_t)count * (size_t)w->columns * sizeof(float);
+}
+
+static void rounded_pack(const lm_quantised *w, int first, int count, void *panels)
+{
+    for (int r = 0; r < count; r++)
+        lm_quantised_part(w, first + r, 0, w->columns, (float *)panels + (size_t)r * (size_t)w->columns);
+}
+
+static void rounded_products(const lm_quantised *w, const void *panels, int count, const lm_rounded *x, int from, int rows,
+                             const float *bias, float *y, size_t ldy)
+{
+    for (int i = 0; i < rows; i++) {
+        for (int j = 0; j < count; j++) {
+            double sum = bias ? bias[j] : 0;
+            for (int c = 0; c < w->columns; c++)
+                sum += ((const float *)panels)[(size_t)j * (size_t)w->columns + (size_t)c] * rounded_value(x, from + i, c);
+            y[(size_t)i * ldy + (size_t)j] = (float)sum;
+        }
+    }
+}

@@ -1,0 +1,210 @@
+/* Quantised weights as numbers: the codes of 32 columns at a time, and the scales of 256 columns, which are a block of the K
+ * types and eight of the others. Layouts: ggml-common.h. `t` is a constant wherever these are inlined. Part of variant.c. */
+
+enum { BLOCK = 32, GROUP = 256, BLOCKS = GROUP / BLOCK };
+
+typedef uint8_t codes __attribute__((vector_size(BLOCK)));
+typedef uint8_t half_codes __attribute__((vector_size(BLOCK / 2)));
+typedef uint16_t half_words __attribute__((vector_size(BLOCK / 2)));
+typedef uint16_t words __attribute__((vector_size(BLOCK)));
+
+/* Of 256 columns: a weight is scale * code + low. */
+typedef struct scales {
+    float scale[2 * BLOCKS] __attribute__((aligned(64)));
+    float low[2 * BLOCKS];
+} scales;
+
+/* Types that have a scale for each 16 columns, not 32. */
+INLINE bool is_fine(lm_dtype t)
+{
+    return t == LM_Q2_K || t == LM_Q3_K || t == LM_Q6_K;
+}
+
+/* Types whose codes are signed bytes as they are stored. */
+INLINE bool is_signed(lm_dtype t)
+{
+    return t == LM_Q8_0 || t == LM_I8;
+}
+
+/* Types of which a row may end anywhere. */
+INLINE bool in_singles(lm_dtype t)
+{
+    return t == LM_F16 || t == LM_BF16 || t == LM_I8;
+}
+
+/* What a code stands for is less by so much; 0: as it is, or the type has lows of its own. */
+INLINE int zero_of(lm_dtype t)
+{
+    return t == LM_Q4_0 ? 8 : t == LM_Q5_0 ? 16 : t == LM_Q6_K ? 32 : t == LM_Q3_K ? 4 : 0;
+}
+
+INLINE bool has_lows(lm_dtype t)
+{
+    return !is_signed(t) && zero_of(t) == 0;
+}
+
+/* The greatest code. */
+INLINE int most_of(lm_dtype t)
+{
+    return t == LM_Q2_K ? 3 : t == LM_Q3_K ? 7 : t == LM_Q6_K ? 63 : t == LM_Q5_0 || t == LM_Q5_1 || t == LM_Q5_K ? 31 : 15;
+}
+
+/* Bytes of 32 columns, of types that have such blocks. */
+INLINE size_t block_bytes(lm_dtype t)
+{
+    switch (t) {
+    case LM_Q8_0: return 34;
+    case LM_Q4_0: return 18;
+    case LM_Q4_1: return 20;
+    case LM_Q5_0: return 22;
+    case LM_Q5_1: return 24;
+    case LM_I8: return 32;
+    case LM_NF4: case LM_FP4: return 16;
+    default: return 64; /* F16, BF16 */
+    }
+}
+
+/* Bytes of 256. */
+INLINE size_t group_bytes(lm_dtype t)
+{
+    switch (t) {
+    case LM_Q2_K: return 84;
+    case LM_Q3_K: return 110;
+    case LM_Q4_K: return 144;
+    case LM_Q5_K: return 176;
+    case LM_Q6_K: return 210;
+    default: return BLOCKS * block_bytes(t);
+    }
+}
+
+INLINE codes all_codes(const uint8_t *p)
+{
+    codes c;
+    memcpy(&c, p, sizeof c);
+    return c;
+}
+
+INLINE codes joined(half_codes low, half_codes high)
+{
+    codes c;
+#if defined(__AVX2__)
+    c = (codes)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)low), (__m128i)high, 1);
+#else
+    memcpy(&c, &low, sizeof low);
+    memcpy((uint8_t *)&c + sizeof low, &high, sizeof high);
+#endif
+    return c;
+}
+
+/* The low halves of 16 bytes, then the high ones. */
+INLINE codes nibbles(const uint8_t *p)
+{
+    half_codes h;
+    memcpy(&h, p, sizeof h);
+    return joined(h, (half_codes)((half_words)h >> 4)) & 15;
+}
+
+/* Bits [from, from + count) of each byte. */
+INLINE codes bits(codes c, int from, int count)
+{
+    return (codes)((words)c >> from) & (uint8_t)((1 << count) - 1);
+}
+
+/* Byte i is `one` where bit i is set, else 0. */
+INLINE codes spread(const uint8_t *p, uint8_t one)
+{
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+#if defined(__AVX2__)
+    const __m256i which = _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
+    codes mask = (codes)_mm256_set1_epi64x((long long)0x8040201008040201);
+    codes set = (codes)_mm256_shuffle_epi8(_mm256_set1_epi32((int)word), which);
+    return (codes)((set & mask) == mask) & one;
+#else
+    codes c;
+    for (int i = 0; i < BLOCK; i++)
+        c[i] = word >> i & 1 ? one : 0;
+    return c;
+#endif
+}
+
+/* The codes of columns [32 b, 32 b + 32) after `at`, where 256 begin. */
+INLINE codes codes_of(lm_dtype t, const uint8_t *at, int b)
+{
+    const uint8_t *p = at + (size_t)b * (t == LM_Q4_0 || t == LM_Q4_1 || t == LM_Q5_0 || t == LM_Q5_1 || is_signed(t) ? block_bytes(t) : 0);
+    switch (t) {
+    case LM_Q8_0: return all_codes(p + 2);
+    case LM_Q4_0: return nibbles(p + 2);
+    case LM_Q4_1: return nibbles(p + 4);
+    case LM_Q5_0: return nibbles(p + 6) | spread(p + 2, 16);
+    case LM_Q5_1: return nibbles(p + 8) | spread(p + 4, 16);
+    case LM_Q2_K: return bits(all_codes(at + 16 + b / 4 * 32), b % 4 * 2, 2);
+    case LM_Q3_K: return bits(all_codes(at + 32 + b / 4 * 32), b % 4 * 2, 2) | bits(all_codes(at), b, 1) << 2;
+    case LM_Q4_K: return bits(all_codes(at + 16 + b / 2 * 32), b % 2 * 4, 4);
+    case LM_Q5_K: return bits(all_codes(at + 48 + b / 2 * 32), b % 2 * 4, 4) | bits(all_codes(at + 16), b, 1) << 4;
+    case LM_Q6_K:
+        return bits(all_codes(at + b / 4 * 64 + b % 2 * 32), b % 4 / 2 * 4, 4) |
+               bits(all_codes(at + 128 + b / 4 * 32), b % 4 * 2, 2) << 4;
+    default: return all_codes(p); /* I8 */
+    }
+}
+
+INLINE float half_at(const uint8_t *p)
+{
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+#if defined(__F16C__)
+    return _cvtsh_ss(h);
+#else
+    return lm_f16_to_f32(h);
+#endif
+}
+
+/* The 6-bit scales and lows of Q4_K and Q5_K: 8 and 8 in 12 bytes. */
+INLINE void small_scales(const uint8_t *p, uint8_t out[16])
+{
+    uint32_t from[3], to[4];
+    memcpy(from, p, sizeof from);
+    to[0] = from[0] & 0x3f3f3f3f;
+    to[1] = (from[2] & 0x0f0f0f0f) | (from[0] >> 6 & 0x03030303) << 4;
+    to[2] = from[1] & 0x3f3f3f3f;
+    to[3] = (from[2] >> 4 & 0x0f0f0f0f) | (from[1] >> 6 & 0x03030303) << 4;
+    memcpy(out, to, sizeof to);
+}
+
+/* Those of Q3_K: 16 of 6 bits, from which 32 is to be taken. */
+INLINE void smaller_scales(const uint8_t *p, uint8_t out[16])
+{
+    uint32_t from[3], to[4];
+    memcpy(from, p, sizeof from);
+    for (int i = 0; i < 4; i++)
+        to[i] = (from[i % 2] >> i / 2 * 4 & 0x0f0f0f0f) | (from[2] >> 2 * i & 0x03030303) << 4;
+    memcpy(out, to, sizeof to);
+}
+
+/* Those of `blocks` blocks: 8, or fewer at the end of a row of small blocks. Where a type has none, lows are left alone. */
+INLINE void scales_of(lm_dtype t, const uint8_t *at, int blocks, scales *s)
+{
+    uint8_t small[16];
+    float d = 0, low = 0;
+    if (t == LM_Q2_K)
+        d = half_at(at + 80), low = half_at(at + 82), memcpy(small, at, sizeof small);
+    else if (t == LM_Q3_K)
+        d = half_at(at + 108), smaller_scales(at + 96, small);
+    else if (t == LM_Q6_K)
+        d = half_at(at + 208), memcpy(small, at + 192, sizeof small);
+    else if (t == LM_Q4_K || t == LM_Q5_K)
+        d = half_at(at), low = half_at(at + 2), small_scales(at + 4, small);
+    for (int i = 0; i < (is_fine(t) ? 2 * blocks : blocks); i++) {
+        switch (t) {
+        case LM_Q2_K: s->scale[i] = d * (float)(small[i] & 15), s->low[i] = -low * (float)(small[i] >> 4); break;
+        case LM_Q3_K: s->scale[i] = d * (float)(small[i] - 32); break;
+        case LM_Q6_K: s->scale[i] = d * (float)(int8_t)small[i]; break;
+        case LM_Q4_K: case LM_Q5_K: s->scale[i] = d * (float)small[i], s->low[i] = -low * (float)small[8 + i]; break;
+        default:
+            s->scale[i] = half_at(at + (size_t)i * block_bytes(t));
+            if (has_lows(t))
+                s->low[i] = half_at(at + (size_t)i * block_bytes(t) + 2);
+        }
+    }
+}

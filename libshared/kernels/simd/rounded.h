@@ -1,0 +1,194 @@
+/* Products of quantised weights with activations that were rounded to int8: sums of 32 (or 16) products of whole numbers,
+ * exact, each multiplied by the scales of both sides. Unsigned codes and lows: sum (s c + l) x = s sum c x + l sum x.
+ * Part of variant.c. */
+
+typedef float f8 __attribute__((vector_size(32)));
+typedef int32_t i8 __attribute__((vector_size(32)));
+
+/* ---- rounding ---- */
+
+INLINE vi nearest(vf x)
+{
+#if defined(__AVX512F__)
+    return (vi)_mm512_cvtps_epi32((__m512)x);
+#elif defined(__AVX2__)
+    return (vi)_mm256_cvtps_epi32((__m256)x);
+#else
+    vi v;
+    for (int i = 0; i < LANES; i++)
+        v[i] = (int32_t)lrintf(x[i]);
+    return v;
+#endif
+}
+
+static void round_block(const float *x, lm_rounded *to, size_t block)
+{
+    vi most = {0};
+    int8_t *q = to->q + block * BLOCK;
+    for (int v = 0; v < PER_BLOCK; v++) {
+        vi size = (vi)absolute(load(x + v * LANES));
+        most = (vi)choose(size > most, (vf)size, (vf)most); /* as whole numbers NaN is the largest */
+    }
+    int32_t largest = 0;
+    for (int i = 0; i < LANES; i++)
+        largest = most[i] > largest ? most[i] : largest;
+    float size, scale, inverse;
+    memcpy(&size, &largest, sizeof size);
+    lm_rounded_scale(size, &scale, &inverse);
+    for (int v = 0; v < PER_BLOCK; v++) /* where nothing is left, x may be anything */
+        to_bytes((uint8_t *)q + v * LANES, inverse > 0 ? nearest(load(x + v * LANES) * inverse) : (vi){0});
+    lm_rounded_sums(to, block, scale);
+}
+
+static void round_row(const float *x, int columns, lm_rounded *to, int row)
+{
+    size_t block = (size_t)row * (size_t)to->blocks, end = block + (size_t)to->blocks;
+    for (; columns >= BLOCK; columns -= BLOCK, x += BLOCK)
+        round_block(x, to, block++);
+    for (; block < end; columns = 0) {
+        float rest[BLOCK] = {0};
+        memcpy(rest, x, (size_t)columns * sizeof *x);
+        round_block(rest, to, block++);
+    }
+}
+
+/* ---- a row of the matrix and a row of x ---- */
+
+/* Sums of four products side by side: of columns 0 to 15 in the first half. */
+INLINE i8 fours(bool with_sign, codes w, codes x)
+{
+#if defined(__AVX2__)
+    __m256i a = (__m256i)w, b = (__m256i)x;
+    if (with_sign) {
+        b = _mm256_sign_epi8(b, a);
+        a = _mm256_abs_epi8(a);
+    }
+#if defined(__AVX512VNNI__)
+    return (i8)_mm256_dpbusd_epi32(_mm256_setzero_si256(), a, b);
+#else
+    return (i8)_mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
+#endif
+#elif defined(__ARM_NEON)
+    i8 sum; /* codes without a sign are less than 128 */
+    (void)with_sign;
+    for (int half = 0; half < 2; half++) {
+        int8x16_t a = vld1q_s8((const int8_t *)&w + 16 * half), b = vld1q_s8((const int8_t *)&x + 16 * half);
+#if defined(__ARM_FEATURE_DOTPROD)
+        int32x4_t four = vdotq_s32(vdupq_n_s32(0), a, b);
+#else
+        int32x4_t four = vpaddq_s32(vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b))),
+                                    vpaddlq_s16(vmull_s8(vget_high_s8(a), vget_high_s8(b))));
+#endif
+        vst1q_s32((int32_t *)&sum + 4 * half, four);
+    }
+    return sum;
+#else
+    i8 sum;
+    (void)with_sign;
+    for (int i = 0; i < 8; i++) {
+        sum[i] = 0;
+        for (int j = 4 * i; j < 4 * i + 4; j++)
+            sum[i] += (int8_t)w[j] * (int8_t)x[j];
+    }
+    return sum;
+#endif
+}
+
+INLINE f8 load8(const float *p)
+{
+    f8 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE f8 fused8(f8 a, f8 b, f8 c)
+{
+#if defined(__AVX2__)
+    return (f8)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE f8 floats8(i8 v)
+{
+    return __builtin_convertvector(v, f8);
+}
+
+INLINE float sum8(f8 v)
+{
+    float part[8];
+    memcpy(part, &v, sizeof v);
+    return ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
+}
+
+/* Four lanes of each of two scales. */
+INLINE f8 two(const float *p)
+{
+#if defined(__AVX2__)
+    return (f8)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(p)), _mm_broadcast_ss(p + 1), 1);
+#else
+    return (f8){p[0], p[0], p[0], p[0], p[1], p[1], p[1], p[1]};
+#endif
+}
+
+INLINE f8 one(const float *p)
+{
+    return *p - (f8){0};
+}
+
+/* sum[0] and sum[1] of the products, sum[2] of what lows add, or what the zeros of the codes take; x is at its group. */
+INLINE void rounded_blocks(lm_dtype t, stored_row r, int group, int blocks, const int8_t *q, const float *x_scale,
+                           const float *x_sum, f8 sum[3])
+{
+    const int parts = is_fine(t) ? 2 : 1;
+    const uint8_t *at = r.at + (size_t)group * group_bytes(t);
+    scales s;
+    if (blocks < BLOCKS)
+        memset(&s, 0, sizeof s);
+    row_scales(t, r, group, blocks, &s);
+    for (int i = 0; i < BLOCKS * parts; i += 8) {
+        f8 scale = load8(s.scale + i);
+        if (!is_signed(t))
+            sum[2] = fused8(has_lows(t) ? load8(s.low + i) : scale, load8(x_sum + i), sum[2]);
+        scale *= load8(x_scale + i);
+        memcpy(s.scale + i, &scale, sizeof scale);
+    }
+#pragma GCC unroll 8
+    for (int b = 0; b < blocks; b++) {
+        f8 by = is_fine(t) ? two(s.scale + 2 * b) : one(s.scale + b);
+        sum[b % 2] = fused8(floats8(fours(is_signed(t), codes_of(t, at, b), all_codes((const uint8_t *)q + b * BLOCK))), by, sum[b % 2]);
+    }
+}
+
+INLINE float rounded_dot(lm_dtype t, const lm_quantised *w, int row, const lm_rounded *x, int x_row)
+{
+    stored_row r = row_of(t, w, row, 0);
+    size_t block = (size_t)x_row * (size_t)x->blocks, parts = is_fine(t) ? 2 : 1;
+    const int8_t *q = x->q + block * BLOCK;
+    const float *scale = x->scale + block * parts, *sums = x->sum + block * parts;
+    f8 sum[3] = {{0}};
+    int group = 0;
+    for (; (group + 1) * GROUP <= w->columns; group++, q += GROUP, scale += BLOCKS * parts, sums += BLOCKS * parts)
+        rounded_blocks(t, r, group, BLOCKS, q, scale, sums, sum);
+    if (w->columns % GROUP)
+        rounded_blocks(t, r, group, w->columns % GROUP / BLOCK, q, scale, sums, sum);
+    if (t == LM_I8 && w->columns % BLOCK) { /* zeros of x meet whatever follows in the copy: zeros */
+        uint8_t rest[BLOCK] = {0};
+        int column = w->columns / BLOCK * BLOCK, b = w->columns % GROUP / BLOCK;
+        memcpy(rest, r.at + column, (size_t)(w->columns - column));
+        float by = w->scale[r.element] * scale[b];
+        sum[0] = fused8(floats8(fours(true, all_codes(rest), all_codes((const uint8_t *)q + b * BLOCK))), one(&by), sum[0]);
+    }
+    float total = sum8(sum[0] + sum[1]);
+    return is_signed(t) ? total : has_lows(t) ? total + sum8(sum[2]) : total - (float)zero_of(t) * sum8(sum[2]);
+}
+
+static void rounded_dots(const lm_quantised *w, int first, int count, const lm_rounded *x, int x_row, const float *bias, float *y)
+{
+#define DOTS(t)                                                                                              \
+    for (int j = 0; j < count; j++)                                                                          \
+    y[j] = rounded_dot(t, w, first + j, x, x_row) + (bias ? bias[j] : 0)
+    OF_ROUNDED_TYPE(w->type, DOTS)
+#undef DOTS
+}

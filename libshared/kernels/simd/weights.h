@@ -1,0 +1,261 @@
+/* Quantised weights as float32: rows of them, and their products with one row of x, which are made as they are unpacked. The
+ * numbers are those of lm_quantised_expand: products of codes and scales are exact before a low is added. Part of variant.c. */
+
+#include "tensor/blocks.h"
+
+enum { PER_BLOCK = BLOCK / LANES, SUMS = 4 };
+
+INLINE vf from_signed_bytes(const uint8_t *p)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+#elif defined(__AVX2__)
+    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+#else
+    vf v;
+    for (int i = 0; i < LANES; i++)
+        v[i] = (float)(int8_t)p[i];
+    return v;
+#endif
+}
+
+INLINE vf from_f16(const uint8_t *p)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+#elif defined(__F16C__)
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+#else
+    vi h = (vi)from_halves((const uint16_t *)p), sign = (h & 0x8000) << 16, rest = h & 0x7fff;
+    vf finite = (vf)(rest << 13) * 0x1p112f; /* the exponent's bias is another; subnormals become normal */
+    return (vf)(sign | (vi)choose(rest >= 0x7c00, (vf)(rest << 13 | 0x7f800000), finite));
+#endif
+}
+
+/* Lanes of two codes a byte, the first one in the high half. */
+INLINE vi from_pairs(const uint8_t *p)
+{
+#if defined(__AVX512F__)
+    const __m512i by = _mm512_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24, 4, 0, 12, 8, 20, 16, 28, 24);
+    uint32_t two[2];
+    memcpy(two, p, sizeof two);
+    __m512i both = _mm512_inserti64x4(_mm512_set1_epi32((int)two[0]), _mm256_set1_epi32((int)two[1]), 1);
+    return (vi)_mm512_srlv_epi32(both, by);
+#elif defined(__AVX2__)
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+    return (vi)_mm256_srlv_epi32(_mm256_set1_epi32((int)word), _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24));
+#else
+    vi v;
+    for (int i = 0; i < LANES; i++)
+        v[i] = p[i / 2] >> (i % 2 ? 0 : 4) & 15;
+    return v;
+#endif
+}
+
+/* Weights of 32 columns; s->scale and s->low have what is theirs from `part` on. */
+INLINE void weights_of(lm_dtype t, const uint8_t *at, int b, const scales *s, vf out[PER_BLOCK])
+{
+    uint8_t buffer[BLOCK] __attribute__((aligned(BLOCK)));
+    const uint8_t *from = buffer;
+    if (is_signed(t))
+        from = at + (size_t)b * block_bytes(t) + (t == LM_Q8_0 ? 2 : 0);
+    else if (in_singles(t) || t == LM_NF4 || t == LM_FP4)
+        from = at + (size_t)b * block_bytes(t);
+    else {
+        codes c = codes_of(t, at, b) - (uint8_t)zero_of(t);
+        memcpy(buffer, &c, sizeof c);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < PER_BLOCK; v++) {
+        int part = is_fine(t) ? 2 * b + v * LANES / 16 : b;
+        if (t == LM_F16)
+            out[v] = from_f16(from + 2 * LANES * v);
+        else if (t == LM_BF16)
+            out[v] = (vf)(from_halves((const uint16_t *)(const void *)(from + 2 * LANES * v)) << 16);
+        else if (t == LM_NF4 || t == LM_FP4)
+            out[v] = pick(t == LM_NF4 ? lm_nf4_values : lm_fp4_values, from_pairs(from + LANES / 2 * v)) * s->scale[b];
+        else if (has_lows(t))
+            out[v] = fused(from_signed_bytes(from + LANES * v), splat(s->scale[part]), splat(s->low[part]));
+        else
+            out[v] = from_signed_bytes(from + LANES * v) * s->scale[part];
+    }
+}
+
+/* A row of the matrix, from a column on where a block begins. */
+typedef struct stored_row {
+    const uint8_t *at;
+    const lm_quantised *of;
+    size_t element; /* NF4, FP4: the number of the first one; else the row's number */
+} stored_row;
+
+INLINE stored_row row_of(lm_dtype t, const lm_quantised *w, int row, int from)
+{
+    size_t stored = (size_t)lm_quantised_row(w, row);
+    stored_row r = {w->data, w, stored};
+    if (t == LM_NF4 || t == LM_FP4) {
+        r.element = stored * (size_t)w->columns + (size_t)from;
+        r.at += r.element / 2;
+    } else {
+        r.at += stored * lm_quantised_stride(w) + (size_t)(from / lm_dtype_block(t)) * lm_dtype_block_bytes(t);
+    }
+    return r;
+}
+
+INLINE void row_scales(lm_dtype t, stored_row r, int group, int blocks, scales *s)
+{
+    if (t == LM_I8)
+        for (int b = 0; b < blocks; b++)
+            s->scale[b] = r.of->scale[r.element];
+    else if (t == LM_NF4 || t == LM_FP4)
+        for (int b = 0; b < blocks; b++)
+            s->scale[b] = lm_quantised_absmax(r.of, (r.element + (size_t)(group * GROUP + b * BLOCK)) / (size_t)r.of->block);
+    else if (t != LM_F16 && t != LM_BF16)
+        scales_of(t, r.at + (size_t)group * group_bytes(t), blocks, s);
+}
+
+/* The weights of what is left over of a row of single elements, zeros after them. */
+INLINE void last_weights(lm_dtype t, stored_row r, int column, int n, const scales *s, vf out[PER_BLOCK])
+{
+    uint8_t rest[2 * BLOCK] = {0};
+    size_t each = lm_dtype_block_bytes(t);
+    memcpy(rest, r.at + (size_t)column * each, (size_t)n * each);
+    weights_of(t, rest, 0, s, out);
+}
+
+INLINE void expand_blocks(lm_dtype t, stored_row r, int group, int blocks, float *out)
+{
+    scales s;
+    row_scales(t, r, group, blocks, &s);
+#pragma GCC unroll 2
+    for (int b = 0; b < blocks; b++) {
+        vf w[PER_BLOCK];
+        weights_of(t, r.at + (size_t)group * group_bytes(t), b, &s, w);
+#pragma GCC unroll 8
+        for (int v = 0; v < PER_BLOCK; v++)
+            store(out + group * GROUP + b * BLOCK + v * LANES, w[v]);
+    }
+}
+
+INLINE void expand_row(lm_dtype t, const lm_quantised *w, int row, int from, int n, float *out)
+{
+    stored_row r = row_of(t, w, row, from);
+    int group = 0;
+    for (; (group + 1) * GROUP <= n; group++)
+        expand_blocks(t, r, group, BLOCKS, out);
+    if (n % GROUP)
+        expand_blocks(t, r, group, n % GROUP / BLOCK, out);
+    if (in_singles(t) && n % BLOCK) {
+        scales s;
+        vf last[PER_BLOCK];
+        row_scales(t, r, group, 1, &s);
+        last_weights(t, r, n / BLOCK * BLOCK, n % BLOCK, &s, last);
+        memcpy(out + n / BLOCK * BLOCK, last, (size_t)(n % BLOCK) * sizeof *out);
+    }
+}
+
+INLINE void dot_blocks(lm_dtype t, stored_row r, int group, int blocks, const float *x, vf sum[SUMS])
+{
+    scales s;
+    row_scales(t, r, group, blocks, &s);
+#pragma GCC unroll 8
+    for (int b = 0; b < blocks; b++) {
+        vf w[PER_BLOCK];
+        weights_of(t, r.at + (size_t)group * group_bytes(t), b, &s, w);
+#pragma GCC unroll 8
+        for (int v = 0; v < PER_BLOCK; v++)
+            sum[(b * PER_BLOCK + v) % SUMS] =
+                fused(w[v], load(x + group * GROUP + b * BLOCK + v * LANES), sum[(b * PER_BLOCK + v) % SUMS]);
+    }
+}
+
+INLINE float dot_row(lm_dtype t, const lm_quantised *w, int row, const float *x)
+{
+    stored_row r = row_of(t, w, row, 0);
+    int n = w->columns, group = 0;
+    vf sum[SUMS] = {{0}};
+    for (; (group + 1) * GROUP <= n; group++)
+        dot_blocks(t, r, group, BLOCKS, x, sum);
+    if (n % GROUP)
+        dot_blocks(t, r, group, n % GROUP / BLOCK, x, sum);
+    if (in_singles(t) && n % BLOCK) {
+        scales s;
+        vf last[PER_BLOCK];
+        float rest[BLOCK] = {0};
+        row_scales(t, r, group, 1, &s);
+        last_weights(t, r, n / BLOCK * BLOCK, n % BLOCK, &s, last);
+        memcpy(rest, x + n / BLOCK * BLOCK, (size_t)(n % BLOCK) * sizeof *x);
+        for (int v = 0; v < PER_BLOCK; v++)
+            sum[v % SUMS] = fused(last[v], load(rest + v * LANES), sum[v % SUMS]);
+    }
+    return sum_of((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+/* One loop for each type: `do_(t)` with t a constant. */
+#define OF_TYPE(type, do_)                                                                                   \
+    switch (type) {                                                                                          \
+    case LM_F16: do_(LM_F16); break;                                                                         \
+    case LM_BF16: do_(LM_BF16); break;                                                                       \
+    case LM_NF4: do_(LM_NF4); break;                                                                         \
+    case LM_FP4: do_(LM_FP4); break;                                                                         \
+    default: OF_ROUNDED_TYPE(type, do_)                                                                      \
+    }
+#define OF_ROUNDED_TYPE(type, do_)                                                                           \
+    switch (type) {                                                                                          \
+    case LM_I8: do_(LM_I8); break;                                                                           \
+    case LM_Q8_0: do_(LM_Q8_0); break;                                                                       \
+    case LM_Q4_0: do_(LM_Q4_0); break;                                                                       \
+    case LM_Q4_1: do_(LM_Q4_1); break;                                                                       \
+    case LM_Q5_0: do_(LM_Q5_0); break;                                                                       \
+    case LM_Q5_1: do_(LM_Q5_1); break;                                                                       \
+    case LM_Q2_K: do_(LM_Q2_K); break;                                                                       \
+    case LM_Q3_K: do_(LM_Q3_K); break;                                                                       \
+    case LM_Q4_K: do_(LM_Q4_K); break;                                                                       \
+    case LM_Q5_K: do_(LM_Q5_K); break;                                                                       \
+    case LM_Q6_K: do_(LM_Q6_K); break;                                                                       \
+    default: break;                                                                                          \
+    }
+
+/* A block of 32 columns with two scales, or whose codes begin within a byte. */
+static bool torn(const lm_quantised *w)
+{
+    return (w->type == LM_NF4 || w->type == LM_FP4) && (w->columns % BLOCK || w->block % BLOCK);
+}
+
+static void weights_expand(const lm_quantised *w, int row, int from, int n, float *out)
+{
+#define EXPAND(t) expand_row(t, w, row, from, n, out)
+    if (torn(w))
+        lm_quantised_part(w, row, from, n, out);
+    else
+        OF_TYPE(w->type, EXPAND)
+#undef EXPAND
+}
+
+static float torn_dot(const lm_quantised *w, int row, const float *x)
+{
+    float part[GROUP], sum = 0;
+    for (int c = 0; c < w->columns; c += GROUP) {
+        int n = w->columns - c < GROUP ? w->columns - c : GROUP;
+        lm_quantised_part(w, row, c, n, part);
+        for (int i = 0; i < n; i++)
+            sum += part[i] * x[c + i];
+    }
+    return sum;
+}
+
+static void weights_dots(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y)
+{
+#define DOTS(t)                                                                                              \
+    for (int j = 0; j < count; j++)                                                                          \
+    y[j] = dot_row(t, w, first + j, x) + (bias ? bias[j] : 0)
+#define TORN_DOTS                                                                                            \
+    for (int j = 0; j < count; j++)                                                                          \
+    y[j] = torn_dot(w, first + j, x) + (bias ? bias[j] : 0)
+    if (torn(w))
+        TORN_DOTS;
+    else
+        OF_TYPE(w->type, DOTS)
+#undef DOTS
+#undef TORN_DOTS
+}
