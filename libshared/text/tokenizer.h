@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/status.h"
 #include "stream/bundle.h"
+#include "tensor/gguf_write.h"
 
 #include <stdint.h>
 
@@ -93,5 +94,9 @@ bool lm_decode(const lm_tokenizer *t, const int32_t *ids, size_t n, bool skip_sp
 bool lm_tokenizer_write(const lm_tokenizer *t, lm_bundle_writer *to, lm_status *st);
 /* The same into the existing directory `dir`. */
 bool lm_tokenizer_save(const lm_tokenizer *t, const char *dir, lm_status *st);
+/* Puts tokenizer.ggml.* and, where there is one, tokenizer.chat_template: `size` tokens, the rows of the model's embedding, of
+ * which those that the tokenizer lacks are called [PADi]. The template is `chat`, or the tokenizer's own where its data is NULL.
+ * Refused is what llama.cpp would cut into other tokens. */
+bool lm_tokenizer_put_gguf(const lm_tokenizer *t, int size, lm_str chat, lm_gguf_writer *w, lm_status *st);
 
 #endif

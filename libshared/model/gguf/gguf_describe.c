@@ -186,14 +186,14 @@ bool lm_gguf_describe(lm_gguf_writer *w, const lm_gguf_names *n, const lm_gguf_d
     lm_gguf_put_u32(w, "general.file_type", (uint32_t)description->file_type);
     lm_gguf_put_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
     if (strcmp(architecture, "llama") == 0 || !description->tokenizer)
-        put_int(&d, "vocab_size", (int)description->vocab_size);
+        put_int(&d, "vocab_size", description->vocab_size);
     if (!put_config(&d, st))
         return false;
     if (!description->tokenizer) {
         lm_gguf_put_string(w, "tokenizer.ggml.model", lm_str_of("none"));
         return true;
     }
-    return lm_tokenizer_put_gguf(description->tokenizer, description->vocab_size, w, st);
+    return lm_tokenizer_put_gguf(description->tokenizer, description->vocab_size, description->chat_template, w, st);
 }
 
 bool lm_gguf_extra_data(lm_gguf_writer *w, const lm_gguf_names *n, lm_status *st)

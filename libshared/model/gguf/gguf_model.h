@@ -75,6 +75,7 @@ typedef struct lm_gguf_description {
     const char *name;              /* general.name; NULL = none */
     int file_type;                 /* general.file_type: llama.cpp's number of the mix */
     const lm_tokenizer *tokenizer; /* NULL = none */
+    lm_str chat_template;          /* data NULL = the tokenizer's own, if it has one */
     int vocab_size;                /* rows of the embedding */
 } lm_gguf_description;
 bool lm_gguf_describe(lm_gguf_writer *w, const lm_gguf_names *n, const lm_gguf_description *d, lm_status *st);

@@ -59,6 +59,42 @@ json_t *lm_spec_precompiled(lm_str charsmap)
     return spec;
 }
 
+static json_t *charsmap_of(json_t *normalizer)
+{
+    json_t *own = json_object_get(normalizer, "precompiled_charsmap"), *part, *found = NULL;
+    size_t i;
+    json_array_foreach(json_object_get(normalizer, "normalizers"), i, part)
+        if (!found)
+            found = charsmap_of(part);
+    return own ? own : found;
+}
+
+static void put_base64(lm_str text, lm_buf *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0;
+    int have = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const char *digit = text.data[i] ? strchr(digits, text.data[i]) : NULL;
+        if (!digit)
+            continue;
+        bits = bits << 6 | (uint32_t)(digit - digits);
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            lm_buf_putc(out, (char)(bits >> have));
+        }
+    }
+}
+
+bool lm_spec_charsmap(json_t *normalizer, lm_buf *out)
+{
+    json_t *base64 = charsmap_of(normalizer);
+    if (base64)
+        put_base64((lm_str){json_string_value(base64), json_string_length(base64)}, out);
+    return base64 != NULL;
+}
+
 json_t *lm_spec_llama_normalizer(bool prefix)
 {
     json_t *parts = json_array();

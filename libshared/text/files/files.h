@@ -65,6 +65,8 @@ json_t *lm_spec_byte_level(bool add_prefix_space, bool trim_offsets, bool use_re
 json_t *lm_spec_metaspace(const char *prepend_scheme, bool split);
 json_t *lm_spec_sequence(const char *member, json_t *parts); /* {"type": "Sequence", member: parts}; steals */
 json_t *lm_spec_precompiled(lm_str charsmap);
+/* Appends the map of the Precompiled normalizer, if there is one. */
+bool lm_spec_charsmap(json_t *normalizer, lm_buf *out);
 /* Of LlamaTokenizer: each with ▁ before the text where `prefix`. */
 json_t *lm_spec_llama_normalizer(bool prefix);
 json_t *lm_spec_llama_decoder(bool prefix);
@@ -90,7 +92,7 @@ lm_tokenizer *lm_tokenizer_from_vocab_json(lm_str vocab, lm_str merges, json_t *
 /* ---- how byte-level models split words (gguf_pre.c) */
 enum { LM_GGUF_PRE_REGEXES = 4 };
 typedef struct lm_gguf_pre {
-    const char *names; /* parted by blanks */
+    const char *names; /* parted by blanks; the first one is written */
     const char *regexes[LM_GGUF_PRE_REGEXES];
     bool digits; /* each by itself */
     bool words;  /* ByteLevel's own expression, GPT-2's */
@@ -100,6 +102,9 @@ typedef struct lm_gguf_pre {
 } lm_gguf_pre;
 const lm_gguf_pre *lm_gguf_pre_find(lm_str name); /* NULL if unknown */
 json_t *lm_gguf_pre_spec(const lm_gguf_pre *pre);
+/* The one that splits as this pre-tokenizer of a tokenizer.json does; of several, the one that is like the rest of the
+ * tokenizer. NULL: there is none. */
+const lm_gguf_pre *lm_gguf_pre_of(const lm_tokenizer *t);
 
 /* ---- a SentencePiece model as protobuf (sentencepiece.c); the numbers are those of
  * sentencepiece_model.proto */
@@ -112,6 +117,9 @@ enum {
     LM_PIECE_BYTE
 };
 enum { LM_SENTENCEPIECE_UNIGRAM = 1, LM_SENTENCEPIECE_BPE };
+
+/* Of a token: unknown, byte, control (special), user defined (added), or normal. */
+int lm_piece_type(const lm_tokenizer *t, int id);
 
 typedef struct lm_piece {
     lm_str text;
@@ -137,5 +145,8 @@ bool lm_sentencepiece_print(const lm_tokenizer *t, lm_buf *out);
 /* ---- merges that a vocabulary with scores amounts to (merges.c): for each token, all pairs of tokens that
  * make it, the best scores first (transformers' generate_merges) */
 void lm_merges_from_scores(lm_token_tables *t, const float *scores);
+/* And back, [size]: the sooner a token is merged, the better its score. Tokens whose merges are mixed have the same one, for
+ * that is how they came to be mixed. What no merge makes comes last. Malloced. */
+float *lm_scores_from_merges(const lm_token_tables *t);
 
 #endif

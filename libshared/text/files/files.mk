@@ -3,7 +3,7 @@ liblmutils_la_SOURCES += \
 	libshared/text/files/conversions.c \
 	libshared/text/files/files.c libshared/text/files/files.h \
 	libshared/text/files/gguf_pre.c \
-	libshared/text/files/gguf_vocabulary.c \
+	libshared/text/files/gguf_vocabulary.c libshared/text/files/gguf_vocabulary_write.c \
 	libshared/text/files/merges.c \
 	libshared/text/files/save.c \
 	libshared/text/files/sentencepiece.c \

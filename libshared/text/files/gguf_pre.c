@@ -40,7 +40,7 @@ static const lm_gguf_pre pres[] = {
      .words = true},
     {.names = "mpt olmo modern-bert", .words = true, .nfc = true},
     {.names = "roberta-bpe jina-v1-en jina-v2-code", .words = true, .roberta = true},
-    {.names = "llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
+    {.names = "llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
      .regexes = {LLAMA3},
      .ignore_merges = true,
      .add_bos = true},
@@ -94,4 +94,79 @@ json_t *lm_gguf_pre_spec(const lm_gguf_pre *pre)
     }
     json_array_append_new(parts, bytes);
     return lm_spec_sequence("pretokenizers", parts);
+}
+
+/* ---------------------------------------------------------------- from tokenizer.json */
+
+static bool is_type(json_t *part, const char *type)
+{
+    const char *is = json_string_value(json_object_get(part, "type"));
+    return is && strcmp(is, type) == 0;
+}
+
+/* Adds what a part of a pre-tokenizer does. False where no row of the table does such a thing. */
+static bool add_part(lm_gguf_pre *pre, int *regexes, json_t *part)
+{
+    json_t *parts = json_object_get(part, "pretokenizers"), *p;
+    size_t i;
+    bool ok = true;
+    if (is_type(part, "Sequence")) {
+        json_array_foreach(parts, i, p)
+            ok = ok && add_part(pre, regexes, p);
+        return ok;
+    }
+    if (is_type(part, "Digits")) {
+        pre->digits = true;
+        return json_is_true(json_object_get(part, "individual_digits"));
+    }
+    if (is_type(part, "ByteLevel")) {
+        json_t *words = json_object_get(part, "use_regex");
+        pre->words = !words || json_is_true(words);
+        return true;
+    }
+    const char *regex = json_string_value(json_object_get(json_object_get(part, "pattern"), "Regex"));
+    const char *behaviour = json_string_value(json_object_get(part, "behavior"));
+    if (!is_type(part, "Split") || !regex || !behaviour || *regexes == LM_GGUF_PRE_REGEXES)
+        return false;
+    /* to remove what is not matched is to isolate what is, where every character is matched */
+    pre->regexes[(*regexes)++] = regex;
+    return strcmp(behaviour, json_is_true(json_object_get(part, "invert")) ? "Removed" : "Isolated") == 0;
+}
+
+static bool splits_alike(const lm_gguf_pre *a, const lm_gguf_pre *b)
+{
+    for (int i = 0; i < LM_GGUF_PRE_REGEXES; i++)
+        if (!a->regexes[i] != !b->regexes[i] || (a->regexes[i] && strcmp(a->regexes[i], b->regexes[i]) != 0))
+            return false;
+    return a->digits == b->digits && a->words == b->words;
+}
+
+static bool has_part(json_t *part, const char *member, const char *type)
+{
+    json_t *p;
+    size_t i;
+    json_array_foreach(json_object_get(part, member), i, p)
+        if (has_part(p, member, type))
+            return true;
+    return is_type(part, type);
+}
+
+const lm_gguf_pre *lm_gguf_pre_of(const lm_tokenizer *t)
+{
+    lm_gguf_pre is = {.nfc = has_part(json_object_get(t->spec, "normalizer"), "normalizers", "NFC"),
+                      .ignore_merges = t->model.ignore_merges,
+                      .roberta = has_part(json_object_get(t->spec, "post_processor"), "processors", "RobertaProcessing")};
+    int regexes = 0, most = -1;
+    const lm_gguf_pre *best = NULL;
+    if (!add_part(&is, &regexes, json_object_get(t->spec, "pre_tokenizer")))
+        return NULL;
+    for (size_t i = 0; i < sizeof pres / sizeof *pres; i++) {
+        int like = 4 * (pres[i].ignore_merges == is.ignore_merges) + 2 * (pres[i].roberta == is.roberta) +
+                   (pres[i].nfc == is.nfc);
+        if (splits_alike(&pres[i], &is) && like > most) {
+            best = &pres[i];
+            most = like;
+        }
+    }
+    return best;
 }

@@ -78,3 +78,40 @@ void lm_merges_from_scores(lm_token_tables *t, const float *scores)
     }
     free(c.items);
 }
+
+/* The token that a merge makes. */
+static int merged(const lm_token_tables *t, const lm_merge *m)
+{
+    lm_str left = lm_vocabulary_get(&t->vocabulary, m->left),
+           right = lm_vocabulary_get(&t->vocabulary, m->right);
+    uint64_t hash = lm_vocabulary_hash(lm_vocabulary_hash(lm_vocabulary_hash_start(), left), right);
+    return lm_vocabulary_probe(&t->vocabulary, hash, left, right);
+}
+
+float *lm_scores_from_merges(const lm_token_tables *t)
+{
+    size_t size = (size_t)t->vocabulary.size, until = 0;
+    size_t *last = lm_calloc(size, sizeof *last); /* behind the token's last merge; 0 = it has none */
+    float *scores = lm_calloc(size, sizeof *scores);
+    int rank = 0;
+    for (size_t i = 0; i < t->merge_count; i++) {
+        int id = merged(t, &t->merges[i]);
+        if (id >= 0)
+            last[id] = i + 1;
+    }
+    for (size_t i = 0; i < t->merge_count; i++) {
+        int id = merged(t, &t->merges[i]);
+        if (id < 0)
+            continue;
+        if (i >= until)
+            rank++;
+        if (last[id] > until)
+            until = last[id];
+        scores[id] = (float)(1 - rank);
+    }
+    for (size_t i = 0; i < size; i++)
+        if (!last[i])
+            scores[i] = (float)-rank++;
+    free(last);
+    return scores;
+}

@@ -39,82 +39,6 @@ static void put_piece(lm_buf *b, lm_buf *piece, lm_str text, float score, int ty
     put_bytes(b, 1, lm_buf_str(piece));
 }
 
-/* <0x00> to <0xFF> */
-static bool is_byte(lm_str s)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    return s.len == 6 && memcmp(s.data, "<0x", 3) == 0 && s.data[5] == '>' && s.data[3] &&
-           strchr(hex, s.data[3]) && s.data[4] && strchr(hex, s.data[4]);
-}
-
-/* The token that a merge makes. */
-static int merged(const lm_token_tables *t, const lm_merge *m)
-{
-    lm_str left = lm_vocabulary_get(&t->vocabulary, m->left),
-           right = lm_vocabulary_get(&t->vocabulary, m->right);
-    uint64_t hash = lm_vocabulary_hash(lm_vocabulary_hash(lm_vocabulary_hash_start(), left), right);
-    return lm_vocabulary_probe(&t->vocabulary, hash, left, right);
-}
-
-/* Of BPE: the sooner a token is merged, the better its score. Tokens whose merges are mixed have the same
- * one, for that is how they came to be mixed. What no merge makes comes last. */
-static float *scores_from_merges(const lm_token_tables *t)
-{
-    size_t size = (size_t)t->vocabulary.size, until = 0;
-    size_t *last = lm_calloc(size, sizeof *last); /* behind the token's last merge; 0 = it has none */
-    float *scores = lm_calloc(size, sizeof *scores);
-    int rank = 0;
-    for (size_t i = 0; i < t->merge_count; i++) {
-        int id = merged(t, &t->merges[i]);
-        if (id >= 0)
-            last[id] = i + 1;
-    }
-    for (size_t i = 0; i < t->merge_count; i++) {
-        int id = merged(t, &t->merges[i]);
-        if (id < 0)
-            continue;
-        if (i >= until)
-            rank++;
-        if (last[id] > until)
-            until = last[id];
-        scores[id] = (float)(1 - rank);
-    }
-    for (size_t i = 0; i < size; i++)
-        if (!last[i])
-            scores[i] = (float)-rank++;
-    free(last);
-    return scores;
-}
-
-/* The bytes of the Precompiled normalizer's map, if there is one: base64 of tokenizer.json. */
-static json_t *charsmap_of(json_t *normalizer)
-{
-    json_t *own = json_object_get(normalizer, "precompiled_charsmap"), *part, *found = NULL;
-    size_t i;
-    json_array_foreach(json_object_get(normalizer, "normalizers"), i, part)
-        if (!found)
-            found = charsmap_of(part);
-    return own ? own : found;
-}
-
-static void put_base64(lm_str text, lm_buf *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint32_t bits = 0;
-    int have = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const char *digit = text.data[i] ? strchr(digits, text.data[i]) : NULL;
-        if (!digit)
-            continue;
-        bits = bits << 6 | (uint32_t)(digit - digits);
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            lm_buf_putc(out, (char)(bits >> have));
-        }
-    }
-}
-
 bool lm_sentencepiece_print(const lm_tokenizer *t, lm_buf *out)
 {
     const lm_token_tables *tables = &t->model.tables;
@@ -127,16 +51,11 @@ bool lm_sentencepiece_print(const lm_tokenizer *t, lm_buf *out)
     while (size > 0 && lm_vocabulary_get(v, size - 1).len > 10 &&
            memcmp(lm_vocabulary_get(v, size - 1).data, "<extra_id_", 10) == 0)
         size--;
-    float *scores = unigram ? NULL : scores_from_merges(tables);
+    float *scores = unigram ? NULL : lm_scores_from_merges(tables);
     lm_buf piece = {0}, part = {0}, charsmap = {0};
     for (int id = 0; id < size; id++) {
         lm_str text = lm_vocabulary_get(v, id);
-        const lm_added_token *added = lm_added_tokens_get(&t->added, id);
-        int type = id == t->model.unk_id                     ? LM_PIECE_UNKNOWN
-                   : t->model.byte_fallback && is_byte(text) ? LM_PIECE_BYTE
-                   : added && added->special                 ? LM_PIECE_CONTROL
-                   : added                                   ? LM_PIECE_USER_DEFINED
-                                                             : LM_PIECE_NORMAL;
+        int type = lm_piece_type(t, id);
         float score = unigram ? (float)tables->scores[id] : scores[id];
         put_piece(out, &piece, text, type == LM_PIECE_NORMAL || unigram ? score : 0, type);
     }
@@ -150,13 +69,11 @@ bool lm_sentencepiece_print(const lm_tokenizer *t, lm_buf *out)
     put_bytes(&part, 45, lm_vocabulary_get(v, t->model.unk_id));
     put_bytes(out, 2, lm_buf_str(&part));
     part.len = 0;
-    json_t *base64 = charsmap_of(json_object_get(t->spec, "normalizer"));
-    put_bytes(&part, 1, lm_str_of(base64 ? "precompiled" : "identity"));
-    if (base64) {
-        put_base64((lm_str){json_string_value(base64), json_string_length(base64)}, &charsmap);
+    bool mapped = lm_spec_charsmap(json_object_get(t->spec, "normalizer"), &charsmap);
+    put_bytes(&part, 1, lm_str_of(mapped ? "precompiled" : "identity"));
+    if (mapped)
         put_bytes(&part, 2, lm_buf_str(&charsmap));
-    }
-    put_int(&part, 4, base64 != NULL);
+    put_int(&part, 4, mapped);
     put_bytes(out, 3, lm_buf_str(&part));
     lm_buf_free(&piece);
     lm_buf_free(&part);

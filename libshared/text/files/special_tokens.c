@@ -344,3 +344,23 @@ json_t *lm_draft_bos_eos(const lm_draft *d, bool bos, bool eos, lm_status *st)
     int which = bos + 2 * eos;
     return lm_draft_template(d, singles[which], pairs[which], st);
 }
+
+/* ---------------------------------------------------------------- pieces */
+
+/* <0x00> to <0xFF> */
+static bool is_byte(lm_str s)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    return s.len == 6 && memcmp(s.data, "<0x", 3) == 0 && s.data[5] == '>' && s.data[3] &&
+           strchr(hex, s.data[3]) && s.data[4] && strchr(hex, s.data[4]);
+}
+
+int lm_piece_type(const lm_tokenizer *t, int id)
+{
+    const lm_added_token *added = lm_added_tokens_get(&t->added, id);
+    if (id == t->model.unk_id)
+        return LM_PIECE_UNKNOWN;
+    if (t->model.byte_fallback && is_byte(lm_vocabulary_get(&t->model.tables.vocabulary, id)))
+        return LM_PIECE_BYTE;
+    return !added ? LM_PIECE_NORMAL : added->special ? LM_PIECE_CONTROL : LM_PIECE_USER_DEFINED;
+}
