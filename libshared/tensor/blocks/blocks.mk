@@ -45,5 +45,5 @@ endif
 check_PROGRAMS += tests/unit/check_quantise
 tests_unit_check_quantise_SOURCES = tests/unit/check_quantise.c tests/unit/npz.c tests/unit/npz.h
 tests_unit_check_quantise_CPPFLAGS = $(unit_cppflags)
-tests_unit_check_quantise_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS)
+tests_unit_check_quantise_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
 TESTS += tests/unit/check_quantise
