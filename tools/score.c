@@ -102,7 +102,8 @@ int main(int argc, char **argv)
          .target = &o.emit,
          .value = "WHAT[,WHAT...]",
          .help = "write the tokens on, with logits, probs, predictions, hidden, pooled, loss or logprobs "
-                 "added"},
+                 "added; or, instead of them, imatrix: an importance matrix for quant, a GGUF file, or with -o NAME.dat the "
+                 "older form"},
         {.name = "tsv",
          .type = LM_OPT_FLAG,
          .target = &o.tsv,
@@ -184,7 +185,9 @@ int main(int argc, char **argv)
             "Is it better than it was before?",
             "tok -m news test.csv | score -m news --compare before.tsv",
             "A gate in a script: exit status 4 under 90 %",
-            "tok -m news test.csv | score -m news --fail-under accuracy=0.9", NULL}};
+            "tok -m news test.csv | score -m news --fail-under accuracy=0.9",
+            "What quantising should spare: how large the inputs of each layer are on some text",
+            "tok -m llama calibration.txt | score -m llama --emit imatrix -o imatrix.gguf", NULL}};
     lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_PLUGIN,
                   &common, argc, argv);
     o.measures.scheme = (lm_scheme)scheme;

@@ -76,6 +76,12 @@ void lm_graph_free(lm_graph *g)
     free(g);
 }
 
+void lm_graph_watch(lm_graph *g, lm_graph_watcher *watch, void *context)
+{
+    g->watch = watch;
+    g->watch_context = context;
+}
+
 const lm_batch *lm_graph_batch(const lm_graph *g)
 {
     return g->batch;

@@ -57,6 +57,11 @@ typedef struct lm_step {
 lm_graph *lm_graph_new(lm_params *params);
 void lm_graph_free(lm_graph *g);
 
+/* From now on told what layers multiply their matrix with: x [rows, columns of the layer's input]; of a matrix that is used in parts, with
+ * the part that begins it. NULL = nobody is told. */
+typedef void lm_graph_watcher(void *context, const lm_param *weight, const float *x, int rows);
+void lm_graph_watch(lm_graph *g, lm_graph_watcher *watch, void *context);
+
 /* Resets the arena and starts a step over `batch`. */
 void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step);
 /* The failure that stands on the graph, if any, moves into st. */

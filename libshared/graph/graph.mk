@@ -4,6 +4,7 @@ liblmutils_la_SOURCES += \
 	libshared/graph/balanced.c \
 	libshared/graph/custom.c \
 	libshared/graph/distillation.c libshared/graph/distillation.h \
+	libshared/graph/fake.c libshared/graph/fake.h \
 	libshared/graph/kv_cache.c libshared/graph/kv_cache.h \
 	libshared/graph/graph.c libshared/graph/graph.h \
 	libshared/graph/layers.c \
@@ -18,6 +19,12 @@ liblmutils_la_SOURCES += \
 	libshared/graph/row_grad.c libshared/graph/row_grad.h \
 	libshared/graph/span_loss.c \
 	libshared/graph/tape.h
+
+check_PROGRAMS += tests/unit/check_fake
+tests_unit_check_fake_SOURCES = tests/unit/check_fake.c
+tests_unit_check_fake_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_fake_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_fake
 
 check_PROGRAMS += tests/unit/check_gradients
 tests_unit_check_gradients_SOURCES = tests/unit/check_gradients.c tests/unit/check_gradients.inc

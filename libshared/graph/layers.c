@@ -121,7 +121,7 @@ const int32_t *lm_positions_past_padding(lm_graph *g, const lm_batch *batch, int
 void lm_embedding_op_forward(lm_graph *g, lm_node *n)
 {
     (void)g;
-    lm_gather_forward(n->weight->value, n->gather.index, n->out->value, n->out->rows, n->out->width);
+    lm_gather_forward(lm_param_seen(n->weight), n->gather.index, n->out->value, n->out->rows, n->out->width);
 }
 
 void lm_embedding_op_backward(lm_graph *g, lm_node *n)
@@ -146,7 +146,7 @@ lm_weight_view lm_weight_of(const lm_node *n)
     const lm_param *w = n->weight, *b = n->bias;
     int in = (int)w->shape.size[w->transposed ? 0 : 1], stored = (int)w->shape.size[1];
     size_t first = (size_t)n->part.first, skip = w->transposed ? first : first * (size_t)stored;
-    return (lm_weight_view){.weight = w->value + skip,
+    return (lm_weight_view){.weight = lm_param_seen(w) + skip,
                             .bias = b ? b->value + first : NULL,
                             .dweight = w->trainable ? w->grad + skip : NULL,
                             .dbias = b && b->trainable ? b->grad + first : NULL,
@@ -214,6 +214,8 @@ void lm_linear_op_forward(lm_graph *g, lm_node *n)
     lm_weight_view w = lm_weight_of(n);
     const float *x = lm_value(g, n->in[0]);
     int rows = n->out->rows;
+    if (g->watch && n->part.first == 0)
+        g->watch(g->watch_context, n->weight, x, rows);
     if (w.transposed)
         lm_linear_transposed_forward(x, w.weight, w.transposed, w.bias, n->out->value, rows, w.out, w.in);
     else

@@ -60,6 +60,7 @@ void lm_params_free(lm_params *p)
     for (size_t i = 0; i < p->count; i++) {
         if (p->items[i]->owned)
             free(p->items[i]->value);
+        free(p->items[i]->fake_value);
         free(p->items[i]->grad);
         lm_row_grad_free(p->items[i]->row_grad);
         lm_adapter_detach(p->items[i]);

@@ -23,6 +23,9 @@ typedef struct lm_param {
     lm_dtype dtype;   /* of data */
     const void *data; /* as loaded; NULL until loaded or initialised */
     float *value;     /* [elements] f32; NULL until needed */
+    float *fake_value; /* [elements] what is computed with in place of value (graph/fake.h); NULL = value */
+    lm_dtype fake;     /* that it is quantised to there */
+    bool fake_known;   /* fake_value has been computed, once at least */
     float *grad;      /* [elements]; NULL where nothing is trained */
     bool embedding;   /* a table that is looked up in, whatever else it is used for */
     int padding_row;  /* of an embedding; -1 = none */
@@ -76,5 +79,10 @@ static inline bool lm_param_learns(const lm_param *p)
 /* For whoever needs all rows of the gradient at once: from now on grad, with what row_grad has. */
 bool lm_param_dense(lm_param *p, lm_status *st);
 void lm_param_zero_grad(lm_param *p);
+/* What a matrix is computed with. */
+static inline const float *lm_param_seen(const lm_param *p)
+{
+    return p->fake_value ? p->fake_value : p->value;
+}
 
 #endif

@@ -112,6 +112,8 @@ struct lm_graph {
     lm_grad_pool pool;
     lm_turn_table *table; /* [tables] */
     int tables;
+    lm_graph_watcher *watch;
+    void *watch_context;
     float *carry; /* takes a scope's result past the release */
     size_t carry_room, carry_mallocs;
 };

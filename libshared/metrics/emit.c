@@ -24,7 +24,7 @@ bool lm_emit_read(const lm_strings *given, lm_emit *emit, lm_status *st)
             if (k == LM_EMIT_WORDS)
                 return lm_fail(st, LM_USAGE,
                                "--emit %.*s: not one of logits, probs, predictions, hidden, pooled, loss, "
-                               "logprobs",
+                               "logprobs, nor imatrix, which goes alone",
                                (int)name.len, word);
             if (!(emit->flags & known[k].flag))
                 emit->order[emit->count++] = known[k].flag;

@@ -1,7 +1,7 @@
 #include "metrics/evaluate.h"
 #include "base/memory.h"
 #include "metrics/compare.h"
-#include "metrics/gather.h"
+#include "metrics/packing.h"
 #include "metrics/pseudo.h"
 #include "metrics/tally.h"
 
@@ -23,11 +23,6 @@ typedef struct window {
     uint64_t number;     /* of the source's first row */
 } window;
 
-/* Room for a batch. */
-typedef struct packing {
-    lm_room splits, ids, types, positions;
-} packing;
-
 struct lm_evaluator {
     lm_model *model;
     lm_graph *graph;
@@ -35,7 +30,7 @@ struct lm_evaluator {
     lm_evaluate_options options;
     bool decided; /* the kind stands: problem_type has said it, or labels have been seen */
     lm_tally tally;
-    packing first, second; /* what the stacks read of the batch */
+    lm_packing first, second; /* what the stacks read of the batch */
     lm_room wanted;        /* its tokens whose logits are needed */
     lm_gather gather;      /* of the call */
     int32_t *tag_classes; /* [tag_count] the model's class of a stream's tag; NULL = the same number */
@@ -126,9 +121,9 @@ void lm_evaluator_free(lm_evaluator *e)
         lm_graph_free(e->graph);
     lm_tally_clear(&e->tally);
     free(e->tag_classes);
-    lm_room *rooms[] = {&e->first.splits,  &e->first.ids,  &e->first.types,  &e->first.positions,
-                        &e->second.splits, &e->second.ids, &e->second.types, &e->second.positions,
-                        &e->wanted,        &e->windows,    &e->prefix_values, &e->prefix_splits};
+    lm_packing_free(&e->first);
+    lm_packing_free(&e->second);
+    lm_room *rooms[] = {&e->wanted, &e->windows, &e->prefix_values, &e->prefix_splits};
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++)
         free(rooms[i]->data);
     lm_gather_free(&e->gather);
@@ -361,40 +356,6 @@ static bool check_label(const lm_evaluator *e, const lm_tokens_row *row, place *
     if (pretraining && row->has_label_id && row->label_id != IGNORED && row->label_id != 0 && row->label_id != 1)
         return lm_fail(st, LM_FAILED, "%s: next-sentence label %d: 0 or 1 is expected", where(p), row->label_id);
     return lm_tally_truth(&e->tally, row, where(p), &truth, st);
-}
-
-/* A batch of what the first stack reads of the rows, which have been checked; or, with `target`, of what the second reads:
- * each row's target, shifted by one behind the token that it begins with. */
-static bool pack(const lm_evaluator *e, packing *to, bool target, const lm_tokens_row *rows, int n, lm_batch *batch,
-                 lm_status *st)
-{
-    size_t tokens = 0, at = 0;
-    for (int i = 0; i < n; i++)
-        tokens += target ? rows[i].target_len : rows[i].len;
-    if (tokens > INT_MAX)
-        return lm_fail(st, LM_FAILED, "%zu tokens are too many for one batch", tokens);
-    int32_t *splits = lm_room_make(&to->splits, (size_t)n + 1, sizeof *splits, "a batch", st);
-    int32_t *ids = lm_room_make(&to->ids, tokens, sizeof *ids, "a batch", st);
-    int32_t *types = target ? NULL : lm_room_make(&to->types, tokens, sizeof *types, "a batch", st);
-    int32_t *positions = lm_room_make(&to->positions, tokens, sizeof *positions, "a batch", st);
-    if (!lm_ok(st))
-        return false;
-    splits[0] = 0;
-    for (int i = 0; i < n; i++) {
-        const lm_tokens_row *row = &rows[i];
-        for (size_t t = 0; t < (target ? row->target_len : row->len); t++, at++) {
-            if (target)
-                ids[at] = t ? row->target_ids[t - 1] : e->model->arch.decoder_start_id;
-            else
-                ids[at] = row->ids[t];
-            if (types)
-                types[at] = row->types ? row->types[t] : 0;
-            positions[at] = (int32_t)t;
-        }
-        splits[i + 1] = (int32_t)at;
-    }
-    *batch = (lm_batch){n, (int)tokens, splits, ids, types, positions};
-    return true;
 }
 
 /* Where the outputs of a batch go: its first row, token and unit of logits within the call. */
@@ -631,8 +592,8 @@ static bool run_batch(lm_evaluator *e, const lm_tokens_row *rows, int n, uint64_
     bool second = kind == LM_MEASURE_TARGETS;
     const lm_batch *units = second ? &second_batch : &batch; /* what the head stands on */
     int wanted = 0;
-    if (!pack(e, &e->first, false, rows, n, &batch, st) ||
-        (second && !pack(e, &e->second, true, rows, n, &second_batch, st)) ||
+    if (!lm_packing_make(&e->first, &e->model->arch, false, rows, n, &batch, st) ||
+        (second && !lm_packing_make(&e->second, &e->model->arch, true, rows, n, &second_batch, st)) ||
         (lm_measured_per_token(kind) && !choose_tokens(e, rows, units, to, &wanted, st)))
         return false;
     bool states = lm_gather_hidden(&e->options) && !e->model->arch.decoder_layers; /* else they are the first stack's */

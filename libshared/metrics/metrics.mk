@@ -13,9 +13,11 @@ liblmutils_la_SOURCES += \
 	libshared/metrics/held.c libshared/metrics/held.h \
 	libshared/metrics/html.c libshared/metrics/html.h \
 	libshared/metrics/html_style.c libshared/metrics/html_style.h \
+	libshared/metrics/importance.c libshared/metrics/importance.h \
 	libshared/metrics/metrics.c libshared/metrics/metrics.h \
 	libshared/metrics/measures.c libshared/metrics/numbers.c \
 	libshared/metrics/outcomes.c libshared/metrics/outcomes.h \
+	libshared/metrics/packing.c libshared/metrics/packing.h \
 	libshared/metrics/pseudo.c libshared/metrics/pseudo.h \
 	libshared/metrics/ranking.c libshared/metrics/ranking.h \
 	libshared/metrics/report.c libshared/metrics/report.h \

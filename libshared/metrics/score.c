@@ -8,6 +8,7 @@
 #include "metrics/evaluate.h"
 #include "metrics/held.h"
 #include "metrics/html.h"
+#include "metrics/importance.h"
 #include "metrics/rival.h"
 #include "model/model.h"
 #include "stream/lms.h"
@@ -35,6 +36,9 @@ typedef struct score {
     lm_evaluator *evaluator;
     lm_rival *rival; /* of --compare; NULL = none */
     lm_emit emit;
+    bool weighs;             /* --emit imatrix: what goes out is an importance matrix */
+    lm_graph *graph;         /* that it watches; NULL = the evaluator's own */
+    lm_importance *importance;
     bool lines;              /* what is emitted is lines of text (--tsv) */
     lm_tokenizer *tokenizer; /* the model's, for what is put into words; NULL = none */
     lm_wording wording;
@@ -76,13 +80,16 @@ static bool read_options(score *s, lm_status *st)
     lm_strings usual = {(const char **)predictions, 1, 1};
     if (!o->common->model)
         return lm_fail(st, LM_USAGE, "no model: give it with -m");
-    if (!lm_emit_read(o->tsv && o->emit.count == 0 ? &usual : &o->emit, &s->emit, st) ||
+    s->weighs = o->emit.count == 1 && strcmp(o->emit.items[0], "imatrix") == 0;
+    if (s->weighs && (o->tsv || o->top || o->html || o->compare))
+        return lm_fail(st, LM_USAGE, "--emit imatrix writes an importance matrix: --tsv, --top, --html and --compare are for others");
+    if ((!s->weighs && !lm_emit_read(o->tsv && o->emit.count == 0 ? &usual : &o->emit, &s->emit, st)) ||
         !read_gates(s, &o->fail_under, false, st) || !read_gates(s, &o->fail_over, true, st))
         return false;
     s->lines = o->tsv;
     if (o->log && !o->html)
         return lm_fail(st, LM_USAGE, "--log names a log whose curves --html shows: give --html too");
-    if (o->report && !s->emit.flags)
+    if (o->report && !s->emit.flags && !s->weighs)
         return lm_fail(st, LM_USAGE, "--report is for a report beside --emit: without that, use -o");
     if (o->top && !(s->emit.flags & LM_EMIT_LOGITS))
         return lm_fail(st, LM_USAGE, "--top says how many logits to keep: it goes with --emit logits");
@@ -119,22 +126,41 @@ static bool open_page(score *s, lm_status *st)
     return lm_ok(st);
 }
 
+/* For the inputs of its layers a model needs no head; a second stack has to have one. */
+static bool open_model(score *s, lm_status *st)
+{
+    const lm_score_options *o = s->o;
+    lm_model_options options = {.task = o->task, .plugin_path = o->common->plugin, .check = o->check};
+    if (s->weighs && !o->task && !o->report && !s->gate_count) {
+        options.config = lm_model_config(o->common->model, st);
+        if (!options.config)
+            return false;
+        bool two = lm_config_bool(options.config, "is_encoder_decoder", false);
+        options.task = two ? NULL : "base";
+        options.quiet = !two;
+    }
+    s->model = lm_model_open(o->common->model, &options, st);
+    if (!s->model || !s->weighs)
+        return s->model != NULL;
+    s->graph = lm_graph_new(s->model->params);
+    s->importance = lm_importance_new(s->model, s->graph, st);
+    return s->importance != NULL;
+}
+
 static bool open_all(score *s, lm_status *st)
 {
     const lm_common *common = s->o->common;
-    if (!read_options(s, st))
+    if (!read_options(s, st) || !open_model(s, st))
         return false;
-    lm_model_options options = {.task = s->o->task, .plugin_path = common->plugin, .check = s->o->check};
-    s->model = lm_model_open(common->model, &options, st);
-    if (!s->model || !open_tokenizer(s, st))
+    if (!open_tokenizer(s, st))
         return false;
     lm_evaluate_options evaluate = {.batch_tokens = (int)s->o->batch_tokens,
                                     .emit = s->emit.flags,
                                     .top = (int)s->o->top,
                                     .pool = (lm_pool)s->o->pool,
                                     .measures = s->o->measures};
-    s->evaluator = lm_evaluator_new(s->model, NULL, &evaluate, st);
-    if (s->evaluator && !s->emit.flags && lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
+    s->evaluator = lm_evaluator_new(s->model, s->graph, &evaluate, st);
+    if (s->evaluator && !s->emit.flags && !s->weighs && lm_evaluator_kind(s->evaluator) == LM_MEASURE_NOTHING)
         lm_fail(st, LM_USAGE, "%s: %s has nothing to measure: give --emit hidden or pooled", common->model,
                 s->model->architecture);
     evaluate.emit = 0;
@@ -148,8 +174,9 @@ static bool open_all(score *s, lm_status *st)
         s->rival = lm_rival_open(&rival, st);
     if (lm_ok(st) && open_page(s, st))
         s->out = lm_output_file_open(common->output, st);
-    return lm_ok(st) &&
-           (!s->emit.flags || s->lines || lm_tool_refuse_terminal(lm_output_file_fd(s->out), "tokens", st));
+    if (!lm_ok(st) || s->lines || !(s->emit.flags || s->weighs))
+        return lm_ok(st);
+    return lm_tool_refuse_terminal(lm_output_file_fd(s->out), s->weighs ? "importance matrices" : "tokens", st);
 }
 
 /* ------------------------------------------------------------------ records */
@@ -379,13 +406,18 @@ static bool conclude(score *s, lm_status *st)
     lm_report *report = measure(s, &page, st);
     double labelled = 0;
     lm_report_find(report, "labelled", &labelled);
+    size_t files = s->o->common->operands.count;
+    if (lm_ok(st) && s->weighs)
+        lm_importance_write(s->importance, files ? s->o->common->operands.items[files - 1] : "standard input",
+                            lm_output_file_fd(s->out), lm_output_file_name(s->out), st);
+    bool measures = !s->emit.flags && !s->weighs;
     if (!lm_ok(st)) {
         /* nothing is printed */
-    } else if (!s->emit.flags && !(labelled > 0)) {
+    } else if (measures && !(labelled > 0)) {
         lm_fail(st, LM_FAILED,
                 "no row has a label: there is nothing to measure: make tokens with tok --label, or give "
                 "--emit");
-    } else if (!s->emit.flags) {
+    } else if (measures) {
         print_report(s, report, lm_output_file_fd(s->out), lm_output_file_name(s->out), st);
     } else if (s->o->report) {
         lm_output_file *file = lm_output_file_open(s->o->report, st);
@@ -433,6 +465,9 @@ bool lm_score(const lm_score_options *o, lm_status *st)
     lm_lms_writer_free(s.writer);
     lm_rival_free(s.rival);
     lm_evaluator_free(s.evaluator);
+    if (s.graph)
+        lm_graph_free(s.graph);
+    lm_importance_free(s.importance);
     lm_model_free(s.model);
     lm_tokenizer_free(s.tokenizer);
     lm_buf_free(&s.text);

@@ -1,7 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/tensor/dtype.c libshared/tensor/dtype.h \
 	libshared/tensor/gguf.c libshared/tensor/gguf.h libshared/tensor/gguf_write.c libshared/tensor/gguf_write.h \
-	libshared/tensor/imatrix.c libshared/tensor/imatrix.h \
+	libshared/tensor/imatrix.c libshared/tensor/imatrix_write.c libshared/tensor/imatrix.h \
 	libshared/tensor/safetensors.c libshared/tensor/safetensors_write.c libshared/tensor/safetensors.h
 
 check_PROGRAMS += tests/unit/check_tensor

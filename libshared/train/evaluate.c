@@ -181,7 +181,7 @@ static lm_report *measure(lm_run *r, uint64_t most, lm_status *st)
     lm_evaluate_options options = evaluate_options(r);
     lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
     bool whole = most >= lm_data_rows(r->eval);
-    bool ready = e && (!r->frozen || !whole || lm_frozen_evaluate(r->frozen, r, e, st));
+    bool ready = e && lm_run_quantise(r, st) && (!r->frozen || !whole || lm_frozen_evaluate(r->frozen, r, e, st));
     uint64_t all = lm_data_rows(r->eval);
     lm_report *report = ready && run_rows(r, e, 0, whole ? all : most, st) ? lm_evaluator_report(e, false) : NULL;
     lm_run_note_memory(r);

@@ -25,6 +25,8 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
         .training = true, .taping = true, .recompute = r->recompute, .seed = (uint64_t)r->spec->common->seed,
         .optimiser_step = r->step};
     *loss = 0;
+    if (!lm_run_quantise(r, st))
+        return false;
     for (int first = 0; first < r->rows.rows;) {
         if (!lm_signal_check(st))
             return false;
@@ -164,7 +166,7 @@ static bool what_is_trained(lm_run *r, lm_status *st)
     if (!r->frozen || !lm_frozen_due(r->frozen, r->stage))
         return true;
     lm_progress_end();
-    bool ok = lm_frozen_fill(r->frozen, r, st);
+    bool ok = lm_run_quantise(r, st) && lm_frozen_fill(r->frozen, r, st);
     begin_progress(r);
     r->logged_at = lm_now(); /* the speed that is logged is that of steps */
     return ok;

@@ -118,7 +118,7 @@ static int64_t later_bytes(const lm_run *r)
 {
     int64_t best = r->o->keep_best ? (int64_t)lm_run_trained(r, true, NULL) * (int64_t)sizeof(float) : 0;
     int64_t cache = r->frozen ? (int64_t)lm_frozen_bytes(r->frozen, r, true) : 0;
-    return best + cache + (int64_t)lm_optimizer_growth(r->optimizer);
+    return best + cache + (int64_t)lm_optimizer_growth(r->optimizer) + lm_run_quantised_bytes(r);
 }
 
 static int64_t spared_bytes(const lm_run *r)
@@ -134,6 +134,7 @@ static void take_stock(lm_run *r)
     *m = (lm_memory){.seen = m->seen, .before = m->before};
     for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
         const lm_param *p = lm_params_at(r->model->params, i);
+        m->weights += p->fake_value ? (int64_t)(p->elements * sizeof *p->fake_value) : 0;
         m->weights += p->owned ? (int64_t)(p->elements * sizeof *p->value) : 0;
         m->gradients += p->grad ? (int64_t)(p->elements * sizeof *p->grad) : 0;
     }

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "model/model.h"
+#include "model/quantise/types.h"
 #include "train/optimizer/optimizer_options.h"
 #include "train/optimizer/period.h"
 #include "train/optimizer/schedule.h"
@@ -171,6 +172,12 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
                .help = "tokens of a packed row, or of a pair of sentences with its special tokens"),
         FLAG("document-attention", document_attention, .aliases = "reset_attention_mask neat_packing",
              .help = "the texts of a packed row do not see one another, and the positions of each begin at 0"),
+        OPTION("qat", LM_OPT_CHOICE, qat, "TYPE", .choices = lm_quantise_type_names, .synonyms = lm_quantise_type_synonyms,
+               .aliases = "quantization_aware", .shown = "none",
+               .help = "compute with the weights that quant -t TYPE will make of them, so that training makes up for it; what is "
+                       "written is still to be quantised"),
+        OPTION("qat-from", LM_OPT_COUNT, qat_from, "N", .aliases = "fake_quant_after_n_steps",
+               .help = "after so many steps"),
         FLAG("group-by-length", by_length, .help = "put rows of like length into one batch"),
         OPTION("micro-tokens", LM_OPT_COUNT, micro_tokens, "N", .shown = "2048, or what --memory allows",
                .help = "tokens of one forward pass; a step is cut into as many as it takes, with the same "
@@ -443,6 +450,10 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if (o->patience > 0 && !o->keep_best)
         return lm_fail(st, LM_USAGE, "--patience ends behind the best evaluation, whose weights are meant: give "
                        "--keep-best and --eval FILE");
+    if (o->qat_from > 0 && !o->qat)
+        return lm_fail(st, LM_USAGE, "--qat-from: nothing is quantised: give --qat TYPE");
+    if (o->qat_from > 0 && o->freeze && o->freeze->cache)
+        return lm_fail(st, LM_USAGE, "--qat-from: --cache-frozen keeps what weights give that are quantised later: leave one of them out");
     if (o->batch_size * o->accumulation > 1 << 24)
         return lm_fail(st, LM_USAGE, "a step of %lld rows: lower --batch-size or --gradient-accumulation",
                        (long long)(o->batch_size * o->accumulation));

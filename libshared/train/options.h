@@ -64,6 +64,8 @@ typedef struct lm_train_options {
     bool skip_unknown;         /* labels that are none of these classes carry no loss */
     const char *class_weight;  /* "auto" or a file; NULL = none */
     double focal_gamma;
+    int qat;                   /* index of lm_quantise_types: what the model is to be quantised to afterwards; 0 = nothing */
+    int64_t qat_from;          /* steps before that is simulated */
     double l2_sp;              /* decay towards the weights of the start; 0 = none */
     bool keep_head, has_keep_head;
     lm_strings sweep;          /* NAME=VALUE,VALUE...: a grid of runs (train/sweep.h) */

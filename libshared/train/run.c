@@ -225,7 +225,8 @@ static bool prepare(lm_run *r, lm_status *st)
     if (!lm_run_collect_labels(r, st))
         return false;
     if (!lm_run_make_model(r, st) || !lm_run_arrange(r, st) || !count_steps(r, st) || !prepare_targets(r, st) ||
-        !lm_run_load_eval(r, st) || !lm_run_choose_trained(r, st) || !lm_run_find_start(r, st))
+        !lm_run_load_eval(r, st) || !lm_run_choose_trained(r, st) || !lm_run_choose_quantised(r, st) ||
+        !lm_run_find_start(r, st))
         return false;
     if (r->teaching)
         lm_teaching_log(r->teaching);
@@ -284,6 +285,7 @@ static void free_run(lm_run *r)
     free(r->replay_class_of);
     free(r->class_weight);
     free(r->starts);
+    free(r->qat);
     lm_model_free(r->start);
     lm_labels_free(r->labels);
     lm_tokenizer_source_free(&r->tokenizer);

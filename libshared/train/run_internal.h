@@ -72,6 +72,8 @@ struct lm_run {
     lm_micro_batch micro;
     int64_t micro_tokens;
     bool recompute;
+    lm_dtype *qat;  /* --qat: [parameters] what each is to become, LM_F32 = it stays; NULL = not asked for */
+    bool qat_begun; /* and is computed with as */
     lm_memory memory;
 
     uint64_t step;                         /* updates done */
@@ -118,6 +120,11 @@ size_t lm_run_trained(const lm_run *r, bool ever, size_t *tensors);
 int lm_run_lowest_level(const lm_run *r); /* of which something is trained now (train/freezing/freeze.h) */
 bool lm_run_list_parameters(lm_run *r, lm_status *st);
 void lm_run_freeze_options(const lm_run *r, json_t *all); /* adds those that decide the result */
+/* qat.c */
+bool lm_run_choose_quantised(lm_run *r, lm_status *st); /* after the model is made */
+/* Before what is computed with weights that may have changed: a step, or an evaluation. */
+bool lm_run_quantise(lm_run *r, lm_status *st);
+int64_t lm_run_quantised_bytes(const lm_run *r); /* that it will take, and has not yet */
 /* guarded.c */
 void lm_run_guard_begin(lm_run *r);
 /* Before an update: *take tells whether it is to be made. False: the run ends here. */

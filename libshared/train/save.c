@@ -6,6 +6,7 @@
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/quantise/types.h"
 #include "stream/json_tree.h"
 #include "train/checkpoint.h"
 #include "train/kept.h"
@@ -81,6 +82,10 @@ json_t *lm_run_options(const lm_run *r)
         json_object_set_new(all, "focal-gamma", json_real(o->focal_gamma));
     if (o->l2_sp > 0)
         json_object_set_new(all, "l2-sp", json_real(o->l2_sp));
+    if (o->qat) {
+        json_object_set_new(all, "qat", json_string(lm_quantise_types[o->qat].name));
+        json_object_set_new(all, "qat-from", json_integer((json_int_t)o->qat_from));
+    }
     if (o->frac > 0)
         json_object_set_new(all, "frac", json_real(o->frac));
     if (o->max_train_samples > 0)

@@ -13,6 +13,7 @@ liblmutils_la_SOURCES += \
 	libshared/train/new_model.c libshared/train/new_model.h \
 	libshared/train/options.c libshared/train/options.h \
 	libshared/train/plan.c libshared/train/plan.h \
+	libshared/train/qat.c \
 	libshared/train/run.c libshared/train/run.h libshared/train/run_internal.h \
 	libshared/train/save.c \
 	libshared/train/sweep.c libshared/train/sweep.h \

@@ -199,6 +199,46 @@ START_TEST(refuses)
 }
 END_TEST
 
+START_TEST(writes_both)
+{
+    static const char *const names[] = {"blk.1.ffn_up.weight", "blk.0.attn_q.weight"};
+    for (int form = LM_IMATRIX_GGUF; form <= LM_IMATRIX_DAT; form++) {
+        lm_status st = LM_STATUS_INIT;
+        lm_imatrix *m = lm_imatrix_new();
+        lm_imatrix_set_dataset(m, "calibration.txt");
+        ck_assert(lm_imatrix_add(m, names[0], (double[]){513, 0, 51.3}, 3, 1026, &st));
+        ck_assert(lm_imatrix_add(m, names[1], (double[]){2, 6}, 2, 4, &st));
+        ck_assert(lm_imatrix_settle(m, &st));
+        char path[] = "/tmp/lmutils-check-XXXXXX";
+        int fd = mkstemp(path);
+        ck_assert(lm_imatrix_write(m, (lm_imatrix_form)form, fd, path, &st));
+        close(fd);
+        lm_imatrix *back = lm_imatrix_read(path, &st);
+        unlink(path);
+        assert_ok(&st);
+        ck_assert_uint_eq(lm_imatrix_count(back), 2);
+        ck_assert_str_eq(lm_imatrix_dataset(back), "calibration.txt");
+        ck_assert_int_eq(lm_imatrix_chunks(back), 2);
+        for (size_t i = 0; i < 2; i++) {
+            const lm_imatrix_entry *a = lm_imatrix_at(m, i), *b = lm_imatrix_at(back, i);
+            ck_assert_str_eq(a->name, names[1 - i]);
+            ck_assert_str_eq(b->name, a->name);
+            ck_assert_uint_eq(b->columns, a->columns);
+            ck_assert(form == LM_IMATRIX_DAT ? b->count == (i ? 3 : 1) : b->count == a->count);
+            for (size_t c = 0; c < a->columns; c++)
+                ck_assert(fabsf(b->mean[c] - a->mean[c]) <= 1e-7F * a->mean[c]);
+        }
+        lm_imatrix_free(m);
+        lm_imatrix_free(back);
+    }
+    lm_status st = LM_STATUS_INIT;
+    lm_imatrix *twice = lm_imatrix_new();
+    ck_assert(lm_imatrix_add(twice, "w", (double[]){1}, 1, 1, &st) && lm_imatrix_add(twice, "w", (double[]){1}, 1, 1, &st));
+    ck_assert(!lm_imatrix_settle(twice, &st) && strstr(st.message, "w is there twice"));
+    lm_imatrix_free(twice);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("imatrix");
@@ -206,6 +246,7 @@ static Suite *suite(void)
     tcase_add_test(t, reads_dat);
     tcase_add_test(t, reads_gguf);
     tcase_add_test(t, refuses);
+    tcase_add_test(t, writes_both);
     suite_add_tcase(s, t);
     return s;
 }

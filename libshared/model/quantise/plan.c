@@ -66,7 +66,7 @@ static bool deserves_more_bits(int i, int n)
 
 static lm_dtype type_of_values(const walk *w, lm_dtype type)
 {
-    lm_mix mix = w->options->type->mix;
+    lm_quantise_mix mix = w->options->type->mix;
     const lm_plan_facts *f = w->facts;
     int i = w->value_at, gqa = f->kv_heads ? f->heads / f->kv_heads : 1;
     bool more = deserves_more_bits(i, w->values);
@@ -127,7 +127,7 @@ static lm_dtype type_of_down(const walk *w, lm_dtype type)
 /* The type that the mix gives to a tensor; counts it. */
 static lm_dtype type_by_mix(walk *w, const lm_planned *t, lm_dtype type)
 {
-    lm_mix mix = w->options->type->mix;
+    lm_quantise_mix mix = w->options->type->mix;
     category c = category_of(t->name);
     int64_t width = t->shape.size[t->shape.dims - 1];
     if (c == OUTPUT || (c == EMBEDDING && w->tied))

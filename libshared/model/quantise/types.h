@@ -4,7 +4,7 @@
 
 #include "tensor/dtype.h"
 
-typedef enum lm_mix {
+typedef enum lm_quantise_mix {
     LM_MIX_NONE, /* one type for all */
     LM_MIX_Q2_K,
     LM_MIX_Q2_K_S,
@@ -15,12 +15,12 @@ typedef enum lm_mix {
     LM_MIX_Q4_K_M,
     LM_MIX_Q5_K_S,
     LM_MIX_Q5_K_M
-} lm_mix;
+} lm_quantise_mix;
 
 typedef struct lm_quantise_type {
     const char *name;
     lm_dtype dtype; /* of most matrices */
-    lm_mix mix;
+    lm_quantise_mix mix;
     int file_type;  /* general.file_type of GGUF (enum llama_ftype); -1 = GGUF has none */
     bool bnb;       /* bitsandbytes': scales are tensors of their own */
 } lm_quantise_type;

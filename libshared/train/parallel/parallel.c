@@ -146,6 +146,10 @@ static char *description_of(const lm_run *r)
                   (json_int_t)r->spec->common->seed, "micro-tokens", (json_int_t)r->micro_tokens, "recompute", r->recompute,
                   "batch-size", (json_int_t)lm_train_batch_rows(r->o), "classes", t->classes, "label-smoothing",
                   (double)t->label_smoothing, "focal-gamma", (double)t->focal_gamma);
+    if (r->o->qat) {
+        json_object_set_new(all, "qat", json_integer(r->o->qat));
+        json_object_set_new(all, "qat-from", json_integer((json_int_t)r->o->qat_from));
+    }
     for (int i = 0; t->class_weight && i < t->classes; i++) {
         if (i == 0)
             json_object_set_new(all, "class-weight", json_array());
@@ -446,7 +450,7 @@ static bool take_model(lm_run *r, json_t *all, lm_status *st)
         if (!lm_param_own(lm_params_at(r->model->params, i), st))
             return false;
     r->graph = lm_graph_new(r->model->params);
-    return true;
+    return lm_run_choose_quantised(r, st);
 }
 
 static void drop_model(lm_parallel *p, lm_run *r)
@@ -458,6 +462,9 @@ static void drop_model(lm_parallel *p, lm_run *r)
     r->graph = NULL;
     lm_model_free(r->model);
     r->model = NULL;
+    free(r->qat);
+    r->qat = NULL;
+    r->qat_begun = false;
 }
 
 /* The options of a run that matter here are those that process 0 has, which may go through a sweep. */
@@ -469,6 +476,8 @@ static bool make_model(lm_parallel *p, lm_run *r, lm_common *common, lm_train_op
     drop_model(p, r);
     common->seed = json_integer_value(json_object_get(all, "seed"));
     options->batch_size = json_integer_value(json_object_get(all, "batch-size"));
+    options->qat = (int)json_integer_value(json_object_get(all, "qat"));
+    options->qat_from = json_integer_value(json_object_get(all, "qat-from"));
     r->micro_tokens = json_integer_value(json_object_get(all, "micro-tokens"));
     r->recompute = json_is_true(json_object_get(all, "recompute"));
     bool ok = version && strcmp(version, PACKAGE_VERSION) == 0;
