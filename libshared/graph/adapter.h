@@ -25,7 +25,6 @@ typedef struct lm_adapter {
     float scale;
     double dropout;          /* of a layer's input */
     uint32_t number;         /* among all of the table: what tells its dropout from others' */
-    bool reduces;            /* its scale is negative: it takes away what another one began with, and is not trained (PiSSA) */
     double *squares;         /* DoRA: sum of squares of each row of a frozen W; NULL = not yet known */
     float *norms;            /* DoRA: of W + scale B A, where nothing of it is trained; NULL = not yet known */
 } lm_adapter;

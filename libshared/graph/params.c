@@ -53,19 +53,23 @@ lm_params *lm_params_new(void)
     return p;
 }
 
+static void free_param(lm_param *q)
+{
+    if (q->owned)
+        free(q->value);
+    free(q->fake_value);
+    free(q->grad);
+    lm_row_grad_free(q->row_grad);
+    lm_adapter_detach(q);
+    free(q);
+}
+
 void lm_params_free(lm_params *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < p->count; i++) {
-        if (p->items[i]->owned)
-            free(p->items[i]->value);
-        free(p->items[i]->fake_value);
-        free(p->items[i]->grad);
-        lm_row_grad_free(p->items[i]->row_grad);
-        lm_adapter_detach(p->items[i]);
-        free(p->items[i]);
-    }
+    for (size_t i = 0; i < p->count; i++)
+        free_param(p->items[i]);
     free(p->items);
     free(p->aliases);
     free(p->old);
@@ -136,6 +140,17 @@ lm_param *lm_params_find(lm_params *p, const char *name)
         return NULL;
     slot--;
     return p->items[slot & ALIAS_BIT ? p->aliases[slot & ~(uint32_t)ALIAS_BIT].param : slot];
+}
+
+void lm_params_forget(lm_params *p, size_t from)
+{
+    while (p->count > from)
+        free_param(p->items[--p->count]);
+    memset(p->slots, 0, p->slot_count * sizeof *p->slots);
+    for (size_t i = 0; i < p->count; i++)
+        *find_slot(p, p->items[i]->name) = (uint32_t)i + 1;
+    for (size_t i = 0; i < p->alias_count; i++)
+        *find_slot(p, p->aliases[i].name) = 1 + ((uint32_t)i | ALIAS_BIT);
 }
 
 /* Whether `name` ends in `suffix` at the start of a part. */
@@ -446,6 +461,16 @@ bool lm_param_initialise(lm_param *p, uint64_t seed, lm_status *st)
         memset(value + (size_t)p->padding_row * width, 0, width * sizeof *value);
     }
     return true;
+}
+
+void lm_param_point(lm_param *p, lm_dtype dtype, const void *data)
+{
+    if (p->owned)
+        free(p->value);
+    p->value = NULL;
+    p->owned = false;
+    p->data = data;
+    p->dtype = dtype;
 }
 
 static bool copy_value(lm_param *p, lm_status *st)

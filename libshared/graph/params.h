@@ -54,6 +54,8 @@ lm_param *lm_params_find(lm_params *p, const char *name); /* through ties; NULL 
 void lm_params_current_name(const lm_params *p, const char *stored, char out[LM_NAME_MAX]);
 /* Whether `stored` is the name of something that is no parameter and that nobody misses. */
 bool lm_params_ignored(const lm_params *p, const char *stored);
+/* Takes the parameters from index `from` on, which are nobody's tied names' target, out of the table. */
+void lm_params_forget(lm_params *p, size_t from);
 /* Tied pairs, for writers and loaders: alias i of the table, and the parameter it leads to. */
 size_t lm_params_aliases(const lm_params *p);
 const char *lm_params_alias(const lm_params *p, size_t i, lm_param **target);
@@ -66,6 +68,8 @@ bool lm_declare_end(lm_declare *d, lm_status *st);
 /* Fills `value` of every parameter that has no data by its initialiser: Philox keyed by (seed, name,
  * element), so the values depend on neither order nor threads. */
 bool lm_param_initialise(lm_param *p, uint64_t seed, lm_status *st);
+/* Other numbers take the place of those that it has; `data` is kept alive by the caller. */
+void lm_param_point(lm_param *p, lm_dtype dtype, const void *data);
 /* Makes value readable as f32 (mapped where dtype is F32 and aligned to 4, converted once elsewhere). */
 bool lm_param_ready(lm_param *p, lm_status *st);
 /* Makes value writable: a copy where it was mapped. */

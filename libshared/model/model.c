@@ -1,6 +1,7 @@
 #include "model/model.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/adapter/adapter.h"
 #include "model/plugin_host.h"
 #include "model/weights.h"
 
@@ -157,11 +158,23 @@ static bool initialise(lm_model *m, uint64_t seed, lm_status *st)
     return true;
 }
 
+/* The config of a path's base, with what its adapters bring. */
+static lm_config *adapted_config(lm_adapter_stack *s, lm_bundle *base, lm_status *st)
+{
+    lm_config *c = lm_config_open(base, st);
+    if (!c || lm_adapter_stack_adapt(s, c, st))
+        return c;
+    lm_config_free(c);
+    return NULL;
+}
+
 lm_config *lm_model_config(const char *path, lm_status *st)
 {
-    lm_bundle *b = lm_bundle_open(path, st);
-    lm_config *c = b ? lm_config_open(b, st) : NULL;
+    lm_adapter_stack s;
+    lm_bundle *b = lm_adapter_stack_open(&s, path, st) ? lm_bundle_open(s.parts[0], st) : NULL;
+    lm_config *c = b ? adapted_config(&s, b, st) : NULL;
     lm_bundle_close(b);
+    lm_adapter_stack_close(&s);
     return c;
 }
 
@@ -196,15 +209,43 @@ static lm_model *open_bundle(lm_bundle *b, const char *path, const lm_model_opti
     return NULL;
 }
 
+/* Takes the bundle over. */
+static lm_model *open_adapted(lm_adapter_stack *s, lm_bundle *b, const char *path, const lm_model_options *options, lm_status *st)
+{
+    lm_model_options o = *options;
+    if (o.config)
+        lm_adapter_stack_adapt(s, NULL, st); /* which has them already: what their head is called is asked */
+    else
+        o.config = adapted_config(s, b, st);
+    if (!lm_ok(st)) {
+        lm_config_free(o.config);
+        lm_bundle_close(b);
+        return NULL;
+    }
+    o.task = o.task ? o.task : s->task;
+    o.allow_missing_head = o.quiet = true; /* until the adapters are there */
+    lm_model *m = open_bundle(b, path, &o, st);
+    if (m && lm_adapter_stack_attach(s, m, options, st) && (!o.merge_adapters || lm_model_merge(m, st)))
+        return m;
+    lm_model_free(m);
+    return NULL;
+}
+
 lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_status *st)
 {
+    lm_adapter_stack s;
     if (!options)
         options = &no_options;
-    lm_bundle *b = lm_bundle_open(path, st);
-    if (b)
-        return open_bundle(b, path, options, st);
-    lm_config_free(options->config);
-    return NULL;
+    lm_bundle *b = lm_adapter_stack_open(&s, path, st) ? lm_bundle_open(s.parts[0], st) : NULL;
+    lm_model *m = NULL;
+    if (!b)
+        lm_config_free(options->config);
+    else if (s.count > 1)
+        m = open_adapted(&s, b, path, options, st);
+    else
+        m = open_bundle(b, path, options, st);
+    lm_adapter_stack_close(&s);
+    return m;
 }
 
 lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st)
@@ -224,6 +265,7 @@ void lm_model_free(lm_model *m)
     if (!m)
         return;
     lm_params_free(m->params);
+    lm_model_adapters_free(m);
     lm_weights_close(m->checkpoint);
     lm_bundle_close(m->bundle);
     free(m->generation_config);

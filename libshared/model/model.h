@@ -39,13 +39,15 @@ typedef struct lm_model_options {
                               * body's name, a pooler, is not meant */
     bool quiet;              /* do not log what was dropped and initialised */
     bool random_weights;     /* do not load the tensors: initialise all */
+    bool merge_adapters;     /* those of BASE+ADAPTER become part of the weights: the model is to be trained, or written, as one */
     bool check;              /* look at every weight that is loaded: NaN and infinite ones fail */
     bool whole_config;       /* lm_model_create: the config is one that a model has: nothing is added to it */
     lm_config *config; /* lm_model_open: stands for the directory's config.json, which the caller has read and
                         * changed (labels, dropout); taken over, also on failure. NULL = read it */
 } lm_model_options;
 
-/* Opens what stream/bundle.h can open: a Hugging Face directory, an archive of one, a model stream. Every missing,
+/* Opens what stream/bundle.h can open: a Hugging Face directory, an archive of one, a model stream; and BASE+ADAPTER, or an adapter
+ * that says where its base is (model/adapter/adapter.h). Every missing,
  * misshapen or unreadable tensor is named. A checkpoint of another head serves where the body is complete: the old head
  * is dropped, and said so on the log. */
 lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_status *st);

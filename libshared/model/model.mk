@@ -1,5 +1,13 @@
 liblmutils_la_SOURCES += \
-	libshared/model/adapter/adapter.h libshared/model/adapter/merge.h \
+	libshared/model/adapter/adapter.h libshared/model/adapter/adapter_internal.h \
+	libshared/model/adapter/adapter_config.c \
+	libshared/model/adapter/attach.c \
+	libshared/model/adapter/delta.c libshared/model/adapter/merge.h \
+	libshared/model/adapter/modules.c \
+	libshared/model/adapter/open.c \
+	libshared/model/adapter/start.c \
+	libshared/model/adapter/svd.c libshared/model/adapter/svd.h \
+	libshared/model/adapter/write.c \
 	libshared/model/archs.c libshared/model/archs.h \
 	libshared/model/card.c libshared/model/card.h \
 	libshared/model/config.c libshared/model/config.h \

@@ -176,9 +176,7 @@ static const char *unwrapped(const char *stored)
     return stored;
 }
 
-/* The parameter that a stored name means: as it is, with the body's prefix, or without it. `name` becomes the
- * name under which it was found. */
-static lm_param *resolve(const lm_model *m, const char *stored, char name[LM_NAME_MAX])
+lm_param *lm_weights_resolve(const lm_model *m, const char *stored, char name[LM_NAME_MAX])
 {
     char current[LM_NAME_MAX];
     lm_params_current_name(m->params, unwrapped(stored), current);
@@ -238,7 +236,7 @@ static bool is_in_body(const lm_model *m, const lm_param *p)
 static void place(loading *l, const lm_safetensor *t)
 {
     char name[LM_NAME_MAX];
-    lm_param *p = resolve(l->model, t->name, name);
+    lm_param *p = lm_weights_resolve(l->model, t->name, name);
     if (!p) {
         if (!lm_params_ignored(l->model->params, unwrapped(t->name)))
             list(&l->dropped, &l->dropped_count, "%s", t->name);

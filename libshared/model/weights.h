@@ -28,6 +28,10 @@ bool lm_tensor_check(const lm_safetensor *t, lm_buf *what);
 bool lm_weights_load(lm_model *m, size_t head_from, const lm_model_options *options, lm_status *st);
 void lm_weights_close(lm_checkpoint *c);
 
+/* The parameter that a stored name means: as it is, with the body's prefix, or without it; NULL = none. `name` becomes the name
+ * under which it was found, which may be a tied one. */
+lm_param *lm_weights_resolve(const lm_model *m, const char *stored, char name[LM_NAME_MAX]);
+
 /* The scope of the body's parameters: its name, or empty for a bare head. */
 lm_scope lm_model_body(const lm_model *m);
 

@@ -206,7 +206,7 @@ static bool read_file(lm_bundle *b, lm_status *st)
 
 /* ---------------------------------------------------------------- opening */
 
-bool lm_bundle_at(const char *path)
+static bool is_bundle(const char *path)
 {
     struct stat s;
     char magic[MAGIC];
@@ -234,7 +234,7 @@ static lm_bundle *directory_new(const char *path, const char *prefix)
     return b;
 }
 
-lm_bundle *lm_bundle_open(const char *path, lm_status *st)
+static lm_bundle *open_path(const char *path, lm_status *st)
 {
     lm_bundle *b = remembered(path);
     if (b)
@@ -258,6 +258,22 @@ lm_bundle *lm_bundle_open(const char *path, lm_status *st)
     }
     b->next = opened;
     opened = b;
+    return b;
+}
+
+bool lm_bundle_at(const char *path)
+{
+    char *base = lm_bundle_base(path);
+    bool is = is_bundle(base);
+    free(base);
+    return is;
+}
+
+lm_bundle *lm_bundle_open(const char *path, lm_status *st)
+{
+    char *base = lm_bundle_base(path);
+    lm_bundle *b = open_path(base, st);
+    free(base);
     return b;
 }
 

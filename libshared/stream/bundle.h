@@ -32,6 +32,12 @@ lm_bundle *lm_bundle_beside(const char *path, const char **name);
 lm_bundle *lm_bundle_ref(lm_bundle *b);
 void lm_bundle_close(lm_bundle *b);
 
+/* BASE+ADAPTER+...: a model and what is added to it, where the whole is no path of something that is there. To open such a path, or to
+ * ask whether it is a bundle, is to do so with BASE. The parts, malloced, one at least; and the first of them. */
+size_t lm_bundle_parts(const char *path, char ***parts);
+void lm_bundle_parts_free(char **parts, size_t count);
+char *lm_bundle_base(const char *path);
+
 const char *lm_bundle_name(const lm_bundle *b);             /* as the user wrote it; "standard input" */
 const char *lm_bundle_shown(const char *path);              /* the same of a path; NULL of NULL */
 char *lm_bundle_file(const lm_bundle *b, const char *name); /* a file's, for messages; of a directory its path. Malloced */

@@ -30,6 +30,7 @@ typedef struct lm_adapter_config {
     int r;
     double alpha, dropout;
     bool rslora, dora, lora_bias;
+    bool fan_in_fan_out;     /* what the file says; whether a weight is stored across is the model's own affair */
     lm_adapter_bias bias;
     char *init;              /* init_lora_weights: "true", "false", "gaussian", "pissa", "pissa_niter_4", "olora", "loftq" */
     lm_module_names target;  /* nothing: PEFT's default for the architecture; "all-linear" is a regex of its own */
@@ -66,35 +67,55 @@ void lm_adapter_config_free(lm_adapter_config *c);
 
 typedef struct lm_model_adapter {
     lm_adapter_config *config;
-    lm_adapter **parts; /* one for each module, in the order of the table */
+    struct lm_adapted_part {
+        char *module; /* "bert.encoder.layer.0.attention.self.query" */
+        lm_adapter *adapter;
+        lm_adapter *start; /* what PiSSA began with, which is taken away; NULL = nothing is */
+    } *parts;              /* in the order of the table */
     size_t count;
-    bool *saved;        /* [parameters of the model itself] goes into the adapter's file, too: modules_to_save and biases */
+    bool *saved;        /* [parameters of the model itself] is the adapter's, too: modules_to_save and biases */
     lm_bundle *bundle;  /* where it came from; NULL = it is new */
-    struct lm_checkpoint *checkpoint;
+    struct lm_safetensors *file;
 } lm_model_adapter;
 
 /* Takes the config over, attaches an adapter to each module that it names, and gives A, B and m their first values (Philox, by seed
- * and name). A target that matches nothing is an error that suggests names. Also for a quantised base, whose weights are not
+ * and name). A target that matches nothing is an error that lists what there is. Also for a quantised base, whose weights are not
  * expanded. `original` is the model that LoftQ's start is to bring the (quantised) base near to; NULL elsewhere. Nothing becomes
  * trainable by it. */
 bool lm_model_adapt(lm_model *m, lm_adapter_config *config, uint64_t seed, lm_model *original, lm_status *st);
 /* Whether p is trained with the model's last adapter: A, B and m, modules_to_save, and the biases that `bias` says. */
 bool lm_adapter_trains(const lm_model *m, const lm_param *p);
-/* The last adapter's adapter_config.json, with `base` as base_model_name_or_path, a config.json that has the classes of the model's
- * head, and, last, its adapter_model.safetensors. A start that is taken away from the result (PiSSA) is written as PEFT's conversion
- * has it: as an ordinary adapter of twice the rank, of the model as it was before. */
+uint64_t lm_adapter_parameters(const lm_model *m); /* numbers of these */
+
+/* The model's last adapter: adapter_config.json, with `base` as base_model_name_or_path (NULL: as it is), and a config.json that has
+ * the classes of the head; then, as the last file, adapter_model.safetensors: as it was loaded where nothing of it was trained,
+ * else in save->dtype (auto: F32). A start that is taken away from the result (PiSSA) is written as PEFT converts it: as an ordinary
+ * adapter of twice the rank, of the base as it stands. */
 bool lm_adapter_write_config(lm_model *m, const char *base, lm_bundle_writer *w, lm_status *st);
-bool lm_adapter_write_weights(lm_model *m, lm_bundle_writer *w, lm_status *st);
-uint64_t lm_adapter_parameters(const lm_model *m); /* numbers that are trained with the last adapter */
+bool lm_adapter_write_weights(lm_model *m, lm_bundle_writer *w, const lm_save_options *save, lm_status *st);
 
-/* For the model floor: the adapters of BASE+ADAPTER+ADAPTER are read before the model is made, since they may bring a head and its
- * classes, and attached when its weights are there. */
-bool lm_model_attach(lm_model *m, lm_bundle *adapter, double scale, lm_status *st);
+/* For the model floor: attaches an adapter that is stored. Values of modules_to_save and biases take the place of the base's; those
+ * of a head that is to be another one (allow_missing_head, fresh_head) are left out. */
+bool lm_model_attach(lm_model *m, lm_bundle *adapter, const lm_model_options *options, lm_status *st);
 void lm_model_adapters_free(lm_model *m);
+/* The adapters become part of the weights, and are forgotten. */
+bool lm_model_merge(lm_model *m, lm_status *st);
 
-/* ---- paths ---- */
+/* What lm_model_open and lm_model_config do about the adapters of a path: an adapter may bring a head and its classes, so it is
+ * looked at before the model is made. `path` may also be an adapter's own, whose base is where its base_model_name_or_path says. */
+typedef struct lm_adapter_stack {
+    char **parts; /* the base first */
+    size_t count;
+    lm_bundle **bundles; /* [count - 1] of the adapters */
+    char *task; /* the head that they are for; NULL = the base's own */
+    char *path;
+} lm_adapter_stack;
 
-/* BASE+ADAPTER+...: the base alone, malloced; the path itself where it names something that exists. */
-char *lm_adapted_base(const char *path);
+bool lm_adapter_stack_open(lm_adapter_stack *s, const char *path, lm_status *st);
+/* Gives the config the classes of the adapters' head. */
+bool lm_adapter_stack_adapt(lm_adapter_stack *s, lm_config *c, lm_status *st);
+/* Attaches them all, and sees that no part of the head is left without values unless the caller allows it. */
+bool lm_adapter_stack_attach(const lm_adapter_stack *s, lm_model *m, const lm_model_options *options, lm_status *st);
+void lm_adapter_stack_close(lm_adapter_stack *s);
 
 #endif
