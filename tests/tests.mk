@@ -40,6 +40,7 @@ shell_tests = \
 	tests/pipelines/score-filter.sh \
 	tests/pipelines/score-goldens.sh \
 	tests/pipelines/score-html.sh \
+	tests/pipelines/score-imatrix.sh \
 	tests/pipelines/score-lines.sh \
 	tests/pipelines/score-report.sh \
 	tests/pipelines/score-tokens.sh \
@@ -72,6 +73,7 @@ shell_tests = \
 	tests/pipelines/train-mix.sh \
 	tests/pipelines/train-optimizers.sh \
 	tests/pipelines/train-parallel.sh \
+	tests/pipelines/train-qat.sh \
 	tests/pipelines/train-recurrent.sh \
 	tests/pipelines/train-reports.sh \
 	tests/pipelines/train-resume.sh \

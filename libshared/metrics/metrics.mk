@@ -32,6 +32,12 @@ tests_unit_check_metrics_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_metrics_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_metrics
 
+check_PROGRAMS += tests/unit/check_importance
+tests_unit_check_importance_SOURCES = tests/unit/check_importance.c
+tests_unit_check_importance_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_importance_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_importance
+
 check_PROGRAMS += tests/unit/check_measures
 tests_unit_check_measures_SOURCES = tests/unit/check_measures.c
 tests_unit_check_measures_CPPFLAGS = $(unit_cppflags)

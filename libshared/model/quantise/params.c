@@ -58,11 +58,18 @@ static bool by_plan(lm_model *m, const lm_quantise_type *type, lm_dtype *to, lm_
     return ok;
 }
 
-/* Whether bitsandbytes would have it: the matrix of a linear layer below the head. */
+bool lm_quantise_is_of_head(const lm_model *m, const lm_param *p)
+{
+    size_t n = strlen(m->arch.body);
+    bool below = strncmp(p->name, m->arch.body, n) == 0 && p->name[n] == '.';
+    return p->index >= m->head_from && !below;
+}
+
+/* Whether bitsandbytes has a layer for it. */
 static bool is_layer(const lm_model *m, const lm_param *p)
 {
     size_t n = strlen(p->name);
-    return p->shape.dims == 2 && !p->embedding && p->index < m->head_from && n > 7 && strcmp(p->name + n - 7, ".weight") == 0;
+    return p->shape.dims == 2 && !p->embedding && !lm_quantise_is_of_head(m, p) && n > 7 && strcmp(p->name + n - 7, ".weight") == 0;
 }
 
 bool lm_quantise_params(lm_model *m, const lm_quantise_type *type, lm_dtype *to, lm_status *st)
