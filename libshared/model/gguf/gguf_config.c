@@ -14,6 +14,7 @@ typedef struct reader {
     const lm_gguf *f;
     const lm_gguf_family *family;
     lm_config *c;
+    bool carried; /* it began with the one that the file carries */
     lm_status *st;
 } reader;
 
@@ -117,7 +118,8 @@ static void begin(reader *r, lm_str architecture)
                 if (reads_architecture(architecture, k) && lm_gguf_is_one_of(k->model_types, type, NULL) && name &&
                     lm_gguf_is_one_of(l->names, name, NULL))
                     r->family = k;
-        if (r->family)
+        r->carried = r->family;
+        if (r->carried)
             return;
         lm_warn("%s: \"%s\" is of another model than general.architecture says: it is not read", lm_gguf_name(r->f),
                 LM_GGUF_CONFIG_KEY);
@@ -150,22 +152,21 @@ static void name_class(reader *r)
 
 /* ------------------------------------------------------------------ members */
 
+/* A config.json that the file carries need not say what is so anyway. */
 static void read_keys(reader *r)
 {
     for (const lm_gguf_key *k = r->family->keys; k->there && lm_ok(r->st); k++) {
         char *key = key_of(r, k->there);
-        if (!lm_gguf_entry_find(r->f, key)) {
-            if (isnan(k->otherwise))
-                lm_fail(r->st, LM_FAILED, "%s: does not say \"%s\": convert the model again", lm_gguf_name(r->f), key);
-            else if (k->real)
-                set_real(r, k->here, lm_config_float(r->c, k->here, k->otherwise));
-            else
-                set_int(r, k->here, lm_config_int(r->c, k->here, (int)k->otherwise));
-        } else if (k->real) {
-            set_real(r, k->here, read_real(r, k->there, 0));
-        } else {
-            set_int(r, k->here, read_int(r, k->there, 0));
-        }
+        double value = k->otherwise;
+        if (isnan(value) && !lm_gguf_entry_find(r->f, key))
+            lm_fail(r->st, LM_FAILED, "%s: does not say \"%s\": convert the model again", lm_gguf_name(r->f), key);
+        else
+            value = k->real ? read_real(r, k->there, value) : (double)read_int(r, k->there, isnan(value) ? 0 : (int64_t)value);
+        bool usual = (float)value == (float)k->otherwise && r->carried && !lm_config_has(r->c, k->here);
+        if (lm_ok(r->st) && !usual && k->real)
+            set_real(r, k->here, value);
+        else if (lm_ok(r->st) && !usual)
+            set_int(r, k->here, (int64_t)value);
         free(key);
     }
 }
@@ -235,6 +236,16 @@ static bool same_factors(reader *r, const lm_gguf_tensor *stored)
     return same;
 }
 
+/* Sets members; steals them. */
+static void replace(reader *r, json_t *members)
+{
+    char *text = members ? json_dumps(members, 0) : NULL;
+    if (!text || !lm_config_replace(r->c, text))
+        lm_fail(r->st, LM_FAILED, "%s: the type of its rotary positions is not UTF-8: convert the model again", lm_gguf_name(r->f));
+    free(text);
+    json_decref(members);
+}
+
 /* The file has the factors alone. They are the published ones, of Llama 3.1 and later, with another factor at most. */
 static void read_factors(reader *r, const lm_gguf_tensor *stored)
 {
@@ -246,11 +257,9 @@ static void read_factors(reader *r, const lm_gguf_tensor *stored)
         memcpy(&value, (const char *)stored->data + at, sizeof value);
         largest = value > largest ? value : largest;
     }
-    char *members = lm_format("{\"rope_scaling\":{\"factor\":%.17g,\"high_freq_factor\":4.0,\"low_freq_factor\":1.0,"
-                              "\"original_max_position_embeddings\":8192,\"rope_type\":\"llama3\"}}",
-                              shortest(largest > 0 && largest < 1e9f ? largest : 1));
-    lm_config_replace(r->c, members);
-    free(members);
+    replace(r, json_pack("{s:{s:f, s:f, s:f, s:i, s:s}}", "rope_scaling", "factor",
+                         shortest(largest > 0 && largest < 1e9f ? largest : 1), "high_freq_factor", 4.0, "low_freq_factor", 1.0,
+                         "original_max_position_embeddings", 8192, "rope_type", "llama3"));
     if (!same_factors(r, stored))
         lm_fail(r->st, LM_FAILED, "%s: needs: rotary positions scaled by the factors in %s, which are not those of Llama 3",
                 lm_gguf_name(r->f), LM_GGUF_ROPE_FACTORS);
@@ -269,13 +278,9 @@ static void read_scaling(reader *r)
         read_factors(r, factors);
     } else if (type.data && !lm_str_is(type, "none")) {
         double factor = shortest((float)read_real(r, "rope.scaling.factor", 1));
-        char *quoted = lm_strndup(type.data, strspn(type.data, "abcdefghijklmnopqrstuvwxyz") < type.len ? 0 : type.len);
-        char *members = lm_format("{\"rope_scaling\":{\"factor\":%.17g,\"rope_type\":\"%s\"}}", factor, quoted);
         const char *now = lm_config_string(r->c, "rope_scaling.rope_type", lm_config_string(r->c, "rope_scaling.type", ""));
-        if (strcmp(now, quoted) != 0 || lm_config_float(r->c, "rope_scaling.factor", 0) != factor)
-            lm_config_replace(r->c, members);
-        free(members);
-        free(quoted);
+        if (!lm_str_is(type, now) || lm_config_float(r->c, "rope_scaling.factor", 0) != factor)
+            replace(r, json_pack("{s:{s:f, s:s%}}", "rope_scaling", "factor", factor, "rope_type", type.data, type.len));
     } else if (lm_config_has(r->c, "rope_scaling")) {
         lm_config_set_null(r->c, "rope_scaling");
     }

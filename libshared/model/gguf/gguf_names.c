@@ -50,14 +50,18 @@ static void name_types(lm_buf *out)
 {
     for (const lm_gguf_family *f = lm_gguf_families; f->architecture; f++)
         if (!f[1].architecture || strcmp(f->model_types, f[1].model_types) != 0)
-            lm_buf_printf(out, "%s%s", out->len ? " " : "", f->model_types);
+            lm_buf_printf(out, "%s%s", out->len ? ", " : "", f->model_types);
 }
 
 static void name_classes(const char *type, lm_buf *out)
 {
+    int index = 0;
     for (const lm_gguf_family *f = lm_gguf_families; f->architecture; f++)
-        for (const lm_gguf_class *k = f->classes; lm_gguf_is_one_of(f->model_types, type, NULL) && k->names; k++)
-            lm_buf_printf(out, "%s%s", out->len ? " " : "", k->names);
+        for (const lm_gguf_class *k = f->classes; lm_gguf_is_one_of(f->model_types, type, &index) && k->names; k++) {
+            char *name = lm_gguf_word(k->names, index);
+            lm_buf_printf(out, "%s%s", out->len ? ", " : "", name);
+            free(name);
+        }
 }
 
 /* The family that has both the type and the class; without a class, the first one of the type. */
@@ -84,7 +88,7 @@ static bool find_family(lm_gguf_names *n, lm_status *st)
     else
         name_types(&names);
     if (known)
-        lm_fail(st, LM_FAILED, "%s has no place in a GGUF file, where llama.cpp reads %s: write a directory or a model stream",
+        lm_fail(st, LM_FAILED, "%s has no place in a GGUF file, where llama.cpp finds %s: write a directory or a model stream",
                 name, lm_buf_cstr(&names));
     else
         lm_fail(st, LM_FAILED,

@@ -166,6 +166,23 @@ static void put_id(vocabulary_writer *v, const char *key, int id)
         lm_gguf_put_u32(v->w, key, (uint32_t)id);
 }
 
+/* Whether the files beside a tokenizer.json give a role to a token, and it was not guessed by its name; true where there are
+ * none. */
+static bool is_said(const lm_tokenizer *t, enum lm_role role)
+{
+    char *member = lm_format("%s_token", lm_role_names[role]);
+    json_t *config = json_object_get(t->config, member), *map = json_object_get(t->special_map, member);
+    bool said = (!t->config && !t->special_map) || (config && !json_is_null(config)) || (map && !json_is_null(map));
+    free(member);
+    return said;
+}
+
+static void put_role(vocabulary_writer *v, const char *key, enum lm_role role)
+{
+    if (v->kind == BERT || is_said(v->t, role))
+        put_id(v, key, v->t->roles[role]);
+}
+
 /* BERT's first and last token of a row count as its bos and eos. */
 static void put_roles(vocabulary_writer *v)
 {
@@ -174,11 +191,14 @@ static void put_roles(vocabulary_writer *v)
     int eos = r[LM_ROLE_EOS] >= 0 ? r[LM_ROLE_EOS] : r[LM_ROLE_SEP];
     put_id(v, KEY("bos_token_id"), bos);
     put_id(v, KEY("eos_token_id"), eos);
-    put_id(v, KEY("unknown_token_id"), r[LM_ROLE_UNK]);
-    put_id(v, KEY("seperator_token_id"), r[LM_ROLE_SEP]); /* so the format spells it */
-    put_id(v, KEY("padding_token_id"), r[LM_ROLE_PAD]);
-    put_id(v, KEY("cls_token_id"), r[LM_ROLE_CLS]);
-    put_id(v, KEY("mask_token_id"), r[LM_ROLE_MASK]);
+    if (v->t->model.unk_id >= 0)
+        put_id(v, KEY("unknown_token_id"), v->t->model.unk_id);
+    else
+        put_role(v, KEY("unknown_token_id"), LM_ROLE_UNK);
+    put_role(v, KEY("seperator_token_id"), LM_ROLE_SEP); /* so the format spells it */
+    put_role(v, KEY("padding_token_id"), LM_ROLE_PAD);
+    put_role(v, KEY("cls_token_id"), LM_ROLE_CLS);
+    put_role(v, KEY("mask_token_id"), LM_ROLE_MASK);
 }
 
 /* Whether a row begins with bos, and ends with eos: an empty text is looked at. */
