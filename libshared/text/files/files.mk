@@ -17,3 +17,9 @@ tests_unit_check_tokenizer_files_SOURCES = tests/unit/check_tokenizer_files.c te
 tests_unit_check_tokenizer_files_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_tokenizer_files_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_tokenizer_files
+
+check_PROGRAMS += tests/unit/check_gguf_vocabulary
+tests_unit_check_gguf_vocabulary_SOURCES = tests/unit/check_gguf_vocabulary.c
+tests_unit_check_gguf_vocabulary_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_gguf_vocabulary_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_gguf_vocabulary
