@@ -150,6 +150,8 @@ INLINE vu from_halves(const uint16_t *p)
     return (vu)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
 #elif defined(__AVX2__)
     return (vu)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+#elif defined(__x86_64__)
+    return (vu)_mm_unpacklo_epi16(_mm_loadl_epi64((const __m128i *)p), _mm_setzero_si128());
 #else
     vu v = {0};
     for (int i = 0; i < LANES; i++)
@@ -165,6 +167,9 @@ INLINE void to_halves(uint16_t *p, vu v)
 #elif defined(__AVX2__)
     __m256i low = (__m256i)(v & 0xffff);
     _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08)));
+#elif defined(__x86_64__)
+    __m128i whole = _mm_srai_epi32(_mm_slli_epi32((__m128i)v, 16), 16); /* what is packed has a sign */
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi32(whole, whole));
 #else
     for (int i = 0; i < LANES; i++)
         p[i] = (uint16_t)v[i];
@@ -177,6 +182,11 @@ INLINE vi from_bytes(const uint8_t *p)
     return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
 #elif defined(__AVX2__)
     return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+#elif defined(__x86_64__)
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    __m128i none = _mm_setzero_si128();
+    return (vi)_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(four), none), none);
 #else
     vi v;
     for (int i = 0; i < LANES; i++)
@@ -192,6 +202,10 @@ INLINE void to_bytes(uint8_t *p, vi v)
 #elif defined(__AVX2__)
     __m256i four = _mm256_shuffle_epi8((__m256i)v, _mm256_set1_epi32(0x0c080400)); /* the first bytes of each half */
     _mm_storel_epi64((__m128i *)p, _mm_unpacklo_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1)));
+#elif defined(__x86_64__)
+    __m128i low = _mm_and_si128((__m128i)v, _mm_set1_epi32(255)), halves = _mm_packs_epi32(low, low);
+    int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(halves, halves));
+    memcpy(p, &four, sizeof four);
 #else
     for (int i = 0; i < LANES; i++)
         p[i] = (uint8_t)v[i];

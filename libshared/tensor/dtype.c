@@ -145,7 +145,6 @@ uint16_t lm_f32_to_bf16(float f)
 bool lm_to_f32(lm_dtype t, const void *data, size_t n, float *out)
 {
     const unsigned char *p = data;
-    uint16_t half;
     double wide;
     switch (t) {
     case LM_F32:
@@ -158,22 +157,11 @@ bool lm_to_f32(lm_dtype t, const void *data, size_t n, float *out)
             out[i] = (float)wide;
         }
         return true;
-    case LM_F16:
-        for (size_t i = 0; i < n; i++) {
-            memcpy(&half, p + i * sizeof half, sizeof half);
-            out[i] = lm_f16_to_f32(half);
-        }
-        return true;
-    case LM_BF16:
-        for (size_t i = 0; i < n; i++) {
-            memcpy(&half, p + i * sizeof half, sizeof half);
-            out[i] = lm_bf16_to_f32(half);
-        }
-        return true;
     default:
         if (!lm_block_loops_now()->expand[t] || n % types[t].block)
             return false;
-        lm_block_loops_now()->expand[t](data, n / types[t].block, out);
+        if (n)
+            lm_block_loops_now()->expand[t](data, n / types[t].block, out);
         return true;
     }
 }
@@ -191,12 +179,9 @@ bool lm_from_f32(lm_dtype t, const float *in, size_t n, void *out)
             memcpy(p + i * sizeof(double), &(double){in[i]}, sizeof(double));
         return true;
     case LM_F16:
-        for (size_t i = 0; i < n; i++)
-            memcpy(p + i * sizeof(uint16_t), &(uint16_t){lm_f32_to_f16(in[i])}, sizeof(uint16_t));
-        return true;
     case LM_BF16:
-        for (size_t i = 0; i < n; i++)
-            memcpy(p + i * sizeof(uint16_t), &(uint16_t){lm_f32_to_bf16(in[i])}, sizeof(uint16_t));
+        if (n)
+            lm_block_loops_now()->quantise[t](in, n, NULL, out);
         return true;
     default:
         return false;

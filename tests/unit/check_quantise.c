@@ -406,6 +406,45 @@ START_TEST(any_bytes_have_an_inverse)
 }
 END_TEST
 
+/* Every half and every bfloat16, and floats of all exponents: as one number alone. */
+START_TEST(sixteen_bits_are_rounded_as_one_is)
+{
+    enum { ALL = 1 << 16 };
+    uint16_t *stored = lm_malloc(ALL + 1, sizeof *stored);
+    float *y = lm_malloc(ALL + 1, sizeof *y);
+    uint64_t state = 7;
+    for (int t = LM_F16; t <= LM_BF16; t++) {
+        float (*widen)(uint16_t) = t == LM_F16 ? lm_f16_to_f32 : lm_bf16_to_f32;
+        uint16_t (*narrow)(float) = t == LM_F16 ? lm_f32_to_f16 : lm_f32_to_bf16;
+        FOR_EACH_LOOPS(l)
+        {
+            for (size_t i = 0; i < ALL; i++)
+                stored[i] = (uint16_t)i;
+            y[ALL - 1] = 0;
+            l->expand[t]((const uint8_t *)stored, ALL - 1, y); /* the last is left over of a vector */
+            ck_assert_float_eq(y[ALL - 1], 0);
+            for (size_t i = 0; i < ALL - 1; i++) {
+                float one = widen((uint16_t)i);
+                ck_assert_msg(memcmp(&one, &y[i], sizeof one) == 0, "%s %zx: %g, not %g", l->isa, i, (double)y[i], (double)one);
+            }
+            for (size_t i = 0; i < ALL; i++) { /* between neighbours of the type, and anything */
+                uint32_t bits = word(&state);
+                if (i % 2)
+                    memcpy(&y[i], &bits, sizeof *y);
+                else
+                    y[i] = y[i % (ALL - 1)] * (1 + (float)(bits % 5) * 0x1p-13f);
+            }
+            l->quantise[t](y, ALL - 1, NULL, (uint8_t *)stored);
+            ck_assert_uint_eq(stored[ALL - 1], ALL - 1);
+            for (size_t i = 0; i < ALL - 1; i++)
+                ck_assert_msg(stored[i] == narrow(y[i]), "%s %a: %x, not %x", l->isa, (double)y[i], stored[i], narrow(y[i]));
+        }
+    }
+    free(stored);
+    free(y);
+}
+END_TEST
+
 /* Rows of a matrix whose types have their scales elsewhere; heads whose rows are stored in pairs. */
 START_TEST(matrices_are_expanded_by_rows)
 {
@@ -467,6 +506,7 @@ static Suite *quantise_suite(void)
     tcase_add_test(t, rows_stand_alone);
     tcase_add_test(t, more_bits_are_nearer);
     tcase_add_test(t, any_bytes_have_an_inverse);
+    tcase_add_test(t, sixteen_bits_are_rounded_as_one_is);
     tcase_add_test(t, matrices_are_expanded_by_rows);
     tcase_add_test(t, zeros_and_ends);
     suite_add_tcase(s, t);

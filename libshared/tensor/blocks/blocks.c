@@ -37,7 +37,7 @@ const lm_block_loops *lm_block_loops_at(size_t i)
 
 bool lm_quantises(lm_dtype t)
 {
-    return lm_block_loops_base.quantise[t] != NULL;
+    return lm_dtype_block(t) > 1 && lm_block_loops_base.quantise[t];
 }
 
 void lm_quantise(lm_dtype t, const float *x, size_t rows, size_t width, const float *importance, void *out)

@@ -22,6 +22,7 @@ block_sources = \
 	libshared/tensor/blocks/lanes.h \
 	libshared/tensor/blocks/layout.h \
 	libshared/tensor/blocks/loops.c \
+	libshared/tensor/blocks/plain.h \
 	libshared/tensor/blocks/simple.h \
 	libshared/tensor/blocks/super.h
 

@@ -1,7 +1,7 @@
 #include "tensor/blocks.h"
+#include "tensor/blocks/loops.h"
 
 #include <float.h>
-#include <math.h>
 
 /* functional.py, get_4bit_type */
 const float lm_nf4_values[16] = {
@@ -46,20 +46,12 @@ const float lm_bnb_dynamic_map[256] = {
     0.96484375f, 0.9789062f, 0.99296874f, 1.0f,
 };
 
-/* Codes in the order of their values. */
-static const uint8_t nf4_order[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-static const uint8_t fp4_order[16] = {11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3};
-
-static float magnitude(const float *x, size_t n)
-{
-    float most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
-    return most;
-}
+/* Codes in the order of their values: numbers, since they are looked up where numbers are. */
+static const float nf4_order[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static const float fp4_order[16] = {11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3};
 
 /* backends/default/ops.py: full blocks are multiplied with the inverse of absmax and keep an absmax of 0, what is left over is
- * divided. */
+ * divided. (The reference limits the result to [-1, 1]; what is nearest does not change by it.) */
 typedef struct scaling {
     float absmax, by;
     bool divides;
@@ -67,45 +59,35 @@ typedef struct scaling {
 
 static scaling scaling_of(const float *x, size_t n, size_t block)
 {
-    float most = magnitude(x, n), least = most > 1e-38f ? most : 1e-38f;
+    float most = lm_block_loops_now()->magnitude(x, n), least = most > 1e-38f ? most : 1e-38f;
     if (n == block)
         return (scaling){.absmax = most, .by = 1.0f / least};
     return (scaling){.absmax = least, .by = least, .divides = true};
 }
 
-static float scaled(float x, const scaling *s)
-{
-    float v = s->divides ? x / s->by : x * s->by;
-    return v < -1 ? -1 : v > 1 ? 1 : v;
-}
-
-/* How many of the middles between neighbours of `values` (ascending, a power of two of them) are below v: torch.bucketize. */
-static unsigned nearest(const float *values, unsigned count, float v)
-{
-    unsigned at = 0;
-    for (unsigned step = count / 2; step; step /= 2)
-        if ((values[at + step - 1] + values[at + step]) / 2 < v)
-            at += step;
-    return at;
-}
-
 void lm_bnb_quantise(lm_dtype t, const float *x, size_t n, int block, uint8_t *out, float *absmax)
 {
-    const uint8_t *order = t == LM_NF4 ? nf4_order : fp4_order;
-    float values[16];
-    for (int i = 0; i < 16; i++)
-        values[i] = (t == LM_NF4 ? lm_nf4_values : lm_fp4_values)[order[i]];
+    const float *values = t == LM_NF4 ? lm_nf4_values : lm_fp4_values, *order = t == LM_NF4 ? nf4_order : fp4_order;
+    float middles[16] = {0};
+    for (int i = 0; i < 15; i++)
+        middles[i] = (values[(int)order[i]] + values[(int)order[i + 1]]) / 2;
     for (size_t at = 0; at < n; at += (size_t)block) {
         size_t count = n - at < (size_t)block ? n - at : (size_t)block;
         scaling s = scaling_of(x + at, count, (size_t)block);
         *absmax++ = s.absmax;
-        for (size_t i = 0; i < count; i += 2) {
-            unsigned first = order[nearest(values, 16, scaled(x[at + i], &s))];
-            /* after the last of an odd number there is a 0 */
-            unsigned second = order[nearest(values, 16, i + 1 < count ? scaled(x[at + i + 1], &s) : 0)];
-            out[(at + i) / 2] = (uint8_t)(first << 4 | second);
-        }
+        lm_block_loops_now()->fours(x + at, count, s.by, s.divides, middles, order, out + at / 2);
     }
+}
+
+/* How many of the middles between neighbours of the map are below v: torch.bucketize. */
+static unsigned nearest(float v)
+{
+    const float *map = lm_bnb_dynamic_map;
+    unsigned at = 0;
+    for (unsigned step = 128; step; step /= 2)
+        if ((map[at + step - 1] + map[at + step]) / 2 < v)
+            at += step;
+    return at;
 }
 
 /* The mean as PyTorch has it on processors with vectors of 8 (SumKernel.cpp, one thread): four sums of vectors go from level to
@@ -161,18 +143,17 @@ void lm_bnb_nest(const float *absmax, size_t n, uint8_t *code, float *scale, flo
         scaling s = scaling_of(moved, count, LM_BNB_NESTED);
         *scale++ = s.absmax;
         for (size_t i = 0; i < count; i++)
-            code[at + i] = (uint8_t)nearest(lm_bnb_dynamic_map, 256, scaled(moved[i], &s));
+            code[at + i] = (uint8_t)nearest(s.divides ? moved[i] / s.by : moved[i] * s.by);
     }
 }
 
 void lm_bnb_int8(const float *x, size_t rows, size_t width, int8_t *out, float *absmax)
 {
     for (size_t r = 0; r < rows; r++, x += width, out += width) {
-        absmax[r] = magnitude(x, width);
+        absmax[r] = lm_block_loops_now()->magnitude(x, width);
         float by = 127.0f / absmax[r];
         if (!(by <= FLT_MAX)) /* a row of zeros, or as good as that */
             by = 0;
-        for (size_t i = 0; i < width; i++)
-            out[i] = (int8_t)rintf(x[i] * by);
+        lm_block_loops_now()->int8(x, width, by, out);
     }
 }

@@ -12,6 +12,7 @@
 #include "tensor/blocks/lanes.h"
 
 #include "tensor/blocks/expand.h"
+#include "tensor/blocks/plain.h"
 #include "tensor/blocks/fit.h"
 #include "tensor/blocks/super.h"
 #include "tensor/blocks/simple.h"
@@ -38,6 +39,8 @@ const lm_block_loops NAME(LM_ISA) = {
     .usable = usable,
     .quantise =
         {
+            [LM_F16] = narrow_f16,
+            [LM_BF16] = narrow_bf16,
             [LM_Q8_0] = quantise_q8_0,
             [LM_Q4_0] = quantise_q4_0,
             [LM_Q4_1] = quantise_q4_1,
@@ -51,6 +54,8 @@ const lm_block_loops NAME(LM_ISA) = {
         },
     .expand =
         {
+            [LM_F16] = expand_f16,
+            [LM_BF16] = expand_bf16,
             [LM_Q8_0] = expand_q8_0,
             [LM_Q4_0] = expand_q4_0,
             [LM_Q4_1] = expand_q4_1,
@@ -62,4 +67,7 @@ const lm_block_loops NAME(LM_ISA) = {
             [LM_Q5_K] = expand_q5_k,
             [LM_Q6_K] = expand_q6_k,
         },
+    .magnitude = magnitude,
+    .fours = fours,
+    .int8 = int8,
 };

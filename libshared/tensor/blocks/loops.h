@@ -9,9 +9,15 @@
 typedef struct lm_block_loops {
     const char *isa;
     bool (*usable)(void);
-    /* a row of `width` numbers, whole blocks; importance [width] or NULL */
+    /* a row of `width` numbers, whole blocks; importance [width] or NULL. F16 and BF16 are rounded to */
     void (*quantise[LM_DTYPE_COUNT])(const float *x, size_t width, const float *importance, uint8_t *out);
     void (*expand[LM_DTYPE_COUNT])(const uint8_t *blocks, size_t count, float *out);
+    /* the largest |x| */
+    float (*magnitude)(const float *x, size_t n);
+    /* order[how many of the first 15 of `middles` [16], ascending, are below x by, or x / by], two elements a byte */
+    void (*fours)(const float *x, size_t n, float by, bool divides, const float *middles, const float *order, uint8_t *out);
+    /* x by, rounded to even */
+    void (*int8)(const float *x, size_t n, float by, int8_t *out);
 } lm_block_loops;
 
 extern const lm_block_loops lm_block_loops_base, lm_block_loops_avx2, lm_block_loops_avx512;

@@ -1,19 +1,25 @@
 /* The types of 32 numbers (quantize_row_*_ref of ggml-quants.c). */
 
-INLINE float largest(const float *x)
+INLINE void range(const float *x, float *low, float *high)
 {
-    vf most = splat(0);
-    for (int j = 0; j < BLOCK; j += LANES)
-        most = larger(absolute(load(x + j)), most);
-    return max_of(most);
+    vf lows = load(x), highs = lows;
+    for (int j = LANES; j < BLOCK; j += LANES) {
+        lows = smaller(load(x + j), lows);
+        highs = larger(load(x + j), highs);
+    }
+    *low = -max_of(-lows);
+    *high = max_of(highs);
 }
 
-/* The first of those that are largest in magnitude; 0 has its sign only if it is not all there is. */
+/* The first of those that are largest in magnitude; of zeros one without a sign. */
 INLINE float extreme(const float *x)
 {
-    float most = largest(x);
-    for (int j = 0; most > 0; j++)
-        if (fabsf(x[j]) == most)
+    float low, high;
+    range(x, &low, &high);
+    if (high != -low)
+        return high > -low ? high : low;
+    for (int j = 0; high > 0; j++)
+        if (fabsf(x[j]) == high)
             return x[j];
     return 0;
 }
@@ -31,7 +37,7 @@ static void quantise_q8_0(const float *x, size_t width, const float *importance,
     q8_0_block *b = (q8_0_block *)out;
     (void)importance;
     for (size_t i = 0; i < width / BLOCK; i++, x += BLOCK) {
-        float d = largest(x) / 127, id;
+        float d = magnitude(x, BLOCK) / 127, id;
         write_half(b[i].d, d);
         if (!inverse(d, &id))
             id = 0;
@@ -73,12 +79,9 @@ INLINE void plain_around(const float *x, int half, uint8_t *d, uint8_t *codes)
 /* d and m with the codes 0 to `most` */
 INLINE void plain_above(const float *x, int most, uint8_t *d, uint8_t *m, uint8_t *codes)
 {
-    vf lows = load(x), highs = lows;
-    for (int j = LANES; j < BLOCK; j += LANES) {
-        lows = smaller(load(x + j), lows);
-        highs = larger(load(x + j), highs);
-    }
-    float low = -max_of(-lows), scale = (max_of(highs) - low) / (float)most, id;
+    float low, high, id;
+    range(x, &low, &high);
+    float scale = (high - low) / (float)most;
     for (int j = 0; low == 0; j++) { /* the sign of the first 0 */
         if (x[j] == 0) {
             low = x[j];
