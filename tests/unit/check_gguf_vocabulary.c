@@ -180,7 +180,9 @@ END_TEST
 START_TEST(types_of_tokens)
 {
     lm_status st = LM_STATUS_INIT;
-    lm_tokenizer *t = parsed(BYTE_BPE(BYTES, ADDED(6, "<|im_end|>", true) "," ADDED(7, "<tool>", false) "," ADDED(8, "<|odd|>", false), ""));
+    static const char json[] =
+        BYTE_BPE(BYTES, ADDED(6, "<|im_end|>", true) "," ADDED(7, "<tool>", false) "," ADDED(8, "<|odd|>", false), "");
+    lm_tokenizer *t = parsed(json);
     lm_buf b = {0};
     lm_gguf_writer *w = lm_gguf_writer_new("x.gguf");
     ck_assert_msg(lm_tokenizer_put_gguf(t, 9, lm_str_of("{{ m }}<|im_end|>"), w, &st), "%s", st.message);
