@@ -27,6 +27,10 @@ bin_PROGRAMS += distill
 lm_programs += distill
 distill_SOURCES = tools/distill.c
 distill_LDADD = liblmutils.la
+bin_PROGRAMS += lora
+lm_programs += lora
+lora_SOURCES = tools/lora.c
+lora_LDADD = liblmutils.la
 
 bin_PROGRAMS += score
 lm_programs += score

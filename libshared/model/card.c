@@ -78,10 +78,12 @@ static void front_matter(const lm_card *card, const char *name, lm_buf *out)
         put_yaml(card->base_model, out);
         lm_buf_putc(out, '\n');
     }
-    lm_buf_puts(out, "library_name: transformers\n");
+    if (card->adapter)
+        lm_buf_puts(out, "base_model_relation: adapter\n");
+    lm_buf_printf(out, "library_name: %s\n", card->adapter ? "peft" : "transformers");
     if (tag)
         lm_buf_printf(out, "pipeline_tag: %s\n", tag);
-    lm_buf_puts(out, "tags:\n- lmutils\n- generated_from_trainer\n");
+    lm_buf_printf(out, "tags:\n%s- lmutils\n- generated_from_trainer\n", card->adapter ? "- lora\n" : "");
     if (card->metric_count)
         model_index(card, name, tag, out);
     lm_buf_puts(out, "---\n\n");

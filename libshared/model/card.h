@@ -17,6 +17,7 @@ typedef struct lm_card_item {
 typedef struct lm_card {
     const char *name;       /* of the model: the last part of the output's path */
     const char *base_model; /* -m; NULL = trained from random weights */
+    bool adapter;           /* of it, not a model */
     const char *task;       /* lm_head.name: gives pipeline_tag */
     const char *program;    /* "finetune 0.1.0" */
     const char *command_line;

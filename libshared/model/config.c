@@ -377,8 +377,10 @@ static bool merge(lm_config *c, const char *text, int (*update)(json_t *, json_t
 {
     json_t *members = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     bool ok = json_is_object(members);
-    if (ok)
+    if (ok) {
         update(c->root, members);
+        read_labels(c);
+    }
     json_decref(members);
     return ok;
 }

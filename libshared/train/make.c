@@ -143,18 +143,20 @@ static bool check_head(const lm_run *r, bool fresh, lm_status *st)
 bool lm_run_make_model(lm_run *r, lm_status *st)
 {
     const lm_run_spec *s = r->spec;
-    const char *from = r->resume_path ? r->resume_path : s->common->model;
+    bool whole = r->resume_path && !r->o->adapting; /* a checkpoint of an adapter has the adapter alone */
+    const char *from = whole ? r->resume_path : s->common->model;
     lm_model_options options = {.task = r->objective->head,
                                 .plugin_path = s->common->plugin,
                                 .seed = (uint64_t)s->common->seed,
-                                .allow_missing_head = !r->resume_path,
+                                .allow_missing_head = !whole,
                                 .check = r->o->check,
+                                .merge_adapters = !r->o->adapting,
                                 .random_weights = s->random_weights && !r->resume_path};
     bool begun = begins_as_teacher(r);
     lm_config *c = from ? lm_model_config(from, st) : new_config(r, st);
     if (!c)
         return false;
-    if (!r->resume_path) {
+    if (!whole) {
         if (r->o->dropout >= 0)
             set_dropout(c, r->o->dropout, st);
         if (lm_objective_has_classes(r->objective))
@@ -175,7 +177,7 @@ bool lm_run_make_model(lm_run *r, lm_status *st)
     }
     if (r->model && begun && !lm_teaching_give_weights(r->teaching, r->model, st))
         return false;
-    if (!r->model || !check_head(r, options.fresh_head, st))
+    if (!r->model || !check_head(r, options.fresh_head, st) || !lm_run_adapt(r, st))
         return false;
     r->targets.vocab_size = r->model->arch.vocab_size;
     r->targets.type_vocab_size = r->model->arch.type_vocab_size;

@@ -82,6 +82,13 @@ static void new_model_entries(lm_new_model *o, lm_option *table, size_t *n)
     append(table, n, entries);
 }
 
+static void append_adapting(lm_train_options *o, lm_option *table, size_t *n)
+{
+    lm_option entries[LM_ADAPTING_OPTION_MAX];
+    lm_adapting_entries(o->adapting, entries);
+    append(table, n, entries);
+}
+
 static void task_entries(lm_train_options *o, lm_option *table, size_t *n)
 {
     const lm_option entries[] = {
@@ -145,8 +152,8 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
                .help = "the same in steps"),
         OPTION("warmup-type", LM_OPT_CHOICE, warmup_shape, "SHAPE", .choices = lm_schedule_shapes,
                .help = "how the rate grows"),
-        OPTION("dropout", LM_OPT_FLOAT, dropout, "P", .min = 0, .max = 0.99, .shown = "the model's own",
-               .help = "dropout everywhere in the model, and in its config.json"),
+        OPTION(o->adapting ? "model-dropout" : "dropout", LM_OPT_FLOAT, dropout, "P", .min = 0, .max = 0.99,
+               .shown = "the model's own", .help = "dropout everywhere in the model, and in its config.json"),
         OPTION("label-smoothing", LM_OPT_FLOAT, label_smoothing, "E", .min = 0, .max = 0.999,
                .aliases = "label_smoothing_factor",
                .help = "share of the target spread over all classes, or all tokens of the vocabulary"),
@@ -285,6 +292,25 @@ static void freezing_entries(lm_freeze_options *o, lm_option *table, size_t *n)
     append(table, n, entries);
 }
 
+static void file_entries(lm_train_options *o, lm_option *table, size_t *n)
+{
+    const lm_option entries[] = {
+        GROUP(o->adapting ? "The adapter's files" : "The model's files"),
+        OPTION("dtype", LM_OPT_CHOICE, dtype, "TYPE", .choices = lm_save_dtype_names,
+               .synonyms = lm_save_dtype_synonyms, .aliases = "torch_dtype",
+               .help = "of the weights that are written; auto is f32, for that is what training computes with"),
+        {0},
+    };
+    const lm_option shards[] = {
+        OPTION("max-shard-size", LM_OPT_STRING, shard_size, "SIZE",
+               .help = "weights that take more are written as several files, with an index"),
+        {0},
+    };
+    append(table, n, entries);
+    if (!o->adapting)
+        append(table, n, shards);
+}
+
 static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
 {
     const lm_option entries[] = {
@@ -293,13 +319,6 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
                .shown = "the model's, else the one that the stream names",
                .help = "where the tokenizer files of the new model come from"),
         FLAG("force", force, .help = "train although the tokens were made with another tokenizer"),
-        GROUP("The model's files"),
-        OPTION("dtype", LM_OPT_CHOICE, dtype, "TYPE", .choices = lm_save_dtype_names,
-               .synonyms = lm_save_dtype_synonyms, .aliases = "torch_dtype",
-               .help = "of the weights that are written; auto is f32, for that is what training computes with"),
-        OPTION("max-shard-size", LM_OPT_STRING, shard_size, "SIZE",
-               .help = "weights that take more are written as several files, with an index"),
-        FLAG("check", check, .help = "look at every weight of -m before anything else: NaN or infinite ones are an error"),
         GROUP("Evaluation"),
         OPTION("eval", LM_OPT_FILE, eval, "FILE", .aliases = "validation_file",
                .help = "a stream of tokens to evaluate on"),
@@ -323,6 +342,7 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
         OPTION("max-time", LM_OPT_DURATION, max_time, "TIME",
                .help = "stop after so long with a checkpoint and status 5; --resume goes on"),
         GROUP("Guards"),
+        FLAG("check", check, .help = "look at every weight of -m before anything else: NaN or infinite ones are an error"),
         OPTION("on-nan", LM_OPT_CHOICE, guard.on_nan, "ACTION", .choices = lm_guard_nan_actions,
                .help = "where the loss or the gradients are not finite, stop the run or skip the step"),
         OPTION("on-spike", LM_OPT_CHOICE, guard.on_spike, "ACTION", .choices = lm_guard_spike_actions,
@@ -361,6 +381,8 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
     size_t n = 0;
     memset(table, 0, LM_TRAIN_OPTION_MAX * sizeof *table);
     append(table, &n, own);
+    if (o->adapting)
+        append_adapting(o, table, &n);
     if (o->has_tasks)
         task_entries(o, table, &n);
     if (o->new_model)
@@ -370,6 +392,7 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
     denoising_entries(&o->denoising, table, &n);
     if (o->freeze)
         freezing_entries(o->freeze, table, &n);
+    file_entries(o, table, &n);
     other_entries(o, table, &n);
 }
 
@@ -463,6 +486,8 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if (!check_schedule(o, st) || !lm_optimizer_options_check(o, st) || !lm_denoising_check(&o->denoising, st))
         return false;
     if (o->freeze && !lm_freeze_options_check(o->freeze, st))
+        return false;
+    if (o->adapting && !lm_adapting_check(o->adapting, st))
         return false;
     if (!check_new_model(o, st))
         return false;

@@ -2,6 +2,7 @@
 #ifndef LM_TRAIN_OPTIONS_H
 #define LM_TRAIN_OPTIONS_H
 
+#include "train/adapting.h"
 #include "train/objectives/denoising.h"
 #include "train/freezing/freeze.h"
 #include "train/guard.h"
@@ -82,6 +83,7 @@ typedef struct lm_train_options {
     lm_guard_options guard; /* what ends a run, or is passed over; may be another when it goes on */
 
     lm_freeze_options *freeze; /* NULL = the program has no such options */
+    lm_adapting *adapting;     /* an adapter is trained; NULL = the model itself */
 
     const char *communicator; /* NULL = by the launcher's environment */
 

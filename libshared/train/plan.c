@@ -28,7 +28,7 @@ static void weights_flops(const lm_run *r, double *every_epoch, double *kept, do
         if (p->shape.dims != 2 || strstr(p->name, "embedding"))
             continue;
         int level = f->of[i].level;
-        bool again = r->recompute && level >= lowest && i < r->model->head_from;
+        bool again = r->recompute && level >= lowest && f->home[i] < r->model->head_from;
         double flops = 2 + 2 * again + 2 * lm_freezing_trains(f, i, r->stage) + 2 * (level > lowest);
         *(level > layers && two ? second : level <= layers && level < parts ? kept : every_epoch) +=
             flops * (double)p->elements;

@@ -21,7 +21,7 @@ static bool check_early(const lm_run *r, lm_status *st)
     if (!lm_train_options_check(r->o, st) || (r->spec->teaching && !lm_teaching_check(r->spec->teaching, st)))
         return false;
     if (!c->output && !r->o->plan)
-        return lm_fail(st, LM_USAGE, "no name for the new model: give -o DIR, -o NAME.tar.zst or the like, or -o - for a "
+        return lm_fail(st, LM_USAGE, "no name for what is trained: give -o DIR, -o NAME.tar.zst or the like, or -o - for a "
                        "stream");
     bool fresh = lm_train_options_make_new(r->o);
     if (c->model && fresh)
@@ -31,7 +31,9 @@ static bool check_early(const lm_run *r, lm_status *st)
     if (begun && (c->model || r->o->new_model->config))
         return lm_fail(st, LM_USAGE, "--init-from-teacher makes the student, and so do -m and --config: give one of them");
     if (!c->model && !fresh && !begun)
-        return lm_fail(st, LM_USAGE, "which model? Give -m DIR, or -a NAME for a new one");
+        return lm_fail(st, LM_USAGE, "which model? Give -m DIR%s", r->o->new_model ? ", or -a NAME for a new one" : "");
+    if (r->o->adapting && c->output && !lm_adapting_spares(c->output, st))
+        return false;
     if (r->o->eval && access(r->o->eval, R_OK) != 0)
         return lm_fail_errno(st, LM_FAILED, "%s", r->o->eval);
     if (c->model) {
@@ -125,7 +127,7 @@ static bool open_data(lm_run *r, lm_status *st)
         free(file);
         return false;
     }
-    const char *tokenizer = r->resume_path ? r->resume_path : o->tokenizer, *model = r->spec->common->model;
+    const char *tokenizer = r->resume_path && !o->adapting ? r->resume_path : o->tokenizer, *model = r->spec->common->model;
     if (!model && r->spec->teaching)
         model = r->spec->teaching->teacher;
     bool found = lm_tokenizer_source_find(&r->tokenizer, tokenizer, model, lm_data_tokenizer(r->data), o->force, st) &&

@@ -139,6 +139,15 @@ void lm_run_show_example(const lm_run *r);
 /* denoising.c */
 bool lm_run_hide(lm_run *r, lm_status *st); /* what the objective hides, into targets */
 void lm_run_denoising_options(const lm_run *r, json_t *all); /* adds those that decide the result */
+/* adapting.c: of runs that train an adapter */
+bool lm_run_adapt(lm_run *r, lm_status *st); /* attaches one that is new; nothing where none is trained */
+void lm_run_adapter_rates(lm_run *r);        /* after the parameters have their rates */
+void lm_run_adapter_options(const lm_run *r, json_t *all); /* adds those that decide the result */
+bool lm_run_write_adapter_config(const lm_run *r, lm_bundle_writer *to, lm_status *st);
+/* All numbers that the run has made, for its checkpoints: adapter_model.safetensors may hold what comes of them. */
+#define LM_VALUES_FILE "values.safetensors"
+bool lm_run_write_values(const lm_run *r, int fd, const char *name, lm_status *st);
+bool lm_run_restore_values(lm_run *r, lm_status *st); /* of the checkpoint that is resumed */
 /* balance.c */
 bool lm_run_balance(lm_run *r, lm_status *st);    /* class weights and the like, into targets */
 bool lm_run_find_start(lm_run *r, lm_status *st); /* starts */

@@ -51,8 +51,8 @@ json_t *lm_run_options(const lm_run *r)
         "objective", r->objective->name, "epochs", o->epochs, "max-steps", (json_int_t)o->max_steps,
         "batch-size", (json_int_t)o->batch_size, "gradient-accumulation", (json_int_t)o->accumulation,
         "learning-rate", o->learning_rate, "schedule", lm_schedule_names[o->schedule], "warmup-steps",
-        (json_int_t)r->schedule.warmup, "dropout", o->dropout, "shuffle", o->shuffle, "group-by-length", o->by_length,
-        "shuffle-window", (json_int_t)o->shuffle_window);
+        (json_int_t)r->schedule.warmup, o->adapting ? "model-dropout" : "dropout", o->dropout,
+        "shuffle", o->shuffle, "group-by-length", o->by_length, "shuffle-window", (json_int_t)o->shuffle_window);
     if (o->batch_tokens > 0)
         json_object_set_new(all, "batch-tokens", json_integer((json_int_t)o->batch_tokens));
     lm_optimizer_options_add(o, all);
@@ -61,6 +61,7 @@ json_t *lm_run_options(const lm_run *r)
     lm_run_freeze_options(r, all);
     if (r->teaching)
         lm_teaching_run_options(r->teaching, all);
+    lm_run_adapter_options(r, all);
     if (lm_train_options_make_new(o)) {
         char *words = lm_new_model_words(o->new_model);
         json_object_set_new(all, "architecture", json_string(words));
@@ -219,16 +220,29 @@ static bool write_state(const lm_run *r, const char *dir, lm_status *st)
     return ok;
 }
 
+/* What stands before the weights: of an adapter, whose tokenizer is the model's, less. */
+static bool write_config(const lm_run *r, lm_bundle_writer *to, const lm_save_options *save, lm_status *st)
+{
+    if (r->o->adapting)
+        return lm_run_write_adapter_config(r, to, st);
+    return lm_model_write_config(r->model, to, save, st) && lm_tokenizer_source_copy(&r->tokenizer, to, st);
+}
+
+static bool write_weights(const lm_run *r, lm_bundle_writer *to, const lm_save_options *save, lm_status *st)
+{
+    return r->o->adapting ? lm_adapter_write_weights(r->model, to, save, st) : lm_model_write_weights(r->model, to, save, st);
+}
+
 static bool write_checkpoint(void *context, const char *dir, lm_status *st)
 {
     const lm_run *r = context;
     lm_bundle_writer *model = lm_bundle_into(dir);
-    if (!lm_model_write_config(r->model, model, NULL, st) || !lm_tokenizer_source_copy(&r->tokenizer, model, st) ||
-        !lm_model_write_weights(r->model, model, NULL, st)) {
+    if (!write_config(r, model, NULL, st) || !write_weights(r, model, NULL, st)) {
         lm_bundle_discard(model, st);
         return false;
     }
     if (!lm_bundle_publish(model, st) || !write_file(r, dir, "optimizer.safetensors", write_states, st) ||
+        (r->o->adapting && !write_file(r, dir, LM_VALUES_FILE, lm_run_write_values, st)) ||
         (r->best && !write_file(r, dir, best_file, write_best, st)) ||
         (r->average && !write_file(r, dir, average_file, write_average, st)))
         return false;
@@ -329,7 +343,7 @@ bool lm_run_restore(lm_run *r, lm_status *st)
 {
     if (!r->resume_path)
         return true;
-    if (!same_options(r, st))
+    if (!same_options(r, st) || !lm_run_restore_values(r, st))
         return false;
     bool end = false;
     for (uint64_t i = 0; !lm_data_spool(r->data) && i < r->step && !end; i++)
@@ -382,9 +396,8 @@ bool lm_run_publish(lm_run *r, lm_status *st)
         lm_kept_put(r, r->average);
     lm_run_restore_best(r);
     lm_bundle_writer *out = lm_bundle_create(common->output, &options, st);
-    if (out && lm_model_write_config(r->model, out, &save, st) && lm_tokenizer_source_copy(&r->tokenizer, out, st) &&
-        lm_run_write_card(r, out, st) &&
-        write_results(r, out, st) && lm_model_write_weights(r->model, out, &save, st))
+    if (out && write_config(r, out, &save, st) && lm_run_write_card(r, out, st) && write_results(r, out, st) &&
+        write_weights(r, out, &save, st))
         return lm_bundle_publish(out, st);
     lm_bundle_discard(out, st);
     return false;

@@ -1,4 +1,6 @@
 liblmutils_la_SOURCES += \
+	libshared/train/adapting.c libshared/train/adapting.h \
+	libshared/train/adapting_options.c \
 	libshared/train/arrange.c \
 	libshared/train/balance.c \
 	libshared/train/checkpoint.c libshared/train/checkpoint.h \

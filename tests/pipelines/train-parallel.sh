@@ -77,6 +77,13 @@ tune="-a t5 --size tiny --layers 1 --width 16 --heads 2 --inner 32 -b 20 --max-s
 finetune $tune --sweep lr=1e-3,3e-3 --eval pairs.lms -o s1 --log s1.jsonl pairs.lms >table1
 on 2 finetune $tune --sweep lr=1e-3,3e-3 --eval pairs.lms -o s2 --log s2.jsonl pairs.lms >table2
 same_curve "$(ls s1.jsonl.*3e-3)" "$(ls s2.jsonl.*3e-3)" 12
+# an adapter of a model that each process reads by itself
+pretrain $small --max-steps 2 -q -o mini corpus.lms
+tune="-m mini -b 16 --max-steps 12 --learning-rate 3e-3 --logging-steps 1 -q --dropout 0.1 --dora"
+lora $tune -o l1 --log l1.jsonl train.lms
+on 3 lora $tune -o l3 --log l3.jsonl train.lms
+same_curve l1.jsonl l3.jsonl 12
+refuses_ 2 'each of several processes reads -m' on 2 lora $tune --sweep rank=2,4 --eval test.lms -o swept train.lms
 
 # ---- a process that dies ends the job with its name; the checkpoint is one to go on from
 long="$small -b 16 -e 3000 --learning-rate 1e-3"

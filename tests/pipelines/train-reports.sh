@@ -101,7 +101,7 @@ assert abs(state["best_metric"] - best[0]) < 1e-8 and state["best_global_step"] 
 assert state["best_model_checkpoint"] == "ck/checkpoint-%d" % -best[1]
 end = log[-1]
 assert set(end) == {"train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "train_loss",
-                    "epoch", "step"}, end
+                    "epoch", "step", "trained_parameters"}, end
 assert abs(end["total_flos"] - state["total_flos"]) < 1e-8 * end["total_flos"]
 part = json.load(open("whole/ck/checkpoint-25/trainer_state.json"))
 assert part["global_step"] == 25 and any("eval_runtime" in e for e in part["log_history"])

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "base/memory.h"
+#include "model/adapter/adapter.h"
 #include "train/freezing/freeze.h"
 #include "train/kept.h"
 #include "train/optimizer/optimizer.h"
@@ -99,6 +100,37 @@ START_TEST(patterns)
         ck_assert_int_eq(f->stages, 1);
         lm_freezing_free(f);
     }
+    lm_model_free(m);
+}
+END_TEST
+
+START_TEST(adapters_stand_with_what_they_adapt)
+{
+    static const char *const trained[] = {"bert.encoder.layer.1.attention.self.query.lora_A.weight",
+                                          "bert.encoder.layer.2.output.dense.lora_B.weight", HEAD};
+    static const char *const frozen[] = {WORDS, QUERY0, BIAS1, NORM2, POOLER,
+                                         "bert.encoder.layer.0.attention.self.query.lora_A.weight",
+                                         "bert.encoder.layer.0.attention.self.query.lora_B.weight"};
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = model_of(tiny, "classify");
+    lm_adapter_options how = {.r = 2, .target = "query,dense", .modules_to_save = "classifier"};
+    lm_adapter_config *c = lm_adapter_config_new(&how, &st);
+    ck_assert(c && lm_model_adapt(m, c, 1, NULL, &st));
+    lm_freezing *f = freezing_of(m, "layer.0", NULL, "100", &st);
+    assert_ok(&st);
+    for (size_t i = 0; i < sizeof trained / sizeof *trained; i++)
+        ck_assert_msg(stage_of(m, f, trained[i]) >= 0, "%s", trained[i]);
+    for (size_t i = 0; i < sizeof frozen / sizeof *frozen; i++)
+        ck_assert_msg(stage_of(m, f, frozen[i]) < 0, "%s", frozen[i]);
+    for (size_t i = 0; i < m->adapters[0].count; i++) {
+        const lm_adapter *part = m->adapters[0].parts[i].adapter;
+        ck_assert_int_eq(f->of[part->a->index].level, f->of[part->weight->index].level);
+        ck_assert_int_eq(f->of[part->b->index].level, f->of[part->weight->index].level);
+    }
+    ck_assert_int_eq(stage_of(m, f, HEAD), 0); /* from the top: the head, block 2, block 1 */
+    ck_assert_int_eq(stage_of(m, f, trained[1]), 1);
+    ck_assert_int_eq(stage_of(m, f, trained[0]), 2);
+    lm_freezing_free(f);
     lm_model_free(m);
 }
 END_TEST
@@ -538,6 +570,7 @@ static Suite *suite(void)
     Suite *s = suite_create("freeze");
     TCase *t = tcase_create("freezing");
     tcase_add_test(t, patterns);
+    tcase_add_test(t, adapters_stand_with_what_they_adapt);
     tcase_add_test(t, bad_options_are_refused);
     tcase_add_test(t, stages_from_the_top);
     tcase_add_test(t, rates_fall_with_depth);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/adapter/adapter.h"
 
 #include <fnmatch.h>
 #include <math.h>
@@ -188,16 +189,16 @@ static int block_of(const lm_model *m, const char *name, const char **rest)
 
 /* Where a parameter is, whatever the architecture: "body.layer.3.<...>", "body.embeddings", "body", "head"; with two stacks
  * "body.decoder.layer.3.<...>", "body.decoder". */
-static char *common_name(const lm_model *m, size_t i, int level, const char *name)
+static char *common_name(const lm_model *m, size_t home, int level, const char *name)
 {
     const char *rest = NULL;
-    int block = i < m->head_from ? block_of(m, name, &rest) : -1;
+    int block = home < m->head_from ? block_of(m, name, &rest) : -1;
     if (block >= 0) {
         const char *stack = stack_of(m, &block);
         return lm_format("body.%s.%d%s", stack, block, rest);
     }
-    const char *stack = !m->arch.decoder_layers ? "body" : i < m->decoder_from ? "body.encoder" : "body.decoder";
-    return lm_strdup(i >= m->head_from ? "head" : level == 0 ? "body.embeddings" : stack);
+    const char *stack = !m->arch.decoder_layers ? "body" : home < m->decoder_from ? "body.encoder" : "body.decoder";
+    return lm_strdup(home >= m->head_from ? "head" : level == 0 ? "body.embeddings" : stack);
 }
 
 static bool is_common(const char *pattern)
@@ -236,13 +237,35 @@ static int highest_use(const lm_model *m, int stored)
     return i;
 }
 
+/* By parameter, the one that it stands with: an adapter's with the weight that it adapts, any other with itself. Malloced. */
+static size_t *find_homes(const lm_model *m)
+{
+    size_t count = lm_params_count(m->params), *home = lm_malloc(count + 1, sizeof *home);
+    for (size_t i = 0; i < count; i++)
+        home[i] = i;
+    for (size_t i = 0; i < m->adapter_count; i++) {
+        for (size_t k = 0; k < m->adapters[i].count; k++) {
+            const lm_adapter *part = m->adapters[i].parts[k].adapter, *start = m->adapters[i].parts[k].start;
+            const lm_param *own[] = {part->a, part->b, part->bias, part->magnitude, start ? start->a : NULL, start ? start->b : NULL};
+            for (size_t j = 0; j < sizeof own / sizeof *own; j++)
+                if (own[j])
+                    home[own[j]->index] = part->weight->index;
+        }
+    }
+    return home;
+}
+
 /* The body's parameters outside its blocks are below them or above, as they are declared; what follows the blocks of a first
  * stack goes with the last of them. */
-static void find_levels(lm_model *m, lm_trained *of)
+static void find_levels(lm_model *m, const size_t *home, lm_trained *of)
 {
     const char *rest;
     bool below = true;
     for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        if (home[i] != i) { /* adapters stand at the end of the table */
+            of[i].level = of[home[i]].level;
+            continue;
+        }
         int block = i < m->head_from ? block_of(m, lm_params_at(m->params, i)->name, &rest) : -1;
         bool first = m->arch.decoder_layers && i < m->decoder_from;
         below = (below || i == m->decoder_from) && block < 0;
@@ -257,7 +280,7 @@ static void find_levels(lm_model *m, lm_trained *of)
 
 /* Sets hit[i] for every parameter that the lists stand for. A name that all architectures have goes before a
  * module's own: T5's blocks have a module layer.0 each, and layer.0 is the first block all the same. */
-static bool match_lists(lm_model *m, const lm_trained *of, const char *option, const lm_strings *lists, bool *hit,
+static bool match_lists(lm_model *m, const lm_freezing *f, const char *option, const lm_strings *lists, bool *hit,
                         lm_status *st)
 {
     size_t count = lm_params_count(m->params);
@@ -267,7 +290,7 @@ static bool match_lists(lm_model *m, const lm_trained *of, const char *option, c
         split_list(option, lists->items[i], &patterns, st);
     char **common = lm_malloc(count, sizeof *common);
     for (size_t i = 0; i < count; i++)
-        common[i] = common_name(m, i, of[i].level, lm_params_at(m->params, i)->name);
+        common[i] = common_name(m, f->home[i], f->of[i].level, lm_params_at(m->params, f->home[i])->name);
     for (size_t k = 0; k < patterns.count && lm_ok(st); k++) {
         bool any = false;
         for (int own = !is_common(patterns.items[k]); own < 2 && !any; own++)
@@ -294,11 +317,10 @@ static bool find_frozen(lm_model *m, const lm_freeze_options *o, lm_freezing *f,
     bool *kept = lm_calloc(f->count + 1, sizeof *kept);
     for (size_t i = 0; i < f->count; i++)
         frozen[i] = o->except.count && !o->freeze.count;
-    bool ok = match_lists(m, f->of, "--freeze", &o->freeze, frozen, st) &&
-              match_lists(m, f->of, "--freeze-except", &o->except, kept, st);
+    bool ok = match_lists(m, f, "--freeze", &o->freeze, frozen, st) && match_lists(m, f, "--freeze-except", &o->except, kept, st);
     size_t left = 0;
     for (size_t i = 0; i < f->count; i++) {
-        frozen[i] &= !kept[i];
+        frozen[i] = (frozen[i] && !kept[i]) || (m->adapter_count && !lm_adapter_trains(m, lm_params_at(m->params, i)));
         left += !frozen[i];
     }
     free(kept);
@@ -358,7 +380,7 @@ static void warn_of_random(lm_model *m, const lm_freezing *f)
     size_t n = 0;
     const char *first = NULL;
     for (size_t i = 0; i < f->count && m->path; i++) {
-        const lm_param *p = lm_params_at(m->params, i);
+        const lm_param *p = lm_params_at(m->params, f->home[i]);
         bool random = p->owned && p->data == p->value && p->init.kind >= LM_INIT_NORMAL;
         if (f->of[i].stage >= 0 || !random)
             continue;
@@ -378,7 +400,8 @@ lm_freezing *lm_freezing_new(lm_model *m, const lm_freeze_options *o, lm_status 
     f->of = lm_calloc(f->count + 1, sizeof *f->of);
     f->rates = lm_calloc(f->count + 1, sizeof *f->rates);
     bool *frozen = lm_calloc(f->count + 1, sizeof *frozen);
-    find_levels(m, f->of);
+    f->home = find_homes(m);
+    find_levels(m, f->home, f->of);
     if (o->unfreeze_every)
         lm_period_parse(o->unfreeze_every, &f->every);
     if (lm_freeze_options_check(o, st) && find_frozen(m, o, f, frozen, st)) {
@@ -398,6 +421,7 @@ void lm_freezing_free(lm_freezing *f)
     if (!f)
         return;
     free(f->of);
+    free(f->home);
     free(f->rates);
     free(f);
 }

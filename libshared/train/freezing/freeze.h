@@ -35,6 +35,7 @@ typedef struct lm_trained {
 
 typedef struct lm_freezing {
     lm_trained *of; /* [parameters], in the order of the model's table */
+    size_t *home;    /* [parameters] the one that it stands with: of an adapter the weight that it adapts */
     double *rates;  /* [parameters] factors of the learning rate */
     size_t count;
     int stages;      /* at least 1 */

@@ -74,6 +74,7 @@ bool lm_run_choose_trained(lm_run *r, lm_status *st)
     r->freezing = lm_freezing_new(r->model, options_of(r), st);
     if (!r->freezing)
         return false;
+    lm_run_adapter_rates(r);
     if (lm_freezing_steps(r->freezing, r->steps_per_epoch) == UINT64_MAX)
         return lm_fail(st, LM_USAGE,
                        "--unfreeze-every %s: a single pass over a pipe has no known length: give a number of "
@@ -160,11 +161,12 @@ static lm_model *open_unread(const lm_run *r, lm_status *st)
 bool lm_run_list_parameters(lm_run *r, lm_status *st)
 {
     if (!r->spec->common->model && !lm_train_options_make_new(r->o))
-        return lm_fail(st, LM_USAGE, "which model? Give -m DIR, or -a NAME for a new one");
+        return lm_fail(st, LM_USAGE, "which model? Give -m DIR%s", r->o->new_model ? ", or -a NAME for a new one" : "");
     r->model = open_unread(r, st);
-    r->freezing = r->model ? lm_freezing_new(r->model, options_of(r), st) : NULL;
+    r->freezing = r->model && lm_run_adapt(r, st) ? lm_freezing_new(r->model, options_of(r), st) : NULL;
     if (!r->freezing)
         return false;
+    lm_run_adapter_rates(r);
     lm_buf table = {0};
     lm_freezing_print(r->freezing, r->model, r->o->learning_rate, &table);
     fputs(lm_buf_cstr(&table), stdout);

@@ -117,15 +117,20 @@ static bool order_all(lm_parallel *p, order what, const void *text, lm_status *s
     return true;
 }
 
-/* Parameters by name and shape. */
-static uint64_t digest_of(lm_params *params)
+/* Parameters by name and shape, and, where each process has read the model by itself, of its body the first bytes of each. */
+static uint64_t digest_of(const lm_run *r)
 {
+    enum { FIRST = 64 };
+    const lm_model *m = r->model;
     XXH3_state_t *state = XXH3_createState();
     XXH3_64bits_reset(state);
-    for (size_t i = 0; i < lm_params_count(params); i++) {
-        const lm_param *p = lm_params_at(params, i);
+    for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        const lm_param *p = lm_params_at(m->params, i);
+        bool read = r->o->adapting && i < m->head_from && (!p->owned || p->data != p->value);
         XXH3_64bits_update(state, p->name, strlen(p->name) + 1);
         XXH3_64bits_update(state, p->shape.size, (size_t)p->shape.dims * sizeof *p->shape.size);
+        if (read)
+            XXH3_64bits_update(state, p->data, p->elements / 8 < FIRST ? p->elements / 8 : FIRST);
     }
     uint64_t digest = XXH3_64bits_digest(state);
     XXH3_freeState(state);
@@ -139,7 +144,7 @@ static char *description_of(const lm_run *r)
     char digest[17];
     lm_buf config = {0};
     lm_config_print(r->model->config, &config);
-    snprintf(digest, sizeof digest, "%016" PRIx64, digest_of(r->model->params));
+    snprintf(digest, sizeof digest, "%016" PRIx64, digest_of(r));
     json_t *all =
         json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:i, s:f, s:f}", "version", PACKAGE_VERSION, "config",
                   lm_buf_cstr(&config), "parameters", digest, "objective", r->objective->name, "seed",
@@ -161,9 +166,12 @@ static char *description_of(const lm_run *r)
     return text;
 }
 
-static bool spread_all(lm_communicator *c, lm_params *params, lm_status *st)
+/* The values that the others do not have; of a model that they have read, those that are trained come before the first step. */
+static bool spread_all(lm_communicator *c, const lm_run *r, lm_status *st)
 {
-    lm_exchange *e = lm_exchange_new(c, params, true);
+    if (r->o->adapting)
+        return true;
+    lm_exchange *e = lm_exchange_new(c, r->model->params, true);
     bool ok = lm_exchange_spread(e, st);
     lm_exchange_free(e);
     return ok;
@@ -175,7 +183,7 @@ static bool make_models(lm_parallel *p, lm_run *r, lm_status *st)
     for (int from = 1; from < lm_communicator_size(p->c) && lm_ok(st); from++)
         expect_result(p, from, st);
     bool ok = lm_ok(st) && order_all(p, (order){.kind = MAKE_MODEL, .bytes = strlen(text)}, text, st) && collect(p, st) &&
-              spread_all(p->c, r->model->params, st);
+              spread_all(p->c, r, st);
     free(text);
     return ok;
 }
@@ -190,10 +198,16 @@ lm_parallel *lm_parallel_new(lm_run *r, lm_status *st)
                 "one process");
         return NULL;
     }
+    if (r->o->adapting && (strcmp(r->spec->common->model, "-") == 0 || r->o->sweep.count)) {
+        lm_fail(st, LM_USAGE, "%s: each of several processes reads -m, and makes its adapter as the options say: give a path, and "
+                "one run at a time", r->o->sweep.count ? "--sweep" : "-m -");
+        return NULL;
+    }
     lm_parallel *p = lm_calloc(1, sizeof *p);
     size_t size = (size_t)lm_communicator_size(c);
     p->c = c;
     p->stage = -1;
+    p->changed = r->o->adapting != NULL; /* of what is trained the others know nothing yet */
     p->results = lm_calloc(size, sizeof *p->results);
     p->awaited = lm_calloc(size, sizeof(lm_transfer *));
     p->begin = lm_calloc(size + 1, sizeof *p->begin);
@@ -429,24 +443,31 @@ static bool take_targets(lm_run *r, json_t *all, lm_status *st)
     return true;
 }
 
-/* The run's network, of weights that are to come. */
+/* The run's network, of weights that are to come; of a model that stays as it is, of those that each process reads. */
 static bool take_model(lm_run *r, json_t *all, lm_status *st)
 {
+    bool adapting = r->o->adapting != NULL;
     lm_model_options options = {.task = r->objective->head,
                                 .plugin_path = r->spec->common->plugin,
                                 .whole_config = true,
                                 .quiet = true};
     const char *digest = json_string_value(json_object_get(all, "parameters"));
     lm_config *config = lm_config_parse(lm_str_of(json_string_value(json_object_get(all, "config"))), "config.json", st);
-    r->model = config ? lm_model_create(config, &options, st) : NULL;
+    options.allow_missing_head = adapting;
+    options.config = adapting ? config : NULL;
+    r->model = !config    ? NULL
+               : adapting ? lm_model_open(r->spec->common->model, &options, st)
+                          : lm_model_create(config, &options, st);
     if (!r->model)
         return false;
     char mine[17];
-    snprintf(mine, sizeof mine, "%016" PRIx64, digest_of(r->model->params));
+    if (!lm_run_adapt(r, st))
+        return false;
+    snprintf(mine, sizeof mine, "%016" PRIx64, digest_of(r));
     if (!digest || strcmp(digest, mine) != 0)
-        return lm_fail(st, LM_FAILED, "the plugin of %s makes another network here: use one version of it everywhere",
-                       r->model->plugin->name);
-    for (size_t i = 0; i < lm_params_count(r->model->params); i++)
+        return lm_fail(st, LM_FAILED, "%s %s makes another network here: use one version of it everywhere",
+                       adapting ? "the model" : "the plugin of", adapting ? r->spec->common->model : r->model->plugin->name);
+    for (size_t i = 0; !adapting && i < lm_params_count(r->model->params); i++)
         if (!lm_param_own(lm_params_at(r->model->params, i), st))
             return false;
     r->graph = lm_graph_new(r->model->params);
@@ -485,7 +506,7 @@ static bool make_model(lm_parallel *p, lm_run *r, lm_common *common, lm_train_op
         lm_fail(&how, LM_FAILED, "is version %s of lmutils, and process 0 is %s", PACKAGE_VERSION, version ? version : "another");
     ok = ok && take_targets(r, all, &how) && take_model(r, all, &how);
     json_decref(all);
-    return answer(p, r, 0, &how, st) && (!ok || spread_all(p->c, r->model->params, st));
+    return answer(p, r, 0, &how, st) && (!ok || spread_all(p->c, r, st));
 }
 
 static bool train(lm_parallel *p, lm_run *r, const char *trained, size_t count, lm_status *st)

@@ -138,9 +138,11 @@ bool lm_run_write_card(const lm_run *r, lm_bundle_writer *to, lm_status *st)
     for (size_t i = 0; i < json_array_size(via) && n < sizeof lines / sizeof *lines; i++)
         if (json_is_string(json_array_get(via, i)))
             lines[n++] = json_string_value(json_array_get(via, i));
+    char *base = common->model ? lm_bundle_base(common->model) : NULL;
     char *program = lm_format("%s %s", lm_program_name(), PACKAGE_VERSION);
     lm_card card = {.name = name,
-                    .base_model = r->spec->random_weights ? NULL : lm_bundle_shown(common->model),
+                    .base_model = r->spec->random_weights ? NULL : lm_bundle_shown(base),
+                    .adapter = r->o->adapting != NULL,
                     .task = r->model->head->name,
                     .program = program,
                     .command_line = common->command_line,
@@ -157,6 +159,7 @@ bool lm_run_write_card(const lm_run *r, lm_bundle_writer *to, lm_status *st)
                     .cells = cells,
                     .row_count = went.rows};
     bool ok = lm_card_write(&card, to, st);
+    free(base);
     free(program);
     free(data);
     free(name);

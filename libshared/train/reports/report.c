@@ -96,11 +96,11 @@ void lm_run_log_end(lm_run *r)
     double seconds = lm_now() - r->started;
     if (steps == 0 || seconds <= 0)
         return;
-    lm_runlog_add(r->log, json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "train_runtime", seconds,
+    lm_runlog_add(r->log, json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "train_runtime", seconds,
                                     "train_samples_per_second", (double)r->rows_seen / seconds,
                                     "train_steps_per_second", (double)steps / seconds, "total_flos", total_flos(r),
                                     "train_loss", r->sums.taken ? r->sums.all / (double)r->sums.taken : 0, "epoch", lm_run_epoch(r), "step",
-                                    (json_int_t)r->step));
+                                    (json_int_t)r->step, "trained_parameters", (json_int_t)lm_run_trained(r, true, NULL)));
     lm_info("%" PRIu64 " steps, %" PRIu64 " rows, %" PRIu64 " tokens in %.1f s: %.0f rows/s, %.0f tokens/s",
             steps, r->rows_seen, r->tokens_seen, seconds, (double)r->rows_seen / seconds,
             (double)r->tokens_seen / seconds);
