@@ -245,12 +245,19 @@ void lm_magnitude_op_backward(lm_graph *g, lm_node *n)
 static void squares_of(const lm_adapter *a, double *sum)
 {
     const lm_param *w = a->weight;
-    bool across = a->place == LM_ADAPTS_TABLE || w->transposed;
-    size_t rows = (size_t)w->shape.size[0], columns = (size_t)w->shape.size[1];
+    const lm_quantised *q = w->value ? NULL : w->quantised;
+    bool across = a->place == LM_ADAPTS_TABLE || (w->transposed && !q);
+    size_t rows = q ? (size_t)q->rows : (size_t)w->shape.size[0], columns = q ? (size_t)q->columns : (size_t)w->shape.size[1];
+    float *expanded = q ? lm_malloc(columns, sizeof *expanded) : NULL;
     memset(sum, 0, (across ? columns : rows) * sizeof *sum);
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
+        if (q)
+            lm_quantised_expand(q, (int)r, 1, expanded);
+        const float *row = q ? expanded : w->value + r * columns;
         for (size_t c = 0; c < columns; c++)
-            sum[across ? c : r] += (double)w->value[r * columns + c] * (double)w->value[r * columns + c];
+            sum[across ? c : r] += (double)row[c] * (double)row[c];
+    }
+    free(expanded);
 }
 
 /* [rank, count]: A times columns [first, first + count) of W^T. `of` is the layer's own node, which knows how W is stored. */
@@ -259,6 +266,10 @@ static const float *projected(lm_graph *g, const lm_adapter *a, const lm_node *o
     float *out = lm_graph_alloc(g, (size_t)a->rank * (size_t)count, sizeof *out);
     int in = (int)a->a->shape.size[1];
     if (a->place == LM_ADAPTS_TABLE) {
+        if (!lm_param_ready(a->weight, &g->status)) {
+            memset(out, 0, (size_t)a->rank * (size_t)count * sizeof *out);
+            return out;
+        }
         lm_linear_transposed_forward(a->a->value, a->weight->value, count, NULL, out, a->rank, count, in);
         return out;
     }

@@ -4,14 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-lm_param *lm_graph_taken(lm_graph *g, lm_param *p)
+static void note_use(lm_graph *g, lm_param *p)
 {
     if (p->first_use > g->taped)
         p->first_use = g->taped;
+}
+
+lm_param *lm_graph_taken(lm_graph *g, lm_param *p)
+{
+    note_use(g, p);
     return lm_param_ready(p, &g->status) ? p : NULL;
 }
 
-lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name)
+/* Where it is quantised it may stay as it is. */
+static lm_param *stored_table(lm_graph *g, lm_scope scope, const char *name)
 {
     lm_scope full = lm_in(scope, name);
     lm_param *p = lm_params_find(g->params, full.name);
@@ -19,13 +25,28 @@ lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name)
         lm_graph_fail(g, full.name, "is not a parameter of this model: the plugin must declare it");
         return NULL;
     }
-    return lm_graph_taken(g, p);
+    if (!p->quantised)
+        return lm_graph_taken(g, p);
+    note_use(g, p);
+    return p;
+}
+
+static lm_param *stored_matrix(lm_graph *g, lm_scope scope, const char *name)
+{
+    lm_param *p = stored_table(g, scope, name);
+    return p && (!p->by_rows || lm_param_dense(p, &g->status)) ? p : NULL;
+}
+
+lm_param *lm_graph_table(lm_graph *g, lm_scope scope, const char *name)
+{
+    lm_param *p = stored_table(g, scope, name);
+    return p && lm_param_ready(p, &g->status) ? p : NULL;
 }
 
 lm_param *lm_graph_param(lm_graph *g, lm_scope scope, const char *name)
 {
-    lm_param *p = lm_graph_table(g, scope, name);
-    return p && (!p->by_rows || lm_param_dense(p, &g->status)) ? p : NULL;
+    lm_param *p = stored_matrix(g, scope, name);
+    return p && lm_param_ready(p, &g->status) ? p : NULL;
 }
 
 /* As lm_graph_param, where it exists at all. */
@@ -90,7 +111,7 @@ bool lm_ids_fit(lm_graph *g, lm_scope scope, const int32_t *index, int n, int64_
 
 lm_tensor *lm_embedding(lm_graph *g, lm_scope scope, const int32_t *index, const lm_batch *batch)
 {
-    lm_param *table = lm_graph_ok(g) ? lm_graph_table(g, scope, "weight") : NULL;
+    lm_param *table = lm_graph_ok(g) ? stored_table(g, scope, "weight") : NULL;
     if (!table)
         return g->nothing;
     if (!is_matrix(table))
@@ -121,7 +142,10 @@ const int32_t *lm_positions_past_padding(lm_graph *g, const lm_batch *batch, int
 void lm_embedding_op_forward(lm_graph *g, lm_node *n)
 {
     (void)g;
-    lm_gather_forward(lm_param_seen(n->weight), n->gather.index, n->out->value, n->out->rows, n->out->width);
+    if (n->weight->value)
+        lm_gather_forward(lm_param_seen(n->weight), n->gather.index, n->out->value, n->out->rows, n->out->width);
+    else
+        lm_quantised_gather(n->weight->quantised, n->gather.index, n->out->value, n->out->rows);
 }
 
 void lm_embedding_op_backward(lm_graph *g, lm_node *n)
@@ -146,7 +170,9 @@ lm_weight_view lm_weight_of(const lm_node *n)
     const lm_param *w = n->weight, *b = n->bias;
     int in = (int)w->shape.size[w->transposed ? 0 : 1], stored = (int)w->shape.size[1];
     size_t first = (size_t)n->part.first, skip = w->transposed ? first : first * (size_t)stored;
-    return (lm_weight_view){.weight = lm_param_seen(w) + skip,
+    return (lm_weight_view){.weight = w->value ? lm_param_seen(w) + skip : NULL,
+                            .quantised = w->value ? NULL : w->quantised,
+                            .first = n->part.first,
                             .bias = b ? b->value + first : NULL,
                             .dweight = w->trainable ? w->grad + skip : NULL,
                             .dbias = b && b->trainable ? b->grad + first : NULL,
@@ -158,7 +184,7 @@ lm_weight_view lm_weight_of(const lm_node *n)
 /* The columns [first, first + count) of a layer's result; count 0: all. */
 static lm_node *linear_node(lm_graph *g, lm_op_id op, lm_scope scope, lm_tensor *x, int first, int count)
 {
-    lm_param *w = lm_graph_ok(g) ? lm_graph_param(g, scope, "weight") : NULL;
+    lm_param *w = lm_graph_ok(g) ? stored_matrix(g, scope, "weight") : NULL;
     lm_param *b = w ? optional(g, scope, "bias") : NULL;
     if (!w || !lm_graph_ok(g))
         return NULL;
@@ -209,6 +235,11 @@ lm_tensor *lm_vocab_linear(lm_graph *g, lm_scope scope, lm_tensor *x)
     return lm_adapts(n->weight, LM_ADAPTS_LAYER) ? lm_layer_run(g, n) : lm_node_defer(g, n);
 }
 
+static float *quantised_scratch(lm_graph *g, const lm_weight_view *w, int rows, lm_activations how)
+{
+    return lm_graph_alloc(g, lm_quantised_scratch(w->quantised, rows, how), sizeof(float));
+}
+
 void lm_linear_op_forward(lm_graph *g, lm_node *n)
 {
     lm_weight_view w = lm_weight_of(n);
@@ -216,7 +247,13 @@ void lm_linear_op_forward(lm_graph *g, lm_node *n)
     int rows = n->out->rows;
     if (g->watch && n->part.first == 0)
         g->watch(g->watch_context, n->weight, x, rows);
-    if (w.transposed)
+    if (w.quantised) {
+        lm_activations how = lm_params_activations(g->params);
+        lm_arena_mark mark = lm_arena_mark_get(g->arena);
+        lm_quantised_forward(w.quantised, w.first, w.out, x, w.bias, n->out->value, rows, how,
+                             quantised_scratch(g, &w, rows, how));
+        lm_arena_release(g->arena, mark);
+    } else if (w.transposed)
         lm_linear_transposed_forward(x, w.weight, w.transposed, w.bias, n->out->value, rows, w.out, w.in);
     else
         lm_linear_forward(x, w.weight, w.bias, n->out->value, rows, w.out, w.in);
@@ -229,7 +266,12 @@ void lm_linear_op_backward(lm_graph *g, lm_node *n)
     const float *dy = n->out->grad;
     bool add;
     float *dx = lm_grad_of(g, n->in[0], &add);
-    if (dx && w.transposed)
+    if (dx && w.quantised) {
+        lm_arena_mark mark = lm_arena_mark_get(g->arena);
+        lm_quantised_backward_input(w.quantised, w.first, w.out, dy, dx, rows, add,
+                                    quantised_scratch(g, &w, rows, LM_ACTIVATIONS_F32));
+        lm_arena_release(g->arena, mark);
+    } else if (dx && w.transposed)
         lm_linear_transposed_backward_input(dy, w.weight, w.transposed, dx, rows, w.out, w.in, add);
     else if (dx)
         lm_linear_backward_input(dy, w.weight, dx, rows, w.out, w.in, add);

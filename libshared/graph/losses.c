@@ -70,6 +70,7 @@ static void fused_cross_entropy(lm_graph *g, lm_node *n, bool backward)
     lm_tensor *x = projection->in[0];
     lm_vocab_args a = {.x = lm_value(g, x),
                        .w = w.weight,
+                       .quantised = w.quantised,
                        .bias = w.bias,
                        .rows = x->rows,
                        .width = w.in,
@@ -88,7 +89,7 @@ static void fused_cross_entropy(lm_graph *g, lm_node *n, bool backward)
     }
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
     a.row_loss = lm_graph_alloc(g, (size_t)x->rows, sizeof *a.row_loss);
-    float *scratch = lm_graph_alloc(g, lm_vocab_scratch(x->rows, w.in, w.out, backward), sizeof *scratch);
+    float *scratch = lm_graph_alloc(g, lm_vocab_scratch(&a), sizeof *scratch);
     lm_vocab_cross_entropy(&a, scratch);
     total(n, a.row_loss);
     lm_arena_release(g->arena, mark);

@@ -32,6 +32,7 @@ struct lm_params {
     size_t ignored_count, ignored_cap;
     uint32_t *slots;
     size_t slot_count; /* a power of two */
+    lm_activations activations;
 };
 
 struct lm_declare {
@@ -77,6 +78,16 @@ void lm_params_free(lm_params *p)
     free(p->slots);
     lm_arena_free(p->strings);
     free(p);
+}
+
+void lm_params_set_activations(lm_params *p, lm_activations how)
+{
+    p->activations = how;
+}
+
+lm_activations lm_params_activations(const lm_params *p)
+{
+    return p->activations;
 }
 
 size_t lm_params_count(const lm_params *p)
@@ -471,6 +482,25 @@ void lm_param_point(lm_param *p, lm_dtype dtype, const void *data)
     p->owned = false;
     p->data = data;
     p->dtype = dtype;
+    p->quantised = NULL;
+}
+
+/* A quantised matrix as float32, in the order in which the parameter has its elements. */
+static void expand(const lm_param *p, float *value)
+{
+    const lm_quantised *q = p->quantised;
+    size_t columns = (size_t)q->columns, rows = (size_t)q->rows;
+#pragma omp parallel
+    {
+        float *row = p->transposed ? lm_malloc(columns, sizeof *row) : NULL;
+#pragma omp for schedule(static)
+        for (int r = 0; r < q->rows; r++) {
+            lm_quantised_expand(q, r, 1, row ? row : value + (size_t)r * columns);
+            for (size_t c = 0; row && c < columns; c++)
+                value[c * rows + (size_t)r] = row[c];
+        }
+        free(row);
+    }
 }
 
 static bool copy_value(lm_param *p, lm_status *st)
@@ -478,7 +508,9 @@ static bool copy_value(lm_param *p, lm_status *st)
     float *value = lm_try_malloc(p->elements, sizeof *value, p->name, st);
     if (!value)
         return false;
-    if (!lm_to_f32(p->dtype, p->data, p->elements, value)) {
+    if (p->quantised) {
+        expand(p, value);
+    } else if (!lm_to_f32(p->dtype, p->data, p->elements, value)) {
         free(value);
         return lm_fail(st, LM_FAILED, "%s: weights of type %s cannot be computed with: convert the model",
                        p->name, lm_dtype_name(p->dtype));

@@ -3,14 +3,18 @@
  *
  * A parameter has one storage. `data` in `dtype` is what was loaded, often mapped read-only; `value` is
  * float32, the same memory where dtype is F32. Training needs `value` to be writable (lm_params_own) and
- * gives it a gradient (lm_params_train). Tied names lead to one lm_param. Adapters, quantised weights and
- * fake quantisation attach here. */
+ * gives it a gradient (lm_params_train). Tied names lead to one lm_param. Adapters and fake quantisation attach here.
+ *
+ * A matrix of another type has `quantised` (tensor/quantised.h) beside data, which linear layers and embeddings compute with
+ * as long as there is no value: it is never expanded for them. lm_param_ready expands it for everything else, and so does
+ * training it; from then on the value counts. */
 #ifndef LM_GRAPH_PARAMS_H
 #define LM_GRAPH_PARAMS_H
 
 #include "base/arena.h"
 #include "base/status.h"
 #include "graph/row_grad.h"
+#include "kernels/quantised.h"
 #include "lmutils/plugin.h"
 #include "tensor/dtype.h"
 
@@ -22,6 +26,8 @@ typedef struct lm_param {
     lm_init init;
     lm_dtype dtype;   /* of data */
     const void *data; /* as loaded; NULL until loaded or initialised */
+    const lm_quantised *quantised; /* data as a matrix that is computed with as it is, [out, in] even where `transposed`; of
+                                    * the loader. NULL = it is none */
     float *value;     /* [elements] f32; NULL until needed */
     float *fake_value; /* [elements] what is computed with in place of value (graph/fake.h); NULL = value */
     lm_dtype fake;     /* that it is quantised to there */
@@ -45,6 +51,10 @@ typedef struct lm_params lm_params;
 
 lm_params *lm_params_new(void);
 void lm_params_free(lm_params *p);
+
+/* What becomes of the inputs of layers whose weights are quantised: nothing (F32, as it is at first), or they are rounded. */
+void lm_params_set_activations(lm_params *p, lm_activations how);
+lm_activations lm_params_activations(const lm_params *p);
 
 size_t lm_params_count(const lm_params *p);
 lm_param *lm_params_at(lm_params *p, size_t i);           /* in declaration order */

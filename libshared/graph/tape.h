@@ -204,6 +204,8 @@ bool lm_grad_take(lm_node *n, lm_tensor *t);
  * adapters, quantised weights and fake quantisation have one place to be. */
 typedef struct lm_weight_view {
     const float *weight, *bias; /* bias NULL where there is none */
+    const lm_quantised *quantised; /* NULL, or what there is in place of weight: its rows from `first` on */
+    int first;
     float *dweight, *dbias;     /* NULL where frozen */
     int out, in;
     int transposed; /* 0, or the floats from row to row where weight and dweight are stored as [in, out] */

@@ -9,6 +9,8 @@
 #ifndef LM_KERNELS_KERNELS_H
 #define LM_KERNELS_KERNELS_H
 
+#include "tensor/quantised.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -247,6 +249,7 @@ void lm_cross_entropy_grad(const float *logits, const int32_t *label, const floa
 /* The same with logits = X W^T + bias [vocab], which exist for some rows at a time only. */
 typedef struct lm_vocab_args {
     const float *x, *w, *bias; /* [rows, width], [vocab, width], [vocab] or NULL */
+    const lm_quantised *quantised; /* NULL, or what there is in place of w; it gets no gradient */
     int rows, width, vocab;
     const int32_t *label;
     const float *weight; /* [rows], or NULL = ones */
@@ -258,7 +261,7 @@ typedef struct lm_vocab_args {
     bool add_x;
     float *dw, *dbias; /* added to, or NULL */
 } lm_vocab_args;
-size_t lm_vocab_scratch(int rows, int width, int vocab, bool backward);
+size_t lm_vocab_scratch(const lm_vocab_args *a); /* of the sizes, quantised and backward */
 void lm_vocab_cross_entropy(const lm_vocab_args *a, float *scratch);
 
 /* ---- optimisers (optimiser.c, states.c, adafactor.c) ---- */

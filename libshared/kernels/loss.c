@@ -85,38 +85,40 @@ typedef struct vocab_plan {
     float *log_sum, *at_label;   /* [block] */
     float *logits;               /* [slices][block, SLICE], or for each thread; a slice's rows without gaps between them */
     float *dx;                   /* [groups][block, width] */
+    float *weight;               /* [threads][SLICE, width] of a quantised matrix */
 } vocab_plan;
 
-static vocab_plan plan(int rows, int width, int vocab, bool backward)
+static vocab_plan plan(const lm_vocab_args *a)
 {
-    vocab_plan p = {.slices = lm_divide_up(vocab, SLICE)};
+    vocab_plan p = {.slices = lm_divide_up(a->vocab, SLICE)};
     p.groups = p.slices < GROUPS ? p.slices : GROUPS;
-    size_t budget = (size_t)vocab * (size_t)width / 2;
+    size_t budget = (size_t)a->vocab * (size_t)a->width / 2;
     budget = budget > BUDGET ? budget : BUDGET;
-    size_t block = backward ? budget / ((size_t)p.slices * SLICE) : MOST_ROWS;
+    size_t block = a->backward ? budget / ((size_t)p.slices * SLICE) : MOST_ROWS;
     block = block < 16 ? 16 : block > MOST_ROWS ? MOST_ROWS : block;
-    int blocks = rows > 0 ? lm_divide_up(rows, (int)block) : 1;
-    p.block = lm_divide_up(rows, blocks);
+    int blocks = a->rows > 0 ? lm_divide_up(a->rows, (int)block) : 1;
+    p.block = lm_divide_up(a->rows, blocks);
     return p;
 }
 
-static size_t lay_out(vocab_plan *p, int width, bool backward, float *scratch)
+static size_t lay_out(vocab_plan *p, const lm_vocab_args *a, float *scratch)
 {
     size_t block = (size_t)p->block, cells = (size_t)p->slices * block, used = 0;
-    size_t kept = (size_t)(backward ? p->slices : lm_threads());
-    float **const places[] = {&p->max, &p->exps, &p->sum, &p->log_sum, &p->at_label, &p->logits, &p->dx};
-    const size_t sizes[] = {
-        cells, cells, cells, block, block, kept * block * SLICE, backward ? (size_t)p->groups * block * (size_t)width : 0};
+    size_t width = (size_t)a->width, threads = (size_t)lm_threads(), kept = a->backward ? (size_t)p->slices : threads;
+    float **const places[] = {&p->max, &p->exps, &p->sum, &p->log_sum, &p->at_label, &p->logits, &p->dx,
+                              &p->weight};
+    const size_t sizes[] = {cells, cells, cells, block, block, kept * block * SLICE,
+                            a->backward ? (size_t)p->groups * block * width : 0, a->quantised ? threads * SLICE * width : 0};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; used += sizes[i++])
         if (scratch)
             *places[i] = scratch + used;
     return used;
 }
 
-size_t lm_vocab_scratch(int rows, int width, int vocab, bool backward)
+size_t lm_vocab_scratch(const lm_vocab_args *a)
 {
-    vocab_plan p = plan(rows, width, vocab, backward);
-    return lay_out(&p, width, backward, NULL);
+    vocab_plan p = plan(a);
+    return lay_out(&p, a, NULL);
 }
 
 static int slice_words(const lm_vocab_args *a, int slice)
@@ -129,6 +131,17 @@ static float *slice_place(const lm_vocab_args *a, const vocab_plan *p, int slice
     return p->logits + (size_t)(a->backward ? slice : lm_thread_number()) * (size_t)p->block * SLICE;
 }
 
+/* Its rows of the matrix. */
+static const float *slice_weight(const lm_vocab_args *a, const vocab_plan *p, int slice)
+{
+    size_t width = (size_t)a->width;
+    if (!a->quantised)
+        return a->w + (size_t)slice * SLICE * width;
+    float *weight = p->weight + (size_t)lm_thread_number() * SLICE * width;
+    lm_quantised_expand(a->quantised, slice * SLICE, slice_words(a, slice), weight);
+    return weight;
+}
+
 static void slice_logits(const lm_vocab_args *a, const vocab_plan *p, int from, int rows, int slice)
 {
     const lm_variant *v = lm_variant_now();
@@ -138,7 +151,7 @@ static void slice_logits(const lm_vocab_args *a, const vocab_plan *p, int from, 
     for (int r = 0; a->bias && r < rows; r++)
         memcpy(logits + (size_t)r * (size_t)words, a->bias + first, (size_t)words * sizeof *logits);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, words, a->width, 1,
-                a->x + (size_t)from * width, a->width, a->w + (size_t)first * width, a->width,
+                a->x + (size_t)from * width, a->width, slice_weight(a, p, slice), a->width,
                 a->bias ? 1 : 0, logits, words);
     for (int r = 0; r < rows; r++) {
         const float *row = logits + (size_t)r * (size_t)words;
@@ -189,7 +202,7 @@ static void slice_gradient(const lm_vocab_args *a, const vocab_plan *p, int from
                     a->x + (size_t)from * width, a->width, 1, a->dw + (size_t)first * width, a->width);
     if (a->dx)
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, a->width, words, 1, logits, words,
-                    a->w + (size_t)first * width, a->width, add ? 1 : 0, dx, a->width);
+                    slice_weight(a, p, slice), a->width, add ? 1 : 0, dx, a->width);
 }
 
 static void group_gradient(const lm_vocab_args *a, const vocab_plan *p, int from, int rows, int group)
@@ -216,8 +229,8 @@ static void add_parts(const lm_vocab_args *a, const vocab_plan *p, int from, int
 
 void lm_vocab_cross_entropy(const lm_vocab_args *a, float *scratch)
 {
-    vocab_plan p = plan(a->rows, a->width, a->vocab, a->backward);
-    lay_out(&p, a->width, a->backward, scratch);
+    vocab_plan p = plan(a);
+    lay_out(&p, a, scratch);
     for (int from = 0; from < a->rows; from += p.block) {
         int rows = a->rows - from < p.block ? a->rows - from : p.block;
         /* where BLAS threads itself, it must be called from one thread */

@@ -420,8 +420,7 @@ START_TEST(vocabulary)
           *got = vector(r, 0, 0);
     float *dx = vector(r * w, 0, 0), *dw = vector(v * w, 0, 0), *db = vector(v, 0, 0),
           *dx1 = vector(r * w, 9, 9);
-    float *dw1 = vector(v * w, 0, 0), *db1 = vector(v, 0, 0),
-          *scratch = vector(lm_vocab_scratch(rows, width, vocab, true), 0, 0);
+    float *dw1 = vector(v * w, 0, 0), *db1 = vector(v, 0, 0);
     float *sums = vector(lm_column_sums_scratch(rows, vocab), 0, 0);
     int32_t *label = malloc((r + 1) * sizeof *label);
     for (size_t i = 0; i < r; i++)
@@ -447,6 +446,7 @@ START_TEST(vocabulary)
                        .dx = dx1,
                        .dw = dw1,
                        .dbias = db1};
+    float *scratch = vector(lm_vocab_scratch(&a), 0, 0);
     lm_vocab_cross_entropy(&a, scratch);
     near("loss", got, loss, r, 4e-6, 4);
     near("dx", dx1, dx, r * w, 2e-6, 8);
@@ -454,7 +454,7 @@ START_TEST(vocabulary)
     near("dbias", db1, db, v, 4e-6, 8);
     a.backward = false;
     free(scratch);
-    scratch = vector(lm_vocab_scratch(rows, width, vocab, false), 0, 0);
+    scratch = vector(lm_vocab_scratch(&a), 0, 0);
     lm_vocab_cross_entropy(&a, scratch);
     near("loss alone", got, loss, r, 4e-6, 4);
     free(x), free(table), free(bias), free(weight), free(logits), free(dlogits), free(loss), free(got),
@@ -639,7 +639,6 @@ static size_t all_results(float *to)
     lm_attention_backward(&a, &grads, scratch), to += 3 * M * K + 72;
     free(scratch);
     float *table = vector(VOCAB * K, -1, 1);
-    scratch = malloc(lm_vocab_scratch(M, K, VOCAB, true) * sizeof *scratch);
     lm_vocab_args v = {.x = x,
                        .w = table,
                        .rows = M,
@@ -651,11 +650,12 @@ static size_t all_results(float *to)
                        .scale = 1,
                        .dx = to + M,
                        .dw = to + M + M * K};
+    scratch = malloc(lm_vocab_scratch(&v) * sizeof *scratch);
     memset(v.dw, 0, VOCAB * K * sizeof *to);
     lm_vocab_cross_entropy(&v, scratch), to += M + M * K + VOCAB * K;
     free(scratch);
     v.backward = false, v.row_loss = to;
-    scratch = malloc(lm_vocab_scratch(M, K, VOCAB, false) * sizeof *scratch);
+    scratch = malloc(lm_vocab_scratch(&v) * sizeof *scratch);
     lm_vocab_cross_entropy(&v, scratch), to += M;
     free(scratch), free(table), free(x), free(w), free(dy);
     return (size_t)(to - start);
