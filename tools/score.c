@@ -7,7 +7,7 @@
 int main(int argc, char **argv)
 {
     lm_common common = LM_COMMON_INIT;
-    lm_score_options o = {.common = &common, .measures = {.ranks = true, .level = 0.95}};
+    lm_score_options o = {.common = &common, .measures = {.ranks = true, .level = 0.95}, .activations = LM_ACTIVATIONS_INT8};
     int64_t resamples = 1000, accuracy_at = 5;
     int scheme = LM_SCHEME_LENIENT, answers = LM_ANSWERS_SQUAD;
     bool list = false;
@@ -160,6 +160,12 @@ int main(int argc, char **argv)
          .max = 1e9,
          .shown = "4096",
          .help = "most tokens that go through the model at once"},
+        {.name = "activations",
+         .type = LM_OPT_CHOICE,
+         .target = &o.activations,
+         .value = "TYPE",
+         .choices = lm_activation_names,
+         .help = "what quantised weights are multiplied with: int8 rounds the inputs of their layers, which is faster"},
         {.name = "list-archs",
          .type = LM_OPT_FLAG,
          .target = &list,

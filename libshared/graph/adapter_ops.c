@@ -3,6 +3,7 @@
 #include "graph/tape.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool lm_adapts(const lm_param *w, lm_adapter_place place)

@@ -16,7 +16,7 @@ static bool is_model(const char *path)
 {
     lm_status ignored = LM_STATUS_INIT;
     lm_bundle *b = lm_bundle_at(path) ? lm_bundle_open(path, &ignored) : NULL;
-    bool is = b && (lm_bundle_is_directory(b) || lm_bundle_has(b, "config.json"));
+    bool is = b && (lm_bundle_is_directory(b) || lm_bundle_gguf(b) || lm_bundle_has(b, "config.json"));
     lm_bundle_close(b);
     lm_status_clear(&ignored);
     return is;
@@ -31,6 +31,8 @@ lm_rival *lm_rival_open(const lm_rival_options *options, lm_status *st)
     } else if (is_model(v->o.path)) {
         lm_model_options how = {.task = v->o.task, .plugin_path = v->o.plugin};
         v->model = lm_model_open(v->o.path, &how, st);
+        if (v->model)
+            lm_params_set_activations(v->model->params, v->o.activations);
         if (v->model)
             v->evaluator = lm_evaluator_new(v->model, NULL, &v->o.evaluate, st);
     }

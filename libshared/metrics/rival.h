@@ -11,6 +11,7 @@ typedef struct lm_rival_options {
     const char *path;
     const char *tokenizer, *plugin, *task; /* as for the model that is compared */
     bool force;
+    lm_activations activations;
     lm_evaluate_options evaluate; /* outputs are not asked for */
 } lm_rival_options;
 

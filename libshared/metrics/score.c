@@ -154,6 +154,7 @@ static bool open_all(score *s, lm_status *st)
         return false;
     if (!open_tokenizer(s, st))
         return false;
+    lm_params_set_activations(s->model->params, (lm_activations)s->o->activations);
     lm_evaluate_options evaluate = {.batch_tokens = (int)s->o->batch_tokens,
                                     .emit = s->emit.flags,
                                     .top = (int)s->o->top,
@@ -169,6 +170,7 @@ static bool open_all(score *s, lm_status *st)
                               .plugin = common->plugin,
                               .task = s->o->task,
                               .force = s->o->force,
+                              .activations = (lm_activations)s->o->activations,
                               .evaluate = evaluate};
     if (lm_ok(st) && s->o->compare)
         s->rival = lm_rival_open(&rival, st);

@@ -24,6 +24,7 @@ typedef struct lm_score_options {
     const char *compare;     /* predictions of another model for the same rows, or NULL */
     lm_strings fail_under, fail_over; /* NAME=VALUE */
     int64_t batch_tokens;             /* 0 = the usual */
+    int activations;                  /* lm_activations: of layers with quantised weights */
 } lm_score_options;
 
 bool lm_score(const lm_score_options *o, lm_status *st);

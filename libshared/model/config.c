@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "base/atomic.h"
 #include "base/memory.h"
+#include "model/gguf/gguf_model.h"
 #include "stream/json_tree.h"
 
 #include <jansson.h>
@@ -124,6 +125,8 @@ lm_config *lm_config_read(const char *file, lm_status *st)
 lm_config *lm_config_open(lm_bundle *b, lm_status *st)
 {
     static const char file[] = "config.json";
+    if (lm_bundle_gguf(b))
+        return lm_gguf_config(lm_bundle_gguf(b), st);
     char *text, *name = lm_bundle_file(b, file);
     size_t n;
     lm_config *c = NULL;

@@ -16,7 +16,7 @@
 
 /* An empty config is lm_config_parse of "{}". */
 lm_config *lm_config_read(const char *file, lm_status *st);
-lm_config *lm_config_open(lm_bundle *b, lm_status *st); /* the config.json of a model */
+lm_config *lm_config_open(lm_bundle *b, lm_status *st); /* the config.json of a model, or what stands for it */
 lm_config *lm_config_parse(lm_str json, const char *name, lm_status *st); /* `name` is for messages */
 void lm_config_free(lm_config *c);
 bool lm_config_failed(lm_config *c,

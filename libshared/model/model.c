@@ -14,6 +14,8 @@ enum { LAYERS_MAX = 10000 };
 
 static const lm_model_options no_options = {0};
 
+const char *const lm_activation_names[] = {[LM_ACTIVATIONS_F32] = "f32", [LM_ACTIVATIONS_INT8] = "int8", NULL};
+
 static void list_heads(const lm_plugin *plugin, const char *type, bool tasks, lm_buf *out)
 {
     for (const lm_head *h = plugin->heads; h->name; h++) {
@@ -178,6 +180,16 @@ lm_config *lm_model_config(const char *path, lm_status *st)
     return c;
 }
 
+/* Weights that a library of another name has quantised are called otherwise, or are no numbers at all. */
+static bool check_quantisation(const lm_config *c, lm_status *st)
+{
+    static const char key[] = "quantization_config";
+    const char *method = json_string_value(json_object_get(lm_config_member(c, key), "quant_method"));
+    return !method || strcmp(method, "bitsandbytes") == 0 ||
+           lm_fail(st, LM_FAILED, "config.json: %s: weights of %s are not read: known are those of bitsandbytes (NF4, FP4, int8) "
+                   "and GGUF files", key, method);
+}
+
 /* generation_config.json goes with a model wherever it goes. */
 static bool read_generation(lm_model *m, lm_status *st)
 {
@@ -200,7 +212,7 @@ static lm_model *open_bundle(lm_bundle *b, const char *path, const lm_model_opti
     }
     m->bundle = b;
     m->path = lm_strdup(path);
-    bool ok = read_generation(m, st) &&
+    bool ok = check_quantisation(config, st) && read_generation(m, st) &&
               (options->random_weights || lm_weights_load(m, m->head_from, options, st)) &&
               (!options->check || !m->checkpoint || lm_weights_check(m->checkpoint, st));
     if (ok && initialise(m, options->seed, st))
@@ -266,7 +278,7 @@ void lm_model_free(lm_model *m)
         return;
     lm_params_free(m->params);
     lm_model_adapters_free(m);
-    lm_weights_close(m->checkpoint);
+    lm_checkpoint_close(m->checkpoint);
     lm_bundle_close(m->bundle);
     free(m->generation_config);
     lm_config_free(m->config);

@@ -46,16 +46,20 @@ typedef struct lm_model_options {
                         * changed (labels, dropout); taken over, also on failure. NULL = read it */
 } lm_model_options;
 
-/* Opens what stream/bundle.h can open: a Hugging Face directory, an archive of one, a model stream; and BASE+ADAPTER, or an adapter
- * that says where its base is (model/adapter/adapter.h). Every missing,
- * misshapen or unreadable tensor is named. A checkpoint of another head serves where the body is complete: the old head
- * is dropped, and said so on the log. */
+/* Opens what stream/bundle.h can open: a Hugging Face directory, an archive of one, a model stream, a GGUF file; and BASE+ADAPTER, or an adapter
+ * that says where its base is (model/adapter/adapter.h). Matrices that are not float32 (half precision,
+ * ggml's blocks, bitsandbytes' layers) stay as they are stored, and are computed with so (lm_param.quantised), unless they are
+ * trained. Every missing, misshapen or unreadable tensor is named. A checkpoint of another head serves where the body is
+ * complete: the old head is dropped, and said so on the log. */
 lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_status *st);
 /* Its config.json alone. */
 lm_config *lm_model_config(const char *path, lm_status *st);
 /* A new model from a config (which it takes over), its weights from the initialisers. */
 lm_model *lm_model_create(lm_config *config, const lm_model_options *options, lm_status *st);
 void lm_model_free(lm_model *m);
+
+/* "f32", "int8": by lm_activations, NULL-terminated: --activations, for lm_params_set_activations. */
+extern const char *const lm_activation_names[];
 
 /* How weights are written. */
 typedef enum lm_save_dtype { LM_SAVE_AUTO, LM_SAVE_F32, LM_SAVE_F16, LM_SAVE_BF16 } lm_save_dtype;

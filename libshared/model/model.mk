@@ -12,6 +12,8 @@ liblmutils_la_SOURCES += \
 	libshared/model/card.c libshared/model/card.h \
 	libshared/model/config.c libshared/model/config.h \
 	libshared/model/bertlike.c \
+	libshared/model/bitsandbytes.c libshared/model/bitsandbytes.h \
+	libshared/model/checkpoint.c \
 	libshared/model/decode.c libshared/model/decode.h \
 	libshared/model/forward.c \
 	libshared/model/llamalike.c \
@@ -57,6 +59,12 @@ TESTS += tests/unit/check_goldens
 own_goldens = albert-cls2 albert-mlm albert-tok4 electra-cls3 electra-mlm
 EXTRA_DIST += $(own_goldens:%=tests/unit/goldens/%/config.json) $(own_goldens:%=tests/unit/goldens/%/golden.json) \
 	$(own_goldens:%=tests/unit/goldens/%/golden.npz) $(own_goldens:%=tests/unit/goldens/%/model.safetensors)
+check_PROGRAMS += tests/unit/check_quantised_models
+tests_unit_check_quantised_models_SOURCES = tests/unit/check_quantised_models.c tests/unit/golden.c tests/unit/golden.h tests/unit/npz.c \
+	tests/unit/npz.h tests/unit/scratch.c tests/unit/scratch.h tests/unit/stored_models.c tests/unit/stored_models.h
+tests_unit_check_quantised_models_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_quantised_models_LDADD = $(unit_ldadd) $(LIBARCHIVE_LIBS) -lm
+TESTS += tests/unit/check_quantised_models
 check_PROGRAMS += tests/unit/check_bertlike
 tests_unit_check_bertlike_SOURCES = tests/unit/check_bertlike.c
 tests_unit_check_bertlike_CPPFLAGS = $(model_test_cppflags)

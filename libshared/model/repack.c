@@ -51,10 +51,24 @@ static bool write_config(lm_bundle *b, lm_bundle_writer *w, lm_save_dtype dtype,
     return ok;
 }
 
+/* Packed weights become others by quant alone. */
+static bool can_convert(const lm_checkpoint *c, lm_status *st)
+{
+    for (size_t i = 0; i < lm_checkpoint_weights(c); i++) {
+        const lm_weight *w = lm_checkpoint_weight(c, i);
+        if (w->quantised && !lm_torch_dtype(w->dtype))
+            return lm_fail(st, LM_FAILED, "%s: %s is quantised (%s), and --dtype converts plain numbers: use quant --dequantize",
+                           lm_checkpoint_name(c), w->name, lm_dtype_name(w->dtype));
+    }
+    return true;
+}
+
 static bool write_tensors(const lm_checkpoint *c, lm_bundle_writer *w, const lm_save_options *save, lm_status *st)
 {
     static const lm_dtype dtypes[] = {[LM_SAVE_F32] = LM_F32, [LM_SAVE_F16] = LM_F16, [LM_SAVE_BF16] = LM_BF16};
     size_t count;
+    if (save->dtype != LM_SAVE_AUTO && !can_convert(c, st))
+        return false;
     lm_safetensor *tensors = all_tensors(c, &count);
     for (size_t i = 0; i < count && save->dtype != LM_SAVE_AUTO && lm_ok(st); i++)
         convert(&tensors[i], dtypes[save->dtype], st);
@@ -68,7 +82,9 @@ bool lm_model_repack(const char *from, const char *to, const lm_save_options *sa
                      lm_status *st)
 {
     lm_bundle *b = lm_bundle_open(from, st);
-    lm_checkpoint *c = b ? lm_checkpoint_open(b, st) : NULL;
+    if (b && lm_bundle_gguf(b))
+        lm_fail(st, LM_USAGE, "%s: a GGUF file becomes another form of a model by quant: quant --dequantize", from);
+    lm_checkpoint *c = b && lm_ok(st) ? lm_checkpoint_open(b, st) : NULL;
     lm_bundle_options options = *stream;
     options.via = b ? lm_bundle_via(b) : NULL;
     lm_bundle_writer *w = c ? lm_bundle_create(to, &options, st) : NULL;
@@ -82,7 +98,7 @@ bool lm_model_repack(const char *from, const char *to, const lm_save_options *sa
         ok = lm_bundle_publish(w, st);
     else
         lm_bundle_discard(w, st);
-    lm_weights_close(c);
+    lm_checkpoint_close(c);
     lm_bundle_close(b);
     return ok;
 }
@@ -93,9 +109,8 @@ bool lm_model_repack(const char *from, const char *to, const lm_save_options *sa
 static void print_dtypes(const lm_checkpoint *c, lm_buf *out)
 {
     size_t of[LM_DTYPE_COUNT] = {0}, kinds = 0, shown = 0;
-    lm_checkpoint_place at = {0};
-    for (const lm_safetensor *t; (t = lm_checkpoint_next(c, &at));)
-        kinds += of[t->dtype]++ == 0;
+    for (size_t i = 0; i < lm_checkpoint_weights(c); i++)
+        kinds += of[lm_checkpoint_weight(c, i)->dtype]++ == 0;
     for (int d = 0; d < LM_DTYPE_COUNT; d++) {
         if (!of[d])
             continue;

@@ -14,12 +14,19 @@ static const lm_save_options defaults = {0};
 
 /* ------------------------------------------------------------------ weights */
 
+/* Whether the numbers that were loaded stand one after another, as those of a tensor do. */
+static bool is_plain(const lm_param *p)
+{
+    return lm_torch_dtype(p->dtype) && (!p->quantised || !p->quantised->interleaved_heads) &&
+           !(p->quantised && p->transposed);
+}
+
 /* Whether every weight still has the bytes that were loaded. */
 static bool as_loaded(const lm_model *m)
 {
     for (size_t i = 0; i < lm_params_count(m->params); i++) {
         const lm_param *p = lm_params_at(m->params, i);
-        if (p->trainable || !p->data || (p->owned && p->data == p->value))
+        if (p->trainable || !p->data || (p->owned && p->data == p->value) || !is_plain(p))
             return false;
     }
     return m->checkpoint != NULL;
@@ -32,12 +39,12 @@ static lm_dtype dtype_of(const lm_param *p, bool loaded, lm_save_dtype asked)
     return asked != LM_SAVE_AUTO ? dtypes[asked] : loaded ? p->dtype : LM_F32;
 }
 
-/* What was loaded is written from there; what was trained or initialised, from its value. */
+/* What was loaded is written from there; what was trained, initialised or quantised, from its value. */
 static bool describe(lm_param *p, bool loaded, lm_save_dtype asked, lm_safetensor *t, lm_status *st)
 {
     *t = (lm_safetensor){.name = p->name, .dtype = dtype_of(p, loaded, asked), .shape = p->shape, .data = p->data,
                          .from = p->dtype};
-    if (!loaded) {
+    if (!loaded && (p->value || !is_plain(p))) {
         if (!lm_param_ready(p, st))
             return false;
         t->data = p->value;
@@ -112,6 +119,7 @@ bool lm_model_write_config(lm_model *m, lm_bundle_writer *w, const lm_save_optio
     size_t n = lm_params_count(m->params);
     lm_dtype dtype = n ? dtype_of(lm_params_at(m->params, 0), as_loaded(m), o->dtype) : LM_F32;
     lm_config_set_string(m->config, "torch_dtype", lm_torch_dtype(dtype));
+    lm_config_remove(m->config, "quantization_config"); /* what was quantised is written as numbers */
     if (!lm_config_has(m->config, "transformers_version"))
         lm_config_set_string(m->config, "transformers_version", LM_TRANSFORMERS_VERSION);
     lm_buf text = {0};

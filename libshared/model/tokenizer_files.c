@@ -1,4 +1,5 @@
 #include "model/model.h"
+#include "text/tokenizer.h"
 
 /* What stands in a model's directory beside config.json and the weights. First what transformers' tokenizers save, of
  * which the first ones are enough by themselves. */
@@ -24,6 +25,8 @@ enum { VOCABULARIES = 6, FILES = 12 };
 
 static bool has_vocabulary(const lm_bundle *b)
 {
+    if (lm_bundle_gguf(b))
+        return lm_gguf_entry_find(lm_bundle_gguf(b), "tokenizer.ggml.model") != NULL;
     for (int i = 0; i < VOCABULARIES; i++)
         if (lm_bundle_has(b, lm_model_files[i]))
             return true;
@@ -39,6 +42,14 @@ bool lm_model_has_tokenizer(const char *path)
     return has;
 }
 
+static bool unpack_tokenizer(const char *from, lm_bundle_writer *to, lm_status *st)
+{
+    lm_tokenizer *t = lm_tokenizer_open(from, st);
+    bool ok = t && lm_tokenizer_write(t, to, st);
+    lm_tokenizer_free(t);
+    return ok;
+}
+
 bool lm_model_copy_tokenizer(const char *from, lm_bundle_writer *to, lm_status *st)
 {
     lm_bundle *b = lm_bundle_open(from, st);
@@ -47,6 +58,8 @@ bool lm_model_copy_tokenizer(const char *from, lm_bundle_writer *to, lm_status *
                 "%s: no tokenizer.json or vocabulary: name a directory that has one with "
                 "--tokenizer",
                 from);
+    else if (b && lm_bundle_gguf(b))
+        unpack_tokenizer(from, to, st);
     for (int i = 0; i < FILES && lm_ok(st); i++)
         if (lm_bundle_has(b, lm_model_files[i]))
             lm_bundle_copy(to, b, lm_model_files[i], st);

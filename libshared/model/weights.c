@@ -1,140 +1,11 @@
-#include "model/weights.h"
+/* Tensors become the parameters of a model. */
 #include "base/log.h"
 #include "base/memory.h"
-#include "stream/json_tree.h"
+#include "model/weights.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { INDEX_MAX = 64 << 20, SHARDS_MAX = 4096 };
-
-struct lm_checkpoint {
-    lm_bundle *bundle;
-    lm_safetensors **files;
-    char **names; /* of the files, within the bundle */
-    size_t count, cap;
-};
-
-void lm_weights_close(lm_checkpoint *c)
-{
-    if (!c)
-        return;
-    for (size_t i = 0; i < c->count; i++) {
-        lm_safetensors_close(c->files[i]);
-        free(c->names[i]);
-    }
-    free(c->files);
-    free(c->names);
-    lm_bundle_close(c->bundle);
-    free(c);
-}
-
-/* ------------------------------------------------------------------ files */
-
-static bool open_file(lm_checkpoint *c, const char *name, lm_status *st)
-{
-    lm_map map;
-    char *where = lm_bundle_file(c->bundle, name);
-    lm_safetensors *file =
-        lm_bundle_map(c->bundle, name, &map, st) ? lm_safetensors_from_memory(map.bytes, map.size, where, st) : NULL;
-    free(where);
-    if (!file)
-        return false;
-    if (c->count == c->cap) {
-        c->cap = c->cap ? 2 * c->cap : 4;
-        c->files = lm_realloc(c->files, c->cap, sizeof *c->files);
-        c->names = lm_realloc(c->names, c->cap, sizeof *c->names);
-    }
-    c->files[c->count] = file;
-    c->names[c->count++] = lm_strdup(name);
-    return true;
-}
-
-/* The shard that the index names for a tensor, opened once. NULL and a failed status. */
-static const lm_safetensors *open_shard(lm_checkpoint *c, const char *index, const char *name, lm_status *st)
-{
-    for (size_t i = c->count; i-- > 0;) { /* the last one first: names that follow one another are mostly in one */
-        if (strcmp(c->names[i], name) == 0)
-            return c->files[i];
-    }
-    if (strchr(name, '/') || strcmp(name, "..") == 0 || !*name || c->count >= SHARDS_MAX)
-        lm_fail(st, LM_FAILED, "%s: \"%s\" is no shard of this directory", index, name);
-    else if (!lm_bundle_has(c->bundle, name))
-        lm_fail(st, LM_FAILED, "%s: the shard %s is missing: fetch it, too", index, name);
-    else if (open_file(c, name, st))
-        return c->files[c->count - 1];
-    return NULL;
-}
-
-/* The shards that the index names; each tensor has to be in the shard where the index puts it. */
-static bool open_shards(lm_checkpoint *c, const char *name, lm_status *st)
-{
-    char *text, *index = lm_bundle_file(c->bundle, name);
-    size_t n;
-    json_t *root = NULL, *file;
-    if (lm_bundle_read(c->bundle, name, INDEX_MAX, &text, &n, st)) {
-        root = lm_json_parse((lm_str){text, n}, index, 0, st);
-        free(text);
-    }
-    json_t *map = json_object_get(root, "weight_map");
-    if (root && !json_is_object(map))
-        lm_fail(st, LM_FAILED, "%s: weight_map is missing: it says which shard each tensor is in", index);
-    else if (root && !json_object_size(map))
-        lm_fail(st, LM_FAILED, "%s: weight_map is empty", index);
-    const char *tensor;
-    json_object_foreach(map, tensor, file) {
-        if (!json_is_string(file)) {
-            lm_fail(st, LM_FAILED, "%s: weight_map: \"%s\" names no file", index, tensor);
-            break;
-        }
-        const lm_safetensors *shard = open_shard(c, index, json_string_value(file), st);
-        if (shard && !lm_safetensors_find(shard, tensor))
-            lm_fail(st, LM_FAILED, "%s: tensor \"%s\" is not in %s", index, tensor, json_string_value(file));
-        if (!lm_ok(st))
-            break;
-    }
-    json_decref(root);
-    free(index);
-    return lm_ok(st);
-}
-
-static bool open_checkpoint(lm_checkpoint *c, lm_status *st)
-{
-    static const char single[] = "model.safetensors", sharded[] = "model.safetensors.index.json";
-    const lm_bundle *b = c->bundle;
-    if (lm_bundle_is_stream(b) || lm_bundle_has(b, single))
-        return lm_bundle_is_stream(b) || open_file(c, single, st);
-    if (lm_bundle_has(b, sharded))
-        return open_shards(c, sharded, st);
-    if (lm_bundle_has(b, "pytorch_model.bin") || lm_bundle_has(b, "pytorch_model.bin.index.json"))
-        return lm_fail(st, LM_FAILED,
-                       "%s: pytorch_model.bin is a pickle, which can run any code and is never read: "
-                       "convert it to model.safetensors",
-                       lm_bundle_name(b));
-    return lm_fail(st, LM_FAILED, "%s: no model.safetensors", lm_bundle_name(b));
-}
-
-lm_checkpoint *lm_checkpoint_open(lm_bundle *b, lm_status *st)
-{
-    lm_checkpoint *c = lm_calloc(1, sizeof *c);
-    c->bundle = lm_bundle_ref(b);
-    if (open_checkpoint(c, st))
-        return c;
-    lm_weights_close(c);
-    return NULL;
-}
-
-const lm_safetensor *lm_checkpoint_next(const lm_checkpoint *c, lm_checkpoint_place *at)
-{
-    if (lm_bundle_is_stream(c->bundle))
-        return at->tensor < lm_bundle_tensors(c->bundle) ? lm_bundle_tensor(c->bundle, at->tensor++) : NULL;
-    while (at->file < c->count && at->tensor >= lm_safetensors_count(c->files[at->file])) {
-        at->file++;
-        at->tensor = 0;
-    }
-    return at->file < c->count ? lm_safetensors_at(c->files[at->file], at->tensor++) : NULL;
-}
 
 /* ------------------------------------------------------------------ names */
 
@@ -148,13 +19,14 @@ typedef struct loading {
     bool *direct;      /* [parameters] taken under the parameter's own name, not under a tied one */
     struct {
         size_t param;
-        const lm_safetensor *t;
+        const lm_weight *w;
     } *ties; /* stored under a name that is tied to the parameter's */
     size_t tie_count, tie_cap;
     lm_buf problems;
     int problem_count;
     lm_buf dropped, fresh;
     int dropped_count, fresh_count;
+    lm_status *st;
 } loading;
 
 static void list(lm_buf *out, int *count, const char *format, const char *name)
@@ -202,28 +74,70 @@ static void problem(loading *l, const char *name, const char *what)
     lm_buf_printf(&l->problems, "%s%s: %s", l->problem_count++ ? "; " : "", name, what);
 }
 
-/* Takes a stored tensor for parameter p (index i), or notes what is wrong with it. */
-static void take(loading *l, lm_param *p, size_t i, const lm_safetensor *t)
+/* Whether it is a matrix of a layer, [out, in], that bitsandbytes made of a Conv1D, [in, out]. */
+static bool is_turned(const lm_param *p, const lm_weight *w)
+{
+    return p->transposed && w->quantised && (w->dtype == LM_NF4 || w->dtype == LM_FP4 || w->dtype == LM_I8);
+}
+
+/* Numbers that are not stored as the parameter has them. */
+static bool take_copy(lm_param *p, const lm_weight *w, lm_status *st)
+{
+    float *value = lm_try_malloc(p->elements, sizeof *value, p->name, st);
+    if (!value || !lm_weight_read(w, 0, p->shape.dims > 1 ? p->shape.size[0] : 1, value)) {
+        free(value);
+        return false;
+    }
+    p->data = p->value = value;
+    p->dtype = LM_F32;
+    p->owned = true;
+    return true;
+}
+
+/* Whether the numbers of a GGUF file are others, or elsewhere. */
+static bool is_moved(const lm_weight *w)
+{
+    const lm_gguf_weight *how = &w->how;
+    return w->there && (how->heads || how->transposed || how->offset != 0 || how->first_row);
+}
+
+/* Points the parameter at what is stored; where that has other numbers in other places, it gets a copy. */
+static void point(lm_param *p, const lm_weight *w, lm_status *st)
+{
+    bool quantised = w->quantised && (is_turned(p, w) || w->transposed == p->transposed);
+    if (is_moved(w) && !quantised) {
+        take_copy(p, w, st);
+        return;
+    }
+    p->data = w->data;
+    p->dtype = w->dtype;
+    p->quantised = quantised ? w->quantised : NULL;
+}
+
+/* Takes a stored weight for parameter p (index i), or notes what is wrong with it. */
+static void take(loading *l, lm_param *p, size_t i, const lm_weight *w)
 {
     lm_buf what = {0};
-    if (!lm_shape_equal(&p->shape, &t->shape)) {
+    lm_shape shape = p->shape;
+    if (is_turned(p, w))
+        shape = (lm_shape){2, {p->shape.size[1], p->shape.size[0]}};
+    float none;
+    if (!lm_shape_equal(&shape, &w->shape)) {
         lm_buf_puts(&what, "has shape ");
-        lm_shape_print(&t->shape, &what);
+        lm_shape_print(&w->shape, &what);
         lm_buf_puts(&what, ", config.json asks for ");
-        lm_shape_print(&p->shape, &what);
-    } else if (t->dtype != LM_F32 && t->dtype != LM_F16 && t->dtype != LM_BF16 && t->dtype != LM_F64) {
-        lm_buf_printf(&what, "dtype %s is not one that weights can have", lm_dtype_name(t->dtype));
+        lm_shape_print(&shape, &what);
+    } else if (!w->quantised && !lm_to_f32(w->dtype, w->data, 0, &none)) {
+        lm_buf_printf(&what, "dtype %s is not one that weights can have", lm_dtype_name(w->dtype));
     }
-    if (!what.len) {
-        p->data = t->data;
-        p->dtype = t->dtype;
-    } else if (l->spare_head && i >= l->head_from) {
-        list(&l->dropped, &l->dropped_count, "%s", t->name);
-    } else {
-        problem(l, t->name, lm_buf_cstr(&what));
-    }
+    if (!what.len)
+        point(p, w, l->st);
+    else if (l->spare_head && i >= l->head_from)
+        list(&l->dropped, &l->dropped_count, "%s", w->name);
+    else
+        problem(l, w->name, lm_buf_cstr(&what));
     lm_buf_free(&what);
-    l->from[i] = t->name;
+    l->from[i] = w->name;
 }
 
 /* A pooler comes with the heads that need one, and yet is the body's. */
@@ -233,7 +147,7 @@ static bool is_in_body(const lm_model *m, const lm_param *p)
     return strncmp(p->name, m->arch.body, n) == 0 && p->name[n] == '.';
 }
 
-static void place(loading *l, const lm_safetensor *t)
+static void place(loading *l, const lm_weight *t)
 {
     char name[LM_NAME_MAX];
     lm_param *p = lm_weights_resolve(l->model, t->name, name);
@@ -251,7 +165,7 @@ static void place(loading *l, const lm_safetensor *t)
     if (!direct) {
         LM_GROW(l->ties, l->tie_count, l->tie_cap);
         l->ties[l->tie_count].param = i;
-        l->ties[l->tie_count++].t = t;
+        l->ties[l->tie_count++].w = t;
     }
     if (l->from[i] && l->direct[i] && direct) {
         char *both = lm_format("and %s are the same parameter, stored twice", l->from[i]);
@@ -278,14 +192,20 @@ static bool same_bytes(const void *a, const void *b, size_t n)
     return true;
 }
 
+static bool same_weight(const lm_param *p, const lm_weight *w)
+{
+    size_t bytes;
+    return lm_shape_equal(&p->shape, &w->shape) && lm_tensor_bytes(w->dtype, &w->shape, &bytes) &&
+           same_bytes(p->data, w->data, bytes);
+}
+
 /* Stored copies of tied weights are not read: who trained them apart wants to know. */
 static void compare_ties(const loading *l)
 {
     for (size_t i = 0; i < l->tie_count && !l->quiet; i++) {
         const lm_param *p = lm_params_at(l->model->params, l->ties[i].param);
-        const lm_safetensor *t = l->ties[i].t;
-        if (!p->data || p->data == t->data ||
-            (p->dtype == t->dtype && lm_shape_equal(&p->shape, &t->shape) && same_bytes(p->data, t->data, t->bytes)))
+        const lm_weight *t = l->ties[i].w;
+        if (!p->data || p->data == t->data || (p->dtype == t->dtype && same_weight(p, t)))
             continue;
         lm_warn("%s: %s is tied to %s, and stored with other values: those of %s are taken (with tie_word_embeddings "
                 "false in config.json they would be two)",
@@ -333,14 +253,13 @@ bool lm_weights_load(lm_model *m, size_t head_from, const lm_model_options *opti
         return false;
     size_t n = lm_params_count(m->params);
     loading l = {.model = m, .head_from = head_from, .spare_head = options->allow_missing_head || options->fresh_head,
-                 .fresh_head = options->fresh_head, .quiet = options->quiet};
+                 .fresh_head = options->fresh_head, .quiet = options->quiet, .st = st};
     l.from = lm_calloc(n, sizeof *l.from);
     l.direct = lm_calloc(n, sizeof *l.direct);
-    lm_checkpoint_place at = {0};
-    for (const lm_safetensor *t; (t = lm_checkpoint_next(m->checkpoint, &at));)
-        place(&l, t);
+    for (size_t i = 0; i < lm_checkpoint_weights(m->checkpoint) && lm_ok(st); i++)
+        place(&l, lm_checkpoint_weight(m->checkpoint, i));
     find_missing(&l);
-    bool ok = conclude(&l, options->seed, st);
+    bool ok = lm_ok(st) && conclude(&l, options->seed, st);
     if (ok)
         compare_ties(&l);
     free(l.from);
@@ -365,31 +284,46 @@ static void print_place(const lm_shape *s, size_t at, lm_buf *out)
     lm_shape_print(&place, out);
 }
 
-bool lm_tensor_check(const lm_safetensor *t, lm_buf *what)
+typedef struct faults {
+    size_t nan, infinite, first; /* the first of either */
+} faults;
+
+static void count_faults(const float *values, size_t n, size_t from, faults *f)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(values[i]))
+            continue;
+        if (!f->nan && !f->infinite)
+            f->first = from + i;
+        if (isnan(values[i]))
+            f->nan++;
+        else
+            f->infinite++;
+    }
+}
+
+bool lm_weight_check(const lm_weight *w, lm_buf *what)
 {
     enum { AT_ONCE = 4096 };
-    float values[AT_ONCE];
-    size_t width = lm_dtype_block_bytes(t->dtype), n = t->bytes / width, nan = 0, infinite = 0, first = 0;
-    if (!lm_to_f32(t->dtype, t->data, 0, values))
+    float none;
+    size_t elements;
+    if (!lm_shape_elements(&w->shape, &elements) || !elements || (!w->quantised && !lm_to_f32(w->dtype, w->data, 0, &none)))
         return true; /* no floating type */
-    for (size_t at = 0; at < n; at += AT_ONCE) {
-        size_t k = n - at < AT_ONCE ? n - at : AT_ONCE;
-        lm_to_f32(t->dtype, (const char *)t->data + at * width, k, values);
-        for (size_t i = 0; i < k; i++) {
-            if (isfinite(values[i]))
-                continue;
-            if (!nan && !infinite)
-                first = at + i;
-            if (isnan(values[i]))
-                nan++;
-            else
-                infinite++;
-        }
+    int64_t rows = w->shape.dims > 1 ? w->shape.size[0] : 1;
+    size_t width = elements / (size_t)rows;
+    int64_t most = width < AT_ONCE ? AT_ONCE / (int64_t)width : 1;
+    float *values = lm_malloc((size_t)(most < rows ? most : rows) * width, sizeof *values);
+    faults f = {0};
+    for (int64_t r = 0; r < rows; r += most) {
+        int64_t n = rows - r < most ? rows - r : most;
+        lm_weight_read(w, r, n, values);
+        count_faults(values, (size_t)n * width, (size_t)r * width, &f);
     }
-    if (!nan && !infinite)
+    free(values);
+    if (!f.nan && !f.infinite)
         return true;
-    lm_buf_printf(what, "%s: %zu NaN and %zu infinite of %zu, the first at ", t->name, nan, infinite, n);
-    print_place(&t->shape, first, what);
+    lm_buf_printf(what, "%s: %zu NaN and %zu infinite of %zu, the first at ", w->name, f.nan, f.infinite, elements);
+    print_place(&w->shape, f.first, what);
     return false;
 }
 
@@ -398,16 +332,15 @@ bool lm_weights_check(const lm_checkpoint *c, lm_status *st)
     enum { SHOWN = 5 };
     lm_buf bad = {0}, one = {0};
     int count = 0;
-    lm_checkpoint_place at = {0};
-    for (const lm_safetensor *t; (t = lm_checkpoint_next(c, &at));) {
-        if (lm_tensor_check(t, &one))
+    for (size_t i = 0; i < lm_checkpoint_weights(c); i++) {
+        if (lm_weight_check(lm_checkpoint_weight(c, i), &one))
             continue;
         if (count++ < SHOWN)
             lm_buf_printf(&bad, "%s%s", count > 1 ? "; " : "", lm_buf_cstr(&one));
         one.len = 0;
     }
     if (count)
-        lm_fail(st, LM_FAILED, "%s: %d tensor%s hold%s values that are no finite numbers: %s%s", lm_bundle_name(c->bundle), count,
+        lm_fail(st, LM_FAILED, "%s: %d tensor%s hold%s values that are no finite numbers: %s%s", lm_checkpoint_name(c), count,
                 count > 1 ? "s" : "", count > 1 ? "" : "s", lm_buf_cstr(&bad), count > SHOWN ? "; ..." : "");
     lm_buf_free(&bad);
     lm_buf_free(&one);

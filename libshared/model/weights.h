@@ -1,23 +1,47 @@
-/* The tensors of a model's files (model.safetensors, shards with their index, or those of a model stream) and how they
- * become the parameters of a model. For the model floor. */
+/* The tensors of a model's files (model.safetensors, shards with their index, those of a model stream or of a GGUF file) and
+ * how they become the parameters of a model. For the model floor. */
 #ifndef LM_MODEL_WEIGHTS_H
 #define LM_MODEL_WEIGHTS_H
 
+#include "model/gguf/gguf_model.h"
 #include "model/model.h"
 #include "stream/bundle.h"
 
 typedef struct lm_checkpoint lm_checkpoint;
 
-/* All tensors as they are stored. Keeps the bundle. */
+/* Keeps the bundle. */
 lm_checkpoint *lm_checkpoint_open(lm_bundle *b, lm_status *st);
+void lm_checkpoint_close(lm_checkpoint *c);
+const char *lm_checkpoint_name(const lm_checkpoint *c); /* for messages */
+
+/* All tensors as they are stored, but those of a GGUF file. */
 typedef struct lm_checkpoint_place {
     size_t file, tensor;
 } lm_checkpoint_place; /* zero-initialise */
 const lm_safetensor *lm_checkpoint_next(const lm_checkpoint *c, lm_checkpoint_place *at); /* NULL past the last */
-/* Whether all values are finite; reads every byte. The tensors that hold others are named. */
+
+/* A weight of the model: one tensor, or those of bitsandbytes that are one matrix together. */
+typedef struct lm_weight {
+    const char *name; /* Hugging Face's */
+    lm_shape shape;   /* as it has it there; of a Conv1D that bitsandbytes has quantised that of the layer, [out, in] */
+    lm_dtype dtype;
+    const void *data;
+    size_t bytes;                  /* of all that is stored for it */
+    const lm_quantised *quantised; /* a matrix as it is stored; NULL = it is no matrix, or of a type that has none */
+    bool transposed;               /* quantised is [out, in] where shape is [in, out] */
+    const lm_gguf_tensor *there;   /* of a GGUF file: what becomes the weight by the steps of `how`. NULL = it is of none */
+    lm_gguf_weight how;
+} lm_weight;
+
+size_t lm_checkpoint_weights(const lm_checkpoint *c);
+const lm_weight *lm_checkpoint_weight(const lm_checkpoint *c, size_t i); /* in the order of the files */
+/* Rows [first, first + n) along the first dimension (all numbers of what has less than two are one row), as float32. False for
+ * a type that is no number. */
+bool lm_weight_read(const lm_weight *w, int64_t first, int64_t n, float *out);
+/* Whether all values are finite: appends what is wrong to `what`. What is no floating type is. */
+bool lm_weight_check(const lm_weight *w, lm_buf *what);
+/* The same of all, read byte by byte; those that hold others are named. */
 bool lm_weights_check(const lm_checkpoint *c, lm_status *st);
-/* The same of one: appends what is wrong to `what`. */
-bool lm_tensor_check(const lm_safetensor *t, lm_buf *what);
 
 /* Points the parameters at their tensors. Names may carry the body's prefix or lack it, and have older
  * spellings; tied weights may be absent or stored. Parameters from index head_from on belong to the head:
@@ -26,7 +50,6 @@ bool lm_tensor_check(const lm_safetensor *t, lm_buf *what);
  * misshapen or of a dtype that is no float, and every tensor stored twice. What is dropped or initialised is said on
  * the log, and so is a tied weight that is stored with other values. */
 bool lm_weights_load(lm_model *m, size_t head_from, const lm_model_options *options, lm_status *st);
-void lm_weights_close(lm_checkpoint *c);
 
 /* The parameter that a stored name means: as it is, with the body's prefix, or without it; NULL = none. `name` becomes the name
  * under which it was found, which may be a tied one. */

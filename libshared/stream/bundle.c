@@ -31,6 +31,7 @@ static void bundle_free(lm_bundle *b)
             lm_map_close(&b->maps[i]);
         free(b->entries[i].name);
     }
+    lm_gguf_close(b->gguf);
     lm_map_close(&b->whole);
     for (size_t i = 0; i < b->store_count; i++)
         lm_store_close(&b->stores[i]);
@@ -152,14 +153,12 @@ static bool keep_pipe(lm_bundle *b, int pipe, lm_status *st)
     return lm_ok(st);
 }
 
-/* What a file that is no bundle may be. */
-static bool fail_unknown(const lm_bundle *b, lm_str first, lm_status *st)
+static bool fail_unknown(const lm_bundle *b, lm_status *st)
 {
-    bool gguf = first.len >= 4 && memcmp(first.data, "GGUF", 4) == 0;
     return lm_fail(st, LM_FAILED,
                    "%s: a model is a directory with config.json and model.safetensors, an archive of one (.tar, .tar.zst, "
-                   ".zip) or an LMS model stream, and this is %s",
-                   b->name, gguf ? "a GGUF file, which has no config.json" : "none of them");
+                   ".zip), a GGUF file or an LMS model stream, and this is none of them",
+                   b->name);
 }
 
 static bool open_fd(lm_bundle *b, lm_status *st)
@@ -173,7 +172,7 @@ static bool open_fd(lm_bundle *b, lm_status *st)
     } else if (S_ISREG(b->was.st_mode) && lseek(fd, 0, SEEK_CUR) == 0) {
         b->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     } else if (S_ISCHR(b->was.st_mode) && !standard) {
-        fail_unknown(b, (lm_str){"", 0}, st);
+        fail_unknown(b, st);
     } else {
         keep_pipe(b, fd, st);
         b->was.st_mode = S_IFIFO;
@@ -181,6 +180,18 @@ static bool open_fd(lm_bundle *b, lm_status *st)
     if (!standard && fd >= 0)
         close(fd);
     return lm_ok(st);
+}
+
+static bool is_gguf(lm_str first)
+{
+    return first.len >= 4 && memcmp(first.data, "GGUF", 4) == 0;
+}
+
+static bool read_gguf(lm_bundle *b, lm_status *st)
+{
+    if (lm_map_fd(b->fd, b->name, &b->whole, st))
+        b->gguf = lm_gguf_from_memory(b->whole.bytes, b->whole.size, b->name, st);
+    return b->gguf != NULL;
 }
 
 static bool read_file(lm_bundle *b, lm_status *st)
@@ -191,8 +202,10 @@ static bool read_file(lm_bundle *b, lm_status *st)
         return lm_fail_errno(st, LM_FAILED, "%s: cannot be read", b->name);
     lm_str first = {magic, (size_t)n};
     bool packed = lm_input_is_packed(first), is_lms = false;
+    if (is_gguf(first))
+        return read_gguf(b, st);
     if (!packed && (!n || magic[0] != '{'))
-        return fail_unknown(b, first, st);
+        return fail_unknown(b, st);
     lm_input *in = lm_input_fd(b->fd, b->name, st);
     if (!in)
         return false;
@@ -201,7 +214,7 @@ static bool read_file(lm_bundle *b, lm_status *st)
     lm_input_close(in);
     if (!lm_ok(st) || is_lms)
         return lm_ok(st);
-    return packed ? lm_bundle_list_archive(b, st) : fail_unknown(b, first, st);
+    return packed ? lm_bundle_list_archive(b, st) : fail_unknown(b, st);
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -216,7 +229,8 @@ static bool is_bundle(const char *path)
         return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : pread(fd, magic, sizeof magic, 0);
-    bool is = n > 0 && lm_input_is_packed((lm_str){magic, (size_t)n});
+    lm_str first = {magic, n > 0 ? (size_t)n : 0};
+    bool is = first.len && (lm_input_is_packed(first) || is_gguf(first));
     lm_status ignored = LM_STATUS_INIT;
     lm_input *in = !is && n > 0 && magic[0] == '{' ? lm_input_fd(fd, path, &ignored) : NULL;
     if (in)
@@ -297,6 +311,11 @@ const char *lm_bundle_name(const lm_bundle *b)
 bool lm_bundle_is_directory(const lm_bundle *b)
 {
     return b->directory != NULL;
+}
+
+const lm_gguf *lm_bundle_gguf(const lm_bundle *b)
+{
+    return b->gguf;
 }
 
 bool lm_bundle_is_stream(const lm_bundle *b)

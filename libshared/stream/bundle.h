@@ -1,6 +1,6 @@
 /* The files of a model, an adapter or a tokenizer, wherever they are: in a directory, in an archive of one (tar, zip and
  * what else libarchive reads, compressed or not), or in an LMS stream of kind model. And the way out: the same files
- * written to any of these.
+ * written to any of these. A GGUF file is a bundle, too, which has no files: all is in its metadata and tensors.
  *
  * An archive may hold the directory under its name, or what is in it: a bundle's files are those of the outermost
  * directory that has any. Refused are archives with links, devices, absolute names or `..`, two members of one name, and
@@ -15,14 +15,15 @@
 
 #include "base/map.h"
 #include "base/status.h"
+#include "tensor/gguf.h"
 #include "tensor/safetensors.h"
 
 #include <jansson.h>
 
 typedef struct lm_bundle lm_bundle;
 
-/* Whether `path` is a directory, an archive, a model stream, or "-": something that can be opened. A tokenizer.json, a
- * GGUF file and what does not exist are not. Consumes nothing. */
+/* Whether `path` is a directory, an archive, a model stream, a GGUF file, or "-": something that can be opened. A
+ * tokenizer.json and what does not exist are not. Consumes nothing. */
 bool lm_bundle_at(const char *path);
 /* "-" is standard input, which can be read once: to open it again gives the same bundle, and nothing else can be read
  * from it any more. Other paths are looked at again only where they have changed. */
@@ -50,6 +51,8 @@ json_t *lm_bundle_json(lm_bundle *b, const char *name, unsigned allowed, lm_stat
 bool lm_bundle_map(lm_bundle *b, const char *name, lm_map *map, lm_status *st);
 /* The files, in their order; NULL past the last. A directory's are not listed. */
 const char *lm_bundle_at_index(const lm_bundle *b, size_t i);
+
+const lm_gguf *lm_bundle_gguf(const lm_bundle *b); /* NULL: it is no GGUF file */
 
 /* A model stream has its tensors beside its files. */
 bool lm_bundle_is_stream(const lm_bundle *b);

@@ -52,6 +52,7 @@ struct lm_bundle {
     lm_bundle_entry *entries; /* of a directory, those that are mapped */
     size_t count, cap;
     lm_map *maps; /* of a directory, beside entries */
+    lm_gguf *gguf; /* all of it, in `whole` */
     bool stream;
     json_t *via;
     json_t *index; /* of a stream: names, dtypes and shapes of its tensors */

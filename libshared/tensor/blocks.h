@@ -1,7 +1,7 @@
 /* Quantisers and their inverses: ggml's block types byte for byte as its reference functions (quantize_row_*_ref and
  * quantize_* with an importance matrix in ggml-quants.c) make them, bitsandbytes' NF4 and FP4, and int8 by rows.
  *
- * What is not finite cannot be quantised: the caller checks (lm_tensor_check). lm_to_f32 of dtype.h is the inverse of all types
+ * What is not finite cannot be quantised: the caller checks (lm_weight_check). lm_to_f32 of dtype.h is the inverse of all types
  * whose blocks are alone in memory (ggml's). */
 #ifndef LM_TENSOR_BLOCKS_H
 #define LM_TENSOR_BLOCKS_H

@@ -63,7 +63,7 @@ static void check_weights(lm_bundle *b)
     for (const lm_safetensor *t; (t = lm_checkpoint_next(c, &at));)
         read_all(t->data, t->bytes);
     lm_weights_check(c, &st);
-    lm_weights_close(c);
+    lm_checkpoint_close(c);
 }
 
 static void write_stream(int fd, int records, const uint8_t *body, size_t size)

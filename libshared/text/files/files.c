@@ -139,17 +139,12 @@ static json_t *read_beside(lm_bundle *b, const char *name, lm_status *st)
     return lm_ok(st) && lm_bundle_has(b, name) ? lm_bundle_json(b, name, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st) : NULL;
 }
 
-static lm_tokenizer *open_gguf(lm_bundle *b, const char *name, const char *path, lm_status *st)
+static lm_tokenizer *from_gguf(const lm_gguf *file, lm_status *st)
 {
     static const lm_beside nothing;
-    lm_draft d = {.path = path, .st = st};
-    lm_map map;
-    lm_gguf *file = lm_bundle_map(b, name, &map, st) ? lm_gguf_from_memory(map.bytes, map.size, path, st) : NULL;
-    if (file)
-        lm_gguf_vocabulary_read(&d, file, st);
-    lm_tokenizer *t = lm_draft_tokenizer(&d, &nothing, st);
-    lm_gguf_close(file);
-    return t;
+    lm_draft d = {.path = lm_gguf_name(file), .st = st};
+    lm_gguf_vocabulary_read(&d, file, st);
+    return lm_draft_tokenizer(&d, &nothing, st);
 }
 
 /* merges.txt beside a vocab.json, or the other way round: *name becomes the latter. */
@@ -167,20 +162,6 @@ static bool read_merges(lm_bundle *b, const char **name, char **bytes, size_t *n
     return false;
 }
 
-/* A single file may say what it is by its first bytes. */
-static bool has_gguf_magic(const lm_bundle *b, const char *path)
-{
-    char magic[4] = "";
-    struct stat s;
-    if (!lm_bundle_is_directory(b) || stat(path, &s) != 0 || !S_ISREG(s.st_mode))
-        return false;
-    FILE *f = fopen(path, "rb");
-    bool is = f && fread(magic, 1, 4, f) == 4 && memcmp(magic, "GGUF", 4) == 0;
-    if (f)
-        fclose(f);
-    return is;
-}
-
 /* The file `name`, with what stands beside it. */
 static lm_tokenizer *open_file(lm_bundle *b, const char *name, lm_status *st)
 {
@@ -191,12 +172,6 @@ static lm_tokenizer *open_file(lm_bundle *b, const char *name, lm_status *st)
     if (two)
         read_merges(b, &name, &merges, &merges_n, st);
     char *path = lm_bundle_file(b, name);
-    if (ends_in(path, ".gguf") || has_gguf_magic(b, path)) {
-        t = open_gguf(b, name, path, st);
-        free(merges_path);
-        free(path);
-        return t;
-    }
     lm_beside beside = {.config = read_beside(b, "tokenizer_config.json", st),
                         .special_map = read_beside(b, "special_tokens_map.json", st),
                         .older = read_beside(b, "added_tokens.json", st)};
@@ -244,13 +219,14 @@ lm_tokenizer *lm_tokenizer_open(const char *path, lm_status *st)
     lm_bundle *b = NULL;
     if (lm_bundle_at(path)) {
         b = lm_bundle_open(path, st);
-        name = b ? find_file(b, st) : NULL;
+        name = b && !lm_bundle_gguf(b) ? find_file(b, st) : NULL;
     } else if (stat(path, &s) != 0) {
         lm_fail_errno(st, LM_FAILED, "%s: cannot open the tokenizer", path);
     } else {
         b = lm_bundle_beside(path, &name);
     }
-    lm_tokenizer *t = name ? open_file(b, name, st) : NULL;
+    const lm_gguf *gguf = b ? lm_bundle_gguf(b) : NULL;
+    lm_tokenizer *t = gguf ? from_gguf(gguf, st) : name ? open_file(b, name, st) : NULL;
     lm_bundle_close(b);
     return t;
 }

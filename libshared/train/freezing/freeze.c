@@ -442,7 +442,7 @@ bool lm_freezing_apply(const lm_freezing *f, lm_params *params, int stage, lm_st
 {
     for (size_t i = 0; i < f->count; i++) {
         lm_param *p = lm_params_at(params, i);
-        if (!lm_param_ready(p, st) || !lm_param_train(p, lm_freezing_trains(f, i, stage), st))
+        if (!(p->quantised || lm_param_ready(p, st)) || !lm_param_train(p, lm_freezing_trains(f, i, stage), st))
             return false;
     }
     return true;

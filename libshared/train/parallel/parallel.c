@@ -166,12 +166,17 @@ static char *description_of(const lm_run *r)
     return text;
 }
 
-/* The values that the others do not have; of a model that they have read, those that are trained come before the first step. */
+/* The values that the others do not have; of a model that they have read, those that are trained come before the first step.
+ * What is quantised they have as float32, and so does this one from now on: all compute the same. */
 static bool spread_all(lm_communicator *c, const lm_run *r, lm_status *st)
 {
     if (r->o->adapting)
         return true;
-    lm_exchange *e = lm_exchange_new(c, r->model->params, true);
+    lm_params *params = r->model->params;
+    for (size_t i = 0; i < lm_params_count(params); i++)
+        if (!lm_param_ready(lm_params_at(params, i), st))
+            return false;
+    lm_exchange *e = lm_exchange_new(c, params, true);
     bool ok = lm_exchange_spread(e, st);
     lm_exchange_free(e);
     return ok;
