@@ -46,9 +46,9 @@ typedef struct lm_model_options {
                         * changed (labels, dropout); taken over, also on failure. NULL = read it */
 } lm_model_options;
 
-/* Opens what stream/bundle.h can open: a Hugging Face directory, an archive of one, a model stream, a GGUF file; and BASE+ADAPTER, or an adapter
- * that says where its base is (model/adapter/adapter.h). Matrices that are not float32 (half precision,
- * ggml's blocks, bitsandbytes' layers) stay as they are stored, and are computed with so (lm_param.quantised), unless they are
+/* Opens what stream/bundle.h can open: a Hugging Face directory, an archive of one, a model stream, a GGUF file; and
+ * BASE+ADAPTER, or an adapter that says where its base is (model/adapter/adapter.h). Matrices that are not float32 (half
+ * precision, ggml's blocks, bitsandbytes' layers) stay as they are stored, and are computed with so (lm_param.quantised), unless they are
  * trained. Every missing, misshapen or unreadable tensor is named. A checkpoint of another head serves where the body is
  * complete: the old head is dropped, and said so on the log. */
 lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_status *st);

@@ -51,7 +51,7 @@ static model open_model(const char *data, const char *name)
 static void close_model(model *m)
 {
     lm_gguf_names_free(m->names);
-    lm_weights_close(m->checkpoint);
+    lm_checkpoint_close(m->checkpoint);
     lm_config_free(m->config);
     lm_bundle_close(m->bundle);
 }
