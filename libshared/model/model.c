@@ -173,7 +173,7 @@ static lm_config *adapted_config(lm_adapter_stack *s, lm_bundle *base, lm_status
 lm_config *lm_model_config(const char *path, lm_status *st)
 {
     lm_adapter_stack s;
-    lm_bundle *b = lm_adapter_stack_open(&s, path, st) ? lm_bundle_open(s.parts[0], st) : NULL;
+    lm_bundle *b = lm_adapter_stack_open(&s, path, NULL, 0, st) ? lm_bundle_open(s.parts[0], st) : NULL;
     lm_config *c = b ? adapted_config(&s, b, st) : NULL;
     lm_bundle_close(b);
     lm_adapter_stack_close(&s);
@@ -248,7 +248,8 @@ lm_model *lm_model_open(const char *path, const lm_model_options *options, lm_st
     lm_adapter_stack s;
     if (!options)
         options = &no_options;
-    lm_bundle *b = lm_adapter_stack_open(&s, path, st) ? lm_bundle_open(s.parts[0], st) : NULL;
+    bool there = lm_adapter_stack_open(&s, path, options->adapters, options->adapter_count, st);
+    lm_bundle *b = there ? lm_bundle_open(s.parts[0], st) : NULL;
     lm_model *m = NULL;
     if (!b)
         lm_config_free(options->config);

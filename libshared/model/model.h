@@ -42,6 +42,8 @@ typedef struct lm_model_options {
     bool merge_adapters;     /* those of BASE+ADAPTER become part of the weights: the model is to be trained, or written, as one */
     bool check;              /* look at every weight that is loaded: NaN and infinite ones fail */
     bool whole_config;       /* lm_model_create: the config is one that a model has: nothing is added to it */
+    const char *const *adapters; /* lm_model_open: [adapter_count] paths of more adapters, after those of BASE+ADAPTER */
+    size_t adapter_count;
     lm_config *config; /* lm_model_open: stands for the directory's config.json, which the caller has read and
                         * changed (labels, dropout); taken over, also on failure. NULL = read it */
 } lm_model_options;

@@ -2,7 +2,9 @@ liblmutils_la_SOURCES += \
 	libshared/model/adapter/adapter.h libshared/model/adapter/adapter_internal.h \
 	libshared/model/adapter/adapter_config.c \
 	libshared/model/adapter/attach.c \
-	libshared/model/adapter/delta.c libshared/model/adapter/merge.h \
+	libshared/model/adapter/delta.c \
+	libshared/model/adapter/extract.c \
+	libshared/model/adapter/merge.c libshared/model/adapter/merge.h \
 	libshared/model/adapter/modules.c \
 	libshared/model/adapter/open.c \
 	libshared/model/adapter/start.c \
@@ -80,3 +82,8 @@ tests_unit_check_decoders_SOURCES = tests/unit/check_decoders.c
 tests_unit_check_decoders_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_decoders_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_decoders
+check_PROGRAMS += tests/unit/check_adapters
+tests_unit_check_adapters_SOURCES = tests/unit/check_adapters.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_adapters_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_adapters_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_adapters

@@ -108,10 +108,9 @@ typedef struct lm_adapter_stack {
     size_t count;
     lm_bundle **bundles; /* [count - 1] of the adapters */
     char *task; /* the head that they are for; NULL = the base's own */
-    char *path;
 } lm_adapter_stack;
 
-bool lm_adapter_stack_open(lm_adapter_stack *s, const char *path, lm_status *st);
+bool lm_adapter_stack_open(lm_adapter_stack *s, const char *path, const char *const *more, size_t count, lm_status *st);
 /* Gives the config the classes of the adapters' head. */
 bool lm_adapter_stack_adapt(lm_adapter_stack *s, lm_config *c, lm_status *st);
 /* Attaches them all, and sees that no part of the head is left without values unless the caller allows it. */

@@ -59,4 +59,7 @@ bool lm_adapter_may_merge(const lm_model *m, const lm_param *p, lm_status *st);
  * converted this is done anew, by an adapter that is subtracted. */
 bool lm_adapter_reduce(lm_model *m, lm_model_adapter *a, lm_status *st);
 
+/* A and B become those whose scale B A is nearest to values, which are stored as the weight is; both are owned. */
+bool lm_adapter_approximate(lm_adapter *a, const float *values, int iterations, lm_status *st);
+
 #endif

@@ -114,7 +114,7 @@ static pcre2_code *compile(const char *what, const char *format, const char *pat
 
 static bool matches(lm_module_matcher *x, const pcre2_code *code, const char *subject)
 {
-    return pcre2_match(code, (PCRE2_SPTR)subject, strlen(subject), 0, 0, x->data, NULL) > 0;
+    return pcre2_match(code, (PCRE2_SPTR)subject, strlen(subject), 0, 0, x->data, NULL) >= 0;
 }
 
 static pcre2_code **compile_patterns(const char *what, const lm_adapter_pattern *p, size_t n, lm_status *st)

@@ -51,12 +51,15 @@ static bool add_base(lm_adapter_stack *s, lm_status *st)
     return lm_ok(st);
 }
 
-bool lm_adapter_stack_open(lm_adapter_stack *s, const char *path, lm_status *st)
+bool lm_adapter_stack_open(lm_adapter_stack *s, const char *path, const char *const *more, size_t count, lm_status *st)
 {
-    *s = (lm_adapter_stack){.path = lm_strdup(path)};
+    *s = (lm_adapter_stack){0};
     s->count = lm_bundle_parts(path, &s->parts);
     if (!add_base(s, st))
         return false;
+    s->parts = lm_realloc(s->parts, s->count + count, sizeof *s->parts);
+    for (size_t i = 0; i < count; i++)
+        s->parts[s->count++] = lm_strdup(more[i]);
     s->bundles = lm_calloc(s->count, sizeof(lm_bundle *));
     for (size_t i = 1; i < s->count; i++) {
         s->bundles[i - 1] = lm_bundle_open(s->parts[i], st);
@@ -76,28 +79,43 @@ void lm_adapter_stack_close(lm_adapter_stack *s)
     free(s->bundles);
     lm_bundle_parts_free(s->parts, s->count);
     free(s->task);
-    free(s->path);
 }
 
 /* ------------------------------------------------------------------ the head that an adapter is for */
 
-/* Members of an adapter's own config.json that are about its head. */
+static int labels_of(const lm_config *c)
+{
+    int n = 0;
+    while (lm_config_label(c, n))
+        n++;
+    return n;
+}
+
+/* What an adapter's own config.json says of its head. */
 static bool take_members(lm_bundle *b, lm_config *c, lm_status *st)
 {
-    static const char *const about[] = {"architectures", "id2label", "label2id", "num_labels", "pad_token_id", "problem_type"};
-    json_t *own = lm_bundle_json(b, "config.json", 0, st), *some = json_object();
-    for (size_t i = 0; i < sizeof about / sizeof *about; i++) {
-        json_t *v = json_object_get(own, about[i]);
-        if (v)
-            json_object_set(some, about[i], v);
-        else if (own && (strstr(about[i], "label") || strcmp(about[i], "problem_type") == 0))
-            lm_config_remove(c, about[i]); /* two classes are not named, and others stood there */
-    }
+    static const char *const about[] = {"architectures", "pad_token_id", "problem_type"};
+    lm_config *own = lm_config_open(b, st);
+    if (!own)
+        return false;
+    const char *type = lm_config_string(own, "model_type", ""), *base = lm_config_string(c, "model_type", "");
+    if (*type && strcmp(type, base) != 0)
+        lm_fail(st, LM_FAILED, "%s: the adapter is of a %s, and the base is a %s", lm_bundle_name(b), type, base);
+    json_t *some = json_object();
+    for (size_t i = 0; i < sizeof about / sizeof *about; i++)
+        if (lm_config_member(own, about[i]))
+            json_object_set(some, about[i], (json_t *)lm_config_member(own, about[i]));
     char *text = json_dumps(some, 0);
     lm_config_replace(c, text);
     free(text);
     json_decref(some);
-    json_decref(own);
+    int n = labels_of(own);
+    const char **names = lm_calloc((size_t)n + 1, sizeof *names);
+    for (int i = 0; i < n; i++)
+        names[i] = lm_config_label(own, i);
+    lm_config_set_labels(c, names, n);
+    free(names);
+    lm_config_free(own);
     return lm_ok(st);
 }
 
@@ -126,14 +144,6 @@ static bool count_classes(lm_bundle *b, int *classes, lm_status *st)
     lm_safetensors_close(f);
     free(where);
     return f != NULL;
-}
-
-static int labels_of(const lm_config *c)
-{
-    int n = 0;
-    while (lm_config_label(c, n))
-        n++;
-    return n;
 }
 
 /* An adapter of PEFT's own says what its task is, and its tensors how many classes there are. */

@@ -14,14 +14,9 @@ enum { START_SEED = 42 }; /* of subspaces: the start of a stored adapter is foun
 
 /* ------------------------------------------------------------------ parts of the base */
 
-/* The base's matrix as a layer has it, [out, in]. NULL: no memory. */
-static float *layer_values(const lm_param *w, lm_status *st)
+/* [out, in] of a matrix as it is stored, which is freed or handed on. NULL: no memory. */
+static float *as_layer(const lm_param *w, float *v, lm_status *st)
 {
-    float *v = lm_try_malloc(w->elements, sizeof *v, w->name, st);
-    if (v && !lm_weight_values(w, v, st)) {
-        free(v);
-        return NULL;
-    }
     if (!v || !w->transposed)
         return v;
     size_t rows = (size_t)w->shape.size[0], columns = (size_t)w->shape.size[1];
@@ -33,7 +28,18 @@ static float *layer_values(const lm_param *w, lm_status *st)
     return turned;
 }
 
-/* scale B A becomes the part of the matrix with the largest singular values. */
+/* The base's matrix, [out, in]. */
+static float *layer_values(const lm_param *w, lm_status *st)
+{
+    float *v = lm_try_malloc(w->elements, sizeof *v, w->name, st);
+    if (v && !lm_weight_values(w, v, st)) {
+        free(v);
+        return NULL;
+    }
+    return as_layer(w, v, st);
+}
+
+/* scale B A becomes the part of w [out, in] with the largest singular values. */
 static bool split_svd(const float *w, int iterations, lm_adapter *a, lm_status *st)
 {
     size_t out = (size_t)a->b->shape.size[0], in = (size_t)a->a->shape.size[1], r = (size_t)a->rank;
@@ -49,6 +55,20 @@ static bool split_svd(const float *w, int iterations, lm_adapter *a, lm_status *
     free(u);
     free(s);
     free(v);
+    return ok;
+}
+
+bool lm_adapter_approximate(lm_adapter *a, const float *values, int iterations, lm_status *st)
+{
+    bool table = a->place == LM_ADAPTS_TABLE; /* its B A is [width, rows] */
+    lm_param shape = {.name = a->weight->name, .shape = a->weight->shape, .elements = a->weight->elements,
+                      .transposed = table || a->weight->transposed};
+    float *copy = lm_try_malloc(shape.elements, sizeof *copy, shape.name, st);
+    if (copy)
+        memcpy(copy, values, shape.elements * sizeof *copy);
+    float *w = as_layer(&shape, copy, st);
+    bool ok = w && split_svd(w, iterations, a, st);
+    free(w);
     return ok;
 }
 

@@ -1,0 +1,758 @@
+/* Adapters: PEFT's files read and written again, how they begin, what is trained, merging and extracting. Their logits, gradients
+ * and training are compared with PEFT's in check_goldens. */
+#include "unit.h"
+#include "scratch.h"
+
+#include "base/memory.h"
+#include "model/adapter/adapter_internal.h"
+#include "model/adapter/merge.h"
+#include "model/adapter/svd.h"
+#include "stream/json_tree.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char llama[] = "{\"model_type\":\"llama\",\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":16,"
+                            "\"num_hidden_layers\":3,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"intermediate_size\":24,"
+                            "\"vocab_size\":32,\"max_position_embeddings\":16,\"initializer_range\":0.3}";
+static const char gpt2[] = "{\"model_type\":\"gpt2\",\"architectures\":[\"GPT2LMHeadModel\"],\"n_embd\":16,\"n_layer\":2,\"n_head\":2,"
+                           "\"n_inner\":24,\"vocab_size\":32,\"n_positions\":16,\"initializer_range\":0.3}";
+
+static lm_model *create(const char *config, const char *task, uint64_t seed)
+{
+    lm_status st = LM_STATUS_INIT;
+    setenv("LMUTILS_PLUGIN_PATH", PLUGIN_DIR, 1);
+    lm_model *m = lm_model_create(lm_config_parse(lm_str_of(config), "config.json", &st),
+                                  &(lm_model_options){.task = task, .seed = seed}, &st);
+    assert_ok(&st);
+    return m;
+}
+
+/* Saved in a new directory, and freed. */
+static char *saved(lm_model *m)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *dir = scratch_new();
+    ck_assert_msg(lm_model_save(m, dir, &st), "%s", st.message);
+    lm_model_free(m);
+    return dir;
+}
+
+static char *new_base(const char *config)
+{
+    return saved(create(config, NULL, 3));
+}
+
+static lm_model *open_path(const char *path)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = lm_model_open(path, NULL, &st);
+    assert_ok(&st);
+    return m;
+}
+
+static lm_model *open_both(const char *base, const char *adapter)
+{
+    char *path = lm_format("%s+%s", base, adapter);
+    lm_model *m = open_path(path);
+    free(path);
+    return m;
+}
+
+static char *written(lm_model *m)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *dir = scratch_new();
+    lm_bundle_writer *w = lm_bundle_into(dir);
+    ck_assert_msg(lm_adapter_write_config(m, NULL, w, &st) && lm_adapter_write_weights(m, w, NULL, &st), "%s", st.message);
+    ck_assert(lm_bundle_publish(w, &st));
+    return dir;
+}
+
+/* Adapts a model as a command line would say. */
+static bool adapt(lm_model *m, lm_adapter_options o, lm_model *original, lm_status *st)
+{
+    lm_adapter_config *c = lm_adapter_config_new(&o, st);
+    return c && lm_model_adapt(m, c, 7, original, st);
+}
+
+enum { TOKENS = 6, VOCABULARY = 32 };
+
+/* The logits of a row, [TOKENS, VOCABULARY]; malloced. */
+static float *logits_of(lm_model *m)
+{
+    static const int32_t splits[] = {0, TOKENS}, ids[] = {1, 5, 9, 30, 2, 17}, types[TOKENS], places[] = {0, 1, 2, 3, 4, 5};
+    static const lm_batch batch = {1, TOKENS, splits, ids, types, places};
+    lm_status st = LM_STATUS_INIT;
+    lm_graph *g = lm_graph_new(m->params);
+    lm_graph_begin(g, &batch, (lm_step){0});
+    lm_tensor *y = lm_model_forward(m, g, &batch, &(lm_select){.token_logits = true}).token_logits;
+    float *logits = lm_malloc(TOKENS * VOCABULARY, sizeof *logits);
+    memcpy(logits, lm_tensor_read(g, y), TOKENS * VOCABULARY * sizeof *logits);
+    ck_assert_msg(lm_graph_end(g, &st), "%s", st.message);
+    lm_graph_free(g);
+    return logits;
+}
+
+static double difference(const float *a, const float *b, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs((double)a[i] - (double)b[i]));
+    return most;
+}
+
+static double apart(lm_model *a, lm_model *b)
+{
+    float *x = logits_of(a), *y = logits_of(b);
+    double d = difference(x, y, TOKENS * VOCABULARY);
+    free(x);
+    free(y);
+    return d;
+}
+
+/* Moves what is trained, as training would. */
+static void disturb(lm_model *m)
+{
+    lm_status st = LM_STATUS_INIT;
+    for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        lm_param *p = lm_params_at(m->params, i);
+        if (!lm_adapter_trains(m, p))
+            continue;
+        ck_assert(lm_param_train(p, true, &st));
+        for (size_t k = 0; k < p->elements; k++)
+            p->value[k] += 0.05f * (float)((int)((i * 31 + k * 17) % 13) - 6);
+        for (lm_adapter *a = p->adapter; a; a = a->next)
+            lm_adapter_changed(a);
+    }
+}
+
+/* ------------------------------------------------------------------ singular values */
+
+START_TEST(singular_values)
+{
+    enum { ROWS = 40, COLUMNS = 30, RANK = 4 };
+    float w[ROWS * COLUMNS] = {0}, u[ROWS * RANK], s[RANK], v[ROWS * RANK];
+    lm_status st = LM_STATUS_INIT;
+    for (int turned = 0; turned < 2; turned++) {
+        int rows = turned ? COLUMNS : ROWS, columns = turned ? ROWS : COLUMNS;
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++) { /* of rank 4 */
+                double sum = 0;
+                for (int k = 1; k <= RANK; k++)
+                    sum += cos(0.7 * i * k) * sin(0.3 * j * k + k) * k;
+                w[i * columns + j] = (float)sum;
+            }
+        ck_assert(lm_svd_truncated(w, rows, columns, RANK, -1, 1, u, s, v, &st));
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++) {
+                double sum = 0;
+                for (int k = 0; k < RANK; k++)
+                    sum += (double)u[i * RANK + k] * (double)s[k] * (double)v[j * RANK + k];
+                ck_assert_double_eq_tol(sum, w[i * columns + j], 2e-5);
+            }
+        for (int k = 0; k < RANK; k++)
+            for (int l = 0; l < RANK; l++) {
+                double sum = 0;
+                for (int i = 0; i < rows; i++)
+                    sum += (double)u[i * RANK + k] * (double)u[i * RANK + l];
+                ck_assert_double_eq_tol(sum, k == l, 1e-5);
+            }
+        for (int k = 1; k < RANK; k++)
+            ck_assert(s[k] <= s[k - 1] && s[k] > 0);
+    }
+    /* a matrix of full rank: known values on a diagonal */
+    memset(w, 0, sizeof w);
+    for (int i = 0; i < COLUMNS; i++)
+        w[i * COLUMNS + (i + 7) % COLUMNS] = (float)(COLUMNS - i);
+    ck_assert(lm_svd_truncated(w, ROWS, COLUMNS, RANK, -1, 1, u, s, v, &st));
+    for (int k = 0; k < RANK; k++)
+        ck_assert_double_eq_tol(s[k], COLUMNS - k, 1e-3);
+    ck_assert(!lm_svd_truncated(w, ROWS, COLUMNS, COLUMNS + 1, -1, 1, u, s, v, &st));
+}
+END_TEST
+
+/* ------------------------------------------------------------------ beginning */
+
+static const struct {
+    const char *what;
+    lm_adapter_options how;
+    bool changes; /* what the model gives */
+} starts[] = {
+    {"kaiming", {.r = 4, .target = "all-linear"}, false},
+    {"gaussian", {.r = 4, .target = "all-linear", .init = "gaussian", .dropout = 0.1}, false},
+    {"random", {.r = 4, .target = "all-linear", .init = "false"}, true},
+    {"dora", {.r = 4, .target = "all-linear", .dora = true}, false},
+    {"pissa", {.r = 4, .target = "all-linear", .init = "pissa", .alpha = 12}, false},
+    {"fast pissa", {.r = 4, .target = "all-linear", .init = "pissa_niter_4", .rslora = true}, false},
+    {"olora", {.r = 4, .target = "all-linear", .init = "olora"}, false},
+    {"tables", {.r = 4, .target = "embed_tokens,wte,q_proj,c_attn", .bias = LM_BIAS_ALL}, false},
+    {"tables, dora", {.r = 4, .target = "embed_tokens,wte", .dora = true}, false},
+};
+enum { STARTS = sizeof starts / sizeof *starts };
+
+/* An adapter changes nothing as it begins; once it is trained, what is written does the same beside the base as it stands. */
+START_TEST(begins_and_goes_on)
+{
+    char *base = new_base(_i % 2 ? gpt2 : llama);
+    lm_status st = LM_STATUS_INIT;
+    lm_model *plain = open_path(base), *m = open_path(base);
+    ck_assert_msg(adapt(m, starts[_i / 2].how, NULL, &st), "%s: %s", starts[_i / 2].what, st.message);
+    double d = apart(plain, m);
+    ck_assert_msg(starts[_i / 2].changes ? d > 1e-3 : d < 2e-5, "%s: %g", starts[_i / 2].what, d);
+    disturb(m);
+    ck_assert(apart(plain, m) > 1e-3);
+    char *adapter = written(m);
+    lm_model *again = open_both(base, adapter);
+    d = apart(m, again);
+    ck_assert_msg(d < 3e-5, "%s: written, it differs by %g", starts[_i / 2].what, d);
+    /* and so does the model that it becomes part of */
+    bool table = strncmp(starts[_i / 2].what, "tables", 6) == 0;
+    if (table && _i % 2) {
+        ck_assert(!lm_model_merge(again, &st));
+        assert_says(&st, "the same matrix as lm_head.weight");
+    } else {
+        ck_assert_msg(lm_model_merge(again, &st), "%s", st.message);
+        d = apart(m, again);
+        ck_assert_msg(d < 5e-5, "%s: merged, it differs by %g", starts[_i / 2].what, d);
+    }
+    lm_model_free(again);
+    lm_model_free(plain);
+    lm_model_free(m);
+    scratch_discard(adapter);
+    scratch_discard(base);
+}
+END_TEST
+
+/* LoftQ brings a rough base nearer to what it was. */
+START_TEST(loftq_is_nearer)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *base = new_base(llama);
+    lm_model *original = open_path(base), *rough = open_path(base);
+    for (size_t i = 0; i < lm_params_count(rough->params); i++) {
+        lm_param *p = lm_params_at(rough->params, i);
+        ck_assert(lm_param_own(p, &st));
+        for (size_t k = 0; p->shape.dims == 2 && !p->embedding && k < p->elements; k++)
+            p->value[k] = roundf(p->value[k] * 4) / 4;
+    }
+    double before = apart(original, rough);
+    ck_assert(!adapt(rough, (lm_adapter_options){.r = 8, .target = "q_proj", .init = "loftq"}, NULL, &st));
+    assert_says(&st, "needs the model as it was");
+    lm_model_adapters_free(rough);
+    ck_assert_msg(adapt(rough, (lm_adapter_options){.r = 8, .target = "q_proj,o_proj,up_proj,gate_proj,down_proj,v_proj,k_proj",
+                                                    .init = "loftq"}, original, &st), "%s", st.message);
+    ck_assert_double_lt(apart(original, rough), 0.8 * before);
+    lm_model_free(original);
+    lm_model_free(rough);
+    scratch_discard(base);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ targets */
+
+static const struct {
+    lm_adapter_options how;
+    const char *config;
+    size_t modules;
+    uint64_t numbers; /* that are trained; 0 = not asked */
+} targets[] = {
+    {{.r = 2}, llama, 6, 3 * (2 * 32 + 2 * 24)},                      /* PEFT's default: q_proj, v_proj */
+    {{.r = 2}, gpt2, 2, 2 * 2 * (16 + 48)},                           /* c_attn */
+    {{.r = 2, .target = "all-linear"}, llama, 21, 0},                 /* seven a block, and no lm_head */
+    {{.r = 2, .target = "all-linear", .exclude = "down_proj"}, llama, 18, 0},
+    {{.r = 2, .target = "q_proj", .layers = "0,2"}, llama, 2, 0},
+    {{.r = 2, .target = "q_proj", .layers = "1-2", .layers_pattern = "layers"}, llama, 2, 0},
+    {{.r = 2, .target = ".*layers\\.1\\.(self_attn|mlp)\\.(q|up)_proj"}, llama, 2, 0},
+    {{.r = 2, .target = "model.layers.2.mlp.up_proj"}, llama, 1, 0},
+    {{.r = 2, .target = "lm_head"}, llama, 1, 0},
+    {{.r = 2, .target = "c_proj"}, gpt2, 4, 0},                       /* attention's and the other's */
+    {{.r = 2, .target = "mlp.c_proj"}, gpt2, 2, 0},
+    {{.r = 2, .target = "c_attn", .bias = LM_BIAS_LORA_ONLY}, gpt2, 2, 2 * (2 * (16 + 48) + 48)},
+    {{.r = 2, .target = "q_proj", .modules_to_save = "lm_head"}, llama, 3, 3 * 2 * 32 + 32 * 16},
+};
+enum { TARGETS = sizeof targets / sizeof *targets };
+
+START_TEST(target_modules)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = create(targets[_i].config, NULL, 1);
+    ck_assert_msg(adapt(m, targets[_i].how, NULL, &st), "%d: %s", _i, st.message);
+    ck_assert_msg(m->adapters[0].count == targets[_i].modules, "%d: %zu modules", _i, m->adapters[0].count);
+    if (targets[_i].numbers)
+        ck_assert_uint_eq(lm_adapter_parameters(m), targets[_i].numbers);
+    lm_model_free(m);
+}
+END_TEST
+
+START_TEST(patterns)
+{
+    lm_status st = LM_STATUS_INIT;
+    const char *ranks[] = {"up_proj=3", "model.layers.1.mlp.gate_proj=5"}, *alphas[] = {".*2\\.mlp\\.up_proj=30"};
+    lm_model *m = create(llama, NULL, 1);
+    ck_assert(adapt(m, (lm_adapter_options){.r = 2, .alpha = 8, .target = "up_proj,gate_proj", .rank_pattern = {ranks, 2, 2},
+                                            .alpha_pattern = {alphas, 1, 1}}, NULL, &st));
+    for (size_t i = 0; i < m->adapters[0].count; i++) {
+        const struct lm_adapted_part *part = &m->adapters[0].parts[i];
+        bool up = strstr(part->module, "up_proj"), last = strstr(part->module, "layers.2"), middle = strstr(part->module, "layers.1");
+        int rank = up ? 3 : middle ? 5 : 2;
+        ck_assert_msg(part->adapter->rank == rank, "%s: %d", part->module, part->adapter->rank);
+        ck_assert_float_eq_tol(part->adapter->scale, (up && last ? 30.0f : 8.0f) / (float)rank, 1e-6f);
+    }
+    lm_model_free(m);
+}
+END_TEST
+
+static const struct {
+    lm_adapter_options how;
+    const char *config, *says;
+} bad_targets[] = {
+    {{.target = "query"}, llama, "query: no module of this model is called so: its modules end in embed_tokens, q_proj, k_proj, "
+                                 "v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head"},
+    {{.target = "(q_proj"}, llama, "\"(q_proj\": "},
+    {{.r = 17, .target = "q_proj"}, llama, "r: a rank of 17 for model.layers.0.self_attn.q_proj, whose weight is [16, 16]"},
+    {{.init = "zeros"}, llama, "init_lora_weights: zeros: known are"},
+    {{.init = "pissa", .dora = true}, llama, "use_dora: not together with init_lora_weights pissa"},
+    {{.layers = "x"}, llama, "--layers-to-transform x"},
+    {{.layers_pattern = "layers"}, llama, "layers_pattern: says nothing without"},
+    {{.target = ".*q_proj", .layers = "1"}, llama, "layers_to_transform: the targets are a regular expression"},
+    {{.dropout = 1.5}, llama, "lora_dropout: 1.5"},
+    {{.r = 0}, "{\"model_type\":\"lstm\",\"architectures\":[\"LSTMForCausalLM\"],\"vocab_size\":9,\"hidden_size\":4,\"embedding_size\":4}",
+     "there is no default for lstm"},
+};
+enum { BAD_TARGETS = sizeof bad_targets / sizeof *bad_targets };
+
+START_TEST(targets_that_cannot_be)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = create(bad_targets[_i].config, NULL, 1);
+    ck_assert(!adapt(m, bad_targets[_i].how, NULL, &st));
+    assert_says(&st, bad_targets[_i].says);
+    lm_model_free(m);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ files */
+
+static json_t *settings_in(const char *dir)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *name = lm_format("%s/" LM_ADAPTER_CONFIG, dir);
+    json_t *all = lm_json_read(name, 0, &st);
+    assert_ok(&st);
+    free(name);
+    return all;
+}
+
+/* Real adapters, on networks of their bases' shapes but for what they do not touch. */
+static const struct {
+    const char *dir, *config, *task;
+    size_t modules;
+} real[] = {
+    {"bert_gpt2_multitask", "{\"model_type\":\"bert\",\"hidden_size\":768,\"num_hidden_layers\":12,\"num_attention_heads\":12,"
+                            "\"intermediate_size\":4,\"vocab_size\":8,\"max_position_embeddings\":8}", "classify", 24},
+    {"distilbert_emotion", "{\"model_type\":\"distilbert\",\"dim\":768,\"n_layers\":6,\"n_heads\":12,\"hidden_dim\":4,\"vocab_size\":8,"
+                           "\"max_position_embeddings\":8,\"num_labels\":6}", "classify", 12},
+    {"distilbert_imdb", "{\"model_type\":\"distilbert\",\"dim\":768,\"n_layers\":6,\"n_heads\":12,\"hidden_dim\":4,\"vocab_size\":8,"
+                        "\"max_position_embeddings\":8}", "classify", 12},
+    {"gpt2_peft", "{\"model_type\":\"gpt2\",\"n_embd\":768,\"n_layer\":12,\"n_head\":12,\"n_inner\":4,\"vocab_size\":8,"
+                  "\"n_positions\":8,\"num_labels\":6}", "classify", 12},
+    {"gpt2_tigrinya", "{\"model_type\":\"gpt2\",\"n_embd\":768,\"n_layer\":12,\"n_head\":12,\"n_inner\":3072,\"vocab_size\":8,"
+                      "\"n_positions\":8}", "clm", 36},
+};
+enum { REAL = sizeof real / sizeof *real };
+
+/* Every tensor comes out as it went in, and so does every setting. */
+START_TEST(real_adapters)
+{
+    UNIT_NEEDS_DATA(data);
+    lm_status st = LM_STATUS_INIT;
+    char *dir = lm_format("%s/models/peft-adapters/%s", data, real[_i].dir);
+    lm_model *m = create(real[_i].config, real[_i].task, 1);
+    lm_bundle *b = lm_bundle_open(dir, &st);
+    ck_assert_msg(b && lm_model_attach(m, b, &(lm_model_options){0}, &st), "%s", st.message);
+    ck_assert_uint_eq(m->adapters[0].count, real[_i].modules);
+    char *copy = written(m), *one = lm_format("%s/" LM_ADAPTER_WEIGHTS, dir), *two = lm_format("%s/" LM_ADAPTER_WEIGHTS, copy);
+    lm_safetensors *x = lm_safetensors_open(one, &st), *y = lm_safetensors_open(two, &st);
+    assert_ok(&st);
+    ck_assert_uint_eq(lm_safetensors_count(x), lm_safetensors_count(y));
+    for (size_t i = 0; i < lm_safetensors_count(x); i++) {
+        const lm_safetensor *s = lm_safetensors_at(x, i), *t = lm_safetensors_find(y, s->name);
+        ck_assert_msg(t && t->bytes == s->bytes && t->dtype == s->dtype && memcmp(t->data, s->data, s->bytes) == 0, "%s", s->name);
+    }
+    json_t *was = settings_in(dir), *is = settings_in(copy), *v;
+    const char *key;
+    json_object_foreach(was, key, v) {
+        json_t *w = json_object_get(is, key);
+        bool nothing = json_is_null(v) || json_is_false(v); /* need not be said */
+        ck_assert_msg((!w && nothing) || json_equal(v, w) || (json_is_number(v) && json_number_value(v) == json_number_value(w)),
+                      "%s", key);
+    }
+    json_decref(was);
+    json_decref(is);
+    lm_safetensors_close(x);
+    lm_safetensors_close(y);
+    lm_bundle_close(b);
+    lm_model_free(m);
+    free(one);
+    free(two);
+    free(dir);
+    scratch_discard(copy);
+}
+END_TEST
+
+static const struct {
+    const char *member, *says; /* NULL: it is kept */
+} members[] = {
+    {"\"note\":\"mine\"", NULL},
+    {"\"layer_replication\":null", NULL},
+    {"\"use_something\":false", NULL},
+    {"\"peft_version\":\"0.20.0\"", NULL},
+    {"\"qalora_group_size\":16", NULL},
+    {"\"layer_replication\":[[0,2],[1,3]]", "layer_replication: [[0,2],[1,3]]: this lmutils does not know what it changes"},
+    {"\"use_something\":true", "use_something: true"},
+    {"\"trainable_token_indices\":[3]", "trainable_token_indices: [3]"},
+    {"\"target_parameters\":[\"x\"]", "target_parameters"},
+    {"\"use_qalora\":true", "use_qalora"},
+    {"\"lora_alpha\":\"8\"", "lora_alpha: a number is expected"},
+    {"\"r\":2.5", "r: a whole number is expected"},
+    {"\"r\":0", "r: 0: a rank of 1 or more"},
+    {"\"bias\":\"some\"", "bias: some: none, all or lora_only"},
+    {"\"target_modules\":[1]", "target_modules: a list of names"},
+    {"\"rank_pattern\":[1]", "rank_pattern: an object"},
+    {"\"layers_to_transform\":[-1]", "layers_to_transform: a list of numbers of layers"},
+    {"\"peft_type\":\"IA3\"", "peft_type: IA3: LORA alone is served"},
+    {"\"init_lora_weights\":\"corda\"", "init_lora_weights: corda"},
+};
+enum { MEMBERS = sizeof members / sizeof *members };
+
+START_TEST(settings)
+{
+    lm_status st = LM_STATUS_INIT;
+    const char *member = members[_i].member;
+    char *dir = scratch_new(), *key = lm_strndup(member, strcspn(member + 1, "\"") + 2);
+    char *text = lm_format("{%s%s%s%s}", strstr(key, "peft_type") ? "" : "\"peft_type\":\"LORA\",",
+                           strstr(key, "\"r\"") ? "" : "\"r\":4,", strstr(key, "target_modules") ? "" : "\"target_modules\":[\"q\"],",
+                           member);
+    scratch_write(dir, LM_ADAPTER_CONFIG, text, strlen(text));
+    lm_bundle *b = lm_bundle_open(dir, &st);
+    lm_adapter_config *c = lm_adapter_config_read(b, &st);
+    if (members[_i].says) {
+        ck_assert(!c);
+        assert_says(&st, members[_i].says);
+    } else {
+        ck_assert_msg(c != NULL, "%s", st.message);
+        lm_buf out = {0};
+        lm_adapter_config_print(c, &out);
+        ck_assert_msg(strstr(lm_buf_cstr(&out), key) != NULL, "%s", lm_buf_cstr(&out));
+        lm_buf_free(&out);
+    }
+    lm_adapter_config_free(c);
+    lm_bundle_close(b);
+    free(text);
+    free(key);
+    scratch_discard(dir);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ damage */
+
+/* An adapter of q_proj and v_proj, trained a little; the directory. */
+static char *new_adapter(const char *base, lm_adapter_options how)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = open_path(base);
+    ck_assert_msg(adapt(m, how, NULL, &st), "%s", st.message);
+    disturb(m);
+    char *dir = written(m);
+    lm_model_free(m);
+    return dir;
+}
+
+static void refused(const char *base, const char *adapter, const char *says)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *path = lm_format("%s+%s", base, adapter);
+    ck_assert(!lm_model_open(path, NULL, &st));
+    assert_says(&st, says);
+    free(path);
+}
+
+START_TEST(damage)
+{
+    char *base = new_base(llama), *other = new_base(gpt2), *dir = new_adapter(base, (lm_adapter_options){.r = 2});
+    lm_str weights = scratch_read(dir, LM_ADAPTER_WEIGHTS), config = scratch_read(dir, LM_ADAPTER_CONFIG);
+    refused(other, dir, "the adapter is of a llama, and the base is a gpt2");
+    char *own = lm_format("%s/config.json", dir);
+    unlink(own); /* as PEFT writes it: without */
+    free(own);
+    refused(other, dir, "this model has no module of that name: the adapter is of another base");
+    refused(base, other, "is no adapter");
+    refused(base, "/nowhere", "/nowhere");
+    for (size_t n = 0; n < weights.len; n += 1 + weights.len / 40) {
+        scratch_write(dir, LM_ADAPTER_WEIGHTS, weights.data, n);
+        refused(base, dir, LM_ADAPTER_WEIGHTS);
+    }
+    char *renamed = lm_strndup(weights.data, weights.len);
+    char *b = memmem(renamed, weights.len, "lora_B.weight", 13);
+    memcpy(b, "lora_C.weight", 13);
+    scratch_write(dir, LM_ADAPTER_WEIGHTS, renamed, weights.len);
+    refused(base, dir, "its B is missing: the file is not whole");
+    memcpy(b, "lora_B.weight", 13);
+    scratch_write(dir, LM_ADAPTER_WEIGHTS, weights.data, weights.len);
+    char *rank = strstr((char *)config.data, "\"r\": 2");
+    rank[5] = '3';
+    scratch_write(dir, LM_ADAPTER_CONFIG, config.data, config.len);
+    refused(base, dir, "has rank 2, and r in adapter_config.json says 3");
+    /* of a base with other sizes */
+    char *wide = strdup(llama), *size = strstr(wide, "\"hidden_size\":16");
+    memcpy(size, "\"hidden_size\":32", 16);
+    char *large = new_base(wide);
+    rank[5] = '2';
+    scratch_write(dir, LM_ADAPTER_CONFIG, config.data, config.len);
+    refused(large, dir, "has shape [2, 16], and this model needs [2, 32]: the adapter is of another base");
+    char *file = lm_format("%s/" LM_ADAPTER_WEIGHTS, dir);
+    unlink(file);
+    free(file);
+    scratch_write(dir, "adapter_model.bin", "x", 1);
+    refused(base, dir, "is a pickle");
+    free((char *)weights.data);
+    free((char *)config.data);
+    free(renamed);
+    free(wide);
+    scratch_discard(large);
+    scratch_discard(base);
+    scratch_discard(other);
+    scratch_discard(dir);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ paths, and heads */
+
+START_TEST(paths)
+{
+    static const char bert[] = "{\"model_type\":\"bert\",\"hidden_size\":16,\"num_hidden_layers\":2,\"num_attention_heads\":2,"
+                               "\"intermediate_size\":24,\"vocab_size\":32,\"max_position_embeddings\":16,\"num_labels\":5}";
+    lm_status st = LM_STATUS_INIT;
+    char *base = saved(create(bert, "mlm", 3));
+    /* an adapter of a classifier, on a base that has another head */
+    const char *labels[] = {"a", "b", "c", "d", "e"};
+    lm_config *c = lm_model_config(base, &st);
+    lm_config_set_labels(c, labels, 5);
+    lm_model *m = lm_model_open(base, &(lm_model_options){.task = "classify", .allow_missing_head = true, .config = c, .quiet = true},
+                                &st);
+    assert_ok(&st);
+    ck_assert(adapt(m, (lm_adapter_options){.r = 2, .modules_to_save = "classifier,pooler"}, NULL, &st));
+    disturb(m);
+    char *adapter = written(m);
+    lm_model *again = open_both(base, adapter);
+    ck_assert_str_eq(again->head->name, "classify");
+    ck_assert_str_eq(lm_config_label(again->config, 4), "e");
+    const lm_param *one = lm_params_find(m->params, "classifier.weight"), *two = lm_params_find(again->params, "classifier.weight");
+    ck_assert(lm_param_ready(lm_params_find(again->params, "classifier.weight"), &st));
+    ck_assert(memcmp(one->value, two->value, one->elements * sizeof(float)) == 0);
+    lm_model_free(again);
+    /* two at once cannot both bring it */
+    char *twice = lm_format("%s+%s+%s", base, adapter, adapter);
+    ck_assert(!lm_model_open(twice, NULL, &st));
+    assert_says(&st, "another adapter brings it, too");
+    /* an adapter alone knows its base, where that is said; a plus sign in a name is no more than that */
+    ck_assert(!lm_model_open(adapter, NULL, &st));
+    assert_says(&st, "say where its base is");
+    char *plus = lm_format("%s/c++", base), **parts;
+    ck_assert_uint_eq(lm_bundle_parts(plus, &parts), 1);
+    lm_bundle_parts_free(parts, 1);
+    ck_assert_uint_eq(lm_bundle_parts(twice, &parts), 3);
+    ck_assert_str_eq(parts[0], base);
+    ck_assert_str_eq(parts[2], adapter);
+    lm_bundle_parts_free(parts, 3);
+    free(plus);
+    free(twice);
+    lm_model_free(m);
+    scratch_discard(adapter);
+    scratch_discard(base);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ merging and extracting */
+
+static char *merged(const char *base, const char *one, const char *two, lm_merge_options o, lm_merge_report *report)
+{
+    lm_status st = LM_STATUS_INIT;
+    const char *adapters[] = {one, two};
+    char *dir = scratch_new();
+    lm_bundle_writer *w = lm_bundle_into(dir);
+    o.base = base;
+    o.adapters = adapters;
+    o.count = two ? 2 : 1;
+    ck_assert_msg(lm_adapter_merge(&o, w, report, &st), "%s", st.message);
+    ck_assert(lm_bundle_publish(w, &st));
+    return dir;
+}
+
+START_TEST(merging)
+{
+    char *base = new_base(llama), *one = new_adapter(base, (lm_adapter_options){.r = 2}),
+         *two = new_adapter(base, (lm_adapter_options){.r = 3, .target = "v_proj,up_proj", .rslora = true});
+    lm_merge_report report;
+    char *whole = merged(base, one, NULL, (lm_merge_options){0}, &report);
+    ck_assert_uint_eq(report.tensors, 6);
+    ck_assert(report.largest > report.mean && report.mean > 0 && report.largest_ratio > 0 && report.where);
+    free(report.where);
+    lm_model *x = open_path(whole), *y = open_both(base, one), *plain = open_path(base);
+    ck_assert_double_lt(apart(x, y), 2e-5);
+    ck_assert_double_gt(apart(x, plain), 1e-3);
+    lm_model_free(x);
+    lm_model_free(y);
+    /* the sum of both, and a TIES of one that keeps all is the same as none */
+    const double weights[] = {0.75, -0.5};
+    char *sum = merged(base, one, two, (lm_merge_options){.weights = weights}, &report);
+    ck_assert_uint_eq(report.tensors, 9);
+    free(report.where);
+    char *ties = merged(base, one, NULL, (lm_merge_options){.method = LM_MERGE_TIES, .density = 1}, &report);
+    free(report.where);
+    lm_model *s = open_path(sum), *t = open_path(ties), *a = open_path(whole);
+    ck_assert_double_lt(apart(t, a), 2e-5);
+    const char *shared = "model.layers.1.self_attn.v_proj.weight";
+    char *other = merged(base, two, NULL, (lm_merge_options){0}, &report);
+    free(report.where);
+    lm_model *b = open_path(other);
+    lm_param *ps = lm_params_find(s->params, shared), *pa = lm_params_find(a->params, shared), *pb = lm_params_find(b->params, shared),
+             *p0 = lm_params_find(plain->params, shared);
+    lm_status st = LM_STATUS_INIT;
+    ck_assert(lm_param_ready(ps, &st) && lm_param_ready(pa, &st) && lm_param_ready(pb, &st) && lm_param_ready(p0, &st));
+    for (size_t i = 0; i < ps->elements; i++) {
+        double want = p0->value[i] + 0.75 * (double)(pa->value[i] - p0->value[i]) - 0.5 * (double)(pb->value[i] - p0->value[i]);
+        ck_assert_double_eq_tol(ps->value[i], want, 1e-5);
+    }
+    lm_model *all[] = {s, t, a, b, plain};
+    for (size_t i = 0; i < 5; i++)
+        lm_model_free(all[i]);
+    char *dirs[] = {base, one, two, whole, sum, ties, other};
+    for (size_t i = 0; i < 7; i++)
+        scratch_discard(dirs[i]);
+}
+END_TEST
+
+/* What TIES and DARE make of the changes of two adapters, number by number. */
+START_TEST(ties_and_dare)
+{
+    char *base = new_base(llama), *one = new_adapter(base, (lm_adapter_options){.r = 2, .target = "q_proj"}),
+         *two = new_adapter(base, (lm_adapter_options){.r = 3, .target = "q_proj", .alpha = 5});
+    const char *name = "model.layers.0.self_attn.q_proj.weight";
+    lm_status st = LM_STATUS_INIT;
+    lm_merge_report report;
+    char *dirs[] = {merged(base, one, NULL, (lm_merge_options){0}, &report), NULL, NULL, NULL, NULL};
+    free(report.where);
+    dirs[1] = merged(base, two, NULL, (lm_merge_options){0}, &report);
+    free(report.where);
+    dirs[2] = merged(base, one, two, (lm_merge_options){.method = LM_MERGE_TIES, .density = 1}, &report);
+    free(report.where);
+    dirs[3] = merged(base, one, NULL, (lm_merge_options){.method = LM_MERGE_DARE, .density = 0.25, .seed = 5}, &report);
+    free(report.where);
+    dirs[4] = merged(base, one, NULL, (lm_merge_options){.method = LM_MERGE_TIES, .density = 0.25}, &report);
+    free(report.where);
+    lm_model *m[6] = {open_path(base)};
+    float *v[6];
+    size_t n = 0;
+    for (int i = 0; i < 6; i++) {
+        m[i] = i ? open_path(dirs[i - 1]) : m[i];
+        lm_param *p = lm_params_find(m[i]->params, name);
+        ck_assert(lm_param_ready(p, &st));
+        v[i] = p->value;
+        n = p->elements;
+    }
+    size_t kept = 0, large = 0;
+    double least = INFINITY, most_dropped = 0;
+    for (size_t i = 0; i < n; i++) {
+        double a = (double)(v[1][i] - v[0][i]), b = (double)(v[2][i] - v[0][i]), is = (double)(v[3][i] - v[0][i]);
+        double want = a * b > 0 ? (a + b) / 2 : fabs(a) > fabs(b) ? a : b;
+        ck_assert_double_eq_tol(is, want, 1e-5);
+        double dared = (double)(v[4][i] - v[0][i]), trimmed = (double)(v[5][i] - v[0][i]);
+        if (fabs(dared) > 1e-6) {
+            ck_assert_double_eq_tol(dared, 4 * a, 1e-5);
+            kept++;
+        }
+        if (fabs(trimmed) > 1e-6) {
+            ck_assert_double_eq_tol(trimmed, a, 1e-5);
+            least = fmin(least, fabs(a));
+            large++;
+        } else {
+            most_dropped = fmax(most_dropped, fabs(a));
+        }
+    }
+    ck_assert_uint_ge(kept, n / 4 - n / 8);
+    ck_assert_uint_le(kept, n / 4 + n / 8);
+    ck_assert_uint_eq(large, n / 4);
+    ck_assert_double_ge(least, most_dropped);
+    for (int i = 0; i < 6; i++)
+        lm_model_free(m[i]);
+    for (int i = 0; i < 5; i++)
+        scratch_discard(dirs[i]);
+    scratch_discard(base);
+    scratch_discard(one);
+    scratch_discard(two);
+}
+END_TEST
+
+/* What was merged comes out again. */
+START_TEST(extracting)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_merge_report report;
+    char *base = new_base(_i ? gpt2 : llama), *adapter = new_adapter(base, (lm_adapter_options){.r = 3});
+    char *full = merged(base, adapter, NULL, (lm_merge_options){0}, &report), *dir = scratch_new();
+    free(report.where);
+    lm_adapter_config *c = lm_adapter_config_new(&(lm_adapter_options){.r = 3}, &st);
+    lm_bundle_writer *w = lm_bundle_into(dir);
+    ck_assert_msg(lm_adapter_extract(full, base, c, NULL, w, &report, &st), "%s", st.message);
+    ck_assert(lm_bundle_publish(w, &st));
+    ck_assert_double_gt(report.largest_ratio, 0.9999);
+    free(report.where);
+    lm_adapter_config_free(c);
+    lm_model *x = open_path(full), *y = open_both(base, dir);
+    ck_assert_double_lt(apart(x, y), 1e-4);
+    /* half of its change, by scale and by weight */
+    char *half = scratch_new();
+    w = lm_bundle_into(half);
+    ck_assert_msg(lm_adapter_rescale(dir, 0.5, w, &st), "%s", st.message);
+    ck_assert(lm_bundle_publish(w, &st));
+    const double weight[] = {0.5};
+    char *by_weight = merged(base, adapter, NULL, (lm_merge_options){.weights = weight}, &report);
+    free(report.where);
+    lm_model *z = open_both(base, half), *u = open_path(by_weight);
+    ck_assert_double_lt(apart(z, u), 1e-4);
+    ck_assert_double_gt(apart(z, x), 1e-3);
+    lm_model *all[] = {x, y, z, u};
+    for (int i = 0; i < 4; i++)
+        lm_model_free(all[i]);
+    char *dirs[] = {base, adapter, full, dir, half, by_weight};
+    for (int i = 0; i < 6; i++)
+        scratch_discard(dirs[i]);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("adapters");
+    TCase *t = tcase_create("adapters");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, singular_values);
+    tcase_add_loop_test(t, begins_and_goes_on, 0, 2 * STARTS);
+    tcase_add_test(t, loftq_is_nearer);
+    tcase_add_loop_test(t, target_modules, 0, TARGETS);
+    tcase_add_test(t, patterns);
+    tcase_add_loop_test(t, targets_that_cannot_be, 0, BAD_TARGETS);
+    tcase_add_loop_test(t, real_adapters, 0, REAL);
+    tcase_add_loop_test(t, settings, 0, MEMBERS);
+    tcase_add_test(t, damage);
+    tcase_add_test(t, paths);
+    tcase_add_test(t, merging);
+    tcase_add_test(t, ties_and_dare);
+    tcase_add_loop_test(t, extracting, 0, 2);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+UNIT_MAIN(suite)
