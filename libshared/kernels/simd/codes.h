@@ -7,11 +7,12 @@ typedef uint8_t codes __attribute__((vector_size(BLOCK)));
 typedef uint8_t half_codes __attribute__((vector_size(BLOCK / 2)));
 typedef uint16_t half_words __attribute__((vector_size(BLOCK / 2)));
 typedef uint16_t words __attribute__((vector_size(BLOCK)));
+typedef float eight __attribute__((vector_size(BLOCK)));
 
 /* Of 256 columns: a weight is scale * code + low. */
 typedef struct scales {
-    float scale[2 * BLOCKS] __attribute__((aligned(64)));
-    float low[2 * BLOCKS];
+    float scale[2 * BLOCKS] __attribute__((aligned(BLOCK)));
+    float low[2 * BLOCKS] __attribute__((aligned(BLOCK)));
 } scales;
 
 /* Types that have a scale for each 16 columns, not 32. */
@@ -64,7 +65,7 @@ INLINE size_t block_bytes(lm_dtype t)
     }
 }
 
-/* Bytes of 256. */
+/* Bytes of 256, and of any number, whole blocks of the type. */
 INLINE size_t group_bytes(lm_dtype t)
 {
     switch (t) {
@@ -75,6 +76,14 @@ INLINE size_t group_bytes(lm_dtype t)
     case LM_Q6_K: return 210;
     default: return BLOCKS * block_bytes(t);
     }
+}
+
+INLINE size_t bytes_of(lm_dtype t, int columns)
+{
+    if (in_singles(t))
+        return (size_t)columns * (t == LM_I8 ? 1 : 2);
+    size_t groups = (size_t)columns / GROUP, rest = (size_t)columns % GROUP / BLOCK;
+    return groups * group_bytes(t) + rest * (group_bytes(t) / BLOCKS);
 }
 
 INLINE codes all_codes(const uint8_t *p)
@@ -160,48 +169,108 @@ INLINE float half_at(const uint8_t *p)
 #endif
 }
 
-/* The 6-bit scales and lows of Q4_K and Q5_K: 8 and 8 in 12 bytes. */
-INLINE void small_scales(const uint8_t *p, uint8_t out[16])
+/* ---- scales, eight at a time: what is written to memory in pieces cannot be read as a vector at once ---- */
+
+INLINE eight load_eight(const float *p)
 {
-    uint32_t from[3], to[4];
-    memcpy(from, p, sizeof from);
-    to[0] = from[0] & 0x3f3f3f3f;
-    to[1] = (from[2] & 0x0f0f0f0f) | (from[0] >> 6 & 0x03030303) << 4;
-    to[2] = from[1] & 0x3f3f3f3f;
-    to[3] = (from[2] >> 4 & 0x0f0f0f0f) | (from[1] >> 6 & 0x03030303) << 4;
-    memcpy(out, to, sizeof to);
+    eight v;
+    memcpy(&v, p, sizeof v);
+    return v;
 }
 
-/* Those of Q3_K: 16 of 6 bits, from which 32 is to be taken. */
-INLINE void smaller_scales(const uint8_t *p, uint8_t out[16])
+INLINE void store_eight(float *p, eight v)
 {
-    uint32_t from[3], to[4];
-    memcpy(from, p, sizeof from);
-    for (int i = 0; i < 4; i++)
-        to[i] = (from[i % 2] >> i / 2 * 4 & 0x0f0f0f0f) | (from[2] >> 2 * i & 0x03030303) << 4;
-    memcpy(out, to, sizeof to);
+    memcpy(p, &v, sizeof v);
 }
 
-/* Those of `blocks` blocks: 8, or fewer at the end of a row of small blocks. Where a type has none, lows are left alone. */
+/* Eight halves, `stride` bytes apart. */
+INLINE eight halves(const uint8_t *p, size_t stride)
+{
+#if defined(__F16C__)
+    uint16_t h[8];
+    for (int i = 0; i < 8; i++)
+        memcpy(&h[i], p + (size_t)i * stride, sizeof *h);
+    half_words v = {h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]};
+    return (eight)_mm256_cvtph_ps((__m128i)v);
+#else
+    eight v;
+    for (int i = 0; i < 8; i++)
+        v[i] = half_at(p + (size_t)i * stride);
+    return v;
+#endif
+}
+
+/* Eight bytes, the first one lowest. */
+INLINE eight floats_of(uint64_t bytes, bool with_sign)
+{
+#if defined(__AVX2__)
+    __m128i b = _mm_cvtsi64_si128((long long)bytes);
+    return (eight)_mm256_cvtepi32_ps(with_sign ? _mm256_cvtepi8_epi32(b) : _mm256_cvtepu8_epi32(b));
+#else
+    eight v;
+    for (int i = 0; i < 8; i++)
+        v[i] = with_sign ? (float)(int8_t)(bytes >> 8 * i) : (float)(uint8_t)(bytes >> 8 * i);
+    return v;
+#endif
+}
+
+INLINE uint64_t bytes_at(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE uint64_t both(uint32_t low, uint32_t high)
+{
+    return low | (uint64_t)high << 32;
+}
+
+/* Q4_K and Q5_K: 8 scales and 8 lows of 6 bits in 12 bytes. */
+INLINE void scales_of_32(const uint8_t *at, scales *s)
+{
+    uint32_t p[3];
+    memcpy(p, at + 4, sizeof p);
+    uint64_t scale = both(p[0] & 0x3f3f3f3f, (p[2] & 0x0f0f0f0f) | (p[0] >> 6 & 0x03030303) << 4);
+    uint64_t low = both(p[1] & 0x3f3f3f3f, (p[2] >> 4 & 0x0f0f0f0f) | (p[1] >> 6 & 0x03030303) << 4);
+    store_eight(s->scale, half_at(at) * floats_of(scale, false));
+    store_eight(s->low, -half_at(at + 2) * floats_of(low, false));
+}
+
+/* Q2_K, Q3_K, Q6_K: the first eight (i = 0) or the others of 16. */
+INLINE void scales_of_16(lm_dtype t, const uint8_t *at, int i, scales *s)
+{
+    if (t == LM_Q2_K) { /* in the low halves, and the lows in the high ones */
+        uint64_t v = bytes_at(at + i);
+        store_eight(s->scale + i, half_at(at + 80) * floats_of(v & 0x0f0f0f0f0f0f0f0f, false));
+        store_eight(s->low + i, -half_at(at + 82) * floats_of(v >> 4 & 0x0f0f0f0f0f0f0f0f, false));
+    } else if (t == LM_Q3_K) { /* four bits in 8 bytes, then two in four, and 32 too much */
+        uint32_t p[3];
+        memcpy(p, at + 96, sizeof p);
+        uint64_t v = both((p[0] >> i / 2 & 0x0f0f0f0f) | (p[2] >> i / 2 & 0x03030303) << 4,
+                          (p[1] >> i / 2 & 0x0f0f0f0f) | (p[2] >> (i / 2 + 2) & 0x03030303) << 4);
+        store_eight(s->scale + i, half_at(at + 108) * (floats_of(v, false) - 32));
+    } else {
+        store_eight(s->scale + i, half_at(at + 208) * floats_of(bytes_at(at + 192 + i), true));
+    }
+}
+
+/* Those of `blocks` blocks: 8, or fewer at the end of a row of small blocks, whose others are 0. Where a type has no lows they are
+ * left alone. */
 INLINE void scales_of(lm_dtype t, const uint8_t *at, int blocks, scales *s)
 {
-    uint8_t small[16];
-    float d = 0, low = 0;
-    if (t == LM_Q2_K)
-        d = half_at(at + 80), low = half_at(at + 82), memcpy(small, at, sizeof small);
-    else if (t == LM_Q3_K)
-        d = half_at(at + 108), smaller_scales(at + 96, small);
-    else if (t == LM_Q6_K)
-        d = half_at(at + 208), memcpy(small, at + 192, sizeof small);
-    else if (t == LM_Q4_K || t == LM_Q5_K)
-        d = half_at(at), low = half_at(at + 2), small_scales(at + 4, small);
-    for (int i = 0; i < (is_fine(t) ? 2 * blocks : blocks); i++) {
-        switch (t) {
-        case LM_Q2_K: s->scale[i] = d * (float)(small[i] & 15), s->low[i] = -low * (float)(small[i] >> 4); break;
-        case LM_Q3_K: s->scale[i] = d * (float)(small[i] - 32); break;
-        case LM_Q6_K: s->scale[i] = d * (float)(int8_t)small[i]; break;
-        case LM_Q4_K: case LM_Q5_K: s->scale[i] = d * (float)small[i], s->low[i] = -low * (float)small[8 + i]; break;
-        default:
+    if (is_fine(t)) {
+        scales_of_16(t, at, 0, s);
+        scales_of_16(t, at, 8, s);
+    } else if (t == LM_Q4_K || t == LM_Q5_K) {
+        scales_of_32(at, s);
+    } else if (blocks == BLOCKS) {
+        store_eight(s->scale, halves(at, block_bytes(t)));
+        if (has_lows(t))
+            store_eight(s->low, halves(at + 2, block_bytes(t)));
+    } else {
+        memset(s, 0, sizeof *s);
+        for (int i = 0; i < blocks; i++) {
             s->scale[i] = half_at(at + (size_t)i * block_bytes(t));
             if (has_lows(t))
                 s->low[i] = half_at(at + (size_t)i * block_bytes(t) + 2);

@@ -2,8 +2,7 @@
  * exact, each multiplied by the scales of both sides. Unsigned codes and lows: sum (s c + l) x = s sum c x + l sum x.
  * Part of variant.c. */
 
-typedef float f8 __attribute__((vector_size(32)));
-typedef int32_t i8 __attribute__((vector_size(32)));
+typedef int32_t eight_sums __attribute__((vector_size(BLOCK)));
 
 /* ---- rounding ---- */
 
@@ -55,7 +54,7 @@ static void round_row(const float *x, int columns, lm_rounded *to, int row)
 /* ---- a row of the matrix and a row of x ---- */
 
 /* Sums of four products side by side: of columns 0 to 15 in the first half. */
-INLINE i8 fours(bool with_sign, codes w, codes x)
+INLINE eight_sums fours(bool with_sign, codes w, codes x)
 {
 #if defined(__AVX2__)
     __m256i a = (__m256i)w, b = (__m256i)x;
@@ -64,12 +63,12 @@ INLINE i8 fours(bool with_sign, codes w, codes x)
         a = _mm256_abs_epi8(a);
     }
 #if defined(__AVX512VNNI__)
-    return (i8)_mm256_dpbusd_epi32(_mm256_setzero_si256(), a, b);
+    return (eight_sums)_mm256_dpbusd_epi32(_mm256_setzero_si256(), a, b);
 #else
-    return (i8)_mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
+    return (eight_sums)_mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
 #endif
 #elif defined(__ARM_NEON)
-    i8 sum; /* codes without a sign are less than 128 */
+    eight_sums sum; /* codes without a sign are less than 128 */
     (void)with_sign;
     for (int half = 0; half < 2; half++) {
         int8x16_t a = vld1q_s8((const int8_t *)&w + 16 * half), b = vld1q_s8((const int8_t *)&x + 16 * half);
@@ -83,7 +82,7 @@ INLINE i8 fours(bool with_sign, codes w, codes x)
     }
     return sum;
 #else
-    i8 sum;
+    eight_sums sum;
     (void)with_sign;
     for (int i = 0; i < 8; i++) {
         sum[i] = 0;
@@ -94,70 +93,67 @@ INLINE i8 fours(bool with_sign, codes w, codes x)
 #endif
 }
 
-INLINE f8 load8(const float *p)
-{
-    f8 v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-INLINE f8 fused8(f8 a, f8 b, f8 c)
+INLINE eight fused_eight(eight a, eight b, eight c)
 {
 #if defined(__AVX2__)
-    return (f8)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+    return (eight)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #else
     return a * b + c;
 #endif
 }
 
-INLINE f8 floats8(i8 v)
+INLINE eight floats_of_sums(eight_sums v)
 {
-    return __builtin_convertvector(v, f8);
+    return __builtin_convertvector(v, eight);
 }
 
-INLINE float sum8(f8 v)
-{
-    float part[8];
-    memcpy(part, &v, sizeof v);
-    return ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
-}
-
-/* Four lanes of each of two scales. */
-INLINE f8 two(const float *p)
+INLINE float sum_of_eight(eight v)
 {
 #if defined(__AVX2__)
-    return (f8)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(p)), _mm_broadcast_ss(p + 1), 1);
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps(x, x, 1)));
 #else
-    return (f8){p[0], p[0], p[0], p[0], p[1], p[1], p[1], p[1]};
+    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
 #endif
 }
 
-INLINE f8 one(const float *p)
+/* Four lanes of each of two scales. */
+INLINE eight two(const float *p)
 {
-    return *p - (f8){0};
+#if defined(__AVX2__)
+    return (eight)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(p)), _mm_broadcast_ss(p + 1), 1);
+#else
+    return (eight){p[0], p[0], p[0], p[0], p[1], p[1], p[1], p[1]};
+#endif
+}
+
+INLINE eight one(const float *p)
+{
+    return *p - (eight){0};
 }
 
 /* sum[0] and sum[1] of the products, sum[2] of what lows add, or what the zeros of the codes take; x is at its group. */
 INLINE void rounded_blocks(lm_dtype t, stored_row r, int group, int blocks, const int8_t *q, const float *x_scale,
-                           const float *x_sum, f8 sum[3])
+                           const float *x_sum, eight sum[3])
 {
     const int parts = is_fine(t) ? 2 : 1;
     const uint8_t *at = r.at + (size_t)group * group_bytes(t);
     scales s;
-    if (blocks < BLOCKS)
-        memset(&s, 0, sizeof s);
+    ask_ahead(t, at);
     row_scales(t, r, group, blocks, &s);
     for (int i = 0; i < BLOCKS * parts; i += 8) {
-        f8 scale = load8(s.scale + i);
+        eight scale = load_eight(s.scale + i);
         if (!is_signed(t))
-            sum[2] = fused8(has_lows(t) ? load8(s.low + i) : scale, load8(x_sum + i), sum[2]);
-        scale *= load8(x_scale + i);
-        memcpy(s.scale + i, &scale, sizeof scale);
+            sum[2] = fused_eight(has_lows(t) ? load_eight(s.low + i) : scale, load_eight(x_sum + i), sum[2]);
+        scale *= load_eight(x_scale + i);
+        store_eight(s.scale + i, scale);
     }
 #pragma GCC unroll 8
     for (int b = 0; b < blocks; b++) {
-        f8 by = is_fine(t) ? two(s.scale + 2 * b) : one(s.scale + b);
-        sum[b % 2] = fused8(floats8(fours(is_signed(t), codes_of(t, at, b), all_codes((const uint8_t *)q + b * BLOCK))), by, sum[b % 2]);
+        eight by = is_fine(t) ? two(s.scale + 2 * b) : one(s.scale + b);
+        eight_sums dot = fours(is_signed(t), codes_of(t, at, b), all_codes((const uint8_t *)q + b * BLOCK));
+        sum[b % 2] = fused_eight(floats_of_sums(dot), by, sum[b % 2]);
     }
 }
 
@@ -167,7 +163,7 @@ INLINE float rounded_dot(lm_dtype t, const lm_quantised *w, int row, const lm_ro
     size_t block = (size_t)x_row * (size_t)x->blocks, parts = is_fine(t) ? 2 : 1;
     const int8_t *q = x->q + block * BLOCK;
     const float *scale = x->scale + block * parts, *sums = x->sum + block * parts;
-    f8 sum[3] = {{0}};
+    eight sum[3] = {{0}};
     int group = 0;
     for (; (group + 1) * GROUP <= w->columns; group++, q += GROUP, scale += BLOCKS * parts, sums += BLOCKS * parts)
         rounded_blocks(t, r, group, BLOCKS, q, scale, sums, sum);
@@ -178,10 +174,10 @@ INLINE float rounded_dot(lm_dtype t, const lm_quantised *w, int row, const lm_ro
         int column = w->columns / BLOCK * BLOCK, b = w->columns % GROUP / BLOCK;
         memcpy(rest, r.at + column, (size_t)(w->columns - column));
         float by = w->scale[r.element] * scale[b];
-        sum[0] = fused8(floats8(fours(true, all_codes(rest), all_codes((const uint8_t *)q + b * BLOCK))), one(&by), sum[0]);
+        sum[0] = fused_eight(floats_of_sums(fours(true, all_codes(rest), all_codes((const uint8_t *)q + b * BLOCK))), one(&by), sum[0]);
     }
-    float total = sum8(sum[0] + sum[1]);
-    return is_signed(t) ? total : has_lows(t) ? total + sum8(sum[2]) : total - (float)zero_of(t) * sum8(sum[2]);
+    float total = sum_of_eight(sum[0] + sum[1]);
+    return is_signed(t) ? total : has_lows(t) ? total + sum_of_eight(sum[2]) : total - (float)zero_of(t) * sum_of_eight(sum[2]);
 }
 
 static void rounded_dots(const lm_quantised *w, int first, int count, const lm_rounded *x, int x_row, const float *bias, float *y)

@@ -78,7 +78,7 @@ INLINE void pack_group(lm_dtype t, const stored_row rows[8], int n, int lane, in
 {
     const int parts = is_fine(t) ? 2 : 1;
     scales s[8];
-    if (n < 8 || blocks < BLOCKS)
+    if (n < 8)
         memset(s, 0, sizeof s);
     for (int r = 0; r < n; r++) {
         row_scales(t, rows[r], group, blocks, &s[r]);

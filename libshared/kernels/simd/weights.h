@@ -3,7 +3,7 @@
 
 #include "tensor/blocks.h"
 
-enum { PER_BLOCK = BLOCK / LANES, SUMS = 4 };
+enum { PER_BLOCK = BLOCK / LANES, SUMS = 4, AHEAD = 4096 };
 
 INLINE vf from_signed_bytes(const uint8_t *p)
 {
@@ -16,6 +16,23 @@ INLINE vf from_signed_bytes(const uint8_t *p)
     for (int i = 0; i < LANES; i++)
         v[i] = (float)(int8_t)p[i];
     return v;
+#endif
+}
+
+/* Vector v of 32 signed bytes. */
+INLINE vf from_codes(codes c, int v)
+{
+#if defined(__AVX512F__)
+    __m128i part = v ? _mm256_extracti128_si256((__m256i)c, 1) : _mm256_castsi256_si128((__m256i)c);
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(part));
+#elif defined(__AVX2__)
+    __m128i half = v / 2 ? _mm256_extracti128_si256((__m256i)c, 1) : _mm256_castsi256_si128((__m256i)c);
+    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v % 2 ? _mm_unpackhi_epi64(half, half) : half));
+#else
+    vf out;
+    for (int i = 0; i < LANES; i++)
+        out[i] = (float)(int8_t)c[v * LANES + i];
+    return out;
 #endif
 }
 
@@ -56,16 +73,11 @@ INLINE vi from_pairs(const uint8_t *p)
 /* Weights of 32 columns; s->scale and s->low have what is theirs from `part` on. */
 INLINE void weights_of(lm_dtype t, const uint8_t *at, int b, const scales *s, vf out[PER_BLOCK])
 {
-    uint8_t buffer[BLOCK] __attribute__((aligned(BLOCK)));
-    const uint8_t *from = buffer;
-    if (is_signed(t))
-        from = at + (size_t)b * block_bytes(t) + (t == LM_Q8_0 ? 2 : 0);
-    else if (in_singles(t) || t == LM_NF4 || t == LM_FP4)
-        from = at + (size_t)b * block_bytes(t);
-    else {
-        codes c = codes_of(t, at, b) - (uint8_t)zero_of(t);
-        memcpy(buffer, &c, sizeof c);
-    }
+    const bool coded = !in_singles(t) && t != LM_Q8_0 && t != LM_NF4 && t != LM_FP4;
+    const uint8_t *from = at + (size_t)b * block_bytes(t) + (t == LM_Q8_0 ? 2 : 0);
+    codes c = {0};
+    if (coded)
+        c = codes_of(t, at, b) - (uint8_t)zero_of(t);
 #pragma GCC unroll 8
     for (int v = 0; v < PER_BLOCK; v++) {
         int part = is_fine(t) ? 2 * b + v * LANES / 16 : b;
@@ -76,9 +88,9 @@ INLINE void weights_of(lm_dtype t, const uint8_t *at, int b, const scales *s, vf
         else if (t == LM_NF4 || t == LM_FP4)
             out[v] = pick(t == LM_NF4 ? lm_nf4_values : lm_fp4_values, from_pairs(from + LANES / 2 * v)) * s->scale[b];
         else if (has_lows(t))
-            out[v] = fused(from_signed_bytes(from + LANES * v), splat(s->scale[part]), splat(s->low[part]));
+            out[v] = fused(from_codes(c, v), splat(s->scale[part]), splat(s->low[part]));
         else
-            out[v] = from_signed_bytes(from + LANES * v) * s->scale[part];
+            out[v] = (coded ? from_codes(c, v) : from_signed_bytes(from + LANES * v)) * s->scale[part];
     }
 }
 
@@ -97,7 +109,7 @@ INLINE stored_row row_of(lm_dtype t, const lm_quantised *w, int row, int from)
         r.element = stored * (size_t)w->columns + (size_t)from;
         r.at += r.element / 2;
     } else {
-        r.at += stored * lm_quantised_stride(w) + (size_t)(from / lm_dtype_block(t)) * lm_dtype_block_bytes(t);
+        r.at += stored * bytes_of(t, w->columns) + bytes_of(t, from);
     }
     return r;
 }
@@ -105,8 +117,7 @@ INLINE stored_row row_of(lm_dtype t, const lm_quantised *w, int row, int from)
 INLINE void row_scales(lm_dtype t, stored_row r, int group, int blocks, scales *s)
 {
     if (t == LM_I8)
-        for (int b = 0; b < blocks; b++)
-            s->scale[b] = r.of->scale[r.element];
+        store_eight(s->scale, r.of->scale[r.element] - (eight){0});
     else if (t == LM_NF4 || t == LM_FP4)
         for (int b = 0; b < blocks; b++)
             s->scale[b] = lm_quantised_absmax(r.of, (r.element + (size_t)(group * GROUP + b * BLOCK)) / (size_t)r.of->block);
@@ -154,8 +165,16 @@ INLINE void expand_row(lm_dtype t, const lm_quantised *w, int row, int from, int
     }
 }
 
+/* What comes a page later is asked for: the processor does so by itself up to the end of a page. */
+INLINE void ask_ahead(lm_dtype t, const uint8_t *at)
+{
+    for (size_t i = 0; i < group_bytes(t); i += 64)
+        __builtin_prefetch(at + AHEAD + i);
+}
+
 INLINE void dot_blocks(lm_dtype t, stored_row r, int group, int blocks, const float *x, vf sum[SUMS])
 {
+    ask_ahead(t, r.at + (size_t)group * group_bytes(t));
     scales s;
     row_scales(t, r, group, blocks, &s);
 #pragma GCC unroll 8
