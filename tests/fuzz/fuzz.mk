@@ -2,7 +2,7 @@
 # seeds. `make check` replays the seeds and some mutations of each without libFuzzer; in a tree configured with
 # CC=clang --enable-fuzzers, `make fuzz` runs each for FUZZ_SECONDS under ASan and UBSan, and `make fuzz-coverage` says
 # which lines of the parsers the corpus reaches.
-fuzz_names = stream tokenizer sentencepiece gguf safetensors config chat bundle words rules
+fuzz_names = stream tokenizer sentencepiece gguf gguf_model safetensors config chat bundle words rules
 FUZZ_SECONDS = 600
 FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
@@ -26,6 +26,10 @@ tests_fuzz_replay_sentencepiece_SOURCES = tests/fuzz/fuzz_sentencepiece.c tests/
 tests_fuzz_replay_sentencepiece_LDADD = liblmutils.la $(JANSSON_LIBS)
 tests_fuzz_replay_gguf_SOURCES = tests/fuzz/fuzz_gguf.c tests/fuzz/replay.c
 tests_fuzz_replay_gguf_LDADD = liblmutils.la $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/fuzz/replay_gguf_model
+tests_fuzz_replay_gguf_model_SOURCES = tests/fuzz/fuzz_gguf_model.c tests/fuzz/replay.c
+tests_fuzz_replay_gguf_model_LDADD = liblmutils.la
 
 check_PROGRAMS += tests/fuzz/replay_chat
 tests_fuzz_replay_chat_SOURCES = tests/fuzz/fuzz_chat.c tests/fuzz/replay.c
@@ -94,6 +98,11 @@ noinst_PROGRAMS += tests/fuzz/fuzz_bundle
 tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz_bundle.c
 tests_fuzz_fuzz_bundle_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
 tests_fuzz_fuzz_bundle_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+noinst_PROGRAMS += tests/fuzz/fuzz_gguf_model
+tests_fuzz_fuzz_gguf_model_SOURCES = tests/fuzz/fuzz_gguf_model.c
+tests_fuzz_fuzz_gguf_model_LDADD = liblmutils.la
+tests_fuzz_fuzz_gguf_model_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 noinst_PROGRAMS += tests/fuzz/fuzz_words
 tests_fuzz_fuzz_words_SOURCES = tests/fuzz/fuzz_words.c
