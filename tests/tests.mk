@@ -36,6 +36,8 @@ shell_tests = \
 	tests/pipelines/man-examples.sh \
 	tests/pipelines/options.sh \
 	tests/pipelines/plugin-example.sh \
+	tests/pipelines/quant-faults.sh \
+	tests/pipelines/quant-forms.sh \
 	tests/pipelines/score-compare.sh \
 	tests/pipelines/score-filter.sh \
 	tests/pipelines/score-goldens.sh \

@@ -41,3 +41,8 @@ bin_PROGRAMS += augment
 lm_programs += augment
 augment_SOURCES = tools/augment.c
 augment_LDADD = liblmutils.la
+
+bin_PROGRAMS += quant
+lm_programs += quant
+quant_SOURCES = tools/quant.c
+quant_LDADD = liblmutils.la

@@ -212,6 +212,8 @@ static lm_model *open_bundle(lm_bundle *b, const char *path, const lm_model_opti
     }
     m->bundle = b;
     m->path = lm_strdup(path);
+    if (options->no_weights)
+        return m;
     bool ok = check_quantisation(config, st) && read_generation(m, st) &&
               (options->random_weights || lm_weights_load(m, m->head_from, options, st)) &&
               (!options->check || !m->checkpoint || lm_weights_check(m->checkpoint, st));

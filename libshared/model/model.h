@@ -39,6 +39,7 @@ typedef struct lm_model_options {
                               * body's name, a pooler, is not meant */
     bool quiet;              /* do not log what was dropped and initialised */
     bool random_weights;     /* do not load the tensors: initialise all */
+    bool no_weights;         /* neither load nor initialise: names and shapes alone */
     bool merge_adapters;     /* those of BASE+ADAPTER become part of the weights: the model is to be trained, or written, as one */
     bool check;              /* look at every weight that is loaded: NaN and infinite ones fail */
     bool whole_config;       /* lm_model_create: the config is one that a model has: nothing is added to it */

@@ -25,8 +25,11 @@ enum { VOCABULARIES = 6, FILES = 12 };
 
 static bool has_vocabulary(const lm_bundle *b)
 {
-    if (lm_bundle_gguf(b))
-        return lm_gguf_entry_find(lm_bundle_gguf(b), "tokenizer.ggml.model") != NULL;
+    if (lm_bundle_gguf(b)) {
+        lm_status ignored = LM_STATUS_INIT;
+        lm_str model = {0};
+        return lm_gguf_string(lm_bundle_gguf(b), "tokenizer.ggml.model", &model, &ignored) && model.len && !lm_str_is(model, "none");
+    }
     for (int i = 0; i < VOCABULARIES; i++)
         if (lm_bundle_has(b, lm_model_files[i]))
             return true;

@@ -74,10 +74,12 @@ static void problem(loading *l, const char *name, const char *what)
     lm_buf_printf(&l->problems, "%s%s: %s", l->problem_count++ ? "; " : "", name, what);
 }
 
-/* Whether it is a matrix of a layer, [out, in], that bitsandbytes made of a Conv1D, [in, out]. */
+/* Whether it is a matrix of a layer, [out, in], where the parameter of a Conv1D is [in, out]: so bitsandbytes has it, and so it is in a
+ * stream, where blocks have to be those of rows. */
 static bool is_turned(const lm_param *p, const lm_weight *w)
 {
-    return p->transposed && w->quantised && (w->dtype == LM_NF4 || w->dtype == LM_FP4 || w->dtype == LM_I8);
+    bool rows = w->dtype == LM_NF4 || w->dtype == LM_FP4 || w->dtype == LM_I8 || (!w->there && lm_dtype_block(w->dtype) > 1);
+    return p->transposed && w->quantised && rows;
 }
 
 /* Numbers that are not stored as the parameter has them. */

@@ -27,7 +27,8 @@ bench: tests/bench/steps$(EXEEXT)
 # texts, and what augment does to them: tests/bench/augment says how
 bench-augment: augment$(EXEEXT)
 	bash $(srcdir)/tests/bench/augment
-EXTRA_DIST += tests/bench/augment tests/bench/bench tests/bench/lora tests/bench/tasks tests/bench/peers/torch_bert.py tests/bench/peers/torch_steps.py \
+EXTRA_DIST += tests/bench/augment tests/bench/bench tests/bench/lora tests/bench/quant tests/bench/tasks \
+	tests/bench/peers/torch_bert.py tests/bench/peers/torch_steps.py \
 	tests/bench/peers/fasttext_lines.py tests/bench/peers/llmc_steps.c tests/bench/peers/onnx_export.py \
 	tests/bench/peers/onnx_score.mjs
 

@@ -51,6 +51,8 @@ run() { # NAME SEEDS WAYS [ARGUMENT...]
 }
 run agnews "1 2" "random pretrained"
 grep -q '^pretrained.* +- ' table || fail_ "no spread: $(cat table)"
+example quant MODEL="$work/agnews/pretrained-1" TOKENS="$work/agnews/test.lms" TYPES="q8_0 nf4" >table 2>log || fail_ "quant: $(tail -n 5 log)"
+same_ "type float q8_0 nf4" "$(awk 'NF == 3 { print $1 }' table | xargs)"
 run mnli 1 "random frozen gradual full" EPOCHS=3
 run ner 1 "random pretrained"
 run stsb 1 "random pretrained"

@@ -58,25 +58,24 @@ static bool by_plan(lm_model *m, const lm_quantise_type *type, lm_dtype *to, lm_
     return ok;
 }
 
-bool lm_quantise_is_of_head(const lm_model *m, const lm_param *p)
+/* A pooler comes with the heads that need one, and yet is the body's. */
+static bool is_of_body(const lm_model *m, const lm_param *p)
 {
     size_t n = strlen(m->arch.body);
-    bool below = strncmp(p->name, m->arch.body, n) == 0 && p->name[n] == '.';
-    return p->index >= m->head_from && !below;
+    return p->index < m->head_from || (strncmp(p->name, m->arch.body, n) == 0 && p->name[n] == '.');
 }
 
-/* Whether bitsandbytes has a layer for it. */
-static bool is_layer(const lm_model *m, const lm_param *p)
+bool lm_quantise_is_layer(const lm_model *m, const lm_param *p)
 {
     size_t n = strlen(p->name);
-    return p->shape.dims == 2 && !p->embedding && !lm_quantise_is_of_head(m, p) && n > 7 && strcmp(p->name + n - 7, ".weight") == 0;
+    return p->shape.dims == 2 && !p->embedding && is_of_body(m, p) && n > 7 && strcmp(p->name + n - 7, ".weight") == 0;
 }
 
 bool lm_quantise_params(lm_model *m, const lm_quantise_type *type, lm_dtype *to, lm_status *st)
 {
     size_t n = lm_params_count(m->params), quantised = 0;
     for (size_t i = 0; i < n; i++)
-        to[i] = type->bnb && is_layer(m, lm_params_at(m->params, i)) ? type->dtype : LM_F32;
+        to[i] = type->bnb && lm_quantise_is_layer(m, lm_params_at(m->params, i)) ? type->dtype : LM_F32;
     if (!type->bnb && !by_plan(m, type, to, st))
         return false;
     for (size_t i = 0; i < n; i++)

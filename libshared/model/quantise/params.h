@@ -9,7 +9,7 @@
  * the model has to have a name in GGUF; of bitsandbytes' it is the linear layers but those of the head. Fails where none is quantised. */
 bool lm_quantise_params(lm_model *m, const lm_quantise_type *type, lm_dtype *to, lm_status *st);
 
-/* Whether p belongs to the head alone, and not to the body that it stands on (a pooler): transformers leaves that as it is. */
-bool lm_quantise_is_of_head(const lm_model *m, const lm_param *p);
+/* Whether bitsandbytes quantises it: the matrix of a linear layer of the body. Heads stay as they are. */
+bool lm_quantise_is_layer(const lm_model *m, const lm_param *p);
 
 #endif

@@ -235,6 +235,7 @@ static void plan_one(walk *w, lm_planned *t, pattern *patterns, const lm_dtype *
     lm_dtype type = o->type->dtype;
     category c = category_of(t->name);
     pattern *p = find_pattern(patterns, o->tensor_types.count, t->name);
+    t->named = p || (c == EMBEDDING && embedding) || (c == OUTPUT && output);
     if (c == EMBEDDING && embedding)
         type = *embedding;
     else if (c == OUTPUT && output)
@@ -265,7 +266,7 @@ static bool walk_all(walk *w, lm_planned *tensors, size_t count, pattern *patter
         category c = category_of(t->name);
         w->tied &= c != OUTPUT;
         w->values += c == ATTN_V || c == ATTN_QKV;
-        t->quantisable = lm_plan_allows(t->name, t->shape.dims, o->keep_output);
+        t->quantisable = !t->fixed && lm_plan_allows(t->name, t->shape.dims, o->keep_output);
         t->to = t->wanted = w->facts->keep_types ? t->from : LM_F32;
     }
     qsort(order, count, sizeof *order, by_block);

@@ -14,7 +14,9 @@ typedef struct lm_planned {
     const char *name;  /* as GGUF has it */
     lm_shape shape;    /* rows of input width last */
     lm_dtype from;
+    bool fixed;        /* by the caller: it is not quantised, whatever its name */
     bool quantisable;  /* the rules let it be another type than what is kept: set by the plan */
+    bool named;        /* an option says what it becomes */
     lm_dtype to;
     lm_dtype wanted;   /* what no block divides the row for; else the same as `to` */
 } lm_planned;
