@@ -199,8 +199,11 @@ static bool add_there(lm_checkpoint *c, const lm_gguf_names *names, const lm_ggu
     w->data = t->data;
     w->bytes = t->bytes;
     w->shape = t->shape;
-    if (lm_gguf_weight_of(names, t->name, &w->how) != LM_GGUF_STORED)
-        return true; /* it keeps its name, and nobody knows it */
+    lm_gguf_place place = lm_gguf_weight_of(names, t->name, &w->how);
+    if (place != LM_GGUF_STORED) {
+        c->weight_count -= place == LM_GGUF_OMITTED; /* the others keep their names, and nobody knows them */
+        return true;
+    }
     w->there = t;
     if (!lm_gguf_shape_here(&w->how, &t->shape, &w->shape)) {
         lm_buf shape = {0};
@@ -260,6 +263,8 @@ const lm_weight *lm_checkpoint_weight(const lm_checkpoint *c, size_t i)
 
 bool lm_weight_read(const lm_weight *w, int64_t first, int64_t n, float *out)
 {
+    if (w->there && w->shape.dims < 2 && w->how.heads) /* of which each number is a row there */
+        first = 0, n = w->shape.size[0];
     if (w->there)
         return lm_gguf_rows_here(&w->how, &w->there->shape, w->dtype, w->data, first, n, out);
     if (w->quantised) {

@@ -8,6 +8,7 @@
 #include "graph/graph.h"
 #include "model/model.h"
 
+#include <math.h>
 #include <string.h>
 
 static lm_model *open_model(const char *path)
@@ -95,11 +96,138 @@ START_TEST(logits_of_the_reference)
 }
 END_TEST
 
+static golden_batch batch_of_case(const golden *g, const lm_model *m)
+{
+    const json_t *first = json_array_get(json_object_get(g->json, "batches"), 0);
+    return m->arch.decoder_layers
+               ? golden_batch_read_target(first, m->arch.decoder_start_id, lm_config_int(m->config, "pad_token_id", 0))
+               : golden_batch_read(first);
+}
+
+static double largest(const float *x, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs((double)x[i]));
+    return most;
+}
+
+/* GGUF files of every family, in float32 and in blocks, against the same numbers under Hugging Face's names. */
+static const char *const families[] = {"llama-gqa", "llama-mha-linrope-bias", "llama-tied-llama3rope", "mistral-swa", "qwen2-tied",
+                                       "qwen3", "gemma", "gpt2-lm", "bert-cls3", "roberta-cls3", "t5-v1.1-gated"};
+
+START_TEST(gguf_of_families)
+{
+    UNIT_NEEDS_DATA(data)
+    (void)data;
+    char *path = lm_format("goldens/models/%s", families[_i]), *dir = scratch_new();
+    golden g = golden_open(path);
+    lm_model *m = open_model(g.dir);
+    golden_batch b = batch_of_case(&g, m);
+    size_t n, n2;
+    float *want = logits_of(m, &b, &n);
+    lm_model_free(m);
+    free(path);
+    path = stored_gguf(dir, g.dir, LM_F32);
+    m = open_model(path);
+    float *got = logits_of(m, &b, &n2);
+    ck_assert_uint_eq(n, n2);
+    ck_assert_msg(golden_difference(got, want, n) <= 1e-6, "%s: %g", families[_i], golden_difference(got, want, n));
+    free(got);
+    lm_model_free(m);
+    free(path);
+    path = stored_gguf(dir, g.dir, LM_F16);
+    m = open_model(path);
+    check_unexpanded(m);
+    got = logits_of(m, &b, &n2);
+    ck_assert_msg(golden_difference(got, want, n) <= 4e-3 * largest(want, n), "%s: F16 %g", families[_i], golden_difference(got, want, n));
+    free(got);
+    lm_model_free(m);
+    free(want);
+    free(path);
+    scratch_discard(dir);
+    golden_batch_free(&b);
+    golden_close(&g);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ against the same numbers as float32 */
+
+static const struct {
+    const char *model, *part;
+    bool conv1d;
+    stored_kind how;
+    lm_dtype dtype;
+} mixes[] = {{"llama-gqa", "layers.", false, STORED_BLOCKS, LM_BF16},     {"llama-gqa", "", false, STORED_BLOCKS, LM_F16},
+             {"qwen2-tied", "", false, STORED_BLOCKS, LM_F16},            {"gpt2-lm", ".c_", true, STORED_FOUR_BITS, LM_NF4},
+             {"gpt2-lm", ".c_", true, STORED_INT8, LM_I8},                {"bert-cls3", "layer.", false, STORED_NESTED, LM_FP4},
+             {"bert-cls3", "layer.", false, STORED_INT8, LM_I8},          {"t5-v1.1-gated", ".wi_", false, STORED_FOUR_BITS, LM_NF4}};
+
+/* The gradient of the first vector among the parameters, which comes through all layers. */
+static float *gradient_of(lm_model *m, const golden_batch *b, size_t *n)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_param *p = NULL;
+    for (size_t i = 0; i < m->head_from && !p; i++)
+        if (lm_params_at(m->params, i)->shape.dims == 1)
+            p = lm_params_at(m->params, i);
+    ck_assert(p && lm_param_train(p, true, &st));
+    lm_graph *g = lm_graph_new(m->params);
+    lm_graph_begin(g, &b->batch, (lm_step){.taping = true});
+    lm_select select = {.token_logits = true, .row_logits = true, .target = b->target ? &b->target->batch : NULL};
+    lm_outputs out = lm_model_forward(m, g, &b->batch, &select);
+    lm_tensor *t = out.token_logits ? out.token_logits : out.row_logits;
+    int32_t *label = lm_calloc((size_t)t->rows, sizeof *label);
+    lm_graph_backward(g, lm_cross_entropy(g, t, label, NULL, 0, NULL), 1);
+    ck_assert_msg(lm_graph_end(g, &st), "%s", st.message);
+    *n = p->elements;
+    float *copy = lm_malloc(*n, sizeof *copy);
+    memcpy(copy, p->grad, *n * sizeof *copy);
+    free(label);
+    lm_graph_free(g);
+    return copy;
+}
+
+START_TEST(computed_with_as_expanded)
+{
+    UNIT_NEEDS_DATA(data)
+    lm_status st = LM_STATUS_INIT;
+    char *from = lm_format("%s/goldens/models/%s", data, mixes[_i].model), *case_name = lm_format("goldens/models/%s", mixes[_i].model);
+    golden g = golden_open(case_name);
+    char *dir = scratch_new(),
+         *path = stored_model(dir, from, mixes[_i].part, mixes[_i].how, mixes[_i].dtype, mixes[_i].conv1d);
+    lm_model *packed = open_model(path), *plain = open_model(path);
+    for (size_t i = 0; i < lm_params_count(plain->params); i++)
+        ck_assert(lm_param_ready(lm_params_at(plain->params, i), &st));
+    golden_batch b = batch_of_case(&g, packed);
+    size_t n;
+    float *got = logits_of(packed, &b, &n), *want = logits_of(plain, &b, &n);
+    ck_assert_msg(golden_difference(got, want, n) <= 2e-5 * largest(want, n), "%s: %g", mixes[_i].model,
+                  golden_difference(got, want, n));
+    check_unexpanded(packed);
+    free(got), free(want);
+    got = gradient_of(packed, &b, &n);
+    want = gradient_of(plain, &b, &n);
+    ck_assert(largest(want, n) > 0);
+    ck_assert_msg(golden_difference(got, want, n) <= 1e-4 * largest(want, n), "%s: gradient %g of %g", mixes[_i].model,
+                  golden_difference(got, want, n), largest(want, n));
+    free(got), free(want);
+    lm_model_free(packed);
+    lm_model_free(plain);
+    free(path), free(from), free(case_name);
+    scratch_discard(dir);
+    golden_batch_free(&b);
+    golden_close(&g);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("quantised_models");
     TCase *c = tcase_create("logits");
     tcase_add_loop_test(c, logits_of_the_reference, 0, sizeof schemes / sizeof *schemes);
+    tcase_add_loop_test(c, gguf_of_families, 0, sizeof families / sizeof *families);
+    tcase_add_loop_test(c, computed_with_as_expanded, 0, sizeof mixes / sizeof *mixes);
     suite_add_tcase(s, c);
     return s;
 }

@@ -3,10 +3,13 @@
 #include "unit.h"
 
 #include "base/memory.h"
+#include "model/gguf/gguf_model.h"
 #include "model/weights.h"
 #include "tensor/blocks.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ------------------------------------------------------------------ streams */
 
@@ -133,5 +136,73 @@ char *stored_model(const char *dir, const char *from, const char *part, stored_k
     lm_bundle_close(b);
     free(k.tensors);
     lm_arena_free(k.arena);
+    return to;
+}
+
+/* ------------------------------------------------------------------ GGUF */
+
+static bool to_file(void *context, const void *bytes, size_t n, lm_status *st)
+{
+    const int *fd = context;
+    return write(*fd, bytes, n) == (ssize_t)n || lm_fail_errno(st, LM_FAILED, "x.gguf");
+}
+
+typedef struct there {
+    lm_gguf_weight how;
+    lm_shape shape;
+    lm_dtype dtype;
+    const lm_weight *from;
+} there;
+
+char *stored_gguf(const char *dir, const char *from, lm_dtype dtype)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_bundle *b = lm_bundle_open(from, &st);
+    lm_checkpoint *c = lm_checkpoint_open(b, &st);
+    lm_config *config = lm_config_open(b, &st);
+    lm_gguf_names *names = lm_gguf_names_new(config, true, &st);
+    assert_ok(&st);
+    char *to = lm_format("%s/model.gguf", dir);
+    int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    lm_gguf_writer *w = lm_gguf_writer_new(to);
+    lm_gguf_describe(w, names, &(lm_gguf_description){.vocab_size = lm_config_int(config, "vocab_size", 0)}, &st);
+    size_t n = lm_checkpoint_weights(c), count = 0, bytes;
+    there *all = lm_calloc(n, sizeof *all);
+    for (size_t i = 0; i < n; i++) {
+        there *t = &all[count];
+        t->from = lm_checkpoint_weight(c, i);
+        if (lm_gguf_place_of(names, t->from->name, &t->how) != LM_GGUF_STORED)
+            continue;
+        ck_assert(lm_gguf_shape_there(&t->how, &t->from->shape, &t->shape));
+        t->dtype = t->shape.dims == 2 && lm_tensor_bytes(dtype, &t->shape, &bytes) ? dtype : LM_F32;
+        lm_gguf_put_tensor(w, t->how.there, t->dtype, &t->shape);
+        count++;
+    }
+    ck_assert(lm_gguf_write_header(w, to_file, &fd, &st));
+    lm_gguf_extra_data(w, names, &st);
+    assert_ok(&st);
+    for (size_t i = 0; i < count; i++) {
+        const there *t = &all[i];
+        size_t elements, rows = t->shape.dims == 2 || t->how.heads ? (size_t)t->shape.size[0] : 1;
+        ck_assert(lm_shape_elements(&t->shape, &elements) && lm_tensor_bytes(t->dtype, &t->shape, &bytes));
+        float *x = lm_malloc(elements, sizeof *x);
+        void *out = lm_malloc(bytes, 1);
+        ck_assert(lm_gguf_rows_there(&t->how, &t->from->shape, t->from->dtype, t->from->data, 0, (int64_t)rows, x));
+        if (lm_quantises(t->dtype))
+            lm_quantise(t->dtype, x, rows, elements / rows, NULL, out);
+        else
+            ck_assert(lm_from_f32(t->dtype, x, elements, out));
+        ck_assert(lm_gguf_write_data(w, out, bytes, &st));
+        free(x);
+        free(out);
+    }
+    ck_assert(lm_gguf_write_end(w, &st));
+    close(fd);
+    free(all);
+    lm_gguf_writer_free(w);
+    lm_gguf_names_free(names);
+    lm_config_free(config);
+    lm_checkpoint_close(c);
+    lm_bundle_close(b);
     return to;
 }
