@@ -145,7 +145,9 @@ INLINE void fit_by_turns(const float *x, int n, int half, int groups, int at, fi
         sum_lx += w * xi * li;
         sum_l2 += w * li * li;
     }
-    for (int turn = 0; turn < 5; turn++) {
+    vi changed = (vi){0} - 1;
+    for (int turn = 0; turn < 5 && any(changed); turn++) {
+        changed = (vi){0};
         for (int i = 0; i < n; i++) {
             vf xi = load(x + i * LANES), w = xi * xi, wx = w * xi, li = load(l + i * LANES);
             vf lx = sum_lx - wx * li, l2 = sum_l2 - w * li * li;
@@ -154,6 +156,7 @@ INLINE void fit_by_turns(const float *x, int n, int half, int groups, int at, fi
             lx += wx * moved;
             l2 += w * moved * moved;
             better &= (l2 > 0) & (lx * lx * sum_l2 > sum_lx * sum_lx * l2);
+            changed |= better;
             store(l + i * LANES, choose(better, moved, li));
             sum_lx = choose(better, lx, sum_lx);
             sum_l2 = choose(better, l2, sum_l2);

@@ -11,6 +11,14 @@ INLINE vi to_ints(vf x)
     return __builtin_convertvector(x, vi);
 }
 
+INLINE bool any(vi mask)
+{
+    int all = 0;
+    for (int k = 0; k < LANES; k++)
+        all |= mask[k];
+    return all;
+}
+
 INLINE vi clamp(vi v, int low, int high)
 {
     vi least = (vi){0} + low, most = (vi){0} + high;
