@@ -204,6 +204,24 @@ START_TEST(types_of_tokens)
 }
 END_TEST
 
+/* A list of templates has one that is meant. */
+START_TEST(template_of_several)
+{
+    lm_status st = LM_STATUS_INIT;
+    json_t *config = json_pack("{s:[{s:s, s:s}, {s:s, s:s}]}", "chat_template", "name", "tool_use", "template", "no", "name", "default",
+                               "template", "yes");
+    lm_tokenizer *t = lm_tokenizer_from_bytes(lm_str_of(BERT), config, NULL, NULL, "tokenizer.json", &st);
+    assert_ok(&st);
+    lm_buf b = {0};
+    lm_gguf *f = written(t, 6, &b, &st);
+    ck_assert_msg(f != NULL, "%s", st.message);
+    ck_assert(lm_str_is(string_of(f, "tokenizer.chat_template"), "yes"));
+    lm_gguf_close(f);
+    lm_buf_free(&b);
+    lm_tokenizer_free(t);
+}
+END_TEST
+
 /* Each name of the table is found by what it stands for. */
 START_TEST(names_of_splits)
 {
@@ -272,6 +290,7 @@ static Suite *suite(void)
     tcase_add_loop_test(c, of_others, 0, sizeof known / sizeof *known);
     tcase_add_test(c, words_of_bert);
     tcase_add_test(c, types_of_tokens);
+    tcase_add_test(c, template_of_several);
     tcase_add_test(c, names_of_splits);
     tcase_add_loop_test(c, what_llama_cpp_cannot, 0, sizeof refused / sizeof *refused);
     suite_add_tcase(s, c);

@@ -368,18 +368,32 @@ static bool check(const lm_tokenizer *t, const lm_buf *file, lm_status *st)
     return lm_ok(st);
 }
 
+/* The tokenizer's own: a text, or a list of named ones. */
+static lm_str own_template(const lm_tokenizer *t)
+{
+    json_t *member = json_object_get(t->config, "chat_template"), *item;
+    size_t i;
+    json_array_foreach(member, i, item) {
+        const char *name = json_string_value(json_object_get(item, "name"));
+        if (name && strcmp(name, "default") == 0) {
+            member = json_object_get(item, "template");
+            break;
+        }
+    }
+    return (lm_str){json_string_value(member), json_string_length(member)};
+}
+
 bool lm_tokenizer_put_gguf(const lm_tokenizer *t, int size, lm_str template, lm_gguf_writer *out, lm_status *st)
 {
     vocabulary_writer v = {.t = t, .size = size, .kind = kind_of(t)};
-    json_t *own = json_object_get(t->config, "chat_template");
     if (v.kind == NONE)
         return lm_fail(st, LM_FAILED, "%s: llama.cpp has no tokenizer of its kind (%s): write a directory or a model stream", t->path,
                        t->model.name);
     if (lm_tokenizer_size(t) > size)
         return lm_fail(st, LM_FAILED, "%s: %d tokens, where the model has rows for %d: they do not belong together", t->path,
                        lm_tokenizer_size(t), size);
-    if (!template.data && json_is_string(own))
-        template = (lm_str){json_string_value(own), json_string_length(own)};
+    if (!template.data)
+        template = own_template(t);
     v.w = lm_gguf_writer_new(t->path);
     lm_buf file = {0};
     bool ok = put_all(&v, template, st) && lm_gguf_write_header(v.w, to_buffer, &file, st) && check(t, &file, st);
