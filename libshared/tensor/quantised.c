@@ -40,10 +40,17 @@ static void expand_bnb(const lm_quantised *q, size_t at, size_t n, float *out)
     for (size_t end = at + n; at < end;) {
         size_t block = at / (size_t)q->block, stop = (block + 1) * (size_t)q->block;
         float absmax = lm_quantised_absmax(q, block), scaled[16];
+        stop = stop < end ? stop : end;
         for (int i = 0; i < 16; i++)
             scaled[i] = values[i] * absmax;
-        for (; at < end && at < stop; at++)
-            *out++ = scaled[at % 2 ? codes[at / 2] & 15 : codes[at / 2] >> 4];
+        if (at % 2)
+            *out++ = scaled[codes[at++ / 2] & 15];
+        for (; at + 2 <= stop; at += 2) {
+            *out++ = scaled[codes[at / 2] >> 4];
+            *out++ = scaled[codes[at / 2] & 15];
+        }
+        if (at < stop)
+            *out++ = scaled[codes[at++ / 2] >> 4];
     }
 }
 

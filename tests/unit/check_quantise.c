@@ -471,6 +471,29 @@ START_TEST(matrices_are_expanded_by_rows)
 }
 END_TEST
 
+/* Rows of an odd width begin and end within a byte, and blocks within rows. */
+START_TEST(four_bits_by_rows)
+{
+    enum { HEIGHT = 9, COLUMNS = 37, ALL = HEIGHT * COLUMNS, LONG = 32 };
+    float x[ALL], absmax[ALL / LONG + 1], all[ALL], row[COLUMNS];
+    uint8_t codes[ALL / 2 + 1];
+    uint64_t state = 3;
+    for (int i = 0; i < ALL; i++)
+        x[i] = bell(&state);
+    for (int t = LM_NF4; t <= LM_FP4; t++) {
+        lm_bnb_quantise((lm_dtype)t, x, ALL, LONG, codes, absmax);
+        lm_quantised q = {.type = (lm_dtype)t, .rows = HEIGHT, .columns = COLUMNS, .data = codes, .scale = absmax, .block = LONG};
+        const float *values = t == LM_NF4 ? lm_nf4_values : lm_fp4_values;
+        for (int i = 0; i < ALL; i++)
+            all[i] = values[i % 2 ? codes[i / 2] & 15 : codes[i / 2] >> 4] * absmax[i / LONG];
+        for (int r = 0; r < HEIGHT; r++) {
+            lm_quantised_expand(&q, r, 1, row);
+            assert_same(row, all + r * COLUMNS, sizeof row, "a row", lm_dtype_name((lm_dtype)t));
+        }
+    }
+}
+END_TEST
+
 /* What has no scale, and what is left over of a block. */
 START_TEST(zeros_and_ends)
 {
@@ -508,6 +531,7 @@ static Suite *quantise_suite(void)
     tcase_add_test(t, any_bytes_have_an_inverse);
     tcase_add_test(t, sixteen_bits_are_rounded_as_one_is);
     tcase_add_test(t, matrices_are_expanded_by_rows);
+    tcase_add_test(t, four_bits_by_rows);
     tcase_add_test(t, zeros_and_ends);
     suite_add_tcase(s, t);
     return s;
