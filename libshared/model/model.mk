@@ -1,6 +1,6 @@
 liblmutils_la_SOURCES += \
 	libshared/model/adapter/adapter.h libshared/model/adapter/adapter_internal.h \
-	libshared/model/adapter/adapter_config.c \
+	libshared/model/adapter/adapter_config.c libshared/model/adapter/adapter_gguf.c \
 	libshared/model/adapter/attach.c \
 	libshared/model/adapter/delta.c \
 	libshared/model/adapter/extract.c \
