@@ -242,23 +242,23 @@ void lm_magnitude_op_backward(lm_graph *g, lm_node *n)
 
 /* ------------------------------------------------------------------ norms of W + scale B A */
 
-/* Sums of squares of W's rows, of a table its columns. */
+/* Sums of squares of W's rows, of a table its columns. A quantised one is expanded row by row; it has outputs as rows. */
 static void squares_of(const lm_adapter *a, double *sum)
 {
     const lm_param *w = a->weight;
     const lm_quantised *q = w->value ? NULL : w->quantised;
     bool across = a->place == LM_ADAPTS_TABLE || (w->transposed && !q);
     size_t rows = q ? (size_t)q->rows : (size_t)w->shape.size[0], columns = q ? (size_t)q->columns : (size_t)w->shape.size[1];
-    float *expanded = q ? lm_malloc(columns, sizeof *expanded) : NULL;
+    float *one = q ? lm_malloc(columns, sizeof *one) : NULL;
     memset(sum, 0, (across ? columns : rows) * sizeof *sum);
     for (size_t r = 0; r < rows; r++) {
+        const float *row = q ? one : w->value + r * columns;
         if (q)
-            lm_quantised_expand(q, (int)r, 1, expanded);
-        const float *row = q ? expanded : w->value + r * columns;
+            lm_quantised_expand(q, (int)r, 1, one);
         for (size_t c = 0; c < columns; c++)
             sum[across ? c : r] += (double)row[c] * (double)row[c];
     }
-    free(expanded);
+    free(one);
 }
 
 /* [rank, count]: A times columns [first, first + count) of W^T. `of` is the layer's own node, which knows how W is stored. */
@@ -280,7 +280,13 @@ static const float *projected(lm_graph *g, const lm_adapter *a, const lm_node *o
     product.out = &result;
     product.bias = NULL;
     product.part.first = first;
+    lm_activations rounded = lm_params_activations(g->params); /* this is about weights */
+    lm_graph_watcher *watch = g->watch;
+    g->watch = NULL;
+    lm_params_set_activations(g->params, LM_ACTIVATIONS_F32);
     lm_linear_op_forward(g, &product);
+    lm_params_set_activations(g->params, rounded);
+    g->watch = watch;
     return out;
 }
 

@@ -503,17 +503,26 @@ static void expand(const lm_param *p, float *value)
     }
 }
 
+bool lm_param_read(const lm_param *p, float *out, lm_status *st)
+{
+    if (p->value)
+        memcpy(out, p->value, p->elements * sizeof *out);
+    else if (p->quantised)
+        expand(p, out);
+    else if (!lm_to_f32(p->dtype, p->data, p->elements, out))
+        return lm_fail(st, LM_FAILED, "%s: weights of type %s cannot be computed with: convert the model",
+                       p->name, lm_dtype_name(p->dtype));
+    return true;
+}
+
 static bool copy_value(lm_param *p, lm_status *st)
 {
     float *value = lm_try_malloc(p->elements, sizeof *value, p->name, st);
     if (!value)
         return false;
-    if (p->quantised) {
-        expand(p, value);
-    } else if (!lm_to_f32(p->dtype, p->data, p->elements, value)) {
+    if (!lm_param_read(p, value, st)) {
         free(value);
-        return lm_fail(st, LM_FAILED, "%s: weights of type %s cannot be computed with: convert the model",
-                       p->name, lm_dtype_name(p->dtype));
+        return false;
     }
     p->value = value;
     p->owned = true;

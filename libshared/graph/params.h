@@ -80,6 +80,8 @@ bool lm_declare_end(lm_declare *d, lm_status *st);
 bool lm_param_initialise(lm_param *p, uint64_t seed, lm_status *st);
 /* Other numbers take the place of those that it has; `data` is kept alive by the caller. */
 void lm_param_point(lm_param *p, lm_dtype dtype, const void *data);
+/* All of it as float32, in the order in which the parameter has its elements: `out` [elements]. What it holds stays as it is. */
+bool lm_param_read(const lm_param *p, float *out, lm_status *st);
 /* Makes value readable as f32 (mapped where dtype is F32 and aligned to 4, converted once elsewhere). */
 bool lm_param_ready(lm_param *p, lm_status *st);
 /* Makes value writable: a copy where it was mapped. */

@@ -1,132 +1,17 @@
-/* Adapters: PEFT's files read and written again, how they begin, what is trained, merging and extracting. Their logits, gradients
+/* Adapters: PEFT's files read and written again, how they begin, and what is trained. Their logits, gradients
  * and training are compared with PEFT's in check_goldens. */
-#include "unit.h"
+#include "adapted.h"
 #include "scratch.h"
+#include "unit.h"
 
 #include "base/memory.h"
 #include "model/adapter/adapter_internal.h"
-#include "model/adapter/merge.h"
 #include "model/adapter/svd.h"
 #include "stream/json_tree.h"
 
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char llama[] = "{\"model_type\":\"llama\",\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":16,"
-                            "\"num_hidden_layers\":3,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"intermediate_size\":24,"
-                            "\"vocab_size\":32,\"max_position_embeddings\":16,\"initializer_range\":0.3}";
-static const char gpt2[] = "{\"model_type\":\"gpt2\",\"architectures\":[\"GPT2LMHeadModel\"],\"n_embd\":16,\"n_layer\":2,\"n_head\":2,"
-                           "\"n_inner\":24,\"vocab_size\":32,\"n_positions\":16,\"initializer_range\":0.3}";
-
-static lm_model *create(const char *config, const char *task, uint64_t seed)
-{
-    lm_status st = LM_STATUS_INIT;
-    setenv("LMUTILS_PLUGIN_PATH", PLUGIN_DIR, 1);
-    lm_model *m = lm_model_create(lm_config_parse(lm_str_of(config), "config.json", &st),
-                                  &(lm_model_options){.task = task, .seed = seed}, &st);
-    assert_ok(&st);
-    return m;
-}
-
-/* Saved in a new directory, and freed. */
-static char *saved(lm_model *m)
-{
-    lm_status st = LM_STATUS_INIT;
-    char *dir = scratch_new();
-    ck_assert_msg(lm_model_save(m, dir, &st), "%s", st.message);
-    lm_model_free(m);
-    return dir;
-}
-
-static char *new_base(const char *config)
-{
-    return saved(create(config, NULL, 3));
-}
-
-static lm_model *open_path(const char *path)
-{
-    lm_status st = LM_STATUS_INIT;
-    lm_model *m = lm_model_open(path, NULL, &st);
-    assert_ok(&st);
-    return m;
-}
-
-static lm_model *open_both(const char *base, const char *adapter)
-{
-    char *path = lm_format("%s+%s", base, adapter);
-    lm_model *m = open_path(path);
-    free(path);
-    return m;
-}
-
-static char *written(lm_model *m)
-{
-    lm_status st = LM_STATUS_INIT;
-    char *dir = scratch_new();
-    lm_bundle_writer *w = lm_bundle_into(dir);
-    ck_assert_msg(lm_adapter_write_config(m, NULL, w, &st) && lm_adapter_write_weights(m, w, NULL, &st), "%s", st.message);
-    ck_assert(lm_bundle_publish(w, &st));
-    return dir;
-}
-
-/* Adapts a model as a command line would say. */
-static bool adapt(lm_model *m, lm_adapter_options o, lm_model *original, lm_status *st)
-{
-    lm_adapter_config *c = lm_adapter_config_new(&o, st);
-    return c && lm_model_adapt(m, c, 7, original, st);
-}
-
-enum { TOKENS = 6, VOCABULARY = 32 };
-
-/* The logits of a row, [TOKENS, VOCABULARY]; malloced. */
-static float *logits_of(lm_model *m)
-{
-    static const int32_t splits[] = {0, TOKENS}, ids[] = {1, 5, 9, 30, 2, 17}, types[TOKENS], places[] = {0, 1, 2, 3, 4, 5};
-    static const lm_batch batch = {1, TOKENS, splits, ids, types, places};
-    lm_status st = LM_STATUS_INIT;
-    lm_graph *g = lm_graph_new(m->params);
-    lm_graph_begin(g, &batch, (lm_step){0});
-    lm_tensor *y = lm_model_forward(m, g, &batch, &(lm_select){.token_logits = true}).token_logits;
-    float *logits = lm_malloc(TOKENS * VOCABULARY, sizeof *logits);
-    memcpy(logits, lm_tensor_read(g, y), TOKENS * VOCABULARY * sizeof *logits);
-    ck_assert_msg(lm_graph_end(g, &st), "%s", st.message);
-    lm_graph_free(g);
-    return logits;
-}
-
-static double difference(const float *a, const float *b, size_t n)
-{
-    double most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs((double)a[i] - (double)b[i]));
-    return most;
-}
-
-static double apart(lm_model *a, lm_model *b)
-{
-    float *x = logits_of(a), *y = logits_of(b);
-    double d = difference(x, y, TOKENS * VOCABULARY);
-    free(x);
-    free(y);
-    return d;
-}
-
-/* Moves what is trained, as training would. */
-static void disturb(lm_model *m)
-{
-    lm_status st = LM_STATUS_INIT;
-    for (size_t i = 0; i < lm_params_count(m->params); i++) {
-        lm_param *p = lm_params_at(m->params, i);
-        if (!lm_adapter_trains(m, p))
-            continue;
-        ck_assert(lm_param_train(p, true, &st));
-        for (size_t k = 0; k < p->elements; k++)
-            p->value[k] += 0.05f * (float)((int)((i * 31 + k * 17) % 13) - 6);
-        for (lm_adapter *a = p->adapter; a; a = a->next)
-            lm_adapter_changed(a);
-    }
-}
 
 /* ------------------------------------------------------------------ singular values */
 
@@ -195,7 +80,7 @@ enum { STARTS = sizeof starts / sizeof *starts };
 /* An adapter changes nothing as it begins; once it is trained, what is written does the same beside the base as it stands. */
 START_TEST(begins_and_goes_on)
 {
-    char *base = new_base(_i % 2 ? gpt2 : llama);
+    char *base = new_base(_i % 2 ? adapted_gpt2 : adapted_llama);
     lm_status st = LM_STATUS_INIT;
     lm_model *plain = open_path(base), *m = open_path(base);
     ck_assert_msg(adapt(m, starts[_i / 2].how, NULL, &st), "%s: %s", starts[_i / 2].what, st.message);
@@ -229,7 +114,7 @@ END_TEST
 START_TEST(loftq_is_nearer)
 {
     lm_status st = LM_STATUS_INIT;
-    char *base = new_base(llama);
+    char *base = new_base(adapted_llama);
     lm_model *original = open_path(base), *rough = open_path(base);
     for (size_t i = 0; i < lm_params_count(rough->params); i++) {
         lm_param *p = lm_params_at(rough->params, i);
@@ -258,19 +143,19 @@ static const struct {
     size_t modules;
     uint64_t numbers; /* that are trained; 0 = not asked */
 } targets[] = {
-    {{.r = 2}, llama, 6, 3 * (2 * 32 + 2 * 24)},                      /* PEFT's default: q_proj, v_proj */
-    {{.r = 2}, gpt2, 2, 2 * 2 * (16 + 48)},                           /* c_attn */
-    {{.r = 2, .target = "all-linear"}, llama, 21, 0},                 /* seven a block, and no lm_head */
-    {{.r = 2, .target = "all-linear", .exclude = "down_proj"}, llama, 18, 0},
-    {{.r = 2, .target = "q_proj", .layers = "0,2"}, llama, 2, 0},
-    {{.r = 2, .target = "q_proj", .layers = "1-2", .layers_pattern = "layers"}, llama, 2, 0},
-    {{.r = 2, .target = ".*layers\\.1\\.(self_attn|mlp)\\.(q|up)_proj"}, llama, 2, 0},
-    {{.r = 2, .target = "model.layers.2.mlp.up_proj"}, llama, 1, 0},
-    {{.r = 2, .target = "lm_head"}, llama, 1, 0},
-    {{.r = 2, .target = "c_proj"}, gpt2, 4, 0},                       /* attention's and the other's */
-    {{.r = 2, .target = "mlp.c_proj"}, gpt2, 2, 0},
-    {{.r = 2, .target = "c_attn", .bias = LM_BIAS_LORA_ONLY}, gpt2, 2, 2 * (2 * (16 + 48) + 48)},
-    {{.r = 2, .target = "q_proj", .modules_to_save = "lm_head"}, llama, 3, 3 * 2 * 32 + 32 * 16},
+    {{.r = 2}, adapted_llama, 6, 3 * (2 * 32 + 2 * 24)},                      /* PEFT's default: q_proj, v_proj */
+    {{.r = 2}, adapted_gpt2, 2, 2 * 2 * (16 + 48)},                           /* c_attn */
+    {{.r = 2, .target = "all-linear"}, adapted_llama, 21, 0},                 /* seven a block, and no lm_head */
+    {{.r = 2, .target = "all-linear", .exclude = "down_proj"}, adapted_llama, 18, 0},
+    {{.r = 2, .target = "q_proj", .layers = "0,2"}, adapted_llama, 2, 0},
+    {{.r = 2, .target = "q_proj", .layers = "1-2", .layers_pattern = "layers"}, adapted_llama, 2, 0},
+    {{.r = 2, .target = ".*layers\\.1\\.(self_attn|mlp)\\.(q|up)_proj"}, adapted_llama, 2, 0},
+    {{.r = 2, .target = "model.layers.2.mlp.up_proj"}, adapted_llama, 1, 0},
+    {{.r = 2, .target = "lm_head"}, adapted_llama, 1, 0},
+    {{.r = 2, .target = "c_proj"}, adapted_gpt2, 4, 0},                       /* attention's and the other's */
+    {{.r = 2, .target = "mlp.c_proj"}, adapted_gpt2, 2, 0},
+    {{.r = 2, .target = "c_attn", .bias = LM_BIAS_LORA_ONLY}, adapted_gpt2, 2, 2 * (2 * (16 + 48) + 48)},
+    {{.r = 2, .target = "q_proj", .modules_to_save = "lm_head"}, adapted_llama, 3, 3 * 2 * 32 + 32 * 16},
 };
 enum { TARGETS = sizeof targets / sizeof *targets };
 
@@ -290,7 +175,7 @@ START_TEST(patterns)
 {
     lm_status st = LM_STATUS_INIT;
     const char *ranks[] = {"up_proj=3", "model.layers.1.mlp.gate_proj=5"}, *alphas[] = {".*2\\.mlp\\.up_proj=30"};
-    lm_model *m = create(llama, NULL, 1);
+    lm_model *m = create(adapted_llama, NULL, 1);
     ck_assert(adapt(m, (lm_adapter_options){.r = 2, .alpha = 8, .target = "up_proj,gate_proj", .rank_pattern = {ranks, 2, 2},
                                             .alpha_pattern = {alphas, 1, 1}}, NULL, &st));
     for (size_t i = 0; i < m->adapters[0].count; i++) {
@@ -308,16 +193,16 @@ static const struct {
     lm_adapter_options how;
     const char *config, *says;
 } bad_targets[] = {
-    {{.target = "query"}, llama, "query: no module of this model is called so: its modules end in embed_tokens, q_proj, k_proj, "
+    {{.target = "query"}, adapted_llama, "query: no module of this model is called so: its modules end in embed_tokens, q_proj, k_proj, "
                                  "v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head"},
-    {{.target = "(q_proj"}, llama, "\"(q_proj\": "},
-    {{.r = 17, .target = "q_proj"}, llama, "r: a rank of 17 for model.layers.0.self_attn.q_proj, whose weight is [16, 16]"},
-    {{.init = "zeros"}, llama, "init_lora_weights: zeros: known are"},
-    {{.init = "pissa", .dora = true}, llama, "use_dora: not together with init_lora_weights pissa"},
-    {{.layers = "x"}, llama, "--layers-to-transform x"},
-    {{.layers_pattern = "layers"}, llama, "layers_pattern: says nothing without"},
-    {{.target = ".*q_proj", .layers = "1"}, llama, "layers_to_transform: the targets are a regular expression"},
-    {{.dropout = 1.5}, llama, "lora_dropout: 1.5"},
+    {{.target = "(q_proj"}, adapted_llama, "\"(q_proj\": "},
+    {{.r = 17, .target = "q_proj"}, adapted_llama, "r: a rank of 17 for model.layers.0.self_attn.q_proj, whose weight is [16, 16]"},
+    {{.init = "zeros"}, adapted_llama, "init_lora_weights: zeros: known are"},
+    {{.init = "pissa", .dora = true}, adapted_llama, "use_dora: not together with init_lora_weights pissa"},
+    {{.layers = "x"}, adapted_llama, "--layers-to-transform x"},
+    {{.layers_pattern = "layers"}, adapted_llama, "layers_pattern: says nothing without"},
+    {{.target = ".*q_proj", .layers = "1"}, adapted_llama, "layers_to_transform: the targets are a regular expression"},
+    {{.dropout = 1.5}, adapted_llama, "lora_dropout: 1.5"},
     {{.r = 0}, "{\"model_type\":\"lstm\",\"architectures\":[\"LSTMForCausalLM\"],\"vocab_size\":9,\"hidden_size\":4,\"embedding_size\":4}",
      "there is no default for lstm"},
 };
@@ -458,18 +343,6 @@ END_TEST
 
 /* ------------------------------------------------------------------ damage */
 
-/* An adapter of q_proj and v_proj, trained a little; the directory. */
-static char *new_adapter(const char *base, lm_adapter_options how)
-{
-    lm_status st = LM_STATUS_INIT;
-    lm_model *m = open_path(base);
-    ck_assert_msg(adapt(m, how, NULL, &st), "%s", st.message);
-    disturb(m);
-    char *dir = written(m);
-    lm_model_free(m);
-    return dir;
-}
-
 static void refused(const char *base, const char *adapter, const char *says)
 {
     lm_status st = LM_STATUS_INIT;
@@ -481,7 +354,7 @@ static void refused(const char *base, const char *adapter, const char *says)
 
 START_TEST(damage)
 {
-    char *base = new_base(llama), *other = new_base(gpt2), *dir = new_adapter(base, (lm_adapter_options){.r = 2});
+    char *base = new_base(adapted_llama), *other = new_base(adapted_gpt2), *dir = new_adapter(base, (lm_adapter_options){.r = 2});
     lm_str weights = scratch_read(dir, LM_ADAPTER_WEIGHTS), config = scratch_read(dir, LM_ADAPTER_CONFIG);
     refused(other, dir, "the adapter is of a llama, and the base is a gpt2");
     char *own = lm_format("%s/config.json", dir);
@@ -506,7 +379,7 @@ START_TEST(damage)
     scratch_write(dir, LM_ADAPTER_CONFIG, config.data, config.len);
     refused(base, dir, "has rank 2, and r in adapter_config.json says 3");
     /* of a base with other sizes */
-    char *wide = strdup(llama), *size = strstr(wide, "\"hidden_size\":16");
+    char *wide = strdup(adapted_llama), *size = strstr(wide, "\"hidden_size\":16");
     memcpy(size, "\"hidden_size\":32", 16);
     char *large = new_base(wide);
     rank[5] = '2';
@@ -575,164 +448,6 @@ START_TEST(paths)
 }
 END_TEST
 
-/* ------------------------------------------------------------------ merging and extracting */
-
-static char *merged(const char *base, const char *one, const char *two, lm_merge_options o, lm_merge_report *report)
-{
-    lm_status st = LM_STATUS_INIT;
-    const char *adapters[] = {one, two};
-    char *dir = scratch_new();
-    lm_bundle_writer *w = lm_bundle_into(dir);
-    o.base = base;
-    o.adapters = adapters;
-    o.count = two ? 2 : 1;
-    ck_assert_msg(lm_adapter_merge(&o, w, report, &st), "%s", st.message);
-    ck_assert(lm_bundle_publish(w, &st));
-    return dir;
-}
-
-START_TEST(merging)
-{
-    char *base = new_base(llama), *one = new_adapter(base, (lm_adapter_options){.r = 2}),
-         *two = new_adapter(base, (lm_adapter_options){.r = 3, .target = "v_proj,up_proj", .rslora = true});
-    lm_merge_report report;
-    char *whole = merged(base, one, NULL, (lm_merge_options){0}, &report);
-    ck_assert_uint_eq(report.tensors, 6);
-    ck_assert(report.largest > report.mean && report.mean > 0 && report.largest_ratio > 0 && report.where);
-    free(report.where);
-    lm_model *x = open_path(whole), *y = open_both(base, one), *plain = open_path(base);
-    ck_assert_double_lt(apart(x, y), 2e-5);
-    ck_assert_double_gt(apart(x, plain), 1e-3);
-    lm_model_free(x);
-    lm_model_free(y);
-    /* the sum of both, and a TIES of one that keeps all is the same as none */
-    const double weights[] = {0.75, -0.5};
-    char *sum = merged(base, one, two, (lm_merge_options){.weights = weights}, &report);
-    ck_assert_uint_eq(report.tensors, 9);
-    free(report.where);
-    char *ties = merged(base, one, NULL, (lm_merge_options){.method = LM_MERGE_TIES, .density = 1}, &report);
-    free(report.where);
-    lm_model *s = open_path(sum), *t = open_path(ties), *a = open_path(whole);
-    ck_assert_double_lt(apart(t, a), 2e-5);
-    const char *shared = "model.layers.1.self_attn.v_proj.weight";
-    char *other = merged(base, two, NULL, (lm_merge_options){0}, &report);
-    free(report.where);
-    lm_model *b = open_path(other);
-    lm_param *ps = lm_params_find(s->params, shared), *pa = lm_params_find(a->params, shared), *pb = lm_params_find(b->params, shared),
-             *p0 = lm_params_find(plain->params, shared);
-    lm_status st = LM_STATUS_INIT;
-    ck_assert(lm_param_ready(ps, &st) && lm_param_ready(pa, &st) && lm_param_ready(pb, &st) && lm_param_ready(p0, &st));
-    for (size_t i = 0; i < ps->elements; i++) {
-        double want = p0->value[i] + 0.75 * (double)(pa->value[i] - p0->value[i]) - 0.5 * (double)(pb->value[i] - p0->value[i]);
-        ck_assert_double_eq_tol(ps->value[i], want, 1e-5);
-    }
-    lm_model *all[] = {s, t, a, b, plain};
-    for (size_t i = 0; i < 5; i++)
-        lm_model_free(all[i]);
-    char *dirs[] = {base, one, two, whole, sum, ties, other};
-    for (size_t i = 0; i < 7; i++)
-        scratch_discard(dirs[i]);
-}
-END_TEST
-
-/* What TIES and DARE make of the changes of two adapters, number by number. */
-START_TEST(ties_and_dare)
-{
-    char *base = new_base(llama), *one = new_adapter(base, (lm_adapter_options){.r = 2, .target = "q_proj"}),
-         *two = new_adapter(base, (lm_adapter_options){.r = 3, .target = "q_proj", .alpha = 5});
-    const char *name = "model.layers.0.self_attn.q_proj.weight";
-    lm_status st = LM_STATUS_INIT;
-    lm_merge_report report;
-    char *dirs[] = {merged(base, one, NULL, (lm_merge_options){0}, &report), NULL, NULL, NULL, NULL};
-    free(report.where);
-    dirs[1] = merged(base, two, NULL, (lm_merge_options){0}, &report);
-    free(report.where);
-    dirs[2] = merged(base, one, two, (lm_merge_options){.method = LM_MERGE_TIES, .density = 1}, &report);
-    free(report.where);
-    dirs[3] = merged(base, one, NULL, (lm_merge_options){.method = LM_MERGE_DARE, .density = 0.25, .seed = 5}, &report);
-    free(report.where);
-    dirs[4] = merged(base, one, NULL, (lm_merge_options){.method = LM_MERGE_TIES, .density = 0.25}, &report);
-    free(report.where);
-    lm_model *m[6] = {open_path(base)};
-    float *v[6];
-    size_t n = 0;
-    for (int i = 0; i < 6; i++) {
-        m[i] = i ? open_path(dirs[i - 1]) : m[i];
-        lm_param *p = lm_params_find(m[i]->params, name);
-        ck_assert(lm_param_ready(p, &st));
-        v[i] = p->value;
-        n = p->elements;
-    }
-    size_t kept = 0, large = 0;
-    double least = INFINITY, most_dropped = 0;
-    for (size_t i = 0; i < n; i++) {
-        double a = (double)(v[1][i] - v[0][i]), b = (double)(v[2][i] - v[0][i]), is = (double)(v[3][i] - v[0][i]);
-        double want = a * b > 0 ? (a + b) / 2 : fabs(a) > fabs(b) ? a : b;
-        ck_assert_double_eq_tol(is, want, 1e-5);
-        double dared = (double)(v[4][i] - v[0][i]), trimmed = (double)(v[5][i] - v[0][i]);
-        if (fabs(dared) > 1e-6) {
-            ck_assert_double_eq_tol(dared, 4 * a, 1e-5);
-            kept++;
-        }
-        if (fabs(trimmed) > 1e-6) {
-            ck_assert_double_eq_tol(trimmed, a, 1e-5);
-            least = fmin(least, fabs(a));
-            large++;
-        } else {
-            most_dropped = fmax(most_dropped, fabs(a));
-        }
-    }
-    ck_assert_uint_ge(kept, n / 4 - n / 8);
-    ck_assert_uint_le(kept, n / 4 + n / 8);
-    ck_assert_uint_eq(large, n / 4);
-    ck_assert_double_ge(least, most_dropped);
-    for (int i = 0; i < 6; i++)
-        lm_model_free(m[i]);
-    for (int i = 0; i < 5; i++)
-        scratch_discard(dirs[i]);
-    scratch_discard(base);
-    scratch_discard(one);
-    scratch_discard(two);
-}
-END_TEST
-
-/* What was merged comes out again. */
-START_TEST(extracting)
-{
-    lm_status st = LM_STATUS_INIT;
-    lm_merge_report report;
-    char *base = new_base(_i ? gpt2 : llama), *adapter = new_adapter(base, (lm_adapter_options){.r = 3});
-    char *full = merged(base, adapter, NULL, (lm_merge_options){0}, &report), *dir = scratch_new();
-    free(report.where);
-    lm_adapter_config *c = lm_adapter_config_new(&(lm_adapter_options){.r = 3}, &st);
-    lm_bundle_writer *w = lm_bundle_into(dir);
-    ck_assert_msg(lm_adapter_extract(full, base, c, NULL, w, &report, &st), "%s", st.message);
-    ck_assert(lm_bundle_publish(w, &st));
-    ck_assert_double_gt(report.largest_ratio, 0.9999);
-    free(report.where);
-    lm_adapter_config_free(c);
-    lm_model *x = open_path(full), *y = open_both(base, dir);
-    ck_assert_double_lt(apart(x, y), 1e-4);
-    /* half of its change, by scale and by weight */
-    char *half = scratch_new();
-    w = lm_bundle_into(half);
-    ck_assert_msg(lm_adapter_rescale(dir, 0.5, w, &st), "%s", st.message);
-    ck_assert(lm_bundle_publish(w, &st));
-    const double weight[] = {0.5};
-    char *by_weight = merged(base, adapter, NULL, (lm_merge_options){.weights = weight}, &report);
-    free(report.where);
-    lm_model *z = open_both(base, half), *u = open_path(by_weight);
-    ck_assert_double_lt(apart(z, u), 1e-4);
-    ck_assert_double_gt(apart(z, x), 1e-3);
-    lm_model *all[] = {x, y, z, u};
-    for (int i = 0; i < 4; i++)
-        lm_model_free(all[i]);
-    char *dirs[] = {base, adapter, full, dir, half, by_weight};
-    for (int i = 0; i < 6; i++)
-        scratch_discard(dirs[i]);
-}
-END_TEST
-
 static Suite *suite(void)
 {
     Suite *s = suite_create("adapters");
@@ -748,9 +463,6 @@ static Suite *suite(void)
     tcase_add_loop_test(t, settings, 0, MEMBERS);
     tcase_add_test(t, damage);
     tcase_add_test(t, paths);
-    tcase_add_test(t, merging);
-    tcase_add_test(t, ties_and_dare);
-    tcase_add_loop_test(t, extracting, 0, 2);
     suite_add_tcase(s, t);
     return s;
 }

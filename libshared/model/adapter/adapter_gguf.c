@@ -12,7 +12,7 @@
 
 /* A or B of a module, as it stands there. */
 typedef struct half {
-    char name[LM_GGUF_NAME_MAX + 1];
+    char name[LM_GGUF_NAME_MAX + 16];
     lm_shape shape;
     float *values;
 } half;

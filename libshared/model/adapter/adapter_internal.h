@@ -43,7 +43,6 @@ struct lm_adapted_part *lm_model_adapter_add(lm_model *m, const char *module, co
 
 /* ---- delta.c: matrices as they are stored, [out, in], or [in, out] of a Conv1D, or a table's rows ---- */
 
-bool lm_weight_values(const lm_param *w, float *out, lm_status *st);    /* the base's own, as float32 */
 bool lm_adapter_delta(const lm_adapter *a, float *out, lm_status *st); /* scale B A */
 /* Norms of the rows (in the layer's sense; of a table, the columns) that DoRA's magnitudes stand for. [outputs] */
 void lm_adapter_norms(const lm_adapter *a, const float *values, float *norm);

@@ -8,16 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool lm_weight_values(const lm_param *w, float *out, lm_status *st)
-{
-    if (w->value)
-        memcpy(out, w->value, w->elements * sizeof *out);
-    else if (!lm_to_f32(w->dtype, w->data, w->elements, out))
-        return lm_fail(st, LM_FAILED, "%s: weights of type %s cannot be computed with: convert the model", w->name,
-                       lm_dtype_name(w->dtype));
-    return true;
-}
-
 static bool is_across(const lm_adapter *a)
 {
     return a->place == LM_ADAPTS_TABLE || a->weight->transposed;

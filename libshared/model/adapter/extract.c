@@ -30,7 +30,7 @@ static bool extract(extracting *x, const struct lm_adapted_part *part)
     lm_merge_report *r = x->report;
     float *change = lm_try_malloc(w->elements, sizeof *change, w->name, x->st);
     float *base = change ? lm_try_malloc(w->elements, sizeof *base, w->name, x->st) : NULL;
-    bool ok = base && of && lm_weight_values(of, change, x->st) && lm_weight_values(w, base, x->st);
+    bool ok = base && of && lm_param_read(of, change, x->st) && lm_param_read(w, base, x->st);
     if (ok) {
         lm_vector_axpy(-1, base, change, w->elements);
         double all = squares(change, w->elements);
@@ -52,7 +52,7 @@ static bool extract(extracting *x, const struct lm_adapted_part *part)
 static bool same_values(const lm_param *a, const lm_param *b, lm_status *st)
 {
     float *x = lm_try_malloc(a->elements, sizeof *x, a->name, st), *y = x ? lm_try_malloc(a->elements, sizeof *y, a->name, st) : NULL;
-    bool same = y && lm_weight_values(a, x, st) && lm_weight_values(b, y, st) && memcmp(x, y, a->elements * sizeof *x) == 0;
+    bool same = y && lm_param_read(a, x, st) && lm_param_read(b, y, st) && memcmp(x, y, a->elements * sizeof *x) == 0;
     free(x);
     free(y);
     return same;

@@ -129,8 +129,8 @@ static bool merge_tensor(merging *x, const lm_param *p)
 {
     double squares = 0, change = 0;
     lm_merge_report *r = x->report;
-    if (!lm_adapter_may_merge(x->m, p, x->st) || !lm_weight_values(p, x->values, x->st) || !combine(x, p) ||
-        !lm_weight_values(p, x->scratch, x->st))
+    if (!lm_adapter_may_merge(x->m, p, x->st) || !lm_param_read(p, x->values, x->st) || !combine(x, p) ||
+        !lm_param_read(p, x->scratch, x->st))
         return false;
     for (size_t i = 0; i < p->elements; i++) {
         double was = (double)x->scratch[i], d = fabs((double)x->values[i] - was);
@@ -189,7 +189,7 @@ static bool put_all(merging *x, lm_bundle_pieces *out, lm_safetensor *tensors)
 {
     for (size_t i = 0; i < x->m->adapter_from && lm_ok(x->st); i++) {
         lm_param *p = lm_params_at(x->m->params, i);
-        if (p->adapter ? merge_tensor(x, p) : lm_weight_values(p, x->values, x->st))
+        if (p->adapter ? merge_tensor(x, p) : lm_param_read(p, x->values, x->st))
             put(out, i, &tensors[i], x->values, p->elements, x->st);
     }
     return lm_ok(x->st);

@@ -32,7 +32,7 @@ static float *as_layer(const lm_param *w, float *v, lm_status *st)
 static float *layer_values(const lm_param *w, lm_status *st)
 {
     float *v = lm_try_malloc(w->elements, sizeof *v, w->name, st);
-    if (v && !lm_weight_values(w, v, st)) {
+    if (v && !lm_param_read(w, v, st)) {
         free(v);
         return NULL;
     }
@@ -185,7 +185,7 @@ static bool begin_magnitude(lm_adapter *a, lm_status *st)
 {
     float *w = lm_try_malloc(a->weight->elements, sizeof *w, a->weight->name, st);
     float *delta = w ? lm_try_malloc(a->weight->elements, sizeof *delta, a->weight->name, st) : NULL;
-    bool ok = delta && lm_weight_values(a->weight, w, st) && lm_adapter_delta(a, delta, st);
+    bool ok = delta && lm_param_read(a->weight, w, st) && lm_adapter_delta(a, delta, st);
     if (ok) {
         lm_vector_axpy(1, delta, w, a->weight->elements);
         lm_adapter_norms(a, w, a->magnitude->value);
