@@ -34,7 +34,8 @@ static bool check(const lm_model *m, lm_status *st)
                            "alone: merge it (lora --merge), and convert the model", lm_params_at(m->params, i)->name);
     for (size_t i = 0; i < a->count; i++) {
         const struct lm_adapted_part *p = &a->parts[i];
-        const char *what = p->adapter->magnitude ? "DoRA's magnitudes" : p->adapter->bias ? "biases of B" : p->start ? "PiSSA's start" : NULL;
+        const lm_adapter *of = p->adapter;
+        const char *what = of->magnitude ? "DoRA's magnitudes" : of->bias ? "biases of B" : p->start ? "PiSSA's start" : NULL;
         if (what)
             return lm_fail(st, LM_FAILED, "%s: llama.cpp's adapters have no place for %s: merge it (lora --merge), and convert the "
                            "model", p->module, what);
