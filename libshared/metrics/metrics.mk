@@ -5,6 +5,8 @@ liblmutils_la_SOURCES += \
 	libshared/metrics/curves.c libshared/metrics/curves.h \
 	libshared/metrics/compare.c libshared/metrics/compare.h \
 	libshared/metrics/confusion_text.c \
+	libshared/metrics/divergence.c libshared/metrics/divergence_sums.c libshared/metrics/divergence_weights.c \
+	libshared/metrics/divergence.h libshared/metrics/divergence_internal.h \
 	libshared/metrics/emit.c libshared/metrics/emit.h libshared/metrics/emit_lines.c \
 	libshared/metrics/entities.c libshared/metrics/entities.h \
 	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \
@@ -31,6 +33,12 @@ tests_unit_check_metrics_SOURCES = tests/unit/check_metrics.c
 tests_unit_check_metrics_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_metrics_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_metrics
+
+check_PROGRAMS += tests/unit/check_divergence
+tests_unit_check_divergence_SOURCES = tests/unit/check_divergence.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_divergence_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_divergence_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_divergence
 
 check_PROGRAMS += tests/unit/check_importance
 tests_unit_check_importance_SOURCES = tests/unit/check_importance.c

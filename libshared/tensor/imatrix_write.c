@@ -25,7 +25,7 @@ static void print_dat(const lm_imatrix *m, lm_buf *out)
     put_int(out, (int64_t)lm_imatrix_count(m));
     for (size_t i = 0; i < lm_imatrix_count(m); i++) {
         const lm_imatrix_entry *e = lm_imatrix_at(m, i);
-        float calls = (float)ceil(e->count / LM_IMATRIX_CHUNK);
+        float calls = (float)fmax(1, ceil(e->count / LM_IMATRIX_CHUNK));
         put_int(out, (int64_t)strlen(e->name));
         lm_buf_puts(out, e->name);
         put_int(out, (int64_t)calls);

@@ -2,7 +2,7 @@
 # seeds. `make check` replays the seeds and some mutations of each without libFuzzer; in a tree configured with
 # CC=clang --enable-fuzzers, `make fuzz` runs each for FUZZ_SECONDS under ASan and UBSan, and `make fuzz-coverage` says
 # which lines of the parsers the corpus reaches.
-fuzz_names = stream tokenizer sentencepiece gguf gguf_model safetensors config chat bundle words rules
+fuzz_names = stream tokenizer sentencepiece gguf gguf_model imatrix safetensors config chat bundle words rules
 FUZZ_SECONDS = 600
 FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
@@ -31,6 +31,10 @@ check_PROGRAMS += tests/fuzz/replay_gguf_model
 tests_fuzz_replay_gguf_model_SOURCES = tests/fuzz/fuzz_gguf_model.c tests/fuzz/replay.c
 tests_fuzz_replay_gguf_model_LDADD = liblmutils.la
 
+check_PROGRAMS += tests/fuzz/replay_imatrix
+tests_fuzz_replay_imatrix_SOURCES = tests/fuzz/fuzz_imatrix.c tests/fuzz/replay.c
+tests_fuzz_replay_imatrix_LDADD = liblmutils.la -lm
+
 check_PROGRAMS += tests/fuzz/replay_chat
 tests_fuzz_replay_chat_SOURCES = tests/fuzz/fuzz_chat.c tests/fuzz/replay.c
 tests_fuzz_replay_chat_LDADD = liblmutils.la $(JANSSON_LIBS)
@@ -58,6 +62,10 @@ tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/replay.c
 tests_fuzz_replay_config_LDADD = liblmutils.la
 
 if FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_imatrix
+tests_fuzz_fuzz_imatrix_SOURCES = tests/fuzz/fuzz_imatrix.c
+tests_fuzz_fuzz_imatrix_LDADD = liblmutils.la -lm
+tests_fuzz_fuzz_imatrix_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += tests/fuzz/fuzz_safetensors tests/fuzz/fuzz_config
 tests_fuzz_fuzz_safetensors_SOURCES = tests/fuzz/fuzz_safetensors.c
 tests_fuzz_fuzz_safetensors_LDADD = liblmutils.la

@@ -200,6 +200,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("fake");
     TCase *t = tcase_create("fake");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, every_type);
     tcase_add_test(t, refuses);
     tcase_add_test(t, watches_layers);

@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether it is stored in fewer bits already. */
+static bool is_quantised(const lm_param *p)
+{
+    return p->quantised && !p->value && p->quantised->type != LM_F16 && p->quantised->type != LM_BF16;
+}
+
 /* Matrices that have a place in a GGUF file, as the plan is told of them. */
 typedef struct listed {
     lm_planned *items;
@@ -23,7 +29,7 @@ static listed list_params(lm_model *m, const lm_gguf_names *names)
         const lm_param *p = lm_params_at(m->params, i);
         lm_gguf_weight *as = &l.as[l.count];
         lm_planned *planned = &l.items[l.count];
-        if (lm_gguf_place_of(names, p->name, as) != LM_GGUF_STORED || !lm_gguf_shape_there(as, &p->shape, &planned->shape))
+        if (is_quantised(p) || lm_gguf_place_of(names, p->name, as) != LM_GGUF_STORED || !lm_gguf_shape_there(as, &p->shape, &planned->shape))
             continue;
         planned->name = as->there;
         planned->from = LM_F32;
@@ -74,8 +80,10 @@ bool lm_quantise_is_layer(const lm_model *m, const lm_param *p)
 bool lm_quantise_params(lm_model *m, const lm_quantise_type *type, lm_dtype *to, lm_status *st)
 {
     size_t n = lm_params_count(m->params), quantised = 0;
-    for (size_t i = 0; i < n; i++)
-        to[i] = type->bnb && lm_quantise_is_layer(m, lm_params_at(m->params, i)) ? type->dtype : LM_F32;
+    for (size_t i = 0; i < n; i++) {
+        const lm_param *p = lm_params_at(m->params, i);
+        to[i] = type->bnb && !is_quantised(p) && lm_quantise_is_layer(m, p) ? type->dtype : LM_F32;
+    }
     if (!type->bnb && !by_plan(m, type, to, st))
         return false;
     for (size_t i = 0; i < n; i++)
