@@ -180,10 +180,10 @@ static void training_entries(lm_train_options *o, lm_option *table, size_t *n)
         FLAG("document-attention", document_attention, .aliases = "reset_attention_mask neat_packing",
              .help = "the texts of a packed row do not see one another, and the positions of each begin at 0"),
         OPTION("qat", LM_OPT_CHOICE, qat, "TYPE", .choices = lm_quantise_type_names, .synonyms = lm_quantise_type_synonyms,
-               .aliases = "quantization_aware", .shown = "none",
+               .aliases = "quantization_aware", .shown = "none", .hidden = o->adapting != NULL,
                .help = "compute with the weights that quant -t TYPE will make of them, so that training makes up for it; what is "
                        "written is still to be quantised"),
-        OPTION("qat-from", LM_OPT_COUNT, qat_from, "N", .aliases = "fake_quant_after_n_steps",
+        OPTION("qat-from", LM_OPT_COUNT, qat_from, "N", .hidden = o->adapting != NULL, .aliases = "fake_quant_after_n_steps",
                .help = "after so many steps"),
         FLAG("group-by-length", by_length, .help = "put rows of like length into one batch"),
         OPTION("micro-tokens", LM_OPT_COUNT, micro_tokens, "N", .shown = "2048, or what --memory allows",
@@ -473,6 +473,8 @@ bool lm_train_options_check(const lm_train_options *o, lm_status *st)
     if (o->patience > 0 && !o->keep_best)
         return lm_fail(st, LM_USAGE, "--patience ends behind the best evaluation, whose weights are meant: give "
                        "--keep-best and --eval FILE");
+    if (o->qat && o->adapting)
+        return lm_fail(st, LM_USAGE, "--qat: the model stays as it is: give -m one that is quantised");
     if (o->qat_from > 0 && !o->qat)
         return lm_fail(st, LM_USAGE, "--qat-from: nothing is quantised: give --qat TYPE");
     if (o->qat_from > 0 && o->freeze && o->freeze->cache)
