@@ -1,10 +1,12 @@
 /* quant: a model in fewer bits, in another form, or looked into. */
 #include "base/atomic.h"
 #include "base/tool.h"
+#include "metrics/divergence.h"
 #include "model/quantise/quantise.h"
 #include "tensor/blocks.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +15,7 @@ typedef struct arguments {
     lm_quantise_options job;
     int type, dtype;
     bool inspect, plan, tsv, json;
-    const char *shard_size;
+    const char *shard_size, *report, *reference;
     int64_t block;
     bool has_dtype, has_block, has_nested;
 } arguments;
@@ -45,11 +47,15 @@ static bool check(arguments *a, lm_status *st)
     bool makes = a->type >= 0 || o->dequantise || o->target_size;
     if (a->inspect && (makes || a->plan))
         return lm_fail(st, LM_USAGE, "--inspect: looks into the model of -m, and makes none: leave out -t, --plan and --dequantize");
-    if ((a->tsv || a->json) && !a->inspect)
-        return lm_fail(st, LM_USAGE, "--tsv and --json: say how --inspect prints");
+    if ((a->tsv && !a->inspect) || (a->json && !a->inspect && !a->report))
+        return lm_fail(st, LM_USAGE, "--tsv and --json: say how --inspect prints, and --json how --report does");
     if (a->tsv && a->json)
         return lm_fail(st, LM_USAGE, "--tsv and --json: one of them at a time");
-    if (a->inspect)
+    if (a->report && (a->inspect || a->plan))
+        return lm_fail(st, LM_USAGE, "--report: is about a model that is made, or that of -m beside --reference");
+    if (a->reference && (!a->report || makes))
+        return lm_fail(st, LM_USAGE, "--reference: goes with --report, where no model is made");
+    if (a->inspect || a->reference)
         return true;
     if ((a->type >= 0) + o->dequantise + (o->target_size > 0) != 1)
         return lm_fail(st, LM_USAGE, "-t, --target-size or --dequantize: %s", makes ? "one of them at a time"
@@ -68,6 +74,31 @@ static bool check(arguments *a, lm_status *st)
         return lm_fail(st, LM_USAGE, "--block-size %lld: a power of two from 32 to 4096 is expected", (long long)a->block);
     o->block = (int)a->block;
     return lm_parse_shard_size(a->shard_size, &o->shard_bytes, st);
+}
+
+/* How far `model` is from `reference` on the rows of --report. */
+static void compare(const arguments *a, const char *model, const char *reference, lm_buf *text, lm_status *st)
+{
+    lm_report *r = lm_divergence(&(lm_divergence_options){.model = model, .reference = reference, .rows = a->report,
+                                                          .plugin = a->job.plugin_path}, st);
+    if (r && a->json) {
+        json_t *all = lm_report_json(r);
+        char *line = json_dumps(all, JSON_COMPACT);
+        lm_buf_printf(text, "%s\n", line);
+        free(line);
+        json_decref(all);
+    } else if (r) {
+        lm_report_print(r, text);
+    }
+    lm_report_free(r);
+}
+
+static void make(const arguments *a, lm_buf *text, lm_status *st)
+{
+    if (a->report && (strcmp(a->job.output, "-") == 0 || strcmp(a->job.model, "-") == 0))
+        lm_fail(st, LM_USAGE, "--report: reads both models, which have to be files: name them with -m and -o");
+    else if (lm_quantise_model(&a->job, st) && a->report)
+        compare(a, a->job.output, a->job.model, text, st);
 }
 
 static void print(const lm_buf *text, lm_status *st)
@@ -117,7 +148,12 @@ int main(int argc, char **argv)
         {.name = "inspect", .type = LM_OPT_FLAG, .target = &a.inspect,
          .help = "print the tensors of the model: name, shape, type, bytes, and totals"},
         {.name = "tsv", .type = LM_OPT_FLAG, .target = &a.tsv, .help = "with --inspect: columns with tabs between them, no totals"},
-        {.name = "json", .type = LM_OPT_FLAG, .target = &a.json, .help = "with --inspect: one object"},
+        {.name = "json", .type = LM_OPT_FLAG, .target = &a.json, .help = "with --inspect and --report: one object"},
+        {.name = "report", .type = LM_OPT_FILE, .target = &a.report, .value = "TOKENS", .shown = "none",
+         .help = "when the model is made, run it and that of -m over this stream, and print how far they are apart: "
+                 "Kullback-Leibler divergence, perplexity, agreement, errors of weights and layers"},
+        {.name = "reference", .type = LM_OPT_FILE, .target = &a.reference, .value = "MODEL", .shown = "none",
+         .help = "with --report: make none, but compare the model of -m with this one"},
         {.name = "plan", .type = LM_OPT_FLAG, .target = &a.plan, .aliases = "dry-run",
          .help = "print what each tensor would become, and how large the result is, and stop"},
         {0},
@@ -130,6 +166,7 @@ int main(int argc, char **argv)
         .examples = (const char *const[]){
             "A model for llama.cpp, in 4.8 bits a weight", "quant -t q4_k_m -m story -o story.gguf",
             "What is in it?", "quant --inspect story.gguf",
+            "How far is it from the floats?", "quant --report text.lms --reference story -m story.gguf",
             "A directory that transformers loads in 4 bits", "quant -t nf4 --double-quant -m story -o story-nf4",
             "And back to floats", "quant --dequantize -m story.gguf -o story-f32", NULL}};
     lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_PLUGIN, &common, argc, argv);
@@ -145,8 +182,10 @@ int main(int argc, char **argv)
             lm_quantise_inspect(common.model, a.tsv ? LM_TABLE_TSV : a.json ? LM_TABLE_JSON : LM_TABLE_TEXT, &text, &st);
         else if (a.plan)
             lm_quantise_plan(&a.job, &text, &st);
+        else if (a.reference)
+            compare(&a, common.model, a.reference, &text, &st);
         else
-            lm_quantise_model(&a.job, &st);
+            make(&a, &text, &st);
     }
     if (lm_ok(&st) && text.len)
         print(&text, &st);

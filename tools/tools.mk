@@ -45,4 +45,4 @@ augment_LDADD = liblmutils.la
 bin_PROGRAMS += quant
 lm_programs += quant
 quant_SOURCES = tools/quant.c
-quant_LDADD = liblmutils.la
+quant_LDADD = liblmutils.la $(JANSSON_LIBS)

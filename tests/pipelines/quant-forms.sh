@@ -100,6 +100,19 @@ quant -q -t nf4 --skip-modules intermediate.dense --skip-modules classifier -m n
 quant --inspect --tsv small | grep -q 'intermediate.dense.weight.*F32'
 quant --inspect --tsv small | grep -q 'attention.self.query.weight.*NF4'
 
+# ---- how far a model is from its floats: the fewer bits the further
+last=0
+for type in f32 q8_0 q4_0; do
+    quant -q -t $type -m story --report news.lms -o reported.gguf >report 2>err
+    quant -q --report news.lms --reference story -m reported.gguf >again
+    compare_ report again
+    divergence=$(awk -F '\t' '$1 == "kl_divergence" { print $2 }' report)
+    awk -v a="$divergence" -v b="$last" 'BEGIN { exit !(a >= b && a < 1) }' || fail_ "$type: $divergence after $last"
+    last=$divergence
+done
+awk -v d="$last" 'BEGIN { exit !(d > 0) }' || fail_ "four bits cost nothing"
+quant -q --json --report news.lms --reference story -m reported.gguf | grep -q '"top1_agreement":'
+
 # ---- what is asked for is possible
 refuses_ 2 'what is to be made' quant -m story -o x.gguf
 refuses_ 2 'one of them at a time' quant -t q8_0 --dequantize -m story -o x.gguf
@@ -111,5 +124,7 @@ refuses_ 2 'are for -t nf4' quant -t q8_0 --double-quant -m story -o x.gguf
 refuses_ 2 'REGEX=TYPE' quant -t q8_0 --tensor-type attn_v -m story -o x.gguf
 refuses_ 2 'is called so' quant -t q8_0 --tensor-type nowhere=q4_0 -m story -o x.gguf
 refuses_ 2 'needs --imatrix' quant -t q2_k_s -m story -o x.gguf
+refuses_ 2 'where no model is made' quant -t q8_0 --reference story --report news.lms -m story -o x.gguf
+refuses_ 2 'have to be files' quant -t q8_0 --report news.lms -m story
 refuses_ 2 'which model' quant -t q8_0 -o x.gguf
 test ! -e x && test ! -e x.gguf || fail_ "something is left"
