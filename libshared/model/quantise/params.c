@@ -29,7 +29,8 @@ static listed list_params(lm_model *m, const lm_gguf_names *names)
         const lm_param *p = lm_params_at(m->params, i);
         lm_gguf_weight *as = &l.as[l.count];
         lm_planned *planned = &l.items[l.count];
-        if (is_quantised(p) || lm_gguf_place_of(names, p->name, as) != LM_GGUF_STORED || !lm_gguf_shape_there(as, &p->shape, &planned->shape))
+        if (is_quantised(p) || lm_gguf_place_of(names, p->name, as) != LM_GGUF_STORED ||
+            !lm_gguf_shape_there(as, &p->shape, &planned->shape))
             continue;
         planned->name = as->there;
         planned->from = LM_F32;
