@@ -81,7 +81,7 @@ static bool write_tensors(const lm_checkpoint *c, lm_bundle_writer *w, const lm_
 bool lm_model_repack(const char *from, const char *to, const lm_save_options *save, const lm_bundle_options *stream,
                      lm_status *st)
 {
-    lm_bundle *b = lm_bundle_open(from, st);
+    lm_bundle *b = lm_bundle_is_one(from, st) ? lm_bundle_open(from, st) : NULL;
     if (b && lm_bundle_gguf(b))
         lm_fail(st, LM_USAGE, "%s: a GGUF file becomes another form of a model by quant: quant --dequantize", from);
     lm_checkpoint *c = b && lm_ok(st) ? lm_checkpoint_open(b, st) : NULL;

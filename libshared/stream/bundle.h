@@ -38,6 +38,8 @@ void lm_bundle_close(lm_bundle *b);
 size_t lm_bundle_parts(const char *path, char ***parts);
 void lm_bundle_parts_free(char **parts, size_t count);
 char *lm_bundle_base(const char *path);
+/* For those who read the weights as they are stored: false where something would have to be added to them. */
+bool lm_bundle_is_one(const char *path, lm_status *st);
 
 const char *lm_bundle_name(const lm_bundle *b);             /* as the user wrote it; "standard input" */
 const char *lm_bundle_shown(const char *path);              /* the same of a path; NULL of NULL */

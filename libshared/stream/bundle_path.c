@@ -56,3 +56,12 @@ char *lm_bundle_base(const char *path)
 {
     return lm_strndup(path, first_part(path));
 }
+
+bool lm_bundle_is_one(const char *path, lm_status *st)
+{
+    char *base = lm_bundle_base(path);
+    bool one = strcmp(base, path) == 0;
+    free(base);
+    return one || lm_fail(st, LM_USAGE, "%s: a model and an adapter, where the weights of one model are read: merge them first, as in "
+                          "lora --merge -m BASE ADAPTER -o -", path);
+}

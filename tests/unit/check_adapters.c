@@ -436,6 +436,8 @@ START_TEST(paths)
     char *plus = lm_format("%s/c++", base), **parts;
     ck_assert_uint_eq(lm_bundle_parts(plus, &parts), 1);
     lm_bundle_parts_free(parts, 1);
+    ck_assert(lm_bundle_is_one(plus, &st) && !lm_bundle_is_one(twice, &st));
+    assert_says(&st, "merge them first");
     ck_assert_uint_eq(lm_bundle_parts(twice, &parts), 3);
     ck_assert_str_eq(parts[0], base);
     ck_assert_str_eq(parts[2], adapter);

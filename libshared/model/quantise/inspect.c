@@ -152,7 +152,7 @@ bool lm_quantise_inspect(const char *model, lm_table_form form, lm_buf *out, lm_
     row *rows = NULL;
     char **names = NULL;
     size_t count = 0;
-    lm_bundle *b = lm_bundle_open(model, st);
+    lm_bundle *b = lm_bundle_is_one(model, st) ? lm_bundle_open(model, st) : NULL;
     const lm_gguf *f = b ? lm_bundle_gguf(b) : NULL;
     lm_checkpoint *c = b && !f ? lm_checkpoint_open(b, st) : NULL;
     if (f)

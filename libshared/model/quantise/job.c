@@ -412,7 +412,8 @@ static bool find_names(lm_quantise_job *j, lm_status *st)
 bool lm_quantise_job_open(lm_quantise_job *j, const lm_quantise_options *options, lm_status *st)
 {
     *j = (lm_quantise_job){.options = options, .type = options->plan.type};
-    j->bundle = choose_form(j, st) ? lm_bundle_open(options->model, st) : NULL;
+    bool one = lm_bundle_is_one(options->model, st);
+    j->bundle = one && choose_form(j, st) ? lm_bundle_open(options->model, st) : NULL;
     j->checkpoint = j->bundle ? lm_checkpoint_open(j->bundle, st) : NULL;
     j->config = j->checkpoint ? config_of(j, st) : NULL;
     if (j->config) {
