@@ -12,9 +12,9 @@ tests_bench_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_decode_LDADD = liblmutils.la
 
 EXTRA_PROGRAMS += tests/bench/quantised
-tests_bench_quantised_SOURCES = tests/bench/quantised.c tests/bench/rate.h
+tests_bench_quantised_SOURCES = tests/bench/quantised.c tests/bench/peers/ggml.h tests/bench/rate.h
 tests_bench_quantised_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
-tests_bench_quantised_LDADD = liblmutils.la
+tests_bench_quantised_LDADD = liblmutils.la -ldl
 
 EXTRA_PROGRAMS += tests/bench/optimisers
 tests_bench_optimisers_SOURCES = tests/bench/optimisers.c

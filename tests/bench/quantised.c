@@ -1,10 +1,12 @@
-/* quantised [-j THREADS] [-s SECONDS] [-c] [-m ROWS] [-i ISA] [TYPE...]: products of quantised matrices with one row of activations,
- * in bytes of the matrix a second and their share of what summing a large array reads; and with ROWS of them, in multiply-adds a second and
- * times what float32 weights take. Activations are float32, and rounded to int8.
+/* quantised [-j THREADS] [-s SECONDS] [-c] [-m ROWS] [-i ISA] [-l DIRECTORY] [TYPE...]: products of quantised matrices
  *
+ * with one row of activations, in bytes of the matrix a second and their share of what summing a large array reads, and with ROWS of
+ * them (128), in multiply-adds a second and times the rate of float32 weights. Activations are float32, and rounded to int8.
+ * -l: a directory with ggml's libraries (peers/ggml.h); its products stand beside, with the same bytes, in the same process.
  * -c counts the processor's time, for a machine that others use too: of one thread. */
 #include "config.h"
 
+#include "tests/bench/peers/ggml.h"
 #include "tests/bench/rate.h"
 
 #include "base/threads.h"
@@ -56,21 +58,37 @@ static double float_seconds(const float *w, const float *x, float *y, int m)
     return (now() - start) / times;
 }
 
+static double ggml_seconds(const lm_quantised *w, const float *x, int m)
+{
+    ggml_work work = ggml_make(w->type, w->data, lm_quantised_bytes(w), w->rows, COLUMNS, x, m);
+    ggml.compute(work.context, work.graph, lm_threads());
+    int times = 0;
+    double start = now();
+    do
+        ggml.compute(work.context, work.graph, lm_threads());
+    while (times++, now() - start < seconds);
+    double each = (now() - start) / times;
+    ggml.end(work.context);
+    return each;
+}
+
 static void measure(lm_dtype t, double memory, double of_floats, const float *x, float *y, int m)
 {
+    static const char *const names[] = {"f32", "int8", "ggml"};
     lm_quantised w = make(t, TALL), part = w;
     part.rows = SQUARE;
     size_t one = lm_quantised_scratch(&w, 1, LM_ACTIVATIONS_INT8), many = lm_quantised_scratch(&part, m, LM_ACTIVATIONS_INT8);
     float *scratch = lm_calloc(one > many ? one : many, sizeof *scratch);
     double bytes = (double)lm_quantised_bytes(&w), work = (double)m * SQUARE * COLUMNS;
-    printf("%-5s", lm_dtype_name(t));
-    for (int how = LM_ACTIVATIONS_F32; how <= LM_ACTIVATIONS_INT8; how++) {
-        double row = seconds_of(&w, x, y, 1, (lm_activations)how, scratch);
-        double rows = seconds_of(&part, x, y, m, (lm_activations)how, scratch);
-        printf("  %s: 1 row %5.1f GB/s (%3.0f %%), %d rows %5.1f GMAC/s (%.2f x)", how ? "int8" : "f32", bytes / row * 1e-9,
-               100 * bytes / row / memory, m, work / rows * 1e-9, of_floats / rows);
+    for (int how = LM_ACTIVATIONS_F32; how <= LM_ACTIVATIONS_INT8 + 1; how++) {
+        bool by_ggml = how > LM_ACTIVATIONS_INT8;
+        if (by_ggml && (!ggml.path || ggml_type(t) < 0))
+            continue;
+        double row = by_ggml ? ggml_seconds(&w, x, 1) : seconds_of(&w, x, y, 1, (lm_activations)how, scratch);
+        double rows = by_ggml ? ggml_seconds(&part, x, m) : seconds_of(&part, x, y, m, (lm_activations)how, scratch);
+        printf("%-5s %-4s  1 row %5.1f GB/s (%3.0f %%)  %d rows %6.1f GMAC/s (%.2f x float32)\n", lm_dtype_name(t), names[how],
+               bytes / row * 1e-9, 100 * bytes / row / memory, m, work / rows * 1e-9, of_floats / rows);
     }
-    printf("\n");
     fflush(stdout);
     free((void *)w.data), free((void *)w.scale), free(scratch);
 }
@@ -78,12 +96,17 @@ static void measure(lm_dtype t, double memory, double of_floats, const float *x,
 int main(int argc, char **argv)
 {
     int m = 128;
-    for (int c; (c = getopt(argc, argv, "j:s:cm:i:")) >= 0;) {
+    for (int c; (c = getopt(argc, argv, "j:s:cm:i:l:")) >= 0;) {
         switch (c) {
         case 'j': lm_threads_set(atoi(optarg)); break;
         case 's': seconds = atof(optarg); break;
         case 'c': clock_used = CLOCK_PROCESS_CPUTIME_ID; break;
         case 'm': m = atoi(optarg); break;
+        case 'l':
+            if (ggml_open(optarg))
+                break;
+            fprintf(stderr, "quantised: %s has no ggml that runs here\n", optarg);
+            return 1;
         case 'i':
             if (lm_kernels_use(optarg))
                 break;
@@ -101,8 +124,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < (size_t)SQUARE * COLUMNS; i++)
         w[i] = (float)(i * 2654435761u % 1000) * 0.002f - 1;
     double memory = read_rate(), of_floats = float_seconds(w, x, y, m);
-    printf("%s, %d threads: reading %.1f GB/s, float32 %d x %d x %d %.1f GMAC/s\n", lm_kernels_isa(), lm_threads(), memory * 1e-9, m,
-           SQUARE, COLUMNS, 1e-9 * m * SQUARE * COLUMNS / of_floats);
+    printf("%s, %d threads: reading %.1f GB/s, float32 weights %d x %d x %d %.1f GMAC/s%s%s\n", lm_kernels_isa(), lm_threads(),
+           memory * 1e-9, m, SQUARE, COLUMNS, 1e-9 * m * SQUARE * COLUMNS / of_floats, ggml.path ? "; ggml is " : "",
+           ggml.path ? ggml.path : "");
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         bool chosen = optind == argc;
         for (int a = optind; a < argc; a++)
