@@ -150,7 +150,8 @@ static size_t panel_floats(const lm_quantised *w)
 /* Where rounded rows lie in the scratch, which goes on after them. */
 static lm_rounded rounded_in(const lm_quantised *w, int m, float **scratch)
 {
-    bool fine = w->type == LM_Q2_K || w->type == LM_Q3_K || w->type == LM_Q6_K, with_sign = w->type == LM_Q8_0 || w->type == LM_I8;
+    bool fine = w->type == LM_Q2_K || w->type == LM_Q3_K || w->type == LM_Q6_K;
+    bool with_sign = w->type == LM_Q8_0 || w->type == LM_I8;
     lm_rounded x = {.blocks = up(lm_divide_up(w->columns, LM_ROUNDED_BLOCK), LM_ROUNDED_GROUP), .parts = fine ? 2 : 1};
     size_t blocks = (size_t)m * (size_t)x.blocks, parts = blocks * (size_t)x.parts;
     x.q = (int8_t *)*scratch;
@@ -178,7 +179,8 @@ static void rounded_rows(const lm_quantised *w, int first, int count, const lm_r
 #pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF((double)m *count * w->columns)
     for (int c = 0; c < count; c += rows)
         for (int i = 0; i < m; i++)
-            v->rounded_dots(w, first + c, least(rows, count - c), x, i, bias ? bias + c : NULL, y + (size_t)i * (size_t)count + c);
+            v->rounded_dots(w, first + c, least(rows, count - c), x, i, bias ? bias + c : NULL,
+                            y + (size_t)i * (size_t)count + c);
 }
 
 static void rounded_batch(const lm_quantised *w, int first, int count, const lm_rounded *x, const float *bias, float *y, int m,

@@ -1,9 +1,9 @@
 /* Products with quantised weights (tensor/quantised.h), without expanding them: rows of the matrix are read as they are
  * stored, a tile at a time where there are many activations.
  *
- * Activations are float32, or are rounded to int8 first, a scale for each 32 columns (256 for K types): as llama.cpp computes
- * always, faster, and the less exact (1e-2 relative of a logit, not 1e-6). Results do not depend on the number of threads, and a
- * row of results not on the other rows of x. */
+ * Activations are float32, or are rounded to int8 first, a scale for each 32 columns: much as llama.cpp computes always,
+ * faster, and less exact (1e-2 relative of a logit, not 1e-6). Results do not depend on the number of threads, and a row of
+ * results not on the other rows of x; how many rows there are chooses the loop, and the order of its sums. */
 #ifndef LM_KERNELS_QUANTISED_H
 #define LM_KERNELS_QUANTISED_H
 

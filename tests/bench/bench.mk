@@ -24,6 +24,9 @@ tests_bench_optimisers_LDADD = liblmutils.la
 # beside PyTorch, llm.c and onnxruntime, where they are: tests/bench/bench says how
 bench: tests/bench/steps$(EXEEXT)
 	bash $(srcdir)/tests/bench/bench
+# products with quantised weights; GGML: a directory of ggml's libraries, which are measured beside
+bench-quantised: tests/bench/quantised$(EXEEXT)
+	tests/bench/quantised $(if $(CPU),-c) $(if $(THREADS),-j $(THREADS)) $(if $(GGML),-l $(GGML))
 # texts, and what augment does to them: tests/bench/augment says how
 bench-augment: augment$(EXEEXT)
 	bash $(srcdir)/tests/bench/augment

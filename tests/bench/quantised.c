@@ -1,7 +1,7 @@
 /* quantised [-j THREADS] [-s SECONDS] [-c] [-m ROWS] [-i ISA] [-l DIRECTORY] [TYPE...]: products of quantised matrices
  *
- * with one row of activations, in bytes of the matrix a second and their share of what summing a large array reads, and with ROWS of
- * them (128), in multiply-adds a second and times the rate of float32 weights. Activations are float32, and rounded to int8.
+ * with one row of activations, in bytes of the matrix a second and their share of what summing a large array reads, and with
+ * ROWS of them (128), in multiply-adds a second and times the rate of float32 weights. Activations are float32, and int8.
  * -l: a directory with ggml's libraries (peers/ggml.h); its products stand beside, with the same bytes, in the same process.
  * -c counts the processor's time, for a machine that others use too: of one thread. */
 #include "config.h"
@@ -124,8 +124,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < (size_t)SQUARE * COLUMNS; i++)
         w[i] = (float)(i * 2654435761u % 1000) * 0.002f - 1;
     double memory = read_rate(), of_floats = float_seconds(w, x, y, m);
-    printf("%s, %d threads: reading %.1f GB/s, float32 weights %d x %d x %d %.1f GMAC/s%s%s\n", lm_kernels_isa(), lm_threads(),
-           memory * 1e-9, m, SQUARE, COLUMNS, 1e-9 * m * SQUARE * COLUMNS / of_floats, ggml.path ? "; ggml is " : "",
+    printf("%s, %d threads: reading %.1f GB/s, float32 weights %d x %d x %d %.1f GMAC/s%s%s\n", lm_kernels_isa(),
+           lm_threads(), memory * 1e-9, m, SQUARE, COLUMNS, 1e-9 * m * SQUARE * COLUMNS / of_floats,
+           ggml.path ? "; ggml is " : "",
            ggml.path ? ggml.path : "");
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         bool chosen = optind == argc;

@@ -113,10 +113,11 @@ INLINE codes nibbles(const uint8_t *p)
     return joined(h, (half_codes)((half_words)h >> 4)) & 15;
 }
 
-/* Bits [from, from + count) of each byte. */
-INLINE codes bits(codes c, int from, int count)
+/* Bits [from, from + count) of each byte, as bits from `to` on. */
+INLINE codes bits(codes c, int from, int count, int to)
 {
-    return (codes)((words)c >> from) & (uint8_t)((1 << count) - 1);
+    words moved = from > to ? (words)c >> (from - to) : (words)c << (to - from);
+    return (codes)moved & (uint8_t)(((1 << count) - 1) << to);
 }
 
 /* Byte i is `one` where bit i is set, else 0. */
@@ -140,20 +141,20 @@ INLINE codes spread(const uint8_t *p, uint8_t one)
 /* The codes of columns [32 b, 32 b + 32) after `at`, where 256 begin. */
 INLINE codes codes_of(lm_dtype t, const uint8_t *at, int b)
 {
-    const uint8_t *p = at + (size_t)b * (t == LM_Q4_0 || t == LM_Q4_1 || t == LM_Q5_0 || t == LM_Q5_1 || is_signed(t) ? block_bytes(t) : 0);
+    const uint8_t *p = at + (size_t)b * block_bytes(t); /* of the types that have blocks of 32 */
     switch (t) {
     case LM_Q8_0: return all_codes(p + 2);
     case LM_Q4_0: return nibbles(p + 2);
     case LM_Q4_1: return nibbles(p + 4);
     case LM_Q5_0: return nibbles(p + 6) | spread(p + 2, 16);
     case LM_Q5_1: return nibbles(p + 8) | spread(p + 4, 16);
-    case LM_Q2_K: return bits(all_codes(at + 16 + b / 4 * 32), b % 4 * 2, 2);
-    case LM_Q3_K: return bits(all_codes(at + 32 + b / 4 * 32), b % 4 * 2, 2) | bits(all_codes(at), b, 1) << 2;
-    case LM_Q4_K: return bits(all_codes(at + 16 + b / 2 * 32), b % 2 * 4, 4);
-    case LM_Q5_K: return bits(all_codes(at + 48 + b / 2 * 32), b % 2 * 4, 4) | bits(all_codes(at + 16), b, 1) << 4;
+    case LM_Q2_K: return bits(all_codes(at + 16 + b / 4 * 32), b % 4 * 2, 2, 0);
+    case LM_Q3_K: return bits(all_codes(at + 32 + b / 4 * 32), b % 4 * 2, 2, 0) | bits(all_codes(at), b, 1, 2);
+    case LM_Q4_K: return bits(all_codes(at + 16 + b / 2 * 32), b % 2 * 4, 4, 0);
+    case LM_Q5_K: return bits(all_codes(at + 48 + b / 2 * 32), b % 2 * 4, 4, 0) | bits(all_codes(at + 16), b, 1, 4);
     case LM_Q6_K:
-        return bits(all_codes(at + b / 4 * 64 + b % 2 * 32), b % 4 / 2 * 4, 4) |
-               bits(all_codes(at + 128 + b / 4 * 32), b % 4 * 2, 2) << 4;
+        return bits(all_codes(at + b / 4 * 64 + b % 2 * 32), b % 4 / 2 * 4, 4, 0) |
+               bits(all_codes(at + 128 + b / 4 * 32), b % 4 * 2, 2, 4);
     default: return all_codes(p); /* I8 */
     }
 }
@@ -255,8 +256,8 @@ INLINE void scales_of_16(lm_dtype t, const uint8_t *at, int i, scales *s)
     }
 }
 
-/* Those of `blocks` blocks: 8, or fewer at the end of a row of small blocks, whose others are 0. Where a type has no lows they are
- * left alone. */
+/* Those of `blocks` blocks: 8, or fewer at the end of a row of small blocks, whose others are 0. Where a type has no lows
+ * they are left alone. */
 INLINE void scales_of(lm_dtype t, const uint8_t *at, int blocks, scales *s)
 {
     if (is_fine(t)) {

@@ -118,13 +118,15 @@ INLINE float sum_of_eight(eight v)
 #endif
 }
 
-/* Four lanes of each of two scales. */
-INLINE eight two(const float *p)
+/* Four lanes of scale 2b and four of the next one. */
+INLINE eight two(const float *scale, int b)
 {
+    eight of = load_eight(scale + b / 4 * 8);
+    int i = b % 4 * 2;
 #if defined(__AVX2__)
-    return (eight)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(p)), _mm_broadcast_ss(p + 1), 1);
+    return (eight)_mm256_permutevar8x32_ps((__m256)of, _mm256_setr_epi32(i, i, i, i, i + 1, i + 1, i + 1, i + 1));
 #else
-    return (eight){p[0], p[0], p[0], p[0], p[1], p[1], p[1], p[1]};
+    return (eight){of[i], of[i], of[i], of[i], of[i + 1], of[i + 1], of[i + 1], of[i + 1]};
 #endif
 }
 
@@ -151,7 +153,7 @@ INLINE void rounded_blocks(lm_dtype t, stored_row r, int group, int blocks, cons
     }
 #pragma GCC unroll 8
     for (int b = 0; b < blocks; b++) {
-        eight by = is_fine(t) ? two(s.scale + 2 * b) : one(s.scale + b);
+        eight by = is_fine(t) ? two(s.scale, b) : one(s.scale + b);
         eight_sums dot = fours(is_signed(t), codes_of(t, at, b), all_codes((const uint8_t *)q + b * BLOCK));
         sum[b % 2] = fused_eight(floats_of_sums(dot), by, sum[b % 2]);
     }
@@ -174,7 +176,8 @@ INLINE float rounded_dot(lm_dtype t, const lm_quantised *w, int row, const lm_ro
         int column = w->columns / BLOCK * BLOCK, b = w->columns % GROUP / BLOCK;
         memcpy(rest, r.at + column, (size_t)(w->columns - column));
         float by = w->scale[r.element] * scale[b];
-        sum[0] = fused_eight(floats_of_sums(fours(true, all_codes(rest), all_codes((const uint8_t *)q + b * BLOCK))), one(&by), sum[0]);
+        eight_sums dot = fours(true, all_codes(rest), all_codes((const uint8_t *)q + b * BLOCK));
+        sum[0] = fused_eight(floats_of_sums(dot), one(&by), sum[0]);
     }
     float total = sum_of_eight(sum[0] + sum[1]);
     return is_signed(t) ? total : has_lows(t) ? total + sum_of_eight(sum[2]) : total - (float)zero_of(t) * sum_of_eight(sum[2]);

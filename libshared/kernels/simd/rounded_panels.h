@@ -1,6 +1,7 @@
-/* Products of quantised weights with many rows of activations that were rounded to int8. ROWS rows of the matrix are packed into a
- * panel, unpacked to bytes and interleaved by fours, so that a vector holds four columns of each row and a lane sums up its
- * row: block by block the codes [8][ROWS][4], scales [parts][ROWS], and lows alike where codes have no sign. Part of variant.c. */
+/* Products of quantised weights with many rows of activations that were rounded to int8. ROWS rows of the matrix are packed into
+ * a panel, unpacked to bytes and interleaved by fours, so that a vector holds four columns of each row and a lane sums up its
+ * row: block by block the codes [8][ROWS][4], scales [parts][ROWS], and lows alike where codes have no sign. Part of
+ * variant.c. */
 
 #if LANES == 16
 enum { ROWS = 16, SIDE = 8 }; /* SIDE: rows of x that are multiplied side by side */
@@ -115,7 +116,8 @@ INLINE void pack_panel(lm_dtype t, const lm_quantised *w, int first, int n, uint
             pack_group(t, rows, 8, lane, group, BLOCKS, panel + (size_t)group * BLOCKS * panel_block(t));
         for (; group * BLOCKS < blocks; group++) {
             int left = blocks - group * BLOCKS;
-            pack_group(t, rows, here, lane, group, left < BLOCKS ? left : BLOCKS, panel + (size_t)group * BLOCKS * panel_block(t));
+            pack_group(t, rows, here, lane, group, left < BLOCKS ? left : BLOCKS,
+                       panel + (size_t)group * BLOCKS * panel_block(t));
         }
     }
 }
