@@ -20,6 +20,18 @@ grep -q '^| qat | q4_0 |' q4_0/README.md || fail_ "the model card does not tell 
 score -m q4_0 test.lms -q >after
 test "$(losses q4_0.jsonl | tail -n 1)" != "$(sed -n 's/^loss\t//p' after)" || fail_ "the model that is written is quantised"
 
+# ---- which makes, of the choice of types and of their numbers, the model that was evaluated last
+for type in q4_0 nf4; do
+    made=$type-made
+    test $type = nf4 || made=$made.gguf
+    quant -q -t $type -m $type -o $made 2>err
+    score -m $made --activations f32 -q --json test.lms >after
+    was=$(losses $type.jsonl | tail -n 1)
+    is=$(sed 's/.*"loss": *\([-0-9.e]*\).*/\1/' after)
+    awk -v was="$was" -v is="$is" 'BEGIN { d = is - was; exit !(is > 0 && d < 1e-6 && d > -1e-6) }' ||
+        fail_ "$type: evaluated with $was, and what quant makes with $is"
+done
+
 # ---- from a step on, stopped before and behind it, and gone on with: the same bytes
 late="$small $tune --qat q5_0 --qat-from 7"
 finetune $late -o late --log late.jsonl train.lms
