@@ -61,6 +61,7 @@ shell_tests = \
 	tests/pipelines/tok-train.sh \
 	tests/pipelines/tok-words.sh \
 	tests/pipelines/lora-jobs.sh \
+	tests/pipelines/lora-quantised.sh \
 	tests/pipelines/lora-train.sh \
 	tests/pipelines/train-balance.sh \
 	tests/pipelines/train-batches.sh \

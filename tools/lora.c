@@ -9,7 +9,7 @@
 
 /* What is to be done in place of training. */
 typedef struct job {
-    bool merge, extract, rescale;
+    bool merge, extract, gguf, rescale;
     double factor;        /* of --scale */
     const char *weights;  /* of --merge */
     int method, dtype;
@@ -79,7 +79,7 @@ static bool merge(const job *j, const lm_common *c, lm_status *st)
     return ok;
 }
 
-/* ------------------------------------------------------------------ --extract, --scale */
+/* ------------------------------------------------------------------ --extract, --scale, --gguf */
 
 /* FULL -m BASE, or FULL BASE. */
 static bool extract(const lm_adapter_options *how, const lm_common *c, lm_status *st)
@@ -117,12 +117,20 @@ static bool rescale(const job *j, const lm_common *c, lm_status *st)
     return false;
 }
 
+static bool write_gguf(const lm_common *c, lm_status *st)
+{
+    if (!c->model)
+        return lm_fail(st, LM_USAGE, "--gguf: what is the adapter of? Its names depend on it: lora --gguf -m BASE ADAPTER -o "
+                       "NAME.gguf");
+    return one_adapter(c, "--gguf", st) && lm_adapter_write_gguf(c->operands.items[0], c->model, c->output, st);
+}
+
 static bool run(const job *j, const lm_run_spec *spec, const lm_program *program, lm_status *st)
 {
     const lm_common *c = spec->common;
-    int jobs = j->merge + j->extract + j->rescale;
+    int jobs = j->merge + j->extract + j->gguf + j->rescale;
     if (jobs > 1)
-        return lm_fail(st, LM_USAGE, "--merge, --extract and --scale are different jobs: give one of them");
+        return lm_fail(st, LM_USAGE, "--merge, --extract, --scale and --gguf are different jobs: give one of them");
     if (!j->merge && (j->weights || j->has_method || j->has_density || j->has_dtype || j->has_shard_size))
         return lm_fail(st, LM_USAGE, "--weights, --method, --density, --as and --max-shard-size say how adapters are merged: give "
                        "--merge too");
@@ -130,6 +138,7 @@ static bool run(const job *j, const lm_run_spec *spec, const lm_program *program
         return lm_fail(st, LM_USAGE, "no name for the result: give -o NAME");
     return j->merge     ? merge(j, c, st)
            : j->extract ? extract(&spec->options->adapting->how, c, st)
+           : j->gguf    ? write_gguf(c, st)
            : j->rescale ? rescale(j, c, st)
                         : lm_train_program(spec, program, st);
 }
@@ -171,6 +180,7 @@ int main(int argc, char **argv)
          .help = "make an adapter of the difference of two models, FULL and -m"},
         {.name = "scale", .type = LM_OPT_FLOAT, .target = &j.factor, .value = "X", .min = -1e6, .max = 1e6, .shown = "",
          .given = &j.rescale, .help = "write an ADAPTER that changes the model X times as much"},
+        {.name = "gguf", .type = LM_OPT_FLAG, .target = &j.gguf, .help = "write an ADAPTER as llama.cpp reads it"},
         {0},
     };
     train.has_tasks = true;
@@ -180,8 +190,8 @@ int main(int argc, char **argv)
     lm_option table[LM_TRAIN_OPTION_MAX];
     lm_train_option_table(&train, own, table);
     const lm_program program = {
-        .name = "lora", .purpose = "train and merge adapters of models",
-        .operands = "[FILE...]\n--merge -m MODEL ADAPTER...\n--extract -m MODEL FULL\n--scale X ADAPTER",
+        .name = "lora", .purpose = "train, merge and convert adapters",
+        .operands = "[FILE...]\n--merge -m MODEL ADAPTER...\n--extract -m MODEL FULL\n--scale X ADAPTER\n--gguf -m MODEL ADAPTER",
         .summary = "Reads a stream of tokens (made by tok) and trains an adapter for the model of -m: low-rank terms beside its "
                    "layers, which alone are learned and written, in PEFT's form. The model may be quantised. Every program "
                    "takes MODEL+ADAPTER for -m.",

@@ -63,6 +63,14 @@ near "$(losses gpt+taken words.lms)" "$(losses both words.lms)" 1e-4
 lora --extract both gpt -r 1 --target all-linear -o little 2>err
 grep -qE 'holds [1-9][0-9.]*%' err || fail_ "$(cat err)"
 
+# ---- for llama.cpp
+lora --gguf -m gpt clm3 -o clm3.gguf -q
+same_ GGUF "$(head -c 4 clm3.gguf)"
+for name in adapter.lora.alpha blk.0.attn_qkv.weight.lora_a blk.1.ffn_down.weight.lora_b; do
+    grep -qaF $name clm3.gguf || fail_ "no $name in clm3.gguf"
+done
+refuses_ 1 'as a whole, and llama.cpp' lora --gguf -m mini two -o x
+
 # ---- what is wrong
 refuses_ 2 'different jobs' lora --merge --scale 2 -m mini one -o x
 refuses_ 2 'no name for the result' lora --merge -m mini one
@@ -71,6 +79,7 @@ refuses_ 2 'give numbers with commas' lora --merge -m mini one --weights 1x -o x
 refuses_ 2 'lora --merge -m BASE' lora --merge one -o x
 refuses_ 2 'a linear merge keeps all' lora --merge -m mini one --density 0.5 -o x
 refuses_ 2 'one adapter at a time' lora --scale 2 one two -o x
+refuses_ 2 'Its names depend on it' lora --gguf clm3 -o x
 refuses_ 2 'of what?' lora --extract both -o x
 pretrain $small --width 48 --max-steps 1 -q -o wide corpus.lms 2>/dev/null
 refuses_ 1 'another base' lora --merge -m wide one -o x
