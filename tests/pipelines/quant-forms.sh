@@ -51,6 +51,15 @@ same_ "F32 Q5_0 Q8_0" "$(quant -q -t q4_k_m -m story -o mixed.gguf 2>/dev/null; 
 quant -t q4_k_m -m story -o mixed.gguf 2>err
 grep -q 'rows that no block divides.*(64 columns) Q5_0, not Q4_K' err || fail_ "the types that stand in are not said: $(cat err)"
 
+# ---- the template beside a model goes along; a tensor that has no place there is not left out in silence
+cp -r story talks
+echo '{% for m in messages %}a mark of its own{% endfor %}' >talks/chat_template.jinja
+quant -q -t f16 -m talks -o talks.gguf
+grep -qa 'a mark of its own' talks.gguf || fail_ "the chat template is not in the file"
+LC_ALL=C sed -i 's/self_attn\.k_proj/self_attn.x_proj/g' talks/model.safetensors
+refuses_ 1 'has no place in a GGUF file' quant -q -t f16 -m talks -o lost.gguf
+test ! -e lost.gguf || fail_ "a model without a tensor"
+
 # ---- what is where
 quant -q -t q4_0 --tensor-type 'attn_v=q8_0' --tensor-type '^blk\.0\.ffn=q5_1' --token-embedding-type f16 -m story -o chosen.gguf
 quant --inspect --tsv chosen.gguf >chosen.tsv

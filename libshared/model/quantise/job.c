@@ -97,8 +97,8 @@ static bool add_there(lm_quantise_job *j, const lm_weight *w, lm_status *st)
     case LM_GGUF_OMITTED:
         return true;
     case LM_GGUF_UNKNOWN:
-        lm_warn("%s: %s is no tensor of this model, and is left out", lm_bundle_name(j->bundle), w->name);
-        return true;
+        return lm_fail(st, LM_FAILED, "%s: tensor \"%s\" has no place in a GGUF file of this model, which would be another model "
+                       "without it: --to directory keeps it", lm_bundle_name(j->bundle), w->name);
     case LM_GGUF_STORED:
         break;
     }

@@ -51,6 +51,8 @@ static int64_t vocabulary(const lm_quantise_job *j)
     return 0;
 }
 
+enum { TEMPLATE_MAX = 4 << 20 };
+
 static bool describe(lm_gguf_writer *w, const lm_quantise_job *j, lm_status *st)
 {
     const char *model = j->options->model;
@@ -60,10 +62,14 @@ static bool describe(lm_gguf_writer *w, const lm_quantise_job *j, lm_status *st)
         return false;
     if (!has)
         lm_warn("%s: has no tokenizer, and so the GGUF file will have none: llama.cpp does not run it", lm_bundle_name(j->bundle));
-    char *name = lm_bundle_title(model);
-    bool ok = lm_gguf_describe(w, j->names,
-                               &(lm_gguf_description){.name = name, .file_type = j->type->file_type,
-                                                      .tokenizer = tokenizer, .vocab_size = vocabulary(j)}, st);
+    char *name = lm_bundle_title(model), *template = NULL;
+    size_t n = 0;
+    static const char beside[] = "chat_template.jinja"; /* goes before the tokenizer's own, as in transformers */
+    bool ok = !lm_bundle_has(j->bundle, beside) || lm_bundle_read(j->bundle, beside, TEMPLATE_MAX, &template, &n, st);
+    ok = ok && lm_gguf_describe(w, j->names,
+                                &(lm_gguf_description){.name = name, .file_type = j->type->file_type, .tokenizer = tokenizer,
+                                                       .chat_template = {template, n}, .vocab_size = vocabulary(j)}, st);
+    free(template);
     free(name);
     lm_tokenizer_free(tokenizer);
     return ok;
