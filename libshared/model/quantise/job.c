@@ -98,7 +98,7 @@ static bool add_there(lm_quantise_job *j, const lm_weight *w, lm_status *st)
         return true;
     case LM_GGUF_UNKNOWN:
         return lm_fail(st, LM_FAILED, "%s: tensor \"%s\" has no place in a GGUF file of this model, which would be another model "
-                       "without it: --to directory keeps it", lm_bundle_name(j->bundle), w->name);
+                       "without it: --to hf keeps it", lm_bundle_name(j->bundle), w->name);
     case LM_GGUF_STORED:
         break;
     }
