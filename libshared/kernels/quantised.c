@@ -148,17 +148,31 @@ static size_t panel_floats(const lm_quantised *w)
 }
 
 /* Where rounded rows lie in the scratch, which goes on after them. */
-static lm_rounded rounded_in(const lm_quantised *w, int m, float **scratch)
+static bool has_start(const lm_quantised *w)
+{
+    return w->type == LM_Q8_0 || w->type == LM_I8;
+}
+
+/* Without memory, of which it takes so many floats. */
+static lm_rounded rounded_of(const lm_quantised *w, int m, size_t *floats)
 {
     bool fine = w->type == LM_Q2_K || w->type == LM_Q3_K || w->type == LM_Q6_K;
-    bool with_sign = w->type == LM_Q8_0 || w->type == LM_I8;
     lm_rounded x = {.blocks = up(lm_divide_up(w->columns, LM_ROUNDED_BLOCK), LM_ROUNDED_GROUP), .parts = fine ? 2 : 1};
+    size_t blocks = (size_t)m * (size_t)x.blocks;
+    *floats = blocks * LM_ROUNDED_BLOCK / sizeof(float) + 2 * blocks * (size_t)x.parts + (has_start(w) ? blocks : 0);
+    return x;
+}
+
+static lm_rounded rounded_in(const lm_quantised *w, int m, float **scratch)
+{
+    size_t floats;
+    lm_rounded x = rounded_of(w, m, &floats);
     size_t blocks = (size_t)m * (size_t)x.blocks, parts = blocks * (size_t)x.parts;
     x.q = (int8_t *)*scratch;
     x.scale = *scratch + blocks * LM_ROUNDED_BLOCK / sizeof(float);
     x.sum = x.scale + parts;
-    x.start = with_sign ? (int32_t *)(void *)(x.sum + parts) : NULL;
-    *scratch = x.sum + parts + (with_sign ? blocks : 0);
+    x.start = has_start(w) ? (int32_t *)(void *)(x.sum + parts) : NULL;
+    *scratch += floats;
     return x;
 }
 
@@ -207,9 +221,9 @@ size_t lm_quantised_scratch(const lm_quantised *w, int m, lm_activations how)
     size_t threads = (size_t)lm_threads(), tiles = threads * tile_floats(w, m);
     if (!rounds(w, how))
         return tiles;
-    float *end = NULL;
-    rounded_in(w, m, &end);
-    size_t all = (size_t)(end - (float *)NULL) + threads * panel_floats(w);
+    size_t floats;
+    rounded_of(w, m, &floats);
+    size_t all = floats + threads * panel_floats(w);
     return all > tiles ? all : tiles;
 }
 
