@@ -44,6 +44,7 @@ shell_tests = \
 	tests/pipelines/score-html.sh \
 	tests/pipelines/score-imatrix.sh \
 	tests/pipelines/score-lines.sh \
+	tests/pipelines/score-quantised.sh \
 	tests/pipelines/score-report.sh \
 	tests/pipelines/score-tokens.sh \
 	tests/pipelines/tok-answers.sh \

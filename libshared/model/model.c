@@ -181,13 +181,13 @@ lm_config *lm_model_config(const char *path, lm_status *st)
 }
 
 /* Weights that a library of another name has quantised are called otherwise, or are no numbers at all. */
-static bool check_quantisation(const lm_config *c, lm_status *st)
+static bool check_quantisation(const lm_bundle *b, const lm_config *c, lm_status *st)
 {
     static const char key[] = "quantization_config";
     const char *method = json_string_value(json_object_get(lm_config_member(c, key), "quant_method"));
     return !method || strcmp(method, "bitsandbytes") == 0 ||
-           lm_fail(st, LM_FAILED, "config.json: %s: weights of %s are not read: known are those of bitsandbytes (NF4, FP4, int8) "
-                   "and GGUF files", key, method);
+           lm_fail(st, LM_FAILED, "%s: config.json: %s: weights of %s are not read: known are those of bitsandbytes (NF4, FP4, "
+                   "int8) and GGUF files", lm_bundle_name(b), key, method);
 }
 
 /* generation_config.json goes with a model wherever it goes. */
@@ -214,7 +214,7 @@ static lm_model *open_bundle(lm_bundle *b, const char *path, const lm_model_opti
     m->path = lm_strdup(path);
     if (options->no_weights)
         return m;
-    bool ok = check_quantisation(config, st) && read_generation(m, st) &&
+    bool ok = check_quantisation(b, config, st) && read_generation(m, st) &&
               (options->random_weights || lm_weights_load(m, m->head_from, options, st)) &&
               (!options->check || !m->checkpoint || lm_weights_check(m->checkpoint, st));
     if (ok && initialise(m, options->seed, st))

@@ -383,6 +383,19 @@ static bool write_results(const lm_run *r, lm_bundle_writer *to, lm_status *st)
     return ok;
 }
 
+/* Weights that were packed are so no more. */
+static void say_expanded(const lm_run *r)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < lm_params_count(r->model->params); i++) {
+        const lm_param *p = lm_params_at(r->model->params, i);
+        count += p->quantised && !lm_torch_dtype(p->dtype);
+    }
+    if (count && !r->o->adapting)
+        lm_info("%zu matrices of %s were quantised, and are written as numbers: quant makes them small again", count,
+                lm_bundle_name(r->model->bundle));
+}
+
 bool lm_run_publish(lm_run *r, lm_status *st)
 {
     const lm_common *common = r->spec->common;
@@ -395,6 +408,7 @@ bool lm_run_publish(lm_run *r, lm_status *st)
     if (r->average)
         lm_kept_put(r, r->average);
     lm_run_restore_best(r);
+    say_expanded(r);
     lm_bundle_writer *out = lm_bundle_create(common->output, &options, st);
     if (out && write_config(r, out, &save, st) && lm_run_write_card(r, out, st) && write_results(r, out, st) &&
         write_weights(r, out, &save, st))
