@@ -53,6 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lm_config_print(again, &twice);
     must(lm_str_equal(lm_buf_str(&once), lm_buf_str(&twice)));
     lm_config_complete(c, "{\"hidden_size\":3}");
+    lm_config_failed(c, &st); /* of classes that are too many, again */
+    lm_status_clear(&st);
     lm_config_set_int(c, "a", 1);
     lm_config_set_float(c, "b", 0.5);
     lm_config_set_bool(c, "c", true);

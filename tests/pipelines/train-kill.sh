@@ -130,7 +130,8 @@ run="$run --log log.jsonl"
 sweep "finetune"
 test "$random" = 0 || sweep_time "finetune"
 
-$run <$input 2>/dev/null
+rm -rf ck out
+$run <$input
 score -m out -j 1 --emit logits few-train.lms >few-taught.lms
 input=few-taught.lms
 run="distill $tiny -b 8 -e 2 -o out --checkpoint ck --save-steps 4"
