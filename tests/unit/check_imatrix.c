@@ -10,7 +10,7 @@
 static void put(lm_buf *b, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        lm_buf_putc(b, (char)(value >> 8 * i));
+        lm_buf_putc(b, i < 8 ? (char)(value >> 8 * i) : 0);
 }
 
 static void put_float(lm_buf *b, float value)

@@ -39,9 +39,10 @@ static inline void near(const char *what, const float *got, const float *want, s
 {
     for (size_t i = 0; i < n; i++) {
         double limit = absolute + ulps * fabs((double)want[i]) * 0x1p-23;
-        ck_assert_msg(fabs((double)got[i] - want[i]) <= limit || (isnan(got[i]) && isnan(want[i])),
-                      "%s (%s): element %zu of %zu is %.9g, the reference has %.9g", what, lm_kernels_isa(),
-                      i, n, (double)got[i], (double)want[i]);
+        if (fabs((double)got[i] - want[i]) <= limit || (isnan(got[i]) && isnan(want[i])))
+            continue; /* Check tells its parent of every assertion, which takes longer than the kernels */
+        ck_abort_msg("%s (%s): element %zu of %zu is %.9g, the reference has %.9g", what, lm_kernels_isa(), i, n,
+                     (double)got[i], (double)want[i]);
     }
 }
 
