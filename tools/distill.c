@@ -39,7 +39,7 @@ int main(int argc, char **argv)
             "Half of the layers of a classifier, taught by all of them",
             "tok -m big train.csv | distill --teacher big --init-from-teacher 0,2,4 -o small",
             "The teacher reads the rows once, and is not there when the student learns",
-            "tok -m big train.csv | score -m big --emit logits | distill -a lstm --learning-rate 1e-3 --epochs 8 -o tiny",
+            "tok -m big train.csv | score -m big --emit logits | distill -a lstm --epochs 8 -o tiny",
             NULL}};
     int takes = LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_LOG | LM_TAKES_PLUGIN;
     lm_tool_begin(&program, takes, &common, argc, argv);
