@@ -61,16 +61,18 @@ SHELL := $(examples)/step
 
 # Training: an example says EPOCHS, BATCH and RATE, and adds what is its own, before the tokens to learn from. $* is the seed.
 finetune = finetune -m $(base) -o $(@D) --seed $* -j $(THREADS) $(some) --epochs $(EPOCHS) --batch-size $(BATCH) \
-    --learning-rate $(RATE) --warmup-ratio 0.1 --dropout $(DROPOUT) --eval $O/eval.lms --log $(@D)-log.jsonl
+    --learning-rate $(RATE) --warmup-ratio 0.1 $(if $(DROPOUT),--dropout $(DROPOUT)) --eval $O/eval.lms --log $(@D)-log.jsonl
 
 # What comes after training. A model is $O/WAY-SEED; an example names its `ways`, of which the page shows the last, and the
 # `measures` of the table, before it includes this file.
 ifdef ways
-all: $O/report.html
+# Scores are asked for by name: files that only a page stands on are not missed while the page is there.
+scores = $(foreach way,$(ways),$(SEEDS:%=$O/$(way)-%.score))
+all: $(scores) $O/report.html
 	@../table $O $(measures) $(ways)
 $O/%.score: $O/%/config.json $O/test.lms
 	score -m $(<D) -j $(THREADS) --per-class $O/test.lms >$@
 shown = $O/$(lastword $(ways))-$(firstword $(SEEDS))
-$O/report.html: $(foreach way,$(ways),$(SEEDS:%=$O/$(way)-%.score))
+$O/report.html: $(scores)
 	score -m $(shown) -j $(THREADS) --ci --html $@ --log $(shown)-log.jsonl $O/test.lms >/dev/null
 endif

@@ -5,7 +5,7 @@ man1_MANS = $(man_pages)
 man5_MANS = man/lmstream.5
 man7_MANS = man/lmplugin.7 man/lmutils.7
 EXTRA_DIST += man/page.sh man/lmplugin.7.in man/lmstream.5.in man/lmutils.7.in \
-	man/augment.1.in man/distill.1.in man/finetune.1.in man/lms.1.in man/lora.1.in man/pretrain.1.in man/quant.1.in man/score.1.in man/tok.1.in
+	man/align.1.in man/augment.1.in man/distill.1.in man/finetune.1.in man/gen.1.in man/lms.1.in man/lora.1.in man/pretrain.1.in man/quant.1.in man/score.1.in man/tok.1.in
 CLEANFILES += $(man_pages) man/lmplugin.7 man/lmstream.5 man/lmutils.7
 page = $(AM_V_GEN)$(MKDIR_P) man && $(SHELL) $(top_srcdir)/man/page.sh
 

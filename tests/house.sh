@@ -10,13 +10,13 @@ say() {
 }
 
 # ---- a floor includes only itself and the floors before it in this list; kernels, of those, base and tensor
-floors="base tensor stream text kernels graph model metrics train generate augment"
+floors="base tensor stream text kernels graph model metrics train generate align augment"
 allowed=
 for floor in $floors; do
     allowed="$allowed $floor"
     reach=$allowed
     test "$floor" = kernels && reach="base tensor kernels"
-    case $floor in graph | model | metrics | train | generate | augment) reach="$reach lmutils" ;; esac
+    case $floor in graph | model | metrics | train | generate | align | augment) reach="$reach lmutils" ;; esac
     for file in "libshared/$floor"/*.[ch] "libshared/$floor"/*/*.[ch]; do
         test -e "$file" || continue
         while IFS=: read -r line included; do

@@ -11,6 +11,8 @@ AM_TESTS_ENVIRONMENT = abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir
 # one a line, in order of the alphabet (tests/house.sh sees that none is forgotten)
 shell_tests = \
 	tests/house.sh \
+	tests/pipelines/align-rewards.sh \
+	tests/pipelines/align.sh \
 	tests/pipelines/augment-apertium.sh \
 	tests/pipelines/augment-clean.sh \
 	tests/pipelines/augment-contextual.sh \
@@ -24,10 +26,15 @@ shell_tests = \
 	tests/pipelines/augment-typos.sh \
 	tests/pipelines/augment-words.sh \
 	tests/pipelines/distill.sh \
+	tests/pipelines/distill-goldens.sh \
+	tests/pipelines/distill-layers.sh \
 	tests/pipelines/examples.sh \
 	tests/pipelines/fault-models.sh \
 	tests/pipelines/fault-streams.sh \
 	tests/pipelines/fault-text.sh \
+	tests/pipelines/gen-filter.sh \
+	tests/pipelines/gen-form.sh \
+	tests/pipelines/gen-search.sh \
 	tests/pipelines/lms-faults.sh \
 	tests/pipelines/model-forms.sh \
 	tests/pipelines/model-faults.sh \
@@ -38,6 +45,7 @@ shell_tests = \
 	tests/pipelines/plugin-example.sh \
 	tests/pipelines/quant-faults.sh \
 	tests/pipelines/quant-forms.sh \
+	tests/pipelines/score-choices.sh \
 	tests/pipelines/score-compare.sh \
 	tests/pipelines/score-filter.sh \
 	tests/pipelines/score-goldens.sh \
@@ -47,6 +55,7 @@ shell_tests = \
 	tests/pipelines/score-quantised.sh \
 	tests/pipelines/score-report.sh \
 	tests/pipelines/score-tokens.sh \
+	tests/pipelines/score-written.sh \
 	tests/pipelines/tok-answers.sh \
 	tests/pipelines/tok-bad.sh \
 	tests/pipelines/tok-chat.sh \

@@ -16,10 +16,7 @@ int main(int argc, char **argv)
          .aliases = "student model_name_or_path", .shown = "a new one, see --architecture and --init-from-teacher",
          .help = "the student to start from: a Hugging Face directory, an archive of one (.tar, .tar.zst, .zip ...), or a model "
                  "stream (- is standard input)"},
-        {.name = "output", .letter = 'o', .type = LM_OPT_FILE, .target = &common.output, .value = "MODEL",
-         .aliases = "output_dir",
-         .help = "the trained student: a directory, an archive of one (NAME.tar, .tar.gz, .tar.zst or .zip), or a model stream "
-                 "(NAME.lms, or - for standard output)"},
+        lm_train_output_option(&common.output),
         {.name = "random-weights", .type = LM_OPT_FLAG, .target = &spec.random_weights,
          .help = "take the network of -m but not its weights"},
     };

@@ -14,10 +14,7 @@ int main(int argc, char **argv)
          .aliases = "model_name_or_path", .shown = "a new one, see --architecture",
          .help = "the model to start from: a Hugging Face directory, an archive of one (.tar, .tar.zst, .zip ...), or a model "
                  "stream (- is standard input)"},
-        {.name = "output", .letter = 'o', .type = LM_OPT_FILE, .target = &common.output, .value = "MODEL",
-         .aliases = "output_dir",
-         .help = "the trained model: a directory, an archive of one (NAME.tar, .tar.gz, .tar.zst or .zip), or a model stream "
-                 "(NAME.lms, or - for standard output)"},
+        lm_train_output_option(&common.output),
         {.name = "l2-sp", .type = LM_OPT_FLOAT, .target = &train.l2_sp, .value = "X", .min = 0, .max = 1e3,
          .help = "decay of the body's weights towards those of -m, in place of --weight-decay: against forgetting"},
         {.name = "random-weights", .type = LM_OPT_FLAG, .target = &spec.random_weights,

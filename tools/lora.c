@@ -1,21 +1,25 @@
 /* lora: tokens in, an adapter of a model out; and what is done with adapters. */
+#include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "metrics/divergence.h"
 #include "model/adapter/merge.h"
+#include "tensor/blocks.h"
 #include "train/sweep.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What is to be done in place of training. */
 typedef struct job {
     bool merge, extract, gguf, rescale;
     double factor;        /* of --scale */
     const char *weights;  /* of --merge */
-    int method, dtype;
+    int method, type; /* of lm_quantise_types */
     double density;
-    const char *shard_size;
-    bool has_method, has_density, has_dtype, has_shard_size;
+    const char *shard_size, *report;
+    bool has_method, has_density, has_type, has_shard_size;
 } job;
 
 /* ------------------------------------------------------------------ --merge */
@@ -48,33 +52,69 @@ static double *parse_weights(const char *list, size_t count, lm_status *st)
     return NULL;
 }
 
-static bool write_merged(const lm_merge_options *o, const lm_common *c, lm_status *st)
+static bool write_floats(const lm_merge_options *o, const lm_common *c, lm_merge_report *report, lm_status *st)
 {
-    lm_merge_report report = {0};
     lm_bundle_writer *w = lm_bundle_create(c->output, &(lm_bundle_options){.command = c->command_line}, st);
-    bool ok = w && lm_adapter_merge(o, w, &report, st);
-    ok = ok ? lm_bundle_publish(w, st) : (lm_bundle_discard(w, st), false);
+    if (w && lm_adapter_merge(o, w, report, st))
+        return lm_bundle_publish(w, st);
+    lm_bundle_discard(w, st);
+    return false;
+}
+
+/* How far what was written is from the base with its adapters beside it. */
+static bool compare(const lm_merge_options *o, const lm_common *c, const char *rows, lm_status *st)
+{
+    lm_buf reference = {0}, text = {0};
+    lm_buf_puts(&reference, o->base);
+    for (size_t i = 0; i < o->count; i++)
+        lm_buf_printf(&reference, "+%s", o->adapters[i]);
+    lm_report *r = lm_divergence(&(lm_divergence_options){.model = c->output, .reference = lm_buf_cstr(&reference), .rows = rows,
+                                                          .plugin = c->plugin}, st);
+    if (r)
+        lm_report_print(r, &text);
+    bool ok = r && lm_write_all(STDOUT_FILENO, text.data, text.len, "standard output", st);
+    lm_report_free(r);
+    lm_buf_free(&reference);
+    lm_buf_free(&text);
+    return ok;
+}
+
+static bool write_merged(const lm_merge_options *o, const job *j, const lm_common *c, lm_status *st)
+{
+    static const lm_save_dtype floats[] = {LM_SAVE_F32, LM_SAVE_F16, LM_SAVE_BF16}; /* the first of lm_quantise_types */
+    lm_merge_report report = {0};
+    lm_merge_options with = *o;
+    bool quantised = j->has_type && ((size_t)j->type >= sizeof floats / sizeof *floats || lm_ends_in(c->output, ".gguf"));
+    with.save.dtype = j->has_type && !quantised ? floats[j->type] : LM_SAVE_AUTO;
+    const lm_quantise_options to = {.output = c->output, .plugin_path = c->plugin, .plan.type = &lm_quantise_types[j->type],
+                                    .block = LM_BNB_BLOCK, .shard_bytes = o->save.shard_bytes, .command = c->command_line};
+    bool ok = quantised ? lm_adapter_merge_quantised(o, &to, &report, st) : write_floats(&with, c, &report, st);
     if (ok)
         lm_info("%zu tensors are changed, by %.3g on average and %.3g at most (%s); relative to its weight the largest change "
                 "has a norm of %.3g", report.tensors, report.mean, report.largest, report.where, report.largest_ratio);
     free(report.where);
-    return ok;
+    return ok && (!j->report || compare(o, c, j->report, st));
 }
 
 static bool merge(const job *j, const lm_common *c, lm_status *st)
 {
     lm_merge_options o = {.base = c->model, .adapters = c->operands.items, .count = c->operands.count,
                           .method = (lm_merge_method)j->method, .density = j->density, .seed = (uint64_t)c->seed,
-                          .save = {.dtype = (lm_save_dtype)j->dtype}, .plugin_path = c->plugin};
+                          .plugin_path = c->plugin};
     if (!c->model || !c->operands.count)
         return lm_fail(st, LM_USAGE, "--merge: of what, into what? lora --merge -m BASE ADAPTER... -o OUT");
     if (j->has_density && j->method == LM_MERGE_LINEAR)
         return lm_fail(st, LM_USAGE, "--density: a linear merge keeps all: give --method ties, dare_linear or dare_ties");
+    if (j->report && (j->weights || j->method != LM_MERGE_LINEAR))
+        return lm_fail(st, LM_USAGE, "--report: compares with the base and its adapters as they are (-m BASE+ADAPTER), which a model of "
+                       "--weights or --method is not meant to be: quant --report compares any two");
+    if (strcmp(c->output, "-") == 0 && (j->report || (j->has_type && !lm_torch_dtype(lm_quantise_types[j->type].dtype))))
+        return lm_fail(st, LM_USAGE, "-o -: a stream of floats alone: name the output, or send it on to quant");
     if (!lm_parse_shard_size(j->shard_size, &o.save.shard_bytes, st))
         return false;
     double *weights = j->weights ? parse_weights(j->weights, o.count, st) : NULL;
     o.weights = weights;
-    bool ok = lm_ok(st) && write_merged(&o, c, st);
+    bool ok = lm_ok(st) && write_merged(&o, j, c, st);
     free(weights);
     return ok;
 }
@@ -131,8 +171,8 @@ static bool run(const job *j, const lm_run_spec *spec, const lm_program *program
     int jobs = j->merge + j->extract + j->gguf + j->rescale;
     if (jobs > 1)
         return lm_fail(st, LM_USAGE, "--merge, --extract, --scale and --gguf are different jobs: give one of them");
-    if (!j->merge && (j->weights || j->has_method || j->has_density || j->has_dtype || j->has_shard_size))
-        return lm_fail(st, LM_USAGE, "--weights, --method, --density, --as and --max-shard-size say how adapters are merged: give "
+    if (!j->merge && (j->weights || j->has_method || j->has_density || j->has_type || j->has_shard_size || j->report))
+        return lm_fail(st, LM_USAGE, "--weights, --method, --density, --as, --report and --max-shard-size are about merging: give "
                        "--merge too");
     if (jobs && !c->output)
         return lm_fail(st, LM_USAGE, "no name for the result: give -o NAME");
@@ -150,7 +190,7 @@ int main(int argc, char **argv)
     lm_adapting adapting = LM_ADAPTING_DEFAULTS;
     lm_freeze_options freeze = LM_FREEZE_OPTIONS_NONE;
     lm_run_spec spec = {.common = &common, .options = &train};
-    job j = {.shard_size = LM_SHARD_SIZE};
+    job j = {.density = 0.5, .shard_size = LM_SHARD_SIZE};
 
     const lm_option own[] = {
         {.name = "model", .letter = 'm', .type = LM_OPT_FILE, .target = &common.model, .value = "MODEL",
@@ -169,11 +209,13 @@ int main(int argc, char **argv)
          .given = &j.has_method, .aliases = "combination_type",
          .help = "how several changes become one: their sum; ties, what most of them agree on; dare, of each a random part, "
                  "scaled up"},
-        {.name = "density", .type = LM_OPT_FLOAT, .target = &j.density, .value = "SHARE", .min = 0, .max = 1, .shown = "0.5",
+        {.name = "density", .type = LM_OPT_FLOAT, .target = &j.density, .value = "SHARE", .min = 0, .max = 1,
          .given = &j.has_density, .help = "how much of a change ties and dare keep"},
-        {.name = "as", .type = LM_OPT_CHOICE, .target = &j.dtype, .value = "TYPE", .choices = lm_save_dtype_names,
-         .synonyms = lm_save_dtype_synonyms, .given = &j.has_dtype,
-         .help = "of the weights that are written"},
+        {.name = "as", .type = LM_OPT_CHOICE, .target = &j.type, .value = "TYPE", .choices = lm_quantise_type_names,
+         .synonyms = lm_quantise_type_synonyms, .shown = "of the base's floats", .given = &j.has_type,
+         .help = "of the weights that are written: floats, or any that quant -t knows, in the form that goes with it and the name"},
+        {.name = "report", .type = LM_OPT_FILE, .target = &j.report, .value = "TOKENS", .shown = "none",
+         .help = "when it is written, run it and MODEL+ADAPTER over this stream, and print how far they are apart"},
         {.name = "max-shard-size", .type = LM_OPT_STRING, .target = &j.shard_size, .value = "SIZE", .given = &j.has_shard_size,
          .help = "weights that take more are written as several files, with an index"},
         {.name = "extract", .type = LM_OPT_FLAG, .target = &j.extract,

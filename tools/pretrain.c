@@ -20,10 +20,7 @@ int main(int argc, char **argv)
          .aliases = "model_name_or_path", .shown = "a new one, see --architecture",
          .help = "go on from the weights of this model: a Hugging Face directory, an archive of one (.tar, .tar.zst, .zip ...), "
                  "or a model stream (- is standard input)"},
-        {.name = "output", .letter = 'o', .type = LM_OPT_FILE, .target = &common.output, .value = "MODEL",
-         .aliases = "output_dir",
-         .help = "the trained model: a directory, an archive of one (NAME.tar, .tar.gz, .tar.zst or .zip), or a model stream "
-                 "(NAME.lms, or - for standard output)"},
+        lm_train_output_option(&common.output),
         {.name = "objective", .type = LM_OPT_CHOICE, .target = &objective, .value = "NAME",
          .choices = objectives, .synonyms = objective_synonyms,
          .help = "mlm: masked tokens; pretrain: masked tokens and next sentence, of documents (tok --documents) or of pairs "

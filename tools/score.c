@@ -1,5 +1,7 @@
 /* score: tokens in, measures out; or the tokens with logits, probabilities, hidden states, losses. */
-#include "metrics/score.h"
+#include "metrics/score_choices.h"
+#include "metrics/score_options.h"
+#include "metrics/score_written.h"
 #include "model/archs.h"
 
 #include <stdlib.h>
@@ -7,12 +9,13 @@
 int main(int argc, char **argv)
 {
     lm_common common = LM_COMMON_INIT;
-    lm_score_options o = {.common = &common, .measures = {.ranks = true, .level = 0.95}, .activations = LM_ACTIVATIONS_INT8};
+    lm_score_options o = {.common = &common, .measures = {.ranks = true, .level = 0.95}, .activations = LM_ACTIVATIONS_INT8,
+                          .written = {.smooth_value = -1}};
     int64_t resamples = 1000, accuracy_at = 5;
     int scheme = LM_SCHEME_LENIENT, answers = LM_ANSWERS_SQUAD;
     bool list = false;
 
-    const lm_option options[] = {
+    const lm_option own[] = {
         {.name = "What to measure", .type = LM_OPT_GROUP},
         {.name = "per-class",
          .type = LM_OPT_FLAG,
@@ -173,6 +176,8 @@ int main(int argc, char **argv)
                  "sizes, file), or with --json one object, and stop"},
         {0},
     };
+    lm_option options[LM_SCORE_OPTION_MAX];
+    lm_score_option_table(&o, own, options);
     const lm_program program = {
         .name = "score",
         .purpose = "measure a model, or see what it makes of tokens",
@@ -180,8 +185,8 @@ int main(int argc, char **argv)
         .summary =
             "Reads a stream of tokens (made by tok), runs the model of -m over it, and prints how well its "
             "predictions fit the labels, a NAME TAB VALUE a line. With --emit it is a filter: the stream "
-            "goes on "
-            "to standard output with the model's outputs added.",
+            "goes on to standard output with the model's outputs added. With --references or --target it reads texts "
+            "that were written, with --choices questions, and needs no tok.",
         .options = options,
         .examples = (const char *const[]){
             "How good is it on rows that it has not seen?", "tok -m news test.csv | score -m news",
@@ -192,6 +197,9 @@ int main(int argc, char **argv)
             "tok -m news test.csv | score -m news --compare before.tsv",
             "A gate in a script: exit status 4 under 90 %",
             "tok -m news test.csv | score -m news --fail-under accuracy=0.9",
+            "Translations or answers beside those that would have been right",
+            "gen -m t5 --json test.jsonl | score --references test.en --metrics bleu,chrf",
+            "Which of the answers does it find most probable?", "score -m llama --choices questions.jsonl",
             "What quantising should spare: how large the inputs of each layer are on some text",
             "tok -m llama calibration.txt | score -m llama --emit imatrix -o imatrix.gguf", NULL}};
     lm_tool_begin(&program, LM_TAKES_MODEL | LM_TAKES_OUTPUT | LM_TAKES_THREADS | LM_TAKES_SEED | LM_TAKES_PLUGIN,
@@ -205,6 +213,10 @@ int main(int argc, char **argv)
     lm_status st = LM_STATUS_INIT;
     if (list)
         lm_archs_print(common.plugin, o.json, &st);
+    else if (o.choices.choices)
+        lm_score_choices(&o, &st);
+    else if (o.references.count || o.target)
+        lm_score_written(&o, &st);
     else
         lm_score(&o, &st);
     return lm_tool_end(&st);

@@ -46,3 +46,13 @@ bin_PROGRAMS += quant
 lm_programs += quant
 quant_SOURCES = tools/quant.c
 quant_LDADD = liblmutils.la $(JANSSON_LIBS)
+
+bin_PROGRAMS += gen
+lm_programs += gen
+gen_SOURCES = tools/gen.c
+gen_LDADD = liblmutils.la
+
+bin_PROGRAMS += align
+lm_programs += align
+align_SOURCES = tools/align.c
+align_LDADD = liblmutils.la

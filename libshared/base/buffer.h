@@ -2,6 +2,8 @@
 #ifndef LM_BASE_BUFFER_H
 #define LM_BASE_BUFFER_H
 
+#include "base/status.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -25,6 +27,13 @@ static inline bool lm_str_equal(lm_str a, lm_str b)
 static inline bool lm_str_is(lm_str a, const char *b)
 {
     return lm_str_equal(a, lm_str_of(b));
+}
+
+/* Whether a string ends so; a string ends in itself. */
+static inline bool lm_ends_in(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && memcmp(s + n - m, end, m) == 0;
 }
 
 /* Takes the first line off *rest, without its LF or CR LF; false where nothing is left. */
@@ -52,6 +61,7 @@ void lm_buf_reserve(lm_buf *b, size_t more);             /* room for `more` byte
 void lm_buf_append(lm_buf *b, const void *p, size_t n);
 void lm_buf_puts(lm_buf *b, const char *s);
 void lm_buf_putc(lm_buf *b, char c);
+bool lm_buf_write(void *buf, const void *p, size_t n, lm_status *st); /* lm_buf_append, as what writes files takes it */
 void lm_buf_printf(lm_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *lm_buf_cstr(lm_buf *b);                      /* NUL-terminated, the NUL not counted; valid until it grows */
 

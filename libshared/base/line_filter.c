@@ -254,9 +254,7 @@ static void note_habit(lm_line_filter *f, lm_filter_runs seen)
         f->habit = seen;
     pthread_mutex_unlock(&f->lock);
     if (first && seen == LM_RUNS_BATCH)
-        lm_info("'%s' answers at the end of its input: it is started for each batch (--command-runs kept waits for one that only "
-                "takes its time)",
-                f->o.command);
+        lm_info("'%s' answers at the end of its input: it is started for each batch", f->o.command);
 }
 
 bool lm_line_filter_ask(lm_line_filter *f, const lm_str *lines, size_t count, lm_line_answer *answers, lm_arena *arena,

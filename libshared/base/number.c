@@ -1,5 +1,8 @@
 #include "base/number.h"
 
+#include "base/memory.h"
+
+#include <ctype.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,4 +26,26 @@ int lm_shortest_digits(double value, char text[LM_DIGITS_MAX])
         memmove(end, exponent, strlen(exponent) + 1);
     }
     return digits;
+}
+
+int *lm_number_list(const char *text, int most, size_t *count)
+{
+    int *all = NULL;
+    *count = 0;
+    for (const char *at = text;; at++) {
+        char *end;
+        long from = isdigit((unsigned char)*at) ? strtol(at, &end, 10) : -1, to = from;
+        if (from >= 0 && *end == '-' && isdigit((unsigned char)end[1]))
+            to = strtol(end + 1, &end, 10);
+        if (from < 0 || to < from || to >= most || (*end && *end != ',')) {
+            free(all);
+            return NULL;
+        }
+        all = lm_realloc(all, *count + (size_t)(to - from) + 1, sizeof *all);
+        for (long i = from; i <= to; i++)
+            all[(*count)++] = (int)i;
+        if (!*end)
+            return all;
+        at = end;
+    }
 }

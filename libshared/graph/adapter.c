@@ -79,19 +79,12 @@ lm_adapter *lm_adapter_attach(lm_params *p, const char *module, const lm_adapter
     return a;
 }
 
-void lm_adapter_changed(lm_adapter *a)
-{
-    free(a->squares);
-    free(a->norms);
-    a->squares = NULL;
-    a->norms = NULL;
-}
-
 void lm_adapter_detach(lm_param *weight)
 {
     for (lm_adapter *a = weight->adapter; a;) {
         lm_adapter *next = a->next;
-        lm_adapter_changed(a);
+        free(a->squares);
+        free(a->norms);
         free(a);
         a = next;
     }

@@ -43,7 +43,5 @@ typedef struct lm_adapter_spec {
 lm_adapter *lm_adapter_attach(lm_params *p, const char *module, const lm_adapter_spec *spec, lm_status *st);
 /* Takes all adapters of a weight away; their parameters stay in the table, unused. */
 void lm_adapter_detach(lm_param *weight);
-/* To be called where values that the norms of DoRA depend on have been changed by anybody but the optimiser. */
-void lm_adapter_changed(lm_adapter *a);
 
 #endif

@@ -173,70 +173,72 @@ void lm_low_rank_op_backward(lm_graph *g, lm_node *n)
     lm_grad_pass(g, n, n->in[0]);
 }
 
-/* ------------------------------------------------------------------ m / norm y + b */
+/* ------------------------------------------------------------------ m / norm y */
 
-/* The bias of a layer is added here, after the product. */
-static lm_tensor *magnitude(lm_graph *g, const lm_adapter *a, lm_tensor *y, int first, const float *norm, lm_param *bias)
+/* Rows of a table, whose adapter's term they have. */
+static lm_tensor *magnitude(lm_graph *g, const lm_adapter *a, lm_tensor *y, const float *norm)
 {
     if (!lm_graph_taken(g, a->magnitude))
         return g->nothing;
     lm_node *n = lm_node_new(g, LM_OP_MAGNITUDE, y->rows, y->width, y->layout, y, NULL, NULL);
     n->weight = a->magnitude;
-    n->bias = bias;
-    n->magnitude.norm = norm;
-    n->magnitude.first = first;
+    n->divisor = norm;
     return lm_node_run(g, n);
 }
 
 /* m / norm of each column. */
-static float *factors(lm_graph *g, const lm_node *n)
+static float *factors(lm_graph *g, const float *m, const float *norm, int width)
 {
-    size_t width = (size_t)n->out->width;
-    float *f = lm_graph_alloc(g, width, sizeof *f);
-    for (size_t j = 0; j < width; j++)
-        f[j] = n->weight->value[(size_t)n->magnitude.first + j] / n->magnitude.norm[j];
+    float *f = lm_graph_alloc(g, (size_t)width, sizeof *f);
+    for (int j = 0; j < width; j++)
+        f[j] = m[j] / norm[j];
     return f;
+}
+
+/* [rows, width] to = (add ? to : bias) + f y; bias NULL: zeros. */
+static void add_scaled(const float *f, const float *y, const float *bias, bool add, float *to, long rows, int columns)
+{
+    size_t width = (size_t)columns;
+#pragma omp parallel for schedule(static) if (rows * (long)width > 65536)
+    for (long t = 0; t < rows; t++)
+        for (size_t j = 0; j < width; j++) {
+            size_t at = (size_t)t * width + j;
+            to[at] = y[at] * f[j] + (add ? to[at] : bias ? bias[j] : 0);
+        }
+}
+
+/* dm += sums of dy y / norm. */
+static void below_magnitude(lm_graph *g, const float *dy, const float *y, const float *norm, float *dm, int rows, int width)
+{
+    size_t n = (size_t)rows * (size_t)width;
+    float *products = lm_graph_alloc(g, n, sizeof *products), *sums = lm_graph_alloc(g, (size_t)width, sizeof *sums);
+    memset(sums, 0, (size_t)width * sizeof *sums);
+    for (size_t i = 0; i < n; i++)
+        products[i] = dy[i] * y[i];
+    add_column_sums(g, 1, products, sums, rows, width);
+    for (int j = 0; j < width; j++)
+        dm[j] += sums[j] / norm[j];
 }
 
 void lm_magnitude_op_forward(lm_graph *g, lm_node *n)
 {
-    size_t width = (size_t)n->out->width;
-    const float *y = lm_value(g, n->in[0]), *bias = n->bias ? n->bias->value + n->magnitude.first : NULL;
-    float *out = n->out->value;
-    long rows = n->out->rows;
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
-    const float *f = factors(g, n);
-#pragma omp parallel for schedule(static) if (rows * (long)width > 65536)
-    for (long t = 0; t < rows; t++)
-        for (size_t j = 0; j < width; j++)
-            out[(size_t)t * width + j] = y[(size_t)t * width + j] * f[j] + (bias ? bias[j] : 0);
+    const float *f = factors(g, n->weight->value, n->divisor, n->out->width);
+    add_scaled(f, lm_value(g, n->in[0]), NULL, false, n->out->value, n->out->rows, n->out->width);
     lm_arena_release(g->arena, mark);
 }
 
 void lm_magnitude_op_backward(lm_graph *g, lm_node *n)
 {
-    size_t width = (size_t)n->out->width;
-    long rows = n->out->rows;
-    const float *y = lm_value(g, n->in[0]), *dy = n->out->grad;
+    int rows = n->out->rows, width = n->out->width;
+    const float *dy = n->out->grad;
     bool add = false;
     float *dx = lm_grad_of(g, n->in[0], &add);
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
-    const float *f = factors(g, n);
-    if (n->bias && n->bias->trainable)
-        add_column_sums(g, 1, dy, n->bias->grad + n->magnitude.first, n->out->rows, n->out->width);
-    if (n->weight->trainable) {
-        float *products = room_for(g, n->out), *sums = lm_graph_alloc(g, width, sizeof *sums);
-        memset(sums, 0, width * sizeof *sums);
-        for (size_t i = 0; i < lm_elements(n->out); i++)
-            products[i] = dy[i] * y[i];
-        add_column_sums(g, 1, products, sums, n->out->rows, n->out->width);
-        for (size_t j = 0; j < width; j++)
-            n->weight->grad[(size_t)n->magnitude.first + j] += sums[j] / n->magnitude.norm[j];
-    }
-#pragma omp parallel for schedule(static) if (rows * (long)width > 65536)
-    for (long t = 0; t < (dx ? rows : 0); t++)
-        for (size_t j = 0; j < width; j++)
-            dx[(size_t)t * width + j] = (add ? dx[(size_t)t * width + j] : 0) + dy[(size_t)t * width + j] * f[j];
+    if (n->weight->trainable)
+        below_magnitude(g, dy, lm_value(g, n->in[0]), n->divisor, n->weight->grad, rows, width);
+    if (dx)
+        add_scaled(factors(g, n->weight->value, n->divisor, width), dy, NULL, add, dx, rows, width);
     lm_arena_release(g->arena, mark);
 }
 
@@ -261,8 +263,16 @@ static void squares_of(const lm_adapter *a, double *sum)
     free(one);
 }
 
-/* [rank, count]: A times columns [first, first + count) of W^T. `of` is the layer's own node, which knows how W is stored. */
-static const float *projected(lm_graph *g, const lm_adapter *a, const lm_node *of, int first, int count)
+/* The layer's own product y = W x, of outputs from `first` on. */
+static lm_node product_of(const lm_adapter *a, int first, lm_param *bias, lm_tensor *x, lm_tensor *y)
+{
+    lm_node n = {.weight = a->weight, .bias = bias, .in = {x}, .out = y};
+    n.part.first = first;
+    return n;
+}
+
+/* [rank, count]: A times columns [first, first + count) of W^T. */
+static const float *projected(lm_graph *g, const lm_adapter *a, int first, int count)
 {
     float *out = lm_graph_alloc(g, (size_t)a->rank * (size_t)count, sizeof *out);
     int in = (int)a->a->shape.size[1];
@@ -275,11 +285,7 @@ static const float *projected(lm_graph *g, const lm_adapter *a, const lm_node *o
         return out;
     }
     lm_tensor rows = {.rows = a->rank, .width = in, .value = a->a->value}, result = {.rows = a->rank, .width = count, .value = out};
-    lm_node product = *of;
-    product.in[0] = &rows;
-    product.out = &result;
-    product.bias = NULL;
-    product.part.first = first;
+    lm_node product = product_of(a, first, NULL, &rows, &result);
     lm_activations rounded = lm_params_activations(g->params); /* this is about weights */
     lm_graph_watcher *watch = g->watch;
     g->watch = NULL;
@@ -291,12 +297,11 @@ static const float *projected(lm_graph *g, const lm_adapter *a, const lm_node *o
 }
 
 /* Of outputs [first, first + count): |w|^2 + 2 scale b.(A w) + scale^2 b.(A A^T b) is the square of |w + scale b A|. */
-static void compute_norms(lm_graph *g, const lm_adapter *a, const lm_node *of, const double *squares, int first, int count,
-                          float *norm)
+static void compute_norms(lm_graph *g, const lm_adapter *a, const double *squares, int first, int count, float *norm)
 {
     size_t r = (size_t)a->rank, in = (size_t)a->a->shape.size[1], n = (size_t)count;
     lm_arena_mark mark = lm_arena_mark_get(g->arena);
-    const float *aw = projected(g, a, of, first, count);
+    const float *aw = projected(g, a, first, count);
     double *aa = lm_graph_alloc(g, r * r, sizeof *aa), scale = a->scale;
     for (size_t i = 0; i < r; i++) {
         for (size_t k = 0; k <= i; k++) {
@@ -320,8 +325,8 @@ static void compute_norms(lm_graph *g, const lm_adapter *a, const lm_node *of, c
     lm_arena_release(g->arena, mark);
 }
 
-/* The norms of the outputs of a node: kept where nothing of them is trained. */
-static const float *norms_of(lm_graph *g, lm_adapter *a, const lm_node *of, int first, int count)
+/* The norms of some outputs: kept where nothing of them is trained. */
+static const float *norms_of(lm_graph *g, lm_adapter *a, int first, int count)
 {
     const lm_param *w = a->weight;
     int all = (int)a->b->shape.size[0];
@@ -333,44 +338,126 @@ static const float *norms_of(lm_graph *g, lm_adapter *a, const lm_node *of, int 
     }
     if (kept && !a->norms) {
         a->norms = lm_calloc((size_t)all, sizeof *a->norms);
-        compute_norms(g, a, of, a->squares, 0, all, a->norms);
+        compute_norms(g, a, a->squares, 0, all, a->norms);
     }
     if (kept)
         return a->norms + first;
     float *norm = lm_graph_alloc(g, (size_t)count, sizeof *norm);
-    compute_norms(g, a, of, a->squares, first, count, norm);
+    compute_norms(g, a, a->squares, first, count, norm);
     return norm;
 }
 
-/* ------------------------------------------------------------------ layers and look-ups */
+/* ------------------------------------------------------------------ DoRA of a layer */
 
-/* DoRA, as PEFT has it: without dropout m / norm (W x + scale B A x) + b; with it, what is added to W x + b is
- * (m / norm - 1) W x' + m / norm scale B A x', x' = dropout(x). */
-static lm_tensor *dora(lm_graph *g, lm_adapter *a, lm_node *n)
+/* As PEFT has it: without dropout f (W x + scale B A x) + b, f = m / norm; with it, what is added to W x + b is
+ * (f - 1) W x' + f scale B A x', x' = dropout(x). Beside its result it keeps a mask, and W x' + scale B A x' where m is trained. */
+static lm_tensor *dora(lm_graph *g, lm_adapter *a, const lm_node *layer)
 {
-    lm_param *bias = n->bias;
-    lm_tensor *x = n->in[0], *whole = NULL;
-    int first = n->part.first;
-    if (!lm_graph_taken(g, a->a) || !lm_graph_taken(g, a->b))
+    lm_tensor *x = layer->in[0];
+    if (!lm_graph_taken(g, a->a) || !lm_graph_taken(g, a->b) || !lm_graph_taken(g, a->magnitude))
         return g->nothing;
-    if (dropout_of(g, a) > 0) {
-        lm_node *plain = lm_node_new(g, LM_OP_LINEAR, n->out->rows, n->out->width, n->out->layout, x, NULL, NULL);
-        plain->weight = n->weight;
-        plain->bias = bias;
-        plain->part.first = first;
-        whole = lm_node_run(g, plain);
-        lm_node *drop = lm_node_new(g, LM_OP_DROPOUT, x->rows, x->width, x->layout, x, NULL, NULL);
-        drop->dropout.p = a->dropout;
-        drop->dropout.key = dropout_key(g, a);
-        n->in[0] = x = lm_node_run(g, drop);
-        bias = NULL;
+    bool taped = (g->step.training || g->step.taping) && !g->untaped, dropout = dropout_of(g, a) > 0;
+    lm_node *n = lm_node_new(g, LM_OP_DORA, x->rows, layer->out->width, layer->out->layout, x, NULL, NULL);
+    lm_param *learn[] = {a->a, a->b, a->magnitude, a->weight};
+    for (size_t i = 0; i < sizeof learn / sizeof *learn; i++) /* by these the tape knows whether anything is trained */
+        n->weight = !n->weight || learn[i]->trainable ? learn[i] : n->weight;
+    n->bias = layer->bias;
+    n->dora.adapter = a;
+    n->dora.first = layer->part.first;
+    n->dora.bias = layer->bias;
+    n->dora.norm = norms_of(g, a, layer->part.first, layer->out->width);
+    n->dora.low = lm_graph_alloc(g, (size_t)x->rows * (size_t)a->rank, sizeof *n->dora.low);
+    if (taped && a->magnitude->trainable)
+        n->dora.whole = room_for(g, n->out);
+    if (dropout) {
+        n->dora.key = dropout_key(g, a);
+        n->dora.mask = lm_graph_alloc(g, lm_dropout_mask_bytes(x->rows, x->width), 1);
     }
-    n->bias = NULL;
-    const float *norm = norms_of(g, a, n, first, n->out->width);
-    lm_tensor *y = lm_node_run(g, n);
-    lm_tensor *scaled = magnitude(g, a, low_rank(g, a, y, !whole, x, n, 0), first, norm, bias);
-    return whole ? lm_add(g, whole, lm_add(g, scaled, lm_scale(g, y, -1))) : scaled;
+    return lm_node_run(g, n);
 }
+
+void lm_dora_op_forward(lm_graph *g, lm_node *n)
+{
+    const lm_adapter *a = n->dora.adapter;
+    const lm_param *b = n->dora.bias;
+    int rows = n->out->rows, width = n->out->width, r = a->rank, first = n->dora.first;
+    float *low = n->dora.low;
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    lm_tensor x = *n->in[0], whole = {.rows = rows, .width = width, .value = n->dora.whole};
+    if (!whole.value)
+        whole.value = room_for(g, n->out);
+    if (n->dora.mask) {
+        lm_node all = product_of(a, first, n->dora.bias, n->in[0], n->out);
+        lm_linear_op_forward(g, &all);
+        x.value = room_for(g, &x);
+        lm_dropout_forward(n->dora.key, a->dropout, x.layout->global_row, x.layout->token, lm_value(g, n->in[0]), NULL, x.value,
+                           n->dora.mask, rows, x.width);
+    }
+    lm_node product = product_of(a, first, NULL, &x, &whole);
+    lm_linear_op_forward(g, &product);
+    if (n->dora.mask)
+        lm_vector_axpy(-1, whole.value, n->out->value, lm_elements(n->out));
+    lm_linear_forward(x.value, a->a->value, NULL, low, rows, r, x.width);
+    lm_vector_scale(a->scale, low, low, (size_t)rows * (size_t)r);
+    lm_linear_transposed_backward_input(low, a->b->value + (size_t)first * (size_t)r, r, whole.value, rows, r, width, true);
+    add_scaled(factors(g, a->magnitude->value + first, n->dora.norm, width), whole.value, b ? b->value + first : NULL,
+               n->dora.mask != NULL, n->out->value, rows, width);
+    lm_arena_release(g->arena, mark);
+}
+
+/* What comes to W x' + scale B A x', [rows, width] dwhole, goes to B, A, and x', whose gradient is added to. */
+static void below_low_rank(lm_graph *g, const lm_node *n, const float *dwhole, const lm_tensor *x)
+{
+    const lm_adapter *a = n->dora.adapter;
+    int rows = n->out->rows, width = n->out->width, r = a->rank;
+    size_t from = (size_t)n->dora.first * (size_t)r, count = (size_t)rows * (size_t)r;
+    if (a->b->trainable)
+        lm_linear_backward_weight(dwhole, n->dora.low, a->b->grad + from, rows, width, r);
+    float *dlow = lm_graph_alloc(g, count, sizeof *dlow);
+    lm_linear_backward_input(dwhole, a->b->value + from, dlow, rows, width, r, false);
+    lm_vector_scale(a->scale, dlow, dlow, count);
+    if (a->a->trainable)
+        lm_linear_backward_weight(dlow, x->value, a->a->grad, rows, r, x->width);
+    if (x->grad)
+        lm_linear_backward_input(dlow, a->a->value, x->grad, rows, r, x->width, true);
+}
+
+void lm_dora_op_backward(lm_graph *g, lm_node *n)
+{
+    const lm_adapter *a = n->dora.adapter;
+    int rows = n->out->rows, width = n->out->width, first = n->dora.first;
+    const float *dy = n->out->grad;
+    float *dx = lm_grad_to_add(g, n->in[0]);
+    lm_arena_mark mark = lm_arena_mark_get(g->arena);
+    lm_tensor x = *n->in[0], result = {.rows = rows, .width = width, .grad = room_for(g, n->out)};
+    x.value = n->in[0]->value;
+    if (n->dora.mask) { /* x' */
+        x.value = room_for(g, &x);
+        lm_dropout_backward(a->dropout, n->dora.mask, n->in[0]->value, x.value, false, rows, x.width);
+        x.grad = dx ? room_for(g, &x) : NULL;
+        if (dx)
+            memset(x.grad, 0, lm_elements(&x) * sizeof *x.grad);
+    }
+    if (n->dora.bias && n->dora.bias->trainable)
+        add_column_sums(g, 1, dy, n->dora.bias->grad + first, rows, width);
+    if (a->magnitude->trainable)
+        below_magnitude(g, dy, n->dora.whole, n->dora.norm, a->magnitude->grad + first, rows, width);
+    add_scaled(factors(g, a->magnitude->value + first, n->dora.norm, width), dy, NULL, false, result.grad, rows, width);
+    below_low_rank(g, n, result.grad, &x);
+    if (n->dora.mask)
+        lm_vector_axpy(-1, dy, result.grad, lm_elements(n->out));
+    lm_node product = product_of(a, first, NULL, &x, &result);
+    lm_linear_op_backward(g, &product);
+    if (n->dora.mask) {
+        lm_node all = product_of(a, first, NULL, n->in[0], n->out);
+        lm_linear_op_backward(g, &all);
+        if (dx)
+            lm_dropout_backward(a->dropout, n->dora.mask, x.grad, dx, true, rows, x.width);
+    }
+    lm_arena_release(g->arena, mark);
+}
+
+/* ------------------------------------------------------------------ layers and look-ups */
 
 lm_tensor *lm_layer_run(lm_graph *g, lm_node *n)
 {
@@ -393,7 +480,7 @@ lm_tensor *lm_look_up_run(lm_graph *g, lm_node *n)
             continue;
         y = low_rank(g, a, y, true, NULL, n, 0);
         if (a->magnitude && lm_graph_ok(g))
-            y = magnitude(g, a, y, 0, norms_of(g, a, n, 0, y->width), NULL);
+            y = magnitude(g, a, y, norms_of(g, a, 0, y->width));
     }
     return y;
 }

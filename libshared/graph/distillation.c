@@ -6,11 +6,11 @@
 
 /* ------------------------------------------------------------------ logits */
 
-/* Logits that nobody has computed: they are taken some rows at a time. */
+/* Logits that nobody has computed, of a matrix of floats: they are taken some rows at a time. */
 static bool fused(const lm_node *n)
 {
     const lm_tensor *logits = n->in[0];
-    return !logits->value && logits->node && logits->node->op == lm_op_at(LM_OP_VOCAB_LINEAR);
+    return !logits->value && logits->node && logits->node->op == lm_op_at(LM_OP_VOCAB_LINEAR) && logits->node->weight->value;
 }
 
 static bool is_sound(lm_graph *g, const lm_tensor *logits, const lm_distillation *how)

@@ -5,6 +5,7 @@
 
 #include "graph/graph.h"
 #include "kernels/distillation.h"
+#include "kernels/relation.h"
 
 /* Gives the teacher's logits of rows [first, first + n): [n, teacher.columns]. */
 typedef bool (*lm_soft_read)(void *context, int first, int n, float *logits, lm_status *st);
@@ -28,5 +29,20 @@ lm_tensor *lm_distillation_loss(lm_graph *g, lm_tensor *logits, const lm_distill
 /* sum of weight[r] (1 - cos(x_r, target_r)), target [rows, width]; weight NULL = ones (torch's CosineEmbeddingLoss of pairs that
  * belong together, as the DistilBERT distiller has it). */
 lm_tensor *lm_cosine_loss(lm_graph *g, lm_tensor *x, const float *target, const float *weight);
+
+/* Relations of a teacher's tokens, and of which of the student's to compare with them. */
+typedef struct lm_relation {
+    int heads, b_heads;       /* of the student's a and b (lm_relation_side): b_heads divides heads */
+    float scale;
+    lm_relation_side teacher; /* of the same tokens */
+    bool causal;
+    int window;
+    bool scores;
+    const float *weight;      /* [sequences] */
+} lm_relation;
+
+/* sum over sequences of weight[r] (how the tokens of sequence r are related by a and b, against the teacher: kernels/relation.h). a and
+ * b have a row for each token of whole sequences, and may be one value. */
+lm_tensor *lm_relation_loss(lm_graph *g, lm_tensor *a, lm_tensor *b, const lm_relation *how);
 
 #endif

@@ -45,17 +45,11 @@ bool lm_param_fake(lm_param *p, lm_dtype type, lm_status *st)
     return p->fake_value != NULL;
 }
 
-void lm_param_real(lm_param *p)
-{
-    free(p->fake_value);
-    p->fake_value = NULL;
-}
-
 /* Room of a thread. */
 typedef struct room {
     float *tile;    /* [TILE, columns] */
     uint8_t *codes; /* of a tile */
-    float *scale;   /* of its rows, or blocks */
+    float *scale;   /* of its rows, or of its blocks, of which there are as many as columns */
 } room;
 
 static room new_room(const matrix *m)
@@ -63,7 +57,7 @@ static room new_room(const matrix *m)
     size_t elements = TILE * (size_t)m->columns;
     return (room){.tile = lm_malloc(m->transposed ? elements : 1, sizeof(float)),
                   .codes = lm_malloc(elements, sizeof(float)), /* no type takes more */
-                  .scale = lm_malloc(m->columns > 1 ? (size_t)m->columns : TILE, sizeof(float))};
+                  .scale = lm_malloc(m->columns > TILE ? (size_t)m->columns : TILE, sizeof(float))};
 }
 
 static void free_room(room *r)
@@ -130,9 +124,9 @@ void lm_params_fake_again(lm_params *params)
 {
     for (size_t i = 0; i < lm_params_count(params); i++) {
         lm_param *p = lm_params_at(params, i);
-        if (!p->fake_value || (p->fake_known && !p->owned)) /* what is mapped does not change */
+        if (!p->fake_value || p->fake_known)
             continue;
         fake_again(p);
-        p->fake_known = true;
+        p->fake_known = !p->trainable; /* of what nobody moves */
     }
 }

@@ -8,10 +8,9 @@
 
 /* Whether there is such a type: ggml's blocks, NF4 and FP4 (blocks of LM_BNB_BLOCK), I8, F16, BF16. */
 bool lm_fakes(lm_dtype type);
-/* From now on the matrix p is computed with as its value of that type, until lm_param_real. Its rows, as a layer sees them
- * ([out, in], also where it is stored as [in, out]), have to be whole blocks. */
+/* From now on the matrix p is computed with as its value of that type. Its rows, as a layer sees them ([out, in], also where it is
+ * stored as [in, out]), have to be whole blocks. */
 bool lm_param_fake(lm_param *p, lm_dtype type, lm_status *st);
-void lm_param_real(lm_param *p);
 /* Quantises the values that may have changed since the last call: to be called after each update. */
 void lm_params_fake_again(lm_params *params);
 

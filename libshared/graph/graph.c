@@ -10,6 +10,7 @@ static const lm_op ops[LM_OP_COUNT] = {
     [LM_OP_VOCAB_LINEAR] = {"vocab_linear", lm_linear_op_forward, lm_linear_op_backward},
     [LM_OP_LOW_RANK] = {"low_rank", lm_low_rank_op_forward, lm_low_rank_op_backward},
     [LM_OP_MAGNITUDE] = {"magnitude", lm_magnitude_op_forward, lm_magnitude_op_backward},
+    [LM_OP_DORA] = {"dora", lm_dora_op_forward, lm_dora_op_backward},
     [LM_OP_LAYER_NORM] = {"layer_norm", lm_layer_norm_op_forward, lm_layer_norm_op_backward},
     [LM_OP_RMS_NORM] = {"rms_norm", lm_rms_norm_op_forward, lm_rms_norm_op_backward},
     [LM_OP_ACTIVATE] = {"activate", lm_activate_op_forward, lm_activate_op_backward},
@@ -43,6 +44,9 @@ static const lm_op ops[LM_OP_COUNT] = {
                                   lm_span_cross_entropy_op_backward},
     [LM_OP_DISTILLATION] = {"distillation", lm_distillation_op_forward, lm_distillation_op_backward},
     [LM_OP_COSINE] = {"cosine", lm_cosine_op_forward, lm_cosine_op_backward},
+    [LM_OP_RELATION] = {"relation", lm_relation_op_forward, lm_relation_op_backward},
+    [LM_OP_LOGPROBS] = {"logprobs", lm_logprobs_op_forward, lm_logprobs_op_backward},
+    [LM_OP_COMPUTED_LOSS] = {"computed_loss", lm_computed_loss_op_forward, lm_computed_loss_op_backward},
 };
 
 const lm_op *lm_op_at(size_t i)
@@ -80,6 +84,12 @@ void lm_graph_watch(lm_graph *g, lm_graph_watcher *watch, void *context)
 {
     g->watch = watch;
     g->watch_context = context;
+}
+
+void lm_graph_tap(lm_graph *g, lm_graph_tapper *tap, void *context)
+{
+    g->tap = tap;
+    g->tap_context = context;
 }
 
 const lm_batch *lm_graph_batch(const lm_graph *g)

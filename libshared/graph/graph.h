@@ -62,6 +62,22 @@ void lm_graph_free(lm_graph *g);
 typedef void lm_graph_watcher(void *context, const lm_param *weight, const float *x, int rows);
 void lm_graph_watch(lm_graph *g, lm_graph_watcher *watch, void *context);
 
+/* What attention is given: q [tokens, heads * dim], k and v [tokens of the keys, kv_heads * dim], turned by their positions where the
+ * family does that. */
+typedef struct lm_attended {
+    int layer; /* as lm_graph_layer says */
+    lm_tensor *q, *k, *v;
+    int heads, kv_heads;
+    float scale;
+    bool causal;
+    int window;
+} lm_attended;
+
+/* From now on told of each attention before it is computed (with step.recompute once more when its piece runs again). In inference the
+ * values live until the piece ends. NULL = nobody is told. */
+typedef void lm_graph_tapper(void *context, const lm_attended *what);
+void lm_graph_tap(lm_graph *g, lm_graph_tapper *tap, void *context);
+
 /* Resets the arena and starts a step over `batch`. */
 void lm_graph_begin(lm_graph *g, const lm_batch *batch, lm_step step);
 /* The failure that stands on the graph, if any, moves into st. */

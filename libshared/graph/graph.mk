@@ -8,11 +8,13 @@ liblmutils_la_SOURCES += \
 	libshared/graph/kv_cache.c libshared/graph/kv_cache.h \
 	libshared/graph/graph.c libshared/graph/graph.h \
 	libshared/graph/layers.c \
+	libshared/graph/logprobs.c libshared/graph/logprobs.h \
 	libshared/graph/losses.c \
 	libshared/graph/ngrams.c \
 	libshared/graph/ops.c \
 	libshared/graph/params.c libshared/graph/params.h \
 	libshared/graph/pieces.c \
+	libshared/graph/relation.c \
 	libshared/graph/relative.c libshared/graph/relative.h \
 	libshared/graph/rope.c \
 	libshared/graph/recurrent.c \

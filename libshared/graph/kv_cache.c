@@ -7,20 +7,21 @@
 typedef struct page {
     int owners;        /* rows that have it; a page of several is copied before it is written to */
     struct page *next; /* of those that wait */
-    _Alignas(64) float floats[];
+    _Alignas(64) uint8_t bytes[];
 } page;
 
-static page *page_of(float *floats)
+static page *page_of(uint8_t *bytes)
 {
-    return (page *)(void *)((char *)floats - offsetof(page, floats));
+    return (page *)(void *)(bytes - offsetof(page, bytes));
 }
 
 /* What one operation remembers: keys and values, or a state. */
 typedef struct memory {
     lm_slot at;
     int kv_heads, dim; /* of keys and values; 0 where it is a state */
+    lm_dtype type;
     lm_kept *kept;     /* [rows] */
-    float ***pages;    /* [rows] those of kept, to be written to */
+    uint8_t ***pages;  /* [rows] those of kept, to be written to */
     int *room;         /* [rows] of pages */
     page *waiting;     /* pages that no row has */
     size_t page_count; /* with those that wait */
@@ -33,6 +34,7 @@ struct lm_kv_cache {
     int *length; /* [rows] */
     memory *memories;
     size_t count, cap, last; /* last: found last, since they are asked for in order */
+    lm_dtype type;           /* of keys and values that are yet to come */
     bool open;               /* a step has begun to write, and is not finished */
 };
 
@@ -40,8 +42,14 @@ lm_kv_cache *lm_kv_cache_new(int rows)
 {
     lm_kv_cache *c = lm_calloc(1, sizeof *c);
     c->rows = rows;
+    c->type = LM_F32;
     c->length = lm_calloc((size_t)rows, sizeof *c->length);
     return c;
+}
+
+void lm_kv_cache_keep_as(lm_kv_cache *c, lm_dtype type)
+{
+    c->type = type;
 }
 
 int lm_kv_cache_rows(const lm_kv_cache *c)
@@ -56,7 +64,7 @@ int lm_kv_cache_length(const lm_kv_cache *c, int row)
 
 static size_t page_bytes(const memory *m)
 {
-    return sizeof(page) + lm_page_floats(m->kv_heads, m->dim) * sizeof(float);
+    return sizeof(page) + lm_page_bytes(m->type, m->kv_heads, m->dim);
 }
 
 size_t lm_kv_cache_bytes(const lm_kv_cache *c)
@@ -70,16 +78,16 @@ size_t lm_kv_cache_bytes(const lm_kv_cache *c)
 
 /* ------------------------------------------------------------------ pages */
 
-static void leave(memory *m, float *floats)
+static void leave(memory *m, uint8_t *bytes)
 {
-    page *p = page_of(floats);
+    page *p = page_of(bytes);
     if (--p->owners == 0) {
         p->next = m->waiting;
         m->waiting = p;
     }
 }
 
-static float *take(memory *m, lm_status *st)
+static uint8_t *take(memory *m, lm_status *st)
 {
     page *p = m->waiting;
     if (p) {
@@ -91,7 +99,7 @@ static float *take(memory *m, lm_status *st)
         m->page_count++;
     }
     p->owners = 1;
-    return p->floats;
+    return p->bytes;
 }
 
 static int pages_of(const lm_kept *kept)
@@ -125,13 +133,13 @@ static bool own_last(memory *m, int row, lm_status *st)
     const lm_kept *kept = &m->kept[row];
     if (kept->keys % LM_PAGE == 0)
         return true;
-    float **last = &m->pages[row][kept->keys / LM_PAGE];
+    uint8_t **last = &m->pages[row][kept->keys / LM_PAGE];
     if (page_of(*last)->owners == 1)
         return true;
-    float *own = take(m, st);
+    uint8_t *own = take(m, st);
     if (!own)
         return false;
-    memcpy(own, *last, lm_page_floats(m->kv_heads, m->dim) * sizeof *own);
+    memcpy(own, *last, lm_page_bytes(m->type, m->kv_heads, m->dim));
     leave(m, *last);
     *last = own;
     return true;
@@ -162,6 +170,16 @@ static bool append(memory *m, int row, int count, int window, lm_status *st)
     }
     kept->keys += count;
     return true;
+}
+
+static void begin_keys(memory *m, int kv_heads, int dim, lm_dtype type, int rows)
+{
+    m->kv_heads = kv_heads;
+    m->dim = dim;
+    m->type = type;
+    m->kept = lm_calloc((size_t)rows, sizeof *m->kept);
+    m->pages = lm_calloc((size_t)rows, sizeof *m->pages);
+    m->room = lm_calloc((size_t)rows, sizeof *m->room);
 }
 
 /* ------------------------------------------------------------------ rows */
@@ -204,7 +222,7 @@ static void select_pages(memory *m, int old_rows, const int32_t *from, int rows)
             now.pages[i][p] = m->pages[from[i]][p];
             page_of(now.pages[i][p])->owners++;
         }
-        now.kept[i] = (lm_kept){m->kept[from[i]].keys, now.pages[i]};
+        now.kept[i] = (lm_kept){m->type, m->kept[from[i]].keys, now.pages[i]};
     }
     for (int r = 0; r < old_rows; r++)
         forget_row(m, r);
@@ -252,6 +270,97 @@ bool lm_kv_cache_select(lm_kv_cache *c, const int32_t *from, int rows, lm_status
     return true;
 }
 
+bool lm_kv_cache_shorten(lm_kv_cache *c, int row, int length, lm_status *st)
+{
+    int less = c->length[row] - length;
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->memories[i].width)
+            return lm_fail(st, LM_FAILED, "layer %d remembers a state: tokens cannot be taken back from it", c->memories[i].at.layer);
+        if (less < 0 || less > c->memories[i].kept[row].keys)
+            return lm_fail(st, LM_FAILED, "row %d of %d tokens is to have %d: this is a mistake in the program", row,
+                           c->length[row], length);
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        memory *m = &c->memories[i];
+        int have = pages_of(&m->kept[row]);
+        m->kept[row].keys -= less;
+        for (int p = pages_of(&m->kept[row]); p < have; p++)
+            leave(m, m->pages[row][p]);
+    }
+    c->length[row] = length;
+    return true;
+}
+
+/* ------------------------------------------------------------------ parts */
+
+size_t lm_kv_cache_parts(const lm_kv_cache *c)
+{
+    return c->count;
+}
+
+lm_kv_part lm_kv_cache_part(const lm_kv_cache *c, size_t i, int row, lm_buf *bytes)
+{
+    const memory *m = &c->memories[i];
+    lm_kv_part part = {.layer = m->at.layer, .number = m->at.number, .kv_heads = m->kv_heads, .dim = m->dim, .type = m->type,
+                       .width = m->width};
+    bytes->len = 0;
+    if (m->width)
+        lm_buf_append(bytes, (const char *)(m->state + (size_t)row * (size_t)m->width), (size_t)m->width * sizeof *m->state);
+    else
+        part.keys = m->kept[row].keys;
+    for (int p = 0; !m->width && p < pages_of(&m->kept[row]); p++)
+        lm_buf_append(bytes, (const char *)m->pages[row][p], lm_page_bytes(m->type, m->kv_heads, m->dim));
+    part.bytes = bytes->data;
+    part.size = bytes->len;
+    return part;
+}
+
+static memory *find(lm_kv_cache *c, lm_slot at);
+
+static bool restore_state(memory *m, const lm_kv_part *part)
+{
+    if ((size_t)part->width > SIZE_MAX / sizeof *m->state || part->size != (size_t)part->width * sizeof *m->state)
+        return false;
+    m->width = part->width;
+    m->state = lm_malloc((size_t)m->width, sizeof *m->state);
+    memcpy(m->state, part->bytes, part->size);
+    return true;
+}
+
+static bool restore_keys(memory *m, const lm_kv_part *part, int length, lm_status *st)
+{
+    enum { MOST = 1 << 16 }; /* heads, and numbers of each: then a page is less than 2^46 bytes */
+    if (part->kv_heads < 1 || part->kv_heads > MOST || part->dim < 1 || part->dim > MOST || part->keys < 0 || part->keys > length)
+        return false;
+    size_t each = lm_page_bytes(part->type, part->kv_heads, part->dim), pages = ((size_t)part->keys + LM_PAGE - 1) / LM_PAGE;
+    if (part->size / each != pages || part->size % each)
+        return false;
+    begin_keys(m, part->kv_heads, part->dim, part->type, 1);
+    m->kept[0].type = m->type;
+    if (!append(m, 0, part->keys, 0, st))
+        return false;
+    for (size_t p = 0; p < pages; p++)
+        memcpy(m->pages[0][p], (const char *)part->bytes + p * each, each);
+    return true;
+}
+
+bool lm_kv_cache_restore(lm_kv_cache *c, int length, const lm_kv_part *parts, size_t count, lm_status *st)
+{
+    for (size_t i = 0; i < count; i++) {
+        memory *m = find(c, (lm_slot){parts[i].layer, parts[i].number});
+        if (m->kv_heads || m->width || c->rows != 1)
+            return lm_fail(st, LM_FAILED, "layer %d is remembered twice: it is damaged", parts[i].layer);
+        if (!parts[i].width && parts[i].type != c->type)
+            return lm_fail(st, LM_FAILED, "keys and values are kept as %s there, and as %s here: give the same --kv-type, or remove it",
+                           lm_dtype_name(parts[i].type), lm_dtype_name(c->type));
+        if (parts[i].width > 0 ? !restore_state(m, &parts[i]) : !restore_keys(m, &parts[i], length, st))
+            return lm_fail(st, LM_FAILED, "what layer %d remembers has another size than it says: it is damaged", parts[i].layer);
+    }
+    c->length[0] = length;
+    c->open = false;
+    return true;
+}
+
 /* ------------------------------------------------------------------ a step */
 
 bool lm_kv_cache_begin(lm_kv_cache *c, lm_status *st)
@@ -293,15 +402,12 @@ const lm_kept *lm_kv_cache_keys(lm_kv_cache *c, lm_slot at, int kv_heads, int di
                              lm_status *st)
 {
     memory *m = find(c, at);
-    if (!m->kv_heads && !m->width) {
-        m->kv_heads = kv_heads;
-        m->dim = dim;
-        m->kept = lm_calloc((size_t)c->rows, sizeof *m->kept);
-        m->pages = lm_calloc((size_t)c->rows, sizeof *m->pages);
-        m->room = lm_calloc((size_t)c->rows, sizeof *m->room);
-    }
+    if (!m->kv_heads && !m->width)
+        begin_keys(m, kv_heads, dim, c->type, c->rows);
     if (m->kv_heads != kv_heads || m->dim != dim)
         return another(at, st);
+    for (int r = 0; r < c->rows; r++)
+        m->kept[r].type = m->type;
     for (int r = 0; r < c->rows; r++)
         if (!append(m, r, splits[r + 1] - splits[r], window, st))
             return NULL;

@@ -10,6 +10,7 @@
 #ifndef LM_GRAPH_KV_CACHE_H
 #define LM_GRAPH_KV_CACHE_H
 
+#include "base/buffer.h"
 #include "base/status.h"
 #include "kernels/kernels.h"
 
@@ -20,6 +21,8 @@
 typedef struct lm_kv_cache lm_kv_cache;
 
 lm_kv_cache *lm_kv_cache_new(int rows); /* that have no tokens yet */
+/* Keys and values are kept as LM_F32 (if this is not called), LM_F16 or LM_Q8_0. Before anything is. */
+void lm_kv_cache_keep_as(lm_kv_cache *c, lm_dtype type);
 void lm_kv_cache_free(lm_kv_cache *c);
 
 int lm_kv_cache_rows(const lm_kv_cache *c);
@@ -29,6 +32,27 @@ size_t lm_kv_cache_bytes(const lm_kv_cache *c);        /* of what is kept, pages
 /* Row i is from now on what row from[i] was: permutes, drops and forks. -1 gives a row without tokens. Fails where there is
  * no such row. */
 bool lm_kv_cache_select(lm_kv_cache *c, const int32_t *from, int rows, lm_status *st);
+
+/* The row forgets the last of its tokens, and has `length`. What a window has let go does not come back: tokens of more than one
+ * step leave less in it. Fails where a layer remembers a state, from which nothing can be taken back. */
+bool lm_kv_cache_shorten(lm_kv_cache *c, int row, int length, lm_status *st);
+
+/* What an operation remembers of one row, in bytes of which the same can be made again. */
+typedef struct lm_kv_part {
+    int layer, number;                /* where it stands */
+    int kv_heads, dim, keys;          /* of keys and values: of so many tokens, the last ones of the row */
+    lm_dtype type;
+    int width;                        /* of a state, in floats; 0 = keys and values */
+    const void *bytes;                /* whole pages (kernels.h), or the state */
+    size_t size;
+} lm_kv_part;
+
+size_t lm_kv_cache_parts(const lm_kv_cache *c);
+/* Part i of a row; its bytes are put into `bytes`, which is emptied first. */
+lm_kv_part lm_kv_cache_part(const lm_kv_cache *c, size_t i, int row, lm_buf *bytes);
+/* The only row of a cache of which nothing was read yet remembers `length` tokens by these parts, whose bytes are copied. Fails
+ * where sizes do not fit together, or the cache keeps another type; then it is of no more use. */
+bool lm_kv_cache_restore(lm_kv_cache *c, int length, const lm_kv_part *parts, size_t count, lm_status *st);
 
 /* A step begins; fails where one before it was not finished, since its tokens are there in part. */
 bool lm_kv_cache_begin(lm_kv_cache *c, lm_status *st);

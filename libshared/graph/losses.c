@@ -40,10 +40,8 @@ bool lm_loss_labels_fit(lm_graph *g, const lm_tensor *logits, const int32_t *lab
 
 /* ------------------------------------------------------------------ cross-entropy */
 
-/* Logits that nobody has computed: the loss takes them in blocks. */
-static bool fused(const lm_node *n)
+bool lm_loss_projects(const lm_tensor *logits)
 {
-    const lm_tensor *logits = n->in[0];
     return !logits->value && logits->node && logits->node->op == lm_op_at(LM_OP_VOCAB_LINEAR);
 }
 
@@ -59,7 +57,7 @@ lm_tensor *lm_cross_entropy(lm_graph *g, lm_tensor *logits, const int32_t *label
     lm_node *n = lm_loss_node(g, LM_OP_CROSS_ENTROPY, logits, label, NULL, weight, per_row);
     n->loss.how.smoothing = smoothing;
     bool wants_grad = logits->needs_grad && (g->step.training || g->step.taping);
-    return fused(n) && wants_grad ? lm_node_defer(g, n) : lm_node_run(g, n);
+    return lm_loss_projects(n->in[0]) && wants_grad ? lm_node_defer(g, n) : lm_node_run(g, n);
 }
 
 /* Loss, and gradients too if `backward`, from the projection's input. */
@@ -97,7 +95,7 @@ static void fused_cross_entropy(lm_graph *g, lm_node *n, bool backward)
 
 void lm_cross_entropy_op_forward(lm_graph *g, lm_node *n)
 {
-    if (fused(n)) {
+    if (lm_loss_projects(n->in[0])) {
         fused_cross_entropy(g, n, false);
         return;
     }
@@ -112,7 +110,7 @@ void lm_cross_entropy_op_forward(lm_graph *g, lm_node *n)
 
 void lm_cross_entropy_op_backward(lm_graph *g, lm_node *n)
 {
-    if (fused(n)) {
+    if (lm_loss_projects(n->in[0])) {
         fused_cross_entropy(g, n, true);
         return;
     }

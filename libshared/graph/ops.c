@@ -419,6 +419,8 @@ lm_tensor *lm_attention_sized(lm_graph *g, lm_tensor *q, lm_tensor *k, lm_tensor
                                             .global_row = of_q->sequence_row};
     if (!remember_keys(g, &n->attention.args, a.window) || !find_buckets(g, &n->attention.args, &a))
         return g->nothing;
+    if (g->tap)
+        g->tap(g->tap_context, &(lm_attended){g->layer, q, k, v, a.heads, kv_heads, n->attention.args.scale, a.causal, a.window});
     return lm_node_run(g, n);
 }
 

@@ -1,4 +1,5 @@
 #include "graph/params.h"
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "graph/adapter.h"
@@ -164,11 +165,11 @@ void lm_params_forget(lm_params *p, size_t from)
         *find_slot(p, p->aliases[i].name) = 1 + ((uint32_t)i | ALIAS_BIT);
 }
 
-/* Whether `name` ends in `suffix` at the start of a part. */
-static bool ends_in(const char *name, const char *suffix)
+/* Whether the last parts of `name` are `suffix`. */
+static bool has_last(const char *name, const char *suffix)
 {
     size_t n = strlen(name), m = strlen(suffix);
-    return m && n >= m && strcmp(name + n - m, suffix) == 0 && (n == m || name[n - m - 1] == '.');
+    return m && lm_ends_in(name, suffix) && (n == m || name[n - m - 1] == '.');
 }
 
 void lm_params_current_name(const lm_params *p, const char *stored, char out[LM_NAME_MAX])
@@ -176,7 +177,7 @@ void lm_params_current_name(const lm_params *p, const char *stored, char out[LM_
     size_t n = strlen(stored);
     const char *tail = "";
     for (size_t i = 0; i < p->old_count; i++) {
-        if (ends_in(stored, p->old[i].from)) {
+        if (has_last(stored, p->old[i].from)) {
             n -= strlen(p->old[i].from);
             tail = p->old[i].to;
             break;
@@ -193,7 +194,7 @@ void lm_params_current_name(const lm_params *p, const char *stored, char out[LM_
 bool lm_params_ignored(const lm_params *p, const char *stored)
 {
     for (size_t i = 0; i < p->ignored_count; i++)
-        if (ends_in(stored, p->ignored[i]))
+        if (has_last(stored, p->ignored[i]))
             return true;
     return false;
 }
@@ -557,6 +558,7 @@ bool lm_param_own(lm_param *p, lm_status *st)
 
 bool lm_param_train(lm_param *p, bool trainable, lm_status *st)
 {
+    p->fake_known = false;
     if (!trainable) {
         free(p->grad);
         p->grad = NULL;

@@ -31,7 +31,7 @@ typedef struct lm_param {
     float *value;     /* [elements] f32; NULL until needed */
     float *fake_value; /* [elements] what is computed with in place of value (graph/fake.h); NULL = value */
     lm_dtype fake;     /* that it is quantised to there */
-    bool fake_known;   /* fake_value has been computed, once at least */
+    bool fake_known;   /* fake_value is that of value, which is not trained: whoever moves it makes this false */
     float *grad;      /* [elements]; NULL where nothing is trained */
     bool embedding;   /* a table that is looked up in, whatever else it is used for */
     int padding_row;  /* of an embedding; -1 = none */

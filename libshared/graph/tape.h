@@ -22,6 +22,7 @@ struct lm_node {
         struct lm_lstm_node *lstm;
         struct lm_ngrams_node *ngrams;
         struct lm_distillation *distillation;
+        struct lm_relation_node *relation;
         struct lm_again *again; /* how a piece is run again */
         struct {
             int first; /* row of the weight, or column where it is transposed */
@@ -35,13 +36,29 @@ struct lm_node {
             lm_dropout_key key;
             uint8_t *mask; /* NULL = no dropout */
         } low_rank;
+        const float *divisor; /* [width] of magnitudes */
         struct {
+            const struct lm_adapter *adapter;
+            int first;         /* as part.first */
+            lm_param *bias;    /* of the layer; NULL = none */
             const float *norm; /* [width] */
-            int first;
-        } magnitude;
+            float *low;        /* [rows, rank] scale A x', x' being dropout(x) */
+            float *whole;      /* [rows, width] W x' + scale B A x', for the magnitude's gradient; NULL = nobody wants it */
+            lm_dropout_key key;
+            uint8_t *mask; /* NULL = no dropout */
+        } dora;
         struct {
             int table, heads, columns;
         } rope;
+        struct {
+            const int32_t *label;
+            float temperature;
+            bool projects; /* the logits are not held */
+        } logprobs;
+        struct {
+            double loss;
+            const float *slope;
+        } computed;
         struct {
             const int32_t *index;
             int skip;
@@ -114,6 +131,8 @@ struct lm_graph {
     int tables;
     lm_graph_watcher *watch;
     void *watch_context;
+    lm_graph_tapper *tap;
+    void *tap_context;
     float *carry; /* takes a scope's result past the release */
     size_t carry_room, carry_mallocs;
 };
@@ -125,6 +144,7 @@ typedef enum lm_op_id {
     LM_OP_VOCAB_LINEAR,
     LM_OP_LOW_RANK,
     LM_OP_MAGNITUDE,
+    LM_OP_DORA,
     LM_OP_LAYER_NORM,
     LM_OP_RMS_NORM,
     LM_OP_ACTIVATE,
@@ -153,6 +173,9 @@ typedef enum lm_op_id {
     LM_OP_SPAN_CROSS_ENTROPY,
     LM_OP_DISTILLATION,
     LM_OP_COSINE,
+    LM_OP_RELATION,
+    LM_OP_LOGPROBS,
+    LM_OP_COMPUTED_LOSS,
     LM_OP_COUNT
 } lm_op_id;
 
@@ -180,6 +203,8 @@ void lm_tape_backward(lm_graph *g);
 /* The node of a loss [1,1] over logits; label or target NULL where it has none. */
 lm_node *lm_loss_node(lm_graph *g, lm_op_id op, lm_tensor *x, const int32_t *label, const float *target,
                       const float *weight, float *per_row);
+/* Whether these are logits that nobody has computed: a loss takes them in blocks. */
+bool lm_loss_projects(const lm_tensor *logits);
 /* Whether each of n ids is one of `rows` rows; else the graph fails. */
 bool lm_ids_fit(lm_graph *g, lm_scope scope, const int32_t *index, int n, int64_t rows);
 /* Whether each label is a column of logits, or ignored; else the graph fails. */
@@ -241,6 +266,7 @@ LM_OP_PAIR(embedding);
 LM_OP_PAIR(linear);
 LM_OP_PAIR(low_rank);
 LM_OP_PAIR(magnitude);
+LM_OP_PAIR(dora);
 LM_OP_PAIR(layer_norm);
 LM_OP_PAIR(rms_norm);
 LM_OP_PAIR(activate);
@@ -268,5 +294,8 @@ LM_OP_PAIR(balanced_binary_cross_entropy);
 LM_OP_PAIR(span_cross_entropy);
 LM_OP_PAIR(distillation);
 LM_OP_PAIR(cosine);
+LM_OP_PAIR(relation);
+LM_OP_PAIR(logprobs);
+LM_OP_PAIR(computed_loss);
 
 #endif

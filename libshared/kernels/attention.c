@@ -1,5 +1,6 @@
 #include "kernels/tasks.h"
 #include "kernels/variant.h"
+#include "tensor/blocks.h"
 
 #include <string.h>
 
@@ -74,8 +75,10 @@ static void place(lm_attention_task *t, const lm_attention_args *a, int sequence
     t->q = a->q + q;
     if (a->kept) {
         t->nk = a->kept[sequence].keys;
+        t->kept = a->kept[sequence].type;
         t->pages = a->kept[sequence].pages;
-        t->in_page = lm_page_floats(kv_head, t->dim);
+        t->in_page = lm_page_bytes(t->kept, kv_head, t->dim);
+        t->in_values = t->in_page + lm_page_part(t->kept, t->dim, (size_t)t->dim);
     } else {
         t->k = a->k + kv;
         t->v = a->v + kv;
@@ -110,21 +113,49 @@ static void forward_kept(const lm_attention_args *a, float *out, float *scratch)
     }
 }
 
+/* Where scales lie apart, of a code. */
+static size_t element_bytes(lm_dtype type)
+{
+    return type == LM_F32 ? sizeof(float) : type == LM_F16 ? sizeof(uint16_t) : 1;
+}
+
+/* x [dim], and zeros up to `width`, become a token of a page: its elements are `step` apart, its scales `scale_step`. */
+static void keep_token(lm_dtype type, const float *x, size_t dim, size_t width, uint8_t *to, size_t step, uint8_t *scales,
+                       size_t scale_step)
+{
+    enum { BLOCK = 32, SCALE = sizeof(uint16_t) };
+    size_t size = element_bytes(type);
+    for (size_t c = 0; c < width; c += BLOCK) {
+        size_t n = width - c < BLOCK ? width - c : BLOCK;
+        float block[BLOCK] = {0};
+        uint8_t stored[BLOCK * sizeof(float)];
+        memcpy(block, x + c, (dim - c < n ? dim - c : n) * sizeof *block);
+        const uint8_t *codes = stored;
+        if (type == LM_Q8_0) {
+            lm_quantise(type, block, 1, BLOCK, NULL, stored);
+            memcpy(scales + c / BLOCK * scale_step, stored, SCALE);
+            codes += SCALE;
+        } else {
+            lm_from_f32(type, block, n, stored);
+        }
+        for (size_t i = 0; i < n; i++)
+            memcpy(to + (c + i) * step, codes + i * size, size);
+    }
+}
+
 static void keep(const lm_attention_args *a, int sequence, int kv_head)
 {
     const lm_kept *kept = &a->kept[sequence];
-    size_t dim = (size_t)a->dim, width = lm_page_width(a->dim), ld = (size_t)a->kv_heads * dim;
+    size_t dim = (size_t)a->dim, width = lm_page_width(a->dim), ld = (size_t)a->kv_heads * dim, scales = lm_page_scales(a->dim);
+    size_t size = element_bytes(kept->type);
     int from = a->k_splits[sequence], count = a->k_splits[sequence + 1] - from;
     for (int i = 0; i < count; i++) {
-        int at = kept->keys - count + i;
-        const float *k = a->k + (size_t)(from + i) * ld + (size_t)kv_head * dim;
-        const float *v = a->v + (size_t)(from + i) * ld + (size_t)kv_head * dim;
-        float *keys = kept->pages[at / LM_PAGE] + lm_page_floats(kv_head, a->dim);
-        float *value = keys + dim * LM_PAGE + (size_t)(at % LM_PAGE) * width;
-        for (size_t c = 0; c < dim; c++)
-            keys[c * LM_PAGE + (size_t)(at % LM_PAGE)] = k[c];
-        memcpy(value, v, dim * sizeof *value);
-        memset(value + dim, 0, (width - dim) * sizeof *value);
+        size_t at = (size_t)(kept->keys - count + i), in = at % LM_PAGE, row = (size_t)(from + i) * ld + (size_t)kv_head * dim;
+        uint8_t *keys = kept->pages[at / LM_PAGE] + lm_page_bytes(kept->type, kv_head, a->dim);
+        uint8_t *values = keys + lm_page_part(kept->type, a->dim, dim);
+        uint8_t *key_scales = keys + LM_PAGE * dim, *value_scales = values + LM_PAGE * width;
+        keep_token(kept->type, a->k + row, dim, dim, keys + in * size, LM_PAGE * size, key_scales + in * 2, LM_PAGE * 2);
+        keep_token(kept->type, a->v + row, dim, width, values + in * width * size, size, value_scales + in * scales * 2, 2);
     }
 }
 

@@ -11,10 +11,10 @@ typedef struct both {
     float log_s, log_t; /* logs of the sums */
 } both;
 
-static float log_sum_of(const lm_variant *v, const float *x, int n)
+float lm_log_sum_exp(const float *x, int n)
 {
     float max, exps, sum;
-    v->log_sum_parts(x, n, &max, &exps, &sum);
+    lm_variant_now()->log_sum_parts(x, n, &max, &exps, &sum);
     return max + logf(exps);
 }
 
@@ -22,7 +22,7 @@ static float log_sum_of(const lm_variant *v, const float *x, int n)
 static float tempered(const lm_variant *v, const float *x, int n, float inverse, float *p)
 {
     v->scale(inverse, x, p, (size_t)n);
-    float log_sum = log_sum_of(v, p, n);
+    float log_sum = lm_log_sum_exp(p, n);
     v->softmax_grad(p, n, log_sum, 0, 1);
     return log_sum;
 }
@@ -114,7 +114,7 @@ static int student_events(const lm_soft_loss_args *a, const lm_variant *v, const
     }
     if (t->k == t->columns)
         return t->k;
-    *log_sum = log_sum_of(v, others, t->columns);
+    *log_sum = lm_log_sum_exp(others, t->columns);
     events[t->k] = a->temperature * *log_sum;
     return t->k + 1;
 }
@@ -164,7 +164,7 @@ static float hard_row(const lm_soft_loss_args *a, const lm_variant *v, int r)
     float *x = a->logits + (size_t)r * (size_t)a->columns, loss = 0;
     bool any = a->label && a->label[r] != LM_IGNORED && a->hard[r] != 0;
     if (any) {
-        float log_sum = log_sum_of(v, x, a->columns), factor = a->scale * a->hard[r];
+        float log_sum = lm_log_sum_exp(x, a->columns), factor = a->scale * a->hard[r];
         loss = log_sum - x[a->label[r]];
         if (a->backward) {
             v->softmax_grad(x, a->columns, log_sum, 0, factor);

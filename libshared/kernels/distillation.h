@@ -39,6 +39,7 @@ typedef struct lm_soft_loss_args {
     float *soft_loss, *hard_loss; /* [rows], unweighted; 0 where the weight is 0 or there is no label */
 } lm_soft_loss_args;
 
+float lm_log_sum_exp(const float *x, int n);
 size_t lm_soft_loss_scratch(int columns, const lm_soft_targets *teacher);
 void lm_soft_loss(const lm_soft_loss_args *a, float *scratch);
 

@@ -152,10 +152,13 @@ void lm_minhash(const uint64_t *items, size_t n, const uint64_t *a, const uint64
 /* ---- attention (attention.c) ---- */
 
 /* Keys and values of a sequence that are kept from step to step, in pages of LM_PAGE tokens: for each key/value head the
- * keys transposed, [dim, LM_PAGE], then the values, [LM_PAGE, lm_page_width(dim)], their padding zero. */
+ * keys transposed, [dim, LM_PAGE], then the values, [LM_PAGE, lm_page_width(dim)], their padding zero. They are LM_F32,
+ * LM_F16 or LM_Q8_0: of that each token's 32 elements have a scale, as in blocks of ggml's, but codes and scales lie apart, which
+ * are [lm_page_scales(dim), LM_PAGE] behind the codes of the keys, and [LM_PAGE, lm_page_scales(dim)] behind those of the values. */
 typedef struct lm_kept {
-    int keys;            /* that are there */
-    float *const *pages; /* key j is in page j / LM_PAGE */
+    lm_dtype type;
+    int keys;              /* that are there */
+    uint8_t *const *pages; /* key j is in page j / LM_PAGE */
 } lm_kept;
 
 enum { LM_PAGE = 32 };
@@ -165,9 +168,23 @@ static inline size_t lm_page_width(int dim) /* whole vectors of any instruction 
     return ((size_t)dim + 15) / 16 * 16;
 }
 
-static inline size_t lm_page_floats(int kv_heads, int dim)
+static inline size_t lm_page_scales(int dim)
 {
-    return (size_t)kv_heads * LM_PAGE * ((size_t)dim + lm_page_width(dim));
+    return ((size_t)dim + 31) / 32;
+}
+
+/* Bytes of the keys of a head, or of its values: LM_PAGE of `width` elements. */
+static inline size_t lm_page_part(lm_dtype type, int dim, size_t width)
+{
+    size_t codes = LM_PAGE * width;
+    return type == LM_F32 ? codes * sizeof(float)
+         : type == LM_F16 ? codes * sizeof(uint16_t)
+                          : codes + LM_PAGE * lm_page_scales(dim) * sizeof(uint16_t);
+}
+
+static inline size_t lm_page_bytes(lm_dtype type, int kv_heads, int dim)
+{
+    return (size_t)kv_heads * (lm_page_part(type, dim, (size_t)dim) + lm_page_part(type, dim, lm_page_width(dim)));
 }
 
 typedef struct lm_attention_args {

@@ -15,8 +15,11 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/minhash.c \
 	libshared/kernels/norm.c \
 	libshared/kernels/optimiser.c \
+	libshared/kernels/policy.c libshared/kernels/policy.h \
+	libshared/kernels/preference.c libshared/kernels/preference.h \
 	libshared/kernels/quantised.c \
 	libshared/kernels/quantised.h \
+	libshared/kernels/relation.c libshared/kernels/relation.h \
 	libshared/kernels/rope.c \
 	libshared/kernels/scalar.c \
 	libshared/kernels/rounded.h \

@@ -27,7 +27,7 @@ void lm_cross_entropy_rows(const float *logits, const int32_t *label, float smoo
                            int rows, int columns)
 {
     const lm_variant *v = lm_variant_now();
-#pragma omp parallel for schedule(static) LM_THREADS_IF((double)rows *columns * 16)
+#pragma omp parallel for schedule(static) LM_THREADS_IF(rows > 1 ? (double)rows * columns * 16 : 0)
     for (int r = 0; r < rows; r++) {
         const float *x = logits + (size_t)r * (size_t)columns;
         row_loss[r] = label[r] == LM_IGNORED

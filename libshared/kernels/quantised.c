@@ -150,7 +150,7 @@ static size_t panel_floats(const lm_quantised *w)
 /* Where rounded rows lie in the scratch, which goes on after them. */
 static bool has_start(const lm_quantised *w)
 {
-    return w->type == LM_Q8_0 || w->type == LM_I8;
+    return w->type == LM_Q8_0 || w->type == LM_I8 || w->type == LM_IQ4_NL;
 }
 
 /* Without memory, of which it takes so many floats. */

@@ -257,18 +257,32 @@ static int visible(const lm_attention_task *t, int i)
     return n < 0 ? 0 : n > t->nk ? t->nk : n;
 }
 
+/* Element `at` of a part of key j's page, which has `codes` of them, and then the scales. */
+static float kept_at(const lm_attention_task *t, int j, size_t part, size_t codes, size_t at, size_t scale)
+{
+    const uint8_t *p = t->pages[j / LM_PAGE] + part;
+    const float *floats = (const float *)(const void *)p;
+    const uint16_t *halves = (const uint16_t *)(const void *)p, *scales = (const uint16_t *)(const void *)(p + codes);
+    switch (t->kept) {
+    case LM_F16: return lm_f16_to_f32(halves[at]);
+    case LM_Q8_0: return lm_f16_to_f32(scales[scale]) * (float)(int8_t)p[at];
+    default: return floats[at];
+    }
+}
+
 static float key_at(const lm_attention_task *t, int j, int c)
 {
     if (t->pages)
-        return t->pages[j / LM_PAGE][t->in_page + (size_t)c * LM_PAGE + (size_t)(j % LM_PAGE)];
+        return kept_at(t, j, t->in_page, LM_PAGE * (size_t)t->dim, (size_t)c * LM_PAGE + (size_t)(j % LM_PAGE),
+                       (size_t)c / 32 * LM_PAGE + (size_t)(j % LM_PAGE));
     return t->k[(size_t)j * t->ldkv + (size_t)c];
 }
 
 static float value_at(const lm_attention_task *t, int j, int c)
 {
-    size_t values = t->in_page + (size_t)t->dim * LM_PAGE;
+    size_t width = lm_page_width(t->dim), in = (size_t)(j % LM_PAGE);
     if (t->pages)
-        return t->pages[j / LM_PAGE][values + (size_t)(j % LM_PAGE) * lm_page_width(t->dim) + (size_t)c];
+        return kept_at(t, j, t->in_values, LM_PAGE * width, in * width + (size_t)c, in * lm_page_scales(t->dim) + (size_t)c / 32);
     return t->v[(size_t)j * t->ldkv + (size_t)c];
 }
 

@@ -27,8 +27,9 @@ typedef struct lm_attention_task {
     uint32_t key[2], counter[2]; /* of dropout; the first query head of the group is first_head */
     int first_head;
     /* where keys and values are kept: the pages of the row, and where in each this head's part begins */
-    float *const *pages;
-    size_t in_page;
+    uint8_t *const *pages;
+    size_t in_page, in_values;
+    lm_dtype kept;
     const float *relative; /* bias of bucket b and head h of the group at b ldr + h; NULL = none */
     size_t ldr;
     const int32_t *bucket; /* of distance 0 */

@@ -1,6 +1,7 @@
 #include "metrics/answers.h"
 
 #include "base/memory.h"
+#include "metrics/written/tokens.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -124,94 +125,42 @@ void lm_answer_normalize(lm_answer_style style, lm_str text, lm_buf *out)
 
 /* ------------------------------------------------------------------ what they have in common */
 
-/* The next word of a normalised text; false where there is none. */
-static bool next_word(lm_str *rest, lm_str *word)
-{
-    const char *blank = memchr(rest->data, ' ', rest->len);
-    *word = (lm_str){rest->data, blank ? (size_t)(blank - rest->data) : rest->len};
-    size_t taken = word->len + (blank != NULL);
-    *rest = (lm_str){rest->data + taken, rest->len - taken};
-    return word->len > 0;
-}
-
-static size_t words_of(lm_str text, lm_str **out)
-{
-    size_t count = 0, cap = 0;
-    lm_str word;
-    *out = NULL;
-    while (text.len && next_word(&text, &word)) {
-        LM_GROW(*out, count, cap);
-        (*out)[count++] = word;
-    }
-    return count;
-}
-
-/* Words of two texts that are in both, each as often as it is in both. */
-static size_t common_words(lm_str *p, size_t n, lm_str *g, size_t m)
-{
-    size_t common = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < m; k++)
-            if (g[k].data && lm_str_equal(p[i], g[k])) {
-                g[k].data = NULL; /* each counts once */
-                common++;
-                break;
-            }
-    return common;
-}
-
 static double f1_of(size_t common, size_t n, size_t m)
 {
     return n && m ? 2.0 * (double)common / (double)(n + m) : n == m;
 }
 
-static double words_f1(lm_str predicted, lm_str gold)
+/* The words of a normalised text, or its characters but for the blanks, as numbers. */
+static void parts_of(lm_answer_style style, lm_str text, lm_pairs *words, lm_ids *out)
 {
-    lm_str *p, *g;
-    size_t n = words_of(predicted, &p), m = words_of(gold, &g), common = common_words(p, n, g, m);
-    free(p);
-    free(g);
-    return f1_of(common, n, m);
-}
-
-static int by_code(const void *a, const void *b)
-{
-    const utf8proc_int32_t *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
-/* The characters of the words, sorted. */
-static size_t characters_of(lm_str text, utf8proc_int32_t **out)
-{
-    size_t count = 0;
-    *out = lm_malloc(text.len + 1, sizeof **out);
-    for (size_t at = 0; at < text.len;) {
-        utf8proc_int32_t c = next(text, &at);
-        if (c != ' ')
-            (*out)[count++] = c;
+    lm_ids codes = {0};
+    lm_codes_of(text, &codes);
+    for (size_t i = 0, from; i < codes.n; i++) {
+        for (from = i; style == LM_ANSWERS_SQUAD && i < codes.n && codes.at[i] != ' '; i++)
+            ;
+        if (style == LM_ANSWERS_SQUAD)
+            lm_ids_add(out, lm_word_id(words, codes.at + from, i - from));
+        else if (codes.at[i] != ' ')
+            lm_ids_add(out, codes.at[i]);
     }
-    qsort(*out, count, sizeof **out, by_code);
-    return count;
-}
-
-static double characters_f1(lm_str predicted, lm_str gold)
-{
-    utf8proc_int32_t *p, *g;
-    size_t n = characters_of(predicted, &p), m = characters_of(gold, &g), common = 0;
-    for (size_t i = 0, k = 0; i < n && k < m;) {
-        int order = by_code(&p[i], &g[k]);
-        common += order == 0;
-        i += order <= 0;
-        k += order >= 0;
-    }
-    free(p);
-    free(g);
-    return f1_of(common, n, m);
+    free(codes.at);
 }
 
 double lm_answer_f1(lm_answer_style style, lm_str predicted, lm_str gold)
 {
-    return style == LM_ANSWERS_KORQUAD ? characters_f1(predicted, gold) : words_f1(predicted, gold);
+    lm_pairs words = {0};
+    lm_grams grams = {0};
+    lm_ids p = {0}, g = {0};
+    int64_t common;
+    parts_of(style, predicted, &words, &p);
+    parts_of(style, gold, &words, &g);
+    lm_grams_match(&grams, &p, &g, 1, 1, &common);
+    double f1 = f1_of((size_t)common, p.n, g.n);
+    lm_grams_free(&grams);
+    lm_pairs_free(&words);
+    free(p.at);
+    free(g.at);
+    return f1;
 }
 
 /* ------------------------------------------------------------------ right answers */
@@ -221,31 +170,46 @@ static json_t *text_of(json_t *answer)
     return json_is_string(answer) ? answer : json_object_get(answer, "text");
 }
 
-static void compare(lm_answer_style style, lm_str predicted, const json_t *text, lm_span_found *found)
+static lm_str string_of(const json_t *s)
 {
-    lm_buf gold = {0};
-    lm_answer_normalize(style, (lm_str){json_string_value(text), json_string_length(text)}, &gold);
-    double f1 = lm_answer_f1(style, predicted, lm_buf_str(&gold));
-    if (gold.len && lm_str_equal(predicted, lm_buf_str(&gold)))
-        found->exact = 1;
-    if (gold.len && f1 > found->f1)
-        found->f1 = f1;
+    return (lm_str){json_string_value(s), json_string_length(s)};
+}
+
+void lm_answer_compare(lm_answer_style style, lm_str text, const lm_str *right, size_t n, double *exact, double *f1)
+{
+    lm_buf predicted = {0}, gold = {0};
+    bool any = false;
+    lm_answer_normalize(style, text, &predicted);
+    for (size_t i = 0; i < n; i++) {
+        gold.len = 0;
+        lm_answer_normalize(style, right[i], &gold);
+        if (!gold.len)
+            continue;
+        any = true;
+        double f = lm_answer_f1(style, lm_buf_str(&predicted), lm_buf_str(&gold));
+        if (lm_str_equal(lm_buf_str(&predicted), lm_buf_str(&gold)))
+            *exact = 1;
+        *f1 = f > *f1 ? f : *f1;
+    }
+    if (!any && n && !predicted.len)
+        *exact = *f1 = 1;
+    lm_buf_free(&predicted);
     lm_buf_free(&gold);
 }
 
 /* The nearest of the answers that the record gives. */
 static void compare_all(lm_answer_style style, const json_t *answers, lm_str text, lm_span_found *found)
 {
-    lm_buf predicted = {0};
-    lm_answer_normalize(style, text, &predicted);
     json_t *list = json_is_array(answers) ? (json_t *)answers : json_object_get(answers, "text"), *one;
-    size_t i;
+    lm_str *right = lm_malloc(json_array_size(list) + 1, sizeof *right);
+    size_t i, n = 0;
     if (json_is_string(answers) || json_is_string(list))
-        compare(style, lm_buf_str(&predicted), json_is_string(answers) ? answers : list, found);
+        right[n++] = string_of(json_is_string(answers) ? answers : list);
     json_array_foreach(list, i, one)
         if (json_is_string(text_of(one)))
-            compare(style, lm_buf_str(&predicted), text_of(one), found);
-    lm_buf_free(&predicted);
+            right[n++] = string_of(text_of(one));
+    lm_answer_compare(style, text, right, n, &found->exact, &found->f1);
+    free(right);
 }
 
 /* ------------------------------------------------------------------ spans */

@@ -17,6 +17,9 @@ extern const char *const lm_answer_style_names[]; /* "squad", "korquad", NULL */
 void lm_answer_normalize(lm_answer_style style, lm_str text, lm_buf *out);
 /* Of two normalised answers: the harmonic mean of the shares of words, or characters, in common. */
 double lm_answer_f1(lm_answer_style style, lm_str predicted, lm_str gold);
+/* A text beside n right answers: raises *exact and *f1 to those of the nearest one. As in SQuAD 2.0's script those that are normalised
+ * to nothing do not count, and where there are no others, nothing is right. */
+void lm_answer_compare(lm_answer_style style, lm_str text, const lm_str *right, size_t n, double *exact, double *f1);
 
 /* What a row of the stream, one window of its text, makes of a question. */
 typedef struct lm_span_found {

@@ -1,6 +1,6 @@
 #include "metrics/compare.h"
 #include "base/memory.h"
-#include "metrics/bootstrap.h"
+#include "metrics/resampled.h"
 #include "stream/input.h"
 
 #include <inttypes.h>
@@ -203,79 +203,20 @@ static lm_outcomes *read_other(lm_tally *t, lm_input *in, lm_status *st)
 
 /* ------------------------------------------------------------------ the test */
 
-/* What the other has predicted: lines, or all that is known of its rows. */
-typedef struct pair {
-    const lm_tally *mine, *other;
-    const lm_outcomes *lines; /* in place of `other` */
-    const lm_report *named;   /* the measures of the other: those that both have */
-} pair;
-
-static double value_of(const lm_report *r, const char *name)
+static void measure_tally(const void *of, const uint32_t *times, lm_report *r)
 {
-    double value = NAN;
-    lm_report_find(r, name, &value);
-    return value;
+    lm_tally_measure(of, times, false, r);
 }
 
-static lm_report *measure_other(const pair *p, const uint32_t *times)
+/* What the other has predicted alone is known. */
+static void measure_predictions(const void *of, const uint32_t *times, lm_report *r)
 {
-    lm_report *r = lm_report_new();
-    if (p->lines)
-        lm_outcomes_measure(p->lines, times, false, r);
-    else
-        lm_tally_measure(p->other, times, false, r);
-    return r;
+    lm_outcomes_measure(of, times, false, r);
 }
 
-/* This one's less the other's, of each measure that both have. */
-static void differences(const void *context, const uint32_t *times, double *values)
+static void test(const lm_tally *mine, const lm_measurable *other, lm_report *r)
 {
-    const pair *p = context;
-    lm_report *mine = lm_report_new(), *other = measure_other(p, times);
-    lm_tally_measure(p->mine, times, false, mine);
-    for (size_t i = 0; i < lm_report_size(p->named); i++) {
-        double theirs;
-        const char *name = lm_report_at(other, i, &theirs);
-        values[i] = value_of(mine, name) - theirs;
-    }
-    lm_report_free(mine);
-    lm_report_free(other);
-}
-
-static void add_named(lm_report *r, const char *what, const char *name, double value)
-{
-    char *full = lm_format("%s_%s", what, name);
-    lm_report_add(r, full, value);
-    free(full);
-}
-
-/* `p` lacks its names. */
-static void test(pair *p, lm_report *r)
-{
-    const lm_measure_options *how = &p->mine->how;
-    lm_report *named = measure_other(p, NULL);
-    size_t count = lm_report_size(named);
-    p->named = named;
-    int n = how->resamples;
-    double *observed = lm_malloc(count + 1, sizeof *observed);
-    differences(p, NULL, observed);
-    double *values = lm_bootstrap(p->mine->outcomes->rows, n, how->seed, count, differences, p);
-    for (size_t i = 0; i < count; i++) {
-        double theirs;
-        const char *name = lm_report_at(named, i, &theirs);
-        add_named(r, "other", name, theirs);
-        add_named(r, "delta", name, observed[i]);
-        lm_interval ci = lm_bootstrap_interval(values, n, count, i, how->level);
-        if (how->intervals)
-            lm_report_interval(r, lm_report_size(r) - 1, ci.low, ci.high);
-        add_named(r, "p", name, lm_bootstrap_p(values, n, count, i, observed[i]));
-    }
-    char *text = lm_format("paired-bootstrap,%d,%" PRIu64, n, how->seed);
-    lm_report_text(r, "comparison", text);
-    free(text);
-    free(values);
-    free(observed);
-    lm_report_free(named);
+    lm_add_comparison(&(lm_measurable){measure_tally, mine}, other, mine->outcomes->rows, &mine->how, r);
 }
 
 bool lm_compare_lines(lm_tally *t, lm_input *in, lm_report *r, lm_status *st)
@@ -284,8 +225,7 @@ bool lm_compare_lines(lm_tally *t, lm_input *in, lm_report *r, lm_status *st)
     if (!other)
         return lm_ok(st);
     lm_outcomes_prepare(other);
-    pair p = {.mine = t, .lines = other};
-    test(&p, r);
+    test(t, &(lm_measurable){measure_predictions, other}, r);
     lm_outcomes_free(other);
     return true;
 }
@@ -311,7 +251,6 @@ bool lm_compare(lm_tally *mine, lm_tally *other, const char *name, lm_report *r,
     if (!mine->outcomes || !comparable(mine, other, name, st))
         return lm_ok(st);
     lm_outcomes_prepare(other->outcomes);
-    pair p = {.mine = mine, .other = other};
-    test(&p, r);
+    test(mine, &(lm_measurable){measure_tally, other}, r);
     return true;
 }

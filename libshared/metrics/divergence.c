@@ -238,7 +238,7 @@ static bool take_record(comparison *c, const lm_record *record, lm_status *st)
 {
     if (record->flush)
         return true;
-    if (!lm_held_add(&c->held, record, st))
+    if (!lm_held_add(&c->held, record, false, st))
         return false;
     const lm_held_record *r = &c->held.records[c->held.count - 1];
     return lm_evaluator_check(c->evaluator, c->held.rows + r->row, r->view.n, 0, st) &&

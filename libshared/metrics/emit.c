@@ -113,13 +113,20 @@ static bool has_words(lm_measured kind)
            kind == LM_MEASURE_SPAN || kind == LM_MEASURE_TARGETS;
 }
 
-/* The record's header without what the writer makes; with the predictions as words among its fields. */
-static json_t *new_header(const lm_record *record, const lm_tokens_row *rows, const lm_row_outputs *out,
-                          unsigned emit, const lm_wording *wording)
+/* The record's header without what the writer makes. */
+static json_t *bare_header(const lm_record *record)
 {
     json_t *header = json_copy(record->header);
     json_object_del(header, "tensors");
     json_object_del(header, "bytes");
+    return header;
+}
+
+/* The same, with the predictions as words among its fields. */
+static json_t *new_header(const lm_record *record, const lm_tokens_row *rows, const lm_row_outputs *out,
+                          unsigned emit, const lm_wording *wording)
+{
+    json_t *header = bare_header(record);
     if (!(emit & LM_EMIT_PREDICTIONS) || !has_words(out->kind))
         return header;
     json_t *old = json_object_get(header, "fields"),
@@ -138,23 +145,37 @@ static json_t *new_header(const lm_record *record, const lm_tokens_row *rows, co
     return header;
 }
 
-bool lm_emit_record(lm_lms_writer *w, const lm_record *record, const lm_tokens_row *rows,
-                    const lm_row_outputs *out, unsigned emit, const lm_wording *wording, lm_status *st)
+/* The record's columns, but for those that are replaced, and the new ones. Takes the header over. */
+static bool write_with(lm_lms_writer *w, const lm_record *record, const columns *new, json_t *header, lm_status *st)
 {
-    columns new = {0};
-    if (!new_columns(&new, out, emit, st))
-        return false;
-    lm_column *all = lm_malloc(record->column_count + new.count, sizeof *all);
+    lm_column *all = lm_malloc(record->column_count + new->count, sizeof *all);
     size_t n = 0;
     for (size_t i = 0; i < record->column_count; i++) {
-        if (!is_replaced(&new, record->columns[i].name))
+        if (!is_replaced(new, record->columns[i].name))
             all[n++] = record->columns[i];
     }
-    for (size_t i = 0; i < new.count; i++)
-        all[n++] = new.items[i];
-    json_t *header = new_header(record, rows, out, emit, wording);
+    for (size_t i = 0; i < new->count; i++)
+        all[n++] = new->items[i];
     bool ok = lm_lms_write(w, header, all, n, st);
     json_decref(header);
     free(all);
     return ok;
+}
+
+bool lm_emit_record(lm_lms_writer *w, const lm_record *record, const lm_tokens_row *rows,
+                    const lm_row_outputs *out, unsigned emit, const lm_wording *wording, lm_status *st)
+{
+    columns new = {0};
+    return new_columns(&new, out, emit, st) && write_with(w, record, &new, new_header(record, rows, out, emit, wording), st);
+}
+
+bool lm_emit_answers(lm_lms_writer *w, const lm_record *record, const lm_tokens_view *view, const lm_row_outputs *out, lm_status *st)
+{
+    columns new = {0};
+    const lm_column *ids[2] = {lm_record_column(record, "chosen.ids"), lm_record_column(record, "rejected.ids")};
+    int64_t chosen = view->chosen.splits[view->n];
+    return add(&new, "chosen.logprobs", LM_F32, out->logprobs, ids[0]->rows ? ids[0]->rows : "chosen.ids.splits", chosen, 0, st) &&
+           add(&new, "rejected.logprobs", LM_F32, out->logprobs + chosen, ids[1]->rows ? ids[1]->rows : "rejected.ids.splits",
+               out->tokens - chosen, 0, st) &&
+           write_with(w, record, &new, bare_header(record), st);
 }

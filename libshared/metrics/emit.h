@@ -24,6 +24,10 @@ bool lm_emit_read(const lm_strings *given, lm_emit *emit, lm_status *st);
 bool lm_emit_record(lm_lms_writer *w, const lm_record *record, const lm_tokens_row *rows,
                     const lm_row_outputs *out, unsigned emit, const lm_wording *wording, lm_status *st);
 
+/* Writes a record of preference pairs with chosen.logprobs and rejected.logprobs, of `out` for all chosen answers and then all rejected
+ * ones. */
+bool lm_emit_answers(lm_lms_writer *w, const lm_record *record, const lm_tokens_view *view, const lm_row_outputs *out, lm_status *st);
+
 /* Appends a line for each row, fields with tabs between: what `emit` asks for in its order, the row's id (its
  * number where it has none, counted from `first`), its label, its text, and its second text if there is one.
  * In a field of numbers spaces part the tokens or the columns, and commas the columns of a token. */

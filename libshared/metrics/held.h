@@ -7,7 +7,8 @@
 typedef struct lm_held_record {
     lm_record *record; /* a copy */
     lm_tokens_view view;
-    int64_t row; /* its first among those that are held */
+    int64_t row, rows; /* its first among those that are held, and how many */
+    bool pairs; /* its rows are the chosen answers, and behind all of them the rejected ones */
 } lm_held_record;
 
 typedef struct lm_held {
@@ -18,7 +19,8 @@ typedef struct lm_held {
     size_t row_cap, bytes;
 } lm_held;
 
-bool lm_held_add(lm_held *h, const lm_record *record, lm_status *st);
+/* `answers`: of a record with preference pairs the rows are their answers, instead of their prompts. */
+bool lm_held_add(lm_held *h, const lm_record *record, bool answers, lm_status *st);
 void lm_held_clear(lm_held *h);
 void lm_held_free(lm_held *h);
 

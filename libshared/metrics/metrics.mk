@@ -5,12 +5,15 @@ liblmutils_la_SOURCES += \
 	libshared/metrics/curves.c libshared/metrics/curves.h \
 	libshared/metrics/compare.c libshared/metrics/compare.h \
 	libshared/metrics/confusion_text.c \
+	libshared/metrics/choices.c libshared/metrics/choices.h libshared/metrics/choices_run.c \
 	libshared/metrics/divergence.c libshared/metrics/divergence_sums.c libshared/metrics/divergence_weights.c \
 	libshared/metrics/divergence.h libshared/metrics/divergence_internal.h \
 	libshared/metrics/emit.c libshared/metrics/emit.h libshared/metrics/emit_lines.c \
 	libshared/metrics/entities.c libshared/metrics/entities.h \
 	libshared/metrics/evaluate.c libshared/metrics/evaluate.h \
+	libshared/metrics/fields.c libshared/metrics/fields.h \
 	libshared/metrics/findings.c libshared/metrics/findings.h \
+	libshared/metrics/gates.c libshared/metrics/gates.h \
 	libshared/metrics/gather.c libshared/metrics/gather.h \
 	libshared/metrics/held.c libshared/metrics/held.h \
 	libshared/metrics/html.c libshared/metrics/html.h \
@@ -24,7 +27,11 @@ liblmutils_la_SOURCES += \
 	libshared/metrics/ranking.c libshared/metrics/ranking.h \
 	libshared/metrics/report.c libshared/metrics/report.h \
 	libshared/metrics/rival.c libshared/metrics/rival.h \
+	libshared/metrics/resampled.c libshared/metrics/resampled.h \
 	libshared/metrics/score.c libshared/metrics/score.h \
+	libshared/metrics/score_choices.c libshared/metrics/score_choices.h \
+	libshared/metrics/score_options.c libshared/metrics/score_options.h \
+	libshared/metrics/score_written.c libshared/metrics/score_written.h \
 	libshared/metrics/tally.c libshared/metrics/tally.h \
 	libshared/metrics/wording.c libshared/metrics/wording.h
 

@@ -186,3 +186,22 @@ json_t *lm_report_json(const lm_report *r)
         json_object_update(object, r->details);
     return object;
 }
+
+bool lm_report_write(const lm_report *r, bool json, bool confusion, lm_output_file *out, lm_status *st)
+{
+    lm_buf text = {0};
+    if (json) {
+        json_t *object = lm_report_json(r);
+        char *line = json_dumps(object, JSON_REAL_PRECISION(9));
+        lm_buf_printf(&text, "%s\n", line);
+        free(line);
+        json_decref(object);
+    } else {
+        lm_report_print(r, &text);
+        if (confusion)
+            lm_report_print_confusion(r, &text);
+    }
+    bool ok = lm_write_all(lm_output_file_fd(out), text.data, text.len, lm_output_file_name(out), st);
+    lm_buf_free(&text);
+    return ok;
+}

@@ -3,6 +3,7 @@
 #ifndef LM_METRICS_REPORT_H
 #define LM_METRICS_REPORT_H
 
+#include "base/atomic.h"
 #include "base/buffer.h"
 
 #include <jansson.h>
@@ -39,6 +40,8 @@ void lm_report_print(const lm_report *r, lm_buf *out);
 /* The detail confusion_matrix as a table for people: a row for each label, a column for each prediction, and how many of
  * the row are right. Nothing where there is none. */
 void lm_report_print_confusion(const lm_report *r, lm_buf *out);
+/* Writes it to a file as these lines, the confusion matrix below them where it is wanted, or as lm_report_json on one line. */
+bool lm_report_write(const lm_report *r, bool json, bool confusion, lm_output_file *out, lm_status *st);
 /* A new object: a member a value, intervals as "ci": {name: [low, high]}, texts, details. */
 json_t *lm_report_json(const lm_report *r);
 

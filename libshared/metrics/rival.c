@@ -26,9 +26,12 @@ lm_rival *lm_rival_open(const lm_rival_options *options, lm_status *st)
 {
     lm_rival *v = lm_calloc(1, sizeof *v);
     v->o = *options;
-    if (access(v->o.path, R_OK) != 0) {
-        lm_fail_errno(st, LM_FAILED, "%s", v->o.path);
-    } else if (is_model(v->o.path)) {
+    char *base = lm_bundle_base(v->o.path); /* of a model with adapters beside it */
+    bool model = is_model(base);
+    if (access(base, R_OK) != 0)
+        lm_fail_errno(st, LM_FAILED, "%s", base);
+    free(base);
+    if (lm_ok(st) && model) {
         lm_model_options how = {.task = v->o.task, .plugin_path = v->o.plugin};
         v->model = lm_model_open(v->o.path, &how, st);
         if (v->model)

@@ -6,6 +6,7 @@
 #include "base/signals.h"
 #include "metrics/emit.h"
 #include "metrics/evaluate.h"
+#include "metrics/gates.h"
 #include "metrics/held.h"
 #include "metrics/html.h"
 #include "metrics/importance.h"
@@ -23,13 +24,6 @@ enum { MISTAKES = 100 }; /* that a page shows */
 /* What is held of a stream until its rows go through the model, in batches of which only the last is not full. */
 enum { HELD_BATCHES = 4, HELD_ROWS = 1 << 14, HELD_BYTES = 64 << 20 };
 
-/* A bound on a measure. */
-typedef struct gate {
-    char *name;
-    double bound;
-    bool at_most;
-} gate;
-
 typedef struct score {
     const lm_score_options *o;
     lm_model *model;
@@ -42,8 +36,7 @@ typedef struct score {
     bool lines;              /* what is emitted is lines of text (--tsv) */
     lm_tokenizer *tokenizer; /* the model's, for what is put into words; NULL = none */
     lm_wording wording;
-    gate *gates;
-    size_t gate_count, gate_cap;
+    lm_gates gates;
     lm_output_file *out, *html;
     lm_findings *findings; /* for the page; NULL = none */
     lm_curves *curves;
@@ -58,21 +51,6 @@ typedef struct score {
 
 /* ------------------------------------------------------------------ options */
 
-static bool read_gates(score *s, const lm_strings *given, bool at_most, lm_status *st)
-{
-    for (size_t i = 0; i < given->count; i++) {
-        const char *equal = strrchr(given->items[i], '=');
-        double bound;
-        if (!equal || equal == given->items[i] || !lm_parse_float(equal + 1, &bound))
-            return lm_fail(st, LM_USAGE, "--fail-%s %s: NAME=VALUE is expected, as in accuracy=0.9",
-                           at_most ? "over" : "under", given->items[i]);
-        LM_GROW(s->gates, s->gate_count, s->gate_cap);
-        s->gates[s->gate_count++] =
-            (gate){lm_strndup(given->items[i], (size_t)(equal - given->items[i])), bound, at_most};
-    }
-    return true;
-}
-
 static bool read_options(score *s, lm_status *st)
 {
     const lm_score_options *o = s->o;
@@ -84,7 +62,7 @@ static bool read_options(score *s, lm_status *st)
     if (s->weighs && (o->tsv || o->top || o->html || o->compare))
         return lm_fail(st, LM_USAGE, "--emit imatrix writes an importance matrix: --tsv, --top, --html and --compare are for others");
     if ((!s->weighs && !lm_emit_read(o->tsv && o->emit.count == 0 ? &usual : &o->emit, &s->emit, st)) ||
-        !read_gates(s, &o->fail_under, false, st) || !read_gates(s, &o->fail_over, true, st))
+        !lm_gates_read(&s->gates, &o->fail_under, &o->fail_over, st))
         return false;
     s->lines = o->tsv;
     if (o->log && !o->html)
@@ -131,7 +109,7 @@ static bool open_model(score *s, lm_status *st)
 {
     const lm_score_options *o = s->o;
     lm_model_options options = {.task = o->task, .plugin_path = o->common->plugin, .check = o->check};
-    if (s->weighs && !o->task && !o->report && !s->gate_count) {
+    if (s->weighs && !o->task && !o->report && !s->gates.count) {
         options.config = lm_model_config(o->common->model, st);
         if (!options.config)
             return false;
@@ -227,7 +205,8 @@ static bool emit(score *s, const lm_held_record *r, const lm_tokens_row *rows, c
     if (!s->emit.flags)
         return true;
     if (!s->lines)
-        return lm_emit_record(s->writer, r->record, rows, out, s->emit.flags, &s->wording, st);
+        return r->pairs ? lm_emit_answers(s->writer, r->record, &r->view, out, st)
+                        : lm_emit_record(s->writer, r->record, rows, out, s->emit.flags, &s->wording, st);
     s->text.len = 0;
     lm_emit_lines(&s->emit, &s->wording, &r->view, rows, out, s->number + 1, &s->text);
     return lm_write_all(lm_output_file_fd(s->out), s->text.data, s->text.len, lm_output_file_name(s->out),
@@ -248,7 +227,7 @@ static bool run_held(score *s, lm_status *st)
     for (size_t i = 0; i < h->count; i++) {
         const lm_held_record *r = &h->records[i];
         const lm_tokens_row *rows = h->rows + r->row;
-        lm_row_outputs out = lm_row_outputs_part(&all, &at, r->view.n);
+        lm_row_outputs out = lm_row_outputs_part(&all, &at, r->rows);
         if (!emit(s, r, rows, &out, st))
             return false;
         if (s->findings) {
@@ -276,11 +255,11 @@ static bool read_record(score *s, const lm_record *record, lm_status *st)
 {
     if (record->flush)
         return run_held(s, st) && (!s->writer || lm_lms_write_flush(s->writer, st));
-    if (!lm_held_add(&s->held, record, st))
+    if (!lm_held_add(&s->held, record, s->emit.flags == LM_EMIT_LOGPROBS && !s->lines, st))
         return false;
     const lm_held_record *r = &s->held.records[s->held.count - 1];
     /* now, while the message can name the record */
-    if (!lm_evaluator_check(s->evaluator, s->held.rows + r->row, r->view.n, 0, st))
+    if (!lm_evaluator_check(s->evaluator, s->held.rows + r->row, r->rows, 0, st))
         return false;
     return !is_full(s) || run_held(s, st);
 }
@@ -315,46 +294,6 @@ static bool read_input(score *s, const char *path, lm_status *st)
 }
 
 /* ------------------------------------------------------------------ report */
-
-static bool check_gates(const score *s, const lm_report *report, lm_status *st)
-{
-    for (size_t i = 0; i < s->gate_count; i++) {
-        const gate *g = &s->gates[i];
-        double value;
-        if (!lm_report_find(report, g->name, &value)) {
-            lm_buf names = {0};
-            const char *name;
-            for (size_t k = 0; (name = lm_report_at(report, k, &value)); k++)
-                lm_buf_printf(&names, "%s%s", k ? ", " : "", name);
-            lm_fail(st, LM_USAGE, "--fail-%s %s: no such measure: there are %s",
-                    g->at_most ? "over" : "under", g->name, lm_buf_cstr(&names));
-            lm_buf_free(&names);
-            return false;
-        }
-        if (g->at_most ? !(value <= g->bound) : !(value >= g->bound)) /* NaN fails too */
-            return lm_fail(st, LM_GATE, "%s is %.6g, %s the %.6g that is asked for", g->name, value,
-                           g->at_most ? "over" : "under", g->bound);
-    }
-    return true;
-}
-
-static void print_report(const score *s, const lm_report *report, int fd, const char *name, lm_status *st)
-{
-    lm_buf text = {0};
-    if (s->o->json) {
-        json_t *object = lm_report_json(report);
-        char *line = json_dumps(object, JSON_REAL_PRECISION(9));
-        lm_buf_printf(&text, "%s\n", line);
-        free(line);
-        json_decref(object);
-    } else {
-        lm_report_print(report, &text);
-        if (s->o->confusion)
-            lm_report_print_confusion(report, &text);
-    }
-    lm_write_all(fd, text.data, text.len, name, st);
-    lm_buf_free(&text);
-}
 
 /* `report`: lm_report_json of all, single classes included. */
 static void print_page(score *s, json_t *report, lm_status *st)
@@ -420,11 +359,11 @@ static bool conclude(score *s, lm_status *st)
                 "no row has a label: there is nothing to measure: make tokens with tok --label, or give "
                 "--emit");
     } else if (measures) {
-        print_report(s, report, lm_output_file_fd(s->out), lm_output_file_name(s->out), st);
+        lm_report_write(report, s->o->json, s->o->confusion, s->out, st);
     } else if (s->o->report) {
         lm_output_file *file = lm_output_file_open(s->o->report, st);
         if (file) {
-            print_report(s, report, lm_output_file_fd(file), lm_output_file_name(file), st);
+            lm_report_write(report, s->o->json, s->o->confusion, file, st);
             if (lm_ok(st))
                 lm_output_file_publish(file, st);
             else
@@ -434,11 +373,7 @@ static bool conclude(score *s, lm_status *st)
     if (lm_ok(st) && s->html)
         print_page(s, page, st);
     json_decref(page);
-    lm_status gate_status = LM_STATUS_INIT; /* a gate that is not met says so after all else has gone well */
-    if (lm_ok(st) && lm_output_file_publish(s->out, st) && !check_gates(s, report, &gate_status))
-        *st = gate_status;
-    else if (!lm_ok(st) && s->out)
-        lm_output_file_discard(s->out, false);
+    lm_gates_publish(&s->gates, report, s->out, st);
     s->out = NULL;
     lm_report_free(report);
     return lm_ok(st);
@@ -473,9 +408,7 @@ bool lm_score(const lm_score_options *o, lm_status *st)
     lm_model_free(s.model);
     lm_tokenizer_free(s.tokenizer);
     lm_buf_free(&s.text);
-    for (size_t i = 0; i < s.gate_count; i++)
-        free(s.gates[i].name);
-    free(s.gates);
+    lm_gates_free(&s.gates);
     lm_held_free(&s.held);
     json_decref(s.preamble);
     return lm_ok(st);

@@ -4,7 +4,9 @@
 
 #include "base/options.h"
 #include "base/tool.h"
+#include "metrics/choices.h"
 #include "metrics/evaluate.h"
+#include "metrics/written/written.h"
 
 typedef struct lm_score_options {
     const lm_common *common; /* model, output, plugin, operands, command line */
@@ -24,6 +26,14 @@ typedef struct lm_score_options {
     const char *compare;     /* predictions of another model for the same rows, or NULL */
     lm_strings fail_under, fail_over; /* NAME=VALUE */
     int64_t batch_tokens;             /* 0 = the usual */
+    /* of texts that were written (metrics/score_written.h) */
+    lm_strings references;     /* files, each of which has a text for each that was written */
+    const char *text, *target; /* fields of what was written, and of the references; NULL = text */
+    int input_format;          /* lm_text_format */
+    lm_strings metrics;        /* names, or several joined by commas; none = the usual */
+    lm_written_options written;
+    /* of questions (metrics/score_choices.h): its `choices` is NULL where these are not asked for, "" where no field is named */
+    lm_choices_options choices;
     int activations;                  /* lm_activations: of layers with quantised weights */
 } lm_score_options;
 

@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "base/memory.h"
-#include "metrics/bootstrap.h"
+#include "metrics/resampled.h"
 #include "metrics/ranking.h"
 
 #include <inttypes.h>
@@ -309,33 +309,15 @@ void lm_tally_measure(const lm_tally *t, const uint32_t *times, bool per_class, 
     lm_report_add(r, "nsp_accuracy", accuracy);
 }
 
-typedef struct resampled {
+typedef struct measured {
     const lm_tally *t;
     bool per_class;
-    size_t count;
-} resampled;
+} measured;
 
-static void measure_resample(const void *context, const uint32_t *times, double *values)
+static void measure(const void *of, const uint32_t *times, lm_report *r)
 {
-    const resampled *s = context;
-    lm_report *r = lm_report_new();
-    lm_tally_measure(s->t, times, s->per_class, r);
-    for (size_t i = 0; i < s->count; i++)
-        lm_report_at(r, i, &values[i]);
-    lm_report_free(r);
-}
-
-static void add_intervals(const lm_tally *t, bool per_class, size_t first, lm_report *r)
-{
-    resampled s = {t, per_class, lm_report_size(r) - first};
-    int n = t->how.resamples;
-    double *values = lm_bootstrap(t->outcomes->rows, n, t->how.seed, s.count, measure_resample, &s);
-    for (size_t i = 0; i < s.count; i++) {
-        lm_interval ci = lm_bootstrap_interval(values, n, s.count, i, t->how.level);
-        if (!lm_report_is_count(r, first + i))
-            lm_report_interval(r, first + i, ci.low, ci.high);
-    }
-    free(values);
+    const measured *m = of;
+    lm_tally_measure(m->t, times, m->per_class, r);
 }
 
 /* What was computed, of what, and how: two numbers may be compared where this is the same. */
@@ -364,8 +346,10 @@ static void add_signature(const lm_tally *t, lm_report *r)
         lm_buf_printf(&s, "|scheme:%s", o->tags->entities ? lm_scheme_names[t->how.scheme] : "none");
     if (o->kind == LM_MEASURE_SPAN)
         lm_buf_printf(&s, "|answers:%s", lm_answer_style_names[t->how.answers]);
-    if (t->how.intervals)
-        lm_buf_printf(&s, "|ci:percentile,%g,%d,%" PRIu64, 100 * t->how.level, t->how.resamples, t->how.seed);
+    if (t->how.intervals) {
+        lm_buf_putc(&s, '|');
+        lm_sign_intervals(&t->how, &s);
+    }
     lm_buf_printf(&s, "|lmutils:%s", PACKAGE_VERSION);
     lm_report_text(r, "signature", lm_buf_cstr(&s));
     lm_buf_free(&s);
@@ -391,8 +375,9 @@ lm_report *lm_tally_report(lm_tally *t, bool per_class)
     lm_outcomes_prepare(t->outcomes);
     size_t first = lm_report_size(r);
     lm_tally_measure(t, NULL, per_class, r);
+    measured of = {t, per_class};
     if (t->how.intervals)
-        add_intervals(t, per_class, first, r);
+        lm_add_intervals(&(lm_measurable){measure, &of}, t->outcomes->rows, &t->how, first, r);
     if (per_class)
         lm_outcomes_detail(t->outcomes, r);
     add_signature(t, r);

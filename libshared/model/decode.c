@@ -1,16 +1,21 @@
 #include "model/decode.h"
+#include "base/atomic.h"
 #include "base/memory.h"
+#include "model/config.h"
+#include "tensor/safetensors.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 struct lm_decoding {
     lm_model *model;
     lm_graph *graph;
     lm_kv_cache *cache;
-    bool encoded;
-    /* the encoder's result, until the second stack has read it: then its keys and values are in the cache */
+    bool *encoded; /* [rows] of a model with an encoder */
+    /* the encoder's result for rows that were encoded last, until the second stack has read it: then its keys and values are
+     * in the cache */
     float *memory;           /* [tokens, width] */
     int32_t *memory_splits;  /* [rows+1] */
 };
@@ -31,7 +36,13 @@ lm_decoding *lm_decoding_new(lm_model *m, int rows, lm_status *st)
     d->model = m;
     d->graph = lm_graph_new(m->params);
     d->cache = lm_kv_cache_new(rows);
+    d->encoded = lm_calloc((size_t)rows, sizeof *d->encoded);
     return d;
+}
+
+void lm_decoding_keep_as(lm_decoding *d, lm_dtype type)
+{
+    lm_kv_cache_keep_as(d->cache, type);
 }
 
 void lm_decoding_free(lm_decoding *d)
@@ -40,6 +51,7 @@ void lm_decoding_free(lm_decoding *d)
         return;
     lm_graph_free(d->graph);
     lm_kv_cache_free(d->cache);
+    free(d->encoded);
     free(d->memory);
     free(d->memory_splits);
     free(d);
@@ -75,7 +87,172 @@ bool lm_decoding_select(lm_decoding *d, const int32_t *from, int rows, lm_status
 {
     if (d->memory)
         return lm_fail(st, LM_FAILED, "rows are chosen before anything of them was read: this is a mistake in the program");
-    return lm_kv_cache_select(d->cache, from, rows, st);
+    if (!lm_kv_cache_select(d->cache, from, rows, st))
+        return false;
+    bool *encoded = lm_calloc((size_t)rows, sizeof *encoded);
+    for (int i = 0; i < rows; i++)
+        encoded[i] = from[i] >= 0 && d->encoded[from[i]];
+    free(d->encoded);
+    d->encoded = encoded;
+    return true;
+}
+
+bool lm_decoding_shorten(lm_decoding *d, int row, int length, lm_status *st)
+{
+    if (d->model->arch.decoder_layers)
+        return lm_fail(st, LM_FAILED, "a model of type \"%s\" has an encoder: tokens cannot be taken back", d->model->plugin->name);
+    return lm_kv_cache_shorten(d->cache, row, length, st);
+}
+
+/* ------------------------------------------------------------------ a row in a file */
+
+/* What tells this model from others: its configuration, and of each weight the first and the last bytes. */
+static uint64_t digest_of(const lm_model *m)
+{
+    enum { ENOUGH = 4096 };
+    lm_buf text = {0};
+    lm_config_print(m->config, &text);
+    lm_buf_printf(&text, "%d", (int)lm_params_activations(m->params));
+    for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        const lm_param *p = lm_params_at(m->params, i);
+        size_t bytes = 0;
+        lm_buf_puts(&text, p->name);
+        bool stored = p->data && lm_tensor_bytes(p->dtype, &p->shape, &bytes);
+        const char *data = stored ? p->data : (const char *)p->value;
+        if (!stored)
+            bytes = data ? p->elements * sizeof *p->value : 0;
+        size_t some = bytes < ENOUGH ? bytes : ENOUGH;
+        if (some) {
+            lm_buf_append(&text, data, some);
+            lm_buf_append(&text, data + bytes - some, some);
+        }
+    }
+    uint64_t digest = XXH3_64bits(text.data, text.len);
+    lm_buf_free(&text);
+    return digest;
+}
+
+/* A part as it is described in the file: layer, number, heads, width of each, tokens, bits of a number, width of a state. */
+enum { FORM = 7 };
+static const struct {
+    lm_dtype type;
+    int bits;
+} kept_types[] = {{LM_F32, 32}, {LM_F16, 16}, {LM_Q8_0, 8}};
+enum { KEPT_TYPES = sizeof kept_types / sizeof *kept_types };
+
+static void describe(const lm_kv_part *p, int32_t form[FORM])
+{
+    int bits = 0;
+    for (int i = 0; i < KEPT_TYPES; i++)
+        bits = kept_types[i].type == p->type ? kept_types[i].bits : bits;
+    memcpy(form, (int32_t[FORM]){p->layer, p->number, p->kv_heads, p->dim, p->keys, bits, p->width}, FORM * sizeof *form);
+}
+
+static lm_safetensor tensor_of(const char *name, lm_dtype type, lm_shape shape, const void *data)
+{
+    lm_safetensor t = {.name = name, .dtype = type, .shape = shape, .data = data};
+    lm_tensor_bytes(type, &shape, &t.bytes);
+    return t;
+}
+
+bool lm_decoding_save(const lm_decoding *d, int row, const int32_t *ids, const char *path, lm_status *st)
+{
+    size_t count = lm_kv_cache_parts(d->cache);
+    lm_safetensor *tensors = lm_calloc(count + 3, sizeof *tensors);
+    lm_buf *bytes = lm_calloc(count + 1, sizeof *bytes);
+    char(*names)[24] = lm_calloc(count + 1, sizeof *names);
+    int32_t *forms = lm_calloc(count + 1, FORM * sizeof *forms);
+    int64_t digest = (int64_t)digest_of(d->model);
+    for (size_t i = 0; i < count; i++) {
+        lm_kv_part p = lm_kv_cache_part(d->cache, i, row, &bytes[i]);
+        describe(&p, forms + i * FORM);
+        snprintf(names[i], sizeof names[i], "part.%zu", i);
+        tensors[i] = tensor_of(names[i], LM_U8, (lm_shape){1, {(int64_t)p.size}}, p.bytes);
+    }
+    tensors[count] = tensor_of("forms", LM_I32, (lm_shape){2, {(int64_t)count, FORM}}, forms);
+    tensors[count + 1] = tensor_of("ids", LM_I32, (lm_shape){1, {lm_decoding_length(d, row)}}, ids);
+    tensors[count + 2] = tensor_of("model", LM_I64, (lm_shape){1, {1}}, &digest);
+    lm_output_file *out = lm_output_file_open(path, st);
+    if (out && lm_safetensors_write(lm_output_file_fd(out), lm_output_file_name(out), tensors, count + 3, st))
+        lm_output_file_publish(out, st);
+    else if (out)
+        lm_output_file_discard(out, false);
+    for (size_t i = 0; i < count; i++)
+        lm_buf_free(&bytes[i]);
+    free(bytes);
+    free(names);
+    free(forms);
+    free(tensors);
+    return lm_ok(st);
+}
+
+static const lm_safetensor *find_tensor(const lm_safetensors *f, const char *name, lm_dtype type, int dims)
+{
+    const lm_safetensor *t = lm_safetensors_find(f, name);
+    return t && t->dtype == type && t->shape.dims == dims ? t : NULL;
+}
+
+/* The parts of a file, to be freed; NULL: it is not what lm_decoding_save writes. */
+static lm_kv_part *parts_of(const lm_safetensors *f, const lm_safetensor *forms)
+{
+    size_t count = (size_t)forms->shape.size[0];
+    lm_kv_part *parts = lm_calloc(count + 1, sizeof *parts);
+    for (size_t i = 0; i < count; i++) {
+        char name[24];
+        int32_t form[FORM];
+        snprintf(name, sizeof name, "part.%zu", i);
+        memcpy(form, (const char *)forms->data + i * sizeof form, sizeof form);
+        const lm_safetensor *t = find_tensor(f, name, LM_U8, 1);
+        int type = 0;
+        while (type < KEPT_TYPES && kept_types[type].bits != form[5])
+            type++;
+        if (!t || (type == KEPT_TYPES && !form[6]) || form[6] < 0) {
+            free(parts);
+            return NULL;
+        }
+        parts[i] = (lm_kv_part){.layer = form[0], .number = form[1], .kv_heads = form[2], .dim = form[3], .keys = form[4],
+                                .type = kept_types[type < KEPT_TYPES ? type : 0].type, .width = form[6], .bytes = t->data,
+                                .size = t->bytes};
+    }
+    return parts;
+}
+
+static int32_t *restore(lm_decoding *d, const lm_safetensors *f, int *count, lm_status *st)
+{
+    const lm_safetensor *forms = find_tensor(f, "forms", LM_I32, 2), *ids = find_tensor(f, "ids", LM_I32, 1),
+                        *model = find_tensor(f, "model", LM_I64, 1);
+    int64_t digest = 0;
+    if (model && model->bytes == sizeof digest)
+        memcpy(&digest, model->data, sizeof digest);
+    lm_kv_part *parts = forms && ids && forms->shape.size[1] == FORM && ids->shape.size[0] > 0 && ids->shape.size[0] < INT32_MAX
+                            ? parts_of(f, forms) : NULL;
+    if (!parts) {
+        lm_fail(st, LM_FAILED, "this is not what a decoder remembers of a row: remove it, or name another file");
+        return NULL;
+    }
+    *count = (int)ids->shape.size[0];
+    if (digest != (int64_t)digest_of(d->model))
+        lm_fail(st, LM_FAILED, "another model, or the same with other --activations, has read it: remove it, or name another file");
+    else if (*count >= lm_decoding_room(d, 0))
+        lm_fail(st, LM_FAILED, "it has %d tokens, and the model takes %d: it is damaged", *count, lm_decoding_room(d, 0));
+    else
+        lm_kv_cache_restore(d->cache, *count, parts, (size_t)forms->shape.size[0], st);
+    free(parts);
+    if (!lm_ok(st))
+        return NULL;
+    int32_t *read = lm_malloc((size_t)*count, sizeof *read);
+    memcpy(read, ids->data, (size_t)*count * sizeof *read);
+    return read;
+}
+
+int32_t *lm_decoding_restore(lm_decoding *d, const char *path, int *count, lm_status *st)
+{
+    lm_safetensors *f = lm_safetensors_open(path, st);
+    int32_t *ids = f ? restore(d, f, count, st) : NULL;
+    if (f && !ids)
+        lm_fail_prefix(st, path);
+    lm_safetensors_close(f);
+    return ids;
 }
 
 /* ------------------------------------------------------------------ a step */
@@ -128,10 +305,10 @@ static void piece_free(piece *p)
 
 static bool fits(const lm_decoding *d, const lm_batch *batch, lm_status *st)
 {
-    if (d->model->arch.decoder_layers && !d->encoded)
-        return lm_fail(st, LM_FAILED, "there is nothing encoded to answer to: this is a mistake in the program");
     for (int r = 0; r < batch->rows; r++) {
         int more = batch->row_splits[r + 1] - batch->row_splits[r];
+        if (more && d->model->arch.decoder_layers && !d->encoded[r])
+            return lm_fail(st, LM_FAILED, "row %d: there is nothing encoded to answer to: this is a mistake in the program", r);
         if (more > lm_decoding_room(d, r))
             return lm_fail(st, LM_FAILED, "row %d: %d tokens and %d more, and the model takes %d: give it fewer", r,
                            lm_decoding_length(d, r), more, lm_decoding_length(d, r) + lm_decoding_room(d, r));
@@ -142,9 +319,12 @@ static bool fits(const lm_decoding *d, const lm_batch *batch, lm_status *st)
 bool lm_decoding_encode(lm_decoding *d, const lm_batch *source, lm_status *st)
 {
     lm_model *m = d->model;
-    if (d->encoded || !m->arch.decoder_layers || source->rows != lm_decoding_rows(d))
+    if (d->memory || !m->arch.decoder_layers || source->rows != lm_decoding_rows(d))
         return lm_fail(st, LM_FAILED, "%d rows to encode, of %d: this is a mistake in the program", source->rows,
                        lm_decoding_rows(d));
+    for (int r = 0; r < source->rows; r++)
+        if (source->row_splits[r + 1] > source->row_splits[r] && d->encoded[r])
+            return lm_fail(st, LM_FAILED, "row %d is encoded already: this is a mistake in the program", r);
     if (!lm_model_check_batch(m, source, st))
         return false;
     lm_graph_begin(d->graph, source, (lm_step){0});
@@ -155,8 +335,10 @@ bool lm_decoding_encode(lm_decoding *d, const lm_batch *source, lm_status *st)
     size_t bytes = (size_t)x->rows * (size_t)x->width * sizeof *d->memory;
     size_t splits = ((size_t)source->rows + 1) * sizeof *d->memory_splits;
     d->memory = memcpy(lm_malloc(1, bytes + 1), values, bytes);
+    free(d->memory_splits);
     d->memory_splits = memcpy(lm_malloc(1, splits), source->row_splits, splits);
-    d->encoded = true;
+    for (int r = 0; r < source->rows; r++)
+        d->encoded[r] |= source->row_splits[r + 1] > source->row_splits[r];
     return true;
 }
 

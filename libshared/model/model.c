@@ -72,6 +72,12 @@ lm_scope lm_model_body(const lm_model *m)
     return lm_in((lm_scope){""}, m->head->bare ? "" : m->arch.body);
 }
 
+bool lm_model_in_body(const lm_model *m, const lm_param *p)
+{
+    size_t n = strlen(m->arch.body);
+    return p->index < m->head_from || (n && strncmp(p->name, m->arch.body, n) == 0 && p->name[n] == '.');
+}
+
 lm_scope lm_model_block(const lm_model *m, int i)
 {
     if (m->arch.layer_suffix)
@@ -215,7 +221,7 @@ static lm_model *open_bundle(lm_bundle *b, const char *path, const lm_model_opti
     if (options->no_weights)
         return m;
     bool ok = check_quantisation(b, config, st) && read_generation(m, st) &&
-              (options->random_weights || lm_weights_load(m, m->head_from, options, st)) &&
+              (options->random_weights || lm_weights_load(m, options, st)) &&
               (!options->check || !m->checkpoint || lm_weights_check(m->checkpoint, st));
     if (ok && initialise(m, options->seed, st))
         return m;

@@ -26,7 +26,7 @@ typedef struct lm_model {
     struct lm_checkpoint *checkpoint; /* the files that are mapped; NULL = none */
     struct lm_model_adapter *adapters; /* [adapter_count] (model/adapter/adapter.h) */
     size_t adapter_count;
-    size_t adapter_from; /* parameters from this index on are adapters', which stand at the end of the table */
+    size_t adapter_from; /* from this index on, where it is not 0, parameters are adapters', or others of a run, and not of the model */
 } lm_model;
 
 typedef struct lm_model_options {
@@ -67,6 +67,7 @@ extern const char *const lm_activation_names[];
 /* How weights are written. */
 typedef enum lm_save_dtype { LM_SAVE_AUTO, LM_SAVE_F32, LM_SAVE_F16, LM_SAVE_BF16 } lm_save_dtype;
 extern const char *const lm_save_dtype_names[]; /* "auto", "f32", ...; NULL-terminated: --dtype */
+lm_dtype lm_save_dtype_of(lm_save_dtype asked, lm_dtype otherwise); /* otherwise: what auto stands for */
 extern const char *const lm_save_dtype_synonyms[]; /* what PyTorch and GGUF call them: lm_option.synonyms */
 
 typedef struct lm_save_options {

@@ -36,14 +36,13 @@ static bool convert(lm_safetensor *t, lm_dtype dtype, lm_status *st)
 
 static bool write_config(lm_bundle *b, lm_bundle_writer *w, lm_save_dtype dtype, lm_status *st)
 {
-    static const lm_dtype dtypes[] = {[LM_SAVE_F32] = LM_F32, [LM_SAVE_F16] = LM_F16, [LM_SAVE_BF16] = LM_BF16};
     if (dtype == LM_SAVE_AUTO)
         return lm_bundle_copy(w, b, "config.json", st);
     lm_config *c = lm_config_open(b, st);
     if (!c)
         return false;
     lm_buf text = {0};
-    lm_config_set_string(c, "torch_dtype", lm_torch_dtype(dtypes[dtype]));
+    lm_config_set_string(c, "torch_dtype", lm_torch_dtype(lm_save_dtype_of(dtype, LM_F32)));
     lm_config_print(c, &text);
     bool ok = lm_bundle_put(w, "config.json", text.data, text.len, st);
     lm_buf_free(&text);
@@ -65,13 +64,12 @@ static bool can_convert(const lm_checkpoint *c, lm_status *st)
 
 static bool write_tensors(const lm_checkpoint *c, lm_bundle_writer *w, const lm_save_options *save, lm_status *st)
 {
-    static const lm_dtype dtypes[] = {[LM_SAVE_F32] = LM_F32, [LM_SAVE_F16] = LM_F16, [LM_SAVE_BF16] = LM_BF16};
     size_t count;
     if (save->dtype != LM_SAVE_AUTO && !can_convert(c, st))
         return false;
     lm_safetensor *tensors = all_tensors(c, &count);
-    for (size_t i = 0; i < count && save->dtype != LM_SAVE_AUTO && lm_ok(st); i++)
-        convert(&tensors[i], dtypes[save->dtype], st);
+    for (size_t i = 0; i < count && lm_ok(st); i++)
+        convert(&tensors[i], lm_save_dtype_of(save->dtype, tensors[i].dtype), st);
     if (lm_ok(st))
         lm_bundle_put_tensors(w, tensors, count, save->shard_bytes, st);
     free(tensors);

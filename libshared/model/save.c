@@ -21,6 +21,12 @@ static bool is_plain(const lm_param *p)
            !(p->quantised && p->transposed);
 }
 
+lm_dtype lm_save_dtype_of(lm_save_dtype asked, lm_dtype otherwise)
+{
+    const lm_dtype dtypes[] = {[LM_SAVE_AUTO] = otherwise, [LM_SAVE_F32] = LM_F32, [LM_SAVE_F16] = LM_F16, [LM_SAVE_BF16] = LM_BF16};
+    return dtypes[asked];
+}
+
 /* Whether every weight still has the bytes that were loaded. */
 static bool as_loaded(const lm_model *m)
 {
@@ -35,8 +41,7 @@ static bool as_loaded(const lm_model *m)
 /* What a parameter becomes on the disk. */
 static lm_dtype dtype_of(const lm_param *p, bool loaded, lm_save_dtype asked)
 {
-    static const lm_dtype dtypes[] = {[LM_SAVE_F32] = LM_F32, [LM_SAVE_F16] = LM_F16, [LM_SAVE_BF16] = LM_BF16};
-    return asked != LM_SAVE_AUTO ? dtypes[asked] : loaded ? p->dtype : LM_F32;
+    return lm_save_dtype_of(asked, loaded ? p->dtype : LM_F32);
 }
 
 /* What was loaded is written from there; what was trained, initialised or quantised, from its value. */
@@ -60,7 +65,7 @@ bool lm_model_write_weights(lm_model *m, lm_bundle_writer *w, const lm_save_opti
 {
     const lm_save_options *o = options ? options : &defaults;
     bool loaded = as_loaded(m);
-    size_t n = lm_params_count(m->params);
+    size_t n = m->adapter_from ? m->adapter_from : lm_params_count(m->params);
     lm_safetensor *tensors = lm_calloc(n, sizeof *tensors);
     for (size_t i = 0; i < n && lm_ok(st); i++)
         describe(lm_params_at(m->params, i), loaded, o->dtype, &tensors[i], st);

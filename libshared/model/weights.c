@@ -11,7 +11,6 @@
 
 typedef struct loading {
     lm_model *model;
-    size_t head_from;
     bool spare_head;   /* what the head lacks is no error */
     bool fresh_head;   /* what is stored for it is not taken */
     bool quiet;
@@ -74,12 +73,14 @@ static void problem(loading *l, const char *name, const char *what)
     lm_buf_printf(&l->problems, "%s%s: %s", l->problem_count++ ? "; " : "", name, what);
 }
 
-/* Whether it is a matrix of a layer, [out, in], where the parameter of a Conv1D is [in, out]: so bitsandbytes has it, and so it is in a
- * stream, where blocks have to be those of rows. */
+bool lm_weight_is_by_rows(const lm_weight *w)
+{
+    return w->quantised && !w->there && (w->dtype == LM_I8 || lm_dtype_block(w->dtype) > 1);
+}
+
 static bool is_turned(const lm_param *p, const lm_weight *w)
 {
-    bool rows = w->dtype == LM_NF4 || w->dtype == LM_FP4 || w->dtype == LM_I8 || (!w->there && lm_dtype_block(w->dtype) > 1);
-    return p->transposed && w->quantised && rows;
+    return p->transposed && lm_weight_is_by_rows(w);
 }
 
 /* Numbers that are not stored as the parameter has them. */
@@ -134,19 +135,12 @@ static void take(loading *l, lm_param *p, size_t i, const lm_weight *w)
     }
     if (!what.len)
         point(p, w, l->st);
-    else if (l->spare_head && i >= l->head_from)
+    else if (l->spare_head && i >= l->model->head_from)
         list(&l->dropped, &l->dropped_count, "%s", w->name);
     else
         problem(l, w->name, lm_buf_cstr(&what));
     lm_buf_free(&what);
     l->from[i] = w->name;
-}
-
-/* A pooler comes with the heads that need one, and yet is the body's. */
-static bool is_in_body(const lm_model *m, const lm_param *p)
-{
-    size_t n = strlen(m->arch.body);
-    return strncmp(p->name, m->arch.body, n) == 0 && p->name[n] == '.';
 }
 
 static void place(loading *l, const lm_weight *t)
@@ -159,7 +153,7 @@ static void place(loading *l, const lm_weight *t)
         return;
     }
     size_t i = p->index;
-    if (l->fresh_head && i >= l->head_from && !is_in_body(l->model, p)) {
+    if (l->fresh_head && !lm_model_in_body(l->model, p)) {
         list(&l->dropped, &l->dropped_count, "%s", t->name);
         return;
     }
@@ -222,7 +216,7 @@ static void find_missing(loading *l)
         lm_param *p = lm_params_at(m->params, i);
         if (p->data)
             continue;
-        if (l->spare_head && i >= l->head_from)
+        if (l->spare_head && i >= l->model->head_from)
             list(&l->fresh, &l->fresh_count, "%s", p->name);
         else if (!l->from[i])
             problem(l, p->name, "is missing");
@@ -248,13 +242,13 @@ static bool conclude(loading *l, uint64_t seed, lm_status *st)
     return true;
 }
 
-bool lm_weights_load(lm_model *m, size_t head_from, const lm_model_options *options, lm_status *st)
+bool lm_weights_load(lm_model *m, const lm_model_options *options, lm_status *st)
 {
     m->checkpoint = lm_checkpoint_open(m->bundle, st);
     if (!m->checkpoint)
         return false;
     size_t n = lm_params_count(m->params);
-    loading l = {.model = m, .head_from = head_from, .spare_head = options->allow_missing_head || options->fresh_head,
+    loading l = {.model = m, .spare_head = options->allow_missing_head || options->fresh_head,
                  .fresh_head = options->fresh_head, .quiet = options->quiet, .st = st};
     l.from = lm_calloc(n, sizeof *l.from);
     l.direct = lm_calloc(n, sizeof *l.direct);

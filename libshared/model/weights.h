@@ -33,6 +33,10 @@ typedef struct lm_weight {
     lm_gguf_weight how;
 } lm_weight;
 
+/* Whether the rows of a matrix are a layer's outputs, [out, in], also where its parameter is a Conv1D's [in, out]: so bitsandbytes
+ * has codes, and so blocks are in a stream, where they have to be those of rows. */
+bool lm_weight_is_by_rows(const lm_weight *w);
+
 size_t lm_checkpoint_weights(const lm_checkpoint *c);
 const lm_weight *lm_checkpoint_weight(const lm_checkpoint *c, size_t i); /* in the order of the files */
 /* Rows [first, first + n) along the first dimension (all numbers of what has less than two are one row), as float32. False for
@@ -44,12 +48,12 @@ bool lm_weight_check(const lm_weight *w, lm_buf *what);
 bool lm_weights_check(const lm_checkpoint *c, lm_status *st);
 
 /* Points the parameters at their tensors. Names may carry the body's prefix or lack it, and have older
- * spellings; tied weights may be absent or stored. Parameters from index head_from on belong to the head:
+ * spellings; tied weights may be absent or stored. Parameters from m->head_from on belong to the head:
  * where they are missing or of another shape they are left without data if options->allow_missing_head, and all
  * of them but those below the body's name if fresh_head. Fails naming every other parameter that is missing,
  * misshapen or of a dtype that is no float, and every tensor stored twice. What is dropped or initialised is said on
  * the log, and so is a tied weight that is stored with other values. */
-bool lm_weights_load(lm_model *m, size_t head_from, const lm_model_options *options, lm_status *st);
+bool lm_weights_load(lm_model *m, const lm_model_options *options, lm_status *st);
 
 /* The parameter that a stored name means: as it is, with the body's prefix, or without it; NULL = none. `name` becomes the name
  * under which it was found, which may be a tied one. */
@@ -57,5 +61,7 @@ lm_param *lm_weights_resolve(const lm_model *m, const char *stored, char name[LM
 
 /* The scope of the body's parameters: its name, or empty for a bare head. */
 lm_scope lm_model_body(const lm_model *m);
+/* Whether a parameter is the body's. A pooler comes with the heads that need one, and yet is. */
+bool lm_model_in_body(const lm_model *m, const lm_param *p);
 
 #endif

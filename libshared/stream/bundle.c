@@ -187,13 +187,6 @@ static bool is_gguf(lm_str first)
     return first.len >= 4 && memcmp(first.data, "GGUF", 4) == 0;
 }
 
-static bool read_gguf(lm_bundle *b, lm_status *st)
-{
-    if (lm_map_fd(b->fd, b->name, &b->whole, st))
-        b->gguf = lm_gguf_from_memory(b->whole.bytes, b->whole.size, b->name, st);
-    return b->gguf != NULL;
-}
-
 static bool read_file(lm_bundle *b, lm_status *st)
 {
     char magic[MAGIC];
@@ -203,7 +196,7 @@ static bool read_file(lm_bundle *b, lm_status *st)
     lm_str first = {magic, (size_t)n};
     bool packed = lm_input_is_packed(first), is_lms = false;
     if (is_gguf(first))
-        return read_gguf(b, st);
+        return lm_bundle_read_gguf(b, st);
     if (!packed && (!n || magic[0] != '{'))
         return fail_unknown(b, st);
     lm_input *in = lm_input_fd(b->fd, b->name, st);

@@ -1,6 +1,7 @@
 /* The files of a model, an adapter or a tokenizer, wherever they are: in a directory, in an archive of one (tar, zip and
  * what else libarchive reads, compressed or not), or in an LMS stream of kind model. And the way out: the same files
- * written to any of these. A GGUF file is a bundle, too, which has no files: all is in its metadata and tensors.
+ * written to any of these. A GGUF file is a bundle, too, which has no files: all is in its metadata and tensors; of one
+ * that is cut into several (NAME-00001-of-00003.gguf) the first is named, and the others are found.
  *
  * An archive may hold the directory under its name, or what is in it: a bundle's files are those of the outermost
  * directory that has any. Refused are archives with links, devices, absolute names or `..`, two members of one name, and

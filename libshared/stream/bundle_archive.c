@@ -91,9 +91,7 @@ static bool check_member(const unpacking *u, struct archive_entry *e, lm_status 
 
 bool lm_bundle_is_safetensors(const char *name)
 {
-    static const char suffix[] = ".safetensors";
-    size_t n = strlen(name), m = strlen(suffix);
-    return n > m && strcmp(name + n - m, suffix) == 0;
+    return lm_ends_in(name, ".safetensors");
 }
 
 /* All of the member in hand, which has to be as long as it says. */

@@ -38,6 +38,9 @@ typedef struct lm_bundle_entry {
     bool loaded;
 } lm_bundle_entry;
 
+/* b->fd, and the files beside it that it goes on in, into b->gguf. */
+bool lm_bundle_read_gguf(lm_bundle *b, lm_status *st);
+
 struct lm_bundle {
     int references;
     char *path;   /* as it was given */

@@ -32,17 +32,18 @@ static const struct {
     {".tar.zst", "zstd", false}, {".tzst", "zstd", false}, {".zip", NULL, true},
 };
 
-static bool ends_in(const char *path, const char *suffix)
+/* A file of that kind, with a name before it. */
+static bool is_kind(const char *path, const char *suffix)
 {
     size_t n = strlen(path), m = strlen(suffix);
-    return n > m && strcmp(path + n - m, suffix) == 0 && path[n - m - 1] != '/';
+    return n > m && lm_ends_in(path, suffix) && path[n - m - 1] != '/';
 }
 
 /* Which of archives a name means; -1 = none. */
 static int archive_of(const char *path)
 {
     for (size_t i = 0; i < sizeof archives / sizeof *archives; i++)
-        if (ends_in(path, archives[i].suffix))
+        if (is_kind(path, archives[i].suffix))
             return (int)i;
     return -1;
 }
@@ -55,7 +56,7 @@ lm_bundle_form lm_bundle_form_of(const char *path)
         return LM_BUNDLE_STREAM;
     if (exists && S_ISDIR(s.st_mode))
         return LM_BUNDLE_DIRECTORY;
-    return archive_of(path) >= 0 ? LM_BUNDLE_ARCHIVE : ends_in(path, ".lms") ? LM_BUNDLE_STREAM : LM_BUNDLE_DIRECTORY;
+    return archive_of(path) >= 0 ? LM_BUNDLE_ARCHIVE : is_kind(path, ".lms") ? LM_BUNDLE_STREAM : LM_BUNDLE_DIRECTORY;
 }
 
 char *lm_bundle_title(const char *path)
@@ -72,7 +73,7 @@ char *lm_bundle_title(const char *path)
     n -= (size_t)(base - path);
     if (archive >= 0)
         n -= strlen(archives[archive].suffix);
-    else if (ends_in(path, ".lms"))
+    else if (is_kind(path, ".lms"))
         n -= 4;
     return lm_strndup(base, n);
 }

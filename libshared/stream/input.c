@@ -69,6 +69,13 @@ static ssize_t read_fd(lm_input *in, void *to, size_t n, lm_status *st)
     return -1;
 }
 
+bool lm_input_ready(const lm_input *in)
+{
+    struct pollfd now = {.fd = in->fd, .events = POLLIN};
+    bool line = in->end > in->pos && memchr(in->buf + in->pos, '\n', in->end - in->pos);
+    return line || in->fd < 0 || in->archive || poll(&now, 1, 0) != 0;
+}
+
 bool lm_input_is_packed(lm_str first)
 {
     static const struct {

@@ -37,6 +37,9 @@ bool lm_input_next_path(lm_input *in, const char **path, lm_status *st);
 /* Makes at least `want` bytes visible if the member still has them; out is what is visible, often more (shorter than
  * `want` only at the member's end). Valid until the next call. False: reading failed. */
 bool lm_input_peek(lm_input *in, size_t want, lm_str *out, lm_status *st);
+/* Whether reading a line would not wait for whoever writes the input: false where none is complete and the descriptor has no
+ * more bytes at present. */
+bool lm_input_ready(const lm_input *in);
 void lm_input_skip(lm_input *in, size_t n); /* n <= what was visible */
 /* Copies the next n bytes to `to`; *got < n only at the member's end, or where reading failed behind them. Large
  * amounts are read straight into `to`. */

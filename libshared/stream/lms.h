@@ -49,6 +49,8 @@ typedef struct lm_lms_reader lm_lms_reader;
 
 /* Whether the member that `in` stands in begins with an LMS preamble (of whatever version). Consumes nothing. */
 bool lm_lms_detect(lm_input *in, bool *is_lms, lm_status *st);
+/* ... and one of this kind. */
+bool lm_lms_detect_kind(lm_input *in, lm_lms_kind kind, bool *is_kind, lm_status *st);
 
 /* Reads LMS from `in`, which it does not own, through all its members: each has to hold whole streams, of one kind. The
  * first preamble is read at once: an input that is no LMS fails. */

@@ -369,7 +369,8 @@ static bool first_line(lm_input *in, lm_str *line, bool *ended, lm_status *st)
     }
 }
 
-bool lm_lms_detect(lm_input *in, bool *is_lms, lm_status *st)
+/* kind: that it has to be of; NULL = any. */
+static bool detect(lm_input *in, const char *kind, bool *is_lms, lm_status *st)
 {
     lm_str line;
     bool ended;
@@ -379,13 +380,24 @@ bool lm_lms_detect(lm_input *in, bool *is_lms, lm_status *st)
     if (!line.len || line.data[0] != '{' || line.len >= LM_LMS_HEADER_MAX)
         return true;
     if (ended) { /* a preamble that was cut is one, too: its reader says what happened */
-        *is_lms = !memcmp(line.data, "{\"lms\":", line.len < 7 ? line.len : 7);
+        *is_lms = !kind && !memcmp(line.data, "{\"lms\":", line.len < 7 ? line.len : 7);
         return true;
     }
     json_t *header = json_loadb(line.data, line.len, 0, NULL);
-    *is_lms = json_is_integer(json_object_get(header, "lms")) && json_is_string(json_object_get(header, "kind"));
+    const char *its = json_string_value(json_object_get(header, "kind"));
+    *is_lms = json_is_integer(json_object_get(header, "lms")) && its && (!kind || strcmp(its, kind) == 0);
     json_decref(header);
     return true;
+}
+
+bool lm_lms_detect(lm_input *in, bool *is_lms, lm_status *st)
+{
+    return detect(in, NULL, is_lms, st);
+}
+
+bool lm_lms_detect_kind(lm_input *in, lm_lms_kind kind, bool *is_kind, lm_status *st)
+{
+    return detect(in, lm_lms_kind_name(kind), is_kind, st);
 }
 
 /* An input without any byte: whoever should have written it did not. */

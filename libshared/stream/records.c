@@ -287,12 +287,12 @@ lm_take lm_take_line(lm_records *r, lm_status *st)
         if (end)
             return LM_TAKE_END;
         r->line = r->next_line++;
-        if (!lm_is_blank_line(LM_FORMAT_TEXT, line))
+        if (r->options.blank_lines || !lm_is_blank_line(LM_FORMAT_TEXT, line))
             break;
         r->documents += r->in_document;
         r->in_document = false;
     }
-    if (line.data[line.len - 1] == '\r')
+    if (line.len && line.data[line.len - 1] == '\r')
         line.len--;
     r->in_document = true;
     r->source = line;

@@ -54,8 +54,11 @@ typedef struct lm_records_options {
     bool tsv_quotes;
     const char *encoding;    /* as iconv knows it: cp949, euc-kr, utf-16; NULL = UTF-8, or UTF-16 where a BOM says so */
     bool strict;             /* invalid UTF-8 is a failure; else each ill-formed part becomes U+FFFD, counted */
+    bool prompts;            /* the text is the field `prompt`, where nothing is chosen and there is one */
+    bool blank_lines;        /* of plain lines: a blank one is a record, too */
     bool no_fields;          /* the caller has no use for other fields: do not collect them */
     bool textless;           /* a record without text will do; its `text.data` is NULL */
+    bool lines;              /* what neither its name nor a JSON object at its start shows to be records is plain lines */
     bool require_end;        /* refuse plain text, which has no end that can be checked */
     uint64_t offset;         /* number of the first record (for inputs that were split), from 0 */
     const char *rejects;     /* records that cannot be used go to this file (JSON Lines: file, line, why, record) instead

@@ -51,14 +51,6 @@ static bool is_json(lm_str line)
     return j.p == j.end;
 }
 
-static size_t count_byte(lm_str s, char c)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++)
-        n += s.data[i] == c;
-    return n;
-}
-
 static lm_str line_of(lm_str *rest)
 {
     const char *lf = rest->len ? memchr(rest->data, '\n', rest->len) : NULL;
@@ -67,6 +59,20 @@ static lm_str line_of(lm_str *rest)
     rest->data += used;
     rest->len -= used;
     return line;
+}
+
+static bool is_object(lm_str seen)
+{
+    lm_str first = line_of(&seen);
+    return first.len && first.data[0] == '{' && is_json(first);
+}
+
+static size_t count_byte(lm_str s, char c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += s.data[i] == c;
+    return n;
 }
 
 /* As CoNLL-2003 begins. */
@@ -218,7 +224,9 @@ bool lm_member_begin(lm_records *r, lm_status *st)
         lm_str seen;
         if (!look(r->in, &seen, st))
             return false;
-        if (format == LM_FORMAT_AUTO)
+        if (format == LM_FORMAT_AUTO && r->options.lines)
+            format = is_object(seen) ? LM_FORMAT_JSONL : LM_FORMAT_TEXT;
+        else if (format == LM_FORMAT_AUTO)
             format = format_of_bytes(r, seen);
         else
             doubt_name(r, &format, seen);
@@ -326,7 +334,7 @@ static bool is_list(const lm_records *r, const char *name)
 /* The fields of SQuAD, and of what has its form. */
 static bool guess_question(lm_records *r)
 {
-    if (r->text.given || r->pair.given || has_cell(r, "text") || !has_cell(r, "question") || !has_cell(r, "context"))
+    if (r->text.given || r->pair.given || r->options.prompts || has_cell(r, "text") || !has_cell(r, "question") || !has_cell(r, "context"))
         return false;
     lm_selectors_set(&r->text, "question", 0);
     lm_selectors_set(&r->pair, "context", 0);
@@ -339,6 +347,10 @@ static bool guess_question(lm_records *r)
 
 static void guess_text_by_name(lm_records *r)
 {
+    if (r->options.prompts && has_cell(r, "prompt")) {
+        lm_selectors_set(&r->text, "prompt", 0);
+        return;
+    }
     if (is_list(r, "words")) { /* as we write them ourselves, beside the text */
         lm_selectors_set(&r->text, "words", 0);
         return;

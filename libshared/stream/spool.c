@@ -20,6 +20,9 @@
 const char *const lm_training_columns[] = {TRAINING, NULL};
 const char *const lm_training_word_columns[] = {TRAINING, "word_ids", NULL};
 const char *const lm_distillation_columns[] = {TRAINING, "logits", "logits.index", "logits.top", "logits.rest", NULL};
+const char *const lm_preference_columns[] = {
+    TRAINING,         "logprobs",     "desirable",          "chosen.ids",        "chosen.loss_mask",
+    "chosen.logprobs", "rejected.ids", "rejected.loss_mask", "rejected.logprobs", NULL};
 
 enum { DEFAULT_MEMORY = 256 << 20 };
 
@@ -56,6 +59,7 @@ struct lm_spool {
     XXH3_state_t *digest;
     uint64_t final_digest;
     json_t *preamble;
+    const lm_spool *logits; /* whose rows bring those of these; NULL = these */
 
     int fd;               /* -1: all in memory */
     char *name;
@@ -170,17 +174,24 @@ static void digest_part(lm_spool *s, int64_t n, const lm_column *columns, size_t
     XXH3_64bits_update(s->digest, sum, sizeof sum);
 }
 
+static const int32_t *splits_of(const part *p, const lm_record *record, const char *name)
+{
+    int c = find(p->schema, name);
+    return c < 0 || p->schema->roles[c].kind != LM_RAGGED ? NULL : record->columns[p->schema->roles[c].splits].data;
+}
+
 static void add_lengths(lm_spool *s, const part *p, const lm_record *record)
 {
-    int ids = find(p->schema, "ids");
-    const int32_t *splits = ids < 0 || p->schema->roles[ids].kind != LM_RAGGED
-                                ? NULL : record->columns[p->schema->roles[ids].splits].data;
+    const int32_t *ids = splits_of(p, record, "ids"), *chosen = splits_of(p, record, "chosen.ids");
+    const int32_t *rejected = splits_of(p, record, "rejected.ids"), *splits = chosen && rejected ? chosen : ids;
     while (s->length_cap < s->row_count + (uint64_t)p->n) {
         s->length_cap = s->length_cap ? 2 * s->length_cap : 4096;
         s->lengths = lm_realloc(s->lengths, s->length_cap, sizeof *s->lengths);
     }
     for (int64_t i = 0; i < p->n; i++) {
         uint32_t length = splits ? (uint32_t)(splits[i + 1] - splits[i]) : 0;
+        if (splits == chosen && chosen)
+            length += (uint32_t)(rejected[i + 1] - rejected[i]);
         s->lengths[s->row_count++] = length;
         s->tokens += length;
     }
@@ -557,12 +568,30 @@ static lm_tokens_logits row_logits(const lm_spool *s, const part *p, int64_t i, 
     return l;
 }
 
+static lm_tokens_answer row_answer(const lm_spool *s, const part *p, int64_t i, const char *const names[3])
+{
+    lm_str ids = row_bytes(s, p, i, names[0]), mask = row_bytes(s, p, i, names[1]), logprobs = row_bytes(s, p, i, names[2]);
+    size_t n = ids.len / sizeof(int32_t);
+    int c = find(p->schema, names[2]);
+    bool summed = c >= 0 && p->schema->roles[c].kind == LM_PER_ROW, fits = summed || logprobs.len == ids.len;
+    return (lm_tokens_answer){(const int32_t *)ids.data, n, mask.len == n ? (const uint8_t *)mask.data : NULL,
+                              fits ? (const float *)logprobs.data : NULL, summed};
+}
+
 void lm_spool_row(const lm_spool *s, uint64_t row, lm_tokens_row *out)
 {
+    static const char *const chosen[] = {"chosen.ids", "chosen.loss_mask", "chosen.logprobs"};
+    static const char *const rejected[] = {"rejected.ids", "rejected.loss_mask", "rejected.logprobs"};
     const part *p = find_part(s, row);
     int64_t i = (int64_t)(row - p->first_row);
-    *out = (lm_tokens_row){.len = s->lengths[row]};
-    out->ids = (const int32_t *)row_bytes(s, p, i, "ids").data;
+    lm_str ids = row_bytes(s, p, i, "ids");
+    *out = (lm_tokens_row){.len = ids.len / sizeof *out->ids};
+    out->ids = (const int32_t *)ids.data;
+    lm_str logprobs = row_bytes(s, p, i, "logprobs");
+    out->logprobs = logprobs.len == ids.len ? (const float *)logprobs.data : NULL;
+    out->chosen = row_answer(s, p, i, chosen);
+    out->rejected = row_answer(s, p, i, rejected);
+    out->has_desirable = get(s, p, i, "desirable", &out->desirable, 1);
     out->types = (const uint8_t *)row_bytes(s, p, i, "types").data;
     out->word_ids = (const int32_t *)row_bytes(s, p, i, "word_ids").data;
     out->offsets = (const int32_t *)row_bytes(s, p, i, "offsets").data;
@@ -587,12 +616,22 @@ void lm_spool_row(const lm_spool *s, uint64_t row, lm_tokens_row *out)
     out->seq_count = texts.len / sizeof *out->seq_lengths;
     out->answer = (const int32_t *)row_bytes(s, p, i, "answer").data;
     out->logits = row_logits(s, p, i, out->len);
+    if (s->logits) {
+        lm_tokens_row said;
+        lm_spool_row(s->logits, row, &said);
+        out->logits = said.logits;
+    }
     out->has_weight = get(s, p, i, "weight", &out->weight, 4);
     out->has_doc = get(s, p, i, "doc", &out->doc, 4);
     out->has_row = get(s, p, i, "row", &out->row, 4);
     out->has_truncated = get(s, p, i, "truncated", &out->truncated, 1);
     out->text = row_bytes(s, p, i, "text");
     out->pair = row_bytes(s, p, i, "pair");
+}
+
+void lm_spool_take_logits(lm_spool *s, const lm_spool *other)
+{
+    s->logits = other;
 }
 
 /* Takes the part apart for a packer, unless it is the one in hand. */

@@ -24,6 +24,8 @@ typedef struct lm_spool_options {
 extern const char *const lm_training_columns[];
 extern const char *const lm_training_word_columns[];
 extern const char *const lm_distillation_columns[];
+/* And those of answers that were compared or judged, with a reference's log-probabilities. */
+extern const char *const lm_preference_columns[];
 
 lm_spool *lm_spool_new(const lm_spool_options *options, lm_status *st);
 void lm_spool_free(lm_spool *s); /* a named file stays */
@@ -37,8 +39,9 @@ lm_spool *lm_spool_reopen(const char *file, const uint64_t *digest, lm_status *s
 
 json_t *lm_spool_preamble(const lm_spool *s);      /* as given to finish, or of the file; NULL = none */
 uint64_t lm_spool_rows(const lm_spool *s);
-uint64_t lm_spool_tokens(const lm_spool *s);       /* sum of the lengths of ids */
-const uint32_t *lm_spool_lengths(const lm_spool *s); /* length of ids of every row */
+uint64_t lm_spool_tokens(const lm_spool *s);       /* sum of the lengths */
+/* Length of ids of every row; where both answers of a pair are kept, of these together. */
+const uint32_t *lm_spool_lengths(const lm_spool *s);
 uint64_t lm_spool_bytes(const lm_spool *s);        /* held in memory or file */
 bool lm_spool_in_memory(const lm_spool *s);
 /* Of all rows in their order, whatever records they came in. */
@@ -47,6 +50,8 @@ uint64_t lm_spool_digest(const lm_spool *s);
 /* Row i; the pointers are into the spool and stay valid as long as it does. Threads may read at once. `id` and `fields`
  * are not given. */
 void lm_spool_row(const lm_spool *s, uint64_t i, lm_tokens_row *row);
+/* From now on the logits of row i are those of row i of `other`, as many rows, which has to live as long. */
+void lm_spool_take_logits(lm_spool *s, const lm_spool *other);
 /* Row i with all its columns and members, to a packer. */
 bool lm_spool_pack(lm_spool *s, uint64_t i, lm_packer *packer, lm_status *st);
 

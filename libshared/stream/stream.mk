@@ -3,7 +3,7 @@ liblmutils_la_SOURCES += \
 	libshared/stream/blocks_forms.c libshared/stream/blocks_parse.c libshared/stream/blocks_write.c \
 	libshared/stream/bundle.c libshared/stream/bundle.h libshared/stream/bundle_internal.h \
 	libshared/stream/bundle_archive.c libshared/stream/bundle_store.c libshared/stream/bundle_stream.c \
-	libshared/stream/bundle_path.c libshared/stream/bundle_pieces.c \
+	libshared/stream/bundle_gguf.c libshared/stream/bundle_path.c libshared/stream/bundle_pieces.c \
 	libshared/stream/bundle_write.c \
 	libshared/stream/bundle_writer.h \
 	libshared/stream/cells.h libshared/stream/check.c \

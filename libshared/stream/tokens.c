@@ -187,6 +187,25 @@ static bool view_logits(const lm_record *r, lm_tokens_view *v, lm_status *st)
     return true;
 }
 
+/* Columns beside chosen.ids or rejected.ids, as far as they are cut as these are. */
+static void view_answers(const lm_record *r, const char *side, struct lm_tokens_answers *a)
+{
+    char ids[32], own[64], name[32];
+    snprintf(ids, sizeof ids, "%s.ids.splits", side);
+    for (int i = 0; i < 2 && a->ids; i++) {
+        snprintf(name, sizeof name, "%s.%s", side, i ? "logprobs" : "loss_mask");
+        snprintf(own, sizeof own, "%s.splits", name);
+        const lm_column *c = lm_record_column(r, name), *splits = c ? splits_of(r, name, own) : NULL;
+        bool alike = c && (splits ? strcmp(splits->name, ids) == 0 : c->shape.size[0] == a->splits[r->n]);
+        if (i && c && (alike || (!splits && c->shape.size[0] == r->n))) {
+            a->logprobs = c->data;
+            a->summed = !alike;
+        } else if (!i && alike) {
+            a->loss_mask = c->data;
+        }
+    }
+}
+
 bool lm_tokens_view_read(const lm_record *r, lm_tokens_view *v, lm_status *st)
 {
     *v = (lm_tokens_view){.n = r->n};
@@ -204,6 +223,8 @@ bool lm_tokens_view_read(const lm_record *r, lm_tokens_view *v, lm_status *st)
     v->loss_mask = column_data(r, "loss_mask");
     v->tags = column_data(r, "tags");
     v->mlm_labels = column_data(r, "mlm_labels");
+    v->logprobs = splits_of(r, "logprobs", "logprobs.splits") == splits ? column_data(r, "logprobs") : NULL;
+    v->desirable = column_data(r, "desirable");
     v->answer = column_data(r, "answer");
     v->weight = column_data(r, "weight");
     v->doc = column_data(r, "doc");
@@ -217,6 +238,8 @@ bool lm_tokens_view_read(const lm_record *r, lm_tokens_view *v, lm_status *st)
         {"target_ids", "target_ids.splits", (const void **)&v->target_ids, &v->target_ids_splits},
         {"text", "text.splits", (const void **)&v->text, &v->text_splits},
         {"pair", "pair.splits", (const void **)&v->pair, &v->pair_splits},
+        {"chosen.ids", "chosen.ids.splits", (const void **)&v->chosen.ids, &v->chosen.splits},
+        {"rejected.ids", "rejected.ids.splits", (const void **)&v->rejected.ids, &v->rejected.splits},
     };
     for (size_t i = 0; i < sizeof ragged / sizeof *ragged; i++) {
         const lm_column *s = splits_of(r, ragged[i].name, ragged[i].own);
@@ -225,6 +248,8 @@ bool lm_tokens_view_read(const lm_record *r, lm_tokens_view *v, lm_status *st)
             *ragged[i].splits = s->data;
         }
     }
+    view_answers(r, "chosen", &v->chosen);
+    view_answers(r, "rejected", &v->rejected);
     view_labels(r, v);
     if (!view_logits(r, v, st))
         return false;
@@ -232,6 +257,12 @@ bool lm_tokens_view_read(const lm_record *r, lm_tokens_view *v, lm_status *st)
     v->id = json_object_get(r->header, "id");
     v->fields = json_object_get(r->header, "fields");
     return true;
+}
+
+lm_tokens_row lm_tokens_answer_row(const lm_tokens_row *pair, const lm_tokens_answer *answer)
+{
+    return (lm_tokens_row){.ids = answer->ids, .len = answer->len, .loss_mask = answer->loss_mask, .logprobs = answer->logprobs,
+                           .has_weight = pair->has_weight, .weight = pair->weight, .has_row = pair->has_row, .row = pair->row};
 }
 
 void lm_tokens_row_part(const lm_tokens_row *row, size_t first, size_t n, lm_tokens_row *part)
@@ -244,6 +275,15 @@ void lm_tokens_row_part(const lm_tokens_row *row, size_t first, size_t n, lm_tok
                             .loss_mask = row->loss_mask ? row->loss_mask + first : NULL,
                             .tags = row->tags ? row->tags + first : NULL,
                             .mlm_labels = row->mlm_labels ? row->mlm_labels + first : NULL};
+}
+
+static lm_tokens_answer answer_of(const struct lm_tokens_answers *a, int64_t i)
+{
+    if (!a->ids)
+        return (lm_tokens_answer){0};
+    size_t at = (size_t)a->splits[i];
+    return (lm_tokens_answer){a->ids + at, (size_t)a->splits[i + 1] - at, a->loss_mask ? a->loss_mask + at : NULL,
+                              a->logprobs ? a->logprobs + (a->summed ? (size_t)i : at) : NULL, a->summed};
 }
 
 /* From unit `first` on. */
@@ -271,6 +311,11 @@ void lm_tokens_view_row(const lm_tokens_view *v, int64_t i, lm_tokens_row *row)
     row->loss_mask = v->loss_mask ? v->loss_mask + at : NULL;
     row->tags = v->tags ? v->tags + at : NULL;
     row->mlm_labels = v->mlm_labels ? v->mlm_labels + at : NULL;
+    row->logprobs = v->logprobs ? v->logprobs + at : NULL;
+    row->chosen = answer_of(&v->chosen, i);
+    row->rejected = answer_of(&v->rejected, i);
+    if ((row->has_desirable = v->desirable != NULL))
+        row->desirable = v->desirable[i];
     if (v->labels) {
         json_t *word = json_array_get(v->labels, (size_t)i);
         row->has_label_word = true;

@@ -11,6 +11,8 @@ typedef struct lm_tokens_answer {
     const int32_t *ids;            /* prompt and answer; NULL = the column is absent */
     size_t len;
     const uint8_t *loss_mask;
+    const float *logprobs;         /* of each token given those before it, by a reference; or, `summed`, one of all the answer */
+    bool summed;
 } lm_tokens_answer;
 
 /* Outputs of a model: a unit of them for each row, or for each token. All logits of a unit, or the k largest with the log-sum-exp of
@@ -34,6 +36,7 @@ typedef struct lm_tokens_row {
     const uint8_t *loss_mask;
     const int32_t *tags;
     const int32_t *mlm_labels;
+    const float *logprobs;         /* of each token given those before it */
     const int32_t *seq_lengths;    /* of a packed row: how many tokens each of its texts has; their sum is len */
     size_t seq_count;
     bool has_label_word, has_label_id, has_label_float;
@@ -48,8 +51,9 @@ typedef struct lm_tokens_row {
     const uint8_t *multi_label;    /* [classes] */
     size_t classes;
     lm_tokens_logits logits;       /* of a model that has read the row */
-    bool has_weight, has_doc, has_row, has_truncated;
+    bool has_weight, has_doc, has_row, has_truncated, has_desirable;
     float weight;
+    uint8_t desirable;             /* whether the answer is a good one */
     int32_t doc, row;
     uint8_t truncated;
     lm_str text, pair;             /* the source (`--keep-text`); data NULL = absent */
@@ -58,6 +62,8 @@ typedef struct lm_tokens_row {
     size_t field_count;
 } lm_tokens_row;
 
+/* An answer of a preference pair as a row by itself, with the pair's weight. */
+lm_tokens_row lm_tokens_answer_row(const lm_tokens_row *pair, const lm_tokens_answer *answer);
 /* Tokens [first, first + n) of a row: what has a value for each token, and nothing else. */
 void lm_tokens_row_part(const lm_tokens_row *row, size_t first, size_t n, lm_tokens_row *part);
 
@@ -105,6 +111,14 @@ typedef struct lm_tokens_view {
     const int32_t *word_ids, *offsets;
     const uint8_t *loss_mask;
     const int32_t *tags, *mlm_labels;
+    const float *logprobs;
+    struct lm_tokens_answers {
+        const int32_t *ids, *splits;
+        const uint8_t *loss_mask;
+        const float *logprobs;
+        bool summed;
+    } chosen, rejected;
+    const uint8_t *desirable;
     const int32_t *target_ids, *target_ids_splits;
     const int32_t *label_id;       /* one of the two */
     const float *label_float;

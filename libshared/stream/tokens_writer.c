@@ -9,7 +9,7 @@
 /* The columns a writer makes, in the order of the header. */
 typedef enum slot {
     IDS, TYPES, WORD_IDS, OFFSETS, LOSS_MASK, TAGS, MLM_LABELS, TARGET, ANSWER, LABEL_ID, LABEL_FLOAT, MULTI_LABEL, WEIGHT, DOC, ROW,
-    TRUNCATED, TEXT, PAIR, SEQ_LENGTHS, CHOSEN, CHOSEN_MASK, REJECTED, REJECTED_MASK, SLOTS, LABEL_WORD = SLOTS, ID
+    TRUNCATED, TEXT, PAIR, SEQ_LENGTHS, CHOSEN, CHOSEN_MASK, REJECTED, REJECTED_MASK, DESIRABLE, SLOTS, LABEL_WORD = SLOTS, ID
 } slot;
 
 typedef enum cut { CUT_ROW, CUT_LIKE, CUT_OWN } cut;
@@ -43,6 +43,7 @@ static const struct {
     [CHOSEN_MASK] = {"chosen.loss_mask", LM_U8, CUT_LIKE, "chosen.ids.splits"},
     [REJECTED] = {"rejected.ids", LM_I32, CUT_OWN, "rejected.ids.splits"},
     [REJECTED_MASK] = {"rejected.loss_mask", LM_U8, CUT_LIKE, "rejected.ids.splits"},
+    [DESIRABLE] = {"desirable", LM_U8, CUT_ROW, NULL},
 };
 
 struct lm_tokens_writer {
@@ -92,7 +93,8 @@ static uint32_t columns_of(const lm_tokens_row *r)
         {LABEL_FLOAT, r->has_label_float}, {MULTI_LABEL, r->multi_label}, {WEIGHT, r->has_weight},
         {DOC, r->has_doc}, {ROW, r->has_row}, {TRUNCATED, r->has_truncated}, {TEXT, r->text.data},
         {PAIR, r->pair.data}, {SEQ_LENGTHS, r->seq_lengths}, {CHOSEN, r->chosen.ids}, {CHOSEN_MASK, r->chosen.loss_mask},
-        {REJECTED, r->rejected.ids}, {REJECTED_MASK, r->rejected.loss_mask}, {LABEL_WORD, r->has_label_word}, {ID, r->id.data},
+        {REJECTED, r->rejected.ids}, {REJECTED_MASK, r->rejected.loss_mask}, {DESIRABLE, r->has_desirable},
+        {LABEL_WORD, r->has_label_word}, {ID, r->id.data},
     };
     uint32_t bits = 1u << IDS;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -120,6 +122,7 @@ static lm_str value_of(const lm_tokens_row *r, slot s)
     case WEIGHT: return (lm_str){(const char *)&r->weight, 4};
     case DOC: return (lm_str){(const char *)&r->doc, 4};
     case ROW: return (lm_str){(const char *)&r->row, 4};
+    case DESIRABLE: return (lm_str){(const char *)&r->desirable, 1};
     case TRUNCATED: return (lm_str){(const char *)&r->truncated, 1};
     case TEXT: return r->text;
     case SEQ_LENGTHS: return (lm_str){(const char *)r->seq_lengths, 4 * r->seq_count};

@@ -9,11 +9,16 @@
 #include "base/status.h"
 #include "tensor/dtype.h"
 
-/* Whether lm_quantise makes t: Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K. */
+extern const int8_t lm_iq4_nl_values[16]; /* by code */
+
+/* Whether lm_quantise makes t: Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL. */
 bool lm_quantises(lm_dtype t);
 /* `rows` rows of `width` numbers (a multiple of the block) to their blocks. importance: [width], how much an error in each
  * column weighs; NULL = alike. By this thread alone; rows do not depend on one another. */
 void lm_quantise(lm_dtype t, const float *x, size_t rows, size_t width, const float *importance, void *out);
+
+/* The largest |x|, as bits: no less than 0x7f800000, an infinity's, where one is infinite or no number. */
+uint32_t lm_greatest_bits(const float *x, size_t n);
 
 /* ---- bitsandbytes (functional.py, csrc/cpu_ops) ---- */
 

@@ -15,7 +15,7 @@ static const struct {
     [LM_Q4_1] = {"Q4_1", 32, 20},   [LM_Q5_0] = {"Q5_0", 32, 22},   [LM_Q5_1] = {"Q5_1", 32, 24},
     [LM_Q2_K] = {"Q2_K", 256, 84},  [LM_Q3_K] = {"Q3_K", 256, 110}, [LM_Q4_K] = {"Q4_K", 256, 144},
     [LM_Q5_K] = {"Q5_K", 256, 176}, [LM_Q6_K] = {"Q6_K", 256, 210},
-    [LM_NF4] = {"NF4", 2, 1},      [LM_FP4] = {"FP4", 2, 1},
+    [LM_NF4] = {"NF4", 2, 1},       [LM_FP4] = {"FP4", 2, 1},       [LM_IQ4_NL] = {"IQ4_NL", 32, 18},
 };
 
 const char *lm_dtype_name(lm_dtype t)
@@ -26,7 +26,7 @@ const char *lm_dtype_name(lm_dtype t)
 bool lm_dtype_find(lm_str name, lm_dtype *out)
 {
     for (int t = 0; t < LM_DTYPE_COUNT; t++) {
-        if (lm_str_is(name, types[t].name)) {
+        if (lm_str_is(name, types[t].name) && t != LM_NF4 && t != LM_FP4) {
             *out = (lm_dtype)t;
             return true;
         }

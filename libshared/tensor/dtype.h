@@ -32,6 +32,7 @@ typedef enum lm_dtype {
     LM_Q6_K,
     LM_NF4, /* bitsandbytes': two codes a byte; their scales are tensors of their own (tensor/quantised.h) */
     LM_FP4,
+    LM_IQ4_NL, /* ggml's, of 16 values that do not lie evenly */
     LM_DTYPE_COUNT
 } lm_dtype;
 
@@ -43,7 +44,7 @@ typedef struct lm_shape {
 } lm_shape;
 
 const char *lm_dtype_name(lm_dtype t);          /* "F32", "Q8_0" */
-bool lm_dtype_find(lm_str name, lm_dtype *out); /* exact, upper case */
+bool lm_dtype_find(lm_str name, lm_dtype *out); /* exact, upper case; of a type that tensors of files have: not NF4, FP4 */
 int lm_dtype_block(lm_dtype t);                 /* elements of a block; 1 for plain types */
 size_t lm_dtype_block_bytes(lm_dtype t);        /* bytes of a block; of an element for plain types */
 

@@ -20,6 +20,7 @@ struct lm_gguf {
     const lm_gguf_entry **by_key;
     const lm_gguf_tensor **by_name;
     size_t entry_count, tensor_count;
+    lm_gguf *next; /* a file that it goes on in */
 };
 
 static const uint8_t type_bytes[LM_GGUF_TYPES] = {
@@ -35,7 +36,7 @@ static const struct {
 } known_types[] = {
     {0, LM_F32},  {1, LM_F16},   {2, LM_Q4_0},  {3, LM_Q4_1},  {6, LM_Q5_0},  {7, LM_Q5_1},
     {8, LM_Q8_0}, {10, LM_Q2_K}, {11, LM_Q3_K}, {12, LM_Q4_K}, {13, LM_Q5_K}, {14, LM_Q6_K},
-    {24, LM_I8},  {25, LM_I16},  {26, LM_I32},  {27, LM_I64},  {28, LM_F64},  {30, LM_BF16},
+    {20, LM_IQ4_NL}, {24, LM_I8},  {25, LM_I16},  {26, LM_I32},  {27, LM_I64},  {28, LM_F64},  {30, LM_BF16},
 };
 
 size_t lm_gguf_value_bytes(lm_gguf_type type)
@@ -261,6 +262,18 @@ static void place_tensor(const lm_gguf *f, lm_gguf_tensor *t, uint64_t data, uin
         t->data = f->bytes + data + offset;
 }
 
+static bool sort_tensors(lm_gguf *f, lm_status *st)
+{
+    for (size_t i = 0; i < f->tensor_count; i++)
+        f->by_name[i] = &f->tensors[i];
+    qsort(f->by_name, f->tensor_count, sizeof *f->by_name, by_name);
+    for (size_t i = 1; i < f->tensor_count; i++)
+        if (by_name(&f->by_name[i - 1], &f->by_name[i]) == 0)
+            return lm_fail(st, LM_FAILED, "%s: two tensors are called \"%.*s\": the file is damaged: make it again", f->name,
+                           (int)f->by_name[i]->name.len, f->by_name[i]->name.data);
+    return true;
+}
+
 static bool read_tensors(lm_gguf *f, cursor *c, uint64_t count)
 {
     if (count > c->left / TENSOR_MIN)
@@ -270,22 +283,14 @@ static bool read_tensors(lm_gguf *f, cursor *c, uint64_t count)
     f->tensors = lm_calloc((size_t)count + 1, sizeof *f->tensors);
     f->by_name = lm_calloc((size_t)count + 1, sizeof *f->by_name);
     uint64_t *offsets = lm_calloc((size_t)count + 1, sizeof *offsets);
-    for (; f->tensor_count < count && lm_ok(c->st); f->tensor_count++) {
+    for (; f->tensor_count < count && lm_ok(c->st); f->tensor_count++)
         take_tensor(c, &f->tensors[f->tensor_count], &offsets[f->tensor_count]);
-        f->by_name[f->tensor_count] = &f->tensors[f->tensor_count];
-    }
     uint64_t data = (uint64_t)(c->at - c->start);
     data = (data + f->alignment - 1) / f->alignment * f->alignment;
     for (size_t i = 0; i < f->tensor_count && lm_ok(c->st); i++)
         place_tensor(f, &f->tensors[i], data, offsets[i], c->st);
-    qsort(f->by_name, f->tensor_count, sizeof *f->by_name, by_name);
-    for (size_t i = 1; i < f->tensor_count && lm_ok(c->st); i++)
-        if (by_name(&f->by_name[i - 1], &f->by_name[i]) == 0)
-            lm_fail(c->st, LM_FAILED,
-                    "%s: two tensors are called \"%.*s\": the file is damaged: make it again", c->file,
-                    (int)f->by_name[i]->name.len, f->by_name[i]->name.data);
     free(offsets);
-    return lm_ok(c->st);
+    return lm_ok(c->st) && sort_tensors(f, c->st);
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -337,17 +342,30 @@ lm_gguf *lm_gguf_open(const char *path, lm_status *st)
     return f;
 }
 
+bool lm_gguf_add_part(lm_gguf *f, lm_gguf *part, lm_status *st)
+{
+    size_t all = f->tensor_count + part->tensor_count;
+    f->tensors = lm_realloc(f->tensors, all + 1, sizeof *f->tensors);
+    f->by_name = lm_realloc(f->by_name, all + 1, sizeof *f->by_name);
+    memcpy(f->tensors + f->tensor_count, part->tensors, part->tensor_count * sizeof *f->tensors);
+    f->tensor_count = all;
+    part->next = f->next;
+    f->next = part;
+    return sort_tensors(f, st);
+}
+
 void lm_gguf_close(lm_gguf *f)
 {
-    if (!f)
-        return;
-    lm_map_close(&f->map);
-    free(f->name);
-    free(f->entries);
-    free(f->tensors);
-    free(f->by_key);
-    free(f->by_name);
-    free(f);
+    for (lm_gguf *next; f; f = next) {
+        next = f->next;
+        lm_map_close(&f->map);
+        free(f->name);
+        free(f->entries);
+        free(f->tensors);
+        free(f->by_key);
+        free(f->by_name);
+        free(f);
+    }
 }
 
 const char *lm_gguf_name(const lm_gguf *f)

@@ -54,6 +54,9 @@ lm_gguf *lm_gguf_open(const char *path, lm_status *st);
 /* The same over bytes that the caller keeps alive; `name` is for messages. */
 lm_gguf *lm_gguf_from_memory(const void *bytes, size_t size, const char *name, lm_status *st);
 void lm_gguf_close(lm_gguf *f);
+/* The tensors of a file, as it was opened, become tensors of f, behind its own: of a model that is cut into several. The file is
+ * f's from then on, also where this fails: for a tensor that is in both. */
+bool lm_gguf_add_part(lm_gguf *f, lm_gguf *part, lm_status *st);
 const char *lm_gguf_name(const lm_gguf *f); /* for messages */
 
 size_t lm_gguf_entries(const lm_gguf *f);

@@ -148,6 +148,11 @@ void lm_gguf_put_next(lm_gguf_writer *w, lm_str value)
 
 void lm_gguf_put_entry(lm_gguf_writer *w, const lm_gguf_entry *e)
 {
+    static const char alignment[] = "general.alignment";
+    if (lm_str_is(e->key, alignment)) {
+        lm_gguf_put_u32(w, alignment, ALIGNMENT);
+        return;
+    }
     if (e->array)
         begin_array(w, e->key, e->type, e->count);
     else

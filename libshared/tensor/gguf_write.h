@@ -27,7 +27,7 @@ void lm_gguf_put_numbers(lm_gguf_writer *w, const char *key, lm_gguf_type type, 
 /* An array of n strings, each of which is then given. */
 void lm_gguf_put_strings(lm_gguf_writer *w, const char *key, size_t n);
 void lm_gguf_put_next(lm_gguf_writer *w, lm_str value);
-/* An entry of another file, as it stands there. */
+/* An entry of another file, as it stands there; but general.alignment becomes that of this one. */
 void lm_gguf_put_entry(lm_gguf_writer *w, const lm_gguf_entry *entry);
 
 /* The next tensor: its shape has the outermost dimension first. Of a type that the format does not have (U8, BOOL, NF4

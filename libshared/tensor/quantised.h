@@ -25,18 +25,32 @@ typedef struct lm_quantised {
         int block;           /* 256 */
         float offset;
     } nested;
-    /* llama.cpp stores the rows of queries and keys of models with rotary positions so that the two columns of a turn are
-     * neighbours: with h = rows / heads, row 2i + s of a head there is row i + s h/2 of the head here. 0 = as they are here. */
-    int interleaved_heads;
+    int interleaved_heads; /* lm_interleaved_row; 0 = rows are stored in their order */
 } lm_quantised;
+
+/* llama.cpp stores the rows of queries and keys of models with rotary positions so that the two columns of a turn are
+ * neighbours: with h = rows / heads, row 2i + s of a head there is row i + s h/2 of the head here. Row r of `rows` here is this one
+ * there, and back; 0 heads: the same. */
+static inline int64_t lm_interleaved_row(int64_t r, int64_t rows, int heads)
+{
+    if (!heads)
+        return r;
+    int64_t height = rows / heads, at = r % height, half = height / 2;
+    return r - at + (at < half ? 2 * at : 2 * (at - half) + 1);
+}
+
+static inline int64_t lm_parted_row(int64_t r, int64_t rows, int heads)
+{
+    if (!heads)
+        return r;
+    int64_t height = rows / heads, at = r % height;
+    return r - at + at / 2 + at % 2 * (height / 2);
+}
 
 /* The stored row that holds row r. */
 static inline int lm_quantised_row(const lm_quantised *q, int r)
 {
-    if (!q->interleaved_heads)
-        return r;
-    int height = q->rows / q->interleaved_heads, at = r % height, half = height / 2;
-    return r - at + (at < half ? 2 * at : 2 * (at - half) + 1);
+    return (int)lm_interleaved_row(r, q->rows, q->interleaved_heads);
 }
 
 /* Bytes of a stored row of I8 and block types, F16 and BF16: where row r begins. */

@@ -48,16 +48,15 @@ void lm_bert_prepare(lm_tokenizer *t)
     lm_model_scratch_free(&scratch);
 }
 
-/* A word that normalisation leaves as it is but for ASCII capitals: source bytes [from, to). */
-static void plain_word(lm_encoder *e, lm_str text, size_t from, size_t to, size_t chars, lm_side *out)
+/* The tokens of a word that normalisation leaves as it is but for ASCII capitals. */
+static void normal_tokens(lm_encoder *e, lm_str w, size_t chars)
 {
     const lm_tokenizer *t = e->t;
-    int32_t word = out->words++;
+    e->tokens.n = 0;
     if (chars > t->model.max_chars) {
-        lm_side_push(out, t->model.unk_id, word, from, to);
+        lm_token_push(&e->tokens, t->model.unk_id, (int32_t)w.len);
         return;
     }
-    lm_str w = {text.data + from, to - from};
     if (t->normalizer.lower_case) {
         e->word.len = 0;
         lm_buf_reserve(&e->word, w.len);
@@ -66,7 +65,14 @@ static void plain_word(lm_encoder *e, lm_str text, size_t from, size_t to, size_
         w.data = e->word.data;
     }
     lm_encode_word(e, w, chars);
+}
+
+/* The same of source bytes [from, to). */
+static void plain_word(lm_encoder *e, lm_str text, size_t from, size_t to, size_t chars, lm_side *out)
+{
+    int32_t word = out->words++;
     size_t start = from;
+    normal_tokens(e, (lm_str){text.data + from, to - from}, chars);
     for (size_t i = 0; i < e->tokens.n; i++) {
         size_t end = from + (size_t)e->tokens.at[i].end;
         lm_side_push(out, e->tokens.at[i].id, word, start, end);
@@ -94,65 +100,49 @@ static inline unsigned word_bytes(uint64_t x)
     return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
 }
 
-static inline uint64_t low_bytes(uint64_t x, size_t n)
+/* A word of ASCII letters and digits. */
+static void cut_ascii(lm_encoder *e, lm_str text, size_t from, size_t len)
 {
-    return n >= 8 ? x : x & ((1ull << (8 * n)) - 1);
+    normal_tokens(e, (lm_str){text.data + from, len}, len);
 }
 
-/* An ASCII word of up to 16 bytes that the cache knows: its tokens. False if it does not. */
-static inline bool cached_word(lm_encoder *e, const uint64_t key[2], size_t from, lm_side *out)
-{
-    const lm_cached_word *c = lm_cache_find(e->cache, key);
-    if (!c)
-        return false;
-    int32_t word = out->words++;
-    size_t start = from;
-    for (int i = 0; i < c->count; i++) {
-        lm_side_push(out, c->ids[i], word, start, from + c->ends[i]);
-        start = from + c->ends[i];
-    }
-    return true;
-}
-
-/* Where the words of text[from..to) that are letters and digits alone, and known, end: the first byte that is
- * something else than such a word, white space or punctuation. */
+/* Where the words of text[from..to) end that are letters and digits alone, of up to LM_WORD_BYTES, or single punctuation: the first
+ * byte that is something else than such a word or white space. */
 static size_t quick_words(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
     const lm_bert_path *b = &e->t->bert;
-    const char *data = text.data;
-    size_t p = from, last = to >= 17 ? to - 17 : 0; /* up to there, 16 bytes and one more can be read */
-    if (to - from < 17)
-        return from;
-    while (p <= last && out->n <= out->limit) {
-        unsigned char byte = (unsigned char)data[p];
-        unsigned kind = b->kind[byte];
+    lm_key_bytes k;
+    size_t p = from;
+    lm_key_bytes_of(&k, text, to);
+    while (p < to && out->n <= out->limit) {
+        unsigned kind = b->kind[(unsigned char)text.data[p]];
         if (kind == LM_BYTE_SPACE) {
             p++;
             continue;
         }
-        if (kind == LM_BYTE_PUNCT) {
-            lm_side_push(out, e->punct_id[byte], out->words++, p, p + 1);
-            p++;
-            continue;
-        }
-        uint64_t key[2];
-        memcpy(key, data + p, sizeof key);
-        size_t n = word_bytes(key[0]);
+        const char *at = lm_key_bytes_at(&k, p);
+        uint64_t first = lm_eight_bytes(at), second = 0, third = 0;
+        size_t n = kind == LM_BYTE_PUNCT ? 1 : word_bytes(first);
         if (n == 8)
-            n += word_bytes(key[1]);
-        kind = b->kind[(unsigned char)data[p + n]];
-        if (n == 0 || kind == LM_BYTE_WORD || kind == LM_BYTE_ODD)
+            n += word_bytes(second = lm_eight_bytes(at + 8));
+        if (n == 16)
+            n += word_bytes(third = lm_eight_bytes(at + 16));
+        unsigned next = p + n < to ? b->kind[(unsigned char)text.data[p + n]] : LM_BYTE_SPACE;
+        if (n == 0 || (kind != LM_BYTE_PUNCT && (next == LM_BYTE_WORD || next == LM_BYTE_ODD)))
             break;
-        key[1] = n > 8 ? low_bytes(key[1], n - 8) : 0;
-        key[0] = low_bytes(key[0], n);
-        if (b->lower_case) {
-            key[0] = lower_eight(key[0]);
-            key[1] = lower_eight(key[1]);
-        }
-        if (!cached_word(e, key, p, out))
-            plain_word(e, text, p, p + n, n, out);
+        if (e->ahead.n == LM_WORDS_AHEAD)
+            lm_words_take(e, text, cut_ascii, out);
+        struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, p, n);
+        first = lm_low_bytes(first, n);
+        second = n > 8 ? lm_low_bytes(second, n - 8) : 0;
+        third = n > 16 ? lm_low_bytes(third, n - 16) : 0;
+        a->key[0] = b->lower_case ? lower_eight(first) : first;
+        a->key[1] = b->lower_case ? lower_eight(second) : second;
+        a->key[2] = b->lower_case ? lower_eight(third) : third;
+        lm_words_ahead_fetch(a, &e->cache);
         p += n;
     }
+    lm_words_take(e, text, cut_ascii, out);
     return p;
 }
 

@@ -84,63 +84,28 @@ static bool is_plain(const lm_byte_path *b, lm_str text, size_t from, size_t to)
     return true;
 }
 
-static bool inside_char(lm_str text, size_t i)
+static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
 {
-    return ((unsigned char)text.data[i] & 0xC0) == 0x80;
-}
-
-/* A token of the bytes [from, to); its span is that of the characters that it has a part of. */
-static inline void push_token(lm_side *out, lm_str text, int32_t id, int32_t word, size_t from, size_t to,
-                              size_t end)
-{
-    while (inside_char(text, from))
-        from--;
-    while (to < end && inside_char(text, to))
-        to++;
-    lm_side_push(out, id, word, from, to);
-}
-
-static inline void load_key(lm_str text, size_t from, size_t n, uint64_t key[3])
-{
-    key[0] = key[1] = key[2] = 0;
-    if (from + LM_WIDE_BYTES > text.len) {
-        memcpy(key, text.data + from, n);
-        return;
-    }
-    memcpy(key, text.data + from, LM_WIDE_BYTES);
-    for (size_t i = 0, at = 0; i < 3; i++, at += 8)
-        key[i] = n >= at + 8 ? key[i] : n <= at ? 0 : key[i] & ((1ull << 8 * (n - at)) - 1);
+    lm_token_model_encode_bytes(&e->t->model, (lm_str){text.data + from, len}, &e->scratch, &e->tokens);
 }
 
 /* The word text[from..to). */
-static void push_word(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t to, lm_side *out)
 {
-    size_t n = to - from, start = from;
-    int32_t word = out->words++;
-    uint64_t key[3];
-    if (n <= LM_WIDE_BYTES) {
-        load_key(text, from, n, key);
-        const lm_wide_word *hit = lm_wide_find(e->wide, key, n);
-        if (hit) {
-            for (int i = 0; i < hit->count; i++) {
-                push_token(out, text, hit->ids[i], word, start, from + hit->ends[i], to);
-                start = from + hit->ends[i];
-            }
-            return;
-        }
-    }
-    e->tokens.n = 0;
-    lm_token_model_encode_bytes(&e->t->model, (lm_str){text.data + from, n}, &e->scratch, &e->tokens);
-    for (size_t i = 0; i < e->tokens.n; i++) {
-        size_t end = from + (size_t)e->tokens.at[i].end;
-        push_token(out, text, e->tokens.at[i].id, word, start, end, to);
-        start = end;
-    }
-    if (n <= LM_WIDE_BYTES)
-        lm_wide_put(e->wide, key, n, &e->tokens);
+    size_t n = to - from;
+    if (e->ahead.n == LM_WORDS_AHEAD)
+        lm_words_take(e, text, cut_word, out);
+    struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, from, n);
+    if (n > LM_WORD_BYTES)
+        return;
+    const char *p = lm_key_bytes_at(k, from);
+    a->key[0] = lm_low_bytes(lm_eight_bytes(p), n);
+    a->key[1] = n > 8 ? lm_low_bytes(lm_eight_bytes(p + 8), n - 8) : 0;
+    a->key[2] = n > 16 ? lm_low_bytes(lm_eight_bytes(p + 16), n - 16) : 0;
+    lm_words_ahead_fetch(a, &e->cache);
 }
 
-static void cut_by_regex(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+static void cut_by_regex(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t to, lm_side *out)
 {
     if (!e->pieces.matcher)
         e->pieces.matcher = lm_matcher_new();
@@ -148,29 +113,30 @@ static void cut_by_regex(lm_encoder *e, lm_str text, size_t from, size_t to, lm_
     size_t done = 0; /* what lies between matches is a word, too */
     while (out->n <= out->limit && lm_regex_find(e->t->bytes.regex, e->pieces.matcher, &f)) {
         if (done < f.from)
-            push_word(e, text, from + done, from + f.from, out);
+            add_word(e, text, k, from + done, from + f.from, out);
         if (f.from < f.to)
-            push_word(e, text, from + f.from, from + f.to, out);
+            add_word(e, text, k, from + f.from, from + f.to, out);
         done = f.to;
     }
     if (from + done < to && out->n <= out->limit)
-        push_word(e, text, from + done, to, out);
+        add_word(e, text, k, from + done, to, out);
 }
 
 void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
     const lm_byte_path *b = &e->t->bytes;
+    lm_key_bytes k;
     if (!is_plain(b, text, from, to)) {
         lm_encode_components(e, text, from, to, out);
         return;
     }
-    if (b->scanner == LM_SCAN_REGEX) {
-        cut_by_regex(e, text, from, to, out);
-        return;
-    }
-    for (size_t end; from < to && out->n <= out->limit; from = end) {
+    lm_key_bytes_of(&k, text, to);
+    if (b->scanner == LM_SCAN_REGEX)
+        cut_by_regex(e, text, &k, from, to, out);
+    for (size_t end; b->scanner != LM_SCAN_REGEX && from < to && out->n <= out->limit; from = end) {
         end = b->scanner == LM_SCAN_GPT2 ? lm_scan_gpt2(b->class, text.data, from, to)
                                          : lm_scan_cl100k(b->class, text.data, from, to, b->digits);
-        push_word(e, text, from, end, out);
+        add_word(e, text, &k, from, end, out);
     }
+    lm_words_take(e, text, cut_word, out);
 }

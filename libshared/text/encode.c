@@ -7,10 +7,8 @@ lm_encoder *lm_encoder_new(const lm_tokenizer *t)
 {
     lm_encoder *e = lm_calloc(1, sizeof *e);
     e->t = t;
-    if (t->bert.usable)
-        e->cache = lm_cache_new(sizeof *e->cache);
-    else if (t->model.dropout == 0)
-        e->wide = lm_cache_new(sizeof *e->wide);
+    if (t->model.dropout == 0)
+        lm_word_cache_init(&e->cache);
     memcpy(e->punct_id, t->bert.punct_id, sizeof e->punct_id);
     return e;
 }
@@ -39,8 +37,7 @@ void lm_encoder_free(lm_encoder *e)
     lm_token_list_free(&e->tokens);
     lm_model_scratch_free(&e->scratch);
     lm_buf_free(&e->word);
-    free(e->cache);
-    free(e->wide);
+    lm_word_cache_free(&e->cache);
     free(e);
 }
 
@@ -62,42 +59,87 @@ static void encode_uncached(lm_encoder *e, lm_str word, size_t chars)
         lm_token_model_encode(&e->t->model, word, chars, &e->scratch, &e->tokens);
 }
 
-static void encode_short(lm_encoder *e, lm_str word, size_t chars)
-{
-    uint64_t key[2] = {0, 0};
-    memcpy(key, word.data, word.len);
-    const lm_cached_word *hit = lm_cache_find(e->cache, key);
-    for (int i = 0; hit && i < hit->count; i++)
-        lm_token_push(&e->tokens, hit->ids[i], hit->ends[i]);
-    if (hit)
-        return;
-    encode_uncached(e, word, chars);
-    lm_cache_put(e->cache, key, &e->tokens);
-}
-
-static void encode_wide(lm_encoder *e, lm_str word, size_t chars)
+static void encode_known(lm_encoder *e, lm_str word, size_t chars)
 {
     uint64_t key[3] = {0, 0, 0};
     memcpy(key, word.data, word.len);
-    const lm_wide_word *hit = lm_wide_find(e->wide, key, word.len);
-    for (int i = 0; hit && i < hit->count; i++)
-        lm_token_push(&e->tokens, hit->ids[i], hit->ends[i]);
-    if (hit)
+    lm_known_word *set = lm_word_set(&e->cache, key);
+    const lm_known_word *known = lm_word_find(set, key, word.len);
+    for (int i = 0; known && i < known->count; i++)
+        lm_token_push(&e->tokens, known->ids[i], known->ends[i]);
+    if (known)
         return;
     encode_uncached(e, word, chars);
     if (!e->scratch.lacks_unk)
-        lm_wide_put(e->wide, key, word.len, &e->tokens);
+        lm_word_put(set, key, word.len, &e->tokens);
 }
 
 void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
 {
     e->tokens.n = 0;
-    if (e->cache && word.len <= sizeof e->cache->key && memchr(word.data, 0, word.len) == NULL)
-        encode_short(e, word, chars);
-    else if (e->wide && !e->t->bytes.usable && word.len <= LM_WIDE_BYTES)
-        encode_wide(e, word, chars);
+    if (e->cache.sets && !e->t->bytes.usable && word.len <= LM_WORD_BYTES)
+        encode_known(e, word, chars);
     else
         encode_uncached(e, word, chars);
+}
+
+static bool inside_char(lm_str text, size_t i)
+{
+    return ((unsigned char)text.data[i] & 0xC0) == 0x80;
+}
+
+/* A token of the bytes [from, to) of a word that ends at `end`; its span is that of the characters that it has a part of. */
+static void push_part(lm_side *out, lm_str text, int32_t id, int32_t word, size_t from, size_t to, size_t end)
+{
+    while (inside_char(text, from))
+        from--;
+    while (to < end && inside_char(text, to))
+        to++;
+    lm_side_push(out, id, word, from, to);
+}
+
+static void take_known(const lm_known_word *known, lm_str text, const struct lm_word_ahead *a, lm_side *out)
+{
+    int32_t word = out->words++;
+    size_t start = a->from;
+    for (int i = 0; i < known->count; i++) {
+        push_part(out, text, known->ids[i], word, start, a->from + known->ends[i], a->from + a->len);
+        start = a->from + known->ends[i];
+    }
+}
+
+static void take_unknown(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, lm_word_cut *cut, lm_side *out)
+{
+    int32_t word = out->words++;
+    size_t start = a->from;
+    e->tokens.n = 0;
+    cut(e, text, a->from, a->len);
+    for (size_t i = 0; i < e->tokens.n; i++) {
+        size_t end = a->from + (size_t)e->tokens.at[i].end;
+        push_part(out, text, e->tokens.at[i].id, word, start, end, a->from + a->len);
+        start = end;
+    }
+    if (a->set)
+        lm_word_put(a->set, a->key, a->len, &e->tokens);
+}
+
+void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_side *out)
+{
+    for (int i = 0; i < e->ahead.n; i++) {
+        const struct lm_word_ahead *a = &e->ahead.at[i];
+        const lm_known_word *known = a->set ? lm_word_find(a->set, a->key, a->len) : NULL;
+        while (out->cap - out->n < LM_WORD_TOKENS)
+            lm_side_grow(out);
+        if (known && out->bare) {
+            memcpy(out->ids + out->n, known->ids, sizeof known->ids); /* those of the next word lie over what is too many */
+            out->n += known->count;
+        } else if (known) {
+            take_known(known, text, a, out);
+        } else {
+            take_unknown(e, text, a, cut, out);
+        }
+    }
+    e->ahead.n = 0;
 }
 
 /* Characters [first, last), a word or what it may be cut into. */
@@ -171,9 +213,10 @@ static void append_text(lm_encoder *e, lm_str text, lm_side *out)
         segment(e, text, done, text.len, out);
 }
 
-static void begin_side(lm_side *out, lm_str text, bool split, size_t limit)
+static void begin_side(lm_side *out, lm_str text, bool bare, bool split, size_t limit)
 {
     out->text = text;
+    out->bare = bare;
     out->split = split;
     out->space_count = 0;
     out->n = 0;
@@ -183,14 +226,14 @@ static void begin_side(lm_side *out, lm_str text, bool split, size_t limit)
 
 void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out)
 {
-    begin_side(out, text, false, limit);
+    begin_side(out, text, e->bare, false, limit);
     append_text(e, text, out);
 }
 
 void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_t count, size_t limit,
                           lm_side *out)
 {
-    begin_side(out, text, true, limit);
+    begin_side(out, text, false, true, limit);
     for (size_t i = 0; i < count && out->n <= limit; i++) {
         size_t n = out->n;
         int32_t base = (int32_t)(words[i].data - text.data);
@@ -205,6 +248,7 @@ void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_
 
 lm_side *lm_encode_words(lm_encoder *e, lm_str text)
 {
+    e->bare = false;
     lm_encode_text(e, text, SIZE_MAX, &e->sides[0]);
     return &e->sides[0];
 }

@@ -6,6 +6,7 @@ liblmutils_la_SOURCES += \
 	libshared/text/masking.c \
 	libshared/text/masking.h \
 	libshared/text/scanners.c \
+	libshared/text/token_bytes.c libshared/text/token_bytes.h \
 	libshared/text/token_view.c \
 	libshared/text/token_view.h \
 	libshared/text/tokenizer.c \

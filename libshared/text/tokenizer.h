@@ -50,6 +50,7 @@ typedef struct lm_encode_options {
     bool overflow;      /* what is cut becomes rows of its own (lm_encoding.overflow), ... */
     int stride;         /* ... which share that many tokens with the row before */
     bool fit_stride;    /* a stride for which a row is too short becomes half of the row, instead of a failure */
+    bool ids_only;      /* word_ids and offsets are not needed, and may be anything */
     uint64_t seed, row; /* of a model with dropout: what it leaves out depends on these and the text alone */
 } lm_encode_options;
 

@@ -85,6 +85,7 @@ typedef struct lm_side {
     lm_added_spaces *spaces; /* in the order of the tokens */
     size_t space_count, space_cap;
     bool split;  /* it came in words, each of which was encoded by itself */
+    bool bare;   /* ids alone are asked for: what else is here need not be filled */
 } lm_side;
 
 void lm_side_grow(lm_side *s);
@@ -106,8 +107,9 @@ struct lm_encoder {
     lm_token_list tokens;
     lm_model_scratch scratch;
     lm_buf word;
-    lm_cached_word *cache;  /* of BERT's path, */
-    lm_wide_word *wide;     /* or of any other, with bytes as keys if there is a path of bytes; NULL = none */
+    lm_word_cache cache;    /* by bytes of the source if there is a path of bytes, else of the normalised word */
+    lm_words_ahead ahead;
+    bool bare;              /* of the row in hand: see lm_encode_options.ids_only */
     lm_word_counts *counts; /* not NULL: words are numbered there instead of being cut into tokens */
     int32_t punct_id[128];  /* what single ASCII punctuation becomes */
 };
@@ -137,6 +139,10 @@ void lm_bert_prepare(lm_tokenizer *t);
 void lm_byte_path_prepare(lm_tokenizer *t);
 void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
+/* The tokens of text[from..from+len) into e->tokens. */
+typedef void lm_word_cut(lm_encoder *e, lm_str text, size_t from, size_t len);
+/* The words of e->ahead, which are then none: those that the cache does not know are cut. */
+void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_side *out);
 /* The tokens of one word of `chars` code points into e->tokens, by way of the cache. */
 void lm_encode_word(lm_encoder *e, lm_str word, size_t chars);
 

@@ -2,43 +2,38 @@
 
 #include "base/memory.h"
 
-_Static_assert(sizeof(lm_cached_word) == 32 && sizeof(lm_wide_word) == 64, "they fill cache lines");
+#include <stdlib.h>
+#include <sys/mman.h>
 
-void *lm_cache_new(size_t size)
+_Static_assert(sizeof(lm_known_word) == 64, "a word fills a cache line");
+
+/* Pages that no word has come to are not there. Large ones, where the system has any to give: words stand anywhere, and each small
+ * page would be looked up anew. */
+void lm_word_cache_init(lm_word_cache *c)
 {
-    size_t bytes = 2 * LM_CACHE_SETS * size;
-    lm_status st = LM_STATUS_INIT;
-    void *cache = lm_try_malloc(bytes, 1, "the cache of words", &st);
-    if (!cache)
-        return lm_calloc(bytes, 1); /* says that there is no memory, and ends */
-    return memset(cache, 0, bytes);
+    enum { LARGE = 1 << 21 };
+    size_t bytes = sizeof *c->sets << (LM_WORD_SET_BITS + 1);
+    c->memory = lm_calloc(bytes + LARGE, 1);
+    c->sets = (lm_known_word *)(((uintptr_t)c->memory + LARGE - 1) & ~(uintptr_t)(LARGE - 1));
+    madvise(c->sets, bytes, MADV_HUGEPAGE);
 }
 
-void lm_cache_put(lm_cached_word *cache, const uint64_t key[2], const lm_token_list *tokens)
+void lm_word_cache_free(lm_word_cache *c)
 {
-    if (tokens->n > LM_CACHE_TOKENS)
-        return;
-    lm_cached_word *c = lm_cache_set(cache, key);
-    c[1] = c[0];
-    memcpy(c->key, key, sizeof c->key);
-    c->count = (uint8_t)tokens->n;
-    for (size_t i = 0; i < tokens->n; i++) {
-        c->ids[i] = tokens->at[i].id;
-        c->ends[i] = (uint8_t)tokens->at[i].end;
-    }
+    free(c->memory);
+    *c = (lm_word_cache){0};
 }
 
-void lm_wide_put(lm_wide_word *cache, const uint64_t key[3], size_t len, const lm_token_list *tokens)
+void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens)
 {
-    if (tokens->n > LM_WIDE_TOKENS)
+    if (tokens->n > LM_WORD_TOKENS)
         return;
-    lm_wide_word *c = lm_wide_set(cache, key);
-    c[1] = c[0];
-    memcpy(c->key, key, sizeof c->key);
-    c->count = (uint8_t)tokens->n;
-    c->len = (uint8_t)len;
+    set[1] = set[0];
+    memcpy(set->key, key, sizeof set->key);
+    set->count = (uint8_t)tokens->n;
+    set->len = (uint8_t)len;
     for (size_t i = 0; i < tokens->n; i++) {
-        c->ids[i] = tokens->at[i].id;
-        c->ends[i] = (uint8_t)tokens->at[i].end;
+        set->ids[i] = tokens->at[i].id;
+        set->ends[i] = (uint8_t)tokens->at[i].end;
     }
 }

@@ -4,59 +4,108 @@
 
 #include "text/components/components.h"
 
-/* Of BERT's path: words of up to 16 bytes without NUL, two of them to a cache line. */
-enum { LM_CACHE_SETS = 1 << 14, LM_CACHE_TOKENS = 3 };
-typedef struct lm_cached_word {
-    uint64_t key[2]; /* the bytes, zero-padded; all zero = free */
-    int32_t ids[LM_CACHE_TOKENS];
-    uint8_t ends[LM_CACHE_TOKENS], count;
-} lm_cached_word;
-
-/* Of the other models, whose words are longer and have more tokens: one to a cache line. */
-enum { LM_WIDE_BYTES = 24, LM_WIDE_TOKENS = 7 };
-typedef struct lm_wide_word {
-    uint64_t key[LM_WIDE_BYTES / 8]; /* the bytes, zero-padded */
-    int32_t ids[LM_WIDE_TOKENS];
-    uint8_t ends[LM_WIDE_TOKENS], count;
+/* A word of up to 24 bytes, which fills a cache line. */
+enum { LM_WORD_BYTES = 24, LM_WORD_TOKENS = 7, LM_WORD_SET_BITS = 15 };
+typedef struct lm_known_word {
+    uint64_t key[LM_WORD_BYTES / 8]; /* the bytes, zero-padded */
+    int32_t ids[LM_WORD_TOKENS];
+    uint8_t ends[LM_WORD_TOKENS], count;
     uint8_t len; /* 0 = free */
-} lm_wide_word;
+} lm_known_word;
 
-/* As many sets of two words of `size` bytes; free with free(). */
-void *lm_cache_new(size_t size);
+/* Sets of two words: the first is the one that came last. Its size does not depend on the text. */
+typedef struct lm_word_cache {
+    lm_known_word *sets; /* NULL = there is none */
+    void *memory;
+} lm_word_cache;
 
-/* Sets of two: the first is the one that came last. */
-static inline lm_cached_word *lm_cache_set(lm_cached_word *cache, const uint64_t key[2])
-{
-    uint64_t h = key[0] * 0x9e3779b97f4a7c15u ^ (key[1] + 0x7f4a7c15) * 0xc2b2ae3d27d4eb4fu;
-    return &cache[2 * ((h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> 50)];
-}
+void lm_word_cache_init(lm_word_cache *c);
+void lm_word_cache_free(lm_word_cache *c);
 
-static inline const lm_cached_word *lm_cache_find(lm_cached_word *cache, const uint64_t key[2])
-{
-    lm_cached_word *c = lm_cache_set(cache, key);
-    if (c->key[0] == key[0] && c->key[1] == key[1])
-        return c;
-    return c[1].key[0] == key[0] && c[1].key[1] == key[1] ? c + 1 : NULL;
-}
-
-static inline lm_wide_word *lm_wide_set(lm_wide_word *cache, const uint64_t key[3])
+static inline lm_known_word *lm_word_set(const lm_word_cache *c, const uint64_t key[3])
 {
     uint64_t h = key[0] * 0x9e3779b97f4a7c15u ^ (key[1] + 0x7f4a7c15) * 0xc2b2ae3d27d4eb4fu;
     h = (h ^ h >> 31) + key[2] * 0x94d049bb133111ebu;
-    return &cache[2 * ((h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> 50)];
+    return &c->sets[2 * ((h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> (64 - LM_WORD_SET_BITS))];
 }
 
-static inline const lm_wide_word *lm_wide_find(lm_wide_word *cache, const uint64_t key[3], size_t len)
+static inline const lm_known_word *lm_word_find(const lm_known_word *set, const uint64_t key[3], size_t len)
 {
-    lm_wide_word *c = lm_wide_set(cache, key);
-    for (int i = 0; i < 2; i++, c++)
-        if (c->key[0] == key[0] && c->key[1] == key[1] && c->key[2] == key[2] && c->len == len)
-            return c;
+    for (int i = 0; i < 2; i++, set++)
+        if (set->key[0] == key[0] && set->key[1] == key[1] && set->key[2] == key[2] && set->len == len)
+            return set;
     return NULL;
 }
 
 /* Enters a word, and the tokens that it became if they are not too many. */
-void lm_cache_put(lm_cached_word *cache, const uint64_t key[2], const lm_token_list *tokens);
-void lm_wide_put(lm_wide_word *cache, const uint64_t key[3], size_t len, const lm_token_list *tokens);
+void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens);
+
+/* The first n bytes of eight. */
+static inline uint64_t lm_low_bytes(uint64_t x, size_t n)
+{
+    return n >= 8 ? x : x & ((1ull << 8 * n) - 1);
+}
+
+/* Bytes of a text that are read a whole key at a time: the last ones come from a copy with zeros behind it. */
+typedef struct lm_key_bytes {
+    const char *data;
+    size_t safe; /* up to here a key can be read where it stands */
+    char tail[2 * LM_WORD_BYTES];
+} lm_key_bytes;
+
+static inline void lm_key_bytes_of(lm_key_bytes *k, lm_str text, size_t to)
+{
+    k->data = text.data;
+    memset(k->tail, 0, sizeof k->tail);
+    if (to < LM_WORD_BYTES) {
+        k->safe = 0;
+        if (to) /* no text may be NULL */
+            memcpy(k->tail, text.data, to);
+    } else { /* of a constant size, which takes no call */
+        k->safe = to - LM_WORD_BYTES;
+        memcpy(k->tail, text.data + k->safe, LM_WORD_BYTES);
+    }
+}
+
+static inline const char *lm_key_bytes_at(const lm_key_bytes *k, size_t i)
+{
+    return i < k->safe ? k->data + i : k->tail + (i - k->safe);
+}
+
+static inline uint64_t lm_eight_bytes(const char *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* Words on their way to the cache: where the next ones stand is fetched before the first is looked up, so that no word waits for
+ * memory by itself. */
+enum { LM_WORDS_AHEAD = 32 };
+typedef struct lm_words_ahead {
+    int n;
+    struct lm_word_ahead {
+        uint64_t key[3];
+        lm_known_word *set; /* NULL: too long */
+        size_t from, len;   /* of the source */
+    } at[LM_WORDS_AHEAD];
+} lm_words_ahead;
+
+/* The next one, of the source bytes [from, from + len). Its key is for the caller to fill, number by number, unless it is longer than
+ * LM_WORD_BYTES. */
+static inline struct lm_word_ahead *lm_words_ahead_next(lm_words_ahead *w, size_t from, size_t len)
+{
+    struct lm_word_ahead *a = &w->at[w->n++];
+    a->from = from;
+    a->len = len;
+    a->set = NULL;
+    return a;
+}
+
+static inline void lm_words_ahead_fetch(struct lm_word_ahead *a, const lm_word_cache *c)
+{
+    a->set = lm_word_set(c, a->key);
+    __builtin_prefetch(a->set);
+}
 
 #endif

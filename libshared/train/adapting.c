@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/weights.h"
 #include "train/adapting.h"
 
 #include <fcntl.h>
@@ -80,8 +81,7 @@ static char *modules_to_save(const lm_model *m, const char *asked)
     lm_buf_puts(&names, asked ? asked : "");
     for (size_t i = 0; i < lm_params_count(m->params); i++) {
         const lm_param *p = lm_params_at(m->params, i);
-        size_t n = strlen(m->arch.body);
-        bool in_body = i < m->head_from || (n && strncmp(p->name, m->arch.body, n) == 0 && p->name[n] == '.');
+        bool in_body = lm_model_in_body(m, p);
         char *name = module_of(p, in_body);
         bool head = !in_body && m->head->columns != LM_COLUMNS_VOCABULARY;
         bool new = p->owned && p->data == p->value;
@@ -92,17 +92,6 @@ static char *modules_to_save(const lm_model *m, const char *asked)
     char *result = names.len ? lm_strdup(lm_buf_cstr(&names)) : NULL;
     lm_buf_free(&names);
     return result;
-}
-
-/* PEFT's TaskType; NULL where it has none. */
-static const char *task_type(const lm_head *head)
-{
-    static const char *const types[][2] = {{"classify", "SEQ_CLS"},     {"tag", "TOKEN_CLS"}, {"clm", "CAUSAL_LM"},
-                                           {"seq2seq", "SEQ_2_SEQ_LM"}, {"answer", "QUESTION_ANS"}};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(head->name, types[i][0]) == 0)
-            return types[i][1];
-    return NULL;
 }
 
 /* ------------------------------------------------------------------ the adapter */
@@ -126,11 +115,25 @@ static bool attach_new(lm_run *r, lm_status *st)
         lm_adapter_config_free(config);
         return false;
     }
-    const char *type = task_type(r->model->head);
+    const char *type = lm_adapter_task_of(r->model->head->name);
     config->task_type = type ? lm_strdup(type) : NULL;
     bool ok = lm_model_adapt(r->model, config, (uint64_t)r->spec->common->seed, original, st);
     lm_model_free(original);
     return ok;
+}
+
+static lm_model_adapter *adapter_of(const lm_run *r)
+{
+    return &r->model->adapters[r->model->adapter_count - 1];
+}
+
+/* How an adapter is trained on is anew what the command line says; its form is not. */
+static void take_dropout(lm_run *r, double dropout)
+{
+    lm_model_adapter *adapter = adapter_of(r);
+    adapter->config->dropout = dropout;
+    for (size_t i = 0; i < adapter->count; i++)
+        adapter->parts[i].adapter->dropout = dropout;
 }
 
 bool lm_run_adapt(lm_run *r, lm_status *st)
@@ -144,12 +147,9 @@ bool lm_run_adapt(lm_run *r, lm_status *st)
     if (given)
         return lm_fail(st, LM_USAGE, "%s: the adapter of -m %s is trained on, and has a form: leave it out, or give -m without "
                        "the adapter", given, r->spec->common->model);
+    if (a->has_dropout)
+        take_dropout(r, a->how.dropout);
     return true;
-}
-
-static const lm_model_adapter *adapter_of(const lm_run *r)
-{
-    return &r->model->adapters[r->model->adapter_count - 1];
 }
 
 /* LoRA+, as PEFT divides the parameters. */
@@ -213,6 +213,12 @@ static bool is_ours(const lm_model *m, size_t i)
     return i >= m->adapter_from || lm_adapter_trains(m, lm_params_at(m->params, i));
 }
 
+bool lm_run_has_values(const lm_run *r)
+{
+    const lm_model *m = r->model;
+    return r->o->adapting || (m->adapter_from && m->adapter_from < lm_params_count(m->params));
+}
+
 bool lm_run_write_values(const lm_run *r, int fd, const char *name, lm_status *st)
 {
     size_t count = lm_params_count(r->model->params), n = 0;
@@ -230,7 +236,7 @@ bool lm_run_write_values(const lm_run *r, int fd, const char *name, lm_status *s
 
 bool lm_run_restore_values(lm_run *r, lm_status *st)
 {
-    if (!r->o->adapting)
+    if (!lm_run_has_values(r))
         return true;
     char *name = lm_format("%s/" LM_VALUES_FILE, r->resume_path);
     lm_safetensors *f = lm_safetensors_open(name, st);

@@ -8,6 +8,7 @@
 
 typedef struct lm_adapting {
     lm_adapter_options how;
+    bool has_dropout;      /* how.dropout was given: it also holds for an adapter that is trained on */
     double b_rate;         /* LoRA+ (Hayou et al. 2024, arXiv 2402.12354): B learns so many times as fast as A; 0 = as fast */
     double table_rate;     /* and adapters of tables at this rate, whatever the others' is */
     const char *original;  /* the model that the base was quantised from, for --init loftq; NULL = none */

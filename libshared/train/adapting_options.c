@@ -15,6 +15,7 @@ void lm_adapting_entries(lm_adapting *a, lm_option table[LM_ADAPTING_OPTION_MAX]
         OPTION("alpha", LM_OPT_FLOAT, how.alpha, "X", .min = 0, .max = 1e6, .shown = "as the rank", .aliases = "lora_alpha",
                .help = "what the adapter gives counts for X / rank, with --rslora for X / sqrt(rank)"),
         OPTION("dropout", LM_OPT_FLOAT, how.dropout, "P", .min = 0, .max = 0.99, .aliases = "lora_dropout",
+               .given = &a->has_dropout,
                .help = "dropout of what the adapter reads"),
         OPTION("target", LM_OPT_STRING, how.target, "NAMES|REGEX", .shown = "PEFT's for the family",
                .aliases = "target_modules lora_target_modules lora_target",

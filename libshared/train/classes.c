@@ -237,7 +237,7 @@ bool lm_run_collect_labels(lm_run *r, lm_status *st)
 {
     r->targets.skip_unknown = r->o->skip_unknown;
     r->targets.objective = r->objective;
-    if (r->objective->row == LM_TARGET_VALUE) {
+    if (r->objective->row == LM_TARGET_VALUE || (r->spec->preference && lm_objective_has_classes(r->objective))) {
         r->targets.classes = 1;
     } else if (r->objective->row == LM_TARGET_CLASS && r->objective->tokens != LM_TOKENS_NONE) {
         r->targets.classes = 2; /* next sentence or not: 0, 1 */

@@ -18,7 +18,8 @@ static const uint64_t EVAL_EPOCH = UINT32_MAX;
 lm_data *lm_run_read_beside(const lm_run *r, const char *file, lm_status *st)
 {
     lm_strings one = {&file, 1, 1};
-    lm_data_options options = {.inputs = &one, .rows_per_step = 1, .keep = lm_denoising_columns(&r->o->denoising)};
+    lm_data_options options = {.inputs = &one, .rows_per_step = 1,
+                               .keep = r->spec->preference ? lm_preference_columns : lm_denoising_columns(&r->o->denoising)};
     lm_data *data = lm_data_open(&options, st);
     bool ok = data && lm_data_load(data, st);
     const lm_tokenizer_info *mine = ok ? lm_data_tokenizer(data) : NULL, *theirs = lm_data_tokenizer(r->data);
@@ -178,6 +179,11 @@ static lm_evaluate_options evaluate_options(const lm_run *r)
 /* At most so many of the rows. */
 static lm_report *measure(lm_run *r, uint64_t most, lm_status *st)
 {
+    if (r->preferring || r->policy) {
+        lm_report *own = r->policy ? lm_policy_evaluate(r->policy, r, most, st) : lm_preferring_evaluate(r->preferring, r, most, st);
+        lm_run_note_memory(r);
+        return own;
+    }
     lm_evaluate_options options = evaluate_options(r);
     lm_evaluator *e = lm_evaluator_new(r->model, r->graph, &options, st);
     bool whole = most >= lm_data_rows(r->eval);
@@ -191,7 +197,7 @@ static lm_report *measure(lm_run *r, uint64_t most, lm_status *st)
 
 bool lm_run_probe_evaluation(lm_run *r, lm_status *st)
 {
-    uint64_t rows = r->eval ? lm_data_rows(r->eval) : 0, longest = 0, most = 0;
+    uint64_t rows = r->eval && !r->preferring && !r->policy ? lm_data_rows(r->eval) : 0, longest = 0, most = 0; /* as a step is cut */
     for (uint64_t first = 0; first < rows; first += EVAL_ROWS) {
         uint64_t tokens = 0;
         for (uint64_t i = first; i < rows && i < first + EVAL_ROWS; i++)

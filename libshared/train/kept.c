@@ -41,14 +41,17 @@ void lm_kept_take(const lm_run *r, float *kept)
 void lm_kept_put(const lm_run *r, const float *kept)
 {
     size_t i = 0;
-    for (lm_param *p; (p = next_trained(r, &i)); kept += p->elements)
+    for (lm_param *p; (p = next_trained(r, &i)); kept += p->elements) {
         memcpy(p->value, kept, p->elements * sizeof *kept);
+        p->fake_known = false;
+    }
 }
 
 void lm_kept_swap(const lm_run *r, float *kept)
 {
     size_t i = 0;
     for (lm_param *p; (p = next_trained(r, &i)); kept += p->elements) {
+        p->fake_known = false;
         for (size_t k = 0; k < p->elements; k++) {
             float value = p->value[k];
             p->value[k] = kept[k];

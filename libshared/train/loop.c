@@ -8,6 +8,7 @@
 #include "base/signals.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <time.h>
@@ -22,20 +23,25 @@ double lm_now(void)
 bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
 {
     lm_step step = {
-        .training = true, .taping = true, .recompute = r->recompute, .seed = (uint64_t)r->spec->common->seed,
-        .optimiser_step = r->step};
+        .training = (!r->preferring && !r->policy) || r->o->dropout >= 0, .taping = true, .recompute = r->recompute,
+        .seed = (uint64_t)r->spec->common->seed, .optimiser_step = r->step};
     *loss = 0;
-    if (!lm_run_quantise(r, st))
+    if (!lm_run_quantise(r, st) || (r->preferring && !lm_preferring_begin(r->preferring, r, &r->rows, st)))
         return false;
+    bool whole = r->preferring && lm_preferring_is_whole(r->preferring);
     for (int first = 0; first < r->rows.rows;) {
         if (!lm_signal_check(st))
             return false;
-        first = lm_micro_batch_cut(&r->micro, &r->rows, &r->targets, first, r->micro_tokens,
-                                   (int)lm_train_batch_rows(r->o));
+        first = lm_micro_batch_cut(&r->micro, &r->rows, &r->targets, first, whole ? INT64_MAX : r->micro_tokens,
+                                   whole ? INT_MAX : (int)lm_train_batch_rows(r->o));
         lm_select select = lm_micro_batch_select(&r->micro, &r->rows, &r->targets);
         if (r->teaching)
-            lm_teaching_select(r->teaching, &r->micro, &select);
-        if (!select.token_logits && !select.row_logits)
+            lm_teaching_select(r->teaching, &r->micro, r->graph, &select);
+        if (r->preferring)
+            lm_preferring_select(r->preferring, &select);
+        if (r->policy)
+            lm_policy_select(r->policy, &select);
+        if (!select.token_logits && !select.row_logits && !select.hidden)
             continue; /* nothing in it carries loss */
         const lm_batch *batch = r->frozen ? lm_frozen_take(r->frozen, r, st) : &r->micro.batch;
         if (!batch)
@@ -47,8 +53,10 @@ bool lm_run_gradients(lm_run *r, double *loss, lm_status *st)
         if (r->frozen)
             lm_frozen_give(r->frozen, r, &select);
         lm_outputs out = lm_model_forward(r->model, r->graph, batch, &select);
-        lm_tensor *part = r->teaching ? lm_teaching_loss(r->teaching, &r->micro, &r->rows, &r->targets, out, r->graph, st)
-                                      : lm_micro_batch_loss_of(&r->micro, &r->rows, &r->targets, out, r->graph);
+        lm_tensor *part = r->policy ? lm_policy_part(r->policy, &r->micro, &r->rows, out, r->graph, st)
+                          : r->preferring ? lm_preferring_loss(r->preferring, &r->micro, &r->rows, out, r->graph, st)
+                          : r->teaching ? lm_teaching_loss(r->teaching, &r->micro, &r->rows, &r->targets, out, r->graph, st)
+                                        : lm_micro_batch_loss_of(&r->micro, &r->rows, &r->targets, out, r->graph);
         if (!part)
             return false;
         lm_graph_backward(r->graph, part, 1);
@@ -72,6 +80,8 @@ static bool update(lm_run *r, double *loss, double *norm, double rate, bool *tak
         return ok;
     }
     ok = lm_optimizer_update(r->optimizer, rate, lm_clip_coefficient(*norm, r->o->max_grad_norm), st);
+    if (r->policy)
+        lm_policy_updated(r->policy, rate);
     lm_run_average_step(r);
     return ok;
 }
@@ -91,6 +101,8 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
         return false;
     if (*end)
         return true;
+    if (r->policy && !lm_policy_answer(r->policy, r, st))
+        return false;
     if (r->step == r->start_step) {
         lm_run_show_example(r);
         lm_tokenizer_source_close(&r->tokenizer); /* has said what it had to */
@@ -98,8 +110,9 @@ static bool one_step(lm_run *r, bool *end, lm_status *st)
     bool take = r->rows.token_count > 0 || r->rows.row_count > 0 || r->rows.soft_count > 0;
     if (!take && !lm_run_guard_empty(r, st))
         return false;
-    if (take && !update(r, &loss, &norm, rate, &take, st))
-        return false;
+    for (int pass = r->policy ? lm_policy_passes(r->policy) : 1; take && pass > 0; pass--)
+        if (!update(r, &loss, &norm, rate, &take, st))
+            return false;
     r->step++;
     lm_run_count(r, loss, take);
     if (lm_runlog_due(r->step, (uint64_t)r->o->logging_steps) || r->step == r->total_steps)

@@ -79,14 +79,19 @@ static bool make_up_rows(lm_run *r, const lm_row_size *sizes, uint32_t rows, lm_
     size_t columns = (size_t)(r->targets.class_of ? r->targets.stream_classes : r->targets.classes);
     uint8_t *classes = lm_calloc(columns + 1, 1), *all = lm_malloc(most + 1, 1);
     int32_t *tags = lm_calloc(most + 1, sizeof *tags);
+    float *zeros = lm_calloc(most + 1, sizeof *zeros);
     static const int32_t answer[2] = {0, 0};
     memset(all, 1, most + 1);
     for (uint32_t i = 0; i <= most; i++)
         ids[i] = r->targets.vocab_size - 1;
     lm_step_rows_begin(&r->rows, &r->targets, (int)rows, most);
     for (uint32_t i = 0; i < rows && lm_ok(st); i++) {
+        uint32_t half = (sizes[i].tokens + 1) / 2;
         lm_tokens_row row = {.ids = ids,
                              .len = sizes[i].tokens,
+                             .chosen = {.ids = ids, .len = half, .loss_mask = all, .logprobs = zeros},
+                             .rejected = {.ids = ids, .len = sizes[i].tokens - half, .loss_mask = all, .logprobs = zeros},
+                             .has_desirable = true,
                              .has_label_id = true,
                              .multi_label = classes,
                              .classes = columns,
@@ -101,6 +106,7 @@ static bool make_up_rows(lm_run *r, const lm_row_size *sizes, uint32_t rows, lm_
     free(classes);
     free(all);
     free(tags);
+    free(zeros);
     return lm_ok(st);
 }
 

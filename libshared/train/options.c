@@ -376,6 +376,14 @@ static void other_entries(lm_train_options *o, lm_option *table, size_t *n)
     append(table, n, entries);
 }
 
+lm_option lm_train_output_option(const char **output)
+{
+    return (lm_option){.name = "output", .letter = 'o', .type = LM_OPT_FILE, .target = output, .value = "MODEL",
+                       .aliases = "output_dir",
+                       .help = "the trained model: a directory, an archive of one (NAME.tar, .tar.gz, .tar.zst or .zip), or a "
+                               "model stream (NAME.lms, or - for standard output)"};
+}
+
 void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option *table)
 {
     size_t n = 0;

@@ -97,8 +97,10 @@ typedef struct lm_train_options {
 /* What --help shows where a program sets nothing else. */
 extern const lm_train_options lm_train_defaults;
 
-enum { LM_TRAIN_OPTION_MAX = 160 };
+enum { LM_TRAIN_OPTION_MAX = 192 };
 
+/* The entry of -o for a program that trains a model. */
+lm_option lm_train_output_option(const char **output);
 /* Appends the program's own entries (zero-terminated) and then the shared ones to table[LM_TRAIN_OPTION_MAX];
  * the entries point into `o`. */
 void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option *table);

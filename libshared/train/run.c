@@ -18,7 +18,9 @@
 static bool check_early(const lm_run *r, lm_status *st)
 {
     const lm_common *c = r->spec->common;
-    if (!lm_train_options_check(r->o, st) || (r->spec->teaching && !lm_teaching_check(r->spec->teaching, st)))
+    if (!lm_train_options_check(r->o, st) || (r->spec->teaching && !lm_teaching_check(r->spec->teaching, st)) ||
+        (r->spec->preference && !lm_preference_check(r->spec->preference, st)) ||
+        (r->spec->policy && !lm_policy_check(r->spec->policy->options, st)))
         return false;
     if (!c->output && !r->o->plan)
         return lm_fail(st, LM_USAGE, "no name for what is trained: give -o DIR, -o NAME.tar.zst or the like, or -o - for a "
@@ -89,6 +91,8 @@ static bool open_replay(lm_run *r, lm_status *st)
 /* Columns of the stream that are read. */
 static const char *const *columns_read(const lm_run *r)
 {
+    if (r->spec->preference)
+        return lm_preference_columns;
     bool stored = r->spec->teaching && !r->spec->teaching->teacher;
     return stored ? lm_distillation_columns : lm_denoising_columns(&r->o->denoising);
 }
@@ -199,6 +203,8 @@ static bool prepare_replay(lm_run *r, lm_status *st)
 static bool prepare_targets(lm_run *r, lm_status *st)
 {
     r->targets.label_smoothing = (float)r->o->label_smoothing;
+    if ((r->spec->preference && !(r->preferring = lm_preferring_new(r, st))) || (r->spec->policy && !(r->policy = lm_policy_new(r, st))))
+        return false;
     return lm_run_hide(r, st) && (!r->teaching || lm_teaching_fit(r->teaching, r, st)) &&
            lm_data_check(r->data, &r->targets, st) && lm_run_balance(r, st) && prepare_replay(r, st) &&
            lm_run_check_loss(r, st);
@@ -232,6 +238,10 @@ static bool prepare(lm_run *r, lm_status *st)
         return false;
     if (r->teaching)
         lm_teaching_log(r->teaching);
+    if (r->preferring)
+        lm_preferring_log(r->preferring);
+    if (r->policy)
+        lm_policy_log(r->policy);
     lm_run_guard_begin(r);
     r->graph = lm_graph_new(r->model->params);
     r->frozen = lm_run_make_optimizer(r, st) ? lm_frozen_new(r, st) : NULL;
@@ -273,6 +283,8 @@ static void free_run(lm_run *r)
     lm_optimizer_free(r->optimizer);
     lm_freezing_free(r->freezing);
     lm_teaching_free(r->teaching);
+    lm_preferring_free(r->preferring);
+    lm_policy_free(r->policy);
     lm_frozen_free(r->frozen);
     if (r->graph)
         lm_graph_free(r->graph);

@@ -10,6 +10,8 @@
 #include "stream/spool.h"
 #include "train/parallel/communicator.h"
 #include "train/options.h"
+#include "train/policy/policy.h"
+#include "train/preference/preference.h"
 #include "train/teaching/teaching.h"
 
 #include <jansson.h>
@@ -31,6 +33,8 @@ typedef struct lm_run_spec {
     bool random_weights;      /* the network of -m, but not its weights */
     lm_communicator *communicator; /* of process 0 of several; NULL = the only one */
     const lm_teaching_options *teaching; /* what is learned from a teacher; NULL = there is none */
+    const lm_preference_options *preference; /* answers are compared or judged; NULL = no */
+    const lm_policy_spec *policy; /* the model answers, and answers are rewarded; NULL = no */
     const lm_spool *shared; /* the rows, where they have been read already; NULL = the operands */
     lm_run_result *result;  /* filled in; NULL = nobody asks */
 } lm_run_spec;

@@ -63,6 +63,8 @@ struct lm_run {
     lm_optimizer *optimizer;
     lm_freezing *freezing;
     lm_teaching *teaching; /* NULL = there is no teacher */
+    lm_preferring *preferring; /* NULL = there are no answers to be preferred */
+    lm_policy *policy; /* NULL = nobody rewards */
     lm_frozen *frozen; /* --cache-frozen (train/freezing/frozen.h); NULL = no */
     int stage; /* of unfreezing: what has gradients now */
     lm_parallel *parallel; /* the other processes (train/parallel/parallel.h); NULL = none */
@@ -144,8 +146,10 @@ bool lm_run_adapt(lm_run *r, lm_status *st); /* attaches one that is new; nothin
 void lm_run_adapter_rates(lm_run *r);        /* after the parameters have their rates */
 void lm_run_adapter_options(const lm_run *r, json_t *all); /* adds those that decide the result */
 bool lm_run_write_adapter_config(const lm_run *r, lm_bundle_writer *to, lm_status *st);
-/* All numbers that the run has made, for its checkpoints: adapter_model.safetensors may hold what comes of them. */
+/* All numbers of an adapter that the run has made, for its checkpoints: adapter_model.safetensors may hold what comes of them; and
+ * those that are of the run alone. */
 #define LM_VALUES_FILE "values.safetensors"
+bool lm_run_has_values(const lm_run *r); /* what it trains is not all in the files of the model */
 bool lm_run_write_values(const lm_run *r, int fd, const char *name, lm_status *st);
 bool lm_run_restore_values(lm_run *r, lm_status *st); /* of the checkpoint that is resumed */
 /* balance.c */

@@ -61,6 +61,10 @@ json_t *lm_run_options(const lm_run *r)
     lm_run_freeze_options(r, all);
     if (r->teaching)
         lm_teaching_run_options(r->teaching, all);
+    if (r->preferring)
+        lm_preferring_run_options(r->preferring, all);
+    if (r->policy)
+        lm_policy_run_options(r->policy, all);
     lm_run_adapter_options(r, all);
     if (lm_train_options_make_new(o)) {
         char *words = lm_new_model_words(o->new_model);
@@ -242,7 +246,7 @@ static bool write_checkpoint(void *context, const char *dir, lm_status *st)
         return false;
     }
     if (!lm_bundle_publish(model, st) || !write_file(r, dir, "optimizer.safetensors", write_states, st) ||
-        (r->o->adapting && !write_file(r, dir, LM_VALUES_FILE, lm_run_write_values, st)) ||
+        (lm_run_has_values(r) && !write_file(r, dir, LM_VALUES_FILE, lm_run_write_values, st)) ||
         (r->best && !write_file(r, dir, best_file, write_best, st)) ||
         (r->average && !write_file(r, dir, average_file, write_average, st)))
         return false;

@@ -27,11 +27,14 @@ bench: tests/bench/steps$(EXEEXT)
 # products with quantised weights; GGML: a directory of ggml's libraries, which are measured beside
 bench-quantised: tests/bench/quantised$(EXEEXT)
 	tests/bench/quantised $(if $(CPU),-c) $(if $(THREADS),-j $(THREADS)) $(if $(GGML),-l $(GGML))
+# prompts and answers of a model beside llama.cpp: tests/bench/generate says how
+bench-generate: tests/bench/decode$(EXEEXT) quant$(EXEEXT)
+	bash $(srcdir)/tests/bench/generate
 # texts, and what augment does to them: tests/bench/augment says how
 bench-augment: augment$(EXEEXT)
 	bash $(srcdir)/tests/bench/augment
-EXTRA_DIST += tests/bench/augment tests/bench/bench tests/bench/lora tests/bench/quant tests/bench/tasks \
-	tests/bench/peers/torch_bert.py tests/bench/peers/torch_steps.py \
+EXTRA_DIST += tests/bench/augment tests/bench/bench tests/bench/generate tests/bench/lora tests/bench/quant tests/bench/tasks \
+	tests/bench/peers/llama_decode.cpp tests/bench/peers/torch_bert.py tests/bench/peers/torch_steps.py \
 	tests/bench/peers/fasttext_lines.py tests/bench/peers/llmc_steps.c tests/bench/peers/onnx_export.py \
 	tests/bench/peers/onnx_score.mjs
 

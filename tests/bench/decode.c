@@ -1,5 +1,6 @@
-/* decode [-j THREADS] [-s SECONDS] [-c] [-p PREFIX] [-r ROWS] SHAPE...: how fast rows are read token by token with what is
- * remembered of a prefix (lm_decoding), for causal shapes of shapes.c with random weights; and how fast the prefix itself.
+/* decode [-j THREADS] [-s SECONDS] [-c] [-p PREFIX] [-r ROWS] [-k f32|f16|q8_0] [-m MODEL] SHAPE...: how fast rows are read token by
+ * token with what is remembered of a prefix (lm_decoding), for causal shapes of shapes.c with random weights, and for a model's
+ * files; and how fast the prefix itself. -k: how keys and values are kept.
  *
  * Token by token is a matter of reading memory: each weight once a step, and the keys and values of each row. So the bytes a
  * second stand beside those that summing a large array reads. -c counts the processor's time of one thread, for a machine that
@@ -21,6 +22,7 @@
 
 static double seconds = 3;
 static int prefix = 128, rows = 1;
+static lm_dtype kept_as = LM_F32;
 
 static void fail(const char *message)
 {
@@ -57,14 +59,24 @@ static const float *read_on(lm_decoding *d, int count, uint64_t seed)
     return logits;
 }
 
-static void measure(const bench_shape *shape, double memory)
+static lm_model *make(const bench_shape *shape)
 {
     lm_status st = LM_STATUS_INIT;
     lm_config *config = lm_config_parse(lm_str_of(shape->config), shape->name, &st);
     lm_model *m = config ? lm_model_create(config, &(lm_model_options){.task = shape->task, .seed = 1}, &st) : NULL;
-    lm_decoding *d = m ? lm_decoding_new(m, rows, &st) : NULL;
+    if (!m)
+        fail(st.message);
+    return m;
+}
+
+/* memory: the rate at which it is read; 0 = no matter, since weights are stored in fewer bits */
+static void measure(lm_model *m, const char *name, double memory)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_decoding *d = lm_decoding_new(m, rows, &st);
     if (!d)
         fail(st.message);
+    lm_decoding_keep_as(d, kept_as);
     double start = now();
     read_on(d, prefix, 0);
     double first = now() - start, kept = (double)lm_decoding_bytes(d);
@@ -75,8 +87,10 @@ static void measure(const bench_shape *shape, double memory)
     double each = (now() - start) / steps;
     kept = (kept + (double)lm_decoding_bytes(d)) / 2;
     double rate = (weight_bytes(m) + kept) / each;
-    printf("%-11s %d x %d: prefix %7.1f tok/s, then %7.1f tok/s: %.1f GB/s, %.0f %% of %.1f\n", shape->name, rows, prefix,
-           rows * prefix / first, rows / each, rate * 1e-9, 100 * rate / memory, memory * 1e-9);
+    printf("%-11s %d x %d: prefix %7.1f tok/s, then %7.1f tok/s", name, rows, prefix, rows * prefix / first, rows / each);
+    if (memory > 0)
+        printf(": %.1f GB/s, %.0f %% of %.1f", rate * 1e-9, 100 * rate / memory, memory * 1e-9);
+    printf(", %.1f MB kept\n", kept * 1e-6);
     fflush(stdout);
     lm_decoding_free(d);
     lm_model_free(m);
@@ -84,22 +98,33 @@ static void measure(const bench_shape *shape, double memory)
 
 int main(int argc, char **argv)
 {
-    for (int c; (c = getopt(argc, argv, "j:s:cp:r:")) >= 0;) {
+    const char *path = NULL;
+    for (int c; (c = getopt(argc, argv, "j:s:cp:r:k:m:")) >= 0;) {
         switch (c) {
         case 'j': lm_threads_set(atoi(optarg)); break;
         case 's': seconds = atof(optarg); break;
         case 'c': clock_used = CLOCK_PROCESS_CPUTIME_ID; break;
         case 'p': prefix = atoi(optarg); break;
         case 'r': rows = atoi(optarg); break;
+        case 'k': kept_as = strcmp(optarg, "f16") == 0 ? LM_F16 : strcmp(optarg, "q8_0") == 0 ? LM_Q8_0 : LM_F32; break;
+        case 'm': path = optarg; break;
         default: return 2;
         }
     }
-    double memory = read_rate();
+    if (path) {
+        lm_status st = LM_STATUS_INIT;
+        lm_model *m = lm_model_open(path, NULL, &st);
+        if (!m)
+            fail(st.message);
+        lm_params_set_activations(m->params, LM_ACTIVATIONS_INT8); /* as gen does */
+        measure(m, "lmutils", 0);
+    }
+    double memory = optind < argc ? read_rate() : 0;
     for (; optind < argc; optind++) {
         const bench_shape *shape = bench_shape_find(argv[optind]);
         if (!shape || strcmp(shape->task, "clm") != 0 || prefix < 1 || rows < 1)
-            fail("usage: decode [-j THREADS] [-s SECONDS] [-c] [-p PREFIX] [-r ROWS] SHAPE... (gpt2, llama-0.5b)");
-        measure(shape, memory);
+            fail("usage: decode [-j THREADS] [-s SECONDS] [-c] [-p PREFIX] [-r ROWS] [-k TYPE] [-m MODEL] SHAPE... (gpt2, llama-0.5b)");
+        measure(make(shape), shape->name, memory);
     }
     return 0;
 }

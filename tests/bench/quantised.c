@@ -21,7 +21,7 @@ enum { COLUMNS = 4096, TALL = 24576, SQUARE = 2048 }; /* one row of x: more than
 
 static double seconds = 0.5;
 static const lm_dtype types[] = {LM_F16,  LM_BF16, LM_I8,   LM_Q8_0, LM_Q4_0, LM_Q4_1, LM_Q5_0, LM_Q5_1,
-                                 LM_Q2_K, LM_Q3_K, LM_Q4_K, LM_Q5_K, LM_Q6_K, LM_NF4};
+                                 LM_Q2_K, LM_Q3_K, LM_Q4_K, LM_Q5_K, LM_Q6_K, LM_IQ4_NL, LM_NF4};
 
 static lm_quantised make(lm_dtype t, int rows)
 {

@@ -2,7 +2,7 @@
 # seeds. `make check` replays the seeds and some mutations of each without libFuzzer; in a tree configured with
 # CC=clang --enable-fuzzers, `make fuzz` runs each for FUZZ_SECONDS under ASan and UBSan, and `make fuzz-coverage` says
 # which lines of the parsers the corpus reaches.
-fuzz_names = stream tokenizer sentencepiece gguf gguf_model imatrix safetensors config chat bundle words rules
+fuzz_names = stream tokenizer sentencepiece gguf gguf_model imatrix safetensors config chat bundle words rules constraint
 FUZZ_SECONDS = 600
 FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
@@ -50,6 +50,10 @@ tests_fuzz_replay_words_LDADD = liblmutils.la
 check_PROGRAMS += tests/fuzz/replay_rules
 tests_fuzz_replay_rules_SOURCES = tests/fuzz/fuzz_rules.c tests/fuzz/replay.c
 tests_fuzz_replay_rules_LDADD = liblmutils.la
+
+check_PROGRAMS += tests/fuzz/replay_constraint
+tests_fuzz_replay_constraint_SOURCES = tests/fuzz/fuzz_constraint.c tests/fuzz/replay.c
+tests_fuzz_replay_constraint_LDADD = liblmutils.la $(PCRE2_LIBS)
 
 TESTS += tests/fuzz/replay.sh
 AM_TESTS_ENVIRONMENT += fuzz_names='$(fuzz_names)'; export fuzz_names; \

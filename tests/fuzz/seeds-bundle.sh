@@ -1,6 +1,7 @@
 #!/bin/bash
-# Makes the seeds of fuzz_bundle in the directory $1: archives of a small model, whole and sharded, and streams of one.
+# Makes the seeds of fuzz_bundle in the directory $1: archives of a small model, whole and sharded, streams of one, and GGUF files.
 set -e -u
+bash "$(dirname "$0")/seeds-gguf_model.sh" "$1"
 mkdir -p "$1"
 cd "$1"
 rm -rf m && mkdir m
@@ -53,3 +54,9 @@ line '{"lms":1,"kind":"model"}' >empty.lms
     record '{"part":[0,1,2],"bytes":2,"tensors":{"v":{"dtype":"F16","shape":[1,1],"data_offsets":[0,2]}}}' 12
     record '{"part":[1,1,2],"bytes":2,"tensors":{"v":{"dtype":"F16","shape":[1,1],"data_offsets":[0,2]}}}' 34
 } >parts
+{ # a type that no tensor of a file has
+    printf 'L\2'
+    line '{"lms":1,"kind":"model"}'
+    line '{"index":{"w":{"dtype":"NF4","shape":[2,64]}}}'
+    record '{"bytes":64,"tensors":{"w":{"dtype":"NF4","shape":[2,64],"data_offsets":[0,64]}}}' "$(printf '%064d' 1)"
+} >codes

@@ -71,3 +71,6 @@ model t5
 text general.architecture llama
 text general.type adapter
 file adapter
+sizes llama
+number split.count 2
+model cut

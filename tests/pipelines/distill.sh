@@ -60,7 +60,11 @@ for how in reverse jsd mse; do
     distill -m begun --divergence $how --alpha-hard 0 --alpha-ce 1 $fit -e 2 -q -o $how taught.lms
     accuracy_above 0.9 $how
 done
-distill -m begun --teacher big --alpha-cos 1 $fit --max-steps 2 -q -o cosine train.lms
+above() { # OPTIONS LOG: the first loss with these options is larger than without, which the log has
+    distill -m begun --teacher big $fit --max-steps 1 -q -o y --log y.jsonl $1 train.lms
+    awk -v with="$(first_loss y.jsonl)" -v without="$(first_loss "$2")" 'BEGIN { exit !(with > 1.01 * without) }' || fail_ "no more with $1"
+}
+above "--alpha-cos 1" present.jsonl
 
 # ---- masked words: what stays hidden, and the largest logits
 pretrain -a bert --layers 2 --width 32 --heads 2 --max-length 64 $fit --max-steps 30 -q -o words corpus.lms
@@ -90,9 +94,38 @@ distill --teacher words -a distilbert --init-from-teacher 0,1 --task mlm $fit $s
 ! grep 'no like in the teacher' err || fail_ "a part of a DistilBERT has no like in a BERT"
 grep -q '"model_type": "distilbert"' distilled/config.json
 distill $student --teacher words $fit --max-steps 3 -q -o y corpus.lms # DistilBERT's three losses
-distill $student --teacher words --restrict-ce-to-mask $fit --max-steps 3 -q -o y corpus.lms
+for all in "" --restrict-ce-to-mask; do # what is said at hidden tokens is another mean than that of all
+    distill $student --teacher words $all --alpha-hard 0 --alpha-cos 0 $fit --max-steps 1 -q -o y --log "heard$all.jsonl" corpus.lms
+done
+awk -v all="$(first_loss heard.jsonl)" -v hidden="$(first_loss heard--restrict-ce-to-mask.jsonl)" \
+    'BEGIN { exit !(all > 0 && hidden > 0 && (all > 1.001 * hidden || hidden > 1.001 * all)) }' || fail_ "all tokens are heard with the mask"
+quant -q -t q8_0 -m words -o words.gguf # a frozen matrix stays quantised
+distill -m words.gguf --teacher words --task mlm --freeze-except bert.encoder.layer.1.output.LayerNorm.bias $fit --max-steps 1 -q -o y corpus.lms
 score -m words -j 1 --emit logits corpus.lms >unmasked.lms
 refuses_ 1 'mask them first' distill $student $fit --max-steps 1 -q -o x unmasked.lms
+
+# ---- several classes, and numbers: the largest logits do not suffice
+awk -F, 'NR == 1 { print "text,labels,number" } NR > 1 && NR < 66 { print $2 "," ($1 == "sport" ? "a+b" : "b") "," length($2) / 100 }' \
+    train.csv >several.csv
+for way in "multilabel --label labels --label-separator +" "regress --label number --label-type float"; do
+    task=${way%% *}
+    tok -q -m tokdir --text text ${way#* } several.csv >some.lms
+    finetune -a bert --layers 1 --width 16 --heads 2 --max-length 64 --task $task $fit --max-steps 2 -q -o some some.lms
+    score -m some -j 1 --emit logits some.lms >some-taught.lms
+    distill -a lstm --size tiny --task $task $fit --max-steps 2 -q -o y some-taught.lms
+    score -m some -j 1 --emit logits --top 1 some.lms >some-top.lms
+    refuses_ 2 'without --top' distill -a lstm --size tiny --task $task --max-steps 2 -q -o y some-top.lms
+done
+
+# ---- what config.json says of single layers goes with them
+types='["full_attention", "sliding_attention", "full_attention", "sliding_attention"]'
+cat >qwen.json <<END
+{"model_type": "qwen3", "hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8,
+ "intermediate_size": 32, "max_position_embeddings": 64, "use_sliding_window": true, "sliding_window": 4, "layer_types": $types}
+END
+pretrain --config qwen.json --tokenizer tokdir $fit --max-steps 1 -q -o qwen corpus.lms
+distill --teacher qwen --task clm --init-from-teacher 0,3 $fit --max-steps 1 -q -o few corpus.lms
+same_ full_attention,sliding_attention "$(tr -d ' \n' <few/config.json | sed 's/.*"layer_types":\[\([^]]*\).*/\1/' | tr -d '"')"
 
 # ---- what is refused
 refuses_ 2 'no teacher' distill -m begun -q -o x train.lms
@@ -110,3 +143,18 @@ sed 1d train.csv | cut -d, -f2 | tok -q -m otherdir >other.lms
 refuses_ 1 "'gaol'" distill --task mlm -a bert --size tiny --tokenizer otherdir --teacher words -q -o x other.lms
 cat taught.lms train.lms >mixed.lms
 refuses_ 1 '0 logits of a teacher' distill -m begun -q -o x mixed.lms
+
+# ---- a teacher with another tokenizer has said what it has to say in another stream, record by record
+tok -q -m otherdir --text text --label label train.csv >mine.lms
+distill -a lstm --size tiny --logits taught.lms $fit -e 4 -q -o apart mine.lms
+tok -q -m otherdir --text text --label label test.csv | score -m apart -j 1 --fail-under accuracy=0.9 >report
+distill -a lstm --size tiny --logits taught.lms $fit --max-steps 2 -q -o y train.lms
+distill -a lstm --size tiny $fit --max-steps 2 -q -o z taught.lms
+cmp y/model.safetensors z/model.safetensors
+{ head -n 1 train.csv; sed 1d train.csv | sort -R --random-source=train.csv; } | tok -q -m tokdir --text text --label label |
+    score -m big -j 1 --emit logits >turned.lms
+lms --head 100 taught.lms >fewer.lms
+refuses_ 1 'fewer.lms 100: they are to be of the same records' distill -a lstm --size tiny --logits fewer.lms --max-steps 2 -q -o x mine.lms
+refuses_ 1 'has another label' distill -a lstm --size tiny --logits turned.lms --max-steps 2 -q -o x mine.lms
+refuses_ 2 'whole rows' distill -a lstm --size tiny --task mlm --logits all.lms --max-steps 2 -q -o x masked.lms
+refuses_ 2 'give one of them' distill -a lstm --size tiny --teacher big --logits taught.lms --max-steps 2 -q -o x mine.lms

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The Makefiles in examples/, each from its files to the page, on a few rows and for a few steps.
 . "$(dirname "$0")/init.sh"
-needs_data_ data/agnews data/mnli data/nsmc data/conll2003 data/stsb data/klue-nli data/corpus goldens/e2e
+needs_data_ data/agnews data/mnli data/nsmc data/conll2003 data/stsb data/klue-nli data/corpus goldens/e2e models/stories260K
 needs_program_ make
 
 some() { # LINES FILE...: the beginnings of reference files
@@ -53,6 +53,8 @@ run agnews "1 2" "random pretrained"
 grep -q '^pretrained.* +- ' table || fail_ "no spread: $(cat table)"
 example quant MODEL="$work/agnews/pretrained-1" TOKENS="$work/agnews/test.lms" TYPES="q8_0 nf4" >table 2>log || fail_ "quant: $(tail -n 5 log)"
 same_ "type float q8_0 nf4" "$(awk 'NF == 3 { print $1 }' table | xargs)"
+example gen MODEL="$data/models/stories260K" TOKENS=12 ways="likeliest nucleus" >table 2>log || fail_ "gen: $(tail -n 5 log)"
+same_ "way likeliest nucleus" "$(awk 'NF == 4 { print $1 }' table | xargs)"
 run mnli 1 "random frozen gradual full" EPOCHS=3
 run ner 1 "random pretrained"
 run stsb 1 "random pretrained"
@@ -65,6 +67,7 @@ run lowresource 1 "plain eda contextual" STEPS=2 COPIES=2
 same_ 72 "$(wc -l <lowresource/eda-1.jsonl)"
 example lowresource TASK=nsmc SEEDS=1 ROWS=24 STEPS=2 COPIES=2 O="$work/few-ko" >table 2>log || fail_ "$(tail -n 5 log)"
 same_ 'plain eda contextual' "$(sed -n 's/^\([a-z]*\) .* 1$/\1/p' table | xargs)"
+run distill 1 "teacher bow-alone bow lstm-alone lstm half-alone half" STUDENT_EPOCHS=1
 
 # ---- pretraining: where its texts come from
 pretrain=$examples/pretrain

@@ -42,10 +42,22 @@ lora --merge -m gpt clm3 clm4 -o both -q
 near "$(losses both words.lms)" "$(losses gpt+clm3+clm4 words.lms)" 2e-5
 lora --merge -m gpt clm3 clm4 --weights 1,0 -o first -q
 near "$(losses first words.lms)" "$(losses gpt+clm3 words.lms)" 2e-5
+lora --merge -m gpt+clm3 clm4 -q -o onto
+near "$(losses onto words.lms)" "$(losses both words.lms)" 2e-5
+lora --merge -m gpt clm3 clm4 --weights 0.5,0.5 -q -o mean
 for method in ties dare_linear dare_ties; do
     lora --merge -m gpt clm3 clm4 --weights 0.5,0.5 --method $method --density 0.7 --seed 5 -o $method -q
-    near "$(losses $method words.lms)" "$(losses first words.lms)" 1
+    for density in 0 1; do # nothing is kept of a change; or all, and then a sum of two is a sum, while signs are still elected
+        lora --merge -m gpt clm3 clm4 --weights 0.5,0.5 --method $method --density $density -o $method-$density -q
+    done
+    cmp $method-0/model.safetensors gpt/model.safetensors
+    for other in mean $method-0 $method-1; do
+        ! cmp -s $method/model.safetensors $other/model.safetensors || fail_ "$method is $other"
+    done
 done
+near "$(losses dare_linear-1 words.lms)" "$(losses mean words.lms)" 2e-5
+cmp ties-1/model.safetensors dare_ties-1/model.safetensors
+! cmp -s ties-1/model.safetensors mean/model.safetensors || fail_ "ties elects no signs"
 lora --merge -m gpt clm3 clm4 --weights 0.5,0.5 --method dare_ties --density 0.7 --seed 5 -j 1 -o again -q
 cmp dare_ties/model.safetensors again/model.safetensors
 

@@ -70,6 +70,12 @@ refuses_ 2 '--lora_dropout' $run --dropout 0.2 -o out --micro-tokens 300 --check
 $tune -e 1 -m mini+news -o further --eval test.lms --log further.jsonl train.lms
 compare_ expected <(names further/adapter_model.safetensors)
 awk -v l="$(last eval_loss further.jsonl)" 'BEGIN { exit !(l < 0.4) }' || fail_ "$(last eval_loss further.jsonl)"
+for dropout in 0.05 0.3; do # it has 0.05
+    $tune -e 1 -m mini+news --dropout $dropout -o further-$dropout train.lms
+    grep -qF "\"lora_dropout\": $dropout" further-$dropout/adapter_config.json
+done
+cmp further/adapter_model.safetensors further-0.05/adapter_model.safetensors
+! cmp -s further/adapter_model.safetensors further-0.3/adapter_model.safetensors || fail_ "--dropout changes nothing"
 refuses_ 2 '--rank: the adapter of -m mini+news is trained on' $tune -m mini+news -r 8 -o x train.lms
 
 # ---- what is trained, and how fast

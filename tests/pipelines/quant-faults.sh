@@ -24,6 +24,9 @@ done
 poisoned_ '\0\044\164\111' # 1e6
 refuses_ 1 'too large for F16' quant -t f16 -m bad -o x
 quant -q -t bf16 -m bad -o large
+head -c -1024 story/model.safetensors >bad/model.safetensors
+for i in $(seq 256); do printf '\0\0\177\177'; done >>bad/model.safetensors # 3e38, of which no sum is a float
+refuses_ 1 'scales are too large for --double-quant' quant -t nf4 --double-quant -m bad -o x
 ls -A | grep -E '^\.?x' && fail_ "something is left"
 
 # ---- cut and lying files
@@ -90,4 +93,9 @@ if test -z "$sanitized"; then
     done
     lms -q -m big -o - | { most_of quant -q -j2 -t q8_0 -m - -o big.lms >most; }
     test "$(cat most)" -lt 48000 || fail_ "$(cat most) kB from a pipe"
+
+    # and whoever computes with the file has it in memory as it is
+    quant -q -t q4_0 -m big -o big.gguf
+    most=$(most_of score -q -j1 -m big.gguf -o scores few.lms)
+    test "$most" -lt $((kilobytes / 2)) || fail_ "$most kB to compute with a file of $(stat -c %s big.gguf) bytes"
 fi

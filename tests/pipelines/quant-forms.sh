@@ -44,8 +44,10 @@ for model in story gpt; do
     for file in there straight; do
         quant -q --dequantize -m $file.gguf -o $file
     done
+    quant -q --dequantize -m here.lms -o here
     cmp there/model.safetensors straight/model.safetensors
-    rm -r there straight kept
+    cmp there/model.safetensors here/model.safetensors
+    rm -r here there straight kept
 done
 same_ "F32 Q5_0 Q8_0" "$(quant -q -t q4_k_m -m story -o mixed.gguf 2>/dev/null; types_ mixed.gguf)"
 quant -t q4_k_m -m story -o mixed.gguf 2>err

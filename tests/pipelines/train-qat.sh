@@ -49,7 +49,13 @@ end_at KILL 4 finetune $late -o resumed --checkpoint ck --save-steps 4 --keep 0 
 refuses_ 2 '--qat' finetune $small $tune --qat q5_0 --qat-from 6 -o resumed --checkpoint ck --resume train.lms
 
 # ---- pretrain, tied embeddings, Conv1D
-pretrain -a gpt2 --layers 1 --width 32 --heads 2 --max-length 64 --max-steps 4 -b 8 -q --qat q8_0 -o gpt corpus.lms
+pretrain -a gpt2 --layers 1 --width 32 --heads 2 --max-length 64 --max-steps 4 -b 8 -q --qat q4_0 --eval corpus.lms --log gpt.jsonl -o gpt corpus.lms
+quant -q -t q4_0 -m gpt -o gpt.gguf
+score -m gpt.gguf --activations f32 -q --json corpus.lms >after
+score -m gpt -q --json corpus.lms >before
+awk -v was="$(losses gpt.jsonl | tail -n 1)" -v is="$(sed 's/.*"loss": *\([-0-9.e]*\).*/\1/' after)" \
+    -v plain="$(sed 's/.*"loss": *\([-0-9.e]*\).*/\1/' before)" \
+    'BEGIN { d = is - was; exit !(is > 0 && is != plain && d < 1e-6 && d > -1e-6) }' || fail_ "gpt2: $(tail -n 1 gpt.jsonl) $(cat before after)"
 
 # ---- frozen parts, whose outputs are kept
 near() { paste -d ' ' <(losses "$1") <(losses "$2") | awk -v d="$3" '$1 - $2 > d || $2 - $1 > d { bad = 1 } END { exit bad || NR < 2 }'; }

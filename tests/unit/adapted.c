@@ -117,8 +117,6 @@ void disturb(lm_model *m)
         ck_assert(lm_param_train(p, true, &st));
         for (size_t k = 0; k < p->elements; k++)
             p->value[k] += 0.05f * (float)((int)((i * 31 + k * 17) % 13) - 6);
-        for (lm_adapter *a = p->adapter; a; a = a->next)
-            lm_adapter_changed(a);
     }
 }
 

@@ -70,6 +70,100 @@ START_TEST(merging)
 }
 END_TEST
 
+/* A base with an adapter of its own: all of them are in the result, whatever becomes of the others. */
+START_TEST(onto_an_adapted_base)
+{
+    char *base = new_base(adapted_llama), *one = new_adapter(base, (lm_adapter_options){.r = 2}),
+         *two = new_adapter(base, (lm_adapter_options){.r = 3, .target = "v_proj,up_proj", .alpha = 9}),
+         *both = lm_format("%s+%s", base, one);
+    lm_merge_report report;
+    for (int how = LM_MERGE_LINEAR; how <= LM_MERGE_DARE_TIES; how++) {
+        char *whole = merged(both, two, NULL, (lm_merge_options){.method = (lm_merge_method)how, .density = 1}, &report);
+        free(report.where);
+        char *path = lm_format("%s+%s", both, two);
+        lm_model *x = open_path(whole), *y = open_path(path);
+        ck_assert_msg(apart(x, y) < 3e-5, "%s: %g", lm_merge_method_names[how], apart(x, y));
+        lm_model_free(x);
+        lm_model_free(y);
+        free(path);
+        scratch_discard(whole);
+    }
+    lm_status st = LM_STATUS_INIT;
+    char *file = lm_format("%s/adapter.gguf", base);
+    ck_assert(!lm_adapter_write_gguf(two, both, file, &st));
+    assert_says(&st, "the base has an adapter of its own");
+    free(file);
+    free(both);
+    char *dirs[] = {base, one, two};
+    for (size_t i = 0; i < 3; i++)
+        scratch_discard(dirs[i]);
+}
+END_TEST
+
+/* PEFT's lora_bias: what B adds goes into the layer's bias, and is refused where there is none. */
+START_TEST(biases_of_b)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_merge_report report;
+    char *base = new_base(_i ? adapted_llama : adapted_gpt2);
+    lm_model *m = open_path(base);
+    lm_adapter_config *c = lm_adapter_config_new(&(lm_adapter_options){.r = 2, .alpha = 6}, &st);
+    c->lora_bias = true;
+    ck_assert_msg(lm_model_adapt(m, c, 7, NULL, &st), "%s", st.message);
+    disturb(m);
+    char *adapter = written(m), *whole = NULL;
+    lm_model *again = open_both(base, adapter), *plain = open_path(base);
+    ck_assert_double_lt(apart(m, again), 2e-5);
+    const lm_adapter *a = again->adapters[0].parts[0].adapter;
+    ck_assert(a->bias && a->bias->elements == (size_t)a->b->shape.size[0]);
+    if (_i) {
+        ck_assert(!lm_model_merge(again, &st));
+        assert_says(&st, "the adapter has a bias (lora_bias), and the layer none");
+    } else {
+        ck_assert_msg(lm_model_merge(again, &st), "%s", st.message);
+        ck_assert_double_lt(apart(m, again), 3e-5);
+        whole = merged(base, adapter, NULL, (lm_merge_options){0}, &report);
+        ck_assert_uint_eq(report.tensors, 4); /* a weight and a bias in each of two blocks */
+        free(report.where);
+        lm_model *x = open_path(whole);
+        ck_assert_double_lt(apart(m, x), 3e-5);
+        const char *bias = "transformer.h.1.attn.c_attn.bias";
+        lm_param *is = lm_params_find(x->params, bias), *was = lm_params_find(plain->params, bias);
+        ck_assert(lm_param_ready(is, &st) && lm_param_ready(was, &st));
+        ck_assert_float_eq_tol(is->value[5] - was->value[5], 3 * m->adapters[0].parts[1].adapter->bias->value[5], 1e-6f);
+        lm_model_free(x);
+        scratch_discard(whole);
+    }
+    lm_model_free(m);
+    lm_model_free(again);
+    lm_model_free(plain);
+    scratch_discard(adapter);
+    scratch_discard(base);
+}
+END_TEST
+
+/* What is stored as PiSSA left it, without being converted, is no multiple of alpha. */
+START_TEST(scaling_a_start)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *base = new_base(adapted_llama), *dir = new_adapter(base, (lm_adapter_options){.r = 2}), *to = scratch_new();
+    lm_str config = scratch_read(dir, "adapter_config.json");
+    char *changed = lm_strndup(config.data, config.len), *at = strstr(changed, "\"init_lora_weights\": true");
+    char *text = lm_format("%.*s\"init_lora_weights\": \"olora\"%s", (int)(at - changed), changed, at + 25);
+    scratch_write(dir, "adapter_config.json", text, strlen(text));
+    lm_bundle_writer *w = lm_bundle_into(to);
+    ck_assert(!lm_adapter_rescale(dir, 0.5, w, &st));
+    assert_says(&st, "init_lora_weights: olora: what it began with");
+    lm_bundle_discard(w, &st);
+    free((char *)config.data);
+    free(changed);
+    free(text);
+    scratch_discard(base);
+    scratch_discard(dir);
+    scratch_discard(to);
+}
+END_TEST
+
 /* What TIES and DARE make of the changes of two adapters, number by number. */
 START_TEST(ties_and_dare)
 {
@@ -278,6 +372,9 @@ static Suite *suite(void)
     TCase *t = tcase_create("merging");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, merging);
+    tcase_add_test(t, onto_an_adapted_base);
+    tcase_add_loop_test(t, biases_of_b, 0, 2);
+    tcase_add_test(t, scaling_a_start);
     tcase_add_test(t, ties_and_dare);
     tcase_add_loop_test(t, extracting, 0, 2);
     tcase_add_loop_test(t, quantised_base, 0, 3);

@@ -73,6 +73,7 @@ static const struct {
     {"fast pissa", {.r = 4, .target = "all-linear", .init = "pissa_niter_4", .rslora = true}, false},
     {"olora", {.r = 4, .target = "all-linear", .init = "olora"}, false},
     {"tables", {.r = 4, .target = "embed_tokens,wte,q_proj,c_attn", .bias = LM_BIAS_ALL}, false},
+    {"tables beside pissa", {.r = 4, .target = "embed_tokens,wte,q_proj,c_attn", .init = "pissa"}, false},
     {"tables, dora", {.r = 4, .target = "embed_tokens,wte", .dora = true}, false},
 };
 enum { STARTS = sizeof starts / sizeof *starts };
@@ -159,6 +160,16 @@ static const struct {
 };
 enum { TARGETS = sizeof targets / sizeof *targets };
 
+static uint64_t numbers_trained(const lm_model *m)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < lm_params_count(m->params); i++) {
+        const lm_param *p = lm_params_at(m->params, i);
+        sum += lm_adapter_trains(m, p) ? p->elements : 0;
+    }
+    return sum;
+}
+
 START_TEST(target_modules)
 {
     lm_status st = LM_STATUS_INIT;
@@ -166,7 +177,7 @@ START_TEST(target_modules)
     ck_assert_msg(adapt(m, targets[_i].how, NULL, &st), "%d: %s", _i, st.message);
     ck_assert_msg(m->adapters[0].count == targets[_i].modules, "%d: %zu modules", _i, m->adapters[0].count);
     if (targets[_i].numbers)
-        ck_assert_uint_eq(lm_adapter_parameters(m), targets[_i].numbers);
+        ck_assert_uint_eq(numbers_trained(m), targets[_i].numbers);
     lm_model_free(m);
 }
 END_TEST
@@ -304,6 +315,7 @@ static const struct {
     {"\"r\":2.5", "r: a whole number is expected"},
     {"\"r\":0", "r: 0: a rank of 1 or more"},
     {"\"bias\":\"some\"", "bias: some: none, all or lora_only"},
+    {"\"layers_pattern\":\"h\"", "layers_pattern: says nothing without layers_to_transform"},
     {"\"target_modules\":[1]", "target_modules: a list of names"},
     {"\"rank_pattern\":[1]", "rank_pattern: an object"},
     {"\"layers_to_transform\":[-1]", "layers_to_transform: a list of numbers of layers"},
@@ -325,6 +337,7 @@ START_TEST(settings)
     lm_adapter_config *c = lm_adapter_config_read(b, &st);
     if (members[_i].says) {
         ck_assert(!c);
+        ck_assert_int_eq(st.code, LM_FAILED); /* a file is no command line */
         assert_says(&st, members[_i].says);
     } else {
         ck_assert_msg(c != NULL, "%s", st.message);
@@ -348,6 +361,7 @@ static void refused(const char *base, const char *adapter, const char *says)
     lm_status st = LM_STATUS_INIT;
     char *path = lm_format("%s+%s", base, adapter);
     ck_assert(!lm_model_open(path, NULL, &st));
+    ck_assert_int_eq(st.code, LM_FAILED);
     assert_says(&st, says);
     free(path);
 }
@@ -378,6 +392,12 @@ START_TEST(damage)
     rank[5] = '3';
     scratch_write(dir, LM_ADAPTER_CONFIG, config.data, config.len);
     refused(base, dir, "has rank 2, and r in adapter_config.json says 3");
+    char *spoiled = lm_strndup(config.data, config.len), *list = strstr(spoiled, "\"target_modules\": ["), *end = strchr(list, ']');
+    memset(list + 18, ' ', (size_t)(end - list) - 17);
+    memcpy(list + 18, "\"(\"", 3);
+    scratch_write(dir, LM_ADAPTER_CONFIG, spoiled, config.len);
+    refused(base, dir, "target_modules: \"(\"");
+    free(spoiled);
     /* of a base with other sizes */
     char *wide = strdup(adapted_llama), *size = strstr(wide, "\"hidden_size\":16");
     memcpy(size, "\"hidden_size\":32", 16);

@@ -1,6 +1,8 @@
 /* Attention, of keys and values that lie in matrices and of those that are kept in pages. */
 #include "check_kernels.h"
 
+#include "tensor/blocks.h"
+
 typedef struct attention_case {
     int heads, kv_heads, dim, sequences;
     int32_t q_splits[5], k_splits[5];
@@ -88,18 +90,24 @@ START_TEST(attention)
 }
 END_TEST
 
+static uint8_t *page_of_nan(size_t bytes) /* in whatever type it is read */
+{
+    return memset(malloc(bytes), 0xff, bytes);
+}
+
 /* The keys and values of a case in pages: those of each sequence in two parts, as two steps would leave them there. */
-static lm_kept *keep(const lm_attention_args *whole)
+static lm_kept *keep(const lm_attention_args *whole, lm_dtype type)
 {
     size_t width = (size_t)(whole->kv_heads * whole->dim);
     lm_kept *kept = calloc((size_t)whole->sequences, sizeof *kept);
-    float ***pages = calloc((size_t)whole->sequences, sizeof *pages);
+    uint8_t ***pages = calloc((size_t)whole->sequences, sizeof *pages);
     for (int s = 0; s < whole->sequences; s++) {
         int n = whole->k_splits[s + 1] - whole->k_splits[s], half = n / 3;
         pages[s] = calloc((size_t)n / LM_PAGE + 1, sizeof **pages);
         for (int p = 0; p <= n / LM_PAGE; p++) /* never read before they are written, but for what the mask hides */
-            pages[s][p] = vector(lm_page_floats(whole->kv_heads, whole->dim), NAN, NAN);
+            pages[s][p] = page_of_nan(lm_page_bytes(type, whole->kv_heads, whole->dim));
         kept[s].pages = pages[s];
+        kept[s].type = type;
         const int32_t parts[][2] = {{0, half}, {0, n - half}};
         for (int part = 0; part < 2; part++) {
             lm_attention_args a = *whole;
@@ -126,12 +134,37 @@ static void kept_free(lm_kept *kept, int sequences)
     free(kept);
 }
 
+/* x [n, dim] as they are once they have been kept: by ggml's blocks, of which the last of each row is filled up with zeros. */
+static void round_to(lm_dtype type, float *x, size_t n, size_t dim)
+{
+    float block[32], rounded[32];
+    uint8_t stored[sizeof block];
+    for (size_t i = 0; i < n * dim; i += dim) {
+        for (size_t c = 0; c < dim; c += 32) {
+            size_t part = dim - c < 32 ? dim - c : 32;
+            memset(block, 0, sizeof block);
+            memcpy(block, x + i + c, part * sizeof *block);
+            if (type == LM_Q8_0)
+                lm_quantise(type, block, 1, 32, NULL, stored);
+            else
+                lm_from_f32(type, block, 32, stored);
+            lm_to_f32(type, stored, 32, rounded);
+            memcpy(x + i + c, rounded, part * sizeof *x);
+        }
+    }
+}
+
+static const lm_dtype kept_types[] = {LM_F32, LM_F16, LM_Q8_0};
+enum { KEPT_TYPES = sizeof kept_types / sizeof *kept_types };
+
 START_TEST(attention_kept)
 {
-    const attention_case *c = &attention_cases[_i];
+    const attention_case *c = &attention_cases[_i / KEPT_TYPES];
+    lm_dtype type = kept_types[_i % KEPT_TYPES];
     size_t nq = (size_t)c->q_splits[c->sequences], nk = (size_t)c->k_splits[c->sequences];
     size_t wq = (size_t)(c->heads * c->dim), wk = (size_t)(c->kv_heads * c->dim);
     float *q = vector(nq * wq, -2, 2), *k = vector(nk * wk, -2, 2), *v = vector(nk * wk, -2, 2);
+    float *rounded_k = copy(k, nk * wk), *rounded_v = copy(v, nk * wk);
     float *table = vector((size_t)(c->buckets * c->heads) + 1, -2, 2);
     const int64_t rows[] = {3, 0, 1 << 20, 77};
     lm_attention_args a = {.sequences = c->sequences, .q_splits = c->q_splits, .k_splits = c->k_splits,
@@ -140,16 +173,21 @@ START_TEST(attention_kept)
                            .q = q, .k = k, .v = v, .relative = c->buckets ? table : NULL,
                            .bucket = buckets_of(c->buckets ? c->buckets : 1), .buckets = c->buckets,
                            .window = c->window};
+    lm_attention_args as_kept = a;
+    round_to(type, rounded_k, nk * (size_t)c->kv_heads, (size_t)c->dim);
+    round_to(type, rounded_v, nk * (size_t)c->kv_heads, (size_t)c->dim);
+    as_kept.k = rounded_k;
+    as_kept.v = rounded_v;
     use("scalar");
     float *want = vector(nq * wq, 0, 0), *got = vector(nq * wq, 0, 0), *scratch;
     scratch = malloc(lm_attention_scratch(&a, false) * sizeof *scratch);
-    lm_attention_forward(&a, want, NULL, scratch);
+    lm_attention_forward(&as_kept, want, NULL, scratch);
     free(scratch);
     for (size_t isa = 0; lm_kernels_isa_at(isa); isa++) {
         if (!lm_kernels_use(lm_kernels_isa_at(isa)))
             continue;
         lm_attention_args from_pages = a;
-        lm_kept *kept = keep(&a);
+        lm_kept *kept = keep(&a, type);
         from_pages.kept = kept;
         from_pages.k = from_pages.v = NULL;
         scratch = malloc(lm_attention_scratch(&from_pages, false) * sizeof *scratch);
@@ -158,7 +196,7 @@ START_TEST(attention_kept)
         kept_free(kept, c->sequences);
         free(scratch);
     }
-    free(q), free(k), free(v), free(want), free(got), free(table);
+    free(q), free(k), free(v), free(rounded_k), free(rounded_v), free(want), free(got), free(table);
 }
 END_TEST
 
@@ -167,6 +205,6 @@ TCase *kernels_attention(void)
     TCase *t = tcase_create("attention");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, attention, 0, sizeof attention_cases / sizeof *attention_cases);
-    tcase_add_loop_test(t, attention_kept, 0, sizeof attention_cases / sizeof *attention_cases);
+    tcase_add_loop_test(t, attention_kept, 0, KEPT_TYPES * sizeof attention_cases / sizeof *attention_cases);
     return t;
 }

@@ -1,6 +1,7 @@
 #include "check_base.h"
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/random.h"
 #include "base/threads.h"
 #include "base/utf8.h"
@@ -206,6 +207,29 @@ START_TEST(utf8_ill_formed)
 }
 END_TEST
 
+static void lists(const char *text, const char *as)
+{
+    size_t count;
+    int *all = lm_number_list(text, 12, &count);
+    lm_buf out = {0};
+    for (size_t i = 0; all && i < count; i++)
+        lm_buf_printf(&out, "%s%d", i ? " " : "", all[i]);
+    ck_assert_msg((all != NULL) == (as != NULL) && (!as || strcmp(lm_buf_cstr(&out), as) == 0), "%s: %s", text, lm_buf_cstr(&out));
+    lm_buf_free(&out);
+    free(all);
+}
+
+START_TEST(lists_of_numbers)
+{
+    static const char *const bad[] = {"", ",", "1,", ",1", "12", "-1", "1-", "3-2", "1-12", "a", "1 2", "1,,2", "99999999999999999999"};
+    lists("0", "0");
+    lists("11,0,2", "11 0 2");
+    lists("2-4,4,0-0", "2 3 4 4 0");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        lists(bad[i], NULL);
+}
+END_TEST
+
 TCase *base_numbers_and_text(void)
 {
     TCase *c = tcase_create("numbers and text");
@@ -217,6 +241,7 @@ TCase *base_numbers_and_text(void)
     tcase_add_test(c, floats_are_below_one);
     tcase_add_test(c, permutation_is_one);
     tcase_add_test(c, threads_are_some);
+    tcase_add_test(c, lists_of_numbers);
     tcase_add_test(c, utf8_round_trip);
     tcase_add_test(c, utf8_long);
     tcase_add_test(c, utf8_ill_formed);

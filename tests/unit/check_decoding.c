@@ -1,6 +1,7 @@
 /* Rows that are read piece by piece give what whole rows give: attention of every kind over what is kept, and models. */
 #include "unit.h"
 
+#include "base/atomic.h"
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "model/config.h"
@@ -8,7 +9,9 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ROWS = 5, HEADS = 4, BUCKETS = 8 };
 
@@ -289,7 +292,7 @@ START_TEST(rows_share_pages_until_they_differ)
     ck_assert_ptr_ne(kept[0].pages[1], kept[2].pages[1]);
     ck_assert_ptr_ne(kept[0].pages[1], kept[3].pages[1]);
     for (int r = 0; r < 4; r += 2)
-        ck_assert_float_eq(kept[r].pages[1][0], 7);
+        ck_assert_uint_eq(kept[r].pages[1][0], 7);
     lm_kv_cache_advance(c, splits);
     ck_assert(lm_kv_cache_select(c, (int32_t[]){1}, 1, &st)); /* the others' pages are used again */
     one_more(c, 0, 3 * LM_PAGE);
@@ -495,6 +498,13 @@ START_TEST(beams)
     near("row 3", last + 2 * 61, want + (size_t)(whole_start(3) + 37) * 61, 61, 5e-5);
     static const int from[] = {3, 0, 3, -1, 0, 2};
     ck_assert(lm_decoding_select(d, from, 6, &st));
+    if (_i == T5) { /* the row that begins answers to the first one's text, while the others go on */
+        const lm_batch again = {6, 3, (int32_t[]){0, 0, 0, 0, 3, 3, 3}, source.ids, source.types, source.positions};
+        ck_assert_ptr_null(lm_decoding_read(d, (int32_t[]){0, 0, 0, 0, 1, 1, 1}, ids, false, &st));
+        ck_assert_msg(strstr(st.message, "row 3: there is nothing encoded") != NULL, "%s", st.message);
+        lm_status_clear(&st);
+        ck_assert_msg(lm_decoding_encode(d, &again, &st), "%s", st.message);
+    }
     for (int step = 0; step < 2; step++) { /* two each that go different ways */
         int32_t splits[] = {0, 1, 2, 3, 4, 4, 4}, now[4];
         int at = 38 + step;
@@ -503,14 +513,80 @@ START_TEST(beams)
         assert_ok(&st);
         near("forked", logits, want + (size_t)(whole_start(3) + at) * 61, 61, 5e-5);
         near("moved", logits + 61, want + (size_t)at * 61, 61, 5e-5);
-        if (_i != T5) /* whose row has nothing to answer to */
-            near("begun", logits + 3 * 61, want + (size_t)step * 61, 61, 5e-5);
+        near("begun", logits + 3 * 61, want + (size_t)step * 61, 61, 5e-5);
     }
     ck_assert_int_eq(lm_decoding_length(d, 4), 38);
     ck_assert_int_eq(lm_decoding_length(d, 3), 2);
     free(some_of), free(ids), free(want);
     lm_decoding_free(d);
     lm_model_free(m);
+}
+END_TEST
+
+enum { BEGINNING = 38, AFTER = 2 };
+
+/* What a decoder that has read the beginning from a file says of the tokens after it; false: the file is refused. */
+static bool restored(lm_model *m, const char *path, const int32_t *ids, float *logits, lm_status *st)
+{
+    lm_decoding *d = lm_decoding_new(m, 1, st);
+    int count = 0;
+    int32_t *read = lm_decoding_restore(d, path, &count, st);
+    const float *got = read && count < 90 ? lm_decoding_read(d, (int32_t[]){0, AFTER}, ids + BEGINNING, false, st) : NULL;
+    if (got)
+        memcpy(logits, got, 61 * sizeof *logits);
+    if (got && count == BEGINNING)
+        got = memcmp(read, ids, BEGINNING * sizeof *ids) == 0 ? got : NULL;
+    free(read);
+    lm_decoding_free(d);
+    return got != NULL;
+}
+
+/* A row goes on from a file as it does where it was read; of other models, and of damage, is said what is wrong, if nothing more. */
+START_TEST(rows_in_files)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_model *m = model_of(_i), *other = model_of(_i == 0);
+    int32_t *ids = some_ids(61);
+    char path[] = "/tmp/check_decoding-XXXXXX";
+    close(mkstemp(path));
+    lm_decoding *d = lm_decoding_new(m, 2, &st);
+    float want[61], got[61];
+    ck_assert_ptr_nonnull(lm_decoding_read(d, (int32_t[]){0, 0, BEGINNING}, ids, false, &st));
+    ck_assert(lm_decoding_save(d, 1, ids, path, &st));
+    memcpy(want, lm_decoding_read(d, (int32_t[]){0, 0, AFTER}, ids + BEGINNING, false, &st), sizeof want);
+    lm_decoding_free(d);
+    ck_assert(restored(m, path, ids, got, &st));
+    ck_assert_msg(memcmp(got, want, sizeof want) == 0, "other logits");
+    ck_assert(!restored(other, path, ids, got, &st) && strstr(st.message, "another model") != NULL);
+    lm_status_clear(&st);
+    lm_decoding *halves = lm_decoding_new(m, 1, &st);
+    lm_decoding_keep_as(halves, LM_F16);
+    int count;
+    int32_t *none = lm_decoding_restore(halves, path, &count, &st);
+    bool states = strstr(families[_i].json, "\"lstm\"") || strstr(families[_i].json, "\"gconv\""); /* and no keys and values */
+    ck_assert((none != NULL) == states);
+    free(none);
+    lm_decoding_free(halves);
+    lm_status_clear(&st);
+    char *bytes;
+    size_t n;
+    lm_file_read(path, 1 << 24, &bytes, &n, &st);
+    assert_ok(&st);
+    state = 5;
+    for (int i = 0; i < 150; i++) {
+        size_t at = number(i % 3 && n > 1200 ? 1200 : (uint32_t)n), cut = i % 10 ? n : at;
+        char kept = bytes[at];
+        bytes[at] = (char)number(256);
+        ck_assert(lm_file_write(path, bytes, cut, &st));
+        if (!restored(m, path, ids, got, &st))
+            lm_status_clear(&st);
+        bytes[at] = kept;
+    }
+    unlink(path);
+    free(bytes);
+    free(ids);
+    lm_model_free(m);
+    lm_model_free(other);
 }
 END_TEST
 
@@ -562,6 +638,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, model_piece_by_piece, 0, FAMILIES * SCHEDULES);
     tcase_add_test(t, long_prompts);
     tcase_add_loop_test(t, beams, 0, FAMILIES);
+    tcase_add_loop_test(t, rows_in_files, 0, T5);
     tcase_add_test(t, refusals);
     suite_add_tcase(s, t);
     return s;

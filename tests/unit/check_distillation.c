@@ -385,6 +385,91 @@ START_TEST(vocabularies)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ relations */
+
+enum { TOKENS = 7, HEADS = 2 };
+
+/* The loss of tokens [from, to) by its definition: a is [tokens, HEADS dim]. */
+static double related(const lm_relation *how, const float *a, const float *b, int dim, int from, int to)
+{
+    double sum = 0, pairs = 0;
+    for (int h = 0; h < HEADS; h++) {
+        for (int i = from; i < to; i++) {
+            double s[TOKENS], t[TOKENS], total_s = 0, total_t = 0;
+            int first = how->causal && how->window && i - how->window + 1 > from ? i - how->window + 1 : from;
+            int end = how->causal ? i + 1 : to;
+            for (int j = first; j < end; j++) {
+                int width = HEADS * dim, theirs = HEADS * how->teacher.dim;
+                s[j] = t[j] = 0;
+                for (int c = 0; c < dim; c++)
+                    s[j] += (double)a[i * width + h * dim + c] * b[j * width + h * dim + c] * how->scale;
+                for (int c = h * how->teacher.dim; c < (h + 1) * how->teacher.dim; c++)
+                    t[j] += (double)how->teacher.a[i * theirs + c] * how->teacher.b[j * theirs + c] * how->teacher.scale;
+                total_s += exp(s[j]);
+                total_t += exp(t[j]);
+                pairs++;
+            }
+            for (int j = first; j < end; j++)
+                sum += how->scores ? (s[j] - t[j]) * (s[j] - t[j])
+                                   : exp(t[j]) / total_t * (t[j] - log(total_t) - s[j] + log(total_s));
+        }
+    }
+    return from == to ? 0 : sum / (how->scores ? pairs : HEADS * (to - from));
+}
+
+/* Of rows of four, no and three tokens: what MiniLM and TinyBERT lose, to a teacher of another width. */
+START_TEST(relations)
+{
+    enum { DIM = 3, THEIRS = 5 };
+    static const int32_t splits[] = {0, 4, 4, 7}, ids[TOKENS];
+    static const float weight[] = {0.5f, 3, 2};
+    float a[TOKENS * HEADS * DIM], b[TOKENS * HEADS * DIM], ta[TOKENS * HEADS * THEIRS], tb[TOKENS * HEADS * THEIRS];
+    uint32_t state = 3;
+    for (int i = 0; i < TOKENS * HEADS * DIM; i++) {
+        a[i] = noise(&state, 2);
+        b[i] = noise(&state, 2);
+    }
+    for (int i = 0; i < TOKENS * HEADS * THEIRS; i++) {
+        ta[i] = noise(&state, 1.5);
+        tb[i] = noise(&state, 1.5);
+    }
+    for (int form = 0; form < 6; form++) {
+        lm_relation how = {.heads = HEADS, .b_heads = HEADS, .scale = 0.6f, .scores = form % 2, .causal = form > 1,
+                           .window = form > 3 ? 2 : 0, .weight = weight,
+                           .teacher = {.a = ta, .b = tb, .b_heads = HEADS, .dim = THEIRS, .scale = 0.45f}};
+        bench of = bench_new(TOKENS, false);
+        lm_batch batch = {3, TOKENS, splits, ids, ids, ids};
+        lm_graph_begin(of.g, &batch, (lm_step){.taping = form % 2});
+        lm_tensor *x = lm_graph_input(of.g, a, TOKENS, HEADS * DIM, true), *y = lm_graph_input(of.g, b, TOKENS, HEADS * DIM, true);
+        double got = *lm_tensor_read(of.g, lm_relation_loss(of.g, x, y, &how)), want = 0;
+        for (int r = 0; r < 3; r++)
+            want += weight[r] * related(&how, a, b, DIM, splits[r], splits[r + 1]);
+        ck_assert_msg(fabs(got - want) < 1e-5 * want, "form %d: %.9g, and by its definition %.9g", form, got, want);
+        bench_free(&of);
+    }
+}
+END_TEST
+
+START_TEST(relations_refused)
+{
+    float x[TOKENS * 6] = {0};
+    lm_relation how = {.heads = 4, .b_heads = 4, .weight = x, .teacher = {.a = x, .b = x, .b_heads = 4, .dim = 1}};
+    for (int fault = 0; fault < 3; fault++) {
+        bench of = bench_new(TOKENS, false);
+        lm_status st = LM_STATUS_INIT;
+        bench_begin(&of);
+        if (fault) /* four heads do not divide six columns; then heads that share none; a teacher without columns */
+            how = (lm_relation){.heads = 3, .b_heads = fault == 1 ? 2 : 3, .weight = x,
+                                .teacher = {.a = x, .b = x, .b_heads = 3, .dim = fault == 2 ? 0 : 1}};
+        lm_tensor *t = lm_graph_input(of.g, x, TOKENS, 6, true);
+        lm_relation_loss(of.g, t, t, &how);
+        ck_assert_msg(!lm_graph_end(of.g, &st) && strstr(st.message, "do not divide"), "%d: %s", fault, st.message);
+        lm_status_clear(&st);
+        bench_free(&of);
+    }
+}
+END_TEST
+
 static void fails(example *e, const char *what)
 {
     bench b = bench_new(ROWS, false);
@@ -422,6 +507,8 @@ static Suite *suite(void)
     tcase_add_test(tc, largest_of_all);
     tcase_add_test(tc, defined);
     tcase_add_test(tc, vocabularies);
+    tcase_add_test(tc, relations);
+    tcase_add_test(tc, relations_refused);
     tcase_add_test(tc, refused);
     suite_add_tcase(s, tc);
     return s;

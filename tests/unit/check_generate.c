@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "base/memory.h"
-#include "generate/greedy.h"
+#include "generate/generate.h"
 #include "text/tokenizer.h"
 
 #include <jansson.h>
@@ -47,13 +47,71 @@ static json_t *read_json(const char *path)
     return json;
 }
 
-static void free_all(lm_continuation *c, int rows)
+/* What a request was answered. */
+typedef struct reply {
+    int32_t ids[1024];
+    int count;
+    lm_answer_end end;
+    char *text;
+} reply;
+
+/* A caller who has all requests at once, and keeps the answers. */
+typedef struct caller {
+    lm_request requests[ROWS_MAX];
+    int count, given, answered, shown;
+    reply *replies; /* [count * samples] */
+} caller;
+
+static int next_request(void *context, bool wait, const lm_request **r, lm_status *st)
 {
-    for (int r = 0; r < rows; r++)
-        lm_continuation_free(&c[r]);
+    caller *c = context;
+    (void)wait, (void)st;
+    *r = c->given < c->count ? &c->requests[c->given] : NULL;
+    return c->given++ < c->count;
 }
 
-static void same_ids(const char *what, int row, const lm_continuation *c, const json_t *want)
+static bool keep_answers(void *context, const lm_answer *answers, int count, lm_status *st)
+{
+    caller *c = context;
+    (void)st;
+    for (int s = 0; s < count; s++) {
+        const lm_answer *a = &answers[s];
+        reply *r = &c->replies[c->answered * count + s];
+        ck_assert_ptr_eq(a->request, &c->requests[c->answered]); /* in the order of the requests */
+        ck_assert_int_eq(a->sample, s);
+        ck_assert_int_le(a->count, 1024);
+        if (a->count)
+            memcpy(r->ids, a->ids, (size_t)a->count * sizeof *a->ids);
+        r->count = a->count;
+        r->end = a->end;
+        r->text = a->text.data ? lm_strndup(a->text.data, a->text.len) : NULL;
+    }
+    c->answered++;
+    return true;
+}
+
+static void caller_free(caller *c, int samples)
+{
+    for (int i = 0; i < c->answered * samples; i++)
+        free(c->replies[i].text);
+    free(c->replies);
+}
+
+/* Of the rows of p. Replies are freed with caller_free. */
+static caller ask(lm_model *m, const prompts *p, const lm_generate_options *o, lm_status *st)
+{
+    int samples = o->samples > 0 ? o->samples : 1;
+    caller c = {.count = p->batch.rows, .replies = calloc((size_t)(p->batch.rows * samples) + 1, sizeof(reply))};
+    for (int r = 0; r < c.count; r++)
+        c.requests[r] = (lm_request){.ids = p->ids + p->splits[r], .count = p->splits[r + 1] - p->splits[r],
+                                     .record = (uint64_t)r};
+    lm_generate_calls calls = {.context = &c, .next = next_request, .done = keep_answers};
+    if (lm_generate(m, o, &calls, st))
+        ck_assert_int_eq(c.answered, c.count);
+    return c;
+}
+
+static void same_ids(const char *what, int row, const reply *c, const json_t *want)
 {
     ck_assert_msg(c->count == (int)json_array_size(want), "%s: row %d: %d tokens, not %zu", what, row, c->count,
                   json_array_size(want));
@@ -63,33 +121,24 @@ static void same_ids(const char *what, int row, const lm_continuation *c, const 
                       (int)json_integer_value(json_array_get(want, (size_t)i)));
 }
 
-/* The rows of `items` (members `prompt` and "continuation") together, and each alone. */
+/* The rows of `items` (members `prompt` and "continuation"), so many at a time. */
 static void compare(lm_model *m, const char *what, json_t *const *items, int count, const char *prompt)
 {
-    lm_continuation out[ROWS_MAX] = {{0}};
+    static const int batches[] = {1, 3, ROWS_MAX};
     lm_status st = LM_STATUS_INIT;
-    int most = 0;
     prompts all = {0};
-    for (int i = 0; i < count; i++) {
-        int n = (int)json_array_size(json_object_get(items[i], "continuation"));
-        most = n > most ? n : most;
+    for (int i = 0; i < count; i++)
         add_row(&all, json_object_get(items[i], prompt));
-    }
-    ck_assert_msg(lm_greedy(m, &all.batch, &(lm_greedy_options){.max_new_tokens = most}, out, &st), "%s: %s", what,
-                  st.message);
-    for (int i = 0; i < count; i++) {
-        lm_continuation one = {0};
-        prompts alone = {0};
-        const json_t *want = json_object_get(items[i], "continuation");
-        same_ids(what, i, &out[i], want);
-        add_row(&alone, json_object_get(items[i], prompt));
-        ck_assert(lm_greedy(m, &alone.batch, &(lm_greedy_options){.max_new_tokens = most}, &one, &st));
-        same_ids(what, i, &one, want);
-        free(alone.ids);
-        lm_continuation_free(&one);
+    for (int b = 0; b < 3; b++) {
+        lm_generate_options o = {.batch = batches[b],
+                                 .max_new_tokens = (int)json_array_size(json_object_get(items[0], "continuation"))};
+        caller c = ask(m, &all, &o, &st);
+        ck_assert_msg(lm_ok(&st), "%s: %s", what, st.message);
+        for (int i = 0; i < count; i++)
+            same_ids(what, i, &c.replies[i], json_object_get(items[i], "continuation"));
+        caller_free(&c, 1);
     }
     free(all.ids);
-    free_all(out, count);
 }
 
 START_TEST(continuations_of_goldens)
@@ -137,6 +186,15 @@ START_TEST(continuations_of_texts)
 }
 END_TEST
 
+static prompts begin_with(int32_t id)
+{
+    prompts p = {0};
+    json_t *row = json_pack("[i]", (int)id);
+    add_row(&p, row);
+    json_decref(row);
+    return p;
+}
+
 START_TEST(a_story)
 {
     UNIT_NEEDS_DATA(data)
@@ -145,30 +203,73 @@ START_TEST(a_story)
     lm_status st = LM_STATUS_INIT;
     lm_tokenizer *t = lm_tokenizer_open(dir, &st);
     assert_ok(&st);
-    const int32_t ids[] = {1}, splits[] = {0, 1};
-    const lm_batch begin = {.rows = 1, .tokens = 1, .row_splits = splits, .ids = ids};
-    lm_continuation c = {0};
-    ck_assert_msg(lm_greedy(m, &begin, &(lm_greedy_options){.max_new_tokens = 256}, &c, &st), "%s", st.message);
-    ck_assert_int_eq(c.count, 256);
-    lm_buf text = {0};
-    ck_assert(lm_decode(t, c.ids, (size_t)c.count, true, &text, &st));
-    lm_buf_printf(&text, "\n"); /* the end of the file */
+    prompts begin = begin_with(1);
+    lm_generate_options o = {.max_new_tokens = 256, .tokenizer = t};
+    caller c = ask(m, &begin, &o, &st), stopped, full;
+    assert_ok(&st);
+    ck_assert_int_eq(c.replies[0].count, 256);
     lm_str want = scratch_read(dir, "greedy.txt");
-    ck_assert_str_eq(lm_buf_cstr(&text), want.data);
+    ck_assert_int_eq(strlen(c.replies[0].text) + 1, want.len); /* the end of the file */
+    ck_assert_int_eq(strncmp(c.replies[0].text, want.data, want.len - 1), 0);
     /* it ends where it is told to, or where the model can take no more */
-    lm_continuation stopped = {0}, full = {0};
-    int32_t at = c.ids[5];
-    ck_assert(lm_greedy(m, &begin, &(lm_greedy_options){.max_new_tokens = 256, .stop = &at, .stop_count = 1}, &stopped,
-                        &st));
-    ck_assert(stopped.stopped && stopped.ids[stopped.count - 1] == at && stopped.count <= 6);
-    ck_assert(lm_greedy(m, &begin, &(lm_greedy_options){.max_new_tokens = 1000}, &full, &st));
-    ck_assert_int_eq(full.count, 512);
-    ck_assert(!full.stopped);
-    ck_assert_mem_eq(full.ids, c.ids, 256 * sizeof *c.ids);
-    lm_continuation_free(&c), lm_continuation_free(&stopped), lm_continuation_free(&full);
+    int32_t at = c.replies[0].ids[5];
+    o.stop = &at, o.stop_count = 1;
+    stopped = ask(m, &begin, &o, &st);
+    assert_ok(&st);
+    ck_assert_int_eq(stopped.replies[0].end, LM_END_STOP);
+    ck_assert(stopped.replies[0].ids[stopped.replies[0].count - 1] == at && stopped.replies[0].count <= 6);
+    o.stop_count = 0, o.max_new_tokens = 1000;
+    full = ask(m, &begin, &o, &st);
+    assert_ok(&st);
+    ck_assert_int_eq(full.replies[0].count, 512);
+    ck_assert_int_eq(full.replies[0].end, LM_END_CONTEXT);
+    ck_assert_mem_eq(full.replies[0].ids, c.replies[0].ids, 256 * sizeof(int32_t));
+    caller_free(&c, 1), caller_free(&stopped, 1), caller_free(&full, 1);
+    free(begin.ids);
     free((char *)(uintptr_t)want.data);
-    lm_buf_free(&text);
     lm_tokenizer_free(t);
+    lm_model_free(m);
+    free(dir);
+}
+END_TEST
+
+/* Prompts that begin alike, and some that do not, one at a time and together: what they have in common is read once then. */
+START_TEST(a_common_beginning)
+{
+    enum { COMMON = 50, PROMPTS = 9 };
+    UNIT_NEEDS_DATA(data)
+    char *dir = lm_format("%s/models/stories260K", data);
+    lm_model *m = open_model(dir);
+    lm_status st = LM_STATUS_INIT;
+    prompts p = {0};
+    for (int r = 0; r < PROMPTS; r++) {
+        json_t *row = json_array();
+        json_array_append_new(row, json_integer(1));
+        for (int i = 1; i < COMMON; i++)
+            json_array_append_new(row, json_integer(3 + (r % 4 == 3 ? 11 : 7) * i % 500));
+        for (int i = 0; i < r % 3; i++)
+            json_array_append_new(row, json_integer(300 + 10 * r + i));
+        add_row(&p, row);
+        json_decref(row);
+    }
+    lm_generate_options o = {.max_new_tokens = 12, .samples = 2};
+    lm_sampling by_chance;
+    lm_sampling_init(&by_chance);
+    by_chance.temperature = 1;
+    o.sampling = &by_chance;
+    caller alone = ask(m, &p, &o, &st);
+    assert_ok(&st);
+    for (o.batch = 2; o.batch <= 8; o.batch += 3) {
+        caller together = ask(m, &p, &o, &st);
+        assert_ok(&st);
+        for (int i = 0; i < 2 * PROMPTS; i++)
+            ck_assert_msg(alone.replies[i].count == together.replies[i].count &&
+                              memcmp(alone.replies[i].ids, together.replies[i].ids, 12 * sizeof(int32_t)) == 0,
+                          "answer %d, %d rows at a time", i, o.batch);
+        caller_free(&together, 2);
+    }
+    caller_free(&alone, 2);
+    free(p.ids);
     lm_model_free(m);
     free(dir);
 }
@@ -177,20 +278,23 @@ END_TEST
 START_TEST(refusals)
 {
     UNIT_NEEDS_DATA(data)
-    const int32_t ids[] = {1, 2}, splits[] = {0, 1, 1, 2};
-    const lm_batch hole = {.rows = 3, .tokens = 2, .row_splits = splits, .ids = ids};
+    int32_t ids[1000] = {1, 2};
     static const struct {
         const char *model, *says;
-    } cases[] = {{"gpt2-lm", "row 1: there is nothing to go on from"},
-                 {"bert-mlm", "sees the words that follow"},
-                 {"gpt2-cls3", "does not predict words"}};
+        int count;
+    } cases[] = {{"gpt2-lm", "record 1: there is nothing to go on from", 0},
+                 {"gpt2-lm", "record 1: the prompt has 900 tokens, and the model takes", 900},
+                 {"bert-mlm", "sees the words that follow", 1},
+                 {"gpt2-cls3", "does not predict words", 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *dir = lm_format("%s/goldens/models/%s", data, cases[i].model);
         lm_model *m = open_model(dir);
         lm_status st = LM_STATUS_INIT;
-        lm_continuation out[3] = {{0}};
-        ck_assert(!lm_greedy(m, &hole, &(lm_greedy_options){.max_new_tokens = 3}, out, &st));
+        prompts p = {.ids = ids, .splits = {0, 1, 1 + cases[i].count}};
+        p.batch.rows = 2;
+        caller c = ask(m, &p, &(lm_generate_options){.max_new_tokens = 3}, &st);
         assert_says(&st, cases[i].says);
+        caller_free(&c, 1);
         lm_model_free(m);
         free(dir);
     }
@@ -205,6 +309,7 @@ static Suite *suite(void)
     tcase_add_test(t, continuations_of_goldens);
     tcase_add_loop_test(t, continuations_of_texts, 0, 4);
     tcase_add_test(t, a_story);
+    tcase_add_test(t, a_common_beginning);
     tcase_add_test(t, refusals);
     suite_add_tcase(s, t);
     return s;

@@ -10,13 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-static bool to_buffer(void *context, const void *bytes, size_t n, lm_status *st)
-{
-    (void)st;
-    lm_buf_append(context, bytes, n);
-    return true;
-}
-
 static lm_config *parsed(const char *text)
 {
     lm_status st = LM_STATUS_INIT;
@@ -86,7 +79,7 @@ static lm_buf write_model(const model *m, bool with_config)
     while ((t = lm_checkpoint_next(m->checkpoint, &at)))
         if (lm_gguf_place_of(m->names, t->name, &k) == LM_GGUF_STORED && lm_gguf_shape_there(&k, &t->shape, &there))
             lm_gguf_put_tensor(w, k.there, LM_F32, &there);
-    ck_assert_msg(lm_gguf_write_header(w, to_buffer, &all, &st) && lm_gguf_extra_data(w, m->names, &st), "%s", st.message);
+    ck_assert_msg(lm_gguf_write_header(w, lm_buf_write, &all, &st) && lm_gguf_extra_data(w, m->names, &st), "%s", st.message);
     for (at = (lm_checkpoint_place){0}; (t = lm_checkpoint_next(m->checkpoint, &at));) {
         lm_gguf_place place = lm_gguf_place_of(m->names, t->name, &k);
         ck_assert_msg(place != LM_GGUF_UNKNOWN, "%s", t->name);
@@ -113,7 +106,7 @@ static lm_buf write_model(const model *m, bool with_config)
         lm_gguf_put_tensor(w, name, LM_F32, &lm_gguf_tensor_at(f, i)->shape);
         free(name);
     }
-    ck_assert(lm_gguf_write_header(w, to_buffer, &b, &st));
+    ck_assert(lm_gguf_write_header(w, lm_buf_write, &b, &st));
     for (size_t i = 0; i < lm_gguf_tensors(f); i++)
         ck_assert(lm_gguf_write_data(w, lm_gguf_tensor_at(f, i)->data, lm_gguf_tensor_at(f, i)->bytes, &st));
     ck_assert(lm_gguf_write_end(w, &st));
@@ -469,7 +462,7 @@ static lm_gguf *file_of(const entry *more, bool embedding, lm_buf *b)
             lm_gguf_put_f32(w, k->key, (float)k->value);
     if (embedding)
         lm_gguf_put_tensor(w, "token_embd.weight", LM_F32, &(lm_shape){.dims = 2, .size = {9, 8}});
-    ck_assert_msg(lm_gguf_write_header(w, to_buffer, b, &st), "%s", st.message);
+    ck_assert_msg(lm_gguf_write_header(w, lm_buf_write, b, &st), "%s", st.message);
     if (embedding)
         lm_gguf_write_data(w, zeros, sizeof zeros, &st);
     lm_gguf_write_end(w, &st);
@@ -576,7 +569,7 @@ START_TEST(factors_of_llama3)
         static const float words[9 * 128];
         lm_shape factors = {.dims = 1, .size = {32}}, embedding = {.dims = 2, .size = {9, 128}};
         ck_assert(lm_gguf_describe(w, n, &(lm_gguf_description){.vocab_size = 9}, &st));
-        ck_assert(lm_gguf_write_header(w, to_buffer, &b, &st) && lm_gguf_extra_data(w, n, &st) && lm_gguf_write_end(w, &st));
+        ck_assert(lm_gguf_write_header(w, lm_buf_write, &b, &st) && lm_gguf_extra_data(w, n, &st) && lm_gguf_write_end(w, &st));
         lm_gguf *f = lm_gguf_from_memory(b.data, b.len, "x.gguf", &st);
         for (size_t i = 0; i < lm_gguf_entries(f); i++)
             if (!lm_str_is(lm_gguf_entry_at(f, i)->key, "lmutils.config"))
@@ -587,7 +580,7 @@ START_TEST(factors_of_llama3)
         values[20] += spoilt ? 1 : 0;
         lm_gguf_put_tensor(again, "rope_freqs.weight", LM_F32, &factors);
         lm_gguf_put_tensor(again, "token_embd.weight", LM_F32, &embedding);
-        ck_assert(lm_gguf_write_header(again, to_buffer, &bare, &st) && lm_gguf_write_data(again, values, sizeof values, &st) &&
+        ck_assert(lm_gguf_write_header(again, lm_buf_write, &bare, &st) && lm_gguf_write_data(again, values, sizeof values, &st) &&
                   lm_gguf_write_data(again, words, sizeof words, &st) && lm_gguf_write_end(again, &st));
         lm_gguf_close(f);
         f = lm_gguf_from_memory(bare.data, bare.len, "y.gguf", &st);

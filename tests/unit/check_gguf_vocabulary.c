@@ -4,13 +4,6 @@
 #include "base/memory.h"
 #include "text/files/files.h"
 
-static bool to_buffer(void *context, const void *bytes, size_t n, lm_status *st)
-{
-    (void)st;
-    lm_buf_append(context, bytes, n);
-    return true;
-}
-
 static lm_tokenizer *parsed(const char *json)
 {
     lm_status st = LM_STATUS_INIT;
@@ -25,7 +18,7 @@ static lm_gguf *written(const lm_tokenizer *t, int size, lm_buf *b, lm_status *s
     lm_gguf_writer *w = lm_gguf_writer_new("x.gguf");
     lm_gguf *f = NULL;
     if (lm_tokenizer_put_gguf(t, size, (lm_str){NULL, 0}, w, st)) {
-        ck_assert(lm_gguf_write_header(w, to_buffer, b, st));
+        ck_assert(lm_gguf_write_header(w, lm_buf_write, b, st));
         f = lm_gguf_from_memory(b->data, b->len, "x.gguf", st);
         assert_ok(st);
     }
@@ -186,7 +179,7 @@ START_TEST(types_of_tokens)
     lm_buf b = {0};
     lm_gguf_writer *w = lm_gguf_writer_new("x.gguf");
     ck_assert_msg(lm_tokenizer_put_gguf(t, 9, lm_str_of("{{ m }}<|im_end|>"), w, &st), "%s", st.message);
-    ck_assert(lm_gguf_write_header(w, to_buffer, &b, &st));
+    ck_assert(lm_gguf_write_header(w, lm_buf_write, &b, &st));
     lm_gguf *f = lm_gguf_from_memory(b.data, b.len, "x.gguf", &st);
     ck_assert(type_at(f, 0) == LM_PIECE_NORMAL && type_at(f, 6) == LM_PIECE_CONTROL && type_at(f, 7) == LM_PIECE_USER_DEFINED &&
               type_at(f, 8) == LM_PIECE_CONTROL);

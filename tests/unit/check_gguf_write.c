@@ -5,13 +5,6 @@
 
 #include <stdint.h>
 
-static bool to_buffer(void *context, const void *bytes, size_t n, lm_status *st)
-{
-    (void)st;
-    lm_buf_append(context, bytes, n);
-    return true;
-}
-
 static const lm_shape matrix = {.dims = 2, .size = {3, 2}}, blocks = {.dims = 2, .size = {2, 32}},
                       none = {.dims = 2, .size = {0, 7}};
 
@@ -42,7 +35,7 @@ static void write_all(lm_gguf_writer *w, size_t step, lm_buf *out)
     unsigned char data[24 + 68];
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (unsigned char)i;
-    ck_assert(lm_gguf_write_header(w, to_buffer, out, &st));
+    ck_assert(lm_gguf_write_header(w, lm_buf_write, out, &st));
     for (size_t i = 0; i < sizeof data; i += step)
         ck_assert(lm_gguf_write_data(w, data + i, i + step < sizeof data ? step : sizeof data - i, &st));
     ck_assert_msg(lm_gguf_write_end(w, &st), "%s", st.message);
@@ -167,7 +160,7 @@ START_TEST(refused)
     lm_buf b = {0};
     lm_gguf_writer *w = described();
     bad[_i].spoil(w);
-    ck_assert(!lm_gguf_write_header(w, to_buffer, &b, &st));
+    ck_assert(!lm_gguf_write_header(w, lm_buf_write, &b, &st));
     ck_assert_msg(strstr(st.message, bad[_i].why) && strncmp(st.message, "out.gguf: ", 10) == 0, "\"%s\" lacks \"%s\"",
                   st.message, bad[_i].why);
     ck_assert_uint_eq(b.len, 0);
@@ -181,7 +174,7 @@ START_TEST(too_few_and_too_many_bytes)
     static const char data[100];
     lm_buf b = {0};
     lm_gguf_writer *w = described();
-    ck_assert(lm_gguf_write_header(w, to_buffer, &b, &st) && lm_gguf_write_data(w, data, 91, &st));
+    ck_assert(lm_gguf_write_header(w, lm_buf_write, &b, &st) && lm_gguf_write_data(w, data, 91, &st));
     ck_assert(!lm_gguf_write_end(w, &st) && strstr(st.message, "tensor \"q\" are missing"));
     lm_status_clear(&st);
     ck_assert(!lm_gguf_write_data(w, data, 3, &st) && strstr(st.message, "2 bytes more than its tensors have"));
@@ -236,7 +229,7 @@ START_TEST(files_of_others)
         free(name);
     }
     lm_buf b = {0};
-    ck_assert(lm_gguf_write_header(w, to_buffer, &b, &st));
+    ck_assert(lm_gguf_write_header(w, lm_buf_write, &b, &st));
     for (size_t i = 0; i < lm_gguf_tensors(f); i++)
         ck_assert(lm_gguf_write_data(w, lm_gguf_tensor_at(f, i)->data, lm_gguf_tensor_at(f, i)->bytes, &st));
     ck_assert(lm_gguf_write_end(w, &st));
@@ -253,6 +246,34 @@ START_TEST(files_of_others)
 }
 END_TEST
 
+/* Tensors of the other file may lie at multiples of more bytes than here. */
+START_TEST(alignment_of_others)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_buf aligned = {0}, copy = {0};
+    lm_gguf_writer *w = lm_gguf_writer_new("aligned");
+    lm_gguf_put_u32(w, "general.alignment", 4096);
+    lm_gguf_put_u32(w, "kept", 3);
+    ck_assert(lm_gguf_write_header(w, lm_buf_write, &aligned, &st) && lm_gguf_write_end(w, &st));
+    lm_gguf_writer_free(w);
+    lm_gguf *f = lm_gguf_from_memory(aligned.data, aligned.len, "aligned", &st);
+    assert_ok(&st);
+    w = described();
+    for (size_t i = 0; i < lm_gguf_entries(f); i++)
+        lm_gguf_put_entry(w, lm_gguf_entry_at(f, i));
+    write_all(w, 24 + 68, &copy);
+    lm_gguf_writer_free(w);
+    lm_gguf_close(f);
+    f = lm_gguf_from_memory(copy.data, copy.len, "copy", &st);
+    assert_ok(&st);
+    int64_t alignment = 0;
+    ck_assert(lm_gguf_int(f, "general.alignment", &alignment, &st) && alignment == 32 && lm_gguf_entry_find(f, "kept"));
+    lm_gguf_close(f);
+    lm_buf_free(&copy);
+    lm_buf_free(&aligned);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("gguf_write");
@@ -263,6 +284,7 @@ static Suite *suite(void)
     tcase_add_test(c, too_few_and_too_many_bytes);
     tcase_add_test(c, a_sink_that_fails);
     tcase_add_test(c, files_of_others);
+    tcase_add_test(c, alignment_of_others);
     suite_add_tcase(s, c);
     return s;
 }

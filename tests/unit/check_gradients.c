@@ -4,7 +4,9 @@
 #include "unit.h"
 
 #include "graph/adapter.h"
+#include "graph/distillation.h"
 #include "graph/graph.h"
+#include "graph/logprobs.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -200,6 +202,33 @@ START_TEST(embedding_rows)
 }
 END_TEST
 
+/* The norms of DoRA are no part of the gradient: by differences it is that of A and B where the norms stay what they are, as they
+ * do when nothing that they depend on is trained. */
+START_TEST(norms_are_constants)
+{
+    static const char *const ends[] = {"lora_A.weight", "lora_B.weight", "weight"};
+    const op_case *c = cases;
+    while (strcmp(c->op, "dora") != 0 || (_i && !strstr(c->what, "dropout")))
+        c++;
+    lm_params *p = make_params();
+    trial t = {.c = c, .params = p, .g = lm_graph_new(p)};
+    uint32_t state = 99;
+    for (size_t e = 0; e < TOKENS * 8; e++)
+        t.input[0][e] = spread(&state);
+    lm_param *of[3];
+    for (int i = 0; i < 3; i++)
+        of[i] = lm_params_find(p, lm_in(at(_i ? "dropped" : "dora"), ends[i]).name);
+    of[2]->trainable = false; /* no other weight gets a gradient of its own through the norms */
+    run(&t, true);
+    of[0]->trainable = of[1]->trainable = false;
+    run(&t, false);
+    for (int i = 0; i < 2; i++)
+        compare(&t, of[i]->name, of[i]->value, of[i]->grad, of[i]->elements, 1);
+    lm_graph_free(t.g);
+    lm_params_free(p);
+}
+END_TEST
+
 /* What a plugin's author checks an operation with. */
 START_TEST(custom_errors_are_seen)
 {
@@ -315,6 +344,7 @@ static Suite *suite(void)
     tcase_add_test(t, every_operation_is_checked);
     tcase_add_loop_test(t, gradients, 0, CASES);
     tcase_add_test(t, embedding_rows);
+    tcase_add_loop_test(t, norms_are_constants, 0, 2);
     tcase_add_test(t, custom_errors_are_seen);
     tcase_add_test(t, custom_operations_are_whole);
     tcase_add_loop_test(t, empty_batch, 0, CASES);

@@ -58,6 +58,12 @@ static void encodes(const lm_tokenizer *t, const char *text, const char *want)
         ck_assert_msg(strcmp(lm_buf_cstr(&got), want) == 0, "%s: %s instead of %s", text, lm_buf_cstr(&got),
                       want);
     }
+    lm_encoding bare = {0};
+    options.ids_only = true;
+    lm_encode(e, lm_str_of(text), (lm_str){NULL, 0}, &options, &bare, &st);
+    ck_assert_msg(bare.len == out.len && memcmp(bare.ids, out.ids, (size_t)out.len * sizeof *out.ids) == 0,
+                  "%s: other ids where they alone are asked for", text);
+    lm_encoding_free(&bare);
     lm_buf_free(&got);
     lm_encoding_free(&out);
     lm_encoder_free(e);

@@ -72,7 +72,7 @@ static const lm_planned *find(const tensors *t, const char *name)
     ck_abort_msg("no tensor %s", name);
 }
 
-/* The digit of a type: of Q4_K its bits, 8 of Q8_0, a of Q4_0. */
+/* The digit of a type: of Q4_K its bits, 8 of Q8_0, a of Q4_0, Q of IQ4_NL. */
 static char sign_of(lm_dtype t)
 {
     return t == LM_Q4_0 ? 'a' : lm_dtype_name(t)[1];
@@ -103,6 +103,8 @@ static const struct {
     {GROUPED, "q5_k_m", "56", "66556556556556666", "55555555555555555", "66556556556556666", "55555555555555555"},
     {GROUPED, "q8_0", "88", "88888888888888888", "88888888888888888", "88888888888888888", "88888888888888888"},
     {GROUPED, "q4_0", "a6", "aaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaa"},
+    {GROUPED, "iq4_nl", "Q6", "55555555555555555", "QQQQQQQQQQQQQQQQQ", "55QQQQQQQQQQQQQQQ", "QQQQQQQQQQQQQQQQQ"},
+    {TIED, "iq4_nl", "6", "QQQQQQQQQQQQQQQQQ", "QQQQQQQQQQQQQQQQQ", "55QQQQQQQQQQQQQQQ", "QQQQQQQQQQQQQQQQQ"},
     {TIED, "q2_k", "6", "33333333333333333", "33333333333333333", "33333333333333333", "22222222222222222"},
     {TIED, "q4_k_m", "6", "66446446446446666", "44444444444444444", "66446446446446666", "44444444444444444"},
     {TIED, "q8_0", "8", "88888888888888888", "88888888888888888", "88888888888888888", "88888888888888888"},

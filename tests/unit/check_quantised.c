@@ -7,7 +7,7 @@
 #include "tensor/blocks.h"
 
 static const lm_dtype types[] = {LM_F16,  LM_BF16, LM_I8,   LM_NF4,  LM_FP4,  LM_Q8_0, LM_Q4_0, LM_Q4_1,
-                                 LM_Q5_0, LM_Q5_1, LM_Q2_K, LM_Q3_K, LM_Q4_K, LM_Q5_K, LM_Q6_K};
+                                 LM_Q5_0, LM_Q5_1, LM_Q2_K, LM_Q3_K, LM_Q4_K, LM_Q5_K, LM_Q6_K, LM_IQ4_NL};
 enum { TYPES = sizeof types / sizeof *types, MOST_ROWS = 35 };
 
 static const int shapes[][2] = {{1, 256}, {7, 768}, {41, 512}, {150, 256}, {21, 2048}};
@@ -27,8 +27,9 @@ static void fill_blocks(lm_dtype t, uint8_t *at, size_t bytes)
 {
     static const int halves[LM_DTYPE_COUNT][3] = {
         [LM_Q8_0] = {1, 0},    [LM_Q4_0] = {1, 0},   [LM_Q4_1] = {2, 0, 2}, [LM_Q5_0] = {1, 0},    [LM_Q5_1] = {2, 0, 2},
-        [LM_Q2_K] = {2, 80, 82}, [LM_Q3_K] = {1, 108}, [LM_Q4_K] = {2, 0, 2}, [LM_Q5_K] = {2, 0, 2}, [LM_Q6_K] = {1, 208}};
-    float size = lm_dtype_block(t) > 32 ? 0.0005f : t == LM_Q8_0 ? 0.007f : 0.05f;
+        [LM_Q2_K] = {2, 80, 82}, [LM_Q3_K] = {1, 108}, [LM_Q4_K] = {2, 0, 2}, [LM_Q5_K] = {2, 0, 2}, [LM_Q6_K] = {1, 208},
+        [LM_IQ4_NL] = {1, 0}};
+    float size = lm_dtype_block(t) > 32 ? 0.0005f : t == LM_Q8_0 || t == LM_IQ4_NL ? 0.007f : 0.05f;
     for (size_t i = 0; i < bytes; i++)
         at[i] = (uint8_t)(int)uniform(0, 256);
     if (t == LM_F16 || t == LM_BF16)

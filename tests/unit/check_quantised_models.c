@@ -7,9 +7,12 @@
 #include "base/memory.h"
 #include "graph/graph.h"
 #include "model/model.h"
+#include "stream/bundle.h"
+#include "tensor/gguf_write.h"
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 static lm_model *open_model(const char *path)
 {
@@ -221,12 +224,104 @@ START_TEST(computed_with_as_expanded)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ GGUF files in parts */
+
+static bool to_buffer(void *context, const void *bytes, size_t n, lm_status *st)
+{
+    lm_buf_append(context, bytes, n);
+    return lm_ok(st);
+}
+
+/* Every `count`th tensor of a file from `number` on, as that part of it; with its metadata where it is the first. */
+static void write_part(const lm_gguf *f, const char *dir, const char *name, uint32_t number, uint32_t count, uint32_t tensors)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_buf out = {0};
+    lm_gguf_writer *w = lm_gguf_writer_new(name);
+    for (size_t i = 0; number == 0 && i < lm_gguf_entries(f); i++)
+        lm_gguf_put_entry(w, lm_gguf_entry_at(f, i));
+    lm_gguf_put_u32(w, "split.no", number);
+    lm_gguf_put_u32(w, "split.count", count);
+    lm_gguf_put_i32(w, "split.tensors.count", (int32_t)tensors);
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = number; i < lm_gguf_tensors(f); i += count) {
+            const lm_gguf_tensor *t = lm_gguf_tensor_at(f, i);
+            char *of = lm_strndup(t->name.data, t->name.len);
+            if (pass)
+                lm_gguf_write_data(w, t->data, t->bytes, &st);
+            else
+                lm_gguf_put_tensor(w, of, t->dtype, &t->shape);
+            free(of);
+        }
+        ck_assert(pass || lm_gguf_write_header(w, to_buffer, &out, &st));
+    }
+    ck_assert(lm_gguf_write_end(w, &st));
+    lm_gguf_writer_free(w);
+    scratch_write(dir, name, out.data, out.len);
+    lm_buf_free(&out);
+}
+
+static void assert_refused(const char *dir, const char *name, const char *why)
+{
+    lm_status st = LM_STATUS_INIT;
+    char *path = lm_format("%s/%s", dir, name);
+    ck_assert(!lm_bundle_open(path, &st));
+    assert_says(&st, why);
+    free(path);
+}
+
+START_TEST(gguf_in_parts)
+{
+    UNIT_NEEDS_DATA(data)
+    enum { PARTS = 3 };
+    static const char *const names[PARTS] = {"m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"};
+    lm_status st = LM_STATUS_INIT;
+    char *dir = scratch_new(), *from = lm_format("%s/goldens/models/llama-gqa", data), *whole = stored_gguf(dir, from, LM_Q8_0),
+         *first = lm_format("%s/%s", dir, names[0]);
+    lm_gguf *f = lm_gguf_open(whole, &st);
+    uint32_t n = (uint32_t)lm_gguf_tensors(f);
+    for (uint32_t i = 0; i < PARTS; i++)
+        write_part(f, dir, names[i], i, PARTS, n);
+    lm_bundle *b = lm_bundle_open(first, &st);
+    assert_ok(&st);
+    ck_assert_uint_eq(lm_gguf_tensors(lm_bundle_gguf(b)), n);
+    for (size_t i = 0; i < n; i++) {
+        const lm_gguf_tensor *t = lm_gguf_tensor_at(f, i);
+        char *name = lm_strndup(t->name.data, t->name.len);
+        const lm_gguf_tensor *again = lm_gguf_tensor_find(lm_bundle_gguf(b), name);
+        ck_assert_msg(again && again->bytes == t->bytes && memcmp(again->data, t->data, t->bytes) == 0, "%s", name);
+        free(name);
+    }
+    lm_bundle_close(b);
+    lm_model_free(open_model(first)); /* nothing is missing */
+
+    assert_refused(dir, names[1], "number 2 of 3 files");
+    write_part(f, dir, "other.gguf", 0, PARTS, n);
+    assert_refused(dir, "other.gguf", "a name that ends in -00001-of-00003.gguf");
+    /* the first is written anew each time: a bundle is remembered as long as its file is the same */
+    write_part(f, dir, names[2], 1, PARTS, n);
+    write_part(f, dir, names[0], 0, PARTS, n);
+    assert_refused(dir, names[0], "number 2 of 3");
+    write_part(f, dir, names[2], 2, PARTS, n);
+    write_part(f, dir, names[0], 0, PARTS, n + 1);
+    assert_refused(dir, names[0], "one of them is of another model");
+    write_part(f, dir, names[0], 0, PARTS, n);
+    char *last = lm_format("%s/%s", dir, names[2]);
+    ck_assert_int_eq(unlink(last), 0);
+    assert_refused(dir, names[0], names[2]);
+    lm_gguf_close(f);
+    free(last), free(first), free(whole), free(from);
+    scratch_discard(dir);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("quantised_models");
     TCase *c = tcase_create("logits");
     tcase_add_loop_test(c, logits_of_the_reference, 0, sizeof schemes / sizeof *schemes);
     tcase_add_loop_test(c, gguf_of_families, 0, sizeof families / sizeof *families);
+    tcase_add_test(c, gguf_in_parts);
     tcase_add_loop_test(c, computed_with_as_expanded, 0, sizeof mixes / sizeof *mixes);
     suite_add_tcase(s, c);
     return s;

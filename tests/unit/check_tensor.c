@@ -14,8 +14,9 @@ START_TEST(dtypes_have_names_and_sizes)
 {
     for (int t = 0; t < LM_DTYPE_COUNT; t++) {
         lm_dtype found;
-        ck_assert(lm_dtype_find(lm_str_of(lm_dtype_name((lm_dtype)t)), &found));
-        ck_assert_int_eq(found, t);
+        bool in_files = t != LM_NF4 && t != LM_FP4; /* what these are is said by other tensors */
+        ck_assert_int_eq(lm_dtype_find(lm_str_of(lm_dtype_name((lm_dtype)t)), &found), in_files);
+        ck_assert(!in_files || (int)found == t);
         ck_assert_int_gt(lm_dtype_block((lm_dtype)t), 0);
         ck_assert_uint_gt(lm_dtype_block_bytes((lm_dtype)t), 0);
     }

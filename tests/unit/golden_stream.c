@@ -2,7 +2,8 @@
  * `golden_stream compare CASE` reads what score has added to it and compares that with transformers' values;
  * `golden_stream texts CASE` prints the texts of an end-to-end golden with their predicted labels as JSON
  * Lines, `golden_stream masked CASE` their tokens as a stream in which those that are to be guessed are hidden, and
- * `golden_stream items CASE` compares what tok and score say of them. CASE is a directory. Exit status 1 where
+ * `golden_stream pairs CASE` writes preference pairs, `golden_stream items CASE` compares what tok and score say of
+ * them. CASE is a directory. Exit status 1 where
  * something differs. */
 #include "golden.h"
 
@@ -351,13 +352,66 @@ static int end_to_end(const char *what, const char *dir)
                               : die(lm_ok(&st) ? "what score says is not the reference" : st.message);
 }
 
+/* The preference pairs of goldens/losses. */
+static size_t ids_of(const json_t *pair, const char *name, int32_t *ids, uint8_t *mask, size_t n, bool loss)
+{
+    size_t i;
+    json_t *id, *list = json_object_get(pair, name);
+    json_array_foreach(list, i, id)
+    {
+        if (n == 64)
+            die("a pair that is too long");
+        mask[n] = loss;
+        ids[n++] = (int32_t)json_integer_value(id);
+    }
+    return n;
+}
+
+static int write_pairs(const char *dir)
+{
+    char *path = lm_format("%s/golden.json", dir);
+    json_t *all = json_load_file(path, 0, NULL), *pair;
+    json_t *pairs = json_object_get(json_object_get(all, "dpo_e2e"), "pairs");
+    lm_status st = LM_STATUS_INIT;
+    lm_lms_writer *w = lm_lms_writer_new(STDOUT_FILENO, "standard output", LM_KIND_TOKENS, NULL, NULL, "golden_stream", &st);
+    lm_tokens_writer *t = w ? lm_tokens_writer_new(w) : NULL;
+    size_t i;
+    if (!json_array_size(pairs))
+        die("no pairs");
+    json_array_foreach(pairs, i, pair)
+    {
+        int32_t ids[3][64];
+        uint8_t mask[3][64];
+        size_t n[3];
+        static const char *const sides[] = {NULL, "chosen", "rejected"};
+        for (int k = 0; k < 3; k++) {
+            n[k] = ids_of(pair, "prompt", ids[k], mask[k], 0, false);
+            if (sides[k])
+                n[k] = ids_of(pair, sides[k], ids[k], mask[k], n[k], true);
+        }
+        lm_tokens_row row = {.ids = ids[0], .len = n[0], .chosen = {.ids = ids[1], .len = n[1], .loss_mask = mask[1]},
+                             .rejected = {.ids = ids[2], .len = n[2], .loss_mask = mask[2]}};
+        if (t)
+            lm_tokens_writer_add(t, &row, &st);
+    }
+    if (t && lm_tokens_writer_flush(t, &st))
+        lm_lms_writer_close(w, &st);
+    lm_tokens_writer_free(t);
+    lm_lms_writer_free(w);
+    json_decref(all);
+    free(path);
+    return lm_ok(&st) ? EXIT_SUCCESS : die(st.message);
+}
+
 int main(int argc, char **argv)
 {
     lm_status st = LM_STATUS_INIT;
     if (argc != 3)
-        return die("write, compare, texts, masked or items, and the directory of a golden");
+        return die("write, compare, texts, masked, items or pairs, and the directory of a golden");
     if (strcmp(argv[1], "texts") == 0 || strcmp(argv[1], "masked") == 0 || strcmp(argv[1], "items") == 0)
         return end_to_end(argv[1], argv[2]);
+    if (strcmp(argv[1], "pairs") == 0)
+        return write_pairs(argv[2]);
     golden g = golden_open_directory(argv[2]);
     bool same = true;
     if (strcmp(argv[1], "write") == 0)

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/unicode/python_text.h"
 #include "text/unicode/unicode.h"
 
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 /* Of lm_simplifier.bytes: no character of itself; and white space that is to be one blank, a bit beside what stands for it. */
 enum { STOP = 0xFF, GAP = 0x80 };
 enum { MARGIN = 4 * 2 * LM_DECOMPOSITION_MAX + 8 }; /* more than one character becomes */
-enum { SIGMA = 0x3A3, FINAL_SIGMA = 0x3C2, FIRST_SYLLABLE = 0xAC00, LAST_SYLLABLE = 0xD7A3 };
+enum { FIRST_SYLLABLE = 0xAC00, LAST_SYLLABLE = 0xD7A3 };
 
 /* ------------------------------------------------------------------ characters */
 
@@ -70,49 +71,6 @@ static size_t after_number(const lm_simplifier *s, lm_str text, size_t at)
     size_t fraction = at + lm_utf8_decode(text.data + at, text.len - at, &code);
     size_t end = is_decimal_separator(code) ? after_digits(s, text, fraction) : fraction;
     return end > fraction ? end : at;
-}
-
-static bool is_cased(uint32_t code)
-{
-    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
-    return c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LL || c == UTF8PROC_CATEGORY_LT;
-}
-
-static bool is_case_ignorable(uint32_t code)
-{
-    static const uint16_t within_words[] = {'\'', '.', ':', 0xB7, 0x387, 0x55F, 0x5F4, 0x2018, 0x2019, 0x2024, 0x2027,
-                                            0xFE13, 0xFE52, 0xFE55, 0xFF07, 0xFF0E, 0xFF1A};
-    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
-    if (c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_ME || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_LM ||
-        c == UTF8PROC_CATEGORY_SK)
-        return true;
-    for (size_t i = 0; i < sizeof within_words / sizeof *within_words; i++)
-        if (within_words[i] == code)
-            return true;
-    return false;
-}
-
-/* Final_Sigma of the Unicode standard, 3.13: a cased letter before, none behind, whatever is ignorable between. */
-static bool is_final_sigma(lm_str text, size_t from, size_t to)
-{
-    uint32_t code = 0;
-    size_t at = from;
-    bool ignorable = true;
-    while (at && ignorable) {
-        do
-            at--;
-        while (at && (text.data[at] & 0xC0) == 0x80);
-        lm_utf8_decode(text.data + at, from - at, &code);
-        ignorable = is_case_ignorable(code);
-    }
-    if (ignorable || !is_cased(code))
-        return false;
-    for (at = to; at < text.len;) {
-        at += lm_utf8_decode(text.data + at, text.len - at, &code);
-        if (!is_case_ignorable(code))
-            return !is_cased(code);
-    }
-    return true;
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -260,8 +218,8 @@ static void put_other(writer *w, lm_str text, size_t from, size_t to, uint32_t c
     int count = 1;
     if (w->s->ignored & LM_IGNORE_CASE) {
         count = lm_unicode_lower_case(code, lower);
-        if (code == SIGMA && is_final_sigma(text, from, to))
-            lower[0] = FINAL_SIGMA;
+        if (code == LM_SIGMA && lm_is_final_sigma(text, from, to))
+            lower[0] = LM_FINAL_SIGMA;
     }
     for (int k = 0; k < count; k++) {
         int n = lm_unicode_decompose(lower[k], false, parts);

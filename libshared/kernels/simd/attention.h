@@ -173,6 +173,7 @@ typedef struct frame {
     float *k_across, *v_across; /* [dim, keys] */
     float *k, *v;               /* [nk, width] */
     float *q, *o;               /* [QUERIES, width]: queries, and out or dout */
+    float *page;                /* [LM_PAGE, width] */
     float *scores, *slopes;     /* [QUERIES, keys] */
     float *dq, *dk, *dv;        /* [QUERIES, width], [nk, width] twice */
     float *bias, *dbias;        /* [nq + nk, padded] of one head, by distance from 1 - nk on; where the task has any */

@@ -1,6 +1,8 @@
 /* Quantised weights as numbers: the codes of 32 columns at a time, and the scales of 256 columns, which are a block of the K
  * types and eight of the others. Layouts: ggml-common.h. `t` is a constant wherever these are inlined. Part of variant.c. */
 
+#include "tensor/blocks.h"
+
 enum { BLOCK = 32, GROUP = 256, BLOCKS = GROUP / BLOCK };
 
 typedef uint8_t codes __attribute__((vector_size(BLOCK)));
@@ -21,10 +23,10 @@ INLINE bool is_fine(lm_dtype t)
     return t == LM_Q2_K || t == LM_Q3_K || t == LM_Q6_K;
 }
 
-/* Types whose codes are signed bytes as they are stored. */
+/* Types whose codes are, or stand for, signed bytes. */
 INLINE bool is_signed(lm_dtype t)
 {
-    return t == LM_Q8_0 || t == LM_I8;
+    return t == LM_Q8_0 || t == LM_I8 || t == LM_IQ4_NL;
 }
 
 /* Types of which a row may end anywhere. */
@@ -55,7 +57,7 @@ INLINE size_t block_bytes(lm_dtype t)
 {
     switch (t) {
     case LM_Q8_0: return 34;
-    case LM_Q4_0: return 18;
+    case LM_Q4_0: case LM_IQ4_NL: return 18;
     case LM_Q4_1: return 20;
     case LM_Q5_0: return 22;
     case LM_Q5_1: return 24;
@@ -113,6 +115,19 @@ INLINE codes nibbles(const uint8_t *p)
     return joined(h, (half_codes)((half_words)h >> 4)) & 15;
 }
 
+/* What each code stands for. */
+INLINE codes values_of(const int8_t values[16], codes c)
+{
+#if defined(__AVX2__)
+    __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)values));
+    return (codes)_mm256_shuffle_epi8(table, (__m256i)c);
+#else
+    for (int i = 0; i < BLOCK; i++)
+        c[i] = (uint8_t)values[c[i]];
+    return c;
+#endif
+}
+
 /* Bits [from, from + count) of each byte, as bits from `to` on. */
 INLINE codes bits(codes c, int from, int count, int to)
 {
@@ -145,6 +160,7 @@ INLINE codes codes_of(lm_dtype t, const uint8_t *at, int b)
     switch (t) {
     case LM_Q8_0: return all_codes(p + 2);
     case LM_Q4_0: return nibbles(p + 2);
+    case LM_IQ4_NL: return values_of(lm_iq4_nl_values, nibbles(p + 2));
     case LM_Q4_1: return nibbles(p + 4);
     case LM_Q5_0: return nibbles(p + 6) | spread(p + 2, 16);
     case LM_Q5_1: return nibbles(p + 8) | spread(p + 4, 16);

@@ -1,8 +1,6 @@
 /* Quantised weights as float32: rows of them, and their products with one row of x, which are made as they are unpacked. The
  * numbers are those of lm_quantised_expand: products of codes and scales are exact before a low is added. Part of variant.c. */
 
-#include "tensor/blocks.h"
-
 enum { PER_BLOCK = BLOCK / LANES, SUMS = 4, AHEAD = 4096 };
 
 INLINE vf from_signed_bytes(const uint8_t *p)
@@ -114,13 +112,24 @@ INLINE stored_row row_of(lm_dtype t, const lm_quantised *w, int row, int from)
     return r;
 }
 
+/* Of blocks of 32 from an element on, where scales are those of a whole number of them: NF4 and FP4. */
+INLINE void scales_of_run(const lm_quantised *w, size_t element, int blocks, float *scale)
+{
+    int shift = __builtin_ctz((unsigned)w->block); /* a power of two, as torn() has it */
+    size_t last = SIZE_MAX;
+    for (int b = 0; b < blocks; b++) {
+        size_t at = (element + (size_t)b * BLOCK) >> shift;
+        scale[b] = at == last ? scale[b - 1] : w->nested.code ? lm_quantised_absmax(w, at) : w->scale[at];
+        last = at;
+    }
+}
+
 INLINE void row_scales(lm_dtype t, stored_row r, int group, int blocks, scales *s)
 {
     if (t == LM_I8)
         store_eight(s->scale, r.of->scale[r.element] - (eight){0});
     else if (t == LM_NF4 || t == LM_FP4)
-        for (int b = 0; b < blocks; b++)
-            s->scale[b] = lm_quantised_absmax(r.of, (r.element + (size_t)(group * GROUP + b * BLOCK)) / (size_t)r.of->block);
+        scales_of_run(r.of, r.element + (size_t)group * GROUP, blocks, s->scale);
     else if (t != LM_F16 && t != LM_BF16)
         scales_of(t, r.at + (size_t)group * group_bytes(t), blocks, s);
 }
@@ -232,13 +241,14 @@ INLINE float dot_row(lm_dtype t, const lm_quantised *w, int row, const float *x)
     case LM_Q4_K: do_(LM_Q4_K); break;                                                                       \
     case LM_Q5_K: do_(LM_Q5_K); break;                                                                       \
     case LM_Q6_K: do_(LM_Q6_K); break;                                                                       \
+    case LM_IQ4_NL: do_(LM_IQ4_NL); break;                                                                   \
     default: break;                                                                                          \
     }
 
 /* A block of 32 columns with two scales, or whose codes begin within a byte. */
 static bool torn(const lm_quantised *w)
 {
-    return (w->type == LM_NF4 || w->type == LM_FP4) && (w->columns % BLOCK || w->block % BLOCK);
+    return (w->type == LM_NF4 || w->type == LM_FP4) && (w->columns % BLOCK || w->block % BLOCK || (w->block & (w->block - 1)));
 }
 
 static void weights_expand(const lm_quantised *w, int row, int from, int n, float *out)

@@ -45,6 +45,10 @@ typedef struct lm_adapter_config {
     struct json_t *rest;     /* members of the file that change nothing here; written again */
 } lm_adapter_config;
 
+/* PEFT's task_type of a head, and the head of a task_type; NULL where there is none. */
+const char *lm_adapter_task_of(const char *head);
+const char *lm_adapter_head_of(const char *task_type);
+
 /* What a command line says of them; NULL and 0 are PEFT's defaults. Lists are separated by commas. */
 typedef struct lm_adapter_options {
     int64_t r;
@@ -71,6 +75,7 @@ typedef struct lm_model_adapter {
         char *module; /* "bert.encoder.layer.0.attention.self.query" */
         lm_adapter *adapter;
         lm_adapter *start; /* what PiSSA began with, which is taken away; NULL = nothing is */
+        lm_param *bias;    /* the layer's own; NULL = it has none */
     } *parts;              /* in the order of the table */
     size_t count;
     bool *saved;        /* [parameters of the model itself] is the adapter's, too: modules_to_save and biases */
@@ -85,7 +90,6 @@ typedef struct lm_model_adapter {
 bool lm_model_adapt(lm_model *m, lm_adapter_config *config, uint64_t seed, lm_model *original, lm_status *st);
 /* Whether p is trained with the model's last adapter: A, B and m, modules_to_save, and the biases that `bias` says. */
 bool lm_adapter_trains(const lm_model *m, const lm_param *p);
-uint64_t lm_adapter_parameters(const lm_model *m); /* numbers of these */
 
 /* The model's last adapter: adapter_config.json, with `base` as base_model_name_or_path (NULL: as it is), and a config.json that has
  * the classes of the head; then, as the last file, adapter_model.safetensors: as it was loaded where nothing of it was trained,

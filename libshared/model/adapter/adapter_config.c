@@ -1,6 +1,7 @@
 /* adapter_config.json. */
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/options.h"
 #include "model/adapter/adapter_internal.h"
 #include "stream/json_tree.h"
@@ -8,6 +9,27 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const struct {
+    const char *task_type, *head;
+} tasks[] = {{"SEQ_CLS", "classify"},     {"TOKEN_CLS", "tag"},           {"QUESTION_ANS", "answer"}, {"CAUSAL_LM", "clm"},
+             {"SEQ_2_SEQ_LM", "seq2seq"}, {"FEATURE_EXTRACTION", "base"}};
+
+const char *lm_adapter_task_of(const char *head)
+{
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
+        if (strcmp(head, tasks[i].head) == 0)
+            return tasks[i].task_type;
+    return NULL;
+}
+
+const char *lm_adapter_head_of(const char *task_type)
+{
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
+        if (strcmp(task_type, tasks[i].task_type) == 0)
+            return tasks[i].head;
+    return NULL;
+}
 
 const char *const lm_adapter_bias_names[] = {"none", "all", "lora_only", NULL};
 
@@ -99,20 +121,11 @@ static bool split_patterns(const char *option, const lm_strings *from, double le
 
 static bool split_layers(const char *text, lm_adapter_config *c, lm_status *st)
 {
-    for (const char *s = text; s && *s;) {
-        char *end;
-        long from = strtol(s, &end, 10), to = from;
-        if (end != s && *end == '-' && end[1] >= '0' && end[1] <= '9')
-            to = strtol(end + 1, &end, 10);
-        if (end == s || from < 0 || to < from || to > 100000 || (*end && *end != ','))
-            return lm_fail(st, LM_USAGE, "--layers-to-transform %s: numbers of layers are expected, such as 0,1,2 or 0-5", text);
-        for (long i = from; i <= to; i++) {
-            c->layers = lm_realloc(c->layers, c->layer_count + 1, sizeof *c->layers);
-            c->layers[c->layer_count++] = (int)i;
-        }
-        s = end + (*end == ',');
-    }
-    return true;
+    if (!text || !*text)
+        return true;
+    c->layers = lm_number_list(text, 100001, &c->layer_count);
+    return c->layers ||
+           lm_fail(st, LM_USAGE, "--layers-to-transform %s: numbers of layers are expected, such as 0,1,2 or 0-5", text);
 }
 
 static bool known_init(const char *init)
@@ -125,10 +138,14 @@ static bool known_init(const char *init)
     return sscanf(init, "pissa_niter_%d%n", &n, &end) == 1 && !init[end] && n >= 0;
 }
 
+bool lm_adapter_takes_from_base(const lm_adapter_config *c)
+{
+    return strncmp(c->init, "pissa", 5) == 0 || strcmp(c->init, "olora") == 0;
+}
+
 /* What excludes what, here and in PEFT. */
 static bool check(const lm_adapter_config *c, lm_status *st)
 {
-    bool moves_base = strncmp(c->init, "pissa", 5) == 0 || strcmp(c->init, "olora") == 0;
     if (c->r < 1)
         return lm_fail(st, LM_USAGE, "r: %d: a rank of 1 or more is expected", c->r);
     if (!(c->dropout >= 0 && c->dropout < 1))
@@ -136,7 +153,7 @@ static bool check(const lm_adapter_config *c, lm_status *st)
     if (!known_init(c->init))
         return lm_fail(st, LM_USAGE,
                        "init_lora_weights: %s: known are true, false, gaussian, pissa, pissa_niter_N, olora and loftq", c->init);
-    if (c->dora && (moves_base || strcmp(c->init, "loftq") == 0))
+    if (c->dora && (lm_adapter_takes_from_base(c) || strcmp(c->init, "loftq") == 0))
         return lm_fail(st, LM_USAGE, "use_dora: not together with init_lora_weights %s: leave one of them out", c->init);
     if (c->dora && c->lora_bias)
         return lm_fail(st, LM_USAGE, "lora_bias: not together with use_dora");
@@ -282,13 +299,13 @@ static void take_init(reading *r, lm_adapter_config *c)
 }
 
 /* Ways to begin that leave the base's weights alone have no say in what a trained adapter gives. */
-static bool init_is_over(const char *init)
+bool lm_adapter_needs_start(const lm_adapter_config *c)
 {
     static const char *const over[] = {"gaussian", "eva", "orthogonal", "mica", "true", "false"};
     for (size_t i = 0; i < sizeof over / sizeof *over; i++)
-        if (strcmp(init, over[i]) == 0)
-            return true;
-    return false;
+        if (strcmp(c->init, over[i]) == 0)
+            return false;
+    return true;
 }
 
 /* What is left of a file says nothing of the result where it is off, or one of these. Other members that are on, and no text, may
@@ -353,7 +370,7 @@ static bool read_all(reading *r, lm_adapter_config *c)
     if (bias && strcmp(bias, lm_adapter_bias_names[c->bias]) != 0 && lm_ok(st))
         lm_fail(st, LM_FAILED, "bias: %s: none, all or lora_only is expected", bias);
     free(bias);
-    if (lm_ok(st) && init_is_over(c->init)) {
+    if (lm_ok(st) && !lm_adapter_needs_start(c)) {
         char *init = c->init; /* kept for the file, and no other's business */
         c->init = lm_strdup("true");
         bool ok = check(c, st);
@@ -372,8 +389,10 @@ lm_adapter_config *lm_adapter_config_read(lm_bundle *b, lm_status *st)
     reading r = {c->rest, st};
     if (lm_ok(st) && !json_is_object(c->rest))
         lm_fail(st, LM_FAILED, "%s: an object is expected", name);
-    else if (lm_ok(st) && !read_all(&r, c))
+    else if (lm_ok(st) && !read_all(&r, c)) {
         lm_fail_prefix(st, name);
+        st->code = LM_FAILED; /* whatever it would be on a command line */
+    }
     free(name);
     if (lm_ok(st))
         return c;

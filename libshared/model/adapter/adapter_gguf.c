@@ -28,6 +28,9 @@ typedef struct writing {
 static bool check(const lm_model *m, lm_status *st)
 {
     const lm_model_adapter *a = &m->adapters[0];
+    if (m->adapter_count > 1)
+        return lm_fail(st, LM_USAGE, "%s: the base has an adapter of its own, and a file for llama.cpp has one: give the bare base",
+                       m->path);
     for (size_t i = 0; i < m->adapter_from; i++)
         if (a->saved[i])
             return lm_fail(st, LM_FAILED, "%s: goes with the adapter as a whole, and llama.cpp's adapters have low-rank matrices "

@@ -9,6 +9,11 @@
 #define LM_ADAPTER_WEIGHTS "adapter_model.safetensors"
 #define LM_ADAPTER_PREFIX "base_model.model." /* of tensors in it */
 
+/* Whether an init_lora_weights takes a part of the base's weights away (PiSSA, OLoRA). */
+bool lm_adapter_takes_from_base(const lm_adapter_config *c);
+/* Whether a stored adapter goes with a base that its init_lora_weights has changed. */
+bool lm_adapter_needs_start(const lm_adapter_config *c);
+
 void lm_module_names_add(lm_module_names *n, const char *name, size_t len);
 
 /* ---- modules.c: which modules a config means ---- */
@@ -49,8 +54,13 @@ void lm_adapter_norms(const lm_adapter *a, const float *values, float *norm);
 /* values += B A, and scaled by m / norm where the adapter is DoRA. scratch: as many floats. */
 bool lm_adapter_apply(const lm_adapter *a, float factor, float *values, float *scratch, lm_status *st);
 
-/* A matrix that is both a table and a layer cannot be changed for one of them. */
-bool lm_adapter_may_merge(const lm_model *m, const lm_param *p, lm_status *st);
+/* values of p += factor times what one of the model's adapters changes in it: a weight, or the bias that B's bias is added to. */
+bool lm_model_adapter_apply(const lm_model_adapter *of, const lm_param *p, float factor, float *values, float *scratch, lm_status *st);
+/* Whether any of the model's adapters changes p so. */
+bool lm_adapters_change(const lm_model *m, const lm_param *p);
+/* Refuses a matrix that is both a table and a layer, which cannot be changed for one of them, and a bias of B beside a layer without
+ * one. */
+bool lm_adapters_may_merge(const lm_model *m, lm_status *st);
 
 /* ---- start.c ---- */
 

@@ -27,7 +27,8 @@ struct lm_adapted_part *lm_model_adapter_add(lm_model *m, const char *module, co
     if (!a)
         return NULL;
     to->parts = lm_realloc(to->parts, to->count + 1, sizeof *to->parts);
-    to->parts[to->count] = (struct lm_adapted_part){.module = lm_strdup(module), .adapter = a};
+    to->parts[to->count] = (struct lm_adapted_part){.module = lm_strdup(module), .adapter = a,
+                                                    .bias = lm_params_find(m->params, lm_in(lm_in((lm_scope){""}, module), "bias").name)};
     return &to->parts[to->count++];
 }
 
@@ -71,9 +72,8 @@ static role role_of(const char *name, char of[LM_NAME_MAX])
         return SAVED;
     memcpy(of, name, n + 1);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        size_t m = strlen(endings[i].end);
-        if (n > m && strcmp(name + n - m, endings[i].end) == 0) {
-            of[n - m] = '\0';
+        if (lm_ends_in(name, endings[i].end)) {
+            of[n - strlen(endings[i].end)] = '\0';
             return endings[i].role;
         }
     }
@@ -244,8 +244,11 @@ bool lm_model_attach(lm_model *m, lm_bundle *adapter, const lm_model_options *op
     x.to->bundle = lm_bundle_ref(adapter);
     x.matcher = open_weights(x.to, st) ? lm_module_matcher_new(c, st) : NULL;
     bool ok = x.matcher && attach_all(&x) && lm_adapter_reduce(m, x.to, st);
-    if (!ok && !strstr(st->message, lm_bundle_name(adapter)))
-        lm_fail_prefix(st, lm_bundle_name(adapter));
+    if (!ok) {
+        st->code = LM_FAILED; /* an expression that would be wrong usage on a command line is damage in a file */
+        if (!strstr(st->message, lm_bundle_name(adapter)))
+            lm_fail_prefix(st, lm_bundle_name(adapter));
+    }
     lm_module_matcher_free(x.matcher);
     return ok;
 }

@@ -70,14 +70,45 @@ bool lm_adapter_apply(const lm_adapter *a, float factor, float *values, float *s
     return true;
 }
 
-bool lm_adapter_may_merge(const lm_model *m, const lm_param *p, lm_status *st)
+bool lm_model_adapter_apply(const lm_model_adapter *of, const lm_param *p, float factor, float *values, float *scratch, lm_status *st)
 {
-    for (size_t i = 0; p->adapter && i < lm_params_aliases(m->params); i++) {
-        lm_param *target;
-        const char *name = lm_params_alias(m->params, i, &target);
-        if (target == p && !strstr(name, "embed"))
+    for (size_t i = 0; i < of->count; i++) {
+        const struct lm_adapted_part *part = &of->parts[i];
+        const lm_adapter *both[] = {part->adapter, part->start};
+        for (int j = 0; j < 2; j++)
+            if (both[j] && both[j]->weight == p && !lm_adapter_apply(both[j], factor, values, scratch, st))
+                return false;
+        lm_param *bias = part->bias == p ? part->adapter->bias : NULL;
+        if (bias && !lm_param_ready(bias, st))
+            return false;
+        if (bias)
+            lm_vector_axpy(factor * part->adapter->scale, bias->value, values, bias->elements);
+    }
+    return true;
+}
+
+bool lm_adapters_change(const lm_model *m, const lm_param *p)
+{
+    bool changes = p->adapter != NULL;
+    for (size_t k = 0; k < m->adapter_count; k++)
+        for (size_t i = 0; i < m->adapters[k].count; i++)
+            changes |= m->adapters[k].parts[i].bias == p && m->adapters[k].parts[i].adapter->bias;
+    return changes;
+}
+
+bool lm_adapters_may_merge(const lm_model *m, lm_status *st)
+{
+    for (size_t i = 0; i < lm_params_aliases(m->params); i++) {
+        lm_param *p;
+        const char *name = lm_params_alias(m->params, i, &p);
+        if (p->adapter && !strstr(name, "embed"))
             return lm_fail(st, LM_FAILED, "%s: is the same matrix as %s, and the adapter is of one of them alone: merged, it would "
                            "change both: use it beside its base (-m BASE+ADAPTER)", p->name, name);
     }
+    for (size_t k = 0; k < m->adapter_count; k++)
+        for (size_t i = 0; i < m->adapters[k].count; i++)
+            if (m->adapters[k].parts[i].adapter->bias && !m->adapters[k].parts[i].bias)
+                return lm_fail(st, LM_FAILED, "%s: the adapter has a bias (lora_bias), and the layer none that it could be added to: "
+                               "use it beside its base (-m BASE+ADAPTER)", m->adapters[k].parts[i].module);
     return true;
 }

@@ -18,11 +18,6 @@ typedef struct extracting {
     lm_status *st;
 } extracting;
 
-static double squares(const float *v, size_t n)
-{
-    return lm_vector_sum_squares(v, n);
-}
-
 /* Of the change of a matrix the part of the adapter's rank. */
 static bool extract(extracting *x, const struct lm_adapted_part *part)
 {
@@ -33,10 +28,10 @@ static bool extract(extracting *x, const struct lm_adapted_part *part)
     bool ok = base && of && lm_param_read(of, change, x->st) && lm_param_read(w, base, x->st);
     if (ok) {
         lm_vector_axpy(-1, base, change, w->elements);
-        double all = squares(change, w->elements);
+        double all = lm_vector_sum_squares(change, w->elements);
         ok = lm_adapter_approximate(part->adapter, change, -1, x->st) && lm_adapter_delta(part->adapter, base, x->st);
         lm_vector_axpy(-1, base, change, w->elements);
-        double held = all > 0 ? 1 - squares(change, w->elements) / all : 1;
+        double held = all > 0 ? 1 - lm_vector_sum_squares(change, w->elements) / all : 1;
         if (ok && (!r->where || held < r->largest_ratio)) {
             free(r->where);
             r->where = lm_strdup(w->name);
@@ -134,6 +129,9 @@ bool lm_adapter_rescale(const char *adapter, double factor, lm_bundle_writer *w,
     lm_buf text = {0};
     if (c && c->dora)
         lm_fail(st, LM_USAGE, "%s: what DoRA changes is no multiple of alpha: merge it with a weight instead", adapter);
+    else if (c && lm_adapter_needs_start(c))
+        lm_fail(st, LM_USAGE, "%s: init_lora_weights: %s: what it began with is taken from the base at this scale alone: train it on for "
+                "a step, which converts it, or merge it with a weight", adapter, c->init);
     else if (c && !isfinite(factor))
         lm_fail(st, LM_USAGE, "a factor of %g: give a number", factor);
     if (c && lm_ok(st)) {

@@ -2,6 +2,7 @@
 #include "model/adapter/merge.h"
 #include "model/adapter/adapter_internal.h"
 
+#include "base/atomic.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
@@ -9,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <xxhash.h>
 
 const char *const lm_merge_method_names[] = {"linear", "ties", "dare_linear", "dare_ties", NULL};
@@ -16,8 +18,10 @@ const char *const lm_merge_method_names[] = {"linear", "ties", "dare_linear", "d
 typedef struct merging {
     const lm_merge_options *o;
     lm_model *m;
+    size_t first; /* adapters that are the base's own */
     lm_merge_report *report;
-    double changes, numbers; /* sums for the mean */
+    const lm_param *farthest; /* the tensor with the largest change */
+    double changes, numbers;  /* sums for the mean */
     float *values, *scratch; /* of the tensor at hand, of the largest one's size */
     float **deltas;          /* [adapters] the same, where changes are more than added up */
     lm_status *st;
@@ -28,42 +32,53 @@ static double weight_of(const merging *x, size_t k)
     return x->o->weights ? x->o->weights[k] : 1;
 }
 
-static double density_of(const merging *x)
-{
-    return x->o->density > 0 ? x->o->density : 0.5;
-}
-
 /* ------------------------------------------------------------------ one tensor's change */
 
 /* values += factor times what adapter k of the model changes in p. */
 static bool apply(const merging *x, size_t k, const lm_param *p, float factor, float *values)
 {
-    const lm_model_adapter *of = &x->m->adapters[k];
-    for (size_t i = 0; i < of->count; i++) {
-        const lm_adapter *both[] = {of->parts[i].adapter, of->parts[i].start};
-        for (int j = 0; j < 2; j++)
-            if (both[j] && both[j]->weight == p && !lm_adapter_apply(both[j], factor, values, x->scratch, x->st))
-                return false;
-    }
-    return true;
+    return lm_model_adapter_apply(&x->m->adapters[k], p, factor, values, x->scratch, x->st);
 }
 
-static int by_size(const void *a, const void *b)
+static void swap(float *a, float *b)
 {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x < y) - (x > y);
+    float was = *a;
+    *a = *b;
+    *b = was;
+}
+
+/* The number that would stand at `place` if v fell; v is put in another order (Hoare 1961). */
+static float select_falling(float *v, size_t n, size_t place)
+{
+    size_t from = 0, to = n;
+    while (to - from > 1) {
+        float pivot = v[from + (to - from) / 2];
+        size_t above = from, below = to, i = from; /* [from, above) are larger than the pivot, [below, to) smaller */
+        while (i < below) {
+            if (v[i] > pivot)
+                swap(&v[i++], &v[above++]);
+            else if (v[i] < pivot)
+                swap(&v[i], &v[--below]);
+            else
+                i++;
+        }
+        if (place >= above && place < below)
+            return pivot;
+        from = place < above ? from : below;
+        to = place < above ? above : to;
+    }
+    return v[from];
 }
 
 /* Keeps the largest numbers, `density` of all. */
-static void trim(float *delta, float *sorted, size_t n, double density)
+static void trim(float *delta, float *sizes, size_t n, double density)
 {
     size_t keep = (size_t)(density * (double)n);
     if (keep >= n)
         return;
     for (size_t i = 0; i < n; i++)
-        sorted[i] = fabsf(delta[i]);
-    qsort(sorted, n, sizeof *sorted, by_size);
-    float least = keep ? sorted[keep - 1] : INFINITY;
+        sizes[i] = fabsf(delta[i]);
+    float least = keep ? select_falling(sizes, n, keep - 1) : INFINITY;
     for (size_t i = 0; i < n; i++)
         if (fabsf(delta[i]) < least)
             delta[i] = 0;
@@ -74,7 +89,7 @@ static void drop(const merging *x, size_t k, const lm_param *p, float *delta)
 {
     lm_philox_key key = lm_random_key(x->o->seed, LM_FOR_SAMPLING, k);
     uint64_t name = XXH3_64bits(p->name, strlen(p->name));
-    double density = density_of(x);
+    double density = x->o->density;
     for (size_t i = 0; i < p->elements; i++)
         delta[i] = lm_random_float(key, i, name) < (float)density ? (float)((double)delta[i] / density) : 0;
 }
@@ -101,19 +116,22 @@ static void elect(const merging *x, const lm_param *p)
 static bool combine(const merging *x, const lm_param *p)
 {
     lm_merge_method how = x->o->method;
+    for (size_t k = 0; k < x->first; k++)
+        if (!apply(x, k, p, 1, x->values))
+            return false;
     for (size_t k = 0; k < x->o->count; k++) {
         if (how == LM_MERGE_LINEAR) {
-            if (!apply(x, k, p, (float)weight_of(x, k), x->values))
+            if (!apply(x, x->first + k, p, (float)weight_of(x, k), x->values))
                 return false;
             continue;
         }
         float *delta = x->deltas[k]; /* what the base becomes, less the base */
         memcpy(delta, x->values, p->elements * sizeof *delta);
-        if (!apply(x, k, p, 1, delta))
+        if (!apply(x, x->first + k, p, 1, delta))
             return false;
         lm_vector_axpy(-1, x->values, delta, p->elements);
         if (how == LM_MERGE_TIES)
-            trim(delta, x->scratch, p->elements, density_of(x));
+            trim(delta, x->scratch, p->elements, x->o->density);
         else
             drop(x, k, p, delta);
     }
@@ -129,7 +147,7 @@ static bool merge_tensor(merging *x, const lm_param *p)
 {
     double squares = 0, change = 0;
     lm_merge_report *r = x->report;
-    if (!lm_adapter_may_merge(x->m, p, x->st) || !lm_param_read(p, x->values, x->st) || !combine(x, p) ||
+    if (!lm_param_read(p, x->values, x->st) || !combine(x, p) ||
         !lm_param_read(p, x->scratch, x->st))
         return false;
     for (size_t i = 0; i < p->elements; i++) {
@@ -137,9 +155,8 @@ static bool merge_tensor(merging *x, const lm_param *p)
         squares += was * was;
         change += d * d;
         x->changes += d;
-        if (d > r->largest || !r->where) {
-            free(r->where);
-            r->where = lm_strdup(p->name);
+        if (d > r->largest || !x->farthest) {
+            x->farthest = p;
             r->largest = d;
         }
     }
@@ -154,15 +171,12 @@ static bool merge_tensor(merging *x, const lm_param *p)
 /* The type of a merged model: that of the base's matrices, where they are no blocks. */
 static lm_dtype output_type(const lm_model *m, lm_save_dtype asked)
 {
-    static const lm_dtype dtypes[] = {[LM_SAVE_F32] = LM_F32, [LM_SAVE_F16] = LM_F16, [LM_SAVE_BF16] = LM_BF16};
-    if (asked != LM_SAVE_AUTO)
-        return dtypes[asked];
     for (size_t i = 0; i < m->adapter_from; i++) {
         const lm_param *p = lm_params_at(m->params, i);
         if (p->shape.dims == 2 && p->index < m->head_from)
-            return p->dtype == LM_F16 || p->dtype == LM_BF16 ? p->dtype : LM_F32;
+            return lm_save_dtype_of(asked, p->dtype == LM_F16 || p->dtype == LM_BF16 ? p->dtype : LM_F32);
     }
-    return LM_F32;
+    return lm_save_dtype_of(asked, LM_F32);
 }
 
 /* One tensor, converted some numbers at a time. */
@@ -189,7 +203,7 @@ static bool put_all(merging *x, lm_bundle_pieces *out, lm_safetensor *tensors)
 {
     for (size_t i = 0; i < x->m->adapter_from && lm_ok(x->st); i++) {
         lm_param *p = lm_params_at(x->m->params, i);
-        if (p->adapter ? merge_tensor(x, p) : lm_param_read(p, x->values, x->st))
+        if (lm_adapters_change(x->m, p) ? merge_tensor(x, p) : lm_param_read(p, x->values, x->st))
             put(out, i, &tensors[i], x->values, p->elements, x->st);
     }
     return lm_ok(x->st);
@@ -249,7 +263,8 @@ bool lm_adapter_merge(const lm_merge_options *o, lm_bundle_writer *w, lm_merge_r
     if (check(o, st))
         x.m = lm_model_open(o->base, &(lm_model_options){.plugin_path = o->plugin_path, .adapters = o->adapters,
                                                          .adapter_count = o->count}, st);
-    if (x.m && make_room(&x)) {
+    if (x.m && lm_adapters_may_merge(x.m, st) && make_room(&x)) {
+        x.first = x.m->adapter_count - o->count;
         lm_dtype dtype = output_type(x.m, o->save.dtype);
         lm_save_options save = {.dtype = dtype == LM_F16 ? LM_SAVE_F16 : dtype == LM_BF16 ? LM_SAVE_BF16 : LM_SAVE_F32};
         lm_config_remove(x.m->config, "quantization_config");
@@ -257,6 +272,7 @@ bool lm_adapter_merge(const lm_merge_options *o, lm_bundle_writer *w, lm_merge_r
         if (lm_model_write_config(x.m, w, &save, st) && (!tokenizer || lm_model_copy_tokenizer(o->base, w, st)))
             write_weights(&x, w, dtype);
         report->mean = x.numbers > 0 ? x.changes / x.numbers : 0;
+        report->where = x.farthest ? lm_strdup(x.farthest->name) : NULL;
     }
     free(x.values);
     free(x.scratch);
@@ -264,5 +280,38 @@ bool lm_adapter_merge(const lm_merge_options *o, lm_bundle_writer *w, lm_merge_r
         free(x.deltas[k]);
     free(x.deltas);
     lm_model_free(x.m);
+    return lm_ok(st);
+}
+
+/* ------------------------------------------------------------------ and quantised */
+
+static bool write_floats(const lm_merge_options *o, const char *dir, lm_merge_report *report, lm_status *st)
+{
+    lm_merge_options floats = *o;
+    floats.save = (lm_save_options){.dtype = LM_SAVE_F32};
+    if (mkdir(dir, 0700) != 0)
+        return lm_fail_errno(st, LM_FAILED, "%s: cannot be made", dir);
+    lm_bundle_writer *w = lm_bundle_into(dir);
+    if (lm_adapter_merge(&floats, w, report, st))
+        return lm_bundle_publish(w, st);
+    lm_bundle_discard(w, st);
+    return false;
+}
+
+bool lm_adapter_merge_quantised(const lm_merge_options *o, const lm_quantise_options *to, lm_merge_report *report, lm_status *st)
+{
+    char *beside = lm_format("%s.merged", to->output), *base = lm_bundle_base(o->base), *title = lm_bundle_title(base);
+    lm_output_dir *room = lm_output_dir_open(beside, st);
+    char *dir = room ? lm_format("%s/%s", lm_output_dir_path(room), title) : NULL; /* what the model is called, in GGUF files, too */
+    lm_quantise_options all = *to;
+    all.model = dir;
+    if (dir && write_floats(o, dir, report, st))
+        lm_quantise_model(&all, st);
+    if (room)
+        lm_output_dir_discard(room);
+    free(beside);
+    free(base);
+    free(title);
+    free(dir);
     return lm_ok(st);
 }

@@ -39,17 +39,11 @@ bool lm_default_targets(lm_adapter_config *c, const char *model_type, lm_status 
 
 /* ------------------------------------------------------------------ modules */
 
-static bool ends_in(const char *name, const char *end)
-{
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
-
 /* "NAME" of "NAME.weight". */
 static bool take_module(lm_module *to, const char *parameter, lm_param *p)
 {
     size_t n = strlen(parameter);
-    if (p->shape.dims != 2 || p->lazy || !ends_in(parameter, ".weight") || n >= LM_NAME_MAX)
+    if (p->shape.dims != 2 || p->lazy || !lm_ends_in(parameter, ".weight") || n >= LM_NAME_MAX)
         return false;
     *to = (lm_module){.weight = p};
     memcpy(to->name, parameter, n - strlen(".weight"));
@@ -191,7 +185,7 @@ static bool is_named(const lm_module_names *n, const char *module, bool *whole)
     for (size_t i = 0; i < n->count; i++) {
         size_t len = strlen(module), m = strlen(n->names[i]);
         *whole |= strcmp(module, n->names[i]) == 0;
-        found |= len > m && module[len - m - 1] == '.' && ends_in(module, n->names[i]);
+        found |= len > m && module[len - m - 1] == '.' && lm_ends_in(module, n->names[i]);
     }
     return found || *whole;
 }

@@ -83,14 +83,6 @@ void lm_adapter_stack_close(lm_adapter_stack *s)
 
 /* ------------------------------------------------------------------ the head that an adapter is for */
 
-static int labels_of(const lm_config *c)
-{
-    int n = 0;
-    while (lm_config_label(c, n))
-        n++;
-    return n;
-}
-
 /* What an adapter's own config.json says of its head. */
 static bool take_members(lm_bundle *b, lm_config *c, lm_status *st)
 {
@@ -109,7 +101,7 @@ static bool take_members(lm_bundle *b, lm_config *c, lm_status *st)
     lm_config_replace(c, text);
     free(text);
     json_decref(some);
-    int n = labels_of(own);
+    int n = lm_config_labels(own);
     const char **names = lm_calloc((size_t)n + 1, sizeof *names);
     for (int i = 0; i < n; i++)
         names[i] = lm_config_label(own, i);
@@ -118,11 +110,6 @@ static bool take_members(lm_bundle *b, lm_config *c, lm_status *st)
     lm_config_free(own);
     return lm_ok(st);
 }
-
-static const struct {
-    const char *task_type, *head;
-} tasks[] = {{"SEQ_CLS", "classify"},        {"TOKEN_CLS", "tag"},           {"QUESTION_ANS", "answer"},
-             {"CAUSAL_LM", "clm"},           {"SEQ_2_SEQ_LM", "seq2seq"},    {"FEATURE_EXTRACTION", "base"}};
 
 /* The classes of a head are the rows of its last matrix. */
 static bool count_classes(lm_bundle *b, int *classes, lm_status *st)
@@ -136,8 +123,7 @@ static bool count_classes(lm_bundle *b, int *classes, lm_status *st)
     for (size_t i = 0; f && i < lm_safetensors_count(f); i++) {
         const lm_safetensor *t = lm_safetensors_at(f, i);
         for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
-            size_t n = strlen(t->name), m = strlen(ends[k]);
-            if (n > m && strcmp(t->name + n - m, ends[k]) == 0 && t->shape.dims == 2 && t->shape.size[0] <= 1 << 20)
+            if (lm_ends_in(t->name, ends[k]) && t->shape.dims == 2 && t->shape.size[0] <= 1 << 20)
                 *classes = (int)t->shape.size[0];
         }
     }
@@ -151,14 +137,13 @@ static bool take_task(lm_adapter_stack *s, lm_bundle *b, lm_config *c, lm_status
 {
     lm_adapter_config *settings = lm_adapter_config_read(b, st);
     int classes = 0;
-    for (size_t i = 0; settings && settings->task_type && i < sizeof tasks / sizeof *tasks; i++) {
-        if (strcmp(settings->task_type, tasks[i].task_type) != 0)
-            continue;
+    const char *head = settings && settings->task_type ? lm_adapter_head_of(settings->task_type) : NULL;
+    if (head) {
         free(s->task);
-        s->task = lm_strdup(tasks[i].head);
+        s->task = lm_strdup(head);
     }
     lm_adapter_config_free(settings);
-    if (!lm_ok(st) || !c || !s->task || !count_classes(b, &classes, st) || !classes || classes == labels_of(c))
+    if (!lm_ok(st) || !c || !s->task || !count_classes(b, &classes, st) || !classes || classes == lm_config_labels(c))
         return lm_ok(st);
     char **names = lm_calloc((size_t)classes, sizeof *names);
     for (int i = 0; i < classes; i++)
@@ -207,15 +192,14 @@ bool lm_adapter_stack_attach(const lm_adapter_stack *s, lm_model *m, const lm_mo
 }
 
 /* The base's values, changed; no file is needed for them any more. */
-static bool merge_param(lm_param *p, lm_status *st)
+static bool merge_param(const lm_model *m, lm_param *p, lm_status *st)
 {
     if (!lm_param_own(p, st))
         return false;
     float *scratch = p->adapter ? lm_try_malloc(p->elements, sizeof *scratch, p->name, st) : NULL;
-    for (const lm_adapter *a = p->adapter; a && lm_ok(st); a = a->next)
-        lm_adapter_apply(a, 1, p->value, scratch, st);
+    for (size_t k = 0; k < m->adapter_count && lm_ok(st); k++)
+        lm_model_adapter_apply(&m->adapters[k], p, 1, p->value, scratch, st);
     free(scratch);
-    lm_adapter_detach(p);
     p->data = p->value;
     p->dtype = LM_F32;
     return lm_ok(st);
@@ -223,14 +207,18 @@ static bool merge_param(lm_param *p, lm_status *st)
 
 bool lm_model_merge(lm_model *m, lm_status *st)
 {
+    if (!lm_adapters_may_merge(m, st))
+        return false;
     for (size_t i = 0; i < m->adapter_from; i++) {
         lm_param *p = lm_params_at(m->params, i);
-        bool changed = p->adapter != NULL;
+        bool changed = lm_adapters_change(m, p);
         for (size_t k = 0; k < m->adapter_count; k++)
             changed |= m->adapters[k].saved[i];
-        if (changed && (!lm_adapter_may_merge(m, p, st) || !merge_param(p, st)))
+        if (changed && !merge_param(m, p, st))
             return false;
     }
+    for (size_t i = 0; i < m->adapter_from; i++) /* now that biases, too, have what is theirs of them */
+        lm_adapter_detach(lm_params_at(m->params, i));
     lm_params_forget(m->params, m->adapter_from);
     lm_model_adapters_free(m);
     return true;

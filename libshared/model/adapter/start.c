@@ -78,24 +78,10 @@ static void split_qr(const float *w, lm_adapter *a)
 {
     size_t out = (size_t)a->b->shape.size[0], in = (size_t)a->a->shape.size[1], r = (size_t)a->rank;
     double *q = lm_calloc(out * r, sizeof *q); /* [r, out] */
-    for (size_t k = 0; k < r; k++) {
-        double *column = q + k * out, length = 0;
+    for (size_t k = 0; k < r; k++)
         for (size_t i = 0; i < out; i++)
-            column[i] = w[i * in + k];
-        for (int again = 0; again < 2; again++) {
-            for (size_t j = 0; j < k; j++) {
-                double along = 0;
-                for (size_t i = 0; i < out; i++)
-                    along += column[i] * q[j * out + i];
-                for (size_t i = 0; i < out; i++)
-                    column[i] -= along * q[j * out + i];
-            }
-        }
-        for (size_t i = 0; i < out; i++)
-            length += column[i] * column[i];
-        for (size_t i = 0; i < out; i++)
-            column[i] = length > 0 ? column[i] / sqrt(length) : 0;
-    }
+            q[k * out + i] = w[i * in + k];
+    lm_orthonormalise(q, (int)r, (int)out);
     for (size_t k = 0; k < r; k++) {
         for (size_t i = 0; i < out; i++)
             a->b->value[i * r + k] = (float)q[k * out + i];
@@ -107,11 +93,6 @@ static void split_qr(const float *w, lm_adapter *a)
         }
     }
     free(q);
-}
-
-static bool takes_from_base(const lm_adapter_config *c)
-{
-    return strncmp(c->init, "pissa", 5) == 0 || strcmp(c->init, "olora") == 0;
 }
 
 static bool split_base(const lm_adapter_config *c, lm_adapter *a, lm_status *st)
@@ -146,14 +127,11 @@ static bool add_start(lm_model *m, lm_model_adapter *to, size_t i, lm_status *st
 
 bool lm_adapter_reduce(lm_model *m, lm_model_adapter *to, lm_status *st)
 {
-    if (!takes_from_base(to->config)) {
-        static const char *const unknown[] = {"corda", "lora_ga", "loftq"};
-        for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
-            if (strcmp(to->config->init, unknown[i]) == 0)
-                return lm_fail(st, LM_FAILED, "init_lora_weights: %s: the adapter goes with a base that PEFT has changed as it "
-                               "began, which cannot be done again from these files: convert it with PEFT "
-                               "(path_initial_model_for_weight_conversion)", unknown[i]);
-        return true;
+    if (!lm_adapter_takes_from_base(to->config)) {
+        return !lm_adapter_needs_start(to->config) ||
+               lm_fail(st, LM_FAILED, "init_lora_weights: %s: the adapter goes with a base that PEFT has changed as it began, which "
+                       "cannot be done again from these files: convert it with PEFT (path_initial_model_for_weight_conversion)",
+                       to->config->init);
     }
     for (size_t i = 0; i < to->count; i++)
         if (to->parts[i].adapter->place == LM_ADAPTS_LAYER && !add_start(m, to, i, st))
@@ -210,7 +188,7 @@ static bool begin(struct lm_adapted_part *part, const lm_adapter_config *c, uint
             return false;
     if (layer && strcmp(c->init, "loftq") == 0 && !begin_loftq(original, part->module, a, st))
         return false;
-    if (layer && takes_from_base(c)) { /* the same as its start, which is taken away */
+    if (layer && lm_adapter_takes_from_base(c)) { /* the same as its start, which is taken away */
         memcpy(a->a->value, part->start->a->value, a->a->elements * sizeof(float));
         memcpy(a->b->value, part->start->b->value, a->b->elements * sizeof(float));
     }
@@ -262,23 +240,16 @@ static bool check_rank(const lm_module *module, int rank, lm_status *st)
     return false;
 }
 
-static bool ends_in(const char *name, const char *end)
-{
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
-
 /* What of the model's own parameters goes with the adapter. */
 static void mark_saved(lm_model *m, lm_model_adapter *to)
 {
     for (size_t i = 0; i < m->adapter_from; i++) {
         const lm_param *p = lm_params_at(m->params, i);
-        to->saved[i] = lm_is_saved_module(to->config, p->name) || (to->config->bias == LM_BIAS_ALL && ends_in(p->name, ".bias"));
+        to->saved[i] = lm_is_saved_module(to->config, p->name) || (to->config->bias == LM_BIAS_ALL && lm_ends_in(p->name, ".bias"));
     }
     for (size_t i = 0; to->config->bias == LM_BIAS_LORA_ONLY && i < to->count; i++) {
-        lm_param *bias = lm_params_find(m->params, lm_in(lm_in((lm_scope){""}, to->parts[i].module), "bias").name);
-        if (bias)
-            to->saved[bias->index] = true;
+        if (to->parts[i].bias)
+            to->saved[to->parts[i].bias->index] = true;
     }
 }
 
@@ -319,7 +290,7 @@ bool lm_model_adapt(lm_model *m, lm_adapter_config *config, uint64_t seed, lm_mo
         return false;
     mark_saved(m, to);
     for (size_t i = 0; i < to->count; i++) {
-        bool starts = takes_from_base(config) && to->parts[i].adapter->place == LM_ADAPTS_LAYER;
+        bool starts = lm_adapter_takes_from_base(config) && to->parts[i].adapter->place == LM_ADAPTS_LAYER;
         if ((starts && !add_start(m, to, i, st)) || !begin(&to->parts[i], config, seed, original, st))
             return false;
     }
@@ -341,14 +312,4 @@ bool lm_adapter_trains(const lm_model *m, const lm_param *p)
             return true;
     }
     return false;
-}
-
-uint64_t lm_adapter_parameters(const lm_model *m)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < lm_params_count(m->params); i++) {
-        const lm_param *p = lm_params_at(m->params, i);
-        sum += lm_adapter_trains(m, p) ? p->elements : 0;
-    }
-    return sum;
 }

@@ -16,9 +16,8 @@ static double dot(const double *a, const double *b, int n)
     return sum;
 }
 
-/* Rows [k, n] become orthonormal, by Gram and Schmidt, twice, which is enough (Giraud et al. 2005); a row that depends on those
- * before it becomes zeros. */
-static void orthonormalise(double *q, int k, int n)
+/* By Gram and Schmidt, twice, which is enough (Giraud et al. 2005). */
+void lm_orthonormalise(double *q, int k, int n)
 {
     for (int i = 0; i < k; i++) {
         double *row = q + (size_t)i * (size_t)n, was = sqrt(dot(row, row, n));
@@ -124,9 +123,9 @@ static void iterate(space *s, int iterations, uint64_t seed)
     for (size_t i = 0; i < n; i++)
         s->right[i] = lm_random_normal(key, i, 0);
     for (int i = 0; i <= (iterations < 0 ? MOST : iterations); i++) {
-        orthonormalise(s->right, s->k, s->columns);
+        lm_orthonormalise(s->right, s->k, s->columns);
         multiply(s, false);
-        orthonormalise(s->left, s->k, s->rows);
+        lm_orthonormalise(s->left, s->k, s->rows);
         multiply(s, true);
         if (iterations < 0 && settled(s))
             break;

@@ -26,10 +26,18 @@ static void double_rank(lm_adapter_config *c)
         c->alpha_pattern[i].value *= factor;
 }
 
+static bool has_start(const lm_model_adapter *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (a->parts[i].start)
+            return true;
+    return false;
+}
+
 static bool write_settings(const lm_model_adapter *a, const char *base, lm_bundle_writer *w, lm_status *st)
 {
     lm_adapter_config c = *a->config;
-    bool starts = a->count && a->parts[0].start, loftq = strcmp(c.init, "loftq") == 0;
+    bool starts = has_start(a), loftq = strcmp(c.init, "loftq") == 0;
     size_t ranks = c.rank_patterns * sizeof *c.rank_pattern, alphas = c.alpha_patterns * sizeof *c.alpha_pattern;
     char own_start[] = "true";
     lm_buf text = {0};
@@ -100,24 +108,24 @@ static bool add_param(tensors *t, char *name, lm_param *p, lm_status *st)
     return add(t, name, stored ? p->dtype : LM_F32, stored ? p->data : p->value, &p->shape, st);
 }
 
-/* [A; A0] or [B, -B0]: the start is taken away. */
+/* [A; A0] or [B, -B0]: the start is taken away. NULL: zeros in its place, for a part that has none beside others that do. */
 static bool add_joined(tensors *t, char *name, const lm_param *now, const lm_param *start, bool rows, lm_status *st)
 {
     size_t r = (size_t)now->shape.size[0], c = (size_t)now->shape.size[1];
     lm_shape shape = now->shape;
-    float *joined = lm_malloc(2 * r * c, sizeof *joined);
+    float *joined = lm_calloc(2 * r * c, sizeof *joined);
     t->made = lm_realloc(t->made, t->made_count + 1, sizeof *t->made);
     t->made[t->made_count++] = joined;
     shape.size[rows ? 0 : 1] *= 2;
     if (rows) {
         memcpy(joined, now->value, r * c * sizeof *joined);
-        memcpy(joined + r * c, start->value, r * c * sizeof *joined);
+        if (start)
+            memcpy(joined + r * c, start->value, r * c * sizeof *joined);
     }
     for (size_t i = 0; !rows && i < r; i++) {
-        for (size_t j = 0; j < c; j++) {
-            joined[2 * i * c + j] = now->value[i * c + j];
+        memcpy(joined + 2 * i * c, now->value + i * c, c * sizeof *joined);
+        for (size_t j = 0; start && j < c; j++)
             joined[(2 * i + 1) * c + j] = -start->value[i * c + j];
-        }
     }
     return add(t, name, LM_F32, joined, &shape, st);
 }
@@ -127,16 +135,17 @@ static char *name_of(const char *module, const char *end)
     return lm_format(LM_ADAPTER_PREFIX "%s.%s", module, end);
 }
 
-static bool add_part(tensors *t, const struct lm_adapted_part *part, lm_status *st)
+static bool add_part(tensors *t, const struct lm_adapted_part *part, bool doubled, lm_status *st)
 {
     const lm_adapter *a = part->adapter;
     bool table = a->place == LM_ADAPTS_TABLE;
     const char *of_a = table ? "lora_embedding_A" : "lora_A.weight", *of_b = table ? "lora_embedding_B" : "lora_B.weight";
+    const lm_adapter *start = part->start;
     bool ok;
-    if (part->start)
+    if (doubled)
         ok = lm_param_ready(a->a, st) && lm_param_ready(a->b, st) &&
-             add_joined(t, name_of(part->module, of_a), a->a, part->start->a, true, st) &&
-             add_joined(t, name_of(part->module, of_b), a->b, part->start->b, false, st);
+             add_joined(t, name_of(part->module, of_a), a->a, start ? start->a : NULL, true, st) &&
+             add_joined(t, name_of(part->module, of_b), a->b, start ? start->b : NULL, false, st);
     else
         ok = add_param(t, name_of(part->module, of_a), a->a, st) && add_param(t, name_of(part->module, of_b), a->b, st);
     if (ok && a->bias)
@@ -150,32 +159,24 @@ static bool add_part(tensors *t, const struct lm_adapted_part *part, lm_status *
 static bool add_saved(tensors *t, const lm_model_adapter *from, lm_param *p, lm_status *st)
 {
     for (size_t i = 0; i < from->count; i++) {
-        size_t n = strlen(from->parts[i].module);
-        if (strncmp(p->name, from->parts[i].module, n) == 0 && strcmp(p->name + n, ".bias") == 0)
+        if (from->parts[i].bias == p)
             return add_param(t, name_of(from->parts[i].module, "base_layer.bias"), p, st);
     }
     return add_param(t, lm_format(LM_ADAPTER_PREFIX "%s", p->name), p, st);
 }
 
-static bool to_buffer(void *context, const void *bytes, size_t n, lm_status *st)
-{
-    (void)st;
-    lm_buf_append(context, bytes, n);
-    return true;
-}
-
 bool lm_adapter_write_weights(lm_model *m, lm_bundle_writer *w, const lm_save_options *save, lm_status *st)
 {
-    static const lm_dtype dtypes[] = {LM_DTYPE_COUNT, LM_F32, LM_F16, LM_BF16};
     const lm_model_adapter *a = last_of(m);
-    tensors t = {.dtype = dtypes[save ? save->dtype : LM_SAVE_AUTO]};
+    tensors t = {.dtype = lm_save_dtype_of(save ? save->dtype : LM_SAVE_AUTO, LM_DTYPE_COUNT)};
+    bool doubled = has_start(a);
     for (size_t i = 0; i < a->count && lm_ok(st); i++)
-        add_part(&t, &a->parts[i], st);
+        add_part(&t, &a->parts[i], doubled, st);
     for (size_t i = 0; i < m->adapter_from && lm_ok(st); i++)
         if (a->saved[i])
             add_saved(&t, a, lm_params_at(m->params, i), st);
     lm_buf bytes = {0};
-    bool ok = lm_ok(st) && lm_safetensors_write_to(to_buffer, &bytes, LM_ADAPTER_WEIGHTS, t.list, t.count, st) &&
+    bool ok = lm_ok(st) && lm_safetensors_write_to(lm_buf_write, &bytes, LM_ADAPTER_WEIGHTS, t.list, t.count, st) &&
               lm_bundle_put(w, LM_ADAPTER_WEIGHTS, bytes.data, bytes.len, st);
     lm_buf_free(&bytes);
     free_tensors(&t);

@@ -32,7 +32,7 @@ int lm_gguf_names_layers(const lm_gguf_names *n);               /* of both stack
  * at most: */
 typedef struct lm_gguf_weight {
     char here[192], there[64]; /* names */
-    int heads;                 /* rows are interleaved by head, 0 = they are not: lm_quantised.interleaved_heads */
+    int heads;                 /* rows are interleaved by head, 0 = they are not: lm_interleaved_row (tensor/quantised.h) */
     bool transposed;           /* [in, out] here, [out, in] there: GPT-2's */
     float offset;              /* what is added there: 1, of Gemma's norms */
     int first_row;             /* rows before this one are left out: RoBERTa's positions, which begin behind the padding */

@@ -55,21 +55,6 @@ bool lm_gguf_shape_here(const lm_gguf_weight *w, const lm_shape *there, lm_shape
 
 /* ------------------------------------------------------------------ values */
 
-/* The row of the tensor there that holds row r of `rows` here, and back. */
-static int64_t stored_row(const lm_gguf_weight *w, int64_t rows, int64_t r)
-{
-    lm_quantised q = {.rows = (int)rows, .interleaved_heads = w->heads};
-    return lm_quantised_row(&q, (int)r);
-}
-
-static int64_t held_row(const lm_gguf_weight *w, int64_t rows, int64_t r)
-{
-    if (!w->heads)
-        return r;
-    int64_t height = rows / w->heads, at = r % height;
-    return r - at + at / 2 + (at % 2) * (height / 2);
-}
-
 static const char *bytes_at(lm_dtype type, const void *data, int64_t element)
 {
     return (const char *)data + (size_t)(element / lm_dtype_block(type)) * lm_dtype_block_bytes(type);
@@ -116,7 +101,7 @@ static bool take(const lm_gguf_weight *w, const lm_shape *from, lm_dtype type, c
     if (!w->heads)
         return lm_to_f32(type, bytes_at(type, data, first * columns), (size_t)(n * columns), out);
     for (int64_t i = 0; i < n; i++) {
-        int64_t row = there ? held_row(w, s.size[0], first + i) : stored_row(w, s.size[0], first + i);
+        int64_t row = there ? lm_parted_row(first + i, s.size[0], w->heads) : lm_interleaved_row(first + i, s.size[0], w->heads);
         if (!lm_to_f32(type, bytes_at(type, data, row * columns), (size_t)columns, out + i * columns))
             return false;
     }

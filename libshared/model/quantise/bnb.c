@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "tensor/blocks.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* The state is JSON whose length follows from the shape alone, so that sizes are known before the first weight: the mean of the
@@ -76,13 +77,16 @@ void lm_quantise_bnb_parts(const lm_quantise_job *j, lm_quantise_tensor *t)
         print_state(j, t, 0, state));
 }
 
-static bool put_nested(const float *absmax, size_t blocks, size_t at, float *offset, lm_quantise_sink *s, lm_status *st)
+static bool put_nested(const lm_quantise_tensor *t, const float *absmax, size_t blocks, float *offset, lm_quantise_sink *s,
+                       lm_status *st)
 {
-    size_t nested = (blocks + LM_BNB_NESTED - 1) / LM_BNB_NESTED;
+    size_t at = t->output + 1, nested = (blocks + LM_BNB_NESTED - 1) / LM_BNB_NESTED;
     uint8_t *code = lm_malloc(blocks, 1);
     float *scale = lm_malloc(nested, sizeof *scale);
     lm_bnb_nest(absmax, blocks, code, scale, offset);
-    bool ok = lm_quantise_sink_put(s, at, code, blocks, st) &&
+    bool ok = isfinite(*offset) ||
+              lm_fail(st, LM_FAILED, "%s: its scales are too large for --double-quant: leave that out", t->name);
+    ok = ok && lm_quantise_sink_put(s, at, code, blocks, st) &&
               lm_quantise_sink_put(s, at + 1, scale, nested * sizeof *scale, st) &&
               lm_quantise_sink_put(s, at + 2, lm_bnb_dynamic_map, sizeof lm_bnb_dynamic_map, st);
     free(scale);
@@ -100,7 +104,7 @@ bool lm_quantise_bnb_put(const lm_quantise_job *j, const lm_quantise_tensor *t, 
                lm_quantise_sink_put(s, at + 1, &row_major, 1, st);
     float offset = 0;
     char state[STATE_MAX];
-    if (j->options->nested ? !put_nested(absmax, blocks, at, &offset, s, st)
+    if (j->options->nested ? !put_nested(t, absmax, blocks, &offset, s, st)
                            : !lm_quantise_sink_put(s, at, absmax, blocks * sizeof *absmax, st))
         return false;
     at += j->options->nested ? 3 : 1;

@@ -12,12 +12,6 @@ const char *const lm_quantise_form_names[] = {"auto", "gguf", "hf", "stream", NU
 
 /* ------------------------------------------------------------------ where it goes */
 
-static bool ends_in(const char *path, const char *suffix)
-{
-    size_t n = strlen(path), m = strlen(suffix);
-    return n > m && strcmp(path + n - m, suffix) == 0;
-}
-
 /* Types that nothing but GGUF and streams have. */
 static bool is_blocks(const lm_quantise_type *t)
 {
@@ -34,7 +28,7 @@ static bool choose_form(lm_quantise_job *j, lm_status *st)
     bool directory = stat(o->output, &s) == 0 && S_ISDIR(s.st_mode);
     j->form = (lm_quantise_form)o->form;
     if (j->form == LM_QUANTISE_AUTO)
-        j->form = ends_in(o->output, ".gguf")                                                ? LM_QUANTISE_GGUF
+        j->form = lm_ends_in(o->output, ".gguf")                                                ? LM_QUANTISE_GGUF
                   : named == LM_BUNDLE_STREAM                                                ? LM_QUANTISE_STREAM
                   : named == LM_BUNDLE_DIRECTORY && !directory && file                       ? LM_QUANTISE_GGUF
                                                                                              : LM_QUANTISE_HF;
@@ -57,13 +51,6 @@ static bool choose_form(lm_quantise_job *j, lm_status *st)
 bool lm_quantise_is_codes(const lm_weight *w)
 {
     return w->dtype == LM_NF4 || w->dtype == LM_FP4 || (w->dtype == LM_I8 && w->quantised);
-}
-
-/* Whether the matrix of a Conv1D is the layer's [out, in] here, though it is [in, out] otherwise: in a stream, too, where blocks have to
- * be those of rows. */
-static bool is_turned(const lm_weight *w)
-{
-    return lm_quantise_is_codes(w) || (!w->there && lm_dtype_block(w->dtype) > 1);
 }
 
 static lm_quantise_tensor *add(lm_quantise_job *j, const lm_weight *w, const char *name)
@@ -103,7 +90,7 @@ static bool add_there(lm_quantise_job *j, const lm_weight *w, lm_status *st)
         break;
     }
     lm_quantise_tensor *t = add(j, w, how.there);
-    how.transposed &= !is_turned(w);
+    how.transposed &= !lm_weight_is_by_rows(w);
     t->how = how;
     t->step = LM_STEP_THERE;
     if (lm_gguf_shape_there(&how, &w->shape, &t->shape))
@@ -142,14 +129,6 @@ static bool is_number(const lm_weight *w)
     return is_real(w->dtype) || w->quantised || lm_dtype_block(w->dtype) > 1;
 }
 
-static int first_int(lm_config *c, const char *const *keys)
-{
-    for (; *keys; keys++)
-        if (json_is_integer(lm_config_member(c, *keys)))
-            return (int)json_integer_value(lm_config_member(c, *keys));
-    return 0;
-}
-
 static bool facts_of_file(const lm_gguf *f, lm_plan_facts *facts, lm_status *st)
 {
     lm_str arch = {0};
@@ -175,16 +154,11 @@ static bool facts_of_file(const lm_gguf *f, lm_plan_facts *facts, lm_status *st)
 
 static bool facts_of(const lm_quantise_job *j, lm_plan_facts *facts, lm_status *st)
 {
-    static const char *const layers[] = {"num_hidden_layers", "n_layer", "num_layers", "n_layers", NULL},
-                             *const heads[] = {"num_attention_heads", "n_head", "num_heads", "n_heads", NULL},
-                             *const kv_heads[] = {"num_key_value_heads", NULL};
     const lm_gguf *f = lm_bundle_gguf(j->bundle);
     *facts = (lm_plan_facts){.importance = j->importance != NULL, .keep_types = f || j->form != LM_QUANTISE_GGUF};
     if (f)
         return facts_of_file(f, facts, st);
-    facts->layers = first_int(j->config, layers);
-    facts->heads = first_int(j->config, heads);
-    facts->kv_heads = first_int(j->config, kv_heads);
+    lm_plan_facts_of(j->config, facts);
     facts->llama = j->names && strcmp(lm_gguf_names_architecture(j->names), "llama") == 0;
     return true;
 }
@@ -231,7 +205,7 @@ static void turn(lm_quantise_tensor *t)
 static void turn_if_needed(lm_quantise_tensor *t)
 {
     bool rows = lm_dtype_block(t->to) > 1 || t->to == LM_NF4 || t->to == LM_FP4 || t->to == LM_I8;
-    if (is_conv1d(t) && rows != is_turned(t->from))
+    if (is_conv1d(t) && rows != lm_weight_is_by_rows(t->from))
         turn(t);
 }
 
@@ -259,7 +233,7 @@ static bool plan_blocks(lm_quantise_job *j, lm_status *st)
         lm_quantise_tensor *t = &j->tensors[i];
         p[i].name = planned_name(j, t, &p[i].fixed);
         p[i].shape = t->shape;
-        if (j->form == LM_QUANTISE_STREAM && is_conv1d(t) && !is_turned(t->from))
+        if (j->form == LM_QUANTISE_STREAM && is_conv1d(t) && !lm_weight_is_by_rows(t->from))
             p[i].shape = (lm_shape){2, {t->shape.size[1], t->shape.size[0]}};
         p[i].from = lm_quantise_is_codes(t->from) ? LM_F32 : t->from->dtype;
     }
@@ -326,7 +300,7 @@ static bool plan_bnb(lm_quantise_job *j, lm_status *st)
         const lm_param *p = lm_weights_resolve(m, t->name, found);
         if (is_number(t->from) && !is_real(t->from->dtype))
             t->to = LM_F32;
-        if (!p || p->embedding || t->shape.dims != 2 || !is_number(t->from) || !ends_in(t->name, ".weight"))
+        if (!p || p->embedding || t->shape.dims != 2 || !is_number(t->from) || !lm_ends_in(t->name, ".weight"))
             continue;
         char *module = module_of(t->name);
         if (o->skip.count ? is_skipped(&o->skip, module) : !lm_quantise_is_layer(m, p)) {

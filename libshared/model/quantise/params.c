@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "model/gguf/gguf_model.h"
 #include "model/quantise/plan.h"
+#include "model/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,10 +53,8 @@ static bool by_plan(lm_model *m, const lm_quantise_type *type, lm_dtype *to, lm_
     if (!names)
         return false;
     lm_plan_options options = {.type = type};
-    lm_plan_facts facts = {.layers = m->arch.layers,
-                           .heads = lm_config_int(m->config, "num_attention_heads", 0),
-                           .kv_heads = lm_config_int(m->config, "num_key_value_heads", 0),
-                           .llama = strcmp(lm_gguf_names_architecture(names), "llama") == 0};
+    lm_plan_facts facts = {.llama = strcmp(lm_gguf_names_architecture(names), "llama") == 0};
+    lm_plan_facts_of(m->config, &facts);
     listed l = list_params(m, names);
     bool ok = lm_plan_types(l.items, l.count, &options, &facts, st);
     for (size_t i = 0; ok && i < l.count; i++)
@@ -65,17 +64,9 @@ static bool by_plan(lm_model *m, const lm_quantise_type *type, lm_dtype *to, lm_
     return ok;
 }
 
-/* A pooler comes with the heads that need one, and yet is the body's. */
-static bool is_of_body(const lm_model *m, const lm_param *p)
-{
-    size_t n = strlen(m->arch.body);
-    return p->index < m->head_from || (strncmp(p->name, m->arch.body, n) == 0 && p->name[n] == '.');
-}
-
 bool lm_quantise_is_layer(const lm_model *m, const lm_param *p)
 {
-    size_t n = strlen(p->name);
-    return p->shape.dims == 2 && !p->embedding && is_of_body(m, p) && n > 7 && strcmp(p->name + n - 7, ".weight") == 0;
+    return p->shape.dims == 2 && !p->embedding && lm_model_in_body(m, p) && lm_ends_in(p->name, ".weight");
 }
 
 bool lm_quantise_params(lm_model *m, const lm_quantise_type *type, lm_dtype *to, lm_status *st)

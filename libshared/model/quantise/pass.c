@@ -83,10 +83,7 @@ static int64_t stored_row(const lm_quantise_tensor *t, int64_t r, int64_t rows)
 {
     if (t->step == LM_STEP_HERE)
         return lm_quantised_row(t->from->quantised, (int)r);
-    if (t->step != LM_STEP_THERE || !t->how.heads)
-        return r;
-    int64_t height = rows / t->how.heads, at = r % height;
-    return r - at + at / 2 + at % 2 * (height / 2);
+    return t->step == LM_STEP_THERE ? lm_parted_row(r, rows, t->how.heads) : r;
 }
 
 static void copy_rows(const lm_quantise_tensor *t, lm_quantise_rows shape, int64_t first, int64_t n, char *out)
@@ -108,7 +105,8 @@ const float *lm_quantise_read_rows(const lm_quantise_tensor *t, const float *exp
     if (t->step == LM_STEP_THERE)
         ok = lm_gguf_rows_there(&t->how, &w->shape, type, data, first, n, scratch);
     else if (t->step == LM_STEP_HERE)
-        ok = lm_weight_read(w, first, n, scratch);
+        ok = expanded ? lm_gguf_rows_here(&w->how, &w->there->shape, type, data, first, n, scratch)
+                      : lm_weight_read(w, first, n, scratch);
     else if (type == LM_F32 && (uintptr_t)at % sizeof(float) == 0)
         return (const float *)(const void *)at;
     else
@@ -116,39 +114,31 @@ const float *lm_quantise_read_rows(const lm_quantise_tensor *t, const float *exp
     return ok ? scratch : NULL;
 }
 
+/* Whether the rows that are written are columns of what is stored. */
+static bool is_across(const lm_quantise_tensor *t)
+{
+    return t->step == LM_STEP_THERE ? t->how.transposed : t->step == LM_STEP_HERE && t->from->transposed;
+}
+
 /* Codes are no rows by themselves, and blocks no columns: all of them become float32 first. */
 static bool expand(pass *p, const lm_quantise_tensor *t, lm_status *st)
 {
-    const lm_weight *w = t->from;
+    const lm_quantised *q = t->from->quantised;
     free(p->expanded);
     p->expanded = NULL;
-    bool across = t->step == LM_STEP_THERE && t->how.transposed && lm_dtype_block(w->dtype) > 1;
-    if (t->step == LM_STEP_HERE || (!lm_quantise_is_codes(w) && !across))
+    bool codes = t->step != LM_STEP_HERE && lm_quantise_is_codes(t->from);
+    if (!q || (!codes && !(is_across(t) && lm_dtype_block(q->type) > 1)))
         return true;
-    int64_t rows = w->shape.size[0], width = w->shape.size[1];
-    p->expanded = lm_try_malloc((size_t)(rows * width), sizeof(float), t->name, st);
+    p->expanded = lm_try_malloc((size_t)q->rows * (size_t)q->columns, sizeof(float), t->name, st);
     if (!p->expanded)
         return false;
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; r++)
-        lm_weight_read(w, r, 1, p->expanded + r * width);
+    for (int r = 0; r < q->rows; r++)
+        lm_quantised_expand(q, r, 1, p->expanded + (size_t)r * (size_t)q->columns);
     return true;
 }
 
 /* ------------------------------------------------------------------ checks */
-
-/* The greatest magnitude, as bits: those of an infinity or a NaN are no less than INFINITY_BITS. */
-static uint32_t greatest(const float *x, size_t n)
-{
-    uint32_t most = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        bits &= 0x7fffffff;
-        most = bits > most ? bits : most;
-    }
-    return most;
-}
 
 static void find_trouble(const float *x, const float *back, int64_t first, int64_t width, size_t n, trouble *out)
 {
@@ -195,7 +185,7 @@ static void quantise_rows(pass *p, const lm_quantise_tensor *t, lm_quantise_rows
     const float *x = lm_quantise_read_rows(t, p->expanded, first, n, p->scratch[thread]);
     if (!x)
         return;
-    uint32_t most = greatest(x, numbers);
+    uint32_t most = lm_greatest_bits(x, numbers);
     if (most >= INFINITY_BITS)
         find_trouble(x, NULL, first, shape.width, numbers, bad);
     if (bad->bad || is_copied(t))
@@ -281,8 +271,7 @@ static bool finish_bnb(pass *p, const lm_quantise_tensor *t, lm_status *st)
 /* The rows before this one have been read; where rows lie across the tensor, all when the last one has. */
 static void forget(const lm_quantise_tensor *t, lm_quantise_rows shape, int64_t row)
 {
-    bool across = t->step == LM_STEP_THERE ? t->how.transposed : t->step == LM_STEP_HERE && t->from->transposed;
-    if (!across || row == shape.rows)
+    if (!is_across(t) || row == shape.rows)
         lm_map_forget(t->from->data, (size_t)((double)t->from->bytes * (double)row / (double)shape.rows));
 }
 

@@ -15,10 +15,8 @@ static bool has(const char *name, const char *part)
 
 bool lm_plan_allows(const char *name, int dims, bool keep_output)
 {
-    static const char suffix[] = "weight";
     static const char *const kept[] = {"_norm.weight", "ffn_gate_inp.weight", "attn_rel_b.weight", ".position_embd"};
-    size_t n = strlen(name), k = sizeof suffix - 1;
-    if (dims < 2 || n < k || strcmp(name + n - k, suffix) != 0)
+    if (dims < 2 || !lm_ends_in(name, "weight"))
         return false;
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (has(name, kept[i]))
@@ -90,6 +88,9 @@ static lm_dtype type_of_values(const walk *w, lm_dtype type)
     case LM_MIX_Q4_K_S:
         type = i < 4 ? LM_Q5_K : type;
         break;
+    case LM_MIX_IQ4_NL:
+        type = gqa >= 4 ? LM_Q5_K : type;
+        break;
     default:
         break;
     }
@@ -116,6 +117,8 @@ static lm_dtype type_of_down(const walk *w, lm_dtype type)
         return deserves_more_bits(i, n) ? LM_Q6_K : type;
     case LM_MIX_Q4_K_S:
         return i < n / 8 ? LM_Q5_K : type;
+    case LM_MIX_IQ4_NL:
+        return i < n / 8 && !w->facts->importance ? LM_Q5_K : type;
     default:
         /* with an importance matrix Q4_0 and Q5_0 can go astray in the first of them */
         if (w->facts->importance && i < n / 8 && (type == LM_Q4_0 || type == LM_Q5_0))
@@ -167,8 +170,8 @@ typedef struct pattern {
 static bool read_type(const char *option, const char *name, lm_dtype *type, lm_status *st)
 {
     return lm_quantise_dtype(name, type) ||
-           lm_fail(st, LM_USAGE, "%s %s: no type of a tensor: give f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, "
-                   "q5_k or q6_k", option, name);
+           lm_fail(st, LM_USAGE, "%s %s: no type of a tensor: give f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, "
+                   "q4_k, q5_k, q6_k or iq4_nl", option, name);
 }
 
 static bool compile(const char *text, pattern *p, lm_status *st)
@@ -292,4 +295,24 @@ bool lm_plan_types(lm_planned *tensors, size_t count, const lm_plan_options *opt
         regfree(&patterns[i].regex);
     free(patterns);
     return lm_ok(st);
+}
+
+/* ------------------------------------------------------------------ facts */
+
+static int first_int(lm_config *c, const char *const *keys)
+{
+    for (; *keys; keys++)
+        if (json_is_integer(lm_config_member(c, *keys)))
+            return (int)json_integer_value(lm_config_member(c, *keys));
+    return 0;
+}
+
+void lm_plan_facts_of(lm_config *c, lm_plan_facts *facts)
+{
+    static const char *const layers[] = {"num_hidden_layers", "n_layer", "num_layers", "n_layers", NULL},
+                             *const heads[] = {"num_attention_heads", "n_head", "num_heads", "n_heads", NULL},
+                             *const kv_heads[] = {"num_key_value_heads", NULL};
+    facts->layers = first_int(c, layers);
+    facts->heads = first_int(c, heads);
+    facts->kv_heads = first_int(c, kv_heads);
 }

@@ -7,6 +7,7 @@
 #ifndef LM_MODEL_QUANTISE_PLAN_H
 #define LM_MODEL_QUANTISE_PLAN_H
 
+#include "model/config.h"
 #include "base/options.h"
 #include "model/quantise/types.h"
 
@@ -37,6 +38,8 @@ typedef struct lm_plan_facts {
     bool importance;     /* there is an importance matrix */
     bool keep_types;     /* what is not quantised stays as it is (a GGUF file's), else it becomes F32 */
 } lm_plan_facts;
+/* Layers and heads as a config.json has them, whatever its family calls them. */
+void lm_plan_facts_of(lm_config *c, lm_plan_facts *facts);
 
 /* Whether the rules let a tensor be quantised at all. */
 bool lm_plan_allows(const char *name, int dims, bool keep_output);

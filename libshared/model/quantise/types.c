@@ -15,6 +15,7 @@ const lm_quantise_type lm_quantise_types[] = {
     {"q5_0", LM_Q5_0, LM_MIX_NONE, 8, false},
     {"q4_k_m", LM_Q4_K, LM_MIX_Q4_K_M, 15, false},
     {"q4_k_s", LM_Q4_K, LM_MIX_Q4_K_S, 14, false},
+    {"iq4_nl", LM_IQ4_NL, LM_MIX_IQ4_NL, 25, false},
     {"q4_1", LM_Q4_1, LM_MIX_NONE, 3, false},
     {"q4_0", LM_Q4_0, LM_MIX_NONE, 2, false},
     {"q3_k_l", LM_Q3_K, LM_MIX_Q3_K_L, 13, false},
@@ -29,8 +30,8 @@ const lm_quantise_type lm_quantise_types[] = {
 };
 
 const char *const lm_quantise_type_names[] = {
-    "f32",    "f16",    "bf16", "q8_0", "q6_k",   "q5_k_m", "q5_k_s", "q5_1", "q5_0",   "q4_k_m", "q4_k_s",
-    "q4_1",   "q4_0",   "q3_k_l", "q3_k_m", "q3_k_s", "q2_k",   "q2_k_s", "nf4",  "fp4",    "int8",   NULL};
+    "f32",    "f16",  "bf16", "q8_0",   "q6_k",   "q5_k_m", "q5_k_s", "q5_1",   "q5_0", "q4_k_m", "q4_k_s",
+    "iq4_nl", "q4_1", "q4_0", "q3_k_l", "q3_k_m", "q3_k_s", "q2_k",   "q2_k_s", "nf4",  "fp4",    "int8",   NULL};
 
 const char *const lm_quantise_type_synonyms[] = {
     "q5_k", "q5_k_m", "q4_k", "q4_k_m", "q3_k", "q3_k_m", "q8",   "q8_0", "q4",       "q4_k_m", "float32", "f32",
@@ -40,7 +41,7 @@ const char *const lm_quantise_type_synonyms[] = {
 bool lm_quantise_dtype(const char *name, lm_dtype *out)
 {
     static const lm_dtype all[] = {LM_F32,  LM_F16,  LM_BF16, LM_Q8_0, LM_Q4_0, LM_Q4_1, LM_Q5_0,
-                                   LM_Q5_1, LM_Q2_K, LM_Q3_K, LM_Q4_K, LM_Q5_K, LM_Q6_K};
+                                   LM_Q5_1, LM_Q2_K, LM_Q3_K, LM_Q4_K, LM_Q5_K, LM_Q6_K, LM_IQ4_NL};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcasecmp(name, lm_dtype_name(all[i])) == 0) {
             *out = all[i];

@@ -14,7 +14,8 @@ typedef enum lm_quantise_mix {
     LM_MIX_Q4_K_S,
     LM_MIX_Q4_K_M,
     LM_MIX_Q5_K_S,
-    LM_MIX_Q5_K_M
+    LM_MIX_Q5_K_M,
+    LM_MIX_IQ4_NL
 } lm_quantise_mix;
 
 typedef struct lm_quantise_type {

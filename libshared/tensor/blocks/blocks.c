@@ -3,6 +3,9 @@
 
 #include <pthread.h>
 
+/* ggml-common.h */
+const int8_t lm_iq4_nl_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
 /* From the oldest instruction set to the newest. */
 static const lm_block_loops *const variants[] = {
     &lm_block_loops_base,
@@ -46,4 +49,9 @@ void lm_quantise(lm_dtype t, const float *x, size_t rows, size_t width, const fl
     size_t stride = width / (size_t)lm_dtype_block(t) * lm_dtype_block_bytes(t);
     for (size_t r = 0; r < rows; r++)
         loops->quantise[t](x + r * width, width, importance, (uint8_t *)out + r * stride);
+}
+
+uint32_t lm_greatest_bits(const float *x, size_t n)
+{
+    return lm_block_loops_now()->greatest(x, n);
 }

@@ -36,7 +36,7 @@ if X86_64
 noinst_LTLIBRARIES += libblocks_avx2.la libblocks_avx512.la
 libblocks_avx2_la_SOURCES = $(block_sources)
 libblocks_avx2_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_ISA=avx2
-libblocks_avx2_la_CFLAGS = $(exact_flags) -mavx2
+libblocks_avx2_la_CFLAGS = $(exact_flags) -mavx2 -mf16c
 libblocks_avx512_la_SOURCES = $(block_sources)
 libblocks_avx512_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_ISA=avx512
 libblocks_avx512_la_CFLAGS = $(exact_flags) -mavx512f -mavx512bw -mavx512dq -mavx512vl

@@ -46,6 +46,27 @@ static void expand_q4_0(const uint8_t *blocks, size_t count, float *out)
     }
 }
 
+/* lm_iq4_nl_values as numbers. */
+INLINE void iq4_nl_numbers(float out[16])
+{
+    for (int i = 0; i < 16; i++)
+        out[i] = lm_iq4_nl_values[i];
+}
+
+static void expand_iq4_nl(const uint8_t *blocks, size_t count, float *out)
+{
+    const iq4_nl_block *b = (const iq4_nl_block *)blocks;
+    float values[16];
+    iq4_nl_numbers(values);
+    for (size_t i = 0; i < count; i++, out += BLOCK) {
+        vf d = splat(read_half(b[i].d));
+        for (int j = 0; j < BLOCK / 2; j += LANES) {
+            store(out + j, pick(values, low_halves(b[i].q + j)) * d);
+            store(out + BLOCK / 2 + j, pick(values, high_halves(b[i].q + j)) * d);
+        }
+    }
+}
+
 static void expand_q4_1(const uint8_t *blocks, size_t count, float *out)
 {
     const q4_1_block *b = (const q4_1_block *)blocks;

@@ -134,6 +134,39 @@ INLINE void fit_around(const float *x, const float *w, int n, int half, int grou
     put_lanes(to->by + at, choose(none, splat(0), by), groups);
 }
 
+/* The code of the nearest of 16 ascending values, of two as near the upper one: best_index_int8, also of what is no number. */
+INLINE vi nearest_value(const float *values, vf x)
+{
+    vi at = {0};
+    for (int step = 8; step; step /= 2)
+        at += ~(x < pick(values, at + step)) & step;
+    vi upper = clamp(at + 1, 0, 15), lower_is_nearer = x - pick(values, at) < pick(values, upper) - x;
+    return at + (~lower_is_nearer & (upper - at));
+}
+
+/* Codes of values that do not lie evenly: quantize_row_iq4_nl_impl with 7 tries to each side. */
+INLINE void fit_by_values(const float *x, const float *w, int n, const float *values, int groups, int at, fits *to)
+{
+    enum { TRIES = 7 };
+    vf most, max = extremes(x, n, &most), scale = splat(0), best = scale;
+    for (int t = -TRIES - 1; t <= TRIES; t++) { /* the plain one first */
+        bool plain = t < -TRIES;
+        vf tried = plain ? 1.0f / (-max / values[0]) : ((float)t + values[0]) / max, sum_qx = splat(0), sum_q2 = sum_qx;
+        for (int i = 0; i < n; i++) {
+            vf xi = load(x + i * LANES), wi = load(w + i * LANES), q = pick(values, nearest_value(values, tried * xi));
+            sum_qx += wi * q * xi;
+            sum_q2 += wi * q * q;
+        }
+        vi better = plain ? (vi){0} - 1 : (sum_q2 > 0) & (sum_qx * sum_qx > best * sum_q2);
+        vf found = choose(sum_q2 > 0, sum_qx / sum_q2, splat(0));
+        scale = choose(better, found, scale);
+        best = choose(better, found * sum_qx, best);
+    }
+    scale = choose(most < nothing, splat(0), scale);
+    put_lanes(to->scale + at, scale, groups);
+    put_lanes(to->by + at, choose(scale != 0, 1.0f / scale, splat(0)), groups);
+}
+
 /* The same by moving one code at a time: make_q3_quants. codes: the groups' own, one after the other, each plus half. */
 INLINE void fit_by_turns(const float *x, int n, int half, int groups, int at, fits *to, uint8_t *codes)
 {

@@ -19,6 +19,8 @@ typedef struct { /* element j is in the low half of byte j, j + 16 in the high h
     uint8_t q[BLOCK / 2];
 } q4_0_block;
 
+typedef q4_0_block iq4_nl_block; /* codes of lm_iq4_nl_values */
+
 typedef struct {
     uint8_t d[2], m[2];
     uint8_t q[BLOCK / 2];

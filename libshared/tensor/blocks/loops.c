@@ -1,6 +1,7 @@
 /* The loops for one instruction set: compiled once for each, with its flags and LM_ISA. */
 #include "tensor/blocks/loops.h"
 #include "base/vector.h"
+#include "tensor/blocks.h"
 #include "tensor/blocks/layout.h"
 
 #include <float.h>
@@ -23,7 +24,7 @@ static bool usable(void)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl");
 #elif defined(__AVX2__)
-    return __builtin_cpu_supports("avx2");
+    return __builtin_cpu_supports("avx2"); /* all that have it have F16C, which not every compiler can ask for */
 #else
     return true;
 #endif
@@ -51,6 +52,7 @@ const lm_block_loops NAME(LM_ISA) = {
             [LM_Q4_K] = quantise_q4_k,
             [LM_Q5_K] = quantise_q5_k,
             [LM_Q6_K] = quantise_q6_k,
+            [LM_IQ4_NL] = quantise_iq4_nl,
         },
     .expand =
         {
@@ -66,8 +68,10 @@ const lm_block_loops NAME(LM_ISA) = {
             [LM_Q4_K] = expand_q4_k,
             [LM_Q5_K] = expand_q5_k,
             [LM_Q6_K] = expand_q6_k,
+            [LM_IQ4_NL] = expand_iq4_nl,
         },
     .magnitude = magnitude,
+    .greatest = greatest,
     .fours = fours,
     .int8 = int8,
 };

@@ -14,6 +14,7 @@ typedef struct lm_block_loops {
     void (*expand[LM_DTYPE_COUNT])(const uint8_t *blocks, size_t count, float *out);
     /* the largest |x| */
     float (*magnitude)(const float *x, size_t n);
+    uint32_t (*greatest)(const float *x, size_t n); /* lm_greatest_bits */
     /* order[how many of the first 15 of `middles` [16], ascending, are below x by, or x / by], two elements a byte */
     void (*fours)(const float *x, size_t n, float by, bool divides, const float *middles, const float *order, uint8_t *out);
     /* x by, rounded to even */

@@ -9,8 +9,13 @@ INLINE vf from_f16(vu h)
 }
 
 /* As lm_f32_to_f16. */
-INLINE vu to_f16(vf f)
+INLINE void store_f16(uint16_t *to, vf f)
 {
+#if defined(__AVX512F__)
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtps_ph((__m512)f, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#elif defined(__F16C__)
+    _mm_storeu_si128((__m128i *)to, _mm256_cvtps_ph((__m256)f, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#else
     vu sign = (vu)f >> 16 & 0x8000, a = (vu)f & 0x7fffffff;
     vu normal = (a - (112u << 23) + 0xfff + (a >> 13 & 1)) >> 13;
     vu small = (vu)((vf)a + 0.5f) - 0x3f000000; /* rounds to a multiple of 2^-24 */
@@ -18,7 +23,8 @@ INLINE vu to_f16(vf f)
     vf h = choose((vi)(a < 0x38800000), (vf)small, (vf)normal);
     h = choose((vi)(a >= 0x477ff000), (vf)((vu){0} + 0x7c00), h);
     h = choose((vi)(a > 0x7f800000), (vf)nan, h);
-    return sign | (vu)h;
+    to_halves(to, sign | (vu)h);
+#endif
 }
 
 INLINE vf from_bf16(vu b)
@@ -27,10 +33,10 @@ INLINE vf from_bf16(vu b)
 }
 
 /* As lm_f32_to_bf16. */
-INLINE vu to_bf16(vf f)
+INLINE void store_bf16(uint16_t *to, vf f)
 {
     vu u = (vu)f, rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16, nan = u >> 16 | 0x40;
-    return (vu)choose((vi)((u & 0x7fffffff) > 0x7f800000), (vf)nan, (vf)rounded);
+    to_halves(to, (vu)choose((vi)((u & 0x7fffffff) > 0x7f800000), (vf)nan, (vf)rounded));
 }
 
 /* Both ways, for a 16-bit type; what is stored need not be aligned. */
@@ -52,10 +58,10 @@ INLINE vu to_bf16(vf f)
         uint16_t h[LANES];                                                                                   \
         (void)importance;                                                                                    \
         for (; i + LANES <= n; i += LANES) {                                                                 \
-            to_halves(h, to_##type(load(x + i)));                                                            \
+            store_##type(h, load(x + i));                                                                    \
             memcpy(out + 2 * i, h, sizeof h);                                                                \
         }                                                                                                    \
-        to_halves(h, to_##type(load_part(x + i, n - i)));                                                    \
+        store_##type(h, load_part(x + i, n - i));                                                            \
         memcpy(out + 2 * i, h, 2 * (n - i));                                                                 \
     }
 SIXTEEN_BITS(f16)
@@ -68,6 +74,22 @@ static float magnitude(const float *x, size_t n)
     for (; i + LANES <= n; i += LANES)
         most = larger(absolute(load(x + i)), most);
     return max_of(larger(absolute(load_part(x + i, n - i)), most));
+}
+
+static uint32_t greatest(const float *x, size_t n)
+{
+    vi most = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vi size = (vi)absolute(load(x + i));
+        most = (vi)choose(size > most, (vf)size, (vf)most);
+    }
+    vi size = (vi)absolute(load_part(x + i, n - i));
+    most = (vi)choose(size > most, (vf)size, (vf)most);
+    int32_t largest = 0;
+    for (int k = 0; k < LANES; k++)
+        largest = most[k] > largest ? most[k] : largest;
+    return (uint32_t)largest;
 }
 
 static void fours(const float *x, size_t n, float by, bool divides, const float *middles, const float *order, uint8_t *out)

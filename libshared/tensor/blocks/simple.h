@@ -156,3 +156,40 @@ static void quantise_q5_1(const float *x, size_t width, const float *importance,
 {
     quantise_packed(x, width, importance, out, 5, true);
 }
+
+/* The groups of n numbers, a batch at most; importance NULL: columns are alike. */
+static void fit_groups_by_values(const float *x, const float *importance, size_t n, const float *values, fits *to)
+{
+    float w[BATCH], xs[BLOCK * LANES] __attribute__((aligned(64))), ws[BLOCK * LANES] __attribute__((aligned(64)));
+    int groups = (int)n / BLOCK;
+    for (size_t i = 0; i < n; i += BLOCK) {
+        if (importance)
+            weigh(x + i, BLOCK, importance + i, squares(x + i, BLOCK) * (2.0f / BLOCK), w + i);
+        else
+            for (int j = 0; j < BLOCK; j += LANES)
+                store(w + i + j, load(x + i + j) * load(x + i + j));
+    }
+    for (int at = 0; at < groups; at += LANES) {
+        side_by_side(x + at * BLOCK, BLOCK, groups - at, xs);
+        side_by_side(w + at * BLOCK, BLOCK, groups - at, ws);
+        fit_by_values(xs, ws, BLOCK, values, groups - at, at, to);
+    }
+}
+
+static void quantise_iq4_nl(const float *x, size_t width, const float *importance, uint8_t *out)
+{
+    iq4_nl_block *b = (iq4_nl_block *)out;
+    float values[16];
+    iq4_nl_numbers(values);
+    EACH_BATCH(width) {
+        fits f;
+        fit_groups_by_values(x + at, importance ? importance + at : NULL, n, values, &f);
+        for (size_t i = 0; i < n / BLOCK; i++, b++) {
+            uint8_t codes[BLOCK];
+            write_half(b->d, f.scale[i]);
+            for (int j = 0; j < BLOCK; j += LANES)
+                to_bytes(codes + j, nearest_value(values, load(x + at + i * BLOCK + j) * f.by[i]));
+            pack(codes, b->q, NULL);
+        }
+    }
+}

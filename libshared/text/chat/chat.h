@@ -14,10 +14,19 @@
 #include "stream/records.h"
 #include "text/tokenizer.h"
 
+/* What was asked, and answered, before: an example. */
+typedef struct lm_chat_shot {
+    lm_str prompt, answer;
+} lm_chat_shot;
+
 typedef struct lm_chat_options {
     const char *template;   /* a name (lm_chat_names) or a file; NULL or "" = the tokenizer's own */
     bool drop_think;        /* <think> parts are taken out of what the assistant says */
     bool generation_prompt; /* end with what opens an answer; there is no loss then */
+    bool asks;              /* what the assistant says last in a record is left out: it is to be said */
+    const char *system;     /* what the system says, where the record does not say; or NULL */
+    const lm_chat_shot *shots; /* [shot_count] turns before those of each record */
+    size_t shot_count;
     const char *text, *pair; /* fields of the user's and the assistant's words, or of the messages; NULL = those above */
 } lm_chat_options;
 

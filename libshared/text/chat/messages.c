@@ -278,16 +278,40 @@ static bool role_is(lm_value m, const char *role)
     return r && r->kind == LM_VALUE_STRING && lm_str_is(r->text, role);
 }
 
-/* `system` of the record goes before everything, unless the messages begin with one. */
+/* `system` of the record, or of the options, goes before everything, unless the messages begin with one; then come the options'
+ * examples. */
 static lm_value with_system(reader *x, lm_value messages)
 {
     lm_value system = field_value(x, "system");
-    if (system.kind != LM_VALUE_STRING || !system.text.len ||
-        (messages.list->count && role_is(messages.list->items[0], "system")))
+    bool begins = messages.list->count && role_is(messages.list->items[0], "system");
+    size_t shots = x->o->shot_count, at = 0;
+    if (is_blank_value(system) && x->o->system)
+        system = lm_value_string(lm_str_of(x->o->system));
+    bool has = !begins && system.kind == LM_VALUE_STRING && system.text.len;
+    if (!has && !shots)
         return messages;
-    lm_value out = lm_value_list_new(x->m, LM_IS_LIST, messages.list->count + 1);
-    push(x, out, "system", system);
-    for (size_t i = 0; i < messages.list->count && lm_ok(x->st); i++)
+    lm_value out = lm_value_list_new(x->m, LM_IS_LIST, messages.list->count + 2 * shots + 1);
+    if (begins)
+        lm_value_push(x->m, out, messages.list->items[at++]);
+    if (has)
+        push(x, out, "system", system);
+    for (size_t i = 0; i < shots && lm_ok(x->st); i++) {
+        push(x, out, "user", lm_value_string(x->o->shots[i].prompt));
+        push(x, out, "assistant", lm_value_string(x->o->shots[i].answer));
+    }
+    for (; at < messages.list->count && lm_ok(x->st); at++)
+        lm_value_push(x->m, out, messages.list->items[at]);
+    return out;
+}
+
+/* The messages up to the last one that somebody else than the assistant says. */
+static lm_value without_answer(reader *x, lm_value messages)
+{
+    size_t count = messages.list->count;
+    while (count && role_is(messages.list->items[count - 1], "assistant"))
+        count--;
+    lm_value out = lm_value_list_new(x->m, LM_IS_LIST, count);
+    for (size_t i = 0; i < count && lm_ok(x->st); i++)
         lm_value_push(x->m, out, messages.list->items[i]);
     return out;
 }
@@ -392,6 +416,11 @@ bool lm_conversation_read(lm_jinja_memory *m, const lm_chat_options *o, const lm
     bool preference = !is_blank_value(chosen) && !is_blank_value(rejected);
     if (preference ? !read_preference(&x, chosen, rejected, out) : !read_talk(&x, out))
         return false;
+    if (o->asks) {
+        out->preference = false;
+        out->first = 0;
+        out->messages = without_answer(&x, out->messages);
+    }
     size_t before = out->messages.list->count;
     out->messages = with_system(&x, out->messages);
     out->first += out->first ? out->messages.list->count - before : 0;

@@ -167,6 +167,7 @@ typedef struct lm_texts {
     lm_buf bytes;
     size_t *ends; /* of each */
     size_t n, cap;
+    bool as_bytes; /* what decoders make of tokens may be a part of a character, which else becomes U+FFFD; it stays so */
 } lm_texts;
 
 void lm_texts_free(lm_texts *t);
@@ -193,7 +194,7 @@ typedef struct lm_decoder {
 
 bool lm_decoder_read(lm_decoder *d, json_t *spec, lm_status *st);
 void lm_decoder_free(lm_decoder *d);
-/* Makes of the texts of tokens others, whose concatenation is the text of the row; `spare` is room. */
+/* Makes of the texts of tokens others, whose concatenation is the text of the row; `spare` is room, with the same as_bytes. */
 void lm_decoder_run(const lm_decoder *d, lm_texts *tokens, lm_texts *spare);
 
 /* ---- reading */

@@ -192,7 +192,10 @@ static void run_byte_level(const lm_decoder *d, const lm_texts *in, lm_texts *ou
     lm_buf bytes = {0};
     for (size_t i = 0; i < in->n; i++)
         put_bytes(lm_texts_get(in, i), &bytes);
-    lm_utf8_replace_invalid(lm_buf_str(&bytes), &out->bytes);
+    if (out->as_bytes)
+        lm_buf_append(&out->bytes, bytes.data, bytes.len);
+    else
+        lm_utf8_replace_invalid(lm_buf_str(&bytes), &out->bytes);
     lm_texts_close(out);
     lm_buf_free(&bytes);
 }
@@ -240,7 +243,7 @@ static int fallback_byte(lm_str token)
 /* Bytes in a row are the text that they are together, or one U+FFFD each. */
 static void put_run(lm_buf *run, lm_texts *out)
 {
-    if (lm_utf8_valid(run->data ? run->data : "", run->len)) {
+    if (out->as_bytes || lm_utf8_valid(run->data ? run->data : "", run->len)) {
         if (run->len)
             put(out, lm_buf_str(run));
     } else {

@@ -44,8 +44,10 @@ static void put_side(lm_encoding *out, const lm_side *side, size_t first, size_t
     if (n == 0)
         return;
     memcpy(out->ids + out->len, side->ids + first, n * sizeof *out->ids);
-    memcpy(out->word_ids + out->len, side->word_ids + first, n * sizeof *out->word_ids);
-    memcpy(out->offsets + 2 * out->len, side->offsets + 2 * first, 2 * n * sizeof *out->offsets);
+    if (!side->bare) {
+        memcpy(out->word_ids + out->len, side->word_ids + first, n * sizeof *out->word_ids);
+        memcpy(out->offsets + 2 * out->len, side->offsets + 2 * first, 2 * n * sizeof *out->offsets);
+    }
     memset(out->types + out->len, type, n);
     memset(out->special + out->len, 0, n);
     out->len += (int)n;
@@ -223,7 +225,7 @@ static void put_row(lm_encoder *e, const lm_template *t, const windows w[2], siz
         }
         lm_encoding_reserve(out, (size_t)out->len + n[side] + (size_t)(t->count - p) + 1);
         put_side(out, &e->sides[side], first[side], n[side], piece->type);
-        if (e->t->post_processor.trim_count)
+        if (e->t->post_processor.trim_count && !e->bare)
             lm_encoding_trim(e->t, &e->sides[side], first[side], out, start);
     }
     lm_encoding_reserve(out, (size_t)out->len + 1);
@@ -304,6 +306,7 @@ static bool begin(lm_encoder *e, const lm_template *t, lm_str text, lm_str pair,
         return lm_fail(st, LM_FAILED, "a text of more than 2 GiB: split it");
     e->scratch.lacks_unk = false;
     e->scratch.seed = o->seed;
+    e->bare = o->ids_only;
     e->scratch.row = o->row;
     e->scratch.draws = 0;
     return find_budget(t, o, budget, st);

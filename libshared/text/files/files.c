@@ -14,12 +14,6 @@ typedef enum file_format { TOKENIZER_JSON, VOCAB_TXT, VOCAB_JSON, SENTENCEPIECE,
 
 /* ---------------------------------------------------------------- which format */
 
-static bool ends_in(const char *path, const char *end)
-{
-    size_t n = strlen(path), m = strlen(end);
-    return n >= m && strcmp(path + n - m, end) == 0;
-}
-
 /* By the name; where that says nothing, by the first bytes. */
 static file_format format_of(const char *path, lm_str head)
 {
@@ -34,7 +28,7 @@ static file_format format_of(const char *path, lm_str head)
     if (head.len >= 4 && memcmp(head.data, "GGUF", 4) == 0)
         return GGUF;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (ends_in(path, names[i].end))
+        if (lm_ends_in(path, names[i].end))
             return names[i].format;
     return head.len && head.data[0] == '\n' ? SENTENCEPIECE
                                             : TOKENIZER_JSON; /* field 1 of a protobuf message */

@@ -314,13 +314,6 @@ static bool put_all(vocabulary_writer *v, lm_str template, lm_status *st)
 
 /* ---------------------------------------------------------------- read back */
 
-static bool to_buffer(void *context, const void *bytes, size_t n, lm_status *st)
-{
-    (void)st;
-    lm_buf_append(context, bytes, n);
-    return true;
-}
-
 /* What the ways to cut words differ in: numbers, contractions, blanks, lines, marks, letters of several scripts, pictures. */
 static const char *const probes[] = {
     "Hello world, it's 12345 and I'LL pay $3.50!  Two  blanks",
@@ -396,7 +389,7 @@ bool lm_tokenizer_put_gguf(const lm_tokenizer *t, int size, lm_str template, lm_
         template = own_template(t);
     v.w = lm_gguf_writer_new(t->path);
     lm_buf file = {0};
-    bool ok = put_all(&v, template, st) && lm_gguf_write_header(v.w, to_buffer, &file, st) && check(t, &file, st);
+    bool ok = put_all(&v, template, st) && lm_gguf_write_header(v.w, lm_buf_write, &file, st) && check(t, &file, st);
     lm_gguf *f = ok ? lm_gguf_from_memory(file.data, file.len, t->path, st) : NULL;
     for (size_t i = 0; f && i < lm_gguf_entries(f); i++)
         lm_gguf_put_entry(out, lm_gguf_entry_at(f, i));

@@ -119,7 +119,7 @@ static bool put_label(const lm_token_sink *s, const lm_text_record *r, const lm_
 
 static lm_tokens_answer answer_of(const lm_encoding *e)
 {
-    return (lm_tokens_answer){e->ids, (size_t)e->len, e->loss_mask};
+    return (lm_tokens_answer){.ids = e->ids, .len = (size_t)e->len, .loss_mask = e->loss_mask};
 }
 
 static bool put_lms(lm_token_sink *s, const lm_token_row *row, lm_status *st)

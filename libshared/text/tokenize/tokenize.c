@@ -22,7 +22,7 @@
 
 /* A batch goes through three hands: it is read, encoded, written; while one is encoded by all threads, one of
  * them reads the next and writes the last. What comes out does not depend on it. */
-enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 20, ROWS_AT_ONCE = 16 };
+enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 17, ROWS_AT_ONCE = 16 };
 
 typedef struct batch {
     lm_text_batch text;
@@ -132,8 +132,10 @@ static void encode_row(run *r, batch *b, size_t i, int thread)
     lm_encoder *e = r->encoders[thread];
     const lm_text_record *record = &b->text.items[i];
     lm_encode_options options = r->encode;
-    lm_status st = LM_STATUS_INIT;
+    lm_status st;
+    lm_status_clear(&st); /* its text need not be zeros, row by row */
     options.row = record->number;
+    options.ids_only = r->encode.ids_only && !record->asks;
     if (record->flush)
         return;
     if (record->asks)
@@ -328,6 +330,7 @@ static bool choose_options(run *r, lm_status *st)
     const lm_tokenize_options *o = r->o;
     int limit = lm_tokenize_limit(r->tokenizer, o->tokenizer), eos = lm_tokenizer_role(r->tokenizer, "eos");
     bool end = o->end < 0 ? o->pack > 0 && !o->chat : o->end;
+    r->encode.ids_only = !o->offsets && !o->word_ids && !o->chat;
     if (r->encode.max_length < 0)
         r->encode.max_length = o->pack || o->form == LM_FORM_STATS ? 0 : limit;
     else if (o->form == LM_FORM_STATS)

@@ -1,6 +1,9 @@
 #include "text/unicode/python_text.h"
 
 #include "base/utf8.h"
+#include "text/unicode/unicode.h"
+
+#include <utf8proc.h>
 
 bool lm_is_python_space(uint32_t c)
 {
@@ -77,4 +80,62 @@ bool lm_text_take_line(lm_str *rest, lm_str *line, lm_str *with_end)
         *with_end = (lm_str){rest->data, line->len + n};
     *rest = (lm_str){p + n, (size_t)(end - p) - n};
     return true;
+}
+
+/* ------------------------------------------------------------------ lower case */
+
+static bool is_cased(uint32_t code)
+{
+    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
+    return c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LL || c == UTF8PROC_CATEGORY_LT;
+}
+
+static bool is_case_ignorable(uint32_t code)
+{
+    static const uint16_t within_words[] = {'\'', '.', ':', 0xB7, 0x387, 0x55F, 0x5F4, 0x2018, 0x2019, 0x2024, 0x2027,
+                                            0xFE13, 0xFE52, 0xFE55, 0xFF07, 0xFF0E, 0xFF1A};
+    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
+    if (c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_ME || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_LM ||
+        c == UTF8PROC_CATEGORY_SK)
+        return true;
+    for (size_t i = 0; i < sizeof within_words / sizeof *within_words; i++)
+        if (within_words[i] == code)
+            return true;
+    return false;
+}
+
+bool lm_is_final_sigma(lm_str text, size_t from, size_t to)
+{
+    uint32_t code = 0;
+    size_t at = from;
+    bool ignorable = true;
+    while (at && ignorable) {
+        do
+            at--;
+        while (at && (text.data[at] & 0xC0) == 0x80);
+        lm_utf8_decode(text.data + at, from - at, &code);
+        ignorable = is_case_ignorable(code);
+    }
+    if (ignorable || !is_cased(code))
+        return false;
+    for (at = to; at < text.len;) {
+        at += lm_utf8_decode(text.data + at, text.len - at, &code);
+        if (!is_case_ignorable(code))
+            return !is_cased(code);
+    }
+    return true;
+}
+
+void lm_text_lower(lm_str text, lm_buf *out)
+{
+    for (size_t from = 0, to; from < text.len; from = to) {
+        uint32_t code, lower[2];
+        char bytes[4];
+        to = from + lm_utf8_decode(text.data + from, text.len - from, &code);
+        int n = lm_unicode_lower_case(code, lower);
+        if (code == LM_SIGMA && lm_is_final_sigma(text, from, to))
+            lower[0] = LM_FINAL_SIGMA;
+        for (int i = 0; i < n; i++)
+            lm_buf_append(out, bytes, lm_utf8_encode(lower[i], bytes));
+    }
 }

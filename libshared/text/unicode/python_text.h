@@ -13,4 +13,12 @@ lm_str lm_text_trim(lm_str s, const lm_str *chars, bool left, bool right); /* st
  * what ends it. */
 bool lm_text_take_line(lm_str *rest, lm_str *line, lm_str *with_end);
 
+
+enum { LM_SIGMA = 0x3A3, LM_FINAL_SIGMA = 0x3C2 };
+
+/* Whether the sigma at text[from..to) ends a word (Final_Sigma of the Unicode standard, 3.13): a cased letter before, none behind,
+ * whatever is ignorable between. */
+bool lm_is_final_sigma(lm_str text, size_t from, size_t to);
+void lm_text_lower(lm_str text, lm_buf *out); /* str.lower, appended */
+
 #endif

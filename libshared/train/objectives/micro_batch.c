@@ -67,11 +67,14 @@ int lm_micro_batch_cut(lm_micro_batch *m, const lm_step_rows *s, const lm_target
     lm_token_target kind = t->objective->tokens;
     const int32_t *splits = s->row_splits, *target = s->target_splits; /* of no tokens where there is no target */
     int last = first + 1, base = splits[first], begun = 1;
+    bool pairs = t->objective->answers == LM_ANSWERS_PAIRED; /* whose two rows stay together */
+    last += pairs;
     for (; last < s->rows && (int64_t)(splits[last + 1] - base) + (target[last + 1] - target[first]) <= tokens; last++) {
         begun += s->place[last] >> 32 == 0;
         if (begun > rows)
             break;
     }
+    last -= pairs && (last - first) % 2;
     for (int r = first; r <= last; r++)
         m->row_splits[r - first] = splits[r] - base;
     m->batch = (lm_batch){.rows = last - first,

@@ -2,33 +2,42 @@
 
 #include <string.h>
 
-#define NO_ROWS LM_TARGET_NONE, false, LM_NOISE_NONE, LM_INSTANCES_ROWS
+#define NO_ROWS LM_TARGET_NONE, false, LM_NOISE_NONE, LM_INSTANCES_ROWS, LM_ANSWERS_NONE
 
 static const lm_objective objectives[] = {
     {"mlm", "fill-mask", "masked language modelling", "mlm", NULL, LM_TOKENS_MASKED, LM_TARGET_NONE, false,
-     LM_NOISE_MASKS, LM_INSTANCES_ROWS},
+     LM_NOISE_MASKS, LM_INSTANCES_ROWS, LM_ANSWERS_NONE},
     {"pretrain", NULL, "masked language modelling and next-sentence prediction", "pretrain", NULL,
-     LM_TOKENS_MASKED, LM_TARGET_CLASS, false, LM_NOISE_MASKS, LM_INSTANCES_NEXT_SENTENCE},
+     LM_TOKENS_MASKED, LM_TARGET_CLASS, false, LM_NOISE_MASKS, LM_INSTANCES_NEXT_SENTENCE, LM_ANSWERS_NONE},
     {"sop", NULL, "masked language modelling and sentence-order prediction", "pretrain", NULL, LM_TOKENS_MASKED,
-     LM_TARGET_CLASS, false, LM_NOISE_MASKS, LM_INSTANCES_SENTENCE_ORDER},
+     LM_TARGET_CLASS, false, LM_NOISE_MASKS, LM_INSTANCES_SENTENCE_ORDER, LM_ANSWERS_NONE},
     {"classify", "text-classification", "one class a row", "classify", "single_label_classification",
-     LM_TOKENS_NONE, LM_TARGET_CLASS, false, LM_NOISE_NONE, LM_INSTANCES_ROWS},
+     LM_TOKENS_NONE, LM_TARGET_CLASS, false, LM_NOISE_NONE, LM_INSTANCES_ROWS, LM_ANSWERS_NONE},
     {"multilabel", NULL, "any number of classes a row", "classify", "multi_label_classification",
-     LM_TOKENS_NONE, LM_TARGET_CLASSES, false, LM_NOISE_NONE, LM_INSTANCES_ROWS},
+     LM_TOKENS_NONE, LM_TARGET_CLASSES, false, LM_NOISE_NONE, LM_INSTANCES_ROWS, LM_ANSWERS_NONE},
     {"regress", NULL, "a number a row", "classify", "regression", LM_TOKENS_NONE, LM_TARGET_VALUE, false,
-     LM_NOISE_NONE, LM_INSTANCES_ROWS},
+     LM_NOISE_NONE, LM_INSTANCES_ROWS, LM_ANSWERS_NONE},
     {"tag", "token-classification", "a class for each word", "tag", NULL, LM_TOKENS_TAGS, NO_ROWS},
     {"answer", "question-answering", "the part of a text that answers a question", "answer", NULL,
-     LM_TOKENS_NONE, LM_TARGET_SPAN, false, LM_NOISE_NONE, LM_INSTANCES_ROWS},
+     LM_TOKENS_NONE, LM_TARGET_SPAN, false, LM_NOISE_NONE, LM_INSTANCES_ROWS, LM_ANSWERS_NONE},
     {"clm", "text-generation", "the next token", "clm", NULL, LM_TOKENS_NEXT, NO_ROWS},
-    {"sft", NULL, "the next token, within answers", "clm", NULL, LM_TOKENS_NEXT, LM_TARGET_NONE, true, LM_NOISE_NONE, LM_INSTANCES_ROWS},
+    {"sft", NULL, "the next token, within answers", "clm", NULL, LM_TOKENS_NEXT, LM_TARGET_NONE, true,
+     LM_NOISE_NONE, LM_INSTANCES_ROWS, LM_ANSWERS_NONE},
     {"seq2seq", "text2text-generation", "another text", "seq2seq", NULL, LM_TOKENS_TARGETS, NO_ROWS},
     {"span-corruption", NULL, "writing the spans that are hidden of a text", "seq2seq", NULL, LM_TOKENS_TARGETS,
-     LM_TARGET_NONE, false, LM_NOISE_SPANS, LM_INSTANCES_ROWS},
+     LM_TARGET_NONE, false, LM_NOISE_SPANS, LM_INSTANCES_ROWS, LM_ANSWERS_NONE},
     {"prefix-lm", NULL, "writing how a text goes on", "seq2seq", NULL, LM_TOKENS_TARGETS, LM_TARGET_NONE, false,
-     LM_NOISE_PREFIX, LM_INSTANCES_ROWS},
+     LM_NOISE_PREFIX, LM_INSTANCES_ROWS, LM_ANSWERS_NONE},
     {"prefix-lm", NULL, "the next token, behind a prefix", "clm", NULL, LM_TOKENS_NEXT, LM_TARGET_NONE, true,
-     LM_NOISE_PREFIX, LM_INSTANCES_ROWS},
+     LM_NOISE_PREFIX, LM_INSTANCES_ROWS, LM_ANSWERS_NONE},
+    {"reward", NULL, "a number that is greater for better answers", "classify", NULL, LM_TOKENS_NONE, LM_TARGET_NONE, false,
+     LM_NOISE_NONE, LM_INSTANCES_ROWS, LM_ANSWERS_PAIRED},
+    {"preference", NULL, "the better one of two answers", "clm", NULL, LM_TOKENS_NEXT, LM_TARGET_NONE, true, LM_NOISE_NONE,
+     LM_INSTANCES_ROWS, LM_ANSWERS_PAIRED},
+    {"judgement", NULL, "answers that are good, and not those that are bad", "clm", NULL, LM_TOKENS_NEXT, LM_TARGET_NONE, true,
+     LM_NOISE_NONE, LM_INSTANCES_ROWS, LM_ANSWERS_JUDGED},
+    {"policy", NULL, "answers that are rewarded", "clm", NULL, LM_TOKENS_NEXT, LM_TARGET_NONE, true, LM_NOISE_NONE, LM_INSTANCES_ROWS,
+     LM_ANSWERS_SAMPLED},
 };
 
 const lm_objective *lm_objective_at(size_t i)

@@ -34,6 +34,14 @@ typedef enum lm_target {
     LM_TARGET_SPAN     /* the first and the last token of an answer: `answer` */
 } lm_target;
 
+/* What is known of a row's answers. */
+typedef enum lm_answers {
+    LM_ANSWERS_NONE,
+    LM_ANSWERS_PAIRED, /* a row has two, `chosen` and `rejected` */
+    LM_ANSWERS_JUDGED, /* a row's answer is `desirable` or not */
+    LM_ANSWERS_SAMPLED /* nothing: rows are prompts, which the policy answers (train/policy) */
+} lm_answers;
+
 typedef struct lm_objective {
     const char *name;         /* what --objective or --task calls it */
     const char *alias;        /* what transformers calls it: the task of a pipeline; NULL = nothing */
@@ -45,6 +53,7 @@ typedef struct lm_objective {
     bool masked_loss;         /* LM_TOKENS_NEXT: only tokens of `loss_mask` are to be predicted */
     lm_noise noise;
     lm_instance_kind pairs;   /* what documents are made into; LM_INSTANCES_ROWS = nothing */
+    lm_answers answers;       /* that are compared or judged; what they lose is train/preference's */
 } lm_objective;
 
 const lm_objective *lm_objective_find(const char *name); /* or alias; the first, where models of several heads learn it */

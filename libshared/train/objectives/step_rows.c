@@ -17,6 +17,9 @@ void lm_step_rows_free(lm_step_rows *s)
     free(s->row_class);
     free(s->row_value);
     free(s->span);
+    free(s->reference);
+    free(s->desirable);
+    free(s->margin);
     free(s->soft_index);
     free(s->soft_top);
     free(s->soft_rest);
@@ -55,6 +58,11 @@ static void grow_rows(lm_step_rows *s, const lm_targets *t, int rows)
     s->row_class = lm_realloc(s->row_class, cap, sizeof *s->row_class);
     s->span = lm_realloc(s->span, 2 * cap, sizeof *s->span);
     s->target_splits = lm_realloc(s->target_splits, cap + 1, sizeof *s->target_splits);
+    if (t->objective->answers != LM_ANSWERS_NONE) {
+        s->reference = lm_realloc(s->reference, cap, sizeof *s->reference);
+        s->desirable = lm_realloc(s->desirable, cap, sizeof *s->desirable);
+        s->margin = lm_realloc(s->margin, cap, sizeof *s->margin);
+    }
     if (columns(t))
         s->row_value = lm_realloc(s->row_value, cap * (size_t)columns(t), sizeof *s->row_value);
     if (t->soft.width && !t->soft.per_token)
@@ -232,9 +240,36 @@ static bool add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, 
     return true;
 }
 
+/* The answers of a row, as rows of the step. Where nothing is to be learned from them they weigh nothing. */
+static bool add_answers(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t number, int64_t place, lm_status *st)
+{
+    lm_tokens_row answers[2];
+    bool pairs = t->objective->answers == LM_ANSWERS_PAIRED, good = false;
+    int n = lm_targets_answers(t, row, answers), examples = s->examples;
+    float weight = !lm_targets_any(t, row) ? 0 : row->has_weight ? row->weight : 1;
+    if (!pairs && !lm_targets_desirable(row, number, &good, st))
+        return false;
+    for (int k = 0; k < n; k++) {
+        int at = s->rows;
+        answers[k].has_weight = true;
+        answers[k].weight = weight;
+        if (!add(s, t, &answers[k], number, place | (int64_t)k << 32, st))
+            return false;
+        const lm_tokens_answer *from = !pairs ? NULL : k ? &row->rejected : &row->chosen;
+        s->reference[at] = t->reference ? (float)lm_targets_reference(&answers[k], from) : 0;
+        s->desirable[at] = good;
+        s->margin[at] = row->has_label_float ? row->label_float : 0;
+    }
+    s->row_count += weight;
+    s->examples = examples + 1;
+    return true;
+}
+
 bool lm_step_rows_add(lm_step_rows *s, const lm_targets *t, const lm_tokens_row *row, uint64_t epoch,
                       uint64_t number, int64_t place, lm_status *st)
 {
+    if (t->objective->answers == LM_ANSWERS_PAIRED || t->objective->answers == LM_ANSWERS_JUDGED)
+        return add_answers(s, t, row, number, place, st);
     lm_tokens_row learned;
     lm_targets_row(t, row, epoch, number, s->room, &learned);
     bool ok = add(s, t, &learned, number, place, st);

@@ -29,6 +29,10 @@ typedef struct lm_step_rows {
     /* a teacher's logits (lm_soft_form): of the unit u the numbers from u width on */
     int32_t *soft_index;
     float *soft_top, *soft_rest;
+    /* answers that are compared, the chosen one before the rejected one of its pair, or judged */
+    float *reference;   /* [rows] log-probability, the sum over the answer */
+    uint8_t *desirable; /* [rows] */
+    float *margin;      /* [rows] by how much the chosen answer is better: the label of its pair, a number; else 0 */
     double soft_count, all_count; /* what losses against a teacher are divided by: units it is heard at; all tokens */
     /* LM_TOKENS_TARGETS: what the second stack reads and is to predict */
     int target_tokens;

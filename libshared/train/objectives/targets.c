@@ -195,7 +195,8 @@ static bool check_token_targets(const lm_targets *t, const lm_tokens_row *row, u
     case LM_TOKENS_TAGS:
         return check_tags(t, row, at, st);
     case LM_TOKENS_NEXT:
-        if (t->objective->masked_loss && t->objective->noise == LM_NOISE_NONE && !row->loss_mask)
+        if (t->objective->masked_loss && t->objective->answers != LM_ANSWERS_SAMPLED &&
+            t->objective->noise == LM_NOISE_NONE && !row->loss_mask)
             return lm_fail(st, LM_FAILED,
                            "row %llu: no loss_mask column, which says what is an answer: make the tokens with tok --chat, "
                            "or learn all of the text with --task clm",
@@ -291,7 +292,7 @@ int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, int32_t *la
     size_t n = o->tokens == LM_TOKENS_TARGETS ? row->target_len : row->len;
     int count = 0;
     for (size_t i = 0; i < n; i++) {
-        bool next = o->tokens == LM_TOKENS_NEXT && i + 1 < n && (!o->masked_loss || row->loss_mask[i + 1]);
+        bool next = o->tokens == LM_TOKENS_NEXT && i + 1 < n && (!o->masked_loss || (row->loss_mask && row->loss_mask[i + 1]));
         label[i] = o->tokens == LM_TOKENS_TARGETS ? row->target_ids[i]
                    : o->tokens == LM_TOKENS_MASKED ? row->mlm_labels[i]
                    : o->tokens == LM_TOKENS_TAGS  ? tag_class(t, row->tags[i])
@@ -302,11 +303,89 @@ int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, int32_t *la
     return o->tokens == LM_TOKENS_NEXT ? count - part_texts(row, label) : count;
 }
 
+/* ------------------------------------------------------------------ answers that are compared or judged */
+
+int lm_targets_answers(const lm_targets *t, const lm_tokens_row *row, lm_tokens_row answers[2])
+{
+    if (t->objective->answers != LM_ANSWERS_PAIRED) {
+        answers[0] = *row;
+        return 1;
+    }
+    answers[0] = lm_tokens_answer_row(row, &row->chosen);
+    answers[1] = lm_tokens_answer_row(row, &row->rejected);
+    return 2;
+}
+
+/* Tokens of an answer; those that nothing comes before are predicted by nothing. */
+static size_t answer_length(const lm_tokens_row *answer)
+{
+    size_t count = 0;
+    for (size_t i = 1; i < answer->len; i++)
+        count += answer->loss_mask[i] != 0;
+    return count;
+}
+
+/* Nothing is learned from an answer without tokens, nor from two that are the same. */
+static bool any_answer(const lm_targets *t, const lm_tokens_row *row)
+{
+    lm_tokens_row a[2];
+    if (t->objective->answers == LM_ANSWERS_SAMPLED)
+        return row->len > 0;
+    int n = lm_targets_answers(t, row, a);
+    for (int i = 0; i < n; i++)
+        if (!answer_length(&a[i]))
+            return false;
+    return n < 2 || a[0].len != a[1].len || memcmp(a[0].ids, a[1].ids, a[0].len * sizeof *a[0].ids) != 0;
+}
+
+double lm_targets_reference(const lm_tokens_row *row, const lm_tokens_answer *answer)
+{
+    double sum = 0;
+    if (answer && answer->summed)
+        return (double)*answer->logprobs;
+    for (size_t i = 1; i < row->len; i++)
+        sum += row->loss_mask[i] ? (double)row->logprobs[i] : 0;
+    return sum;
+}
+
+bool lm_targets_desirable(const lm_tokens_row *row, uint64_t number, bool *good, lm_status *st)
+{
+    static const char *const yes[] = {"true", "1", "desirable", "good", "yes", NULL};
+    static const char *const no[] = {"false", "0", "undesirable", "bad", "no", NULL};
+    if (row->has_desirable || row->has_label_id) {
+        *good = row->has_desirable ? row->desirable != 0 : row->label_id != 0;
+        return true;
+    }
+    for (int i = 0; row->has_label_word && yes[i]; i++) {
+        bool is = lm_str_is(row->label_word, yes[i]);
+        if (is || lm_str_is(row->label_word, no[i])) {
+            *good = is;
+            return true;
+        }
+    }
+    unsigned long long at = number + 1;
+    if (row->has_label_word)
+        return lm_fail(st, LM_FAILED, "row %llu: label '%.*s' does not say whether the answer is a good one: give true or false", at,
+                       (int)row->label_word.len, row->label_word.data);
+    return lm_fail(st, LM_FAILED, "row %llu: nothing says whether the answer is a good one: name the field with tok --label", at);
+}
+
+static bool check_reference(const lm_tokens_row *row, const lm_tokens_answer *answer, unsigned long long at, lm_status *st)
+{
+    if (!(answer ? answer->logprobs : row->logprobs))
+        return lm_fail(st, LM_FAILED, "row %llu: no log-probabilities of the reference, which the first row to learn from has: make them "
+                       "with score --emit logprobs, or give --ref-model", at);
+    double sum = lm_targets_reference(row, answer);
+    return isfinite(sum) || lm_fail(st, LM_FAILED, "row %llu: the reference's log-probability is no finite number: make it again", at);
+}
+
 /* ------------------------------------------------------------------ the row */
 
 bool lm_targets_any(const lm_targets *t, const lm_tokens_row *row)
 {
     const lm_objective *o = t->objective;
+    if (o->answers != LM_ANSWERS_NONE)
+        return any_answer(t, row);
     lm_status ignored = LM_STATUS_INIT;
     int32_t class = 0;
     bool any = o->row == LM_TARGET_VALUE || o->row == LM_TARGET_CLASSES ||
@@ -364,7 +443,7 @@ static bool check_logits(const lm_targets *t, const lm_tokens_row *row, unsigned
     return true;
 }
 
-bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t number, lm_status *st)
+static bool check(const lm_targets *t, const lm_tokens_row *row, uint64_t number, lm_status *st)
 {
     unsigned long long at = number + 1;
     char where[32];
@@ -387,4 +466,38 @@ bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t nu
                        (double)row->weight);
     return check_texts(row, at, st) && check_logits(t, row, at, st) && check_token_targets(t, row, at, st) &&
            check_row_target(t, row, number, st);
+}
+
+static bool check_answer(const lm_targets *t, const lm_tokens_row *row, const lm_tokens_answer *answer, uint64_t number, lm_status *st)
+{
+    unsigned long long at = number + 1;
+    if (!row->loss_mask)
+        return lm_fail(st, LM_FAILED, "row %llu: no loss_mask column, which says what is the answer: make the tokens with tok --chat",
+                       at);
+    return check(t, row, number, st) && (!t->reference || check_reference(row, answer, at, st));
+}
+
+bool lm_targets_check(const lm_targets *t, const lm_tokens_row *row, uint64_t number, lm_status *st)
+{
+    lm_tokens_row a[2];
+    bool good;
+    switch (t->objective->answers) {
+    case LM_ANSWERS_PAIRED:
+        if (!row->chosen.ids || !row->rejected.ids)
+            return lm_fail(st, LM_FAILED, "row %llu: no chosen.ids and rejected.ids columns: make them with tok --chat, of records with "
+                           "`prompt`, `chosen` and `rejected`", (unsigned long long)number + 1);
+        lm_targets_answers(t, row, a);
+        return (check_answer(t, &a[0], &row->chosen, number, st) || lm_fail_prefix(st, "chosen")) &&
+               (check_answer(t, &a[1], &row->rejected, number, st) || lm_fail_prefix(st, "rejected"));
+    case LM_ANSWERS_JUDGED:
+        return check_answer(t, row, NULL, number, st) && lm_targets_desirable(row, number, &good, st);
+    case LM_ANSWERS_SAMPLED:
+        if (!row->len || (t->max_length && row->len >= (size_t)t->max_length))
+            return lm_fail(st, LM_FAILED, "row %llu: a prompt of %zu tokens, and the model takes %d with its answer: %s",
+                           (unsigned long long)number + 1, row->len, t->max_length, row->len ? "make it shorter" : "begin with a token");
+        break;
+    case LM_ANSWERS_NONE:
+        break;
+    }
+    return check(t, row, number, st);
 }

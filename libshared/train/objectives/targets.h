@@ -35,6 +35,7 @@ typedef struct lm_targets {
     float focal_gamma;         /* of the focal loss; 0 = none */
     bool skip_unknown;       /* a class that the model does not have carries no loss, instead of being an error */
     lm_soft_form soft;
+    bool reference;          /* answers bring the log-probabilities of a reference */
 } lm_targets;
 
 /* Fails where a row is not one that this model can be trained on: an id or segment outside its table, too many tokens, no
@@ -59,6 +60,13 @@ int lm_targets_tokens(const lm_targets *t, const lm_tokens_row *row, int32_t *la
 void lm_targets_several(const lm_targets *t, const lm_tokens_row *row, float *value);
 /* First and last token of the answer, each LM_IGNORE where the row carries no loss. */
 void lm_targets_span(const lm_tokens_row *row, int32_t span[2]);
+/* The answers of a row that has been checked: two rows of a pair, or the row itself. Returns how many. */
+int lm_targets_answers(const lm_targets *t, const lm_tokens_row *row, lm_tokens_row answers[2]);
+/* The sum of what the reference gives the tokens of an answer, a row of lm_targets_answers; `answer` is where it stands in its pair,
+ * NULL where it is judged alone. */
+double lm_targets_reference(const lm_tokens_row *row, const lm_tokens_answer *answer);
+/* Whether an answer that is judged is a good one: of `desirable`, else of the label (true, 1, desirable, good, yes). */
+bool lm_targets_desirable(const lm_tokens_row *row, uint64_t number, bool *good, lm_status *st);
 /* Whether anything in a row that has been checked may carry a loss. */
 bool lm_targets_any(const lm_targets *t, const lm_tokens_row *row);
 

@@ -17,7 +17,9 @@ enum { SHOWN = 160, BEFORE = 40, END_ROWS = 4096 };
 
 static const char *why_none(const lm_objective *o)
 {
-    return o->tokens == LM_TOKENS_TAGS   ? "none of their words has a tag of the model's"
+    return o->answers == LM_ANSWERS_PAIRED ? "their two answers are the same, or one has no tokens; tok --max-length may have cut it off"
+           : o->answers != LM_ANSWERS_NONE ? "their answers have no tokens; tok --max-length may have cut them off"
+           : o->tokens == LM_TOKENS_TAGS ? "none of their words has a tag of the model's"
            : o->tokens == LM_TOKENS_NEXT ? "nothing of an answer is in them; tok --max-length may have cut it off"
            : o->row == LM_TARGET_SPAN    ? "their answers are not known"
            : o->tokens == LM_TOKENS_MASKED ? "nothing but special tokens is in them"
@@ -53,11 +55,13 @@ bool lm_run_check_loss(lm_run *r, lm_status *st)
     const lm_spool *spool = lm_data_spool(r->data);
     const lm_objective *o = r->objective;
     uint64_t rows = spool ? lm_spool_rows(spool) : 0, none = 0, seen = 0;
-    bool writes = o->tokens == LM_TOKENS_NEXT || o->tokens == LM_TOKENS_TARGETS, ends = false;
+    bool writes = (o->tokens == LM_TOKENS_NEXT || o->tokens == LM_TOKENS_TARGETS) && o->answers != LM_ANSWERS_SAMPLED, ends = false;
     for (uint64_t i = 0; i < rows; i++) {
         lm_tokens_row row;
         lm_spool_row(spool, i, &row);
         none += !lm_targets_any(&r->targets, &row);
+        if (o->answers == LM_ANSWERS_PAIRED)
+            row = lm_tokens_answer_row(&row, &row.chosen);
         if (writes && !ends && seen < END_ROWS && r->tokenizer.tokenizer) {
             ends = teaches_end(r, &row);
             seen++;

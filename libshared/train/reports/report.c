@@ -67,6 +67,10 @@ void lm_run_log_step(lm_run *r, double norm, double rate)
     }
     if (lm_guard_skipped(&r->guard))
         json_object_set_new(entry, "skipped_steps", json_integer((json_int_t)lm_guard_skipped(&r->guard)));
+    if (r->preferring)
+        lm_preferring_tell(r->preferring, entry);
+    if (r->policy)
+        lm_policy_tell(r->policy, entry);
     lm_runlog_add(r->log, entry);
     snprintf(place, sizeof place, "step %" PRIu64, r->step);
     if (r->steps_per_epoch)
@@ -109,9 +113,14 @@ void lm_run_log_end(lm_run *r)
 
 json_t *lm_run_sums(const lm_run *r)
 {
-    return json_pack("{s:f, s:f, s:I, s:f, s:I, s:I}", "loss", r->sums.loss, "plain", r->sums.plain, "steps",
+    json_t *sums = json_pack("{s:f, s:f, s:I, s:f, s:I, s:I}", "loss", r->sums.loss, "plain", r->sums.plain, "steps",
                      (json_int_t)r->sums.steps, "all", r->sums.all, "taken", (json_int_t)r->sums.taken, "tokens",
                      (json_int_t)r->sums.tokens);
+    if (r->preferring)
+        json_object_set_new(sums, "preference", lm_preferring_sums(r->preferring));
+    if (r->policy)
+        json_object_set_new(sums, "policy", lm_policy_sums(r->policy));
+    return sums;
 }
 
 void lm_run_restore_sums(lm_run *r, const json_t *sums)
@@ -122,6 +131,10 @@ void lm_run_restore_sums(lm_run *r, const json_t *sums)
                         .all = json_number_value(json_object_get(sums, "all")),
                         .taken = (uint64_t)json_integer_value(json_object_get(sums, "taken")),
                         .tokens = (uint64_t)json_integer_value(json_object_get(sums, "tokens"))};
+    if (r->preferring)
+        lm_preferring_restore(r->preferring, json_object_get(sums, "preference"));
+    if (r->policy)
+        lm_policy_restore(r->policy, json_object_get(sums, "policy"));
 }
 
 /* The newest, or with --keep-best the best one: of the weights that are written. */

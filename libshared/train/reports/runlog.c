@@ -1,6 +1,7 @@
 #include "train/reports/runlog.h"
 
 #include "base/atomic.h"
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "train/reports/tensorboard.h"
@@ -131,7 +132,7 @@ bool lm_runlog_is_time(const char *key)
 {
     static const char *const ends[] = {"_runtime", "_per_second"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (strlen(key) > strlen(ends[i]) && strcmp(key + strlen(key) - strlen(ends[i]), ends[i]) == 0)
+        if (lm_ends_in(key, ends[i]))
             return true;
     return false;
 }

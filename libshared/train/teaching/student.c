@@ -3,31 +3,20 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/number.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* "0,2,4": ascending or not, each of them one of `most`; *count of them, malloced. */
-static int *parse_layers(const char *list, int most, int *count, lm_status *st)
+/* Of --init-from-teacher: each is one of the teacher's; *count of them, malloced. */
+static int *parse_layers(const lm_teaching *t, size_t *count, lm_status *st)
 {
-    int *layers = NULL;
-    *count = 0;
-    for (const char *at = list;; at++) {
-        char *end;
-        long layer = strtol(at, &end, 10);
-        if (end == at || (*end && *end != ',') || layer < 0 || layer >= most) {
-            lm_fail(st, LM_USAGE, "--init-from-teacher %s: give numbers of the teacher's layers, 0 to %d, with commas between", list,
-                    most - 1);
-            free(layers);
-            return NULL;
-        }
-        layers = lm_realloc(layers, (size_t)*count + 1, sizeof *layers);
-        layers[(*count)++] = (int)layer;
-        if (!*end)
-            return layers;
-        at = end;
-    }
+    int *layers = lm_number_list(t->o->layers, t->model->arch.layers, count);
+    if (!layers)
+        lm_fail(st, LM_USAGE, "--init-from-teacher %s: give numbers of the teacher's layers, 0 to %d, with commas between",
+                t->o->layers, t->model->arch.layers - 1);
+    return layers;
 }
 
 static bool has_own_blocks(const lm_model *m, lm_status *st)
@@ -52,8 +41,31 @@ static lm_config *of_another_family(const lm_teaching *t, const lm_new_model *as
     return lm_new_model_config(&n, plugin_path, vocabulary, st);
 }
 
+/* Of what config.json says of single layers (Gemma's and Qwen's kinds of attention), what is true of those that are taken. */
+static bool choose_kinds(lm_config *c, const lm_teaching *t, const int *layers, size_t count, lm_status *st)
+{
+    static const char types[] = "layer_types", windows[] = "max_window_layers"; /* the latter: from which one on there are windows */
+    const json_t *all = lm_config_member(c, types);
+    int from = lm_config_int(c, windows, 0), whole = 0;
+    const char **chosen = lm_calloc(count, sizeof *chosen);
+    for (size_t i = 0; i < count && lm_ok(st); i++) {
+        chosen[i] = json_string_value(json_array_get(all, (size_t)layers[i]));
+        if (json_is_array(all) && !chosen[i])
+            lm_fail(st, LM_FAILED, "%s: config.json: %s has no word for layer %d", t->o->teacher, types, layers[i]);
+        if (layers[i] < from && whole++ < (int)i && !json_is_array(all))
+            lm_fail(st, LM_USAGE, "--init-from-teacher %s: the layers below %d have other attention than those above: name them first",
+                    t->o->layers, from);
+    }
+    if (lm_ok(st) && json_is_array(all))
+        lm_config_set_strings(c, types, chosen, (int)count);
+    if (lm_ok(st) && lm_config_has(c, windows))
+        lm_config_set_int(c, windows, whole);
+    free(chosen);
+    return lm_ok(st);
+}
+
 /* The teacher's own config.json, with fewer layers. */
-static lm_config *of_its_family(const lm_teaching *t, int layers, lm_status *st)
+static lm_config *of_its_family(const lm_teaching *t, const int *layers, size_t count, lm_status *st)
 {
     static const char *const names[] = {"num_hidden_layers", "n_layers", "n_layer", "num_layers"};
     lm_config *c = lm_model_config(t->o->teacher, st);
@@ -61,25 +73,29 @@ static lm_config *of_its_family(const lm_teaching *t, int layers, lm_status *st)
     for (size_t i = 0; c && i < sizeof names / sizeof *names; i++) {
         if (!lm_config_has(c, names[i]))
             continue;
-        lm_config_set_int(c, names[i], layers);
+        lm_config_set_int(c, names[i], (int64_t)count);
         set = true;
     }
-    if (!c || set)
+    if (!c)
+        return NULL;
+    if (!set)
+        lm_fail(st, LM_FAILED, "%s: its config.json does not say how many layers it has", t->o->teacher);
+    if (set && choose_kinds(c, t, layers, count, st))
         return c;
     lm_config_free(c);
-    lm_fail(st, LM_FAILED, "%s: its config.json does not say how many layers it has", t->o->teacher);
     return NULL;
 }
 
 lm_config *lm_teaching_student_config(const lm_teaching *t, const lm_new_model *asked, const char *plugin_path,
                                       const lm_new_vocabulary *vocabulary, lm_status *st)
 {
-    int count;
-    int *layers = has_own_blocks(t->model, st) ? parse_layers(t->o->layers, t->model->arch.layers, &count, st) : NULL;
-    if (!layers)
-        return NULL;
+    size_t count;
+    int *layers = has_own_blocks(t->model, st) ? parse_layers(t, &count, st) : NULL;
+    lm_config *c = !layers               ? NULL
+                   : asked->architecture ? of_another_family(t, asked, plugin_path, (int)count, vocabulary, st)
+                                         : of_its_family(t, layers, count, st);
     free(layers);
-    return asked->architecture ? of_another_family(t, asked, plugin_path, count, vocabulary, st) : of_its_family(t, count, st);
+    return c;
 }
 
 /* What DistilBERT calls the parts of a BERT. */
@@ -129,8 +145,8 @@ static lm_param *source_of(const lm_teaching *t, const lm_model *student, const 
 
 bool lm_teaching_give_weights(const lm_teaching *t, lm_model *student, lm_status *st)
 {
-    int count, missing = 0;
-    int *layers = parse_layers(t->o->layers, t->model->arch.layers, &count, st);
+    size_t count;
+    int missing = 0, *layers = parse_layers(t, &count, st);
     for (size_t i = 0; layers && lm_ok(st) && i < lm_params_count(student->params); i++) {
         lm_param *to = lm_params_at(student->params, i), *from = source_of(t, student, layers, to->name);
         if (!from || !lm_shape_equal(&from->shape, &to->shape)) {

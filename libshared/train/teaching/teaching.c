@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "graph/distillation.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,18 +14,20 @@ static bool by_token(const lm_objective *o)
     return o->tokens != LM_TOKENS_NONE;
 }
 
-/* Answers are learned token by token, or of some text within it; what is behind a mask, a prefix or a question alone carries loss. */
+/* Whether the teacher's logits of every token of a row are learned; else of those that carry a label: tags, other texts, answers of
+ * conversations. */
 static bool hears_all(const lm_teaching *t)
 {
     const lm_objective *o = t->objective;
-    return !t->o->masked_only && !o->masked_loss && o->tokens != LM_TOKENS_TARGETS && o->tokens != LM_TOKENS_TAGS;
+    return t->how.soft > 0 && !t->o->masked_only && !o->masked_loss && o->tokens != LM_TOKENS_TARGETS && o->tokens != LM_TOKENS_TAGS;
 }
 
 /* ------------------------------------------------------------------ the teacher */
 
 static bool open_teacher(lm_teaching *t, const lm_run *r, lm_status *st)
 {
-    const lm_model_options how = {.task = r->objective->head, .plugin_path = r->spec->common->plugin, .quiet = true};
+    const lm_model_options how = {.task = r->objective->head, .plugin_path = r->spec->common->plugin, .quiet = true,
+                                  .allow_missing_head = t->how.soft <= 0};
     t->model = lm_model_open(t->o->teacher, &how, st);
     if (!t->model)
         return lm_fail_prefix(st, "--teacher");
@@ -34,12 +35,23 @@ static bool open_teacher(lm_teaching *t, const lm_run *r, lm_status *st)
     return true;
 }
 
-static bool find_logits(lm_teaching *t, const lm_run *r, lm_status *st)
+/* What a teacher has said of the same records in another stream. */
+static bool read_beside(lm_teaching *t, lm_run *r, lm_status *st)
+{
+    lm_strings one = {(const char *[]){t->o->logits}, 1, 1};
+    lm_data_options options = {.inputs = &one, .rows_per_step = 1, .keep = lm_distillation_columns};
+    t->heard = lm_data_open(&options, st);
+    return (t->heard && lm_data_load(t->heard, st) && lm_data_take_logits(r->data, t->heard, st)) || lm_fail_prefix(st, "--logits");
+}
+
+static bool find_logits(lm_teaching *t, lm_run *r, lm_status *st)
 {
     lm_tokens_row row;
     if (!lm_data_spool(r->data))
         return lm_fail(st, LM_USAGE, "a single pass over a pipe cannot look at the logits first: give --teacher MODEL, or leave "
                        "--shuffle-window out");
+    if (t->o->logits && !read_beside(t, r, st))
+        return false;
     lm_spool_row(lm_data_spool(r->data), 0, &row);
     if (!row.logits.width)
         return lm_fail(st, LM_USAGE, "no teacher: name one with --teacher MODEL, or bring its logits: score -m TEACHER --emit "
@@ -48,14 +60,19 @@ static bool find_logits(lm_teaching *t, const lm_run *r, lm_status *st)
         return lm_fail(st, LM_FAILED, "the rows bring logits of each %s, and %s needs those of each %s: give the teacher the "
                        "head of the task, or say --task", row.logits.per_token ? "token" : "row", t->objective->name,
                        by_token(t->objective) ? "token" : "row");
+    bool whole = row.logits.all != NULL;
+    if (!whole && (t->objective->row == LM_TARGET_CLASSES || t->objective->row == LM_TARGET_VALUE))
+        return lm_fail(st, LM_USAGE, "%s: the rows bring the largest logits alone, and each of them counts here: score --emit logits "
+                       "without --top", t->objective->name);
     if (t->objective->noise == LM_NOISE_MASKS && !row.mlm_labels)
         return lm_fail(st, LM_FAILED, "the teacher has read rows without masks, and the student is to see masked ones: mask them "
                        "first, so that both see the same: tok --mlm 0.15");
     if (t->objective->noise != LM_NOISE_NONE && t->objective->noise != LM_NOISE_MASKS)
         return lm_fail(st, LM_USAGE, "%s hides other parts of a row in each epoch, of which no stored logits can be: give "
                        "--teacher MODEL", t->objective->name);
-    t->form = (lm_soft_form){.width = (int)row.logits.width, .whole = row.logits.all != NULL,
-                             .per_token = row.logits.per_token};
+    if (t->heard && row.logits.per_token)
+        return lm_fail(st, LM_USAGE, "--logits brings what a teacher says of whole rows; tokens are those of one stream alone");
+    t->form = (lm_soft_form){.width = (int)row.logits.width, .whole = whole, .per_token = row.logits.per_token};
     return true;
 }
 
@@ -66,16 +83,14 @@ static bool serves(const lm_objective *o, lm_status *st)
     return true;
 }
 
-static void choose_weights(lm_teaching *t)
+static bool choose_losses(lm_teaching *t, lm_status *st)
 {
     const lm_teaching_options *o = t->o;
-    bool masks = t->objective->noise == LM_NOISE_MASKS; /* DistilBERT's recipe: 5, 2, 1 (Sanh et al. 2019, arXiv 1910.01108) */
-    t->soft = o->has_soft ? o->soft : masks ? 5 : 0.5;
-    t->hard = o->has_hard ? o->hard : masks ? 2 : 0.5;
-    t->cosine = o->has_cosine ? o->cosine : masks && t->model ? 1 : 0;
+    lm_recipe_choose(&t->how, o, t->objective->noise == LM_NOISE_MASKS);
     t->divergence = (lm_divergence)o->divergence;
     if (t->divergence == LM_JSD && (o->beta == 0 || o->beta == 1))
         t->divergence = o->beta == 0 ? LM_FORWARD_KL : LM_REVERSE_KL;
+    return lm_recipe_check(&t->how, o, st);
 }
 
 lm_teaching *lm_teaching_new(lm_run *r, lm_status *st)
@@ -83,10 +98,9 @@ lm_teaching *lm_teaching_new(lm_run *r, lm_status *st)
     lm_teaching *t = lm_calloc(1, sizeof *t);
     t->o = r->spec->teaching;
     t->objective = r->objective;
-    if (serves(r->objective, st) && (t->o->teacher ? open_teacher(t, r, st) : find_logits(t, r, st))) {
-        choose_weights(t);
+    t->run = r;
+    if (serves(r->objective, st) && choose_losses(t, st) && (t->o->teacher ? open_teacher(t, r, st) : find_logits(t, r, st)))
         return t;
-    }
     lm_teaching_free(t);
     return NULL;
 }
@@ -98,6 +112,8 @@ void lm_teaching_free(lm_teaching *t)
     if (t->graph)
         lm_graph_free(t->graph);
     lm_model_free(t->model);
+    lm_data_free(t->heard);
+    lm_taps_free(t->taps);
     free(t->all_tokens);
     free(t->label);
     free(t->soft_weight);
@@ -112,12 +128,12 @@ void lm_teaching_free(lm_teaching *t)
 
 lm_labels *lm_teaching_labels(const lm_teaching *t)
 {
-    const char *name = t->model ? lm_config_label(t->model->config, 0) : NULL;
-    if (!name || strcmp(name, "LABEL_0") == 0)
+    const char *first = t->model ? lm_config_label(t->model->config, 0) : NULL;
+    if (!first || strcmp(first, "LABEL_0") == 0)
         return NULL;
     lm_labels *labels = lm_labels_new();
-    for (int i = 0; (name = lm_config_label(t->model->config, i)); i++)
-        lm_labels_add(labels, lm_str_of(name));
+    for (int i = 0; i < lm_config_labels(t->model->config); i++)
+        lm_labels_add(labels, lm_str_of(lm_config_label(t->model->config, i)));
     return labels;
 }
 
@@ -156,15 +172,12 @@ static bool fit_columns(lm_teaching *t, const lm_run *r, lm_status *st)
 {
     int mine = columns_of(r->model, t->objective, r->targets.classes), theirs = t->form.whole ? t->form.width : mine;
     bool classes = lm_objective_has_classes(t->objective);
-    if (t->model && classes) {
-        theirs = 0;
-        while (lm_config_label(t->model->config, theirs))
-            theirs++;
-    } else if (t->model) {
-        theirs = lm_model_token_columns(t->model);
-    }
+    if (t->model)
+        theirs = columns_of(t->model, t->objective, lm_config_labels(t->model->config));
     t->columns = mine < theirs ? mine : theirs;
-    if (classes && mine != theirs && t->objective->row != LM_TARGET_VALUE)
+    if (t->how.soft <= 0)
+        return true; /* the logits are not listened to */
+    if (classes && mine != theirs)
         return lm_fail(st, LM_FAILED, "the teacher has %d classes, and the student %d: name the teacher's with --labels, in its "
                        "order", theirs, mine);
     for (int i = 0; t->model && classes && r->labels && i < mine; i++)
@@ -200,11 +213,13 @@ bool lm_teaching_fit(lm_teaching *t, lm_run *r, lm_status *st)
         if (a->max_length && (!to->max_length || a->max_length < to->max_length))
             to->max_length = a->max_length;
         bool same = a->width == r->model->arch.width;
-        if (!same && t->cosine > 0 && t->o->has_cosine)
+        if (!same && t->how.cosine > 0 && t->o->has_cosine)
             return lm_fail(st, LM_USAGE, "--alpha-cos: hidden states of %d and %d numbers have no angle: leave it out", a->width,
                            r->model->arch.width);
-        t->cosine = same ? t->cosine : 0;
+        t->how.cosine = same ? t->how.cosine : 0;
     }
+    if (lm_recipe_compares_layers(&t->how) && !(t->taps = lm_taps_new(t, r, st)))
+        return false;
     t->form.columns = t->columns;
     to->soft = t->form;
     to->soft.taught = true;
@@ -214,11 +229,13 @@ bool lm_teaching_fit(lm_teaching *t, lm_run *r, lm_status *st)
 
 /* ------------------------------------------------------------------ losses */
 
-void lm_teaching_select(const lm_teaching *t, const lm_micro_batch *m, lm_select *select)
+void lm_teaching_select(lm_teaching *t, const lm_micro_batch *m, lm_graph *g, lm_select *select)
 {
-    select->hidden |= t->cosine > 0;
+    select->hidden |= t->how.cosine > 0;
+    if (t->taps)
+        lm_taps_student(t->taps, g, select);
     if (!by_token(t->objective)) {
-        select->row_logits = true;
+        select->row_logits |= t->how.soft > 0;
     } else if (hears_all(t)) {
         select->tokens = NULL;
         select->count = m->batch.tokens;
@@ -246,7 +263,9 @@ static lm_outputs ask(lm_teaching *t, const lm_micro_batch *m)
 {
     bool tokens = by_token(t->objective);
     lm_select select = {.target = t->objective->tokens == LM_TOKENS_TARGETS ? &m->target : NULL,
-                        .hidden = tokens || t->cosine > 0, .row_logits = !tokens};
+                        .hidden = tokens || t->how.cosine > 0, .row_logits = !tokens && t->how.soft > 0};
+    if (t->taps)
+        lm_taps_teacher(t->taps, t->graph, &select);
     lm_graph_begin(t->graph, &m->batch, (lm_step){0});
     lm_outputs out = lm_model_forward(t->model, t->graph, &m->batch, &select);
     t->hidden = out.hidden;
@@ -269,7 +288,7 @@ static void grow(lm_teaching *t, int tokens, int rows)
         t->top = lm_realloc(t->top, numbers, sizeof *t->top);
         t->rest = lm_realloc(t->rest, (size_t)tokens, sizeof *t->rest);
     }
-    if (rows > t->row_cap) {
+    if (rows > t->row_cap && t->objective->row == LM_TARGET_CLASSES) {
         t->row_cap = rows;
         t->probability = lm_realloc(t->probability, (size_t)rows * (size_t)t->columns, sizeof *t->probability);
     }
@@ -312,7 +331,7 @@ static lm_soft_targets stored_tokens(lm_teaching *t, const lm_step_rows *s, int 
 
 static lm_distillation how_of(const lm_teaching *t)
 {
-    return (lm_distillation){.divergence = t->divergence, .temperature = (float)t->o->temperature, .beta = (float)t->o->beta,
+    return (lm_distillation){.divergence = t->divergence, .temperature = (float)t->how.temperature, .beta = (float)t->o->beta,
                              .soft = t->soft_weight};
 }
 
@@ -324,34 +343,28 @@ static lm_tensor *several(lm_teaching *t, const float *logits, int rows, lm_tens
     return lm_binary_cross_entropy(g, x, t->probability, t->soft_weight, NULL);
 }
 
-/* Losses of whole rows: the teacher's, and the labels' as the student would have them alone. */
-static lm_tensor *row_losses(lm_teaching *t, const lm_micro_batch *m, const lm_step_rows *s, const lm_targets *targets,
-                             lm_outputs out, lm_outputs theirs, lm_graph *g)
+/* What whole rows lose against the teacher. */
+static lm_tensor *row_losses(lm_teaching *t, const lm_micro_batch *m, const lm_step_rows *s, lm_outputs out, lm_outputs theirs,
+                             lm_graph *g)
 {
     int rows = m->batch.rows;
     lm_distillation how = how_of(t);
     for (int r = 0; r < rows; r++)
-        t->soft_weight[r] = (float)(t->soft * s->weight[m->first + r] / s->soft_count);
+        t->soft_weight[r] = (float)(t->how.soft * s->weight[m->first + r] / s->soft_count);
     how.teacher = t->model ? (lm_soft_targets){.columns = t->columns, .logits = lm_tensor_read(t->graph, theirs.row_logits)}
                            : stored(t, s, m->first);
-    lm_tensor *loss;
     if (t->objective->row == LM_TARGET_CLASSES)
-        loss = several(t, how.teacher.logits, rows, out.row_logits, g);
-    else if (t->objective->row == LM_TARGET_VALUE)
-        loss = lm_squared_error(g, out.row_logits, how.teacher.logits, t->soft_weight, NULL);
-    else
-        loss = lm_distillation_loss(g, out.row_logits, &how);
-    if (t->hard <= 0 || s->row_count <= 0)
-        return loss;
-    lm_tensor *hard = lm_micro_batch_loss_of(m, s, targets, out, g);
-    return lm_add(g, loss, lm_scale(g, hard, (float)t->hard));
+        return several(t, how.teacher.logits, rows, out.row_logits, g);
+    if (t->objective->row == LM_TARGET_VALUE)
+        return lm_squared_error(g, out.row_logits, how.teacher.logits, t->soft_weight, NULL);
+    return lm_distillation_loss(g, out.row_logits, &how);
 }
 
 /* Labels and weights of the tokens that are asked for. */
 static int weigh_tokens(lm_teaching *t, const lm_micro_batch *m, const lm_step_rows *s)
 {
     bool all = hears_all(t);
-    double soft = t->soft / s->soft_count, hard = s->token_count > 0 ? t->hard / s->token_count : 0;
+    double soft = t->how.soft / s->soft_count, hard = s->token_count > 0 ? t->how.hard / s->token_count : 0;
     int n = all ? m->batch.tokens : m->count;
     t->selected = all ? t->all_tokens : m->selected;
     if (all)
@@ -369,6 +382,7 @@ static int weigh_tokens(lm_teaching *t, const lm_micro_batch *m, const lm_step_r
     return n;
 }
 
+/* What tokens lose against the teacher, and by their labels, whose logits are computed once. */
 static lm_tensor *token_losses(lm_teaching *t, const lm_micro_batch *m, const lm_step_rows *s, lm_outputs out, lm_graph *g)
 {
     int n = weigh_tokens(t, m, s);
@@ -390,7 +404,7 @@ static lm_tensor *cosine_loss(lm_teaching *t, const lm_micro_batch *m, const lm_
     const int32_t *splits = hidden->rows == m->batch.tokens ? m->batch.row_splits : m->target.row_splits;
     for (int r = 0; r < m->batch.rows; r++)
         for (int i = splits[r]; i < splits[r + 1]; i++)
-            t->cosine_weight[i] = (float)(t->cosine * s->weight[m->first + r] / s->all_count);
+            t->cosine_weight[i] = (float)(t->how.cosine * s->weight[m->first + r] / s->all_count);
     return lm_cosine_loss(g, hidden, lm_tensor_read(t->graph, t->hidden), t->cosine_weight);
 }
 
@@ -406,8 +420,19 @@ lm_tensor *lm_teaching_loss(lm_teaching *t, const lm_micro_batch *m, const lm_st
         lm_fail_prefix(st, "--teacher");
         return NULL;
     }
-    lm_tensor *loss = by_token(t->objective) ? token_losses(t, m, s, out, g) : row_losses(t, m, s, targets, out, theirs, g);
-    return t->cosine > 0 ? lm_add(g, loss, cosine_loss(t, m, s, out.hidden, g)) : loss;
+    lm_tensor *loss = NULL;
+    bool words = by_token(t->objective), labels = m->count > 0 || s->row_count > 0;
+    if (t->how.soft > 0)
+        loss = words ? token_losses(t, m, s, out, g) : row_losses(t, m, s, out, theirs, g);
+    if (t->how.hard > 0 && labels && (!words || t->how.soft <= 0))
+        loss = lm_plus(g, loss, lm_scale(g, lm_micro_batch_loss_of(m, s, targets, out, g), (float)t->how.hard));
+    if (t->how.cosine > 0)
+        loss = lm_plus(g, loss, cosine_loss(t, m, s, out.hidden, g));
+    if (t->taps && !lm_taps_loss(t->taps, m, s, g, &loss, st))
+        return NULL;
+    if (!loss)
+        lm_fail(st, LM_USAGE, "nothing that is compared with the teacher is trained: freeze less");
+    return loss;
 }
 
 /* ------------------------------------------------------------------ what is said of it */
@@ -417,21 +442,40 @@ void lm_teaching_log(const lm_teaching *t)
     static const char *const names[] = {"KL(teacher||student)", "KL(student||teacher)", "the divergence of Jensen and Shannon",
                                         "the squared difference of the logits"};
     char *from = t->model ? lm_format("%s", lm_bundle_shown(t->o->teacher))
-                          : lm_format("the stream's logits (%s%d of each %s)", t->form.whole ? "all " : "the largest ",
-                                      t->form.width, t->form.per_token ? "token" : "row");
-    lm_info("teacher: %s: %g times %s at temperature %g, %g times the labels' loss%s", from, t->soft, names[t->divergence],
-            t->o->temperature, t->hard, t->cosine > 0 ? ", and the angles of the last hidden states" : "");
+                          : lm_format("%s's logits (%s%d of each %s)", t->heard ? lm_bundle_shown(t->o->logits) : "the stream",
+                                      t->form.whole ? "all " : "the largest ", t->form.width, t->form.per_token ? "token" : "row");
+    char *layers = t->taps ? lm_taps_words(t->taps) : lm_strdup("");
+    if (t->how.soft > 0)
+        lm_info("teacher: %s: %g times %s at temperature %g, %g times the labels' loss%s%s", from, t->how.soft, names[t->divergence],
+                t->how.temperature, t->how.hard, t->how.cosine > 0 ? ", and the angles of the last hidden states" : "", layers);
+    else
+        lm_info("teacher: %s: %g times the labels' loss%s%s", from, t->how.hard,
+                t->how.cosine > 0 ? ", the angles of the last hidden states" : "", layers);
+    free(layers);
     free(from);
 }
 
 void lm_teaching_run_options(const lm_teaching *t, json_t *all)
 {
-    json_t *of = json_pack("{s:f, s:s, s:f, s:f, s:f}", "temperature", t->o->temperature, "divergence",
-                           lm_divergence_names[t->divergence], "alpha-ce", t->soft, "alpha-hard", t->hard, "alpha-cos", t->cosine);
+    json_t *of = json_pack("{s:f, s:s, s:f, s:f, s:f}", "temperature", t->how.temperature,
+                           "divergence", lm_divergence_names[t->divergence], "alpha-ce", t->how.soft, "alpha-hard", t->how.hard,
+                           "alpha-cos", t->how.cosine);
+    if (t->taps) {
+        json_object_set_new(of, "alpha-relation", json_real(t->how.relation));
+        json_object_set_new(of, "alpha-hidden", json_real(t->how.hidden));
+        json_object_set_new(of, "alpha-embedding", json_real(t->how.embedding));
+        json_object_set_new(of, "layer-map", json_string(t->how.map));
+        json_object_set_new(of, "relations", json_string(t->how.relations));
+        json_object_set_new(of, "relation-loss", json_string(t->how.scores ? "scores" : "kl"));
+        json_object_set_new(of, "hidden-loss", json_string(t->how.first_token ? "first" : "all"));
+        json_object_set_new(of, "relation-heads", json_integer((json_int_t)t->o->relation_heads));
+    }
     if (t->divergence == LM_JSD)
         json_object_set_new(of, "beta", json_real(t->o->beta));
     if (t->o->teacher)
         json_object_set_new(of, "teacher", json_string(t->o->teacher));
+    if (t->o->logits)
+        json_object_set_new(of, "logits", json_string(t->o->logits));
     if (t->o->layers)
         json_object_set_new(of, "init-from-teacher", json_string(t->o->layers));
     json_object_update(all, of);

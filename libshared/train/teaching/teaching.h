@@ -14,19 +14,25 @@ typedef struct lm_run lm_run;
 
 /* Weights of the losses, and how they are taken. `has_`: the option was given; else the objective says. */
 typedef struct lm_teaching_options {
-    const char *teacher; /* NULL = logits of the stream */
+    const char *teacher; /* NULL = logits of the stream, or */
+    const char *logits;  /* of another stream of the same rows */
+    int recipe;          /* of lm_recipe_names; -1 = by the task */
     double temperature;
     int divergence;      /* lm_divergence */
     double beta;         /* of LM_JSD */
-    double soft, hard, cosine;
-    bool has_soft, has_hard, has_cosine;
+    double soft, hard, cosine, relation, hidden, embedding;
+    bool has_temperature, has_soft, has_hard, has_cosine, has_relation, has_hidden, has_embedding;
+    const char *relations, *map; /* NULL = the recipe's */
+    int relation_form, hidden_form; /* -1 = the recipe's */
+    int64_t relation_heads;      /* 0 = the heads of attention */
     bool masked_only;    /* the teacher is heard at tokens with a label alone */
     const char *layers;  /* --init-from-teacher; NULL = the student is what -m or -a says */
 } lm_teaching_options;
 
-#define LM_TEACHING_DEFAULTS {.temperature = 2, .beta = 0.5}
-enum { LM_TEACHING_OPTIONS = 9 };
+#define LM_TEACHING_DEFAULTS {.recipe = -1, .beta = 0.5, .relation_form = -1, .hidden_form = -1}
+enum { LM_TEACHING_OPTIONS = 19 };
 extern const char *const lm_divergence_names[]; /* of lm_divergence; NULL-terminated */
+extern const char *const lm_recipe_names[];     /* NULL-terminated */
 
 /* The entries of an option table, LM_TEACHING_OPTIONS of them. */
 void lm_teaching_option_table(lm_teaching_options *o, lm_option *table);
@@ -43,8 +49,8 @@ lm_labels *lm_teaching_labels(const lm_teaching *t);
 /* After the student is made: what both have to have in common, and how the rows are read (r->targets). */
 bool lm_teaching_fit(lm_teaching *t, lm_run *r, lm_status *st);
 
-/* What the losses need of the student, beside what its own does. */
-void lm_teaching_select(const lm_teaching *t, const lm_micro_batch *m, lm_select *select);
+/* What the losses need of the student, beside what its own does; g is about to read m. */
+void lm_teaching_select(lm_teaching *t, const lm_micro_batch *m, lm_graph *g, lm_select *select);
 /* The part of the step's loss that falls to m, from the student's outputs. The teacher reads
  * m's batch here, and is asked for logits of words while the student's graph runs backward. NULL and a failed status: it failed. */
 lm_tensor *lm_teaching_loss(lm_teaching *t, const lm_micro_batch *m, const lm_step_rows *s, const lm_targets *targets,

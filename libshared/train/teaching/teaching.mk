@@ -1,5 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/train/teaching/internal.h \
+	libshared/train/teaching/layers.c \
 	libshared/train/teaching/options.c \
+	libshared/train/teaching/recipes.c \
 	libshared/train/teaching/student.c \
 	libshared/train/teaching/teaching.c libshared/train/teaching/teaching.h
