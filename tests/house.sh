@@ -53,6 +53,7 @@ sources() {
         -type f
     ls README.md HACKING.md configure.ac Makefile.am 2>/dev/null
 }
+sources | xargs grep -nE '^(<{7}|={7}|>{7})( |$)' && say "above: two versions of one place"
 marks='TO''DO|FIX''ME|X''XX'
 sources | xargs grep -nE "\\b($marks)\\b" && say "above: unfinished work is not landed"
 sources | xargs grep -nE '(^|[^[:alnum:]_.$}*/~-])/(home|root|work|Users)/' && say "above: a path of somebody's machine"

@@ -160,7 +160,7 @@ bool lm_decoding_save(const lm_decoding *d, int row, const int32_t *ids, const c
     size_t count = lm_kv_cache_parts(d->cache);
     lm_safetensor *tensors = lm_calloc(count + 3, sizeof *tensors);
     lm_buf *bytes = lm_calloc(count + 1, sizeof *bytes);
-    char(*names)[24] = lm_calloc(count + 1, sizeof *names);
+    char(*names)[32] = lm_calloc(count + 1, sizeof *names);
     int32_t *forms = lm_calloc(count + 1, FORM * sizeof *forms);
     int64_t digest = (int64_t)digest_of(d->model);
     for (size_t i = 0; i < count; i++) {
@@ -198,7 +198,7 @@ static lm_kv_part *parts_of(const lm_safetensors *f, const lm_safetensor *forms)
     size_t count = (size_t)forms->shape.size[0];
     lm_kv_part *parts = lm_calloc(count + 1, sizeof *parts);
     for (size_t i = 0; i < count; i++) {
-        char name[24];
+        char name[32];
         int32_t form[FORM];
         snprintf(name, sizeof name, "part.%zu", i);
         memcpy(form, (const char *)forms->data + i * sizeof form, sizeof form);

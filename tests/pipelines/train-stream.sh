@@ -42,7 +42,7 @@ cmp file/model.safetensors pipe/model.safetensors
 
 # ---- and past a quarter of --memory in a file that has no name any more
 mkdir tmp
-for ((i = 0; i < 260; i++)); do cat corpus.lms; done >many.lms
+for ((i = 0; i < 500; i++)); do cat corpus.lms; done >many.lms
 size=$(stat -c %s many.lms)
 memory=$((size / 1024 * 3))K
 run="$run --memory $memory"
