@@ -5,4 +5,4 @@ EXTRA_DIST += examples/README.md examples/quickstart examples/debian-packages.aw
 	examples/gen/Makefile examples/gen/measure.awk examples/gen/prompts.txt examples/ner/Makefile examples/nsmc/Makefile \
 	examples/qat/Makefile examples/plugin/Makefile examples/plugin/gconv.c examples/plugin/gconv_check.c \
 	examples/pretrain/Makefile examples/pretrain/curves.awk examples/pretrain/curves.gnuplot examples/pretrain/pages.awk \
-	examples/pretrain/sentences.awk examples/pretrain/texts.awk examples/pretrain/transfer-table examples/qlora/Makefile examples/quant/Makefile examples/rlhf/Makefile examples/stsb/Makefile
+	examples/pretrain/sentences.awk examples/pretrain/texts.awk examples/pretrain/transfer-table examples/qlora/Makefile examples/quant/Makefile examples/rlhf/Makefile examples/rlhf/answers.awk examples/stsb/Makefile

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "model/model.h"
 #include "model/quantise/types.h"
+#include "train/data/instances.h"
 #include "train/optimizer/optimizer_options.h"
 #include "train/optimizer/period.h"
 #include "train/optimizer/schedule.h"
@@ -407,6 +408,11 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
 int64_t lm_train_batch_rows(const lm_train_options *o)
 {
     return o->batch_tokens > 0 ? INT_MAX : o->batch_size;
+}
+
+bool lm_train_options_join(const lm_train_options *o)
+{
+    return o->block_size || (o->has_packing && o->packing != LM_INSTANCES_ROWS);
 }
 
 const char *lm_train_metric(const lm_train_options *o)

@@ -108,6 +108,7 @@ void lm_train_option_table(lm_train_options *o, const lm_option *own, lm_option 
 const char *lm_task_objective(int task);
 /* Most rows of a forward pass. */
 int64_t lm_train_batch_rows(const lm_train_options *o);
+bool lm_train_options_join(const lm_train_options *o); /* rows become others: --packing, --block-size */
 /* The metric of --best-metric, without "eval_": "loss". */
 const char *lm_train_metric(const lm_train_options *o);
 /* Whether a new model is asked for, in place of one that exists. */

@@ -19,8 +19,8 @@ static bool check_early(const lm_run *r, lm_status *st)
 {
     const lm_common *c = r->spec->common;
     if (!lm_train_options_check(r->o, st) || (r->spec->teaching && !lm_teaching_check(r->spec->teaching, st)) ||
-        (r->spec->preference && !lm_preference_check(r->spec->preference, st)) ||
-        (r->spec->policy && !lm_policy_check(r->spec->policy->options, st)))
+        (r->spec->preference && !(lm_preference_check(r->spec->preference, st) && lm_preferring_serves(r, st))) ||
+        (r->spec->policy && !(lm_policy_check(r->spec->policy->options, st) && lm_policy_serves(r, st))))
         return false;
     if (!c->output && !r->o->plan)
         return lm_fail(st, LM_USAGE, "no name for what is trained: give -o DIR, -o NAME.tar.zst or the like, or -o - for a "

@@ -86,6 +86,17 @@ chmod +x mortal
 align -m base --method grpo $fit --max-steps 1 --reward-cmd ./mortal --log log.jsonl -o x ask.lms
 test "$(entry reward log.jsonl)" = 1.0 || fail_ "$(cat log.jsonl)"
 
+# ---- an answer may be empty: its end is learned
+awk 'BEGIN { split("red green blue", w, " "); for (i = 0; i < 240; i++) print "say sky" (i % 4 ? "" : " " w[i % 3 + 1]) }' | tok -q -m tokdir - |
+    pretrain -a gpt2 --layers 1 --width 32 --heads 2 --max-length 16 -b 16 --learning-rate 5e-3 -e 4 -q -o hushed
+echo "{\"eos_token_id\":3}" >hushed/generation_config.json
+for method in grpo "ppo --num-generations 4"; do
+    align -m hushed --method $method $fit -e 4 --reward 'regex=^.*e' --rollouts rolled.jsonl --log log.jsonl -o x \
+        --reward-cmd 'while read -r x; do case $x in *completion\":\"\",*) echo -1 ;; *) echo 1 ;; esac; done' ask.lms
+    grep -q '"step":0,.*"completion":"","label":"blue","tokens":1,"truncated":false,"reward":-1,' rolled.jsonl || fail_ "no empty answer: $(head -n 3 rolled.jsonl)"
+    above "$(last reward log.jsonl)" "$(entry reward log.jsonl)"
+done
+
 # ---- usage and bad input
 refuses_ 2 'what are answers worth' align -m base --method grpo $fit -o x ask.lms
 refuses_ 2 'give --method grpo' align -m base $fit --reward contains -o x ask.lms
@@ -100,3 +111,8 @@ refuses_ 2 '2 numbers, and there are 1' align -m base --method grpo --reward con
 refuses_ 1 'it has no label' align -m base --method grpo --reward exact $fit --max-steps 1 -o x corpus.lms
 awk 'BEGIN { for (i = 0; i < 16; i++) printf "say "; print "" }' | tok -q -m base - >long.lms
 refuses_ 1 'make it shorter' align -m base --method grpo --reward length=1-3 $fit -o x long.lms
+# what cannot be known, or shared, is refused before anything is read
+for option in --memory=1G --plan; do refuses_ 2 'how long answers become' align -m base --method grpo --reward contains $option $fit -o x nowhere.lms; done
+for option in '--packing wrapped' '--label-smoothing 0.1' '--replay ask.lms=0.5'; do
+    refuses_ 2 'rows that are learned from as they stand' align -m base --method grpo --reward contains $option $fit -o x nowhere.lms
+done

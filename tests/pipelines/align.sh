@@ -119,6 +119,14 @@ refuses_ 2 'beta' align -m base $fit --beta 0.3 --learning-rate 1e-3 -e 2 --chec
 { cat train.jsonl; echo '{"prompt":"the","chosen":[{"role":"assistant","content":"goal"}],"rejected":[{"role":"assistant","content":"GOAL"}]}'; } |
     tok -q -m base --chat - | align -m base -b 16 -j 1 --max-steps 1 -o x 2>err
 grep -q '1 of 161 rows teach nothing: their two answers are the same' err || fail_ "$(cat err)"
+for i in 1 2 3; do echo '{"prompt":"the","chosen":"goal","rejected":"goal"}'; done | tok -q -m base --chat - >equal.lms
+refuses_ 1 'nothing to learn from in 3 rows: their two answers are the same' align -m base $fit -o x equal.lms
+# the end alone is an answer
+{ head -n 15 train.jsonl; echo '{"prompt":"the","chosen":"","rejected":"goal"}'; } | tok -q -m base --chat - >empty.lms
+align -m base $fit --max-steps 1 --logging-steps 1 --log empty.jsonl -o x empty.lms
+near "$(entry loss empty.jsonl)" 0.693147 1e-5
+refuses_ 2 'of rows with one text' align -m base $fit --packing wrapped -o x nowhere.lms
+refuses_ 2 'of labels' align -m base $fit --label-smoothing 0.1 -o x nowhere.lms
 refuses_ 1 'no chosen.ids and rejected.ids' align -m base $fit -o x corpus.lms
 refuses_ 1 'no loss_mask column' align -m base $fit --method kto -o x pairs.lms
 tok -q -m base --chat judged.jsonl >mute.lms

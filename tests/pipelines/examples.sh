@@ -1,7 +1,7 @@
 #!/bin/bash
 # The Makefiles in examples/, each from its files to the page, on a few rows and for a few steps.
 . "$(dirname "$0")/init.sh"
-needs_data_ data/agnews data/mnli data/nsmc data/conll2003 data/stsb data/klue-nli data/corpus goldens/e2e models/stories260K
+needs_data_ data/pref data/agnews data/mnli data/nsmc data/conll2003 data/stsb data/klue-nli data/corpus goldens/e2e models/stories260K
 needs_program_ make
 
 some() { # LINES FILE...: the beginnings of reference files
@@ -68,6 +68,19 @@ same_ 72 "$(wc -l <lowresource/eda-1.jsonl)"
 example lowresource TASK=nsmc SEEDS=1 ROWS=24 STEPS=2 COPIES=2 O="$work/few-ko" >table 2>log || fail_ "$(tail -n 5 log)"
 same_ 'plain eda contextual' "$(sed -n 's/^\([a-z]*\) .* 1$/\1/p' table | xargs)"
 run distill 1 "teacher bow-alone bow lstm-alone lstm half-alone half" STUDENT_EPOCHS=1
+
+# ---- learning from rewards and from pairs
+mkdir data/pref
+gzip -dc "$data/data/pref/hh_harmless-base_test.jsonl.gz" | head -n 40 | gzip >data/pref/hh_harmless-base_test.jsonl.gz || :
+compared() { # WAYS GOAL: its table has a line for each
+    example rlhf $2 SEEDS=1 NUMBERS=8 SFT_STEPS=60 STEPS=4 READ=1 EPOCHS=1 TALK=64 >table 2>log || fail_ "rlhf: $(tail -n 5 log)"
+    same_ "$1" "$(sed -n 's/^\([a-z]*\)  *[01]\.[0-9]* .* 1$/\1/p' table | xargs)"
+}
+compared 'sft grpo ppo' all
+compared 'sft drawn best' best-of-n
+compared 'writer dpo judge' pairs
+example rlhf -q SEEDS=1 NUMBERS=8 SFT_STEPS=60 STEPS=4 READ=1 EPOCHS=1 TALK=64 "$work"/rlhf/{ppo,best,dpo}-1.score || fail_ "rlhf: it is not done"
+! join -t '' <(sort rlhf/train.jsonl) <(sort rlhf/test.jsonl) | grep . || fail_ "a sum of the test is learned from"
 
 # ---- pretraining: where its texts come from
 pretrain=$examples/pretrain

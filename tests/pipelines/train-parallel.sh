@@ -111,6 +111,8 @@ unset OMPI_MCA_odls_base_sigkill_timeout
 refuses_ 1 'nowhere.lms' on 3 pretrain $options -o never nowhere.lms
 test "$(grep -c nowhere.lms err)" = 1 || fail_ "$(cat err)"
 refuses_ 2 '--cache-frozen: several processes' on 2 finetune $small -o never --freeze body --cache-frozen train.lms
+for method in dpo reward kto; do refuses_ 2 'run one process' on 2 align -m mini --method $method -o never pairs.lms; done
+refuses_ 2 'run one process' on 2 align -m mini --method grpo --reward think -o never pairs.lms
 refuses_ 1 'model_type "bert": no plugin serves it' on 2 bash -c '
     test "$OMPI_COMM_WORLD_RANK" = 0 || export LMUTILS_PLUGIN_PATH=/nowhere
     exec "$@"' - pretrain $options -o never corpus.lms

@@ -62,15 +62,16 @@ int lm_policy_samples(const lm_policy_options *o)
     return o->has_samples ? (int)o->samples : usual[o->method];
 }
 
-static bool serves(const lm_run *r, lm_status *st)
+bool lm_policy_serves(const lm_run *r, lm_status *st)
 {
     if (r->spec->communicator)
         return lm_fail(st, LM_USAGE, "rewards and several processes: run one process, with -j threads");
-    if (r->o->replay || r->examples.kind != LM_INSTANCES_ROWS || (r->o->freeze && r->o->freeze->cache) || r->o->label_smoothing > 0)
+    if (r->o->replay || lm_train_options_join(r->o) || (r->o->freeze && r->o->freeze->cache) ||
+        r->o->label_smoothing > 0)
         return lm_fail(st, LM_USAGE, "--replay, --packing, --cache-frozen and --label-smoothing are of rows that are learned from as they "
                        "stand: leave them out");
-    if (r->o->memory > 0)
-        return lm_fail(st, LM_USAGE, "--memory: how long answers become is not known before: leave it out");
+    if (r->o->memory > 0 || r->o->plan)
+        return lm_fail(st, LM_USAGE, "--%s: how long answers become is not known before: leave it out", r->o->plan ? "plan" : "memory");
     return true;
 }
 
@@ -99,7 +100,7 @@ lm_policy *lm_policy_new(lm_run *r, lm_status *st)
                              .level = o->method == LM_POLICY_RLOO ? LM_RATIO_SUM : o->level ? LM_RATIO_MEAN : LM_RATIO_TOKEN};
     if (is_ppo(p))
         lm_value_head_init(&p->head, r->model->arch.width);
-    if (serves(r, st) && (p->beta <= 0 || open_reference(p, r, st)))
+    if (p->beta <= 0 || open_reference(p, r, st))
         return p;
     lm_policy_free(p);
     return NULL;

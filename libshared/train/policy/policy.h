@@ -84,6 +84,8 @@ typedef struct lm_policy_spec {
 
 typedef struct lm_policy lm_policy;
 
+/* Before anything is read: LM_USAGE where options of the run are of no use here. */
+bool lm_policy_serves(const lm_run *r, lm_status *st);
 lm_policy *lm_policy_new(lm_run *r, lm_status *st); /* after the model is made. NULL: failed */
 void lm_policy_free(lm_policy *p);
 /* The prompts in r->rows become their answers, with what they are to teach. */

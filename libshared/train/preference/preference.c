@@ -81,11 +81,11 @@ static bool find_reference(lm_preferring *p, lm_run *r, lm_status *st)
     return true;
 }
 
-static bool serves(const lm_run *r, lm_status *st)
+bool lm_preferring_serves(const lm_run *r, lm_status *st)
 {
     if (r->spec->communicator)
         return lm_fail(st, LM_USAGE, "preferences and several processes: run one process, with -j threads");
-    if (r->o->replay || r->examples.kind != LM_INSTANCES_ROWS)
+    if (r->o->replay || lm_train_options_join(r->o))
         return lm_fail(st, LM_USAGE, "--replay and --packing are of rows with one text: leave them out");
     if (r->o->label_smoothing > 0)
         return lm_fail(st, LM_USAGE, "--label-smoothing is of labels: --preference-smoothing says how probable it is that pairs stand the "
@@ -102,7 +102,7 @@ lm_preferring *lm_preferring_new(lm_run *r, lm_status *st)
     *p = (lm_preferring){.o = o, .how = how_of(o), .reward = o->method == LM_METHOD_REWARD,
                          .pairs = o->method != LM_METHOD_KTO,
                          .sft = o->has_sft ? o->sft : o->method == LM_METHOD_ORPO};
-    if (serves(r, st) && (!uses_reference(o) || find_reference(p, r, st)))
+    if (!uses_reference(o) || find_reference(p, r, st))
         return p;
     lm_preferring_free(p);
     return NULL;

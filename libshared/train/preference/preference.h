@@ -49,6 +49,8 @@ const char *lm_preference_objective(const lm_preference_options *o);     /* its 
 
 typedef struct lm_preferring lm_preferring;
 
+/* Before anything is read: LM_USAGE where options of the run are of no use here. */
+bool lm_preferring_serves(const lm_run *r, lm_status *st);
 /* After the model is made: opens the reference, and says how the rows are read (r->targets). NULL: failed. */
 lm_preferring *lm_preferring_new(lm_run *r, lm_status *st);
 void lm_preferring_free(lm_preferring *p);
