@@ -67,6 +67,20 @@ uint32_t lm_run_rows_of(const lm_run *r, const lm_row_size *sizes, uint64_t n, i
 
 /* ------------------------------------------------------------------ measuring */
 
+/* Graphs of the run: the model's, and that of a reference. Those that have grown are given back. */
+static void begin_graphs(lm_run *r)
+{
+    lm_graph_free(r->graph);
+    r->graph = lm_graph_new(r->model->params);
+    if (r->preferring)
+        lm_preferring_begin_graph(r->preferring);
+}
+
+static int64_t graph_bytes(const lm_run *r)
+{
+    return (int64_t)(lm_graph_bytes(r->graph) + (r->preferring ? lm_preferring_bytes(r->preferring) : 0));
+}
+
 /* Puts made-up rows of these lengths into r->rows. */
 static bool make_up_rows(lm_run *r, const lm_row_size *sizes, uint32_t rows, lm_status *st)
 {
@@ -76,6 +90,7 @@ static bool make_up_rows(lm_run *r, const lm_row_size *sizes, uint32_t rows, lm_
         most = sizes[i].target > most ? sizes[i].target : most;
     }
     int32_t *ids = lm_malloc(most + 1, sizeof *ids);
+    int32_t *other = lm_calloc(most + 1, sizeof *other); /* two answers that are the same teach nothing */
     size_t columns = (size_t)(r->targets.class_of ? r->targets.stream_classes : r->targets.classes);
     uint8_t *classes = lm_calloc(columns + 1, 1), *all = lm_malloc(most + 1, 1);
     int32_t *tags = lm_calloc(most + 1, sizeof *tags);
@@ -90,7 +105,7 @@ static bool make_up_rows(lm_run *r, const lm_row_size *sizes, uint32_t rows, lm_
         lm_tokens_row row = {.ids = ids,
                              .len = sizes[i].tokens,
                              .chosen = {.ids = ids, .len = half, .loss_mask = all, .logprobs = zeros},
-                             .rejected = {.ids = ids, .len = sizes[i].tokens - half, .loss_mask = all, .logprobs = zeros},
+                             .rejected = {.ids = other, .len = sizes[i].tokens - half, .loss_mask = all, .logprobs = zeros},
                              .has_desirable = true,
                              .has_label_id = true,
                              .multi_label = classes,
@@ -103,6 +118,7 @@ static bool make_up_rows(lm_run *r, const lm_row_size *sizes, uint32_t rows, lm_
         lm_step_rows_add(&r->rows, &r->targets, &row, 0, i, i, st);
     }
     free(ids);
+    free(other);
     free(classes);
     free(all);
     free(tags);
@@ -145,7 +161,7 @@ static void take_stock(lm_run *r)
         m->gradients += p->grad ? (int64_t)(p->elements * sizeof *p->grad) : 0;
     }
     m->states = (int64_t)lm_optimizer_bytes(r->optimizer);
-    m->activations = (int64_t)lm_graph_bytes(r->graph);
+    m->activations = graph_bytes(r);
     m->later = later_bytes(r);
     m->total = m->seen + m->later;
     m->spared = spared_bytes(r);
@@ -155,8 +171,7 @@ static void take_stock(lm_run *r)
 bool lm_run_measure_memory(lm_run *r, const lm_row_size *sizes, uint64_t n, lm_status *st)
 {
     r->memory.seen = 0; /* and what the graph has grown to is given back: the micro-batches may have become smaller */
-    lm_graph_free(r->graph);
-    r->graph = lm_graph_new(r->model->params);
+    begin_graphs(r);
     uint32_t rows = lm_run_rows_of(r, sizes, n, r->micro_tokens);
     bool ok = lm_run_probe(r, sizes, rows, st); /* the graph finds out what it needs, and has it from the second time on */
     ok = ok && lm_run_probe(r, sizes, rows, st) && lm_optimizer_update(r->optimizer, 0, 1, st);
@@ -185,12 +200,11 @@ static bool measure_slope(lm_run *r, lm_row_size longest, slope *s, lm_status *s
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t part = i ? 2 : 4;
         lm_row_size one = {longest.tokens / part + 1, longest.target ? longest.target / part + 1 : 0};
-        lm_graph_free(r->graph);
-        r->graph = lm_graph_new(r->model->params);
+        begin_graphs(r);
         r->micro_tokens = all_of(one);
         if (!lm_run_probe(r, &one, 1, st))
             return false;
-        bytes[i] = (double)lm_graph_bytes(r->graph);
+        bytes[i] = (double)graph_bytes(r);
         tokens[i] = (double)all_of(one);
     }
     s->each = tokens[1] > tokens[0] ? (bytes[1] - bytes[0]) / (tokens[1] - tokens[0]) : bytes[1];
@@ -238,7 +252,7 @@ static bool choose(lm_run *r, const lm_row_size *sizes, lm_status *st)
         slope s;
         if (!measure_slope(r, sizes[0], &s, st))
             return false;
-        fixed = lm_anonymous_memory() - (int64_t)lm_graph_bytes(r->graph) + later_bytes(r);
+        fixed = lm_anonymous_memory() - graph_bytes(r) + later_bytes(r);
         double room = (double)(limit - fixed) - s.base, fits = s.each > 0 ? room / s.each : (double)most;
         if (fits < (double)longest && r->recompute) {
             char what[120];

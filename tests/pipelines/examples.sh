@@ -77,7 +77,7 @@ compared() { # WAYS GOAL: its table has a line for each
     same_ "$1" "$(sed -n 's/^\([a-z]*\)  *[01]\.[0-9]* .* 1$/\1/p' table | xargs)"
 }
 compared 'sft grpo ppo' all
-compared 'sft drawn best' best-of-n
+compared 'sft drawn own best' best-of-n
 compared 'writer dpo judge' pairs
 example rlhf -q SEEDS=1 NUMBERS=8 SFT_STEPS=60 STEPS=4 READ=1 EPOCHS=1 TALK=64 "$work"/rlhf/{ppo,best,dpo}-1.score || fail_ "rlhf: it is not done"
 ! join -t '' <(sort rlhf/train.jsonl) <(sort rlhf/test.jsonl) | grep . || fail_ "a sum of the test is learned from"

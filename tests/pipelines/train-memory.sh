@@ -60,6 +60,15 @@ for how in "" --recompute; do
     close_ pretrain -a gpt2 $large $how --eval held.lms --eval-steps 1 --keep-best long.lms
     close_ finetune --task seq2seq -a t5 $large $how long-pairs.lms
 done
+# a reference that is asked in each step, too
+pretrain -a gpt2 $large -q -o policy long.lms
+sed 's/.*/{"prompt":"the","chosen":"&","rejected":"a &"}/' long.txt | tok -q -m policy --chat=plain --max-length 64 - >compared.lms 2>/dev/null
+close_ align -m policy -b 32 --max-steps 2 compared.lms
+close_ align -m policy -b 32 --max-steps 2 --method reward --recompute compared.lms
+sed "s/.*/{\"prompt\":\"the\",\"completion\":\"&\",\"good\":true}/" long.txt | tok -q -m policy --chat=plain --label good --max-length 64 - >judged.lms 2>/dev/null
+close_ align -m policy -b 32 --max-steps 2 --method kto judged.lms
+limited 60M align -m policy -b 32 --max-steps 2 compared.lms
+test -n "$sanitized" || within_ 60
 
 test -z "$sanitized" || exit 0 # what follows chooses limits by what is measured
 # ---- within a limit: smaller micro-batches, then blocks that are run again, then no
