@@ -67,6 +67,13 @@ tests_unit_check_sparse_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_sparse_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_sparse
 
+check_PROGRAMS += tests/unit/check_narrow
+tests_unit_check_narrow_SOURCES = tests/unit/check_narrow.c $(adapted_sources) \
+	tests/unit/made_rows.c tests/unit/made_rows.h tests/unit/row_file.c tests/unit/row_file.h
+tests_unit_check_narrow_CPPFLAGS = $(model_test_cppflags)
+tests_unit_check_narrow_LDADD = $(unit_ldadd) -lm
+TESTS += tests/unit/check_narrow
+
 check_PROGRAMS += tests/unit/check_freeze
 tests_unit_check_freeze_SOURCES = tests/unit/check_freeze.c tests/unit/scratch.c tests/unit/scratch.h
 tests_unit_check_freeze_CPPFLAGS = $(model_test_cppflags)

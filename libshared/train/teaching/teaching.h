@@ -57,7 +57,7 @@ lm_tensor *lm_teaching_loss(lm_teaching *t, const lm_micro_batch *m, const lm_st
                             lm_outputs out, lm_graph *g, lm_status *st);
 
 /* --init-from-teacher: the student is a teacher with these of its blocks alone, or of the family that is asked for and of the
- * teacher's sizes; and then their weights, by name. */
+ * teacher's sizes, or narrower (narrow.h); and then their weights, by name. */
 lm_config *lm_teaching_student_config(const lm_teaching *t, const lm_new_model *asked, const char *plugin_path,
                                       const lm_new_vocabulary *vocabulary, lm_status *st);
 bool lm_teaching_give_weights(const lm_teaching *t, lm_model *student, lm_status *st);
