@@ -19,7 +19,9 @@
 
 const char *const lm_training_columns[] = {TRAINING, NULL};
 const char *const lm_training_word_columns[] = {TRAINING, "word_ids", NULL};
-const char *const lm_distillation_columns[] = {TRAINING, "logits", "logits.index", "logits.top", "logits.rest", NULL};
+#define LOGITS "logits", "logits.index", "logits.top", "logits.rest"
+const char *const lm_distillation_columns[] = {TRAINING, LOGITS, NULL};
+const char *const lm_paired_columns[] = {TRAINING, LOGITS, "row", "id", NULL};
 const char *const lm_preference_columns[] = {
     TRAINING,         "logprobs",     "desirable",          "chosen.ids",        "chosen.loss_mask",
     "chosen.logprobs", "rejected.ids", "rejected.loss_mask", "rejected.logprobs", NULL};
@@ -60,6 +62,7 @@ struct lm_spool {
     uint64_t final_digest;
     json_t *preamble;
     const lm_spool *logits; /* whose rows bring those of these; NULL = these */
+    uint64_t *places;       /* which of them for each row; NULL = at the same place */
 
     int fd;               /* -1: all in memory */
     char *name;
@@ -469,6 +472,7 @@ void lm_spool_free(lm_spool *s)
 {
     if (!s)
         return;
+    free(s->places);
     for (size_t i = 0; i < s->part_count; i++) {
         free(s->parts[i].members);
         free(s->parts[i].memory);
@@ -618,20 +622,23 @@ void lm_spool_row(const lm_spool *s, uint64_t row, lm_tokens_row *out)
     out->logits = row_logits(s, p, i, out->len);
     if (s->logits) {
         lm_tokens_row said;
-        lm_spool_row(s->logits, row, &said);
+        lm_spool_row(s->logits, s->places ? s->places[row] : row, &said);
         out->logits = said.logits;
     }
     out->has_weight = get(s, p, i, "weight", &out->weight, 4);
     out->has_doc = get(s, p, i, "doc", &out->doc, 4);
     out->has_row = get(s, p, i, "row", &out->row, 4);
+    out->id = row_bytes(s, p, i, LM_SPOOL_ID);
     out->has_truncated = get(s, p, i, "truncated", &out->truncated, 1);
     out->text = row_bytes(s, p, i, "text");
     out->pair = row_bytes(s, p, i, "pair");
 }
 
-void lm_spool_take_logits(lm_spool *s, const lm_spool *other)
+void lm_spool_take_logits(lm_spool *s, const lm_spool *other, uint64_t *places)
 {
     s->logits = other;
+    free(s->places);
+    s->places = places;
 }
 
 /* Takes the part apart for a packer, unless it is the one in hand. */

@@ -20,10 +20,12 @@ typedef struct lm_spool_options {
 } lm_spool_options;
 
 /* The columns that training reads, for `keep`: ids types label labels multi_label mlm_labels loss_mask tags weight doc
- * target_ids answer seq_lengths; with those, word_ids; and with those, a teacher's logits. */
+ * target_ids answer seq_lengths; with those, word_ids; and with those, a teacher's logits; and with these what names the
+ * source record, row and id. */
 extern const char *const lm_training_columns[];
 extern const char *const lm_training_word_columns[];
 extern const char *const lm_distillation_columns[];
+extern const char *const lm_paired_columns[];
 /* And those of answers that were compared or judged, with a reference's log-probabilities. */
 extern const char *const lm_preference_columns[];
 
@@ -47,11 +49,12 @@ bool lm_spool_in_memory(const lm_spool *s);
 /* Of all rows in their order, whatever records they came in. */
 uint64_t lm_spool_digest(const lm_spool *s);
 
-/* Row i; the pointers are into the spool and stay valid as long as it does. Threads may read at once. `id` and `fields`
+/* Row i; the pointers are into the spool and stay valid as long as it does. Threads may read at once. `fields`
  * are not given. */
 void lm_spool_row(const lm_spool *s, uint64_t i, lm_tokens_row *row);
-/* From now on the logits of row i are those of row i of `other`, as many rows, which has to live as long. */
-void lm_spool_take_logits(lm_spool *s, const lm_spool *other);
+/* From now on the logits of row i are those of row places[i] of `other`, which has to live as long; NULL: of row i. `places` is malloced,
+ * and the spool's from here on. */
+void lm_spool_take_logits(lm_spool *s, const lm_spool *other, uint64_t *places);
 /* Row i with all its columns and members, to a packer. */
 bool lm_spool_pack(lm_spool *s, uint64_t i, lm_packer *packer, lm_status *st);
 

@@ -93,8 +93,10 @@ static const char *const *columns_read(const lm_run *r)
 {
     if (r->spec->preference)
         return lm_preference_columns;
-    bool stored = r->spec->teaching && !r->spec->teaching->teacher;
-    return stored ? lm_distillation_columns : lm_denoising_columns(&r->o->denoising);
+    const lm_teaching_options *t = r->spec->teaching;
+    if (t && t->logits)
+        return lm_paired_columns;
+    return t && !t->teacher ? lm_distillation_columns : lm_denoising_columns(&r->o->denoising);
 }
 
 static bool open_data(lm_run *r, lm_status *st)

@@ -151,10 +151,46 @@ tok -q -m otherdir --text text --label label test.csv | score -m apart -j 1 --fa
 distill -a lstm --size tiny --logits taught.lms $fit --max-steps 2 -q -o y train.lms
 distill -a lstm --size tiny $fit --max-steps 2 -q -o z taught.lms
 cmp y/model.safetensors z/model.safetensors
-{ head -n 1 train.csv; sed 1d train.csv | sort -R --random-source=train.csv; } | tok -q -m tokdir --text text --label label |
-    score -m big -j 1 --emit logits >turned.lms
+# ... by the record that it comes of: rows in another order, and further ones, are found
+lms --shuffle --seed 3 taught.lms >turned.lms
+distill -a lstm --size tiny --logits turned.lms $fit --max-steps 2 -o y mine.lms 2>err
+grep -q "turned.lms has its rows in another order than mine.lms, from row [0-9]* on: they are matched by record" err || fail_ "$(cat err)"
+distill -a lstm --size tiny --logits taught.lms $fit --max-steps 2 -q -o z mine.lms
+cmp y/model.safetensors z/model.safetensors
+lms --head 100 mine.lms >few.lms
+distill -a lstm --size tiny --logits turned.lms $fit --max-steps 2 -o y few.lms 2>err
+grep -q "turned.lms has [0-9]* records that few.lms has not, which are left out: the first is record [0-9]*[0-9][0-9] (row" err || fail_ "$(cat err)"
+named() { awk -F, -v OFS=, -v prefix="$1" '{ print $0, NR == 1 ? "id" : prefix (NR - 1) }'; } # PREFIX: records with a name
+named n <train.csv >named.csv
+{ head -n 1 named.csv; sed 1d named.csv | tac; } >back.csv # in another order, and numbered anew: their ids tell which they are
+tok -q -m tokdir --text text --label label named.csv | score -m big -j 1 --emit logits >named.lms
+tok -q -m otherdir --text text --label label back.csv | distill -a lstm --size tiny --logits named.lms $fit --max-steps 2 -q -o y
+tok -q -m otherdir --text text --label label back.csv | distill -a lstm --size tiny --logits taught.lms $fit --max-steps 2 -q -o x 2>err &&
+    fail_ "records of other numbers have the same labels"
+grep -q "^distill: --logits: record [0-9]* (row [0-9]*) has another label" err || fail_ "$(cat err)"
 lms --head 100 taught.lms >fewer.lms
-refuses_ 1 'fewer.lms 100: they are to be of the same records' distill -a lstm --size tiny --logits fewer.lms --max-steps 2 -q -o x mine.lms
-refuses_ 1 'has another label' distill -a lstm --size tiny --logits turned.lms --max-steps 2 -q -o x mine.lms
+refuses_ 1 "record 100 (row 100) of mine.lms is not in fewer.lms" distill -a lstm --size tiny --logits fewer.lms --max-steps 2 -q -o x mine.lms
+sed 8d named.csv | tok -q -m tokdir --text text --label label | score -m big -j 1 --emit logits >holed.lms
+refuses_ 1 'record "n7" (row 6) of' distill -a lstm --size tiny --logits holed.lms --max-steps 2 -q -o x named.lms
+cat taught.lms taught.lms >twice.lms
+cat mine.lms mine.lms >mine-twice.lms
+distill -a lstm --size tiny --logits twice.lms $fit --max-steps 2 -q -o y mine-twice.lms
+refuses_ 1 "twice.lms has several rows of record 0 (row" distill -a lstm --size tiny --logits twice.lms --max-steps 2 -q -o x mine.lms
 refuses_ 2 'whole rows' distill -a lstm --size tiny --task mlm --logits all.lms --max-steps 2 -q -o x masked.lms
 refuses_ 2 'give one of them' distill -a lstm --size tiny --teacher big --logits taught.lms --max-steps 2 -q -o x mine.lms
+
+# ---- narrower than its teacher, and still what the teacher was
+distill --teacher big --init-from-teacher 0,1,2,3 -a bert --width 16 $fit -e 1 -o narrow --log narrow.jsonl train.lms 2>err
+grep -q '16 of the teacher.s 32 dimensions have [0-9.]* % of its hidden states' err || fail_ "$(cat err)"
+grep -q '"num_attention_heads": 1' narrow/config.json
+grep -q '"intermediate_size": 64' narrow/config.json
+distill --teacher big -a bert --layers 4 --width 16 --heads 1 --max-length 64 $fit -e 1 -q -o fresh --log fresh.jsonl train.lms
+for way in narrow fresh; do score -m $way -j 1 test.lms >report-$way; done
+awk -v narrow="$(value loss report-narrow)" -v fresh="$(value loss report-fresh)" 'BEGIN { exit !(narrow < 0.7 * fresh) }' ||
+    fail_ "projected weights are no better a start: loss $(value loss report-narrow), else $(value loss report-fresh)"
+distill --teacher words -a distilbert --init-from-teacher 0,1 --width 16 --task mlm $fit $still -o y corpus.lms 2>err
+! grep 'no like in the teacher' err || fail_ "a part of a narrow DistilBERT has no like in a BERT"
+quant -q -t q8_0 -m big -o big.gguf
+distill --teacher big.gguf --init-from-teacher 0,2 -a bert --width 16 $fit $still -q -o y train.lms
+refuses_ 2 'and go to the student whole' distill --teacher big --init-from-teacher 0 -a bert --width 24 -q -o x train.lms
+refuses_ 2 'leave --layers and --size out' distill --teacher big --init-from-teacher 0 -a bert --size tiny -q -o x train.lms

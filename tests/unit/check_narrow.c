@@ -67,7 +67,8 @@ static void keep_basis(float *x, size_t step, const double *basis)
 static void make_poor(lm_model *m)
 {
     static const char *const tables[] = {"embeddings.weight", "embed_tokens.weight", NULL};
-    static const char *const writers[] = {"attention.output.dense.weight", "o_proj.weight", "output.dense.weight", "down_proj.weight", NULL};
+    static const char *const writers[] = {"attention.output.dense.weight", "o_proj.weight", "output.dense.weight", "down_proj.weight",
+                                          NULL};
     static const char *const biases[] = {"output.dense.bias", "LayerNorm.bias", NULL};
     static const char *const scales[] = {"LayerNorm.weight", "norm.weight", NULL};
     lm_status st = LM_STATUS_INIT;

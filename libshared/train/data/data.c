@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "train/data/paired.h"
 #include "train/data/subset.h"
 #include "train/data/window.h"
 
@@ -544,32 +545,16 @@ const lm_tokenizer_info *lm_data_tokenizer(const lm_data *d)
     return &d->facts.tokenizer;
 }
 
-static bool same_label(const lm_tokens_row *a, const lm_tokens_row *b)
-{
-    if (a->has_label_word && b->has_label_word)
-        return lm_str_equal(a->label_word, b->label_word);
-    if (a->has_label_id && b->has_label_id)
-        return a->label_id == b->label_id;
-    return !a->has_label_float || !b->has_label_float || a->label_float == b->label_float;
-}
-
 bool lm_data_take_logits(lm_data *d, const lm_data *other, lm_status *st)
 {
-    uint64_t rows = lm_spool_rows(d->spool), theirs = lm_spool_rows(other->spool), both[2] = {d->digest, other->digest};
+    uint64_t both[2] = {d->digest, other->digest}, *places;
     if (!d->owned)
         return lm_fail(st, LM_USAGE, "several runs share the rows: let these bring the logits themselves");
-    if (rows != theirs)
-        return lm_fail(st, LM_FAILED, "%s has %" PRIu64 " rows, and %s %" PRIu64 ": they are to be of the same records", d->name, rows,
-                       other->name, theirs);
-    for (uint64_t i = 0; i < rows; i++) {
-        lm_tokens_row a, b;
-        lm_spool_row(d->spool, i, &a);
-        lm_spool_row(other->spool, i, &b);
-        if (!same_label(&a, &b))
-            return lm_fail(st, LM_FAILED, "row %" PRIu64 " has another label in %s than in %s: they are to be of the same records", i,
-                           d->name, other->name);
+    if (!lm_pair_rows((lm_named_rows){d->spool, d->name}, (lm_named_rows){other->spool, other->name}, &places, st)) {
+        free(places);
+        return false;
     }
-    lm_spool_take_logits(d->owned, other->spool);
+    lm_spool_take_logits(d->owned, other->spool, places);
     d->digest = XXH3_64bits(both, sizeof both);
     return true;
 }

@@ -50,8 +50,7 @@ json_t *lm_data_preamble(const lm_data *d);
 bool lm_data_load(lm_data *d, lm_status *st);
 /* All rows, in any order, also those that a share leaves out; NULL while streaming. */
 const lm_spool *lm_data_spool(const lm_data *d);
-/* Row i has from now on the logits of row i of `other`, which lives as long; they stand for the same records: as many, with the same
- * labels, else it fails. */
+/* Each row has from now on the logits of the row of `other`, which lives as long, that is of the same record (train/data/paired.h). */
 bool lm_data_take_logits(lm_data *d, const lm_data *other, lm_status *st);
 /* What is made of the rows, after lm_data_load; rows as they stand where it is not called. Examples may differ from epoch to
  * epoch. Then an epoch has as many steps as the first one: what a later one has more is not read, and one that has less

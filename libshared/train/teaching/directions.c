@@ -139,7 +139,8 @@ static bool choose(const seen *s, int k, double *p, lm_status *st)
     for (size_t i = 0; i < n; i++)
         whole += (double)s->product[i * n + i];
     if (ok && whole > 0)
-        lm_info("--init-from-teacher: %d of the teacher's %d dimensions have %.1f %% of its hidden states", k, s->width, 100 * kept / whole);
+        lm_info("--init-from-teacher: %d of the teacher's %d dimensions have %.1f %% of its hidden states", k, s->width,
+                100 * kept / whole);
     free(u);
     count = independent(p, k, s->width);
     for (size_t i = 0; count < k; i++) {

@@ -17,8 +17,8 @@ static bool can_be_narrowed(const lm_teaching *t, lm_status *st)
     for (const char *const *f = families; *f; f++)
         if (strcmp(t->model->plugin->name, *f) == 0)
             return true;
-    return lm_fail(st, LM_USAGE, "--init-from-teacher: layers of %s cannot be made narrower: leave --width, --heads and --inner out, or make "
-                   "the student with -a alone", t->model->plugin->name);
+    return lm_fail(st, LM_USAGE, "--init-from-teacher: layers of %s cannot be made narrower: leave --width, --heads and --inner out, or "
+                   "make the student with -a alone", t->model->plugin->name);
 }
 
 /* A number of the teacher's config.json, under the name that most families have for it; 0 = it has none. */
@@ -45,8 +45,9 @@ static bool sizes_can_be(const lm_narrow_sizes *s, const lm_teaching *t, int inn
                        "can become larger (%d, %d, %d): make the student with -a alone", a->width, a->heads, inner, s->width, s->heads,
                        s->inner);
     if (s->width < 2 || s->heads < 1 || s->inner < 1 || (!free_heads && s->heads * head != s->width))
-        return lm_fail(st, LM_USAGE, "--init-from-teacher: the teacher's heads are %d wide, and go to the student whole: --width %d --heads "
-                       "%d cannot be, but --width %d can", head, s->width, s->heads, s->width > head ? s->width / head * head : head);
+        return lm_fail(st, LM_USAGE, "--init-from-teacher: the teacher's heads are %d wide, and go to the student whole: "
+                       "--width %d --heads %d cannot be, but --width %d can", head, s->width, s->heads,
+                       s->width > head ? s->width / head * head : head);
     if (kv && s->heads * kv % a->heads)
         return lm_fail(st, LM_USAGE, "--init-from-teacher: %d of the teacher's heads share their keys and values, and go to the student "
                        "together: --heads %d cannot be", a->heads / kv, s->heads);
@@ -80,53 +81,53 @@ typedef struct role {
 
 static const role roles[] = {
     /* BERT, RoBERTa, ELECTRA */
-    {"attention.self.query", HEADS, STATE, .asks = true},
-    {"attention.self.key", HEADS, STATE, .asks = true},
-    {"attention.self.value", HEADS, STATE},
-    {"attention.output.dense", STATE, HEADS},
-    {"intermediate.dense", INNER, STATE},
-    {"output.dense", STATE, INNER},
-    {"word_embeddings", FIXED, STATE},
-    {"position_embeddings", FIXED, STATE},
-    {"token_type_embeddings", FIXED, STATE},
-    {"embeddings_project", STATE, FIXED},
-    {"LayerNorm", .is_norm = true},
-    {"layer_norm", .is_norm = true},
+    {.layer = "attention.self.query", .out = HEADS, .in = STATE, .asks = true},
+    {.layer = "attention.self.key", .out = HEADS, .in = STATE, .asks = true},
+    {.layer = "attention.self.value", .out = HEADS, .in = STATE},
+    {.layer = "attention.output.dense", .out = STATE, .in = HEADS},
+    {.layer = "intermediate.dense", .out = INNER, .in = STATE},
+    {.layer = "output.dense", .out = STATE, .in = INNER},
+    {.layer = "word_embeddings", .out = FIXED, .in = STATE},
+    {.layer = "position_embeddings", .out = FIXED, .in = STATE},
+    {.layer = "token_type_embeddings", .out = FIXED, .in = STATE},
+    {.layer = "embeddings_project", .out = STATE, .in = FIXED},
+    {.layer = "LayerNorm", .is_norm = true},
+    {.layer = "layer_norm", .is_norm = true},
     /* DistilBERT */
-    {"attention.q_lin", HEADS, STATE, .asks = true},
-    {"attention.k_lin", HEADS, STATE, .asks = true},
-    {"attention.v_lin", HEADS, STATE},
-    {"attention.out_lin", STATE, HEADS},
-    {"ffn.lin1", INNER, STATE},
-    {"ffn.lin2", STATE, INNER},
+    {.layer = "attention.q_lin", .out = HEADS, .in = STATE, .asks = true},
+    {.layer = "attention.k_lin", .out = HEADS, .in = STATE, .asks = true},
+    {.layer = "attention.v_lin", .out = HEADS, .in = STATE},
+    {.layer = "attention.out_lin", .out = STATE, .in = HEADS},
+    {.layer = "ffn.lin1", .out = INNER, .in = STATE},
+    {.layer = "ffn.lin2", .out = STATE, .in = INNER},
     /* Llama and its like */
-    {"self_attn.q_proj", HEADS, STATE, .asks = true},
-    {"self_attn.k_proj", HEADS, STATE, .asks = true},
-    {"self_attn.v_proj", HEADS, STATE},
-    {"self_attn.o_proj", STATE, HEADS},
-    {"mlp.gate_proj", INNER, STATE},
-    {"mlp.up_proj", INNER, STATE},
-    {"mlp.down_proj", STATE, INNER},
-    {"embed_tokens", FIXED, STATE},
-    {"input_layernorm", .is_norm = true},
-    {"post_attention_layernorm", .is_norm = true},
-    {"norm", .is_norm = true},
+    {.layer = "self_attn.q_proj", .out = HEADS, .in = STATE, .asks = true},
+    {.layer = "self_attn.k_proj", .out = HEADS, .in = STATE, .asks = true},
+    {.layer = "self_attn.v_proj", .out = HEADS, .in = STATE},
+    {.layer = "self_attn.o_proj", .out = STATE, .in = HEADS},
+    {.layer = "mlp.gate_proj", .out = INNER, .in = STATE},
+    {.layer = "mlp.up_proj", .out = INNER, .in = STATE},
+    {.layer = "mlp.down_proj", .out = STATE, .in = INNER},
+    {.layer = "embed_tokens", .out = FIXED, .in = STATE},
+    {.layer = "input_layernorm", .is_norm = true},
+    {.layer = "post_attention_layernorm", .is_norm = true},
+    {.layer = "norm", .is_norm = true},
     /* heads */
-    {"pooler.dense", POOLED, STATE},
-    {"pre_classifier", POOLED, STATE},
-    {"classifier.dense", POOLED, STATE},
-    {"classifier.out_proj", FIXED, POOLED},
-    {"classifier", FIXED, POOLED},
-    {"seq_relationship", FIXED, POOLED},
-    {"score", FIXED, STATE},
-    {"qa_outputs", FIXED, STATE},
-    {"transform.dense", STATE, STATE},
-    {"generator_predictions.dense", STATE, STATE},
-    {"vocab_transform", STATE, STATE},
-    {"lm_head.dense", STATE, STATE},
-    {"decoder", FIXED, STATE},
-    {"vocab_projector", FIXED, STATE},
-    {"lm_head", FIXED, STATE},
+    {.layer = "pooler.dense", .out = POOLED, .in = STATE},
+    {.layer = "pre_classifier", .out = POOLED, .in = STATE},
+    {.layer = "classifier.dense", .out = POOLED, .in = STATE},
+    {.layer = "classifier.out_proj", .out = FIXED, .in = POOLED},
+    {.layer = "classifier", .out = FIXED, .in = POOLED},
+    {.layer = "seq_relationship", .out = FIXED, .in = POOLED},
+    {.layer = "score", .out = FIXED, .in = STATE},
+    {.layer = "qa_outputs", .out = FIXED, .in = STATE},
+    {.layer = "transform.dense", .out = STATE, .in = STATE},
+    {.layer = "generator_predictions.dense", .out = STATE, .in = STATE},
+    {.layer = "vocab_transform", .out = STATE, .in = STATE},
+    {.layer = "lm_head.dense", .out = STATE, .in = STATE},
+    {.layer = "decoder", .out = FIXED, .in = STATE},
+    {.layer = "vocab_projector", .out = FIXED, .in = STATE},
+    {.layer = "lm_head", .out = FIXED, .in = STATE},
 };
 
 /* NULL = it is not known. "self.query.weight" is of "query", and "sa_layer_norm.weight" of "layer_norm". */

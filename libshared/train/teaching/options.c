@@ -17,12 +17,12 @@ void lm_teaching_option_table(lm_teaching_options *o, lm_option *table)
          .help = "the model to learn from, which reads every row, too; without it the rows bring its logits (score --emit "
                  "logits)"},
         {.name = "logits", .type = LM_OPT_FILE, .target = &o->logits, .value = "FILE", .shown = "those of the rows themselves",
-         .help = "another stream of the same records brings the teacher's logits of whole rows (score --emit logits): tokens of another "
-                 "tokenizer, perhaps"},
+         .help = "another stream of the same records, in any order, brings the teacher's logits of whole rows (score --emit logits): "
+                 "tokens of another tokenizer, perhaps"},
         {.name = "init-from-teacher", .type = LM_OPT_STRING, .target = &o->layers, .value = "LAYER,LAYER...",
          .aliases = "student_layers", .shown = "the student of -m or -a",
          .help = "begin with these of the teacher's layers, counted from 0, and all else that it has (0,2,4,7,9,11 of 12 is "
-                 "DistilBERT's choice)"},
+                 "DistilBERT's choice); with -a and --width, of its family, projected to fewer dimensions"},
         {.name = "recipe", .type = LM_OPT_CHOICE, .target = &o->recipe, .value = "NAME", .choices = lm_recipe_names,
          .shown = "distilbert for mlm, else task",
          .help = "which losses there are, of which weights: those of a paper, each of which can be said otherwise (after tinybert, which "

@@ -115,8 +115,8 @@ lm_config *lm_teaching_student_config(const lm_teaching *t, const lm_new_model *
 {
     size_t count;
     if (asked->layers || asked->size) {
-        lm_fail(st, LM_USAGE, "--init-from-teacher says which layers there are, and they have the teacher's size: leave --layers and --size "
-                "out (--width, --heads and --inner make them narrower)");
+        lm_fail(st, LM_USAGE, "--init-from-teacher says which layers there are, and they have the teacher's size: leave --layers and "
+                "--size out (--width, --heads and --inner make them narrower)");
         return NULL;
     }
     int *layers = has_own_blocks(t->model, st) ? parse_layers(t, &count, st) : NULL;

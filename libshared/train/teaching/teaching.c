@@ -39,7 +39,7 @@ static bool open_teacher(lm_teaching *t, const lm_run *r, lm_status *st)
 static bool read_beside(lm_teaching *t, lm_run *r, lm_status *st)
 {
     lm_strings one = {(const char *[]){t->o->logits}, 1, 1};
-    lm_data_options options = {.inputs = &one, .rows_per_step = 1, .keep = lm_distillation_columns};
+    lm_data_options options = {.inputs = &one, .rows_per_step = 1, .keep = lm_paired_columns};
     t->heard = lm_data_open(&options, st);
     return (t->heard && lm_data_load(t->heard, st) && lm_data_take_logits(r->data, t->heard, st)) || lm_fail_prefix(st, "--logits");
 }
