@@ -45,6 +45,7 @@ simd_sources = \
 	libshared/kernels/simd/panels.h \
 	libshared/kernels/simd/rope.h \
 	libshared/kernels/simd/rounded.h \
+	libshared/kernels/simd/rounded_groups.h \
 	libshared/kernels/simd/rounded_panels.h \
 	libshared/kernels/simd/variant.c \
 	libshared/kernels/simd/weights.h \

@@ -153,13 +153,19 @@ static bool has_start(const lm_quantised *w)
     return w->type == LM_Q8_0 || w->type == LM_I8 || w->type == LM_IQ4_NL;
 }
 
+static bool has_units(const lm_quantised *w)
+{
+    return w->type == LM_Q2_K || w->type == LM_Q3_K;
+}
+
 /* Without memory, of which it takes so many floats. */
 static lm_rounded rounded_of(const lm_quantised *w, int m, size_t *floats)
 {
-    bool fine = w->type == LM_Q2_K || w->type == LM_Q3_K || w->type == LM_Q6_K;
+    bool fine = has_units(w) || w->type == LM_Q6_K;
     lm_rounded x = {.blocks = up(lm_divide_up(w->columns, LM_ROUNDED_BLOCK), LM_ROUNDED_GROUP), .parts = fine ? 2 : 1};
-    size_t blocks = (size_t)m * (size_t)x.blocks;
-    *floats = blocks * LM_ROUNDED_BLOCK / sizeof(float) + 2 * blocks * (size_t)x.parts + (has_start(w) ? blocks : 0);
+    size_t blocks = (size_t)m * (size_t)x.blocks, parts = blocks * (size_t)x.parts;
+    *floats = blocks * LM_ROUNDED_BLOCK / sizeof(float) + 2 * parts + (has_start(w) ? blocks : 0) +
+              (has_units(w) ? parts + blocks / LM_ROUNDED_GROUP : 0);
     return x;
 }
 
@@ -171,7 +177,13 @@ static lm_rounded rounded_in(const lm_quantised *w, int m, float **scratch)
     x.q = (int8_t *)*scratch;
     x.scale = *scratch + blocks * LM_ROUNDED_BLOCK / sizeof(float);
     x.sum = x.scale + parts;
-    x.start = has_start(w) ? (int32_t *)(void *)(x.sum + parts) : NULL;
+    if (has_start(w))
+        x.start = (int32_t *)(void *)(x.sum + parts);
+    if (has_units(w)) {
+        x.unit = x.sum + parts;
+        x.times = (int16_t *)(void *)(x.unit + blocks / LM_ROUNDED_GROUP);
+        x.whole = x.times + parts;
+    }
     *scratch += floats;
     return x;
 }

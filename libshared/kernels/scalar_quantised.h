@@ -21,20 +21,29 @@ static void weights_dots(const lm_quantised *w, int first, int count, const floa
     }
 }
 
-static void round_row(const float *x, int columns, lm_rounded *to, int row)
+static void round_group(const float *x, int columns, lm_rounded *to, size_t block)
 {
-    for (int b = 0; b < to->blocks; b++) {
-        size_t block = (size_t)row * (size_t)to->blocks + (size_t)b;
-        float largest = 0, scale, inverse;
-        for (int c = b * LM_ROUNDED_BLOCK; c < (b + 1) * LM_ROUNDED_BLOCK && c < columns; c++)
-            largest = fabsf(x[c]) > largest || isnan(x[c]) ? fabsf(x[c]) : largest;
-        lm_rounded_scale(largest, &scale, &inverse);
+    float largest[LM_ROUNDED_GROUP] = {0}, scale[LM_ROUNDED_GROUP], inverse[LM_ROUNDED_GROUP];
+    for (int c = 0; c < columns; c++)
+        if (fabsf(x[c]) > largest[c / LM_ROUNDED_BLOCK] || isnan(x[c]))
+            largest[c / LM_ROUNDED_BLOCK] = fabsf(x[c]);
+    lm_rounded_scales(to, block, largest, scale, inverse);
+    for (int b = 0; b < LM_ROUNDED_GROUP; b++) {
         for (int i = 0; i < LM_ROUNDED_BLOCK; i++) {
             int c = b * LM_ROUNDED_BLOCK + i;
-            to->q[block * LM_ROUNDED_BLOCK + (size_t)i] = (int8_t)(c < columns && inverse > 0 ? lrintf(x[c] * inverse) : 0);
+            to->q[(block + (size_t)b) * LM_ROUNDED_BLOCK + (size_t)i] =
+                (int8_t)(c < columns && inverse[b] > 0 ? lrintf(x[c] * inverse[b]) : 0);
         }
-        lm_rounded_sums(to, block, scale);
+        lm_rounded_sums(to, block + (size_t)b, scale[b]);
     }
+}
+
+static void round_row(const float *x, int columns, lm_rounded *to, int row)
+{
+    const int group = LM_ROUNDED_GROUP * LM_ROUNDED_BLOCK;
+    for (int c = 0; c < to->blocks * LM_ROUNDED_BLOCK; c += group)
+        round_group(x + c, columns - c < group ? columns - c : group, to,
+                    (size_t)row * (size_t)to->blocks + (size_t)(c / LM_ROUNDED_BLOCK));
 }
 
 static double rounded_value(const lm_rounded *x, int row, int column)

@@ -23,6 +23,12 @@ INLINE bool is_fine(lm_dtype t)
     return t == LM_Q2_K || t == LM_Q3_K || t == LM_Q6_K;
 }
 
+/* Types whose scales are small whole multiples of another. */
+INLINE bool has_units(lm_dtype t)
+{
+    return t == LM_Q2_K || t == LM_Q3_K;
+}
+
 /* Types whose codes are, or stand for, signed bytes. */
 INLINE bool is_signed(lm_dtype t)
 {
@@ -254,22 +260,31 @@ INLINE void scales_of_32(const uint8_t *at, scales *s)
     store_eight(s->low, -half_at(at + 2) * floats_of(low, false));
 }
 
-/* Q2_K, Q3_K, Q6_K: the first eight (i = 0) or the others of 16. */
+/* Q2_K, Q3_K, Q6_K: the whole numbers that scales are of one float, the first eight (i = 0) or the others of 16. */
+INLINE uint64_t whole_scales(lm_dtype t, const uint8_t *at, int i)
+{
+    if (t == LM_Q2_K) /* in the low halves, and the lows in the high ones */
+        return bytes_at(at + i) & 0x0f0f0f0f0f0f0f0f;
+    if (t == LM_Q6_K)
+        return bytes_at(at + 192 + i);
+    uint32_t p[3]; /* Q3_K: four bits in 8 bytes, then two in four, and 32 too much */
+    memcpy(p, at + 96, sizeof p);
+    uint64_t v = both((p[0] >> i / 2 & 0x0f0f0f0f) | (p[2] >> i / 2 & 0x03030303) << 4,
+                      (p[1] >> i / 2 & 0x0f0f0f0f) | (p[2] >> (i / 2 + 2) & 0x03030303) << 4);
+    return ((v | 0x8080808080808080) - 0x2020202020202020) ^ 0x8080808080808080;
+}
+
+/* What they are multiplied with. */
+INLINE float fine_scale(lm_dtype t, const uint8_t *at)
+{
+    return half_at(at + (t == LM_Q2_K ? 80 : t == LM_Q3_K ? 108 : 208));
+}
+
 INLINE void scales_of_16(lm_dtype t, const uint8_t *at, int i, scales *s)
 {
-    if (t == LM_Q2_K) { /* in the low halves, and the lows in the high ones */
-        uint64_t v = bytes_at(at + i);
-        store_eight(s->scale + i, half_at(at + 80) * floats_of(v & 0x0f0f0f0f0f0f0f0f, false));
-        store_eight(s->low + i, -half_at(at + 82) * floats_of(v >> 4 & 0x0f0f0f0f0f0f0f0f, false));
-    } else if (t == LM_Q3_K) { /* four bits in 8 bytes, then two in four, and 32 too much */
-        uint32_t p[3];
-        memcpy(p, at + 96, sizeof p);
-        uint64_t v = both((p[0] >> i / 2 & 0x0f0f0f0f) | (p[2] >> i / 2 & 0x03030303) << 4,
-                          (p[1] >> i / 2 & 0x0f0f0f0f) | (p[2] >> (i / 2 + 2) & 0x03030303) << 4);
-        store_eight(s->scale + i, half_at(at + 108) * (floats_of(v, false) - 32));
-    } else {
-        store_eight(s->scale + i, half_at(at + 208) * floats_of(bytes_at(at + 192 + i), true));
-    }
+    store_eight(s->scale + i, fine_scale(t, at) * floats_of(whole_scales(t, at, i), true));
+    if (t == LM_Q2_K)
+        store_eight(s->low + i, -half_at(at + 82) * floats_of(bytes_at(at + i) >> 4 & 0x0f0f0f0f0f0f0f0f, false));
 }
 
 /* Those of `blocks` blocks: 8, or fewer at the end of a row of small blocks, whose others are 0. Where a type has no lows

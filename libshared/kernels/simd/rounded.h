@@ -20,10 +20,9 @@ INLINE vi nearest(vf x)
 #endif
 }
 
-static void round_block(const float *x, lm_rounded *to, size_t block)
+static float largest_of(const float *x)
 {
     vi most = {0};
-    int8_t *q = to->q + block * BLOCK;
     for (int v = 0; v < PER_BLOCK; v++) {
         vi size = (vi)absolute(load(x + v * LANES));
         most = (vi)choose(size > most, (vf)size, (vf)most); /* as whole numbers NaN is the largest */
@@ -31,24 +30,35 @@ static void round_block(const float *x, lm_rounded *to, size_t block)
     int32_t largest = 0;
     for (int i = 0; i < LANES; i++)
         largest = most[i] > largest ? most[i] : largest;
-    float size, scale, inverse;
+    float size;
     memcpy(&size, &largest, sizeof size);
-    lm_rounded_scale(size, &scale, &inverse);
-    for (int v = 0; v < PER_BLOCK; v++) /* where nothing is left, x may be anything */
-        to_bytes((uint8_t *)q + v * LANES, inverse > 0 ? nearest(load(x + v * LANES) * inverse) : (vi){0});
-    lm_rounded_sums(to, block, scale);
+    return size;
+}
+
+/* 256 columns, or those that are left. */
+static void round_group(const float *x, int columns, lm_rounded *to, size_t block)
+{
+    float rest[GROUP] = {0}, largest[BLOCKS], scale[BLOCKS], inverse[BLOCKS];
+    if (columns < GROUP) {
+        memcpy(rest, x, (size_t)columns * sizeof *x);
+        x = rest;
+    }
+    for (int b = 0; b < BLOCKS; b++)
+        largest[b] = largest_of(x + b * BLOCK);
+    lm_rounded_scales(to, block, largest, scale, inverse);
+    for (int b = 0; b < BLOCKS; b++, block++, x += BLOCK) {
+        for (int v = 0; v < PER_BLOCK; v++) /* where nothing is left, x may be anything */
+            to_bytes((uint8_t *)to->q + block * BLOCK + v * LANES,
+                     inverse[b] > 0 ? nearest(load(x + v * LANES) * inverse[b]) : (vi){0});
+        lm_rounded_sums(to, block, scale[b]);
+    }
 }
 
 static void round_row(const float *x, int columns, lm_rounded *to, int row)
 {
-    size_t block = (size_t)row * (size_t)to->blocks, end = block + (size_t)to->blocks;
-    for (; columns >= BLOCK; columns -= BLOCK, x += BLOCK)
-        round_block(x, to, block++);
-    for (; block < end; columns = 0) {
-        float rest[BLOCK] = {0};
-        memcpy(rest, x, (size_t)columns * sizeof *x);
-        round_block(rest, to, block++);
-    }
+    for (int b = 0; b < to->blocks; b += BLOCKS)
+        round_group(x + b * BLOCK, columns - b * BLOCK < GROUP ? columns - b * BLOCK : GROUP, to,
+                    (size_t)row * (size_t)to->blocks + (size_t)b);
 }
 
 /* ---- a row of the matrix and a row of x ---- */
@@ -135,59 +145,43 @@ INLINE eight one(const float *p)
     return *p - (eight){0};
 }
 
-/* sum[0] and sum[1] of the products, sum[2] of what lows add, or what the zeros of the codes take; x is at its group. */
-INLINE void rounded_blocks(lm_dtype t, stored_row r, int group, int blocks, const int8_t *q, const float *x_scale,
-                           const float *x_sum, eight sum[3])
+/* Sums of products, side by side; and of what lows add, or of as many units as codes are too high. */
+typedef struct dot_sums {
+    eight sum[2], rest;
+#if defined(__AVX512F__)
+    vf wide[2];
+#endif
+} dot_sums;
+
+/* Scales of both sides of 256 columns, those of x at its group. */
+INLINE void both_scales(lm_dtype t, const scales *s, const float *x_scale, const float *x_sum, bool too_high, eight *rest,
+                        eight scale[2])
 {
     const int parts = is_fine(t) ? 2 : 1;
+#pragma GCC unroll 2
+    for (int i = 0; i < parts; i++) {
+        eight of = load_eight(s->scale + 8 * i);
+        if (has_lows(t) || too_high)
+            *rest = fused_eight(has_lows(t) ? load_eight(s->low + 8 * i) : of, load_eight(x_sum + 8 * i), *rest);
+        scale[i] = of * load_eight(x_scale + 8 * i);
+    }
+}
+
+/* Blocks of 32 columns, eight at most. */
+INLINE void rounded_blocks(lm_dtype t, stored_row r, int group, int blocks, const int8_t *q, const float *x_scale,
+                           const float *x_sum, dot_sums *to)
+{
     const uint8_t *at = r.at + (size_t)group * group_bytes(t);
     scales s;
+    eight scale[2];
     ask_ahead(t, at);
     row_scales(t, r, group, blocks, &s);
-    for (int i = 0; i < BLOCKS * parts; i += 8) {
-        eight scale = load_eight(s.scale + i);
-        if (!is_signed(t))
-            sum[2] = fused_eight(has_lows(t) ? load_eight(s.low + i) : scale, load_eight(x_sum + i), sum[2]);
-        scale *= load_eight(x_scale + i);
-        store_eight(s.scale + i, scale);
-    }
+    both_scales(t, &s, x_scale, x_sum, zero_of(t), &to->rest, scale);
+    memcpy(s.scale, scale, sizeof scale);
 #pragma GCC unroll 8
     for (int b = 0; b < blocks; b++) {
         eight by = is_fine(t) ? two(s.scale, b) : one(s.scale + b);
         eight_sums dot = fours(is_signed(t), codes_of(t, at, b), all_codes((const uint8_t *)q + b * BLOCK));
-        sum[b % 2] = fused_eight(floats_of_sums(dot), by, sum[b % 2]);
+        to->sum[b % 2] = fused_eight(floats_of_sums(dot), by, to->sum[b % 2]);
     }
-}
-
-INLINE float rounded_dot(lm_dtype t, const lm_quantised *w, int row, const lm_rounded *x, int x_row)
-{
-    stored_row r = row_of(t, w, row, 0);
-    size_t block = (size_t)x_row * (size_t)x->blocks, parts = is_fine(t) ? 2 : 1;
-    const int8_t *q = x->q + block * BLOCK;
-    const float *scale = x->scale + block * parts, *sums = x->sum + block * parts;
-    eight sum[3] = {{0}};
-    int group = 0;
-    for (; (group + 1) * GROUP <= w->columns; group++, q += GROUP, scale += BLOCKS * parts, sums += BLOCKS * parts)
-        rounded_blocks(t, r, group, BLOCKS, q, scale, sums, sum);
-    if (w->columns % GROUP)
-        rounded_blocks(t, r, group, w->columns % GROUP / BLOCK, q, scale, sums, sum);
-    if (t == LM_I8 && w->columns % BLOCK) { /* zeros of x meet whatever follows in the copy: zeros */
-        uint8_t rest[BLOCK] = {0};
-        int column = w->columns / BLOCK * BLOCK, b = w->columns % GROUP / BLOCK;
-        memcpy(rest, r.at + column, (size_t)(w->columns - column));
-        float by = w->scale[r.element] * scale[b];
-        eight_sums dot = fours(true, all_codes(rest), all_codes((const uint8_t *)q + b * BLOCK));
-        sum[0] = fused_eight(floats_of_sums(dot), one(&by), sum[0]);
-    }
-    float total = sum_of_eight(sum[0] + sum[1]);
-    return is_signed(t) ? total : has_lows(t) ? total + sum_of_eight(sum[2]) : total - (float)zero_of(t) * sum_of_eight(sum[2]);
-}
-
-static void rounded_dots(const lm_quantised *w, int first, int count, const lm_rounded *x, int x_row, const float *bias, float *y)
-{
-#define DOTS(t)                                                                                              \
-    for (int j = 0; j < count; j++)                                                                          \
-    y[j] = rounded_dot(t, w, first + j, x, x_row) + (bias ? bias[j] : 0)
-    OF_ROUNDED_TYPE(w->type, DOTS)
-#undef DOTS
 }

@@ -17,6 +17,7 @@
 #include "kernels/simd/codes.h"
 #include "kernels/simd/weights.h"
 #include "kernels/simd/rounded.h"
+#include "kernels/simd/rounded_groups.h"
 #include "kernels/simd/rounded_panels.h"
 
 /* (all that have AVX2 have F16C, which not every compiler can ask for) */

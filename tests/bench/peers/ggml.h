@@ -1,6 +1,6 @@
 /* The same products by ggml, llama.cpp's library, where a directory has a built one: libggml-base.so and libggml-cpu-*.so, as
- * llama.cpp's releases and npm's @node-llama-cpp/linux-x64 (in bins/) have them. They are opened while running; the few functions
- * used are declared here. */
+ * llama.cpp's releases and npm's @node-llama-cpp/linux-x64 (in bins/) have them, or libggml.so alone, as ik_llama.cpp is built. They
+ * are opened while running; the few functions used are declared here. */
 #ifndef LM_TESTS_BENCH_GGML_H
 #define LM_TESTS_BENCH_GGML_H
 
@@ -38,28 +38,39 @@ static void *ggml_symbol(void *library, const char *name)
     return at;
 }
 
-/* Chooses as llama.cpp does: the highest score. False where the directory has none. */
-static bool ggml_open(const char *directory)
+/* Of libggml-cpu*.so chooses as llama.cpp does: the highest score. NULL where there is none. */
+static void *ggml_best(const char *directory, char *best, size_t size)
 {
-    static char best[4096];
     char path[4096];
     glob_t found;
     int most = 0;
     void *cpu = NULL;
-    snprintf(path, sizeof path, "%s/libggml-base.so", directory);
-    void *base = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
     snprintf(path, sizeof path, "%s/libggml-cpu*.so", directory);
-    if (!base || glob(path, 0, NULL, &found))
-        return false;
+    if (glob(path, 0, NULL, &found))
+        return NULL;
     for (size_t i = 0; i < found.gl_pathc; i++) {
         void *library = dlopen(found.gl_pathv[i], RTLD_NOW | RTLD_LOCAL);
         int (*score)(void) = library ? (int (*)(void))dlsym(library, "ggml_backend_score") : NULL;
         if (score && score() > most) {
             most = score(), cpu = library;
-            snprintf(best, sizeof best, "%s", found.gl_pathv[i]);
+            snprintf(best, size, "%s", found.gl_pathv[i]);
         }
     }
     globfree(&found);
+    return cpu;
+}
+
+/* False where the directory has none. */
+static bool ggml_open(const char *directory)
+{
+    static char best[4096];
+    char path[4096];
+    snprintf(path, sizeof path, "%s/libggml-base.so", directory);
+    void *base = dlopen(path, RTLD_NOW | RTLD_GLOBAL), *cpu = base ? ggml_best(directory, best, sizeof best) : NULL;
+    if (!base) {
+        snprintf(best, sizeof best, "%s/libggml.so", directory);
+        base = cpu = dlopen(best, RTLD_NOW | RTLD_LOCAL);
+    }
     if (!cpu)
         return false;
     ggml.path = best;
@@ -71,7 +82,8 @@ static bool ggml_open(const char *directory)
     ggml.data = (void *(*)(const void *))ggml_symbol(base, "ggml_get_data");
     ggml.end = (void (*)(void *))ggml_symbol(base, "ggml_free");
     ggml.compute = (int (*)(void *, void *, int))ggml_symbol(cpu, "ggml_graph_compute_with_ctx");
-    ((void (*)(void))ggml_symbol(cpu, "ggml_cpu_init"))();
+    if (cpu != base)
+        ((void (*)(void))ggml_symbol(cpu, "ggml_cpu_init"))();
     return true;
 }
 

@@ -1,0 +1,287 @@
+/* Products with a row of x that was rounded, 256 columns of it at a time in the way that suits the processor: the codes of two blocks
+ * side by side with AVX-512, scales as whole numbers with AVX2 where there are 16 of them. Part of variant.c. */
+
+#if defined(__AVX512F__)
+typedef uint8_t wide __attribute__((vector_size(2 * BLOCK)));
+typedef int32_t wide_sums __attribute__((vector_size(2 * BLOCK)));
+
+/* ---- codes ---- */
+
+INLINE wide wide_joined(codes low, codes high)
+{
+    return (wide)_mm512_inserti64x4(_mm512_castsi256_si512((__m256i)low), (__m256i)high, 1);
+}
+
+/* Bits of 32 bytes, those of the first block from bit `low` on and those of the second from bit `high` on, moved down to bit 0. */
+INLINE wide moved_down(const uint8_t *p, int low, int high)
+{
+    __m512i by = (__m512i)wide_joined((codes)_mm256_set1_epi16((short)low), (codes)_mm256_set1_epi16((short)high));
+    return (wide)_mm512_srlv_epi16(_mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)p)), by);
+}
+
+/* The low halves of 16 bytes, then the high ones; of two times 16 bytes. */
+INLINE wide wide_nibbles(const uint8_t *p, size_t stride)
+{
+    codes low = (codes)_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    codes high = (codes)_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(p + stride)));
+    const __m512i by = _mm512_set_epi64(0x0004000400040004, 0x0004000400040004, 0, 0, 0x0004000400040004, 0x0004000400040004, 0, 0);
+    return (wide)_mm512_srlv_epi16((__m512i)wide_joined(low, high), by) & 15;
+}
+
+/* What is less than `one`, and more by it where a bit is set. */
+INLINE wide with_bits(wide c, uint64_t set, uint8_t one)
+{
+    return (wide)_mm512_mask_add_epi8((__m512i)c, set, (__m512i)c, _mm512_set1_epi8((char)one));
+}
+
+/* The same where bit b of 32 bytes is set, and bit b + 1 for the second block. */
+INLINE wide with_bits_of(wide c, const uint8_t *p, int b, uint8_t one)
+{
+    wide which = wide_joined((codes)_mm256_set1_epi8((char)(1 << b)), (codes)_mm256_set1_epi8((char)(2 << b)));
+    __m512i bytes = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)p));
+    return with_bits(c, _mm512_test_epi8_mask(bytes, (__m512i)which), one);
+}
+
+INLINE uint32_t word_at(const uint8_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* Codes of blocks b and b + 1 of 256 columns, b even; codes_of says where they are. */
+INLINE wide wide_codes(lm_dtype t, const uint8_t *at, int b)
+{
+    size_t each = block_bytes(t);
+    const uint8_t *p = at + (size_t)b * each;
+    switch (t) {
+    case LM_Q4_0: return wide_nibbles(p + 2, each);
+    case LM_Q4_1: return wide_nibbles(p + 4, each);
+    case LM_IQ4_NL: {
+        __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)lm_iq4_nl_values));
+        return (wide)_mm512_shuffle_epi8(table, (__m512i)wide_nibbles(p + 2, each));
+    }
+    case LM_Q5_0: return with_bits(wide_nibbles(p + 6, each), both(word_at(p + 2), word_at(p + each + 2)), 16);
+    case LM_Q5_1: return with_bits(wide_nibbles(p + 8, each), both(word_at(p + 4), word_at(p + each + 4)), 16);
+    case LM_Q2_K: return moved_down(at + 16 + b / 4 * 32, b % 4 * 2, b % 4 * 2 + 2) & 3;
+    case LM_Q3_K: return with_bits_of(moved_down(at + 32 + b / 4 * 32, b % 4 * 2, b % 4 * 2 + 2) & 3, at, b, 4);
+    case LM_Q4_K: return moved_down(at + 16 + b / 2 * 32, 0, 4) & 15;
+    case LM_Q5_K: return with_bits_of(moved_down(at + 48 + b / 2 * 32, 0, 4) & 15, at + 16, b, 16);
+    default: return wide_joined(codes_of(t, at, b), codes_of(t, at, b + 1));
+    }
+}
+
+/* ---- sums ---- */
+
+/* By how much codes are too high. With VNNI, which multiplies bytes without a sign, those that have one are made so. */
+INLINE int too_high(lm_dtype t)
+{
+#if defined(__AVX512VNNI__)
+    if (is_signed(t))
+        return 128;
+#endif
+    return zero_of(t);
+}
+
+/* Sums of four products side by side. */
+INLINE wide_sums wide_fours(lm_dtype t, wide w, const int8_t *q)
+{
+    __m512i a = (__m512i)w, b = _mm512_loadu_si512(q);
+#if defined(__AVX512VNNI__)
+    if (is_signed(t))
+        a = (__m512i)(w ^ 0x80);
+    return (wide_sums)_mm512_dpbusd_epi32(_mm512_setzero_si512(), a, b);
+#else
+    if (is_signed(t)) {
+        b = _mm512_mask_sub_epi8(b, _mm512_movepi8_mask(a), _mm512_setzero_si512(), b);
+        a = _mm512_abs_epi8(a);
+    }
+    return (wide_sums)_mm512_madd_epi16(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1));
+#endif
+}
+
+/* Each of the scales of two blocks in as many lanes as it has sums. */
+INLINE vf spread_scales(lm_dtype t, vf scale, int b)
+{
+    int first = is_fine(t) ? 2 * b : b, lanes = is_fine(t) ? 4 : 8;
+    vi from;
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++)
+        from[i] = first + i / lanes;
+    return (vf)_mm512_permutexvar_ps((__m512i)from, (__m512)scale);
+}
+
+INLINE void rounded_group(lm_dtype t, stored_row r, int group, const int8_t *q, const float *x_scale, const float *x_sum,
+                          dot_sums *to)
+{
+    const uint8_t *at = r.at + (size_t)group * group_bytes(t);
+    scales s;
+    eight by[2] = {{0}};
+    ask_ahead(t, at);
+    row_scales(t, r, group, BLOCKS, &s);
+    both_scales(t, &s, x_scale, x_sum, too_high(t), &to->rest, by);
+    vf scale = (vf)wide_joined((codes)by[0], (codes)by[1]);
+#pragma GCC unroll 4
+    for (int b = 0; b < BLOCKS; b += 2) {
+        wide_sums dot = wide_fours(t, wide_codes(t, at, b), q + b * BLOCK);
+        to->wide[b / 2 % 2] = fused(__builtin_convertvector(dot, vf), spread_scales(t, scale, b), to->wide[b / 2 % 2]);
+    }
+}
+
+#else
+
+INLINE int too_high(lm_dtype t)
+{
+    return zero_of(t);
+}
+
+INLINE void rounded_group(lm_dtype t, stored_row r, int group, const int8_t *q, const float *x_scale, const float *x_sum,
+                          dot_sums *to)
+{
+    rounded_blocks(t, r, group, BLOCKS, q, x_scale, x_sum, to);
+}
+#endif
+
+/* ---- scales that are whole numbers on both sides ---- */
+
+#if defined(__AVX2__)
+INLINE __m256i words_of(__m128i bytes)
+{
+    return _mm256_cvtepi8_epi16(bytes);
+}
+
+/* What they are multiples of: of scales, then, in Q2_K, of lows. */
+INLINE __m128 unit_floats(lm_dtype t, const uint8_t *at)
+{
+    return _mm_cvtph_ps(t == LM_Q2_K ? _mm_loadu_si32(at + 80) : _mm_loadu_si16(at + 108));
+}
+
+/* 16 scales and 16 lows, which are the scales again where codes are too high. */
+INLINE void unit_scales(lm_dtype t, const uint8_t *at, __m256i *scale, __m256i *low)
+{
+    if (t == LM_Q2_K) {
+        __m128i both_halves = _mm_loadu_si128((const __m128i *)at), mask = _mm_set1_epi8(15);
+        *scale = words_of(_mm_and_si128(both_halves, mask));
+        *low = words_of(_mm_and_si128(_mm_srli_epi16(both_halves, 4), mask));
+    } else {
+        *scale = *low = words_of(_mm_set_epi64x((long long)whole_scales(t, at, 8), (long long)whole_scales(t, at, 0)));
+    }
+}
+
+/* Of 256 columns: sums of codes, q and scales. */
+#if defined(__AVX512F__)
+INLINE vf first_lane(__m128 x)
+{
+    return (vf)_mm512_broadcastss_ps(x);
+}
+
+INLINE vi unit_sums(lm_dtype t, const uint8_t *at, const int8_t *q, __m256i scale)
+{
+    __m512i sum = _mm512_setzero_si512(), all = _mm512_castsi256_si512(scale);
+#pragma GCC unroll 4
+    for (int b = 0; b < BLOCKS; b += 2) {
+        __m512i pairs = _mm512_maddubs_epi16((__m512i)wide_codes(t, at, b), _mm512_loadu_si512(q + b * BLOCK));
+        const long long first = 0x0001000100010001 * 2 * b, step = 0x0001000100010001;
+        __m512i which = _mm512_set_epi64(first + 3 * step, first + 3 * step, first + 2 * step, first + 2 * step, first + step,
+                                         first + step, first, first);
+        __m512i by = _mm512_permutexvar_epi16(which, all);
+#if defined(__AVX512VNNI__)
+        sum = _mm512_dpwssd_epi32(sum, pairs, by);
+#else
+        sum = _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, by));
+#endif
+    }
+    return (vi)sum;
+}
+#else
+INLINE vf first_lane(__m128 x)
+{
+    return (vf)_mm256_broadcastss_ps(x);
+}
+
+INLINE vi unit_sums(lm_dtype t, const uint8_t *at, const int8_t *q, __m256i scale)
+{
+    __m256i sum = _mm256_setzero_si256();
+    __m256i half[2] = {_mm256_permute2x128_si256(scale, scale, 0x00), _mm256_permute2x128_si256(scale, scale, 0x11)};
+#pragma GCC unroll 8
+    for (int b = 0; b < BLOCKS; b++) {
+        __m256i c = (__m256i)codes_of(t, at, b), pairs = _mm256_maddubs_epi16(c, (__m256i)all_codes((const uint8_t *)q + b * BLOCK));
+        const short first = (short)(0x0100 + b % 4 * 0x0404), second = (short)(first + 0x0202);
+        __m256i which = (__m256i)joined((half_codes)_mm_set1_epi16(first), (half_codes)_mm_set1_epi16(second));
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_shuffle_epi8(half[b / 4], which)));
+    }
+    return (vi)sum;
+}
+#endif
+
+INLINE float unit_dot(lm_dtype t, const lm_quantised *w, int row, const lm_rounded *x, int x_row)
+{
+    const uint8_t *at = row_of(t, w, row, 0).at, *end = at + bytes_of(t, w->columns);
+    size_t block = (size_t)x_row * (size_t)x->blocks;
+    const int8_t *q = x->q + block * BLOCK;
+    const int16_t *times = x->times + 2 * block, *whole = x->whole + 2 * block;
+    const float *unit = x->unit + block / BLOCKS;
+    vf sum = {0};
+    eight rest = {0};
+    for (; at < end; at += group_bytes(t), q += GROUP, times += 2 * BLOCKS, whole += 2 * BLOCKS, unit++) {
+        __m256i scale, low, by = _mm256_loadu_si256((const __m256i *)times);
+        __m128 each = _mm_mul_ps(unit_floats(t, at), _mm_broadcast_ss(unit));
+        ask_ahead(t, at);
+        unit_scales(t, at, &scale, &low);
+        vi of_codes = unit_sums(t, at, q, _mm256_mullo_epi16(scale, by));
+        __m256i of_lows = _mm256_madd_epi16(_mm256_mullo_epi16(low, by), _mm256_loadu_si256((const __m256i *)whole));
+        eight of_low = (eight)_mm256_broadcastss_ps(t == LM_Q2_K ? _mm_movehdup_ps(each) : each);
+        sum = fused(__builtin_convertvector(of_codes, vf), first_lane(each), sum);
+        rest = fused_eight(floats_of_sums((eight_sums)of_lows), of_low, rest);
+    }
+    return sum_of(sum) - (float)(t == LM_Q2_K ? 1 : zero_of(t)) * sum_of_eight(rest);
+}
+#endif
+
+/* ---- rows ---- */
+
+INLINE float rounded_dot(lm_dtype t, const lm_quantised *w, int row, const lm_rounded *x, int x_row)
+{
+    stored_row r = row_of(t, w, row, 0);
+    size_t block = (size_t)x_row * (size_t)x->blocks, parts = is_fine(t) ? 2 : 1;
+    const int8_t *q = x->q + block * BLOCK;
+    const float *scale = x->scale + block * parts, *sums = x->sum + block * parts;
+    dot_sums to = {0};
+    int group = 0;
+    for (; (group + 1) * GROUP <= w->columns; group++, q += GROUP, scale += BLOCKS * parts, sums += BLOCKS * parts)
+        rounded_group(t, r, group, q, scale, sums, &to);
+    if (w->columns % GROUP)
+        rounded_blocks(t, r, group, w->columns % GROUP / BLOCK, q, scale, sums, &to);
+    if (t == LM_I8 && w->columns % BLOCK) { /* zeros of x meet whatever follows in the copy: zeros */
+        uint8_t rest[BLOCK] = {0};
+        int column = w->columns / BLOCK * BLOCK, b = w->columns % GROUP / BLOCK;
+        memcpy(rest, r.at + column, (size_t)(w->columns - column));
+        float by = w->scale[r.element] * scale[b];
+        eight_sums dot = fours(true, all_codes(rest), all_codes((const uint8_t *)q + b * BLOCK));
+        to.sum[0] = fused_eight(floats_of_sums(dot), one(&by), to.sum[0]);
+    }
+    float total = sum_of_eight(to.sum[0] + to.sum[1]);
+#if defined(__AVX512F__)
+    total += sum_of(to.wide[0] + to.wide[1]);
+#endif
+    if (has_lows(t))
+        total += sum_of_eight(to.rest);
+    else if (too_high(t))
+        total -= (float)too_high(t) * sum_of_eight(to.rest);
+    return total;
+}
+
+static void rounded_dots(const lm_quantised *w, int first, int count, const lm_rounded *x, int x_row, const float *bias, float *y)
+{
+#if defined(__AVX2__)
+#define DOT(t) (has_units(t) ? unit_dot(t, w, first + j, x, x_row) : rounded_dot(t, w, first + j, x, x_row))
+#else
+#define DOT(t) rounded_dot(t, w, first + j, x, x_row)
+#endif
+#define DOTS(t)                                                                                              \
+    for (int j = 0; j < count; j++)                                                                          \
+    y[j] = DOT(t) + (bias ? bias[j] : 0)
+    OF_ROUNDED_TYPE(w->type, DOTS)
+#undef DOTS
+#undef DOT
+}
