@@ -41,6 +41,12 @@ INLINE bool in_singles(lm_dtype t)
     return t == LM_F16 || t == LM_BF16 || t == LM_I8;
 }
 
+/* Types whose codes stand for floats of a table. */
+INLINE bool is_looked_up(lm_dtype t)
+{
+    return t == LM_NF4 || t == LM_FP4;
+}
+
 /* What a code stands for is less by so much; 0: as it is, or the type has lows of its own. */
 INLINE int zero_of(lm_dtype t)
 {

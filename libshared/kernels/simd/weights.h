@@ -47,33 +47,51 @@ INLINE vf from_f16(const uint8_t *p)
 #endif
 }
 
-/* Lanes of two codes a byte, the first one in the high half. */
-INLINE vi from_pairs(const uint8_t *p)
+/* table[code] of 32 codes, two a byte, the first one in the high half. */
+INLINE void looked_up(const float table[16], const uint8_t *p, vf out[PER_BLOCK])
 {
 #if defined(__AVX512F__)
-    const __m512i by = _mm512_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24, 4, 0, 12, 8, 20, 16, 28, 24);
-    uint32_t two[2];
-    memcpy(two, p, sizeof two);
-    __m512i both = _mm512_inserti64x4(_mm512_set1_epi32((int)two[0]), _mm256_set1_epi32((int)two[1]), 1);
-    return (vi)_mm512_srlv_epi32(both, by);
+    /* each lane's byte, and the half that is its code (more bits than the last four do not count) */
+    const __m512i first = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    const __m512i by = _mm512_set1_epi64(4);
+    __m512i all = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p)), values = _mm512_castps_si512(_mm512_loadu_ps(table));
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; v++) {
+        __m512i at = _mm512_srlv_epi32(_mm512_shuffle_epi8(all, _mm512_add_epi32(first, _mm512_set1_epi32(8 * v))), by);
+        out[v] = (vf)_mm512_permutexvar_ps(at, _mm512_castsi512_ps(values));
+    }
 #elif defined(__AVX2__)
-    uint32_t word;
-    memcpy(&word, p, sizeof word);
-    return (vi)_mm256_srlv_epi32(_mm256_set1_epi32((int)word), _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24));
+    const __m256i by = _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24);
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) {
+        int word;
+        memcpy(&word, p + 4 * v, sizeof word);
+        out[v] = pick(table, (vi)_mm256_srlv_epi32(_mm256_set1_epi32(word), by));
+    }
 #else
-    vi v;
-    for (int i = 0; i < LANES; i++)
-        v[i] = p[i / 2] >> (i % 2 ? 0 : 4) & 15;
-    return v;
+    for (int i = 0; i < BLOCK; i++)
+        out[i / LANES][i % LANES] = table[p[i / 2] >> (i % 2 ? 0 : 4) & 15];
 #endif
+}
+
+INLINE const float *values_by_code(lm_dtype t)
+{
+    return t == LM_NF4 ? lm_nf4_values : lm_fp4_values;
 }
 
 /* Weights of 32 columns; s->scale and s->low have what is theirs from `part` on. */
 INLINE void weights_of(lm_dtype t, const uint8_t *at, int b, const scales *s, vf out[PER_BLOCK])
 {
-    const bool coded = !in_singles(t) && t != LM_Q8_0 && t != LM_NF4 && t != LM_FP4;
+    const bool coded = !in_singles(t) && t != LM_Q8_0;
     const uint8_t *from = at + (size_t)b * block_bytes(t) + (t == LM_Q8_0 ? 2 : 0);
     codes c = {0};
+    if (is_looked_up(t)) {
+        looked_up(values_by_code(t), from, out);
+#pragma GCC unroll 8
+        for (int v = 0; v < PER_BLOCK; v++)
+            out[v] *= s->scale[b];
+        return;
+    }
     if (coded)
         c = codes_of(t, at, b) - (uint8_t)zero_of(t);
 #pragma GCC unroll 8
@@ -83,8 +101,6 @@ INLINE void weights_of(lm_dtype t, const uint8_t *at, int b, const scales *s, vf
             out[v] = from_f16(from + 2 * LANES * v);
         else if (t == LM_BF16)
             out[v] = (vf)(from_halves((const uint16_t *)(const void *)(from + 2 * LANES * v)) << 16);
-        else if (t == LM_NF4 || t == LM_FP4)
-            out[v] = pick(t == LM_NF4 ? lm_nf4_values : lm_fp4_values, from_pairs(from + LANES / 2 * v)) * s->scale[b];
         else if (has_lows(t))
             out[v] = fused(from_codes(c, v), splat(s->scale[part]), splat(s->low[part]));
         else
@@ -103,7 +119,7 @@ INLINE stored_row row_of(lm_dtype t, const lm_quantised *w, int row, int from)
 {
     size_t stored = (size_t)lm_quantised_row(w, row);
     stored_row r = {w->data, w, stored};
-    if (t == LM_NF4 || t == LM_FP4) {
+    if (is_looked_up(t)) {
         r.element = stored * (size_t)w->columns + (size_t)from;
         r.at += r.element / 2;
     } else {
@@ -116,6 +132,11 @@ INLINE stored_row row_of(lm_dtype t, const lm_quantised *w, int row, int from)
 INLINE void scales_of_run(const lm_quantised *w, size_t element, int blocks, float *scale)
 {
     int shift = __builtin_ctz((unsigned)w->block); /* a power of two, as torn() has it */
+    if (shift == 6 && blocks == BLOCKS && element % 64 == 0 && !w->nested.code) {
+        const float *of = w->scale + element / 64;
+        store_eight(scale, (eight){of[0], of[0], of[1], of[1], of[2], of[2], of[3], of[3]});
+        return;
+    }
     size_t last = SIZE_MAX;
     for (int b = 0; b < blocks; b++) {
         size_t at = (element + (size_t)b * BLOCK) >> shift;
@@ -128,7 +149,7 @@ INLINE void row_scales(lm_dtype t, stored_row r, int group, int blocks, scales *
 {
     if (t == LM_I8)
         store_eight(s->scale, r.of->scale[r.element] - (eight){0});
-    else if (t == LM_NF4 || t == LM_FP4)
+    else if (is_looked_up(t))
         scales_of_run(r.of, r.element + (size_t)group * GROUP, blocks, s->scale);
     else if (t != LM_F16 && t != LM_BF16)
         scales_of(t, r.at + (size_t)group * group_bytes(t), blocks, s);
@@ -189,6 +210,16 @@ INLINE void dot_blocks(lm_dtype t, stored_row r, int group, int blocks, const fl
 #pragma GCC unroll 8
     for (int b = 0; b < blocks; b++) {
         vf w[PER_BLOCK];
+        if (is_looked_up(t)) {
+            const float *of_x = x + group * GROUP + b * BLOCK;
+            looked_up(values_by_code(t), r.at + (size_t)group * group_bytes(t) + (size_t)b * block_bytes(t), w);
+            vf of_block = w[0] * load(of_x);
+#pragma GCC unroll 8
+            for (int v = 1; v < PER_BLOCK; v++)
+                of_block = fused(w[v], load(of_x + v * LANES), of_block);
+            sum[b % SUMS] = fused(of_block, splat(s.scale[b]), sum[b % SUMS]);
+            continue;
+        }
         weights_of(t, r.at + (size_t)group * group_bytes(t), b, &s, w);
 #pragma GCC unroll 8
         for (int v = 0; v < PER_BLOCK; v++)
@@ -248,7 +279,7 @@ INLINE float dot_row(lm_dtype t, const lm_quantised *w, int row, const float *x)
 /* A block of 32 columns with two scales, or whose codes begin within a byte. */
 static bool torn(const lm_quantised *w)
 {
-    return (w->type == LM_NF4 || w->type == LM_FP4) && (w->columns % BLOCK || w->block % BLOCK || (w->block & (w->block - 1)));
+    return is_looked_up(w->type) && (w->columns % BLOCK || w->block % BLOCK || (w->block & (w->block - 1)));
 }
 
 static void weights_expand(const lm_quantised *w, int row, int from, int n, float *out)
