@@ -43,7 +43,7 @@ lm_tensor *lm_distillation_loss(lm_graph *g, lm_tensor *logits, const lm_distill
     return fused(n) && wants_grad ? lm_node_defer(g, n) : lm_node_run(g, n);
 }
 
-enum { AT_ONCE = 4 * 1024 * 1024, MOST_ROWS = 512 }; /* floats of logits; rows */
+enum { AT_ONCE = 8 * 1024 * 1024, MOST_ROWS = 512 }; /* floats of logits; rows: a product packs the whole matrix anew for each part */
 
 typedef struct pass {
     const lm_distillation *how;
@@ -58,9 +58,10 @@ typedef struct pass {
 static void begin(pass *p, lm_graph *g, lm_node *n, bool backward)
 {
     const lm_distillation *how = n->distillation;
-    int rows = n->in[0]->rows, columns = n->in[0]->width, most = AT_ONCE / columns;
+    int rows = n->in[0]->rows, columns = n->in[0]->width, most = AT_ONCE / columns, parts;
     most = most < 16 ? 16 : most > MOST_ROWS ? MOST_ROWS : most;
-    *p = (pass){.how = how, .g = g, .node = n, .rows = rows < most ? rows : most};
+    parts = rows > most ? (rows + most - 1) / most : 1; /* of one size */
+    *p = (pass){.how = how, .g = g, .node = n, .rows = (rows + parts - 1) / parts};
     p->args = (lm_soft_loss_args){.columns = columns,
                                   .teacher = how->teacher,
                                   .divergence = how->divergence,
