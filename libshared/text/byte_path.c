@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "text/tokenizer_internal.h"
 #include "text/unicode/unicode.h"
+#include "text/word_starts.h"
 
 /* The one expression by which words are cut; NULL: it is another pre-tokenizer. */
 static const lm_pattern *expression_of(const lm_pre_tokenizer *t)
@@ -122,6 +123,27 @@ static void cut_by_regex(lm_encoder *e, lm_str text, const lm_key_bytes *k, size
         add_word(e, text, k, from + done, to, out);
 }
 
+/* Where 64 bytes do not tell where the first word ends, it is scanned by itself. */
+static void cut_by_scanner(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t to, lm_side *out)
+{
+    const lm_byte_path *b = &e->t->bytes;
+    while (from < to && out->n <= out->limit) {
+        size_t first = from, sure;
+        uint64_t starts = lm_word_starts(b, text.data, from, to, &sure);
+        if (sure == from)
+            sure = b->scanner == LM_SCAN_GPT2 ? lm_scan_gpt2(b->class, text.data, from, to)
+                                              : lm_scan_cl100k(b->class, text.data, from, to, b->digits);
+        for (starts &= starts - 1; starts; starts &= starts - 1) {
+            size_t next = first + (size_t)__builtin_ctzll(starts);
+            add_word(e, text, k, from, next, out);
+            from = next;
+        }
+        if (from < sure)
+            add_word(e, text, k, from, sure, out);
+        from = sure;
+    }
+}
+
 void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
     const lm_byte_path *b = &e->t->bytes;
@@ -133,10 +155,7 @@ void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_
     lm_key_bytes_of(&k, text, to);
     if (b->scanner == LM_SCAN_REGEX)
         cut_by_regex(e, text, &k, from, to, out);
-    for (size_t end; b->scanner != LM_SCAN_REGEX && from < to && out->n <= out->limit; from = end) {
-        end = b->scanner == LM_SCAN_GPT2 ? lm_scan_gpt2(b->class, text.data, from, to)
-                                         : lm_scan_cl100k(b->class, text.data, from, to, b->digits);
-        add_word(e, text, &k, from, end, out);
-    }
+    else
+        cut_by_scanner(e, text, &k, from, to, out);
     lm_words_take(e, text, cut_word, out);
 }

@@ -38,6 +38,8 @@ const uint8_t *lm_char_classes(void);
  * ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ */
 size_t lm_scan_gpt2(const uint8_t *class, const char *s, size_t i, size_t to);
 size_t lm_scan_cl100k(const uint8_t *class, const char *s, size_t i, size_t to, size_t digits);
+/* The bytes of the letters of a contraction behind the apostrophe at s[i]; 0: it is none. */
+size_t lm_contraction(const char *s, size_t i, size_t to, bool any_case);
 /* The scanner for an expression, by its text; sets *digits. */
 enum lm_scanner lm_scanner_of(lm_str expression, size_t *digits);
 

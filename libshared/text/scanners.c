@@ -111,10 +111,9 @@ static inline size_t run_of(const scanner *c, size_t i, unsigned kind, size_t mo
     return i;
 }
 
-/* The letters of a contraction behind the apostrophe at i; 0: it is none. */
-static inline size_t contraction(const scanner *c, size_t i, bool any_case)
+size_t lm_contraction(const char *s, size_t i, size_t to, bool any_case)
 {
-    char a = i + 1 < c->to ? c->s[i + 1] : 0, b = i + 2 < c->to ? c->s[i + 2] : 0;
+    char a = i + 1 < to ? s[i + 1] : 0, b = i + 2 < to ? s[i + 2] : 0;
     if (any_case) {
         if (a == '\xC5' && b == '\xBF') /* long s, which is an s in lower case */
             return 2;
@@ -142,7 +141,7 @@ size_t lm_scan_gpt2(const uint8_t *class, const char *s, size_t i, size_t to)
 {
     const scanner c = {class, s, to};
     size_t n;
-    if (s[i] == '\'' && (n = contraction(&c, i, false)))
+    if (s[i] == '\'' && (n = lm_contraction(s, i, to, false)))
         return i + 1 + n;
     unsigned kind = kind_at(&c, i, &n);
     if (s[i] == ' ') {
@@ -172,7 +171,7 @@ size_t lm_scan_cl100k(const uint8_t *class, const char *s, size_t i, size_t to, 
 {
     const scanner c = {class, s, to};
     size_t n, next_n;
-    if (s[i] == '\'' && (n = contraction(&c, i, true)))
+    if (s[i] == '\'' && (n = lm_contraction(s, i, to, true)))
         return i + 1 + n;
     unsigned kind = kind_at(&c, i, &n);
     if (kind == LM_CLASS_LETTER)

@@ -15,7 +15,9 @@ liblmutils_la_SOURCES += \
 	libshared/text/vocabulary.c \
 	libshared/text/vocabulary.h \
 	libshared/text/word_cache.c \
-	libshared/text/word_cache.h
+	libshared/text/word_cache.h \
+	libshared/text/word_starts.c \
+	libshared/text/word_starts.h
 
 check_PROGRAMS += tests/unit/check_text
 tests_unit_check_text_SOURCES = tests/unit/check_text.c

@@ -5,7 +5,7 @@
 #include "text/components/components.h"
 
 /* A word of up to 24 bytes, which fills a cache line. */
-enum { LM_WORD_BYTES = 24, LM_WORD_TOKENS = 7, LM_WORD_SET_BITS = 15 };
+enum { LM_WORD_BYTES = 24, LM_WORD_TOKENS = 7, LM_WORD_SET_BITS = 16 };
 typedef struct lm_known_word {
     uint64_t key[LM_WORD_BYTES / 8]; /* the bytes, zero-padded */
     int32_t ids[LM_WORD_TOKENS];

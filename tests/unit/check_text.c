@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "text/tokenizer_internal.h"
 #include "text/unicode/unicode.h"
+#include "text/word_starts.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -344,6 +345,62 @@ START_TEST(unicode_facts)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- where words begin */
+
+static size_t scan(const lm_byte_path *b, const char *s, size_t i, size_t to)
+{
+    return b->scanner == LM_SCAN_GPT2 ? lm_scan_gpt2(b->class, s, i, to) : lm_scan_cl100k(b->class, s, i, to, b->digits);
+}
+
+/* Every beginning that is told, by the scanner that goes character by character. */
+static void starts_are_scanned(const lm_byte_path *b, const char *s, size_t to)
+{
+    for (size_t i = 0, sure; i < to; i = sure) {
+        size_t from = i;
+        uint64_t starts = lm_word_starts(b, s, i, to, &sure);
+        ck_assert(starts & 1);
+        if (sure == i)
+            sure = scan(b, s, i, to);
+        while (from < sure) {
+            size_t end = scan(b, s, from, to);
+            starts &= starts - 1;
+            size_t told = starts ? i + (size_t)__builtin_ctzll(starts) : sure;
+            ck_assert_msg(end == told, "scanner %d, %zu digits, \"%.*s\" at %zu: a word ends at %zu, not %zu", (int)b->scanner,
+                          b->digits, (int)to, s, from, end, told);
+            from = end;
+        }
+        ck_assert_uint_eq(from, sure);
+    }
+}
+
+START_TEST(word_starts)
+{
+    static const char *const parts[] = {"a", "the", "S", "'s", "'re", "'", "'LL", "1", "12", "1234567", " ", "  ", "\t", "\n",
+                                        "\r\n", "\n\n", ".", "(", "...", "\"", "\xC3\xA9", "\xED\x95\x9C\xEA\xB5\xAD",
+                                        "\xC2\xA0", "\xE3\x80\x80", "\xC2\xB2", "\xF0\x9F\x98\x80", "\xC5\xBF", "_", "\x01",
+                                        "internationalisation", "\xE2\x80\xA6", "\x0B"};
+    enum { PARTS = sizeof parts / sizeof *parts };
+    lm_byte_path paths[] = {{.scanner = LM_SCAN_GPT2}, {.scanner = LM_SCAN_CL100K, .digits = 3},
+                            {.scanner = LM_SCAN_CL100K, .digits = 1}};
+    lm_philox_key key = lm_random_key(7, LM_FOR_SAMPLING, 0);
+    lm_buf text = {0};
+    for (uint64_t turn = 0; turn < 60000; turn++) {
+        uint64_t few = 1 + lm_random_below(key, turn, 0, PARTS), shift = lm_random_below(key, turn, 1, PARTS);
+        text.len = 0;
+        for (uint64_t n = 1 + lm_random_below(key, turn, 2, turn % 3 ? 60 : 8); n > 0; n--)
+            lm_buf_puts(&text, parts[(shift + lm_random_below(key, turn, 2 + n, few)) % PARTS]);
+        char *exact = lm_malloc(text.len, 1); /* of its size: a byte too many that is read is found */
+        memcpy(exact, text.data, text.len);
+        for (int i = 0; i < 3; i++) {
+            paths[i].class = lm_char_classes();
+            starts_are_scanned(&paths[i], exact, text.len);
+        }
+        free(exact);
+    }
+    lm_buf_free(&text);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("text");
@@ -358,6 +415,7 @@ static Suite *suite(void)
     tcase_add_test(c, template_and_truncation);
     tcase_add_test(c, save_and_load);
     tcase_add_test(c, unicode_facts);
+    tcase_add_test(c, word_starts);
     suite_add_tcase(s, c);
     return s;
 }

@@ -10,6 +10,14 @@ typedef struct lm_merge_slot {
     int32_t id; /* what the two become */
 } lm_merge_slot;
 
+/* What two neighbours become. */
+typedef struct lm_bpe_pair {
+    uint32_t rank; /* LM_NO_MERGE = nothing */
+    int32_t id;
+} lm_bpe_pair;
+
+#define LM_NO_MERGE UINT32_MAX
+
 enum { LM_CHAR_PAGE = 256, LM_CHAR_PAGES = 0x110000 / LM_CHAR_PAGE };
 
 typedef struct lm_bpe {
@@ -27,13 +35,13 @@ typedef struct lm_bpe {
     bool cuts;             /* words may be cut */
     bool takes_bytes;      /* see lm_token_model_takes_bytes; then */
     int32_t symbols[256];  /* are the tokens of bytes, */
-    int32_t *pairs;        /* and the slots of merges of two of them, by left * 256 + right; -1 = none */
+    lm_bpe_pair *pairs;    /* and what two of them become, by left * 256 + right */
 } lm_bpe;
 
 static inline uint64_t lm_merge_hash(int32_t left, int32_t right)
 {
-    uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
-    return (h ^ h >> 32) * 0xbf58476d1ce4e5b9u;
+    uint64_t h = (uint32_t)left * 0x9e3779b97f4a7c15u + (uint32_t)right * 0xbf58476d1ce4e5b9u;
+    return h ^ h >> 29;
 }
 
 static inline uint8_t lm_merge_tag(uint64_t hash)
@@ -69,8 +77,6 @@ typedef struct lm_symbol {
     int32_t merged;     /* what that merge makes */
 } lm_symbol;
 
-#define LM_NO_MERGE UINT32_MAX
-
 /* Links symbols of which id and len are given, and looks up what their pairs become. */
 void lm_bpe_link(const lm_bpe *b, lm_symbol *symbols, size_t n);
 /* Applies the merges to symbols 0 to n - 1, which are linked: the one of the lowest rank first,
@@ -81,6 +87,10 @@ void lm_bpe_merge(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap)
  * 2020); numbers are those of the scratch's seed, row and draws. `heap` has room for 3n. */
 void lm_bpe_merge_some(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap, double dropout,
                        lm_model_scratch *scratch);
+
+/* The same for the n <= LM_BPE_SHORT bytes of a word, which are given as bytes; fewer than 2^26 merges. Adds the tokens to `out`. */
+enum { LM_BPE_SHORT = 32, LM_BPE_SHORT_MERGES = 1 << 26 };
+void lm_bpe_merge_bytes(const lm_bpe *b, const unsigned char *bytes, size_t n, lm_token_list *out);
 
 /* Fills in `takes_bytes` and what belongs to it. */
 void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b);

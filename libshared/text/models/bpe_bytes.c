@@ -19,7 +19,7 @@ void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b)
     for (int left = 0; left < 256; left++)
         for (int right = 0; right < 256; right++) {
             const lm_merge_slot *slot = lm_merge_find(b, b->symbols[left], b->symbols[right]);
-            b->pairs[left * 256 + right] = slot ? (int32_t)(slot - b->slots) : -1;
+            b->pairs[left * 256 + right] = slot ? (lm_bpe_pair){slot->rank, slot->id} : (lm_bpe_pair){LM_NO_MERGE, -1};
         }
 }
 
@@ -51,17 +51,21 @@ void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model
         return;
     }
     size_t n = bytes.len;
+    if (n <= LM_BPE_SHORT && m->tables.merge_count < LM_BPE_SHORT_MERGES) {
+        lm_bpe_merge_bytes(b, (const unsigned char *)bytes.data, n, out);
+        return;
+    }
     uint64_t *room = lm_model_scratch_get(scratch, n, 2 * sizeof *room + sizeof(lm_symbol));
     lm_symbol *s = (lm_symbol *)(room + 2 * n);
     const unsigned char *byte = (const unsigned char *)bytes.data;
     for (size_t i = 0; i < n; i++) {
-        int32_t slot = i + 1 < n ? b->pairs[byte[i] * 256 + byte[i + 1]] : -1;
+        lm_bpe_pair pair = i + 1 < n ? b->pairs[byte[i] * 256 + byte[i + 1]] : (lm_bpe_pair){LM_NO_MERGE, -1};
         s[i] = (lm_symbol){.id = b->symbols[byte[i]],
                            .len = 1,
                            .prev = (int32_t)i - 1,
                            .next = i + 1 < n ? (int32_t)i + 1 : -1,
-                           .rank = slot < 0 ? LM_NO_MERGE : b->slots[slot].rank,
-                           .merged = slot < 0 ? -1 : b->slots[slot].id};
+                           .rank = pair.rank,
+                           .merged = pair.id};
     }
     lm_bpe_merge(b, s, n, room);
     int32_t end = 0;

@@ -129,6 +129,59 @@ void lm_bpe_merge(const lm_bpe *b, lm_symbol *s, size_t n, uint64_t *room)
     }
 }
 
+/* A short word: its symbols, by their first bytes. What is next is the smallest key; nothing that has to be found by a branch. */
+typedef struct short_word {
+    int32_t key[LM_BPE_SHORT]; /* of the merge with the next symbol: rank * LM_BPE_SHORT + place; NO_KEY = none */
+    int32_t merged[LM_BPE_SHORT], id[LM_BPE_SHORT];
+    uint8_t next[LM_BPE_SHORT], prev[LM_BPE_SHORT + 1];
+} short_word;
+
+enum { NO_KEY = INT32_MAX, AT_ONCE = 8 };
+
+static inline void short_pair(const lm_bpe *b, short_word *w, size_t left, size_t right)
+{
+    const lm_merge_slot *m = lm_merge_find(b, w->id[left], w->id[right]);
+    w->key[left] = m ? (int32_t)(m->rank * LM_BPE_SHORT + left) : NO_KEY;
+    w->merged[left] = m ? m->id : -1;
+}
+
+static inline int32_t smallest(const int32_t *key, size_t n)
+{
+    int32_t best = NO_KEY;
+    for (size_t i = 0; i < n; i += AT_ONCE)
+        for (size_t k = 0; k < AT_ONCE; k++)
+            best = key[i + k] < best ? key[i + k] : best;
+    return best;
+}
+
+void lm_bpe_merge_bytes(const lm_bpe *b, const unsigned char *bytes, size_t n, lm_token_list *out)
+{
+    short_word w;
+    for (size_t i = 0; i < n; i++) {
+        lm_bpe_pair pair = i + 1 < n ? b->pairs[bytes[i] * 256 + bytes[i + 1]] : (lm_bpe_pair){LM_NO_MERGE, -1};
+        w.key[i] = pair.rank == LM_NO_MERGE ? NO_KEY : (int32_t)(pair.rank * LM_BPE_SHORT + i);
+        w.merged[i] = pair.id;
+        w.id[i] = b->symbols[bytes[i]];
+        w.next[i] = (uint8_t)(i + 1);
+        w.prev[i + 1] = (uint8_t)i;
+    }
+    for (size_t i = n; i % AT_ONCE; i++)
+        w.key[i] = NO_KEY;
+    for (int32_t best; (best = smallest(w.key, n)) != NO_KEY;) {
+        size_t left = (size_t)best % LM_BPE_SHORT, right = w.next[left], behind = w.next[right];
+        w.id[left] = w.merged[left];
+        w.next[left] = (uint8_t)behind;
+        w.prev[behind] = (uint8_t)left;
+        w.key[right] = w.key[left] = NO_KEY;
+        if (behind < n)
+            short_pair(b, &w, left, behind);
+        if (left > 0)
+            short_pair(b, &w, w.prev[left], left);
+    }
+    for (size_t i = 0; i < n; i = w.next[i])
+        lm_token_push(out, w.id[i], w.next[i]);
+}
+
 void lm_bpe_merge_some(const lm_bpe *b, lm_symbol *s, size_t n, uint64_t *room, double dropout,
                        lm_model_scratch *scratch)
 {
