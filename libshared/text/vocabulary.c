@@ -77,6 +77,31 @@ int lm_vocabulary_find(const lm_vocabulary *v, lm_str token)
                                token);
 }
 
+void lm_vocabulary_fetch(const lm_vocabulary *v, const lm_str *tokens, size_t n)
+{
+    for (size_t i = 0; i < n && v->slot_count; i++)
+        __builtin_prefetch(&v->slots[(mix(lm_vocabulary_hash(lm_vocabulary_hash_start(), tokens[i])) >> 32) & (v->slot_count - 1)]);
+}
+
+void lm_vocabulary_find_all(const lm_vocabulary *v, const lm_str *tokens, size_t n, int *ids)
+{
+    uint64_t hashes[LM_VOCABULARY_AT_ONCE];
+    const lm_vocabulary_slot *first[LM_VOCABULARY_AT_ONCE];
+    for (size_t i = 0; i < n; i++) {
+        hashes[i] = lm_vocabulary_hash(lm_vocabulary_hash_start(), tokens[i]);
+        first[i] = v->slot_count ? &v->slots[(mix(hashes[i]) >> 32) & (v->slot_count - 1)] : NULL;
+        __builtin_prefetch(first[i]);
+    }
+    for (size_t i = 0; i < n; i++) /* where the token is that most often is the one */
+        if (first[i] && first[i]->id >= 0)
+            __builtin_prefetch(&v->tokens[first[i]->id]);
+    for (size_t i = 0; i < n; i++)
+        if (first[i] && first[i]->id >= 0)
+            __builtin_prefetch(v->bytes.data + v->tokens[first[i]->id].start);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = lm_vocabulary_probe(v, hashes[i], (lm_str){NULL, 0}, tokens[i]);
+}
+
 /* The slot that finds token `id`. */
 static lm_vocabulary_slot *slot_of(lm_vocabulary *v, int id)
 {

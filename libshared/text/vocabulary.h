@@ -42,6 +42,10 @@ void lm_vocabulary_move(lm_vocabulary *v, int from, int to);
  * (what Unigram's vocabularies may do). */
 bool lm_vocabulary_repeat(lm_vocabulary *v, int known, lm_status *st);
 int lm_vocabulary_find(const lm_vocabulary *v, lm_str token); /* -1 if absent */
+/* The same of up to LM_VOCABULARY_AT_ONCE tokens, which do not wait for memory one after the other. */
+enum { LM_VOCABULARY_AT_ONCE = 64 };
+void lm_vocabulary_fetch(const lm_vocabulary *v, const lm_str *tokens, size_t n); /* asks memory for where they are, or would be */
+void lm_vocabulary_find_all(const lm_vocabulary *v, const lm_str *tokens, size_t n, int *ids);
 
 static inline lm_str lm_vocabulary_get(const lm_vocabulary *v, int id)
 {

@@ -26,16 +26,26 @@ static void free_bpe(lm_token_model *m)
     free(b);
 }
 
-/* The token that a merge makes: the left one and what is behind the prefix of the right one. */
+static bool is_joined(lm_str token, lm_str left, lm_str right)
+{
+    return token.data && token.len == left.len + right.len && memcmp(token.data, left.data, left.len) == 0 &&
+           memcmp(token.data + left.len, right.data, right.len) == 0;
+}
+
+/* The token that a merge makes: the left one and what is behind the prefix of the right one. *id is that of the merge before. */
 static bool merged_token(const lm_token_model *m, size_t rank, int *id, lm_status *st)
 {
     const lm_vocabulary *v = &m->tables.vocabulary;
+    int before = *id;
     lm_str left = lm_vocabulary_get(v, m->tables.merges[rank].left),
            right = lm_vocabulary_get(v, m->tables.merges[rank].right);
     if (right.len < m->prefix.len)
         return lm_fail(st, LM_FAILED, "merge %zu: \"%.*s\" is shorter than the prefix inside words", rank + 1,
                        (int)right.len, right.data);
     right = (lm_str){right.data + m->prefix.len, right.len - m->prefix.len};
+    for (*id = before; *id <= before + 1; ++*id) /* as most files have them */
+        if (is_joined(lm_vocabulary_get(v, *id), left, right))
+            return true;
     uint64_t hash = lm_vocabulary_hash(lm_vocabulary_hash(lm_vocabulary_hash_start(), left), right);
     *id = lm_vocabulary_probe(v, hash, left, right);
     if (*id < 0)
@@ -59,8 +69,25 @@ static void put_merge(lm_bpe *b, lm_merge *merges, size_t rank, int32_t id)
     b->slots[i] = (lm_merge_slot){m.left, m.right, (uint32_t)rank, id};
 }
 
+/* What a merge is found and entered by is asked of memory before it is its turn. */
+static void fetch_tokens(const lm_vocabulary *v, lm_merge m)
+{
+    __builtin_prefetch(&v->tokens[m.left]);
+    __builtin_prefetch(&v->tokens[m.right]);
+}
+
+static void fetch_merge(const lm_vocabulary *v, const lm_bpe *b, lm_merge m)
+{
+    size_t slot = lm_merge_hash(m.left, m.right) >> b->shift;
+    __builtin_prefetch(&b->tags[slot]);
+    __builtin_prefetch(&b->slots[slot]);
+    __builtin_prefetch(v->bytes.data + v->tokens[m.left].start);
+    __builtin_prefetch(v->bytes.data + v->tokens[m.right].start);
+}
+
 static bool index_merges(lm_token_model *m, lm_bpe *b, lm_status *st)
 {
+    enum { AHEAD = 16 };
     lm_token_tables *t = &m->tables;
     unsigned bits = 4;
     while (((size_t)1 << bits) / 3 * 2 <= t->merge_count)
@@ -69,8 +96,12 @@ static bool index_merges(lm_token_model *m, lm_bpe *b, lm_status *st)
     b->mask = ((size_t)1 << bits) - 1;
     b->slots = lm_malloc(b->mask + 1, sizeof *b->slots);
     b->tags = lm_calloc(b->mask + 1, 1);
+    int id = -1;
     for (size_t i = 0; i < t->merge_count; i++) {
-        int id = -1;
+        if (i + 2 * AHEAD < t->merge_count)
+            fetch_tokens(&t->vocabulary, t->merges[i + 2 * AHEAD]);
+        if (i + AHEAD < t->merge_count)
+            fetch_merge(&t->vocabulary, b, t->merges[i + AHEAD]);
         if (!merged_token(m, i, &id, st))
             return false;
         put_merge(b, t->merges, i, id);

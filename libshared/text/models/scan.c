@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 typedef struct scan {
-    const char *at, *end;
+    const char *begin, *at, *end;
     lm_buf first, second; /* strings with escapes, decoded */
 } scan;
 
@@ -114,6 +114,12 @@ static bool take_string(scan *s, lm_buf *room, lm_str *out)
     return true;
 }
 
+/* Whether a string is written without escapes: it stays where it is. */
+static bool is_in_place(const scan *s, lm_str string)
+{
+    return string.data >= s->begin && string.data < s->end;
+}
+
 /* Steps over a value. Whether it is right is seen by who reads it: its brackets are counted here. */
 static bool skip_value(scan *s, lm_str *out)
 {
@@ -183,20 +189,39 @@ static bool take_score(scan *s, double *score)
     return true;
 }
 
+/* Tokens that are still to be added, all of which stand in the source. */
+typedef struct tokens {
+    lm_str at[LM_VOCABULARY_AT_ONCE];
+    int64_t ids[LM_VOCABULARY_AT_ONCE];
+    size_t n;
+} tokens;
+
+static bool add_tokens(lm_token_tables *t, tokens *some, lm_status *st)
+{
+    bool ok = true;
+    lm_vocabulary_fetch(&t->vocabulary, some->at, some->n);
+    for (size_t i = 0; i < some->n && ok; i++)
+        ok = lm_vocabulary_add(&t->vocabulary, some->at[i], some->ids[i], st);
+    some->n = 0;
+    return ok;
+}
+
 static bool scan_ids(lm_token_tables *t, scan *s, lm_status *st)
 {
+    tokens some;
+    some.n = 0;
     if (!take(s, '{'))
         return false;
     if (take(s, '}'))
         return true;
     do {
-        lm_str token;
-        int64_t id;
-        if (!take_string(s, &s->first, &token) || !take(s, ':') || !take_id(s, &id) ||
-            !lm_vocabulary_add(&t->vocabulary, token, id, st))
+        if (!take_string(s, &s->first, &some.at[some.n]) || !take(s, ':') || !take_id(s, &some.ids[some.n]))
+            return false;
+        bool in_place = is_in_place(s, some.at[some.n++]);
+        if ((!in_place || some.n == LM_VOCABULARY_AT_ONCE) && !add_tokens(t, &some, st))
             return false;
     } while (take(s, ','));
-    return take(s, '}');
+    return add_tokens(t, &some, st) && take(s, '}');
 }
 
 static bool scan_scores(lm_token_tables *t, scan *s, lm_status *st)
@@ -213,25 +238,34 @@ static bool scan_scores(lm_token_tables *t, scan *s, lm_status *st)
     return take(s, ']');
 }
 
+/* Left and right of a merge, in either form. */
+static bool take_merge(scan *s, lm_str parts[2])
+{
+    if (take(s, '['))
+        return take_string(s, &s->first, &parts[0]) && take(s, ',') && take_string(s, &s->second, &parts[1]) && take(s, ']');
+    return take_string(s, &s->first, &parts[0]) && lm_merge_parts(parts[0], &parts[0], &parts[1]);
+}
+
 static bool scan_merges(lm_token_tables *t, scan *s, lm_status *st)
 {
+    lm_str parts[LM_VOCABULARY_AT_ONCE];
+    size_t n = 0; /* of them */
     if (!take(s, '['))
         return false;
     if (take(s, ']'))
         return true;
     do {
-        lm_str left, right;
-        if (take(s, '[')) {
-            if (!take_string(s, &s->first, &left) || !take(s, ',') || !take_string(s, &s->second, &right) ||
-                !take(s, ']'))
-                return false;
-        } else if (!take_string(s, &s->first, &left) || !lm_merge_parts(left, &left, &right)) {
+        if (!take_merge(s, parts + n))
             return false;
-        }
-        if (!lm_token_tables_merge(t, left, right, st))
+        bool later = is_in_place(s, parts[n]) && is_in_place(s, parts[n + 1]);
+        n += later ? 2 : 0;
+        if ((!later || n == LM_VOCABULARY_AT_ONCE) && !lm_token_tables_merges(t, parts, n / 2))
             return false;
+        if (!later && !lm_token_tables_merge(t, parts[n], parts[n + 1], st))
+            return false;
+        n = !later || n == LM_VOCABULARY_AT_ONCE ? 0 : n;
     } while (take(s, ','));
-    return take(s, ']');
+    return lm_token_tables_merges(t, parts, n / 2) && take(s, ']');
 }
 
 /* ---------------------------------------------------------------- where they are */
@@ -315,7 +349,7 @@ static const char *leave_out(const char *from, lm_str member, lm_buf *rest)
 bool lm_token_tables_scan(lm_token_tables *t, lm_str json, lm_buf *rest)
 {
     enum { BYTES_A_TOKEN = 64 }; /* with its merges */
-    scan s = {.at = json.data, .end = json.data + json.len};
+    scan s = {.begin = json.data, .at = json.data, .end = json.data + json.len};
     finder f = {.tables = t};
     lm_vocabulary_reserve(&t->vocabulary, json.len / BYTES_A_TOKEN);
     bool ok = lm_utf8_valid(json.data, json.len) && take_all(&s, &f);

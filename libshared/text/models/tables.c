@@ -25,6 +25,19 @@ bool lm_token_tables_merge(lm_token_tables *t, lm_str left, lm_str right, lm_sta
     return true;
 }
 
+bool lm_token_tables_merges(lm_token_tables *t, const lm_str *parts, size_t n)
+{
+    int ids[LM_VOCABULARY_AT_ONCE];
+    lm_vocabulary_find_all(&t->vocabulary, parts, 2 * n, ids);
+    for (size_t i = 0; i < n; i++) {
+        if (ids[2 * i] < 0 || ids[2 * i + 1] < 0)
+            return false;
+        LM_GROW(t->merges, t->merge_count, t->merge_cap);
+        t->merges[t->merge_count++] = (lm_merge){ids[2 * i], ids[2 * i + 1]};
+    }
+    return true;
+}
+
 bool lm_token_tables_score(lm_token_tables *t, lm_str token, double score, lm_status *st)
 {
     size_t id = (size_t)t->vocabulary.size;

@@ -27,6 +27,8 @@ void lm_token_tables_free(lm_token_tables *t);
 bool lm_token_tables_score(lm_token_tables *t, lm_str token, double score, lm_status *st);
 /* One more merge, of tokens that have to be in the vocabulary already. */
 bool lm_token_tables_merge(lm_token_tables *t, lm_str left, lm_str right, lm_status *st);
+/* n more, n <= LM_VOCABULARY_AT_ONCE / 2: left and right of each. False: one of them is not in the vocabulary. */
+bool lm_token_tables_merges(lm_token_tables *t, const lm_str *parts, size_t n);
 /* From the members "vocab" and "merges" of a model in tokenizer.json, in all forms that it has had: vocab an
  * object of ids, or (Unigram) an array of [token, score]; merges an array of "left right" or of [left,
  * right]. */
