@@ -171,6 +171,17 @@ bool lm_write_all(int fd, const void *bytes, size_t n, const char *what, lm_stat
     return true;
 }
 
+void lm_pipe_widen(int fd)
+{
+#ifdef F_SETPIPE_SZ
+    enum { MEGABYTE = 1 << 20 };
+    if (fcntl(fd, F_GETPIPE_SZ) < MEGABYTE)
+        (void)fcntl(fd, F_SETPIPE_SZ, MEGABYTE);
+#else
+    (void)fd;
+#endif
+}
+
 static bool create(const char *path, int *fd, lm_status *st)
 {
     *fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -35,6 +35,7 @@ void lm_output_dir_discard(lm_output_dir *d);
 /* Writes all of it (EINTR, short writes). A reader that has gone (EPIPE) gives the code LM_SIGNAL + SIGPIPE, a signal
  * that came while a pipe or terminal would not take more gives LM_SIGNAL + n. */
 bool lm_write_all(int fd, const void *bytes, size_t n, const char *what, lm_status *st);
+void lm_pipe_widen(int fd); /* a pipe then holds a megabyte, where the system lets it: those at its ends wait less often */
 bool lm_file_write(const char *path, const void *bytes, size_t n, lm_status *st); /* creates or replaces, not atomic */
 bool lm_file_copy(const char *from, const char *to, lm_status *st);
 /* Reads at most `limit` bytes; a longer file fails. *out is malloced and NUL-terminated. */

@@ -1,4 +1,5 @@
 #include "stream/input.h"
+#include "base/atomic.h"
 #include "base/memory.h"
 #include "base/signals.h"
 #include "stream/transcode.h"
@@ -436,6 +437,7 @@ static int open_path(lm_input *in, const char *path, lm_status *st)
         }
         standard_input = READ;
         in->fd = STDIN_FILENO;
+        lm_pipe_widen(in->fd);
         in->operand = lm_strdup("standard input");
     } else {
         in->operand = lm_strdup(path);

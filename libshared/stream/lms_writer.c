@@ -135,6 +135,7 @@ lm_lms_writer *lm_lms_writer_new(int fd, const char *name, lm_lms_kind kind, jso
     w->fd = fd;
     w->name = lm_strdup(name);
     w->kind = kind;
+    lm_pipe_widen(fd);
     w->digest = XXH3_createState();
     if (!w->digest) {
         lm_fail(st, LM_FAILED, "no memory for a digest");

@@ -12,6 +12,8 @@ typedef enum slot {
     TRUNCATED, TEXT, PAIR, SEQ_LENGTHS, CHOSEN, CHOSEN_MASK, REJECTED, REJECTED_MASK, DESIRABLE, SLOTS, LABEL_WORD = SLOTS, ID
 } slot;
 
+#define OF_TENSORS ((1u << SLOTS) - 1) /* the set of those that are no member of the header */
+
 typedef enum cut { CUT_ROW, CUT_LIKE, CUT_OWN } cut;
 
 static const struct {
@@ -134,11 +136,19 @@ static lm_str value_of(const lm_tokens_row *r, slot s)
     }
 }
 
+/* The first slot of a set, which is taken out. */
+static slot take_slot(uint32_t *set)
+{
+    slot first = (slot)__builtin_ctz(*set);
+    *set &= *set - 1;
+    return first;
+}
+
 static size_t row_bytes(const lm_tokens_row *r, uint32_t columns)
 {
     size_t bytes = 0;
-    for (int s = 0; s < SLOTS; s++)
-        bytes += columns >> s & 1 ? value_of(r, (slot)s).len + 4 : 0;
+    for (uint32_t left = columns & OF_TENSORS; left;)
+        bytes += value_of(r, take_slot(&left)).len + 4;
     return bytes;
 }
 
@@ -154,10 +164,9 @@ static size_t header_bytes(const lm_tokens_writer *t, const lm_tokens_row *r)
 
 static void append(lm_tokens_writer *t, const lm_tokens_row *row)
 {
-    for (int s = 0; s < SLOTS; s++) {
-        if (!(t->columns >> s & 1))
-            continue;
-        lm_str v = value_of(row, (slot)s);
+    for (uint32_t left = t->columns & OF_TENSORS; left;) {
+        slot s = take_slot(&left);
+        lm_str v = value_of(row, s);
         lm_buf_append(&t->data[s], v.data, v.len);
         if (slots[s].cut == CUT_OWN) {
             int32_t end = (int32_t)(t->data[s].len / lm_dtype_block_bytes(slots[s].dtype));

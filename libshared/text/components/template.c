@@ -12,7 +12,7 @@ void lm_encoding_reserve(lm_encoding *e, size_t n)
 {
     if (n <= (size_t)e->cap)
         return;
-    size_t cap = e->cap ? (size_t)e->cap : 128;
+    size_t cap = e->cap ? (size_t)e->cap : 32; /* of thousands in hand most are short */
     while (cap < n)
         cap *= 2;
     e->ids = lm_realloc(e->ids, cap, sizeof *e->ids);

@@ -21,8 +21,9 @@
 #endif
 
 /* A batch goes through three hands: it is read, encoded, written; while one is encoded by all threads, one of
- * them reads the next and writes the last. What comes out does not depend on it. */
-enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 17, ROWS_AT_ONCE = 16 };
+ * them reads the next and writes the last. What comes out does not depend on it. All three stay in the cache of the
+ * processors: a batch has so many bytes for each thread. */
+enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 15, ROWS_AT_ONCE = 16, TURNS_OF_THREADS = 4 };
 
 typedef struct batch {
     lm_text_batch text;
@@ -84,7 +85,7 @@ static void read_batch(run *r, batch *b)
     b->failed = SIZE_MAX;
     lm_status_clear(&b->failure);
     b->rc = lm_signal_check(&b->reading)
-                ? lm_text_source_batch(&r->source, BATCH_ROWS, BATCH_BYTES, &b->text, &b->reading)
+                ? lm_text_source_batch(&r->source, BATCH_ROWS, BATCH_BYTES * (size_t)r->threads, &b->text, &b->reading)
                 : -1;
     if (b->text.count > b->row_cap) {
         b->rows = lm_realloc(b->rows, b->text.count, sizeof *b->rows);
@@ -251,7 +252,8 @@ static bool run_batches(run *r, lm_status *st)
     while (now || last) {
         batch *next = now && now->rc > 0 ? &r->batches[(turn + 1) % BATCHES] : NULL;
         bool flush = ends_in_flush(now); /* it is written before anything more is waited for */
-        size_t count = now ? now->text.count : 0;
+        size_t count = now ? now->text.count : 0, at_once = count / (TURNS_OF_THREADS * (size_t)r->threads);
+        at_once = at_once < 1 ? 1 : at_once > ROWS_AT_ONCE ? ROWS_AT_ONCE : at_once; /* long ones are few */
 #pragma omp parallel num_threads(r->threads)
         {
             int thread = thread_index();
@@ -262,7 +264,7 @@ static bool run_batches(run *r, lm_status *st)
                 if (next && !flush)
                     read_batch(r, next);
             }
-#pragma omp for schedule(dynamic, ROWS_AT_ONCE)
+#pragma omp for schedule(dynamic, at_once)
             for (size_t i = 0; i < count; i++)
                 encode_row(r, now, i, thread);
         }
