@@ -4,14 +4,14 @@ tests_bench_steps_SOURCES = tests/bench/steps.c tests/bench/shapes.c tests/bench
 tests_bench_steps_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_steps_LDADD = liblmutils.la $(BLAS_LIBS)
 CLEANFILES += tests/bench/steps tests/bench/decode tests/bench/optimisers tests/bench/blocks \
-	tests/bench/quantised
+	tests/bench/quantised tests/bench/encode
 
 EXTRA_PROGRAMS += tests/bench/decode
 tests_bench_decode_SOURCES = tests/bench/decode.c tests/bench/rate.h tests/bench/shapes.c tests/bench/shapes.h
 tests_bench_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_decode_LDADD = liblmutils.la
 
-EXTRA_PROGRAMS += tests/bench/quantised
+EXTRA_PROGRAMS += tests/bench/quantised tests/bench/encode
 tests_bench_quantised_SOURCES = tests/bench/quantised.c tests/bench/peers/ggml.h tests/bench/rate.h
 tests_bench_quantised_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_quantised_LDADD = liblmutils.la -ldl
@@ -33,7 +33,10 @@ bench-generate: tests/bench/decode$(EXEEXT) quant$(EXEEXT)
 # texts, and what augment does to them: tests/bench/augment says how
 bench-augment: augment$(EXEEXT)
 	bash $(srcdir)/tests/bench/augment
-EXTRA_DIST += tests/bench/augment tests/bench/bench tests/bench/generate tests/bench/lora tests/bench/quant tests/bench/tasks \
+# texts to tokens, beside other tokenizers, where they are: tests/bench/tok says how
+bench-tok: tok$(EXEEXT) tests/bench/encode$(EXEEXT)
+	bash $(srcdir)/tests/bench/tok
+EXTRA_DIST += tests/bench/tok tests/bench/peers/tokenize.mjs tests/bench/augment tests/bench/bench tests/bench/generate tests/bench/lora tests/bench/quant tests/bench/tasks \
 	tests/bench/peers/llama_decode.cpp tests/bench/peers/torch_bert.py tests/bench/peers/torch_steps.py \
 	tests/bench/peers/fasttext_lines.py tests/bench/peers/llmc_steps.c tests/bench/peers/onnx_export.py \
 	tests/bench/peers/onnx_score.mjs
@@ -42,3 +45,8 @@ EXTRA_PROGRAMS += tests/bench/blocks
 tests_bench_blocks_SOURCES = tests/bench/blocks.c
 tests_bench_blocks_CPPFLAGS = $(AM_CPPFLAGS)
 tests_bench_blocks_LDADD = liblmutils.la
+
+EXTRA_PROGRAMS += tests/bench/encode
+tests_bench_encode_SOURCES = tests/bench/encode.c
+tests_bench_encode_CPPFLAGS = $(AM_CPPFLAGS)
+tests_bench_encode_LDADD = liblmutils.la
