@@ -1,6 +1,6 @@
 # make bench/steps: not built by default
 EXTRA_PROGRAMS = tests/bench/steps
-tests_bench_steps_SOURCES = tests/bench/steps.c tests/bench/shapes.c tests/bench/shapes.h
+tests_bench_steps_SOURCES = tests/bench/steps.c tests/bench/rate.h tests/bench/shapes.c tests/bench/shapes.h
 tests_bench_steps_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_steps_LDADD = liblmutils.la $(BLAS_LIBS)
 CLEANFILES += tests/bench/steps tests/bench/decode tests/bench/optimisers tests/bench/blocks \

@@ -37,8 +37,9 @@ static double weight_bytes(lm_model *m)
     for (size_t i = 0; i < lm_params_count(m->params); i++) {
         const lm_param *p = lm_params_at(m->params, i);
         bool vocabulary = p->shape.dims == 2 && p->shape.size[0] == m->arch.vocab_size;
-        words = vocabulary ? (double)p->elements * 4 : words;
-        n += vocabulary ? 0 : (double)p->elements * 4;
+        double bytes = p->quantised ? (double)lm_quantised_bytes(p->quantised) : (double)p->elements * 4;
+        words = vocabulary ? bytes : words;
+        n += vocabulary ? 0 : bytes;
     }
     return n + words; /* tied or not, the projection to the vocabulary reads one such table */
 }
@@ -69,14 +70,19 @@ static lm_model *make(const bench_shape *shape)
     return m;
 }
 
-/* memory: the rate at which it is read; 0 = no matter, since weights are stored in fewer bits */
-static void measure(lm_model *m, const char *name, double memory)
+static void measure(lm_model *m, const char *name)
 {
     lm_status st = LM_STATUS_INIT;
     lm_decoding *d = lm_decoding_new(m, rows, &st);
     if (!d)
         fail(st.message);
     lm_decoding_keep_as(d, kept_as);
+    read_on(d, 1, 0); /* what is made ready once */
+    int32_t *nothing = lm_calloc((size_t)rows, sizeof *nothing);
+    for (int r = 0; r < rows; r++)
+        nothing[r] = -1;
+    if (!lm_decoding_select(d, nothing, rows, &st))
+        fail(st.message);
     double start = now();
     read_on(d, prefix, 0);
     double first = now() - start, kept = (double)lm_decoding_bytes(d);
@@ -86,12 +92,13 @@ static void measure(lm_model *m, const char *name, double memory)
         read_on(d, 1, (uint64_t)steps);
     double each = (now() - start) / steps;
     kept = (kept + (double)lm_decoding_bytes(d)) / 2;
-    double rate = (weight_bytes(m) + kept) / each;
+    long most = peak_mib();
+    double rate = (weight_bytes(m) + kept) / each, memory = read_rate();
     printf("%-11s %d x %d: prefix %7.1f tok/s, then %7.1f tok/s", name, rows, prefix, rows * prefix / first, rows / each);
-    if (memory > 0)
-        printf(": %.1f GB/s, %.0f %% of %.1f", rate * 1e-9, 100 * rate / memory, memory * 1e-9);
-    printf(", %.1f MB kept\n", kept * 1e-6);
+    printf(": %.1f GB/s, %.0f %% of %.1f, %.1f MB kept, %ld MiB at most\n", rate * 1e-9, 100 * rate / memory, memory * 1e-9,
+           kept * 1e-6, most);
     fflush(stdout);
+    free(nothing);
     lm_decoding_free(d);
     lm_model_free(m);
 }
@@ -117,14 +124,13 @@ int main(int argc, char **argv)
         if (!m)
             fail(st.message);
         lm_params_set_activations(m->params, LM_ACTIVATIONS_INT8); /* as gen does */
-        measure(m, "lmutils", 0);
+        measure(m, "lmutils");
     }
-    double memory = optind < argc ? read_rate() : 0;
     for (; optind < argc; optind++) {
         const bench_shape *shape = bench_shape_find(argv[optind]);
         if (!shape || strcmp(shape->task, "clm") != 0 || prefix < 1 || rows < 1)
             fail("usage: decode [-j THREADS] [-s SECONDS] [-c] [-p PREFIX] [-r ROWS] [-k TYPE] [-m MODEL] SHAPE... (gpt2, llama-0.5b)");
-        measure(make(shape), shape->name, memory);
+        measure(make(shape), shape->name);
     }
     return 0;
 }

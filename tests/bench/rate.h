@@ -1,10 +1,11 @@
-/* What benchmarks measure by: a clock, and the memory's own rate. */
+/* What benchmarks measure by: a clock, the memory's own rate, and how much of it was used. */
 #ifndef LM_TESTS_BENCH_RATE_H
 #define LM_TESTS_BENCH_RATE_H
 
 #include "base/memory.h"
 #include "kernels/kernels.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -33,6 +34,19 @@ static inline double read_rate(void)
     }
     free(x);
     return sum > 0 ? best : 0;
+}
+
+/* Of the process at most so far, what is mapped of files included. */
+static inline long peak_mib(void)
+{
+    char line[128];
+    long kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        sscanf(line, "VmHWM: %ld", &kib);
+    if (f)
+        fclose(f);
+    return kib / 1024;
 }
 
 #endif

@@ -12,32 +12,23 @@
  * `steps sgemm` measures nothing else. */
 #include "config.h"
 
+#include "tests/bench/rate.h"
 #include "tests/bench/shapes.h"
 
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/blas.h"
-#include "kernels/kernels.h"
 #include "train/optimizer/optimizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static double seconds = 3, dropout = -1, peak;
 static bool listing;
 static const char *only_batch, *only_what, *task; /* NULL = the shape's */
-static clockid_t clock_used = CLOCK_MONOTONIC;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(clock_used, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void fail(const char *message)
 {
@@ -125,18 +116,6 @@ static void one_step(subject *s, const bench_batch *b, bool train)
         double norm = lm_optimizer_gradient_norm(s->optimizer);
         lm_optimizer_update(s->optimizer, 1e-5, lm_clip_coefficient(norm, 1), &st);
     }
-}
-
-static long peak_mib(void)
-{
-    char line[128];
-    long kib = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        sscanf(line, "VmHWM: %ld", &kib);
-    if (f)
-        fclose(f);
-    return kib / 1024;
 }
 
 static const char *name_of(const subject *s, bool train)

@@ -240,6 +240,27 @@ START_TEST(attention_piece_by_piece)
 }
 END_TEST
 
+/* 32 bits a number, 16, or 8 and a half: and of what pages need beside them less than a hundredth. */
+START_TEST(memory_of_fewer_bits)
+{
+    enum { TOKENS = 4 * LM_PAGE, KV_HEADS = 2, DIM = 64, NUMBERS = TOKENS * 2 * KV_HEADS * DIM };
+    static const struct {
+        lm_dtype type;
+        double bytes;
+    } kept[] = {{LM_F32, 4}, {LM_F16, 2}, {LM_Q8_0, 34.0 / 32}};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        lm_status st = LM_STATUS_INIT;
+        lm_kv_cache *c = lm_kv_cache_new(1);
+        lm_kv_cache_keep_as(c, kept[i].type);
+        ck_assert_ptr_nonnull(lm_kv_cache_keys(c, (lm_slot){0, 0}, KV_HEADS, DIM, 0, (int32_t[]){0, TOKENS}, &st));
+        double each = (double)lm_kv_cache_bytes(c) / NUMBERS;
+        ck_assert_msg(each >= kept[i].bytes && each <= 1.01 * kept[i].bytes, "%s: %g bytes a number, not %g",
+                      lm_dtype_name(kept[i].type), each, kept[i].bytes);
+        lm_kv_cache_free(c);
+    }
+}
+END_TEST
+
 /* Room for the keys of one row, appended one by one. */
 static const lm_kept *one_more(lm_kv_cache *c, int window, int count)
 {
@@ -632,6 +653,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("kept");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, attention_piece_by_piece, 0, KINDS * SCHEDULES);
+    tcase_add_test(t, memory_of_fewer_bits);
     tcase_add_test(t, memory_grows_with_tokens);
     tcase_add_test(t, rows_share_pages_until_they_differ);
     tcase_add_test(t, states_go_with_their_rows);

@@ -82,6 +82,7 @@ INLINE void pack_group(lm_dtype t, const stored_row rows[8], int n, int lane, in
     if (n < 8)
         memset(s, 0, sizeof s);
     for (int r = 0; r < n; r++) {
+        ask_for(rows[r].at + (size_t)group * group_bytes(t) + 8 * bytes_of(t, rows[r].of->columns), group_bytes(t)); /* the next eight */
         row_scales(t, rows[r], group, blocks, &s[r]);
         if (zero_of(t))
             for (int i = 0; i < blocks * parts; i++)

@@ -195,11 +195,16 @@ INLINE void expand_row(lm_dtype t, const lm_quantised *w, int row, int from, int
     }
 }
 
+INLINE void ask_for(const uint8_t *at, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch(at + i);
+}
+
 /* What comes a page later is asked for: the processor does so by itself up to the end of a page. */
 INLINE void ask_ahead(lm_dtype t, const uint8_t *at)
 {
-    for (size_t i = 0; i < group_bytes(t); i += 64)
-        __builtin_prefetch(at + AHEAD + i);
+    ask_for(at + AHEAD, group_bytes(t));
 }
 
 INLINE void dot_blocks(lm_dtype t, stored_row r, int group, int blocks, const float *x, vf sum[SUMS])
