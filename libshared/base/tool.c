@@ -216,32 +216,16 @@ static char *quoted_command(const char *name, const lm_strings *words)
     return line.data;
 }
 
-/* libgomp's threads spin for milliseconds at every barrier unless told otherwise. On a machine that has other things to do that
- * costs several times the work itself. */
-static bool spins_long(void)
+/* libgomp's threads spin for milliseconds at every barrier unless told otherwise, and it listens only to the environment
+ * that a program starts with. On a machine that has other things to do that costs several times the work itself; so the
+ * program begins again, once, with a short spin. A user's own setting stands. */
+static void spin_shortly(char **argv)
 {
-    return lm_threads() >= 2 && !getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY");
-}
-
-/* An OpenBLAS that is older than an AMD processor takes the kernels of AVX2 for it, which are half as fast as those of AVX-512. */
-static bool blas_knows_too_little(void)
-{
-#if defined(__x86_64__)
-    return !getenv("OPENBLAS_CORETYPE") && __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
-#else
-    return false;
-#endif
-}
-
-/* Both libraries listen only to the environment that a program starts with, so it begins again, once. A user's own settings stand. */
-static void tell_libraries(char **argv)
-{
-    bool spins = spins_long(), blas = blas_knows_too_little();
+    if (lm_threads() < 2 || getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
+        return;
     char path[4096];
-    ssize_t n = spins || blas ? readlink("/proc/self/exe", path, sizeof path - 1) : 0;
-    if (n <= 0 || (spins && setenv("GOMP_SPINCOUNT", "1000", 1) != 0) || (blas && setenv("OPENBLAS_CORETYPE", "SkylakeX", 1) != 0))
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0 || setenv("GOMP_SPINCOUNT", "1000", 1) != 0)
         return;
     path[n] = 0;
     execv(path, argv); /* where that fails the program goes on as it is */
@@ -301,7 +285,7 @@ void lm_tool_begin(const lm_program *program, int takes, lm_common *common, int 
                                                                 : (lm_progress_mode)everybody.progress);
     if (takes & LM_TAKES_THREADS) {
         lm_threads_set((int)common->threads);
-        tell_libraries(argv);
+        spin_shortly(argv);
     }
     lm_signals_catch();
 }
