@@ -67,10 +67,11 @@ close_ align -m policy -b 32 --max-steps 2 compared.lms
 close_ align -m policy -b 32 --max-steps 2 --method reward --recompute compared.lms
 sed "s/.*/{\"prompt\":\"the\",\"completion\":\"&\",\"good\":true}/" long.txt | tok -q -m policy --chat=plain --label good --max-length 64 - >judged.lms 2>/dev/null
 close_ align -m policy -b 32 --max-steps 2 --method kto judged.lms
-limited 60M align -m policy -b 32 --max-steps 2 compared.lms
-test -n "$sanitized" || within_ 60
 
 test -z "$sanitized" || exit 0 # what follows chooses limits by what is measured
+limited 60M align -m policy -b 32 --max-steps 2 compared.lms
+within_ 60
+
 # ---- within a limit: smaller micro-batches, then blocks that are run again, then no
 awk '{ printf "%s%s", $0, NR % 25 ? " " : "\n" }' corpus.txt | tok -q -m tokdir --max-length 256 >longer.lms 2>/dev/null
 longer="-a gpt2 --tokenizer tokdir --layers 6 --width 128 --heads 2 --max-length 256 --max-steps 2 -b 8"
