@@ -56,16 +56,30 @@ const lm_op *lm_op_at(size_t i)
 
 /* ------------------------------------------------------------------ a graph's life */
 
+static void begin_empty(lm_graph *g)
+{
+    static const int32_t no_splits[1];
+    static const lm_batch none = {.row_splits = no_splits};
+    g->arena = lm_arena_new(0);
+    lm_graph_begin(g, &none, (lm_step){0});
+}
+
 lm_graph *lm_graph_new(lm_params *params)
 {
     lm_kernels_start();
     lm_graph *g = lm_calloc(1, sizeof *g);
     g->params = params;
-    g->arena = lm_arena_new(0);
-    static const int32_t no_splits[1];
-    static const lm_batch none = {.row_splits = no_splits};
-    lm_graph_begin(g, &none, (lm_step){0});
+    begin_empty(g);
     return g;
+}
+
+void lm_graph_forget(lm_graph *g)
+{
+    lm_arena_free(g->arena);
+    free(g->carry);
+    g->carry = NULL;
+    g->carry_room = g->carry_mallocs = 0;
+    begin_empty(g);
 }
 
 void lm_graph_free(lm_graph *g)

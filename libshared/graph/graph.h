@@ -56,6 +56,7 @@ typedef struct lm_step {
 
 lm_graph *lm_graph_new(lm_params *params);
 void lm_graph_free(lm_graph *g);
+void lm_graph_forget(lm_graph *g); /* gives back what its steps have grown to: its values end */
 
 /* From now on told what layers multiply their matrix with: x [rows, columns of the layer's input]; of a matrix that is used in parts, with
  * the part that begins it. NULL = nobody is told. */

@@ -67,18 +67,24 @@ uint32_t lm_run_rows_of(const lm_run *r, const lm_row_size *sizes, uint64_t n, i
 
 /* ------------------------------------------------------------------ measuring */
 
-/* Graphs of the run: the model's, and that of a reference. Those that have grown are given back. */
-static void begin_graphs(lm_run *r)
+/* That of the model which reads along: a reference, or a teacher. NULL: none does. */
+static lm_graph *second_graph(const lm_run *r)
 {
-    lm_graph_free(r->graph);
-    r->graph = lm_graph_new(r->model->params);
-    if (r->preferring)
-        lm_preferring_begin_graph(r->preferring);
+    return r->preferring ? lm_preferring_graph(r->preferring) : r->teaching ? lm_teaching_graph(r->teaching) : NULL;
+}
+
+static void forget_graphs(lm_run *r)
+{
+    lm_graph *second = second_graph(r);
+    lm_graph_forget(r->graph);
+    if (second)
+        lm_graph_forget(second);
 }
 
 static int64_t graph_bytes(const lm_run *r)
 {
-    return (int64_t)(lm_graph_bytes(r->graph) + (r->preferring ? lm_preferring_bytes(r->preferring) : 0));
+    const lm_graph *second = second_graph(r);
+    return (int64_t)(lm_graph_bytes(r->graph) + (second ? lm_graph_bytes(second) : 0));
 }
 
 /* Puts made-up rows of these lengths into r->rows. */
@@ -171,7 +177,7 @@ static void take_stock(lm_run *r)
 bool lm_run_measure_memory(lm_run *r, const lm_row_size *sizes, uint64_t n, lm_status *st)
 {
     r->memory.seen = 0; /* and what the graph has grown to is given back: the micro-batches may have become smaller */
-    begin_graphs(r);
+    forget_graphs(r);
     uint32_t rows = lm_run_rows_of(r, sizes, n, r->micro_tokens);
     bool ok = lm_run_probe(r, sizes, rows, st); /* the graph finds out what it needs, and has it from the second time on */
     ok = ok && lm_run_probe(r, sizes, rows, st) && lm_optimizer_update(r->optimizer, 0, 1, st);
@@ -200,7 +206,7 @@ static bool measure_slope(lm_run *r, lm_row_size longest, slope *s, lm_status *s
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t part = i ? 2 : 4;
         lm_row_size one = {longest.tokens / part + 1, longest.target ? longest.target / part + 1 : 0};
-        begin_graphs(r);
+        forget_graphs(r);
         r->micro_tokens = all_of(one);
         if (!lm_run_probe(r, &one, 1, st))
             return false;

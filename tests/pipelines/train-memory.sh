@@ -60,8 +60,12 @@ for how in "" --recompute; do
     close_ pretrain -a gpt2 $large $how --eval held.lms --eval-steps 1 --keep-best long.lms
     close_ finetune --task seq2seq -a t5 $large $how long-pairs.lms
 done
-# a reference that is asked in each step, too
+# a reference that is asked in each step, too, and a teacher
 pretrain -a gpt2 $large -q -o policy long.lms
+pretrain -a gpt2 $large --width 256 -q -o teacher long.lms
+for how in "" --recompute; do
+    close_ distill --task clm --teacher teacher -a gpt2 $large $how long.lms
+done
 sed 's/.*/{"prompt":"the","chosen":"&","rejected":"a &"}/' long.txt | tok -q -m policy --chat=plain --max-length 64 - >compared.lms 2>/dev/null
 close_ align -m policy -b 32 --max-steps 2 compared.lms
 close_ align -m policy -b 32 --max-steps 2 --method reward --recompute compared.lms
@@ -70,6 +74,8 @@ close_ align -m policy -b 32 --max-steps 2 --method kto judged.lms
 
 test -z "$sanitized" || exit 0 # what follows chooses limits by what is measured
 limited 60M align -m policy -b 32 --max-steps 2 compared.lms
+within_ 60
+limited 60M distill --task clm --teacher teacher -a gpt2 $large long.lms
 within_ 60
 
 # ---- within a limit: smaller micro-batches, then blocks that are run again, then no

@@ -127,17 +127,9 @@ void lm_preferring_free(lm_preferring *p)
     free(p);
 }
 
-size_t lm_preferring_bytes(const lm_preferring *p)
+lm_graph *lm_preferring_graph(const lm_preferring *p)
 {
-    return p->graph ? lm_graph_bytes(p->graph) : 0;
-}
-
-void lm_preferring_begin_graph(lm_preferring *p)
-{
-    if (!p->graph)
-        return;
-    lm_graph_free(p->graph);
-    p->graph = lm_graph_new(p->model->params);
+    return p->graph;
 }
 
 bool lm_preferring_is_whole(const lm_preferring *p)

@@ -54,9 +54,8 @@ bool lm_preferring_serves(const lm_run *r, lm_status *st);
 /* After the model is made: opens the reference, and says how the rows are read (r->targets). NULL: failed. */
 lm_preferring *lm_preferring_new(lm_run *r, lm_status *st);
 void lm_preferring_free(lm_preferring *p);
-/* Memory of the reference at work, beside its weights; and gives it back. */
-size_t lm_preferring_bytes(const lm_preferring *p);
-void lm_preferring_begin_graph(lm_preferring *p);
+/* The reference at work; NULL: there is none, or it has left its numbers in the stream. */
+lm_graph *lm_preferring_graph(const lm_preferring *p);
 /* Once more for each step, before its first part, from all of its rows: what the loss needs to know of them together. */
 bool lm_preferring_begin(lm_preferring *p, lm_run *r, const lm_step_rows *s, lm_status *st);
 /* Whether the step is one part, since its pairs lose together. */

@@ -126,6 +126,11 @@ void lm_teaching_free(lm_teaching *t)
     free(t);
 }
 
+lm_graph *lm_teaching_graph(const lm_teaching *t)
+{
+    return t->graph;
+}
+
 lm_labels *lm_teaching_labels(const lm_teaching *t)
 {
     const char *first = t->model ? lm_config_label(t->model->config, 0) : NULL;

@@ -44,6 +44,8 @@ typedef struct lm_teaching lm_teaching;
  * classes are collected. NULL: failed. */
 lm_teaching *lm_teaching_new(lm_run *r, lm_status *st);
 void lm_teaching_free(lm_teaching *t);
+/* The teacher at work; NULL: it has left its logits in the stream. */
+lm_graph *lm_teaching_graph(const lm_teaching *t);
 /* The classes of the teacher's head, which the student's are then; NULL where there is no teacher here, or no names. */
 lm_labels *lm_teaching_labels(const lm_teaching *t);
 /* After the student is made: what both have to have in common, and how the rows are read (r->targets). */
