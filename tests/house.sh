@@ -51,7 +51,7 @@ sources() {
     find libshared plugins tools tests examples man completions \( -name '*.[ch]' -o -name '*.sh' -o -name '*.mk' \
         -o -name '*.in' -o -name run -o -name quickstart -o -name step -o -name '*table' -o -name '*.awk' -o -name tasks -o -name bench -o -path 'examples/*/Makefile' \) \
         -type f
-    ls README.md HACKING.md configure.ac Makefile.am 2>/dev/null
+    ls README.md MEASUREMENTS.md HACKING.md configure.ac Makefile.am 2>/dev/null
 }
 sources | xargs grep -nE '^(<{7}|={7}|>{7})( |$)' && say "above: two versions of one place"
 marks='TO''DO|FIX''ME|X''XX'

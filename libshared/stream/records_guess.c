@@ -157,6 +157,16 @@ static bool begin_encoding(lm_records *r, lm_status *st)
     return true;
 }
 
+/* Whether a field is asked for that a line of text has not: it is one field, 1. */
+static bool asks_for_fields(const lm_records_options *o)
+{
+    const char *const beside[] = {o->pair, o->label, o->target, o->weight};
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+        if (beside[i] && *beside[i])
+            return true;
+    return o->text && *o->text && strcmp(o->text, "1") != 0;
+}
+
 /* Names that are known to mislead: tables with tabs called csv, and tables called txt. */
 static void doubt_name(const lm_records *r, lm_text_format *format, lm_str seen)
 {
@@ -169,6 +179,9 @@ static void doubt_name(const lm_records *r, lm_text_format *format, lm_str seen)
     if (*format == LM_FORMAT_CSV && first.len && first.data[0] != '"' && tabs > count_byte(first, ',')) {
         *format = LM_FORMAT_TSV;
         lm_info("%s: it has tabs where a csv has commas, and is read as tsv (--input-format says otherwise)", r->file);
+    } else if (*format == LM_FORMAT_TEXT && tabs && asks_for_fields(&r->options)) {
+        *format = LM_FORMAT_TSV;
+        lm_info("%s: it has tabs, and fields are asked for: read as tsv (--input-format says otherwise)", r->file);
     } else if (*format == LM_FORMAT_TEXT && tabs) {
         lm_info("%s: read as lines of text, though there are tabs: --input-format tsv reads fields", r->file);
     }

@@ -48,6 +48,11 @@ compare_ want got
 gzip -k news.jsonl
 tok -q -m bert --ids --text .title,.body --label kind news.jsonl.gz >got
 compare_ want got
+# a table that is called .txt is one where its fields are asked for, and lines of text else
+printf 'kind\ttitle\n3\tThe cat\n1\tdog\n' >table.txt
+test "$(tok -m bert --ids --text title --label kind table.txt 2>err)" = "$(printf 'The cat\ndog\n' | tok -q -m bert --ids)" || fail_ "$(cat err)"
+grep -q 'read as tsv' err
+test "$(tok -q -m bert --ids table.txt | wc -l)" = 3 || fail_ "lines of text with tabs are a table"
 tok -q -m bert news.csv | grep -aq '"labels":\["3","1"\]' || fail_ "labels are not passed as words"
 tok -q -m bert --label-type id news.csv | grep -aq '"label":{"dtype":"I32","shape":\[2\]' || fail_ "no class ids"
 tok -q -m bert --label-type float news.csv | grep -aq '"label":{"dtype":"F32","shape":\[2\]' || fail_ "no numbers"
