@@ -69,7 +69,8 @@ int main(int argc, char **argv)
 
     const lm_option table[] = {
         {.name = "view", .type = LM_OPT_FLAG, .target = &view,
-         .help = "write what is in it in a readable form; with -m, ids as tokens and text, too"},
+         .help = "write what is in it in a readable form; with -m, ids as tokens and text, too, and where tokens "
+                 "end in it, where it is not ASCII"},
         {.name = "check", .type = LM_OPT_FLAG, .target = &check,
          .help = "read each input to its end, check every rule of the format, and say so; with -m, check a model: its files, "
                  "names and shapes, every weight, and the tokenizer"},

@@ -1,5 +1,5 @@
 #include "generate/answers.h"
-#include "generate/running_text.h"
+#include "text/running_text.h"
 
 #include <math.h>
 

@@ -6,8 +6,8 @@ liblmutils_la_SOURCES += \
 	libshared/generate/fill_mask.c libshared/generate/fill_mask.h \
 	libshared/generate/gen.c libshared/generate/gen.h \
 	libshared/generate/prompts.c libshared/generate/prompts.h libshared/generate/shots.c \
-	libshared/generate/running_text.c libshared/generate/running_text.h \
 	libshared/generate/stops.c \
+	libshared/generate/stop_strings.c libshared/generate/stop_strings.h \
 	libshared/generate/writing.c libshared/generate/writing.h \
 	libshared/generate/sampler.c libshared/generate/sampler.h libshared/generate/sampling.c
 

@@ -1,5 +1,6 @@
 #include "generate/writing.h"
 #include "base/memory.h"
+#include "generate/stop_strings.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 
 #include "generate/constraint/constraint.h"
 #include "generate/generate.h"
-#include "generate/running_text.h"
 #include "model/decode.h"
+#include "text/running_text.h"
 
 /* What all answers have in common. */
 typedef struct lm_writing_way {

@@ -5,6 +5,7 @@ liblmutils_la_SOURCES += \
 	libshared/text/encode.c \
 	libshared/text/masking.c \
 	libshared/text/masking.h \
+	libshared/text/running_text.c libshared/text/running_text.h \
 	libshared/text/scanners.c \
 	libshared/text/token_bytes.c libshared/text/token_bytes.h \
 	libshared/text/token_view.c \

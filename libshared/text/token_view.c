@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "stream/json.h"
 #include "stream/tokens.h"
+#include "text/running_text.h"
 #include "text/tokenize/agreement.h"
 
 void lm_token_print(const lm_tokenizer *t, int id, lm_buf *out)
@@ -25,6 +26,36 @@ static bool begin(void *context, json_t *preamble, lm_status *st)
            lm_tokenizer_agrees(v->tokenizer, v->path, &info, false, st);
 }
 
+static bool is_ascii(lm_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* The text with a bar where a token ends: what vocabularies of bytes spell in letters of their own (노 as ëħ¸) can be read. A
+ * character of several tokens stands in the last of them. */
+static bool show_cuts(const lm_tokenizer *t, const int32_t *ids, size_t n, lm_buf *out, lm_status *st)
+{
+    lm_running_text so_far = {0};
+    lm_buf cut = {0};
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++) {
+        size_t before = so_far.text.len;
+        ok = lm_running_text_add(&so_far, t, ids, (int)i + 1, st);
+        if (i)
+            lm_buf_putc(&cut, '|');
+        if (lm_tokenizer_is_special(t, ids[i]))
+            lm_token_print(t, ids[i], &cut);
+        lm_buf_append(&cut, so_far.text.data + before, so_far.text.len - before);
+    }
+    lm_json_string(lm_buf_str(&cut), out);
+    lm_buf_free(&so_far.text);
+    lm_buf_free(&cut);
+    return ok;
+}
+
 static bool show(void *context, const int32_t *ids, size_t n, const char *indent, lm_buf *out, lm_status *st)
 {
     lm_token_viewer *v = context;
@@ -38,6 +69,10 @@ static bool show(void *context, const int32_t *ids, size_t n, const char *indent
     lm_utf8_replace_invalid(lm_buf_str(&text), &valid);
     lm_buf_printf(out, "\n%sas text ", indent);
     lm_json_string(lm_buf_str(&valid), out);
+    if (ok && !is_ascii(lm_buf_str(&valid))) {
+        lm_buf_printf(out, "\n%scut     ", indent);
+        ok = show_cuts(v->tokenizer, ids, n, out, st);
+    }
     lm_buf_putc(out, '\n');
     lm_buf_free(&text);
     lm_buf_free(&valid);

@@ -98,6 +98,12 @@ refuses_ 3 'empty.txt: there is nothing in it' lms --check empty.txt
 printf 'the "cat"\n' | tok -q -m bert | lms --view -m bert >view
 grep -q '^    tokens \[CLS\] the \[UNK\] cat \[UNK\] \[SEP\]$' view || { cat view; fail_ "no tokens"; }
 grep -q '^    as text "the cat"$\|^    as text "the \[UNK\] cat \[UNK\]"$' view || { cat view; fail_ "no text"; }
+# where tokens end in a text of which a character is several
+printf '%s\n' the cat >ascii.txt
+tok -q --train bpe --vocab-size 259 --text 1 -o bytes ascii.txt 2>err || fail_ "$(cat err)"
+printf 'the \xeb\x85\xb8\xf0\x9f\x98\x80\n' | tok -q -m bytes | lms --view -m bytes >view
+grep -q '^    cut     "t|h|e| |||노||||😀"$' view || { cat view; fail_ "no cuts"; }
+printf 'the\n' | tok -q -m bytes | lms --view -m bytes | grep '  cut ' && fail_ "cuts where tokens can be read"
 mkdir other; { cat bert/vocab.txt; echo x; } >other/vocab.txt
 printf 'the\n' | tok -q -m bert >the.lms
 refuses_ 1 'not the one that the tokens were made with' lms --view -m other the.lms >/dev/null
