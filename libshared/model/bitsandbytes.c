@@ -95,6 +95,14 @@ static bool is_part(const lm_bitsandbytes *b, const char *name)
            (eight && is_int8(find(b, name, eight, ".weight")));
 }
 
+bool lm_bitsandbytes_any(const lm_bitsandbytes *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (is_part(b, b->by_name[i]->name))
+            return true;
+    return false;
+}
+
 /* ------------------------------------------------------------------ numbers beside the codes */
 
 /* A tensor of `want` numbers as float32, where it is if it can be. */

@@ -16,6 +16,9 @@ typedef struct lm_bitsandbytes lm_bitsandbytes;
 lm_bitsandbytes *lm_bitsandbytes_new(const lm_checkpoint *c, lm_arena *arena);
 void lm_bitsandbytes_free(lm_bitsandbytes *b);
 
+/* Whether some tensor is a part of another's weight, by the names. */
+bool lm_bitsandbytes_any(const lm_bitsandbytes *b);
+
 typedef enum lm_bitsandbytes_kind {
     LM_BITSANDBYTES_NONE,   /* a tensor by itself, or a failure */
     LM_BITSANDBYTES_WEIGHT, /* X.weight: *out is filled in */

@@ -165,10 +165,26 @@ static void add_plain(lm_checkpoint *c, const lm_safetensor *t)
         w->quantised = matrix(c, t->dtype, &t->shape, t->data);
 }
 
+bool lm_checkpoint_bring(lm_checkpoint *c, const lm_weight *of, lm_status *st)
+{
+    size_t i = of ? (size_t)(of - c->weights) : c->weight_count;
+    if (!lm_bundle_comes(c->bundle))
+        return true;
+    if (!lm_bundle_bring(c->bundle, i, st) || !of)
+        return lm_ok(st);
+    lm_weight *w = &c->weights[i];
+    w->data = lm_bundle_tensor(c->bundle, i)->data;
+    if (w->quantised)
+        w->quantised = matrix(c, w->dtype, &w->shape, w->data);
+    return true;
+}
+
 static bool list_tensors(lm_checkpoint *c, lm_status *st)
 {
     lm_checkpoint_place at = {0};
     lm_bitsandbytes *all = lm_bitsandbytes_new(c, c->arena);
+    if (lm_bundle_comes(c->bundle) && lm_bitsandbytes_any(all))
+        lm_bundle_gather(c->bundle, st);
     for (const lm_safetensor *t; lm_ok(st) && (t = lm_checkpoint_next(c, &at));) {
         lm_weight w = {0};
         switch (lm_bitsandbytes_take(all, t, &w, st)) {

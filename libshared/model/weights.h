@@ -37,6 +37,11 @@ typedef struct lm_weight {
  * has codes, and so blocks are in a stream, where they have to be those of rows. */
 bool lm_weight_is_by_rows(const lm_weight *w);
 
+/* Of a bundle that is read forward (lm_bundle_open_forward) the weights have no data but those that lm_checkpoint_bring has read on to,
+ * in their order, w = NULL being the end of the stream; of any other it does nothing. Where several tensors are one weight, all of them
+ * are taken to a file when it is opened. */
+bool lm_checkpoint_bring(lm_checkpoint *c, const lm_weight *w, lm_status *st);
+
 size_t lm_checkpoint_weights(const lm_checkpoint *c);
 const lm_weight *lm_checkpoint_weight(const lm_checkpoint *c, size_t i); /* in the order of the files */
 /* Rows [first, first + n) along the first dimension (all numbers of what has less than two are one row), as float32. False for

@@ -24,6 +24,7 @@ static lm_bundle *opened;
 
 static void bundle_free(lm_bundle *b)
 {
+    lm_bundle_end_coming(b);
     for (size_t i = 0; i < b->count; i++) {
         if (b->entries[i].owned)
             free((char *)b->entries[i].bytes);
@@ -123,29 +124,35 @@ static lm_bundle *remembered(const char *path)
 
 /* ---------------------------------------------------------------- files and pipes */
 
-/* Copies a pipe to a file without a name, in b->fd. */
-static bool keep_pipe(lm_bundle *b, int pipe, lm_status *st)
+static ssize_t read_pipe(const lm_bundle *b, char *to, size_t n, lm_status *st)
+{
+    ssize_t got;
+    while ((got = read(b->fd, to, n)) < 0 && errno == EINTR && lm_signal_check(st))
+        ;
+    if (got < 0)
+        lm_fail_errno(st, LM_FAILED, "%s: cannot be read", b->name);
+    return got;
+}
+
+/* The pipe b->fd becomes a file without a name; `seen` bytes have been read from it already, and are the beginning of `piece`. */
+static bool keep_pipe(lm_bundle *b, char *piece, size_t seen, lm_status *st)
 {
     lm_store copy = LM_STORE_INIT;
     uint64_t at = 0, room;
-    char *piece = lm_malloc(PIECE, 1);
     while (lm_ok(st)) {
-        ssize_t got = read(pipe, piece, PIECE);
-        if (got < 0 && errno == EINTR && lm_signal_check(st))
-            continue;
-        if (got < 0)
-            lm_fail_errno(st, LM_FAILED, "%s: cannot be read", b->name);
+        ssize_t got = seen ? (ssize_t)seen : read_pipe(b, piece, PIECE, st);
+        seen = 0;
         if (got <= 0 || (at + (uint64_t)got > copy.size && !lm_store_reserve(&copy, PIECE, &room, st)) ||
             !lm_store_write(&copy, at, piece, (size_t)got, st))
             break;
         at += (uint64_t)got;
     }
-    free(piece);
     if (lm_ok(st) && !at)
         lm_fail(st, LM_ENDED, "%s: is empty, where a model is expected: has the program before it failed?", b->name);
     if (lm_ok(st) && ftruncate(copy.fd, (off_t)at) != 0)
         lm_fail_errno(st, LM_FAILED, "%s", copy.name);
     if (lm_ok(st)) {
+        close(b->fd);
         b->fd = copy.fd;
         copy.fd = -1;
     }
@@ -161,20 +168,39 @@ static bool fail_unknown(const lm_bundle *b, lm_status *st)
                    b->name);
 }
 
-static bool open_fd(lm_bundle *b, lm_status *st)
+/* Of a stream what is before its tensors, the rest staying in the pipe; anything else is copied. */
+static bool open_pipe(lm_bundle *b, bool forward, lm_status *st)
+{
+    char *piece = lm_malloc(PIECE, 1);
+    bool is_lms = false;
+    lm_pipe_widen(b->fd);
+    ssize_t seen = forward ? read_pipe(b, piece, MAGIC, st) : 0;
+    lm_input *in = seen > 0 && piece[0] == '{' ? lm_input_fd_after((lm_str){piece, (size_t)seen}, b->fd, b->name, st) : NULL;
+    if (in && lm_lms_detect(in, &is_lms, st) && !is_lms)
+        fail_unknown(b, st);
+    if (in && lm_ok(st))
+        lm_bundle_begin_stream(b, in, st);
+    else if (in)
+        lm_input_close(in);
+    else if (lm_ok(st))
+        keep_pipe(b, piece, (size_t)seen, st);
+    free(piece);
+    return lm_ok(st);
+}
+
+static bool open_fd(lm_bundle *b, bool forward, lm_status *st)
 {
     bool standard = strcmp(b->path, "-") == 0;
     if (standard && !lm_input_claim_stdin(st))
         return false;
     int fd = standard ? STDIN_FILENO : open(b->path, O_RDONLY | O_CLOEXEC);
+    b->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0 || fstat(fd, &b->was) != 0) {
         lm_fail_errno(st, LM_FAILED, "%s: cannot open the model", b->name);
-    } else if (S_ISREG(b->was.st_mode) && lseek(fd, 0, SEEK_CUR) == 0) {
-        b->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     } else if (S_ISCHR(b->was.st_mode) && !standard) {
         fail_unknown(b, st);
-    } else {
-        keep_pipe(b, fd, st);
+    } else if (!S_ISREG(b->was.st_mode) || lseek(fd, 0, SEEK_CUR) != 0) {
+        open_pipe(b, forward, st);
         b->was.st_mode = S_IFIFO;
     }
     if (!standard && fd >= 0)
@@ -187,8 +213,10 @@ static bool is_gguf(lm_str first)
     return first.len >= 4 && memcmp(first.data, "GGUF", 4) == 0;
 }
 
-static bool read_file(lm_bundle *b, lm_status *st)
+static bool read_file(lm_bundle *b, bool forward, lm_status *st)
 {
+    if (b->coming)
+        return true;
     char magic[MAGIC];
     ssize_t n = pread(b->fd, magic, sizeof magic, 0);
     if (n < 0)
@@ -202,7 +230,9 @@ static bool read_file(lm_bundle *b, lm_status *st)
     lm_input *in = lm_input_fd(b->fd, b->name, st);
     if (!in)
         return false;
-    if (!lm_input_member(in) && lm_lms_detect(in, &is_lms, st) && is_lms)
+    if (!lm_input_member(in) && lm_lms_detect(in, &is_lms, st) && is_lms && packed && forward)
+        return lm_bundle_begin_stream(b, in, st);
+    if (is_lms)
         lm_bundle_read_stream(b, in, !packed, st);
     lm_input_close(in);
     if (!lm_ok(st) || is_lms)
@@ -241,7 +271,7 @@ static lm_bundle *directory_new(const char *path, const char *prefix)
     return b;
 }
 
-static lm_bundle *open_path(const char *path, lm_status *st)
+static lm_bundle *open_path(const char *path, bool forward, lm_status *st)
 {
     lm_bundle *b = remembered(path);
     if (b)
@@ -259,7 +289,7 @@ static lm_bundle *open_path(const char *path, lm_status *st)
         return b;
     }
     b = bundle_new(path);
-    if (!open_fd(b, st) || !read_file(b, st)) {
+    if (!open_fd(b, forward, st) || !read_file(b, forward, st)) {
         bundle_free(b);
         return NULL;
     }
@@ -279,9 +309,14 @@ bool lm_bundle_at(const char *path)
 lm_bundle *lm_bundle_open(const char *path, lm_status *st)
 {
     char *base = lm_bundle_base(path);
-    lm_bundle *b = open_path(base, st);
+    lm_bundle *b = open_path(base, false, st);
     free(base);
     return b;
+}
+
+lm_bundle *lm_bundle_open_forward(const char *path, lm_status *st)
+{
+    return open_path(path, true, st);
 }
 
 lm_bundle *lm_bundle_beside(const char *path, const char **name)

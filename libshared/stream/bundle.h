@@ -10,7 +10,7 @@
  * What can stay where it is, is mapped: files of a directory, members of an uncompressed tar, tensors of an uncompressed
  * stream. So opening costs no more than looking at names, and processes share the memory. The rest goes to an unlinked
  * file in $TMPDIR or /var/tmp, weights (.safetensors, .gguf) only when somebody asks for them. A pipe is copied there
- * first. */
+ * first, unless it is a model stream that is read forward. */
 #ifndef LM_STREAM_BUNDLE_H
 #define LM_STREAM_BUNDLE_H
 
@@ -29,6 +29,10 @@ bool lm_bundle_at(const char *path);
 /* "-" is standard input, which can be read once: to open it again gives the same bundle, and nothing else can be read
  * from it any more. Other paths are looked at again only where they have changed. */
 lm_bundle *lm_bundle_open(const char *path, lm_status *st);
+/* For who goes through the tensors once, in their order: of a model stream that comes through a pipe, or is compressed, only what is before
+ * the tensors is read, and nothing is kept. Whoever else opens it meanwhile sees that, and tensors without data. Another model, and one
+ * that is open already, is opened as above. */
+lm_bundle *lm_bundle_open_forward(const char *path, lm_status *st);
 /* The directory that a single file stands in; *name becomes its name there, within `path`. */
 lm_bundle *lm_bundle_beside(const char *path, const char **name);
 lm_bundle *lm_bundle_ref(lm_bundle *b);
@@ -62,6 +66,13 @@ bool lm_bundle_is_stream(const lm_bundle *b);
 json_t *lm_bundle_via(const lm_bundle *b); /* the command lines that made it, of its preamble; NULL = none */
 size_t lm_bundle_tensors(const lm_bundle *b);
 const lm_safetensor *lm_bundle_tensor(const lm_bundle *b, size_t i);
+
+/* Whether the tensors are still to come. Then lm_bundle_bring reads on to the i-th, whose data are there until the next one is
+ * asked for; i = lm_bundle_tensors(b) reads to the end of the stream, which is only known to be whole then. What is announced and does not
+ * come, or comes otherwise, fails. lm_bundle_gather takes what is to come to a file, and makes it a bundle like any other. */
+bool lm_bundle_comes(const lm_bundle *b);
+bool lm_bundle_bring(lm_bundle *b, size_t i, lm_status *st);
+bool lm_bundle_gather(lm_bundle *b, lm_status *st);
 
 /* ------------------------------------------------------------------ writing */
 

@@ -61,6 +61,7 @@ struct lm_bundle {
     json_t *index; /* of a stream: names, dtypes and shapes of its tensors */
     lm_safetensor *tensors;
     size_t tensor_count;
+    struct lm_bundle_reading *coming; /* what is read forward; NULL: all is there */
     struct lm_bundle *next;
 };
 
@@ -77,5 +78,8 @@ bool lm_bundle_load_archive(lm_bundle *b, const char *name, lm_status *st);
 bool lm_bundle_is_safetensors(const char *name);
 /* All of a model stream. in_place: `in` is the plain file b->fd. */
 bool lm_bundle_read_stream(lm_bundle *b, lm_input *in, bool in_place, lm_status *st);
+/* What is before the tensors, which come by lm_bundle_bring. Takes `in` over. */
+bool lm_bundle_begin_stream(lm_bundle *b, lm_input *in, lm_status *st);
+void lm_bundle_end_coming(lm_bundle *b);
 
 #endif

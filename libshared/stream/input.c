@@ -507,8 +507,17 @@ lm_input *lm_input_open(const char *path, lm_status *st)
 
 lm_input *lm_input_fd(int fd, const char *name, lm_status *st)
 {
+    return lm_input_fd_after((lm_str){"", 0}, fd, name, st);
+}
+
+lm_input *lm_input_fd_after(lm_str seen, int fd, const char *name, lm_status *st)
+{
     lm_input *in = lm_calloc(1, sizeof *in);
     in->fd = fd;
+    in->cap = BUFFER > seen.len ? BUFFER : seen.len;
+    in->buf = lm_malloc(in->cap, 1);
+    in->end = seen.len;
+    memcpy(in->buf, seen.data, seen.len);
     in->operand = lm_strdup(name);
     int rc = start_file(in, st);
     if (rc < 0) {

@@ -21,6 +21,7 @@ lm_input *lm_input_open(const char *path, lm_status *st);
  * turn comes. */
 lm_input *lm_input_open_all(const lm_strings *paths, lm_status *st);
 lm_input *lm_input_fd(int fd, const char *name, lm_status *st);              /* fd not owned */
+lm_input *lm_input_fd_after(lm_str seen, int fd, const char *name, lm_status *st); /* `seen` has been read from it already */
 lm_input *lm_input_memory(const void *bytes, size_t size, const char *name); /* borrowed; never decompressed */
 void lm_input_close(lm_input *in);
 

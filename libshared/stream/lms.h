@@ -72,6 +72,11 @@ int lm_lms_next(lm_lms_reader *r, lm_record *record, lm_status *st);
  * are always understood. Set it before reading. */
 void lm_lms_reader_understand(lm_lms_reader *r, const char *const *names);
 
+/* Where a payload goes instead of the reader's own memory: asked when its header has been checked, with columns that have no data
+ * yet. There has to be room for it and the 64 bytes behind it that are its pad. NULL: the reader's own. */
+typedef char *lm_lms_room(void *context, const lm_record *record);
+void lm_lms_reader_room(lm_lms_reader *r, lm_lms_room *room, void *context);
+
 const lm_column *lm_record_column(const lm_record *r, const char *name); /* NULL if absent */
 
 /* A record of its own, which outlives the reader: header and columns, without `line` and `payload`. NULL: no memory. */

@@ -15,6 +15,8 @@ struct lm_lms_reader {
     bool finished; /* the input ended in good order, or reading failed */
     json_t *preamble;
     const char *const *understood;
+    lm_lms_room *room;
+    void *room_context;
     uint64_t streams, all_records, all_examples;
 
     /* of the stream being read */
@@ -60,6 +62,12 @@ uint64_t lm_lms_reader_examples(const lm_lms_reader *r)
 void lm_lms_reader_understand(lm_lms_reader *r, const char *const *names)
 {
     r->understood = names;
+}
+
+void lm_lms_reader_room(lm_lms_reader *r, lm_lms_room *room, void *context)
+{
+    r->room = room;
+    r->room_context = context;
 }
 
 /* Made for every record, so without printf. */
@@ -240,23 +248,25 @@ static bool read_payload(lm_lms_reader *r, size_t bytes, lm_record *out, lm_stat
 {
     enum { STEP = 16 << 20 };
     size_t pad = 64 - bytes % 64, total = bytes + pad, have = 0, got;
+    char *theirs = r->room ? r->room(r->room_context, out) : NULL;
     while (have < total) {
         size_t upto = have + STEP < total ? have + STEP : total;
-        if (upto > r->payload_cap && !payload_room(r, 2 * r->payload_cap > upto && 2 * r->payload_cap < total
+        if (!theirs && upto > r->payload_cap && !payload_room(r, 2 * r->payload_cap > upto && 2 * r->payload_cap < total
                                                           ? 2 * r->payload_cap : upto, have, st))
             return false;
-        if (!lm_input_read(r->in, r->payload + have, upto - have, &got, st))
+        if (!lm_input_read(r->in, (theirs ? theirs : r->payload) + have, upto - have, &got, st))
             return false;
         have += got;
         if (have < upto)
             return fail_ended(r, "inside a payload", st);
     }
+    const char *payload = theirs ? theirs : r->payload;
     for (size_t i = bytes; i < total; i++)
-        if (r->payload[i] != (i + 1 < total ? ' ' : '\n'))
+        if (payload[i] != (i + 1 < total ? ' ' : '\n'))
             return lm_fail(st, LM_FAILED, "%s: the pad behind the payload is not spaces: the stream is damaged",
                            where_record(r, r->records + 1));
-    XXH3_64bits_update(r->digest, r->payload, total);
-    out->payload = (lm_str){r->payload, bytes};
+    XXH3_64bits_update(r->digest, payload, total);
+    out->payload = (lm_str){payload, bytes};
     return true;
 }
 

@@ -56,3 +56,9 @@ tests_unit_check_pieces_SOURCES = tests/unit/check_pieces.c tests/unit/scratch.c
 tests_unit_check_pieces_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_pieces_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_pieces
+
+check_PROGRAMS += tests/unit/check_forward
+tests_unit_check_forward_SOURCES = tests/unit/check_forward.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_forward_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_forward_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_forward

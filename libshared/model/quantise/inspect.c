@@ -152,12 +152,12 @@ bool lm_quantise_inspect(const char *model, lm_table_form form, lm_buf *out, lm_
     row *rows = NULL;
     char **names = NULL;
     size_t count = 0;
-    lm_bundle *b = lm_bundle_is_one(model, st) ? lm_bundle_open(model, st) : NULL;
+    lm_bundle *b = lm_bundle_is_one(model, st) ? lm_bundle_open_forward(model, st) : NULL;
     const lm_gguf *f = b ? lm_bundle_gguf(b) : NULL;
     lm_checkpoint *c = b && !f ? lm_checkpoint_open(b, st) : NULL;
     if (f)
         rows_of_file(f, &rows, &count, &names, st);
-    else if (c)
+    else if (c && lm_checkpoint_bring(c, NULL, st))
         rows = rows_of_checkpoint(c, &count);
     if (lm_ok(st) && form == LM_TABLE_TEXT)
         print_text(rows, count, false, out);
@@ -179,6 +179,10 @@ bool lm_quantise_plan(const lm_quantise_options *options, lm_buf *out, lm_status
     lm_quantise_job j;
     if (!lm_quantise_job_open(&j, options, st))
         return false;
+    if (!lm_checkpoint_bring(j.checkpoint, NULL, st)) { /* a stream that comes is whole, or there is no plan for it */
+        lm_quantise_job_close(&j);
+        return false;
+    }
     row *rows = lm_calloc(j.count + 1, sizeof *rows);
     for (size_t i = 0; i < j.count; i++) {
         const lm_quantise_tensor *t = &j.tensors[i];

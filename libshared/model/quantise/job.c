@@ -383,11 +383,17 @@ static bool find_names(lm_quantise_job *j, lm_status *st)
     return j->names || !needed;
 }
 
+/* A size that is aimed at looks at all tensors before the first is made. */
+static lm_bundle *open_bundle(const lm_quantise_options *o, lm_status *st)
+{
+    return o->target_size ? lm_bundle_open(o->model, st) : lm_bundle_open_forward(o->model, st);
+}
+
 bool lm_quantise_job_open(lm_quantise_job *j, const lm_quantise_options *options, lm_status *st)
 {
     *j = (lm_quantise_job){.options = options, .type = options->plan.type};
     bool one = lm_bundle_is_one(options->model, st);
-    j->bundle = one && choose_form(j, st) ? lm_bundle_open(options->model, st) : NULL;
+    j->bundle = one && choose_form(j, st) ? open_bundle(options, st) : NULL;
     j->checkpoint = j->bundle ? lm_checkpoint_open(j->bundle, st) : NULL;
     j->config = j->checkpoint ? config_of(j, st) : NULL;
     if (j->config) {

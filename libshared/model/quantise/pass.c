@@ -278,6 +278,8 @@ static void forget(const lm_quantise_tensor *t, lm_quantise_rows shape, int64_t 
 static bool quantise_tensor(pass *p, const lm_quantise_tensor *t, uint64_t *done, lm_status *st)
 {
     lm_quantise_rows shape = lm_quantise_rows_of(t);
+    if (!lm_checkpoint_bring(p->job->checkpoint, t->from, st))
+        return false;
     if (!shape.rows || !shape.width)
         return t->outputs == 1 || lm_fail(st, LM_FAILED, "%s: a matrix without numbers", t->name);
     if (!expand(p, t, st))
@@ -314,6 +316,8 @@ bool lm_quantise_pass(lm_quantise_job *j, lm_quantise_sink *s, lm_status *st)
     lm_progress_end();
     if (lm_ok(st))
         write_waiting(&p);
+    if (lm_ok(st))
+        lm_checkpoint_bring(j->checkpoint, NULL, st);
     if (lm_ok(st) && !lm_ok(&p.write_status))
         *st = p.write_status;
     for (int i = 0; i < threads; i++)

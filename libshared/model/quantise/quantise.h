@@ -2,7 +2,7 @@
  *
  * A tensor is read in rows, made float32, checked (what is not finite is refused by name), quantised on all threads and
  * written, so that there is never more in memory than some rows, whatever the model's size; of a stream that comes through a pipe, one
- * tensor. Sizes follow from shapes, so that the output can be a pipe, too. */
+ * tensor, and no file is made of it. Sizes follow from shapes, so that the output can be a pipe, too. */
 #ifndef LM_MODEL_QUANTISE_QUANTISE_H
 #define LM_MODEL_QUANTISE_QUANTISE_H
 
