@@ -161,7 +161,7 @@ int main(int argc, char **argv)
          .value = "N",
          .min = 0,
          .max = 1e9,
-         .shown = "4096",
+         .shown = "1024",
          .help = "most tokens that go through the model at once"},
         {.name = "activations",
          .type = LM_OPT_CHOICE,

@@ -257,6 +257,10 @@ void lm_lstm_states_before(const lm_lstm_args *a, float *before);
 
 enum { LM_IGNORED = -100 };
 
+/* The log of the sum of exponents of x [n], n > 0, whose parts are added in double precision, and all of few; *best (or NULL): where
+ * the largest stands, the first of equals. */
+double lm_log_sum(const float *x, int n, int *best);
+
 /* (1-e) NLL + e mean over columns of -log p. dlogits (NULL = none) (+)= scale weight[r] d row_loss. */
 void lm_cross_entropy_rows(const float *logits, const int32_t *label, float smoothing, float *row_loss,
                            int rows, int columns);

@@ -65,6 +65,53 @@ void lm_cross_entropy_grad(const float *logits, const int32_t *label, const floa
     }
 }
 
+/* The first of equals; NaN is no candidate, but for the first. */
+static int place_of_largest(const float *x, int n)
+{
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        best = x[i] > x[best] ? i : best;
+    return best;
+}
+
+/* Of few numbers, which are often looked at one by one, exactly. */
+static double log_sum_of_few(const float *x, int n, int *best)
+{
+    double largest, sum = 0;
+    *best = place_of_largest(x, n);
+    largest = (double)x[*best];
+    for (int i = 0; i < n; i++)
+        sum += exp((double)x[i] - largest);
+    return largest + log(sum);
+}
+
+double lm_log_sum(const float *x, int n, int *best)
+{
+    enum { FEW = 64, PIECE = 256 };
+    const lm_variant *v = lm_variant_now();
+    float largest = -INFINITY;
+    double sum = 0;
+    int at = 0, ignored_place;
+    if (n <= FEW)
+        return log_sum_of_few(x, n, best ? best : &ignored_place);
+    for (int c = 0; c < n; c += PIECE) {
+        float max, exps, all;
+        v->log_sum_parts(x + c, n - c < PIECE ? n - c : PIECE, &max, &exps, &all);
+        if (isnan(all)) {
+            sum = NAN;
+        } else if (max > largest) {
+            sum = sum * exp((double)largest - (double)max) + (double)exps;
+            largest = max;
+            at = c;
+        } else if (max > -INFINITY) {
+            sum += (double)exps * exp((double)max - (double)largest);
+        }
+    }
+    if (best)
+        *best = at + place_of_largest(x + at, n - at < PIECE ? n - at : PIECE);
+    return (double)largest + log(sum);
+}
+
 /* ------------------------------------------------------------------ over the vocabulary
  * The vocabulary is taken in slices. A slice's logits are one product, and leave for each row the parts of the log of the
  * sum. That is all where no gradient is wanted: no more logits are there than those of a slice a thread. Else rows are taken

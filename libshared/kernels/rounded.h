@@ -62,16 +62,12 @@ static inline void lm_rounded_scales(lm_rounded *x, size_t block, const float la
     }
 }
 
-/* scale, sum, whole and start of a block whose q are there. */
-static inline void lm_rounded_sums(lm_rounded *x, size_t block, float scale)
+/* scale, sum, whole and start of a block; half: the sums of its first 16 q, and of the others. */
+static inline void lm_rounded_sums(lm_rounded *x, size_t block, float scale, const int half[2])
 {
-    const int8_t *q = x->q + block * LM_ROUNDED_BLOCK;
-    int all = 0, width = LM_ROUNDED_BLOCK / x->parts;
+    int all = half[0] + half[1];
     for (int p = 0; p < x->parts; p++) {
-        int sum = 0;
-        for (int i = 0; i < width; i++)
-            sum += q[p * width + i];
-        all += sum;
+        int sum = x->parts == 2 ? half[p] : all;
         x->scale[block * (size_t)x->parts + (size_t)p] = scale;
         x->sum[block * (size_t)x->parts + (size_t)p] = scale * (float)sum;
         if (x->unit)

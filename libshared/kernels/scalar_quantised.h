@@ -29,12 +29,14 @@ static void round_group(const float *x, int columns, lm_rounded *to, size_t bloc
             largest[c / LM_ROUNDED_BLOCK] = fabsf(x[c]);
     lm_rounded_scales(to, block, largest, scale, inverse);
     for (int b = 0; b < LM_ROUNDED_GROUP; b++) {
+        int half[2] = {0};
         for (int i = 0; i < LM_ROUNDED_BLOCK; i++) {
             int c = b * LM_ROUNDED_BLOCK + i;
-            to->q[(block + (size_t)b) * LM_ROUNDED_BLOCK + (size_t)i] =
-                (int8_t)(c < columns && inverse[b] > 0 ? lrintf(x[c] * inverse[b]) : 0);
+            int8_t *q = &to->q[(block + (size_t)b) * LM_ROUNDED_BLOCK + (size_t)i];
+            *q = (int8_t)(c < columns && inverse[b] > 0 ? lrintf(x[c] * inverse[b]) : 0);
+            half[2 * i / LM_ROUNDED_BLOCK] += *q;
         }
-        lm_rounded_sums(to, block + (size_t)b, scale[b]);
+        lm_rounded_sums(to, block + (size_t)b, scale[b], half);
     }
 }
 

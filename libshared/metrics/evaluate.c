@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /* Tokens of a batch; and tokens whose logits over the vocabulary exist at once. */
-enum { BATCH_TOKENS = 4096, LOGIT_TOKENS = 128, IGNORED = -100, SPECIALS = 5 };
+enum { BATCH_TOKENS = 1024, LOGIT_TOKENS = 128, IGNORED = -100, SPECIALS = 5 };
 
 /* A row as a window of its source (tok --stride): tokens that a window before has had are not predicted
  * again. */

@@ -59,7 +59,7 @@ typedef struct lm_measure_options {
 } lm_measure_options;
 
 typedef struct lm_evaluate_options {
-    int batch_tokens; /* most tokens of a batch; 0 = 4096. A longer row is a batch by itself */
+    int batch_tokens; /* most tokens of a batch; 0 = 1024. A longer row is a batch by itself */
     unsigned emit;    /* which outputs lm_evaluator_run hands out: LM_EMIT_* */
     int top;          /* of the logits only the largest so many; 0 = all */
     lm_pool pool;

@@ -22,7 +22,7 @@
 enum { MISTAKES = 100 }; /* that a page shows */
 
 /* What is held of a stream until its rows go through the model, in batches of which only the last is not full. */
-enum { HELD_BATCHES = 4, HELD_ROWS = 1 << 14, HELD_BYTES = 64 << 20 };
+enum { HELD_BATCHES = 16, HELD_ROWS = 1 << 14, HELD_BYTES = 64 << 20 };
 
 typedef struct score {
     const lm_score_options *o;

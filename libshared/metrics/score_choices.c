@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { BATCH_TOKENS = 4096, BATCH_QUESTIONS = 64 };
+enum { BATCH_TOKENS = 1024, BATCH_QUESTIONS = 64 };
 
 /* By what the log-probability of a choice is divided before the largest is taken: nothing, its characters, its bytes. */
 enum { BY_NOTHING, BY_CHARACTERS, BY_BYTES, WAYS };

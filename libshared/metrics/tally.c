@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/memory.h"
+#include "kernels/kernels.h"
 #include "metrics/resampled.h"
 #include "metrics/ranking.h"
 
@@ -150,18 +151,9 @@ int lm_argmax(const float *x, int n)
     return best;
 }
 
-/* log(sum exp x), shifted by the largest so that nothing overflows. */
-static double log_sum_exp(const float *x, int n)
-{
-    double largest = x[lm_argmax(x, n)], sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += exp(x[i] - largest);
-    return largest + log(sum);
-}
-
 void lm_softmax_row(const float *x, int n, float *out)
 {
-    double all = log_sum_exp(x, n);
+    double all = lm_log_sum(x, n, NULL);
     for (int i = 0; i < n; i++)
         out[i] = (float)exp(x[i] - all);
 }
@@ -185,7 +177,7 @@ void lm_choose_row(const float *x, int n, uint8_t *out)
 
 double lm_nll(const float *logits, int n, int class)
 {
-    return log_sum_exp(logits, n) - logits[class];
+    return lm_log_sum(logits, n, NULL) - (double)logits[class];
 }
 
 /* Mean over the classes of log(1+exp(x)) - y x, in the form that does not overflow. */
@@ -255,9 +247,10 @@ double lm_tally_row(lm_tally *t, uint64_t number, const lm_truth *truth, const f
 
 double lm_tally_token(lm_tally *t, uint64_t number, int32_t label, const float *logits)
 {
-    double loss = lm_nll(logits, t->columns, label);
+    int predicted;
+    double loss = lm_log_sum(logits, t->columns, &predicted) - (double)logits[label];
     row_of(t, &t->outcomes, t->kind, t->columns, number);
-    lm_outcomes_token(t->outcomes, label, lm_argmax(logits, t->columns), loss);
+    lm_outcomes_token(t->outcomes, label, predicted, loss);
     return loss;
 }
 

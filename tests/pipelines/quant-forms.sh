@@ -104,8 +104,8 @@ for how in "-t nf4" "-t fp4 --block-size 128" "-t nf4 --double-quant" "-t int8";
     ! grep -q quantization_config back/config.json || fail_ "floats that are said to be codes"
     quant -q $how -m back -o twice # codes of what codes say are these codes
     test "$how" != "-t nf4" || cmp small/model.safetensors twice/model.safetensors
-    score -q --activations f32 -m small news.lms >small.scores
-    score -q -m back news.lms | compare_ small.scores -
+    score -q --batch-tokens 4096 --activations f32 -m small news.lms >small.scores
+    score -q --batch-tokens 4096 -m back news.lms | compare_ small.scores -
 done
 quant -q -t nf4 --skip-modules intermediate.dense --skip-modules classifier -m news -o small
 quant --inspect --tsv small | grep -q 'intermediate.dense.weight.*F32'

@@ -408,6 +408,42 @@ START_TEST(cross_entropy)
 }
 END_TEST
 
+/* In double precision, whatever the length; the largest is the first of equals, also where those are in different pieces. */
+START_TEST(log_sums)
+{
+    static const int columns[] = {1, 5, 64, 65, 256, 257, 1025, 32000};
+    for (int s = 0; s < 8; s++) {
+        int n = columns[s], place;
+        float *x = vector((size_t)n, -20, 12);
+        x[n / 3] = x[n - 1] = 12.5f;
+        double sum = 0;
+        for (int i = 0; i < n; i++)
+            sum += exp((double)x[i]);
+        FOR_EACH_ISA(isa)
+        {
+            ck_assert_double_eq_tol(lm_log_sum(x, n, &place), log(sum), 3e-7);
+            ck_assert_int_eq(place, n / 3);
+            ck_assert(lm_log_sum(x, n, NULL) == lm_log_sum(x, n, &place));
+        }
+        for (int i = 0; i < n - 1; i++) /* whole pieces that are impossible */
+            x[i] = -INFINITY;
+        FOR_EACH_ISA(isa)
+        {
+            ck_assert_double_eq_tol(lm_log_sum(x, n, &place), 12.5, 3e-7);
+            ck_assert_int_eq(place, n - 1);
+        }
+        for (int at = 0; at < n; at += n / 2 + 1) {
+            float was = x[at];
+            x[at] = NAN;
+            FOR_EACH_ISA(isa)
+                ck_assert(isnan(lm_log_sum(x, n, NULL)));
+            x[at] = was;
+        }
+        free(x);
+    }
+}
+END_TEST
+
 /* The projection in slices and blocks of rows against the whole of it. */
 START_TEST(vocabulary)
 {
@@ -703,6 +739,7 @@ static Suite *suite(void)
     tcase_add_test(t, dropout);
     tcase_add_test(t, dropout_statistics);
     tcase_add_test(t, cross_entropy);
+    tcase_add_test(t, log_sums);
     tcase_add_loop_test(t, vocabulary, 0, 6);
     tcase_add_loop_test(t, linear, 0, PRODUCTS);
     tcase_add_test(t, few_rows);

@@ -290,13 +290,17 @@ INLINE void rounded_tile(lm_dtype t, int side, const uint8_t *panel, const lm_ro
 INLINE void rounded_tiles(lm_dtype t, int side, const uint8_t *panel, int count, const lm_rounded *x, int x_row, int blocks,
                           const float *bias, float *y, size_t ldy)
 {
-    row_floats sum[SIDE];
+    row_floats sum[SIDE], add = {0};
     rounded_tile(t, side, panel, x, x_row, blocks, sum);
+    if (bias)
+        memcpy(&add, bias, (size_t)count * sizeof *bias);
+#pragma GCC unroll 8
     for (int i = 0; i < side; i++) {
-        float out[ROWS];
-        memcpy(out, &sum[i], sizeof out);
-        for (int r = 0; r < count; r++)
-            y[(size_t)i * ldy + (size_t)r] = out[r] + (bias ? bias[r] : 0);
+        row_floats out = sum[i] + add;
+        if (count == ROWS)
+            memcpy(y + (size_t)i * ldy, &out, sizeof out);
+        else
+            memcpy(y + (size_t)i * ldy, &out, (size_t)count * sizeof *y);
     }
 }
 
