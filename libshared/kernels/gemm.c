@@ -92,7 +92,7 @@ static void few_rows(const float *x, const float *w, const float *bias, float *y
 {
     const lm_variant *v = lm_variant_now();
     int columns = lm_divide_up(lm_divide_up(FEW_ELEMENTS, k), 8) * 8;
-#pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF((double)m *n * k)
+#pragma omp parallel for LM_LONG_RUNS LM_THREADS_IF((double)m *n * k)
     for (int c = 0; c < n; c += columns)
         v->few_rows(x, m, w + (size_t)c * (size_t)k, extent(c, columns, n), (size_t)k, bias ? bias + c : NULL, y + c,
                     (size_t)n);

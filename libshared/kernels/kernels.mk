@@ -47,6 +47,7 @@ simd_sources = \
 	libshared/kernels/simd/rounded.h \
 	libshared/kernels/simd/rounded_groups.h \
 	libshared/kernels/simd/rounded_panels.h \
+	libshared/kernels/simd/rounded_rows.h \
 	libshared/kernels/simd/variant.c \
 	libshared/kernels/simd/weights.h \
 	libshared/kernels/simd/vector.h

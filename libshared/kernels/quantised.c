@@ -21,7 +21,6 @@ enum {
     MOST_PANEL = 96,     /* rows of the matrix to a task's panels: */
     PANEL_STEP = 16,
     LEAST_X = 8,         /* rows of x */
-    ALONE = 3,           /* rows of x for which unpacking each row of the matrix again is cheaper than panels of it */
     SLICE = 256,         /* columns of a task: whole blocks of any type */
     SLICE_ROWS = 256     /* and rows of the matrix that it expands at a time */
 };
@@ -124,7 +123,7 @@ static void forward_row(const lm_quantised *w, int first, int count, const float
 {
     const lm_variant *v = lm_variant_now();
     int rows = most(1, ROW_TASK / most(w->columns, 1));
-#pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF((double)count *w->columns)
+#pragma omp parallel for LM_LONG_RUNS LM_THREADS_IF((double)count *w->columns)
     for (int c = 0; c < count; c += rows)
         v->weights_dots(w, first + c, least(rows, count - c), x, bias ? bias + c : NULL, y + c);
 }
@@ -202,11 +201,9 @@ static void rounded_rows(const lm_quantised *w, int first, int count, const lm_r
 {
     const lm_variant *v = lm_variant_now();
     int rows = most(1, ROW_TASK / most(w->columns, 1));
-#pragma omp parallel for schedule(dynamic, 1) LM_THREADS_IF((double)m *count * w->columns)
+#pragma omp parallel for LM_LONG_RUNS LM_THREADS_IF((double)m *count * w->columns)
     for (int c = 0; c < count; c += rows)
-        for (int i = 0; i < m; i++)
-            v->rounded_dots(w, first + c, least(rows, count - c), x, i, bias ? bias + c : NULL,
-                            y + (size_t)i * (size_t)count + c);
+        v->rounded_dots(w, first + c, least(rows, count - c), x, m, bias ? bias + c : NULL, y + c, (size_t)count);
 }
 
 static void rounded_batch(const lm_quantised *w, int first, int count, const lm_rounded *x, const float *bias, float *y, int m,
@@ -246,7 +243,7 @@ void lm_quantised_forward(const lm_quantised *w, int first, int count, const flo
         return;
     if (rounds(w, how)) {
         lm_rounded rounded = round_rows(w, x, m, &scratch);
-        if (m <= ALONE)
+        if (m <= LM_FEW_ROUNDED)
             rounded_rows(w, first, count, &rounded, bias, y, m);
         else
             rounded_batch(w, first, count, &rounded, bias, y, m, scratch);

@@ -3,13 +3,17 @@
  *
  * Activations are float32, or are rounded to int8 first, a scale for each 32 columns: much as llama.cpp computes always,
  * faster, and less exact (1e-2 relative of a logit, not 1e-6). Results do not depend on the number of threads, and a row of
- * results not on the other rows of x; how many rows there are chooses the loop, and the order of its sums. */
+ * results not on the other rows of x; how many rows there are chooses the loop, and the order of its sums, which is one for
+ * up to LM_FEW_ROUNDED rows of int8 activations. */
 #ifndef LM_KERNELS_QUANTISED_H
 #define LM_KERNELS_QUANTISED_H
 
 #include "tensor/quantised.h"
 
 typedef enum lm_activations { LM_ACTIVATIONS_F32, LM_ACTIVATIONS_INT8 } lm_activations;
+
+/* Rows of x for which unpacking each row of the matrix again for every four is cheaper than panels of it. */
+enum { LM_FEW_ROUNDED = 6 };
 
 /* Floats of scratch of the calls below, for m rows. */
 size_t lm_quantised_scratch(const lm_quantised *w, int m, lm_activations how);

@@ -54,18 +54,24 @@ static double rounded_value(const lm_rounded *x, int row, int column)
     return (double)x->scale[block * (size_t)x->parts] * x->q[block * LM_ROUNDED_BLOCK + (size_t)column % LM_ROUNDED_BLOCK];
 }
 
-static void rounded_dots(const lm_quantised *w, int first, int count, const lm_rounded *x, int x_row, const float *bias, float *y)
+static float rounded_dot(const lm_quantised *w, int row, const lm_rounded *x, int x_row, float bias)
 {
     float part[256];
-    for (int j = 0; j < count; j++) {
-        double sum = bias ? bias[j] : 0;
-        for (int c = 0; c < w->columns; c++) {
-            if (c % 256 == 0)
-                lm_quantised_part(w, first + j, c, w->columns - c < 256 ? w->columns - c : 256, part);
-            sum += part[c % 256] * rounded_value(x, x_row, c);
-        }
-        y[j] = (float)sum;
+    double sum = bias;
+    for (int c = 0; c < w->columns; c++) {
+        if (c % 256 == 0)
+            lm_quantised_part(w, row, c, w->columns - c < 256 ? w->columns - c : 256, part);
+        sum += part[c % 256] * rounded_value(x, x_row, c);
     }
+    return (float)sum;
+}
+
+static void rounded_dots(const lm_quantised *w, int first, int count, const lm_rounded *x, int rows, const float *bias, float *y,
+                         size_t ldy)
+{
+    for (int j = 0; j < count; j++)
+        for (int i = 0; i < rows; i++)
+            y[(size_t)i * ldy + (size_t)j] = rounded_dot(w, first + j, x, i, bias ? bias[j] : 0);
 }
 
 static size_t rounded_panels_bytes(const lm_quantised *w, int count)

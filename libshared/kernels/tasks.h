@@ -14,6 +14,10 @@
 /* Clauses of a parallel loop over `work` operations. Which thread does what never changes a result. */
 #define LM_THREADS_IF(work) num_threads(lm_threads()) if ((work) > LM_WORTH_THREADS)
 
+/* Of a loop that reads a large matrix once: each thread gets runs of neighbouring tasks, long ones first. What a task asks for ahead is
+ * its own next one's then; with tasks in turn it would be another processor's, and two would read no faster than one. */
+#define LM_LONG_RUNS schedule(guided, 1)
+
 static inline int lm_divide_up(int a, int b)
 {
     return (a + b - 1) / b;

@@ -129,11 +129,11 @@ typedef struct lm_variant {
     /* y[j] = row first + j of w times x, + bias[j], or NULL */
     void (*weights_dots)(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y);
     void (*round_row)(const float *x, int columns, lm_rounded *to, int row);
-    /* As weights_dots, with a row of x that was rounded. */
-    void (*rounded_dots)(const lm_quantised *w, int first, int count, const lm_rounded *x, int x_row, const float *bias,
-                         float *y);
-    /* The same for rows [from, from + rows) of x, from rows of the matrix that are packed for it, `count` of them; a
-     * row's results are the same bits whatever rows are beside it */
+    /* As weights_dots, with the first `rows` rows of x, which were rounded, for which each row of the matrix is unpacked once; y is ldy
+     * apart. A row's results are the same bits whatever rows are beside it, and how many. */
+    void (*rounded_dots)(const lm_quantised *w, int first, int count, const lm_rounded *x, int rows, const float *bias, float *y,
+                         size_t ldy);
+    /* The same for rows [from, from + rows) of x, from rows of the matrix that are packed for it, `count` of them, in another order */
     size_t (*rounded_panels_bytes)(const lm_quantised *w, int count);
     void (*rounded_pack)(const lm_quantised *w, int first, int count, void *panels);
     void (*rounded_products)(const lm_quantised *w, const void *panels, int count, const lm_rounded *x, int from, int rows,

@@ -13,7 +13,7 @@ enum { TYPES = sizeof types / sizeof *types, MOST_ROWS = 35 };
 static const int shapes[][2] = {{1, 256}, {7, 768}, {41, 512}, {150, 256}, {21, 2048}};
 static const int short_shapes[][2] = {{5, 32}, {13, 96}, {20, 288}, {9, 480}}; /* of 32 columns at a time */
 static const int odd_shapes[][2] = {{3, 1}, {6, 7}, {5, 31}, {11, 33}, {10, 100}, {9, 301}}; /* of any number */
-static const int batches[] = {1, 2, 4, 9, MOST_ROWS};
+static const int batches[] = {1, 2, 4, 7, 9, MOST_ROWS};
 
 static uint16_t half_of(lm_dtype t, float x)
 {
@@ -298,6 +298,37 @@ START_TEST(independence)
 }
 END_TEST
 
+/* Few rows of rounded activations: each is answered as it would be alone. */
+START_TEST(few_rows)
+{
+    enum { N = 23, M = LM_FEW_ROUNDED };
+    static const int columns[] = {256, 1024, 96, 301};
+    for (size_t t = 0; t < TYPES; t++) {
+        for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
+            int k = columns[c];
+            if (k % lm_dtype_block(types[t]) || types[t] == LM_F16 || types[t] == LM_BF16 || types[t] == LM_NF4 || types[t] == LM_FP4)
+                continue;
+            made q = make(types[t], N + 1, k, 0, 64, false);
+            float *x = vector((size_t)(M * k), -1, 1), *bias = vector(N, -1, 1);
+            FOR_EACH_ISA(isa)
+            {
+                for (int m = 2; m <= M; m++) {
+                    float *all = product(&q.w, 1, N, x, bias, m, LM_ACTIVATIONS_INT8);
+                    for (int i = 0; i < m; i++) {
+                        float *alone = product(&q.w, 1, N, x + i * k, bias, 1, LM_ACTIVATIONS_INT8);
+                        ck_assert_msg(memcmp(alone, all + i * N, N * sizeof *alone) == 0, "%s (%s): row %d of %d, %d columns",
+                                      lm_dtype_name(types[t]), isa, i, m, k);
+                        free(alone);
+                    }
+                    free(all);
+                }
+            }
+            free(x), free(bias), unmake(&q);
+        }
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("quantised");
@@ -311,6 +342,7 @@ static Suite *suite(void)
     tcase_add_test(c, rounding);
     tcase_add_test(c, not_finite);
     tcase_add_test(c, independence);
+    tcase_add_test(c, few_rows);
     suite_add_tcase(s, c);
     return s;
 }

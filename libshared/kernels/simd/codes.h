@@ -212,9 +212,31 @@ INLINE void store_eight(float *p, eight v)
     memcpy(p, &v, sizeof v);
 }
 
-/* Eight halves, `stride` bytes apart. */
+#if defined(__AVX512BW__)
+/* Eight words, `stride` bytes apart, of eight blocks of as many bytes, beyond which nothing is read. */
+INLINE __m128i words_apart(const uint8_t *p, size_t stride)
+{
+    const short step = (short)(stride / 2);
+    if (stride <= 20) { /* four blocks' lie within 64 bytes */
+        const __m512i which =
+            _mm512_castsi128_si512(_mm_setr_epi16(0, step, 2 * step, 3 * step, 32, 32 + step, 32 + 2 * step, 32 + 3 * step));
+        return _mm512_castsi512_si128(_mm512_permutex2var_epi16(_mm512_loadu_si512(p), which, _mm512_loadu_si512(p + 4 * stride)));
+    }
+    const __m512i low = _mm512_castsi128_si512(_mm_setr_epi16(0, step, 32, 32 + step, 0, 0, 0, 0));
+    const __m512i high = _mm512_castsi128_si512(_mm_setr_epi16(0, 0, 0, 0, 0, step, 32, 32 + step));
+    __m512i a = _mm512_permutex2var_epi16(_mm512_loadu_si512(p), low, _mm512_loadu_si512(p + 2 * stride));
+    __m512i b = _mm512_permutex2var_epi16(_mm512_loadu_si512(p + 4 * stride), high, _mm512_loadu_si512(p + 6 * stride));
+    return _mm_blend_epi16(_mm512_castsi512_si128(a), _mm512_castsi512_si128(b), 0xf0);
+}
+#endif
+
+/* Eight halves, `stride` bytes apart: of eight blocks. */
 INLINE eight halves(const uint8_t *p, size_t stride)
 {
+#if defined(__AVX512BW__)
+    if (stride <= 20 || stride >= 32)
+        return (eight)_mm256_cvtph_ps(words_apart(p, stride));
+#endif
 #if defined(__F16C__)
     uint16_t h[8];
     for (int i = 0; i < 8; i++)

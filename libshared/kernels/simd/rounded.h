@@ -254,7 +254,6 @@ INLINE void rounded_blocks(lm_dtype t, stored_row r, int group, int blocks, cons
     const uint8_t *at = r.at + (size_t)group * group_bytes(t);
     scales s;
     eight scale[2];
-    ask_ahead(t, at);
     row_scales(t, r, group, blocks, &s);
     both_scales(t, &s, x_scale, x_sum, zero_of(t), &to->rest, scale);
     memcpy(s.scale, scale, sizeof scale);

@@ -116,11 +116,10 @@ INLINE void rounded_group(lm_dtype t, stored_row r, int group, const int8_t *q, 
 {
     const uint8_t *at = r.at + (size_t)group * group_bytes(t);
     scales s;
-    eight by[2] = {{0}};
-    ask_ahead(t, at);
+    eight by[2];
     row_scales(t, r, group, BLOCKS, &s);
     both_scales(t, &s, x_scale, x_sum, too_high(t), &to->rest, by);
-    vf scale = (vf)wide_joined((codes)by[0], (codes)by[1]);
+    vf scale = is_fine(t) ? (vf)wide_joined((codes)by[0], (codes)by[1]) : (vf)_mm512_castps256_ps512((__m256)by[0]);
 #pragma GCC unroll 4
     for (int b = 0; b < BLOCKS; b += 2) {
         wide_sums dot = wide_fours(t, wide_codes(t, at, b), q + b * BLOCK);
@@ -213,75 +212,4 @@ INLINE vi unit_sums(lm_dtype t, const uint8_t *at, const int8_t *q, __m256i scal
     return (vi)sum;
 }
 #endif
-
-INLINE float unit_dot(lm_dtype t, const lm_quantised *w, int row, const lm_rounded *x, int x_row)
-{
-    const uint8_t *at = row_of(t, w, row, 0).at, *end = at + bytes_of(t, w->columns);
-    size_t block = (size_t)x_row * (size_t)x->blocks;
-    const int8_t *q = x->q + block * BLOCK;
-    const int16_t *times = x->times + 2 * block, *whole = x->whole + 2 * block;
-    const float *unit = x->unit + block / BLOCKS;
-    vf sum = {0};
-    eight rest = {0};
-    for (; at < end; at += group_bytes(t), q += GROUP, times += 2 * BLOCKS, whole += 2 * BLOCKS, unit++) {
-        __m256i scale, low, by = _mm256_loadu_si256((const __m256i *)times);
-        __m128 each = _mm_mul_ps(unit_floats(t, at), _mm_broadcast_ss(unit));
-        ask_ahead(t, at);
-        unit_scales(t, at, &scale, &low);
-        vi of_codes = unit_sums(t, at, q, _mm256_mullo_epi16(scale, by));
-        __m256i of_lows = _mm256_madd_epi16(_mm256_mullo_epi16(low, by), _mm256_loadu_si256((const __m256i *)whole));
-        eight of_low = (eight)_mm256_broadcastss_ps(t == LM_Q2_K ? _mm_movehdup_ps(each) : each);
-        sum = fused(__builtin_convertvector(of_codes, vf), first_lane(each), sum);
-        rest = fused_eight(floats_of_sums((eight_sums)of_lows), of_low, rest);
-    }
-    return sum_of(sum) - (float)(t == LM_Q2_K ? 1 : zero_of(t)) * sum_of_eight(rest);
-}
 #endif
-
-/* ---- rows ---- */
-
-INLINE float rounded_dot(lm_dtype t, const lm_quantised *w, int row, const lm_rounded *x, int x_row)
-{
-    stored_row r = row_of(t, w, row, 0);
-    size_t block = (size_t)x_row * (size_t)x->blocks, parts = is_fine(t) ? 2 : 1;
-    const int8_t *q = x->q + block * BLOCK;
-    const float *scale = x->scale + block * parts, *sums = x->sum + block * parts;
-    dot_sums to = {0};
-    int group = 0;
-    for (; (group + 1) * GROUP <= w->columns; group++, q += GROUP, scale += BLOCKS * parts, sums += BLOCKS * parts)
-        rounded_group(t, r, group, q, scale, sums, &to);
-    if (w->columns % GROUP)
-        rounded_blocks(t, r, group, w->columns % GROUP / BLOCK, q, scale, sums, &to);
-    if (t == LM_I8 && w->columns % BLOCK) { /* zeros of x meet whatever follows in the copy: zeros */
-        uint8_t rest[BLOCK] = {0};
-        int column = w->columns / BLOCK * BLOCK, b = w->columns % GROUP / BLOCK;
-        memcpy(rest, r.at + column, (size_t)(w->columns - column));
-        float by = w->scale[r.element] * scale[b];
-        eight_sums dot = fours(true, all_codes(rest), all_codes((const uint8_t *)q + b * BLOCK));
-        to.sum[0] = fused_eight(floats_of_sums(dot), one(&by), to.sum[0]);
-    }
-    float total = sum_of_eight(to.sum[0] + to.sum[1]);
-#if defined(__AVX512F__)
-    total += sum_of(to.wide[0] + to.wide[1]);
-#endif
-    if (has_lows(t))
-        total += sum_of_eight(to.rest);
-    else if (too_high(t))
-        total -= (float)too_high(t) * sum_of_eight(to.rest);
-    return total;
-}
-
-static void rounded_dots(const lm_quantised *w, int first, int count, const lm_rounded *x, int x_row, const float *bias, float *y)
-{
-#if defined(__AVX2__)
-#define DOT(t) (has_units(t) ? unit_dot(t, w, first + j, x, x_row) : rounded_dot(t, w, first + j, x, x_row))
-#else
-#define DOT(t) rounded_dot(t, w, first + j, x, x_row)
-#endif
-#define DOTS(t)                                                                                              \
-    for (int j = 0; j < count; j++)                                                                          \
-    y[j] = DOT(t) + (bias ? bias[j] : 0)
-    OF_ROUNDED_TYPE(w->type, DOTS)
-#undef DOTS
-#undef DOT
-}

@@ -18,6 +18,7 @@
 #include "kernels/simd/weights.h"
 #include "kernels/simd/rounded.h"
 #include "kernels/simd/rounded_groups.h"
+#include "kernels/simd/rounded_rows.h"
 #include "kernels/simd/rounded_panels.h"
 
 /* (all that have AVX2 have F16C, which not every compiler can ask for) */
