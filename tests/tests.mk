@@ -35,6 +35,7 @@ shell_tests = \
 	tests/pipelines/gen-filter.sh \
 	tests/pipelines/gen-form.sh \
 	tests/pipelines/gen-search.sh \
+	tests/pipelines/gen-tokens.sh \
 	tests/pipelines/lms-faults.sh \
 	tests/pipelines/model-forms.sh \
 	tests/pipelines/model-faults.sh \

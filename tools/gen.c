@@ -109,6 +109,7 @@ static const lm_option table[] = {
           .help = "how many tokens it writes at a time"),
     GROUP("What is written"),
     FLAG("json", o.json, .help = "an object for each answer: prompt, text, finish_reason, and the record's other fields"),
+    FLAG("tokens", o.tokens, .help = "a stream of tokens instead, for score, finetune, lms and gen itself: prompt and answer in a row"),
     FLAG("echo", o.echo, .help = "the prompt before the answer"),
     FLAG("logprobs", o.logprobs, .help = "with each token of an answer its log-probability; implies --json"),
     FLAG("prompt-logprobs", o.prompt_logprobs,
@@ -160,6 +161,8 @@ static bool finish(lm_status *st)
         return lm_fail(st, LM_USAGE, "--temperature 0: all answers would be the same: leave out --samples, or give a temperature");
     if (chat.system && !o.chat)
         return lm_fail(st, LM_USAGE, "--system: only a conversation has one: give --chat");
+    if (o.tokens && (o.json || o.echo || o.top))
+        return lm_fail(st, LM_USAGE, "--tokens: a row is neither text nor an object: leave out --json, --echo and --top-logprobs");
     if (o.regex && o.schema)
         return lm_fail(st, LM_USAGE, "--regex and --json-schema: an answer has one form: give one of them");
     if (o.shot_count && !o.shots)

@@ -72,6 +72,14 @@ static double sum_of(const float *logprobs, int from, int count)
     return sum;
 }
 
+static void put_member(lm_buf *out, lm_str name, lm_str json)
+{
+    lm_buf_putc(out, ',');
+    lm_json_string(name, out);
+    lm_buf_putc(out, ':');
+    lm_buf_append(out, json.data, json.len);
+}
+
 /* Prompt, text and what else the record has. */
 static void begin_object(const lm_prompt *p, lm_str text, lm_buf *out)
 {
@@ -79,7 +87,10 @@ static void begin_object(const lm_prompt *p, lm_str text, lm_buf *out)
     lm_json_string((lm_str){p->text.data ? p->text.data : "", p->text.len}, out);
     lm_buf_puts(out, ",\"text\":");
     lm_json_string((lm_str){text.data ? text.data : "", text.len}, out);
-    lm_buf_append(out, p->members.data, p->members.len);
+    if (p->id.data)
+        put_member(out, lm_str_of("id"), p->id);
+    for (size_t i = 0; i < p->field_count; i++)
+        put_member(out, p->fields[i].name, p->fields[i].json);
 }
 
 static void print_object(const lm_answer *a, const lm_prompt *p, const lm_tokenizer *t, const lm_answer_form *form, lm_str text,
@@ -126,20 +137,24 @@ bool lm_answer_print(const lm_answer *a, const lm_prompt *p, const lm_tokenizer 
     return ok;
 }
 
+void lm_filled_take(const lm_filled *f, const lm_prompt *p, const lm_answer_form *form)
+{
+    for (int i = 0; i < f->count; i++)
+        p->ids[f->at[i]] = f->top[(size_t)i * (size_t)form->top].id;
+}
+
 bool lm_filled_print(const lm_filled *f, const lm_prompt *p, const lm_tokenizer *t, const lm_answer_form *form, lm_buf *out,
                      lm_status *st)
 {
     lm_buf text = {0};
-    int top = form->top > 0 ? form->top : 1;
-    for (int i = 0; i < f->count; i++)
-        p->ids[f->at[i]] = f->top[(size_t)i * (size_t)top].id;
+    lm_filled_take(f, p, form);
     bool ok = lm_text_of_tokens(t, p->ids, p->request.count, &text, st);
     if (form->json) {
         begin_object(p, lm_buf_str(&text), out);
         lm_buf_puts(out, ",\"masks\":[");
         for (int i = 0; i < f->count; i++) {
             lm_buf_printf(out, "%s{\"position\":%d", i ? "," : "", (int)f->at[i]);
-            put_top(out, t, f->top + (size_t)i * (size_t)top, top);
+            put_top(out, t, f->top + (size_t)i * (size_t)form->top, form->top);
             lm_buf_putc(out, '}');
         }
         lm_buf_puts(out, "]}");

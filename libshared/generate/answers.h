@@ -19,6 +19,8 @@ bool lm_answer_print(const lm_answer *a, const lm_prompt *p, const lm_tokenizer 
 /* The text with the likeliest token in the place of each mask; in an object also those that are likely there. */
 bool lm_filled_print(const lm_filled *f, const lm_prompt *p, const lm_tokenizer *t, const lm_answer_form *form, lm_buf *out,
                      lm_status *st);
+/* The likeliest tokens take the places of the masks among the prompt's ids. */
+void lm_filled_take(const lm_filled *f, const lm_prompt *p, const lm_answer_form *form);
 /* What stands before the text: the prompt, and a space where the tokens mean one that the text by itself does not begin with. */
 bool lm_answer_echo(const lm_answer *a, const lm_prompt *p, const lm_tokenizer *t, lm_buf *out, lm_status *st);
 

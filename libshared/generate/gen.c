@@ -8,6 +8,7 @@
 #include "generate/beam.h"
 #include "generate/constraint/constraint.h"
 #include "generate/speculative.h"
+#include "generate/token_rows.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -29,6 +30,7 @@ typedef struct run {
     lm_chat_options chat;
     lm_buf before;
     lm_output_file *out;
+    lm_token_rows *rows; /* of the output; NULL: it is lines */
     lm_answer_form form;
     lm_generate_options how;
     lm_sampling sampling;
@@ -202,6 +204,8 @@ static int next(void *context, bool wait, const lm_request **request, lm_status 
 {
     run *r = context;
     lm_prompt *p;
+    if (wait && r->rows && !lm_token_rows_flush(r->rows, st))
+        return -1;
     int got = lm_prompts_next(r->prompts, wait, &p, st);
     *request = p ? &p->request : NULL;
     return got;
@@ -240,7 +244,8 @@ static bool done(void *context, const lm_answer *answers, int count, lm_status *
         lm_buf_putc(&r->text, '\n');
     }
     for (int i = r->begun; i < count && ok; i++)
-        ok = lm_answer_print(&answers[i], p, r->tokenizer, &r->form, &r->text, st);
+        ok = r->rows ? lm_token_rows_answer(r->rows, &answers[i], p, &r->form, r->model->arch.decoder_layers > 0, st)
+                     : lm_answer_print(&answers[i], p, r->tokenizer, &r->form, &r->text, st);
     r->begun = false;
     r->shown = 0;
     lm_prompts_answered(r->prompts);
@@ -251,7 +256,8 @@ static bool done(void *context, const lm_answer *answers, int count, lm_status *
 static bool filled(void *context, const lm_filled *f, lm_status *st)
 {
     run *r = context;
-    bool ok = lm_filled_print(f, f->request->tag, r->tokenizer, &r->form, &r->text, st);
+    bool ok = r->rows ? lm_token_rows_filled(r->rows, f, f->request->tag, &r->form, st)
+                      : lm_filled_print(f, f->request->tag, r->tokenizer, &r->form, &r->text, st);
     lm_prompts_answered(r->prompts);
     lm_progress_update(++r->answered, NULL);
     return ok && write_out(r, st);
@@ -320,6 +326,9 @@ static bool open_run(run *r, lm_status *st)
                                .top = (int)o->top};
     if (o->echo && r->model->arch.decoder_layers)
         return lm_fail(st, LM_USAGE, "--echo: an answer of %s does not go on from the text that it answers", r->model->architecture);
+    if (o->tokens && o->logprobs && r->model->arch.decoder_layers)
+        return lm_fail(st, LM_USAGE, "--tokens --logprobs: an answer of %s is no part of the row that has them: leave one out",
+                       r->model->architecture);
     if (o->prompt_cache && (r->model->arch.decoder_layers || lm_fills_masks(r->model)))
         return lm_fail(st, LM_USAGE, "--prompt-cache: %s reads no prompt that answers go on from: leave it out", r->model->architecture);
     return choose_stops(r, st) && choose_sampling(r, st) && choose_form(r, st) && open_prompts(r, st);
@@ -355,12 +364,23 @@ static bool answer_all(run *r, const lm_generate_calls *calls, lm_status *st)
     return lm_ok(st);
 }
 
+static bool open_rows(run *r, lm_status *st)
+{
+    int fd = lm_output_file_fd(r->out);
+    if (!r->o->tokens)
+        return true;
+    if (!lm_tool_refuse_terminal(fd, "tokens", st))
+        return false;
+    r->rows = lm_token_rows_new(fd, lm_output_file_name(r->out), r->tokenizer, r->tokenizer_path, r->o->common->command_line, st);
+    return r->rows != NULL;
+}
+
 bool lm_gen(const lm_gen_options *o, lm_status *st)
 {
     run r = {.o = o};
     lm_generate_calls calls = {.context = &r, .next = next, .done = done};
-    if (open_run(&r, st) && (r.out = lm_output_file_open(o->common->output, st))) {
-        bool terminal = !r.form.json && lm_terminal_columns(lm_output_file_fd(r.out)) > 0;
+    if (open_run(&r, st) && (r.out = lm_output_file_open(o->common->output, st)) && open_rows(&r, st)) {
+        bool terminal = !r.form.json && !r.rows && lm_terminal_columns(lm_output_file_fd(r.out)) > 0;
         calls.token = terminal ? show : NULL;
         r.form.lines = r.form.lines && !terminal;
         if (!terminal)
@@ -368,6 +388,7 @@ bool lm_gen(const lm_gen_options *o, lm_status *st)
         answer_all(&r, &calls, st);
         lm_progress_end();
     }
+    lm_token_rows_close(r.rows, st);
     if (r.out && lm_ok(st))
         lm_output_file_publish(r.out, st);
     else if (r.out)

@@ -23,6 +23,7 @@ typedef struct lm_gen_options {
     lm_sampling sampling;
     lm_strings logit_bias;   /* TOKEN=NUMBER */
     bool json, echo, logprobs, prompt_logprobs;
+    bool tokens;             /* answers are rows of a stream of tokens */
     int64_t top;             /* log-probabilities of so many others */
     int activations;         /* lm_activations */
     int64_t beams;           /* 1 = no beam search */

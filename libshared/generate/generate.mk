@@ -8,6 +8,7 @@ liblmutils_la_SOURCES += \
 	libshared/generate/prompts.c libshared/generate/prompts.h libshared/generate/shots.c \
 	libshared/generate/stops.c \
 	libshared/generate/stop_strings.c libshared/generate/stop_strings.h \
+	libshared/generate/token_rows.c libshared/generate/token_rows.h \
 	libshared/generate/writing.c libshared/generate/writing.h \
 	libshared/generate/sampler.c libshared/generate/sampler.h libshared/generate/sampling.c
 

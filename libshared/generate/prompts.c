@@ -29,11 +29,21 @@ struct lm_prompts {
     bool flush;      /* what was asked is to be answered before anything else is read */
 };
 
+static lm_str own(lm_str s)
+{
+    return (lm_str){lm_strndup(s.data, s.len), s.len};
+}
+
 static void free_prompt(lm_prompt *p)
 {
     free(p->ids);
     lm_buf_free(&p->text);
-    lm_buf_free(&p->members);
+    free((char *)p->id.data);
+    for (size_t i = 0; i < p->field_count; i++) {
+        free((char *)p->fields[i].name.data);
+        free((char *)p->fields[i].json.data);
+    }
+    free(p->fields);
     free(p);
 }
 
@@ -137,14 +147,6 @@ static bool encode_text(lm_prompts *p, lm_prompt *out, lm_str text, lm_status *s
     return ok;
 }
 
-static void add_member(lm_buf *out, lm_str name, lm_str json)
-{
-    lm_buf_putc(out, ',');
-    lm_json_string(name, out);
-    lm_buf_putc(out, ':');
-    lm_buf_append(out, json.data, json.len);
-}
-
 /* Names that an answer has itself. */
 static bool is_ours(lm_str name)
 {
@@ -156,13 +158,16 @@ static bool is_ours(lm_str name)
     return false;
 }
 
-static void add_members(lm_prompt *out, lm_str id, const lm_field *fields, size_t count)
+static void keep_fields(lm_prompt *out, lm_str id, const lm_field *fields, size_t count)
 {
     if (id.data)
-        add_member(&out->members, lm_str_of("id"), id);
-    for (size_t i = 0; i < count; i++)
-        if (!is_ours(fields[i].name))
-            add_member(&out->members, fields[i].name, fields[i].json);
+        out->id = own(id);
+    for (size_t i = 0; i < count; i++) {
+        if (is_ours(fields[i].name))
+            continue;
+        LM_GROW(out->fields, out->field_count, out->field_cap);
+        out->fields[out->field_count++] = (lm_field){own(fields[i].name), own(fields[i].json)};
+    }
 }
 
 /* A record of a conversation; a line of plain text is what the user says. */
@@ -178,7 +183,7 @@ static bool encode_talk(lm_prompts *p, lm_prompt *out, const lm_text_record *r, 
         return false;
     const lm_chat_row *row = p->encoding.chat;
     lm_buf_append(&out->text, row->text.data, row->text.len);
-    add_members(out, r->id, row->fields, row->field_count);
+    keep_fields(out, r->id, row->fields, row->field_count);
     return set_ids(p, out, p->encoding.ids, p->encoding.len, st);
 }
 
@@ -187,7 +192,7 @@ static bool encode_record(lm_prompts *p, lm_prompt *out, const lm_text_record *r
     out->request.record = r->number;
     if (p->chat)
         return encode_talk(p, out, r, st);
-    add_members(out, r->id, r->fields, r->field_count);
+    keep_fields(out, r->id, r->fields, r->field_count);
     return encode_text(p, out, r->text, st);
 }
 
@@ -262,8 +267,7 @@ static int next_tokens(lm_prompts *p, lm_prompt *out, lm_status *st)
         lm_buf_append(&out->text, row.text.data, row.text.len);
     else if (!lm_decode(p->tokenizer, row.ids, row.len, true, &out->text, st))
         return -1;
-    if (row.id.data)
-        add_member(&out->members, lm_str_of("id"), row.id);
+    keep_fields(out, row.id, NULL, 0);
     if (row.len <= INT32_MAX && set_ids(p, out, row.ids, (int)row.len, st))
         return 1;
     lm_fail_prefix(st, lm_lms_reader_where(p->reader));

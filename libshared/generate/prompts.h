@@ -22,7 +22,9 @@ typedef struct lm_prompt {
     lm_request request; /* its tag is this */
     int32_t *ids;       /* of the request */
     lm_buf text;        /* as it was given; of a conversation as the template writes it */
-    lm_buf members;     /* of the record: `,"id":...` and the fields that it has beside the prompt */
+    lm_str id;          /* of the record, as JSON, or data NULL; and the fields that it has beside the prompt */
+    lm_field *fields;
+    size_t field_count, field_cap;
     struct lm_prompt *next;
 } lm_prompt;
 

@@ -8,8 +8,9 @@
 
 /* The columns a writer makes, in the order of the header. */
 typedef enum slot {
-    IDS, TYPES, WORD_IDS, OFFSETS, LOSS_MASK, TAGS, MLM_LABELS, TARGET, ANSWER, LABEL_ID, LABEL_FLOAT, MULTI_LABEL, WEIGHT, DOC, ROW,
-    TRUNCATED, TEXT, PAIR, SEQ_LENGTHS, CHOSEN, CHOSEN_MASK, REJECTED, REJECTED_MASK, DESIRABLE, SLOTS, LABEL_WORD = SLOTS, ID
+    IDS, TYPES, WORD_IDS, OFFSETS, LOSS_MASK, TAGS, MLM_LABELS, LOGPROBS, TARGET, ANSWER, LABEL_ID, LABEL_FLOAT, MULTI_LABEL,
+    WEIGHT, DOC, ROW, TRUNCATED, TEXT, PAIR, SEQ_LENGTHS, CHOSEN, CHOSEN_MASK, REJECTED, REJECTED_MASK, DESIRABLE, SLOTS,
+    LABEL_WORD = SLOTS, ID
 } slot;
 
 #define OF_TENSORS ((1u << SLOTS) - 1) /* the set of those that are no member of the header */
@@ -29,6 +30,7 @@ static const struct {
     [LOSS_MASK] = {"loss_mask", LM_U8, CUT_LIKE, "ids.splits"},
     [TAGS] = {"tags", LM_I32, CUT_LIKE, "ids.splits"},
     [MLM_LABELS] = {"mlm_labels", LM_I32, CUT_LIKE, "ids.splits"},
+    [LOGPROBS] = {"logprobs", LM_F32, CUT_LIKE, "ids.splits"},
     [TARGET] = {"target_ids", LM_I32, CUT_OWN, "target_ids.splits"},
     [ANSWER] = {"answer", LM_I32, CUT_ROW, NULL},
     [LABEL_ID] = {"label", LM_I32, CUT_ROW, NULL},
@@ -91,8 +93,8 @@ static uint32_t columns_of(const lm_tokens_row *r)
         bool there;
     } all[] = {
         {TYPES, r->types}, {WORD_IDS, r->word_ids}, {OFFSETS, r->offsets}, {LOSS_MASK, r->loss_mask},
-        {TAGS, r->tags}, {MLM_LABELS, r->mlm_labels}, {TARGET, r->target_ids}, {ANSWER, r->answer}, {LABEL_ID, r->has_label_id},
-        {LABEL_FLOAT, r->has_label_float}, {MULTI_LABEL, r->multi_label}, {WEIGHT, r->has_weight},
+        {TAGS, r->tags}, {MLM_LABELS, r->mlm_labels}, {LOGPROBS, r->logprobs}, {TARGET, r->target_ids}, {ANSWER, r->answer},
+        {LABEL_ID, r->has_label_id}, {LABEL_FLOAT, r->has_label_float}, {MULTI_LABEL, r->multi_label}, {WEIGHT, r->has_weight},
         {DOC, r->has_doc}, {ROW, r->has_row}, {TRUNCATED, r->has_truncated}, {TEXT, r->text.data},
         {PAIR, r->pair.data}, {SEQ_LENGTHS, r->seq_lengths}, {CHOSEN, r->chosen.ids}, {CHOSEN_MASK, r->chosen.loss_mask},
         {REJECTED, r->rejected.ids}, {REJECTED_MASK, r->rejected.loss_mask}, {DESIRABLE, r->has_desirable},
@@ -116,6 +118,7 @@ static lm_str value_of(const lm_tokens_row *r, slot s)
     case LOSS_MASK: return (lm_str){(const char *)r->loss_mask, n};
     case TAGS: return (lm_str){(const char *)r->tags, 4 * n};
     case MLM_LABELS: return (lm_str){(const char *)r->mlm_labels, 4 * n};
+    case LOGPROBS: return (lm_str){(const char *)r->logprobs, 4 * n};
     case TARGET: return (lm_str){(const char *)r->target_ids, 4 * r->target_len};
     case ANSWER: return (lm_str){(const char *)r->answer, 8};
     case LABEL_ID: return (lm_str){(const char *)&r->label_id, 4};

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 bool lm_tokenizer_agrees(const lm_tokenizer *t, const char *path, const lm_tokenizer_info *info, bool force,
                          lm_status *st)
@@ -20,4 +21,23 @@ bool lm_tokenizer_agrees(const lm_tokenizer *t, const char *path, const lm_token
         lm_warn("%s: %s, which made the tokens, has the same vocabulary but splits text differently", path, maker);
     }
     return true;
+}
+
+lm_tokenizer_info lm_tokenizer_info_of(const lm_tokenizer *t, const char *path)
+{
+    lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
+    info.present = info.has_xxh3 = info.has_behaviour = true;
+    info.path = strcmp(path, "-") == 0 ? NULL : path; /* nobody can read that again */
+    info.xxh3 = lm_tokenizer_digest(t);
+    info.behaviour = lm_tokenizer_behaviour(t);
+    info.vocab_size = lm_tokenizer_size(t);
+    info.pad_id = lm_tokenizer_role(t, "pad");
+    info.cls_id = lm_tokenizer_role(t, "cls");
+    info.sep_id = lm_tokenizer_role(t, "sep");
+    info.mask_id = lm_tokenizer_role(t, "mask");
+    info.unk_id = lm_tokenizer_role(t, "unk");
+    info.bos_id = lm_tokenizer_role(t, "bos");
+    info.eos_id = lm_tokenizer_role(t, "eos");
+    info.max_length = lm_tokenizer_max_length(t);
+    return info;
 }

@@ -1,4 +1,4 @@
-/* Whether the ids of a stream are those of a tokenizer. */
+/* Whether the ids of a stream are those of a tokenizer, and how a stream says so. */
 #ifndef LM_TEXT_AGREEMENT_H
 #define LM_TEXT_AGREEMENT_H
 
@@ -10,5 +10,8 @@
  * digest agrees with everything. */
 bool lm_tokenizer_agrees(const lm_tokenizer *t, const char *path, const lm_tokenizer_info *info, bool force,
                          lm_status *st);
+
+/* What the preamble of a stream says of the tokenizer that was opened from `path`, which is borrowed. */
+lm_tokenizer_info lm_tokenizer_info_of(const lm_tokenizer *t, const char *path);
 
 #endif

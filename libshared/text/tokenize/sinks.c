@@ -3,6 +3,7 @@
 #include "base/atomic.h"
 #include "base/memory.h"
 #include "base/terminal.h"
+#include "text/tokenize/agreement.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -54,20 +55,7 @@ static json_t *preamble_of(const lm_token_sink *s)
     const lm_tokenizer *t = s->t;
     if (!t)
         return NULL;
-    lm_tokenizer_info info = LM_TOKENIZER_INFO_NONE;
-    info.present = info.has_xxh3 = info.has_behaviour = true;
-    info.path = strcmp(s->o->tokenizer, "-") == 0 ? NULL : s->o->tokenizer; /* nobody can read that again */
-    info.xxh3 = lm_tokenizer_digest(t);
-    info.behaviour = lm_tokenizer_behaviour(t);
-    info.vocab_size = lm_tokenizer_size(t);
-    info.pad_id = lm_tokenizer_role(t, "pad");
-    info.cls_id = lm_tokenizer_role(t, "cls");
-    info.sep_id = lm_tokenizer_role(t, "sep");
-    info.mask_id = lm_tokenizer_role(t, "mask");
-    info.unk_id = lm_tokenizer_role(t, "unk");
-    info.bos_id = lm_tokenizer_role(t, "bos");
-    info.eos_id = lm_tokenizer_role(t, "eos");
-    info.max_length = lm_tokenizer_max_length(t);
+    lm_tokenizer_info info = lm_tokenizer_info_of(t, s->o->tokenizer);
     json_t *preamble = lm_tokens_preamble(&info);
     lm_token_classes_preamble(s->classes, preamble);
     return preamble;
