@@ -5,6 +5,7 @@ liblmutils_la_SOURCES += \
 	libshared/base/best_fit.c libshared/base/best_fit.h \
 	libshared/base/buffer.c libshared/base/buffer.h \
 	libshared/base/coprocess.c libshared/base/coprocess.h \
+	libshared/base/digest.h \
 	libshared/base/line_filter.c libshared/base/line_filter.h \
 	libshared/base/log.c libshared/base/log.h \
 	libshared/base/map.c libshared/base/map.h \

@@ -116,7 +116,7 @@ static bool has_words(lm_measured kind)
 /* The record's header without what the writer makes. */
 static json_t *bare_header(const lm_record *record)
 {
-    json_t *header = json_copy(record->header);
+    json_t *header = json_copy(lm_record_header(record));
     json_object_del(header, "tensors");
     json_object_del(header, "bytes");
     return header;

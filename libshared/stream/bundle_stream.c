@@ -37,7 +37,7 @@ static bool add_file(reading *r, const lm_record *record, lm_status *st)
     if (r->bundle->coming && r->places)
         return lm_fail(st, LM_FAILED, "%s: a file behind the first tensor, when what goes before is read already: keep such a stream "
                        "in a file", lm_lms_reader_where(r->reader));
-    lm_bundle_entry *e = lm_bundle_add(r->bundle, json_string_value(json_object_get(record->header, "file")),
+    lm_bundle_entry *e = lm_bundle_add(r->bundle, json_string_value(json_object_get(lm_record_header(record), "file")),
                                        record->payload.len, st);
     if (!e)
         return false;
@@ -118,7 +118,7 @@ static bool keep(reading *r, const lm_record *record, const lm_column *c, place 
 /* A tensor's rows, where they are fewer than all: [first, rows, total]. False: it has all. */
 static bool part_of(const lm_record *record, int64_t part[3])
 {
-    const json_t *list = json_object_get(record->header, "part");
+    const json_t *list = json_object_get(lm_record_header(record), "part");
     for (size_t i = 0; i < 3; i++)
         part[i] = json_integer_value(json_array_get(list, i));
     return list != NULL;
@@ -160,13 +160,13 @@ static void count_column(reading *r, const lm_column *c)
 /* A record of files or of the index. */
 static bool take_head(reading *r, lm_status *st)
 {
-    json_t *index = json_object_get(r->record.header, "index");
+    json_t *index = json_object_get(lm_record_header(&r->record), "index");
     const char *where = lm_lms_reader_where(r->reader);
     if (r->record.flush)
         return true;
     if (lm_lms_reader_streams(r->reader) > 1)
         return lm_fail(st, LM_FAILED, "%s: a second model follows the first: give one of them", where);
-    if (json_object_get(r->record.header, "file"))
+    if (json_object_get(lm_record_header(&r->record), "file"))
         return add_file(r, &r->record, st);
     return (!index || add_index(r, index, where, st)) && (!r->record.column_count || r->places || close_index(r, where, st));
 }
@@ -181,7 +181,7 @@ static int seek_column(reading *r, lm_status *st)
         if (!take_head(r, st))
             return -1;
         if (r->record.column_count) /* the header keeps the order, which that of the bytes need not be */
-            r->column = json_object_iter(json_object_get(r->record.header, "tensors"));
+            r->column = json_object_iter(json_object_get(lm_record_header(&r->record), "tensors"));
     }
     return 1;
 }
@@ -190,7 +190,7 @@ static int seek_column(reading *r, lm_status *st)
 static const lm_column *take_column(reading *r)
 {
     const lm_column *c = lm_record_column(&r->record, json_object_iter_key(r->column));
-    r->column = json_object_iter_next(json_object_get(r->record.header, "tensors"), r->column);
+    r->column = json_object_iter_next(json_object_get(lm_record_header(&r->record), "tensors"), r->column);
     return c;
 }
 

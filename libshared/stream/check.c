@@ -1,5 +1,6 @@
 /* What a record has to fulfil beyond its frame: rows and splits, the columns that lmstream(5) names, members. */
 #include "base/memory.h"
+#include "stream/json.h"
 #include "stream/record.h"
 #include "stream/rows.h"
 
@@ -49,7 +50,7 @@ static const lm_known_column known_columns[] = {
 const lm_known_column *lm_known_column_find(const char *name)
 {
     for (size_t i = 0; i < sizeof known_columns / sizeof *known_columns; i++)
-        if (!strcmp(known_columns[i].name, name))
+        if (known_columns[i].name[0] == name[0] && !strcmp(known_columns[i].name, name))
             return &known_columns[i];
     return NULL;
 }
@@ -196,64 +197,72 @@ static bool check_known(const lm_record *r, const lm_column_role *roles, lm_stat
     return true;
 }
 
-static bool check_values(json_t *list, const char *name, bool strings_only, int64_t n, lm_status *st)
+static bool fail_value(const lm_header_member *list, const char *name, bool strings_only, lm_status *st)
 {
-    size_t i;
-    json_t *v;
-    if (!json_is_array(list))
+    lm_json j = lm_json_over(list->value);
+    lm_str v;
+    bool first = true;
+    size_t i = 0;
+    lm_json_enter(&j, '[');
+    while (lm_json_element(&j, &first, &v) > 0 &&
+           (v.data[0] == '"' || (!strings_only && (v.data[0] == '-' || (v.data[0] >= '0' && v.data[0] <= '9')))))
+        i++;
+    return lm_fail(st, LM_FAILED, "`%s`: value %zu is no string%s", name, i, strings_only ? "" : " and no number");
+}
+
+static bool check_values(const lm_header_member *list, const char *name, bool strings_only, int64_t n, lm_status *st)
+{
+    if (!lm_header_is(list, '['))
         return lm_fail(st, LM_FAILED, "`%s` is no list", name);
-    if ((int64_t)json_array_size(list) != n)
-        return lm_fail(st, LM_FAILED, "`%s` has %zu values for n = %lld rows", name, json_array_size(list),
-                       (long long)n);
-    json_array_foreach(list, i, v) {
-        if (!json_is_string(v) && (strings_only || !json_is_number(v)))
-            return lm_fail(st, LM_FAILED, "`%s`: value %zu is no string%s", name, i,
-                           strings_only ? "" : " and no number");
-    }
+    if ((int64_t)list->count != n)
+        return lm_fail(st, LM_FAILED, "`%s` has %zu values for n = %lld rows", name, list->count, (long long)n);
+    return (strings_only ? list->strings : list->scalars) || fail_value(list, name, strings_only, st);
+}
+
+static bool check_fields(const lm_header_view *h, const lm_header_member *fields, int64_t n, lm_status *st)
+{
+    if (!lm_header_is(fields, '{'))
+        return lm_fail(st, LM_FAILED, "`fields` is no object");
+    for (const lm_header_member *m = lm_header_first(fields); m; m = lm_header_next(h, m))
+        if (!lm_header_is(m, '[') || (int64_t)m->count != n)
+            return lm_fail(st, LM_FAILED, "field `%.*s` has %zu values for n = %lld rows",
+                           (int)(m->name.len < 80 ? m->name.len : 80), m->name.data, lm_header_is(m, '[') ? m->count : 0,
+                           (long long)n);
     return true;
 }
 
-static bool check_members(const lm_record *r, lm_status *st)
+static bool check_members(const lm_record *r, const lm_header_view *h, lm_status *st)
 {
-    json_t *labels = json_object_get(r->header, "labels"), *id = json_object_get(r->header, "id");
-    json_t *fields = json_object_get(r->header, "fields"), *list;
-    const char *name;
-    if ((labels && !check_values(labels, "labels", true, r->n, st)) ||
-        (id && !check_values(id, "id", false, r->n, st)))
-        return false;
-    if (fields && !json_is_object(fields))
-        return lm_fail(st, LM_FAILED, "`fields` is no object");
-    json_object_foreach(fields, name, list)
-        if (!json_is_array(list) || (int64_t)json_array_size(list) != r->n)
-            return lm_fail(st, LM_FAILED, "field `%.80s` has %zu values for n = %lld rows", name, json_array_size(list),
-                           (long long)r->n);
-    return true;
+    const lm_header_member *labels = lm_header_find(h, "labels"), *id = lm_header_find(h, "id");
+    const lm_header_member *fields = lm_header_find(h, "fields");
+    return (!labels || check_values(labels, "labels", true, r->n, st)) && (!id || check_values(id, "id", false, r->n, st)) &&
+           (!fields || check_fields(h, fields, r->n, st));
 }
 
 /* Members that make sense by rows only. */
-static const char *per_row_member(const lm_record *r)
+static const char *per_row_member(const lm_record *r, const lm_header_view *h)
 {
+    static const char *const names[] = {"labels", "id", "fields"};
     if (lm_record_column(r, "ids"))
         return "ids";
-    return json_object_get(r->header, "labels")   ? "labels"
-           : json_object_get(r->header, "id")     ? "id"
-           : json_object_get(r->header, "fields") ? "fields"
-                                                  : NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (lm_header_find(h, names[i]))
+            return names[i];
+    return NULL;
 }
 
-static bool check_tokens(lm_record *r, lm_status *st)
+static bool check_tokens(lm_record *r, const lm_header_view *h, lm_status *st)
 {
-    json_t *n = json_object_get(r->header, "n");
+    const lm_header_member *n = lm_header_find(h, "n");
     r->n = 0;
     if (!n) {
-        const char *name = per_row_member(r);
+        const char *name = per_row_member(r, h);
         return !name || lm_fail(st, LM_FAILED, "`%s` without `n`", name);
     }
-    if (!json_is_integer(n) || json_integer_value(n) < 0 || json_integer_value(n) > INT32_MAX)
+    if (!lm_header_integer(n, &r->n) || r->n < 0 || r->n > INT32_MAX)
         return lm_fail(st, LM_FAILED, "`n` is not a number of rows");
-    r->n = json_integer_value(n);
     lm_column_role few[32], *roles = r->column_count <= 32 ? few : lm_calloc(r->column_count, sizeof *roles);
-    bool ok = lm_record_roles(r, roles, st) && check_known(r, roles, st) && check_members(r, st);
+    bool ok = lm_record_roles(r, roles, st) && check_known(r, roles, st) && check_members(r, h, st);
     if (roles != few)
         free(roles);
     return ok;
@@ -261,19 +270,19 @@ static bool check_tokens(lm_record *r, lm_status *st)
 
 /* ---------------------------------------------------------------------------------------------------- other kinds */
 
-static bool check_text(lm_record *r, lm_status *st)
+static bool check_text(lm_record *r, const lm_header_view *h, lm_status *st)
 {
-    json_t *pair = json_object_get(r->header, "pair"), *id = json_object_get(r->header, "id");
-    json_t *fields = json_object_get(r->header, "fields"), *label = json_object_get(r->header, "label");
-    if (!json_is_string(json_object_get(r->header, "text")))
+    const lm_header_member *pair = lm_header_find(h, "pair"), *id = lm_header_find(h, "id");
+    const lm_header_member *fields = lm_header_find(h, "fields"), *label = lm_header_find(h, "label");
+    if (!lm_header_is(lm_header_find(h, "text"), '"'))
         return lm_fail(st, LM_FAILED, "no `text`, or it is no string");
-    if (pair && !json_is_string(pair))
+    if (pair && !lm_header_is(pair, '"'))
         return lm_fail(st, LM_FAILED, "`pair` is no string");
-    if (id && !json_is_string(id) && !json_is_number(id))
+    if (id && !strchr("\"-0123456789", id->value.data[0]))
         return lm_fail(st, LM_FAILED, "`id` is no string and no number");
-    if (label && (json_is_object(label) || json_is_array(label)))
+    if (lm_header_is(label, '{') || lm_header_is(label, '['))
         return lm_fail(st, LM_FAILED, "`label` is no word and no number");
-    if (fields && !json_is_object(fields))
+    if (fields && !lm_header_is(fields, '{'))
         return lm_fail(st, LM_FAILED, "`fields` is no object");
     if (r->payload.data)
         return lm_fail(st, LM_FAILED, "kind text has no payload");
@@ -283,8 +292,9 @@ static bool check_text(lm_record *r, lm_status *st)
 
 static bool check_model(lm_record *r, lm_status *st)
 {
-    json_t *file = json_object_get(r->header, "file"), *index = json_object_get(r->header, "index");
-    json_t *part = json_object_get(r->header, "part"), *n = json_object_get(r->header, "n");
+    json_t *header = lm_record_header(r);
+    json_t *file = json_object_get(header, "file"), *index = json_object_get(header, "index");
+    json_t *part = json_object_get(header, "part"), *n = json_object_get(header, "n");
     if (n && (!json_is_integer(n) || json_integer_value(n) < 0))
         return lm_fail(st, LM_FAILED, "`n` is not a number of rows");
     r->n = json_integer_value(n);
@@ -306,10 +316,10 @@ static bool check_model(lm_record *r, lm_status *st)
     return true;
 }
 
-bool lm_record_check(lm_record *record, lm_lms_kind kind, const char *where, lm_status *st)
+bool lm_record_check(lm_record *record, const lm_header_view *header, lm_lms_kind kind, const char *where, lm_status *st)
 {
-    bool ok = kind == LM_KIND_TEXT ? check_text(record, st)
-              : kind == LM_KIND_TOKENS ? check_tokens(record, st)
+    bool ok = kind == LM_KIND_TEXT     ? check_text(record, header, st)
+              : kind == LM_KIND_TOKENS ? check_tokens(record, header, st)
                                        : check_model(record, st);
     return ok || lm_fail_prefix(st, where);
 }

@@ -344,7 +344,7 @@ bool lm_input_read(lm_input *in, void *to, size_t n, size_t *got, lm_status *st)
     return ok;
 }
 
-bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *complete, lm_status *st)
+bool lm_input_peek_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *complete, lm_status *st)
 {
     size_t seen = 0; /* bytes known to hold no LF */
     for (;;) {
@@ -356,16 +356,25 @@ bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *co
                            (unsigned long long)in->offset);
         if (lf || in->at_end) {
             *end = !lf && len == 0;
-            if (complete)
-                *complete = lf != NULL;
+            *complete = lf != NULL;
             *line = (lm_str){s.data, len};
-            lm_input_skip(in, len + (lf != NULL));
             return true;
         }
         seen = s.len;
         if (!lm_input_peek(in, s.len + 1, &s, st))
             return false;
     }
+}
+
+bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *complete, lm_status *st)
+{
+    bool whole;
+    if (!lm_input_peek_line(in, limit, line, end, &whole, st))
+        return false;
+    lm_input_skip(in, line->len + whole);
+    if (complete)
+        *complete = whole;
+    return true;
 }
 
 /* ---------------------------------------------------------------------------------------------------- members */

@@ -48,6 +48,8 @@ bool lm_input_read(lm_input *in, void *to, size_t n, size_t *got, lm_status *st)
 /* The next line of the member without its LF; *end tells that there is none, *complete (or NULL) that it had an LF.
  * Longer than `limit`: fails. Valid until the next call. */
 bool lm_input_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *complete, lm_status *st);
+/* The same, and the line still comes. */
+bool lm_input_peek_line(lm_input *in, size_t limit, lm_str *line, bool *end, bool *complete, lm_status *st);
 /* From here to the end of the member the bytes are taken for text of that encoding (as iconv knows it) and become UTF-8;
  * what means nothing in it becomes the byte 0xFF, which is invalid. An unknown name fails (LM_USAGE). */
 bool lm_input_decode(lm_input *in, const char *encoding, lm_status *st);

@@ -3,6 +3,9 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 static bool fail(lm_json *j, const char *why)
 {
@@ -38,35 +41,71 @@ static bool has_special(uint64_t w)
     return (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | below) & high;
 }
 
+static bool is_special(char c)
+{
+    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
+}
+
+const char *lm_json_plain(const char *p, const char *end, bool *ascii)
+{
+    uint64_t high = 0, w;
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F);
+    __m128i seen = _mm_setzero_si128();
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)p);
+        __m128i special = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
+        int found = _mm_movemask_epi8(_mm_or_si128(special, _mm_cmpeq_epi8(_mm_min_epu8(v, control), v)));
+        if (found) { /* what stands behind it is not ours */
+            int n = __builtin_ctz((unsigned)found);
+            *ascii &= !(_mm_movemask_epi8(seen) | (_mm_movemask_epi8(v) & ((1 << n) - 1)));
+            return p + n;
+        }
+        seen = _mm_or_si128(seen, v);
+    }
+    high = (uint64_t)_mm_movemask_epi8(seen);
+#endif
+    for (; end - p >= 8 && (memcpy(&w, p, 8), !has_special(w)); p += 8)
+        high |= w & UINT64_C(0x8080808080808080);
+    for (; p < end && !is_special(*p); p++)
+        high |= (unsigned char)*p & 0x80;
+    *ascii &= !high;
+    return p;
+}
+
+static bool skip_escape(lm_json *j)
+{
+    const char *p = j->p;
+    if (j->end - p < 2)
+        return fail(j, "a string does not end");
+    if (p[1] == 'u') {
+        if (j->end - p < 6 || !digit_of(p[2]) || !digit_of(p[3]) || !digit_of(p[4]) || !digit_of(p[5]))
+            return fail(j, "\\u without four hexadecimal digits");
+        j->p += 6;
+        return true;
+    }
+    if (!memchr("\"\\/bfnrt", p[1], 8))
+        return fail(j, "an unknown escape in a string");
+    j->p += 2;
+    return true;
+}
+
 static bool skip_string(lm_json *j)
 {
-    const char *p = j->p + 1;
+    bool ignored;
+    j->p++;
     for (;;) {
-        uint64_t w;
-        while (j->end - p >= 8 && (memcpy(&w, p, 8), !has_special(w)))
-            p += 8;
-        while (p < j->end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
-            p++;
-        j->p = p;
-        if (p == j->end)
+        j->p = lm_json_plain(j->p, j->end, &ignored);
+        if (j->p == j->end)
             return fail(j, "a string does not end");
-        if (*p == '"') {
+        if (*j->p == '"') {
             j->p++;
             return true;
         }
-        if (*p != '\\')
+        if (*j->p != '\\')
             return fail(j, "a control character in a string");
-        if (j->end - p < 2)
-            return fail(j, "a string does not end");
-        if (p[1] == 'u') {
-            if (j->end - p < 6 || !digit_of(p[2]) || !digit_of(p[3]) || !digit_of(p[4]) || !digit_of(p[5]))
-                return fail(j, "\\u without four hexadecimal digits");
-            p += 6;
-        } else {
-            if (!memchr("\"\\/bfnrt", p[1], 8))
-                return fail(j, "an unknown escape in a string");
-            p += 2;
-        }
+        if (!skip_escape(j))
+            return false;
     }
 }
 
@@ -355,6 +394,21 @@ static bool escaped_code(const char *p, const char *end, uint32_t *code, size_t 
     }
     *code = 0xFFFD;
     return false;
+}
+
+bool lm_json_escape(lm_json *j, bool *whole)
+{
+    const char *at = j->p;
+    uint32_t code;
+    size_t used;
+    *whole = true;
+    if (!skip_escape(j))
+        return false;
+    if (at[1] == 'u') {
+        *whole = escaped_code(at, j->end, &code, &used);
+        j->p = at + used;
+    }
+    return true;
 }
 
 size_t lm_json_unquote_to(lm_str s, char *out, bool *whole)

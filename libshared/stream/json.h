@@ -20,6 +20,11 @@ static inline lm_json lm_json_over(lm_str s)
 }
 
 void lm_json_space(lm_json *j); /* skips white space */
+/* The first byte from p on that means something within a string: a quote, a backslash or a control character; else `end`.
+ * *ascii becomes false where a byte that it passes is none. */
+const char *lm_json_plain(const char *p, const char *end, bool *ascii);
+/* Moves behind the escape at the cursor, whose backslash is there. *whole: it is no half of a surrogate pair. */
+bool lm_json_escape(lm_json *j, bool *whole);
 /* Cuts out the next value, checking it down to the leaves. */
 bool lm_json_value(lm_json *j, lm_str *value);
 /* Enters an object or array at the cursor; then its members one by one: 1 (name as it stands, quotes included, and

@@ -35,7 +35,7 @@ typedef struct lm_column {
 
 /* One record; everything in it belongs to the reader and is valid until the next call. */
 typedef struct lm_record {
-    json_t *header;           /* the whole object */
+    json_t **header;          /* room for lm_record_header; NULL = not a reader's */
     lm_str line;              /* its bytes, pad and LF included */
     lm_str payload;           /* without pad */
     lm_column *columns;       /* in the order of their bytes */
@@ -78,6 +78,8 @@ typedef char *lm_lms_room(void *context, const lm_record *record);
 void lm_lms_reader_room(lm_lms_reader *r, lm_lms_room *room, void *context);
 
 const lm_column *lm_record_column(const lm_record *r, const char *name); /* NULL if absent */
+/* The header as an object, which is made when it is first asked for; the record's. */
+json_t *lm_record_header(const lm_record *r);
 
 /* A record of its own, which outlives the reader: header and columns, without `line` and `payload`. NULL: no memory. */
 lm_record *lm_record_copy(const lm_record *r, lm_status *st);

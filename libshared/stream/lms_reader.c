@@ -1,11 +1,11 @@
 /* The reading half of LMS: frames, streams, digests, ends. What a record holds is checked in record.c and check.c. */
+#include "base/digest.h"
 #include "base/memory.h"
 #include "stream/record.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 struct lm_lms_reader {
     lm_input *in;
@@ -25,9 +25,12 @@ struct lm_lms_reader {
     uint64_t records, examples;
 
     /* of the record in hand */
-    json_t *header;
-    lm_buf line, aligned;
-    char *payload; /* 64-aligned */
+    lm_str line;        /* its header, LF included: in the input's buffer, or in `kept` */
+    lm_header_view view;
+    bool viewed;        /* ... which is of `line`; else of what jansson made of it */
+    json_t *header;     /* where somebody has asked for it */
+    lm_buf kept, aligned, names;
+    char *payload;      /* of one too large for the input's buffer */
     size_t payload_cap;
     lm_column *columns;
     size_t column_cap;
@@ -100,6 +103,17 @@ uint64_t lm_lms_reader_digest(const lm_lms_reader *r)
     return XXH3_64bits(both, sizeof both);
 }
 
+/* The header in hand as an object; it has been checked. */
+static json_t *header_of(lm_lms_reader *r)
+{
+    return lm_record_header(&(lm_record){.header = &r->header, .line = r->line});
+}
+
+static void update(lm_lms_reader *r, lm_str bytes)
+{
+    XXH3_64bits_update(r->digest, bytes.data, bytes.len);
+}
+
 /* ---------------------------------------------------------------------------------------------------- ends */
 
 /* The input ended where it must not: says what the last whole record was. */
@@ -117,7 +131,7 @@ static bool fail_ended(lm_lms_reader *r, const char *inside, lm_status *st)
 
 static int take_abort(lm_lms_reader *r, lm_status *st)
 {
-    json_t *abort = json_object_get(r->header, "abort");
+    json_t *abort = json_object_get(header_of(r), "abort");
     lm_fail(st, LM_ENDED, "%s: %s stopped after record %" PRIu64 ": %s", lm_input_name(r->in),
             json_string_value(json_object_get(abort, "by")), r->records,
             json_string_value(json_object_get(abort, "why")));
@@ -126,7 +140,7 @@ static int take_abort(lm_lms_reader *r, lm_status *st)
 
 static bool take_end(lm_lms_reader *r, lm_status *st)
 {
-    json_t *end = json_object_get(r->header, "end");
+    json_t *end = json_object_get(header_of(r), "end");
     json_int_t records = json_integer_value(json_object_get(end, "records"));
     json_int_t examples = json_integer_value(json_object_get(end, "examples"));
     uint64_t digest = strtoull(json_string_value(json_object_get(end, "xxh3")), NULL, 16), mine = digest_now(r);
@@ -165,8 +179,8 @@ static bool find_kind(json_t *name, lm_lms_kind *kind)
 static bool take_preamble(lm_lms_reader *r, lm_status *st)
 {
     const char *name = lm_input_name(r->in);
-    json_t *kind = json_object_get(r->header, "kind");
-    json_int_t version = json_integer_value(json_object_get(r->header, "lms"));
+    json_t *header = header_of(r), *kind = json_object_get(header, "kind");
+    json_int_t version = json_integer_value(json_object_get(header, "lms"));
     lm_lms_kind k;
     if (r->open)
         return lm_fail(st, LM_FAILED, "%s: a preamble inside a stream, after record %" PRIu64
@@ -181,33 +195,44 @@ static bool take_preamble(lm_lms_reader *r, lm_status *st)
     if (r->streams && k != r->kind)
         return lm_fail(st, LM_FAILED, "%s: a stream of kind %s follows one of kind %s: they cannot be concatenated",
                        name, lm_lms_kind_name(k), lm_lms_kind_name(r->kind));
-    if (json_object_get(r->header, "bytes") || json_object_get(r->header, "tensors"))
+    if (json_object_get(header, "bytes") || json_object_get(header, "tensors"))
         return lm_fail(st, LM_FAILED, "%s: a preamble with a payload", name);
-    json_t *via = json_object_get(r->header, "via");
+    json_t *via = json_object_get(header, "via");
     if (via && !json_is_array(via))
         return lm_fail(st, LM_FAILED, "%s: preamble: `via` is no list", name);
     /* the first preamble is read before the caller could say what it understands: lm_lms_next checks it */
-    if (r->streams && !lm_header_must(r->header, r->understood, where_record(r, 0), st))
+    if (r->streams && !lm_header_must(header, r->understood, where_record(r, 0), st))
         return false;
     json_decref(r->preamble);
-    r->preamble = json_incref(r->header);
+    r->preamble = json_incref(header);
     r->kind = k;
     r->open = true;
     r->streams++;
     r->records = r->examples = 0;
-    XXH3_64bits_update(r->digest, r->line.data, r->line.len);
+    update(r, r->line);
     return true;
 }
 
 /* ---------------------------------------------------------------------------------------------------- frames */
 
-/* The next header line into r->line and r->header. 1, 0 at the end of the member, -1. */
+/* Takes the line in hand apart. */
+static bool view_header(lm_lms_reader *r, lm_status *st)
+{
+    json_decref(r->header);
+    r->header = NULL;
+    r->viewed = lm_header_scan(r->line, &r->view);
+    if (r->viewed)
+        return true;
+    r->header = lm_header_parse(r->line, where_record(r, r->open ? r->records + 1 : 0), st);
+    return r->header && (lm_header_view_json(r->header, &r->view) || lm_fail(st, LM_FAILED, "no memory for a header"));
+}
+
+/* The next header into r->line and r->view, which the input still has. 1, 0 at the end of the member, -1. */
 static int read_header(lm_lms_reader *r, lm_status *st)
 {
     lm_str line;
     bool end, complete;
-    const char *where = where_record(r, r->open ? r->records + 1 : 0);
-    if (!lm_input_line(r->in, LM_LMS_HEADER_MAX - 1, &line, &end, &complete, st))
+    if (!lm_input_peek_line(r->in, LM_LMS_HEADER_MAX - 1, &line, &end, &complete, st))
         return -1;
     if (end)
         return 0;
@@ -217,15 +242,21 @@ static int read_header(lm_lms_reader *r, lm_status *st)
         if (line.data[0] == '{')
             fail_ended(r, "inside a header", st);
         else
-            lm_fail(st, LM_FAILED, "%s: the bytes at the end are no record", where);
+            lm_fail(st, LM_FAILED, "%s: the bytes at the end are no record", where_record(r, r->open ? r->records + 1 : 0));
         return -1;
     }
-    r->line.len = 0;
-    lm_buf_append(&r->line, line.data, line.len);
-    lm_buf_putc(&r->line, '\n');
-    json_decref(r->header);
-    r->header = lm_header_parse(lm_buf_str(&r->line), where, st);
-    return r->header ? 1 : -1;
+    r->line = (lm_str){line.data, line.len + 1};
+    return view_header(r, st) ? 1 : -1;
+}
+
+/* What the header in hand is, beside a record, is the sole member of its, or a preamble. */
+static lm_control control_of(lm_lms_reader *r)
+{
+    const lm_header_view *v = &r->view;
+    bool sole = v->count && !lm_header_next(v, v->members);
+    bool may_be = sole ? lm_header_find(v, "end") || lm_header_find(v, "abort") || lm_header_find(v, "flush")
+                       : lm_header_find(v, "lms") && lm_header_find(v, "kind");
+    return may_be ? lm_header_control(header_of(r)) : LM_RECORD;
 }
 
 /* Room for n bytes, keeping `keep`. Grows as bytes arrive, so that a header that lies costs little. */
@@ -244,11 +275,24 @@ static bool payload_room(lm_lms_reader *r, size_t n, size_t keep, lm_status *st)
     return true;
 }
 
-static bool read_payload(lm_lms_reader *r, size_t bytes, lm_record *out, lm_status *st)
+/* The line to memory of its own: the input moves on. */
+static bool keep_line(lm_lms_reader *r, lm_status *st)
+{
+    r->kept.len = 0;
+    lm_buf_append(&r->kept, r->line.data, r->line.len);
+    lm_input_skip(r->in, r->line.len);
+    r->line = lm_buf_str(&r->kept);
+    return !r->viewed || view_header(r, st);
+}
+
+/* A payload and its pad that are large, or wanted elsewhere, to memory of their own. */
+static bool read_large(lm_lms_reader *r, size_t total, char *theirs, lm_status *st)
 {
     enum { STEP = 16 << 20 };
-    size_t pad = 64 - bytes % 64, total = bytes + pad, have = 0, got;
-    char *theirs = r->room ? r->room(r->room_context, out) : NULL;
+    size_t have = 0, got;
+    if (!keep_line(r, st))
+        return false;
+    update(r, r->line);
     while (have < total) {
         size_t upto = have + STEP < total ? have + STEP : total;
         if (!theirs && upto > r->payload_cap && !payload_room(r, 2 * r->payload_cap > upto && 2 * r->payload_cap < total
@@ -260,13 +304,41 @@ static bool read_payload(lm_lms_reader *r, size_t bytes, lm_record *out, lm_stat
         if (have < upto)
             return fail_ended(r, "inside a payload", st);
     }
-    const char *payload = theirs ? theirs : r->payload;
+    update(r, (lm_str){theirs ? theirs : r->payload, total});
+    return true;
+}
+
+/* ... and that are not, where the input has them, behind their line. */
+static bool read_small(lm_lms_reader *r, size_t total, lm_status *st)
+{
+    lm_str seen;
+    if (!lm_input_peek(r->in, r->line.len + total, &seen, st))
+        return false;
+    bool moved = seen.data != r->line.data;
+    r->line.data = seen.data;
+    if (moved && r->viewed && !view_header(r, st))
+        return false;
+    if (seen.len < r->line.len + total)
+        return fail_ended(r, "inside a payload", st);
+    update(r, (lm_str){seen.data, r->line.len + total});
+    lm_input_skip(r->in, r->line.len + total);
+    return true;
+}
+
+static bool read_payload(lm_lms_reader *r, size_t bytes, lm_record *out, lm_status *st)
+{
+    enum { SMALL = 256 * 1024 };
+    size_t total = bytes + 64 - bytes % 64;
+    char *theirs = r->room ? r->room(r->room_context, out) : NULL;
+    bool small = total <= SMALL && !theirs;
+    if (!(small ? read_small(r, total, st) : read_large(r, total, theirs, st)))
+        return false;
+    out->line = r->line;
+    out->payload = (lm_str){theirs ? theirs : small ? r->line.data + r->line.len : r->payload, bytes};
     for (size_t i = bytes; i < total; i++)
-        if (payload[i] != (i + 1 < total ? ' ' : '\n'))
+        if (out->payload.data[i] != (i + 1 < total ? ' ' : '\n'))
             return lm_fail(st, LM_FAILED, "%s: the pad behind the payload is not spaces: the stream is damaged",
                            where_record(r, r->records + 1));
-    XXH3_64bits_update(r->digest, payload, total);
-    out->payload = (lm_str){payload, bytes};
     return true;
 }
 
@@ -275,22 +347,22 @@ static bool take_record(lm_lms_reader *r, lm_record *out, lm_status *st)
 {
     const char *where = where_record(r, r->records + 1);
     int64_t bytes;
-    if (!lm_header_must(r->header, r->understood, where, st) || !lm_header_payload(r->header, where, &bytes, st))
+    if ((lm_header_find(&r->view, "must") && !lm_header_must(header_of(r), r->understood, where, st)) ||
+        !lm_header_payload(&r->view, where, &bytes, st))
         return false;
-    *out = (lm_record){.header = r->header, .line = lm_buf_str(&r->line), .columns = r->columns};
+    *out = (lm_record){.header = &r->header, .line = r->line, .columns = r->columns};
     /* what the header says of its tensors is wrong or right before anything is allocated for them */
-    bool ok = bytes < 0 || lm_record_describe(out, &r->column_cap, bytes, where, st);
+    bool ok = bytes < 0 || lm_record_describe(out, &r->view, &r->column_cap, &r->names, bytes, where, st);
     r->columns = out->columns;
     if (!ok)
         return false;
-    XXH3_64bits_update(r->digest, r->line.data, r->line.len);
-    if (bytes >= 0) {
-        if (!read_payload(r, (size_t)bytes, out, st))
-            return false;
-        if (!lm_record_columns(out, &r->aligned, where, st))
-            return false;
+    if (bytes < 0) {
+        update(r, r->line);
+        lm_input_skip(r->in, r->line.len);
+    } else if (!read_payload(r, (size_t)bytes, out, st) || !lm_record_columns(out, &r->aligned, where, st)) {
+        return false;
     }
-    if (!lm_record_check(out, r->kind, where, st))
+    if (!lm_record_check(out, &r->view, r->kind, where, st))
         return false;
     out->number = ++r->records;
     r->examples += (uint64_t)out->n;
@@ -313,7 +385,9 @@ static int next(lm_lms_reader *r, lm_record *record, lm_status *st)
                 return rc;
             continue;
         }
-        lm_control control = lm_header_control(r->header);
+        lm_control control = control_of(r);
+        if (control != LM_RECORD)
+            lm_input_skip(r->in, r->line.len);
         if (control == LM_PREAMBLE) {
             if (!take_preamble(r, st))
                 return -1;
@@ -330,9 +404,8 @@ static int next(lm_lms_reader *r, lm_record *record, lm_status *st)
         case LM_ABORT:
             return take_abort(r, st);
         case LM_FLUSH:
-            XXH3_64bits_update(r->digest, r->line.data, r->line.len);
-            *record = (lm_record){.header = r->header, .line = lm_buf_str(&r->line), .flush = true,
-                                  .number = r->records};
+            update(r, r->line);
+            *record = (lm_record){.header = &r->header, .line = r->line, .flush = true, .number = r->records};
             return 1;
         default:
             return take_record(r, record, st) ? 1 : -1;
@@ -442,9 +515,10 @@ static bool start(lm_lms_reader *r, lm_status *st)
     int rc = read_header(r, st);
     if (rc < 0)
         return false;
-    if (rc == 0 || lm_header_control(r->header) != LM_PREAMBLE)
+    if (rc == 0 || control_of(r) != LM_PREAMBLE)
         return lm_fail(st, LM_FAILED, "%s: this is no LMS stream (no preamble): make one with tok or lms --framed",
                        name);
+    lm_input_skip(r->in, r->line.len);
     return take_preamble(r, st);
 }
 
@@ -471,8 +545,10 @@ void lm_lms_reader_free(lm_lms_reader *r)
     json_decref(r->header);
     json_decref(r->preamble);
     XXH3_freeState(r->digest);
-    lm_buf_free(&r->line);
+    lm_header_view_free(&r->view);
+    lm_buf_free(&r->kept);
     lm_buf_free(&r->aligned);
+    lm_buf_free(&r->names);
     lm_buf_free(&r->where);
     free(r->payload);
     free(r->columns);

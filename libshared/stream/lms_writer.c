@@ -1,5 +1,6 @@
 /* The writing half of LMS. */
 #include "base/atomic.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -10,7 +11,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 enum { BUFFER = 256 * 1024 };
 

@@ -150,18 +150,14 @@ lm_control lm_header_control(json_t *header)
     return json_is_true(json_object_get(header, "flush")) ? LM_FLUSH : LM_RECORD;
 }
 
-bool lm_header_payload(json_t *header, const char *where, int64_t *bytes, lm_status *st)
+bool lm_header_payload(const lm_header_view *header, const char *where, int64_t *bytes, lm_status *st)
 {
-    json_t *b = json_object_get(header, "bytes"), *tensors = json_object_get(header, "tensors");
+    const lm_header_member *b = lm_header_find(header, "bytes");
     *bytes = -1;
-    if (!b) {
-        if (tensors)
-            return lm_fail(st, LM_FAILED, "%s: `tensors` without `bytes`", where);
-        return true;
-    }
-    if (!json_is_integer(b) || json_integer_value(b) < 0 || json_integer_value(b) > LM_LMS_PAYLOAD_MAX)
+    if (!b)
+        return !lm_header_find(header, "tensors") || lm_fail(st, LM_FAILED, "%s: `tensors` without `bytes`", where);
+    if (!lm_header_integer(b, bytes) || *bytes < 0 || *bytes > LM_LMS_PAYLOAD_MAX)
         return lm_fail(st, LM_FAILED, "%s: `bytes` is not a number from 0 to %d", where, LM_LMS_PAYLOAD_MAX);
-    *bytes = json_integer_value(b);
     return true;
 }
 
@@ -199,44 +195,47 @@ static bool fail_column(lm_status *st, const char *where, const char *name, cons
     return lm_fail(st, LM_FAILED, "%s: tensor `%s`: %s", where, name, why);
 }
 
-static bool read_shape(json_t *shape, lm_shape *out)
+/* The decoded name, NUL behind it, in `names`, which has room for it. */
+static lm_str keep_name(lm_str quoted, lm_buf *names)
 {
-    if (!json_is_array(shape) || json_array_size(shape) > LM_MAX_DIMS)
-        return false;
-    out->dims = (int)json_array_size(shape);
-    for (int d = 0; d < out->dims; d++) {
-        json_t *v = json_array_get(shape, (size_t)d);
-        if (!json_is_integer(v) || json_integer_value(v) < 0)
-            return false;
-        out->size[d] = json_integer_value(v);
-    }
-    return true;
+    char *at = names->data + names->len;
+    bool ignored;
+    size_t n = lm_json_unquote_to(quoted, at, &ignored);
+    at[n] = '\0';
+    names->len += n + 1;
+    return (lm_str){at, n};
 }
 
 /* One description; c->data gets the offset, which lm_record_columns makes a pointer. */
-static bool read_column(lm_column *c, const char *name, json_t *d, int64_t bytes, const char *where, lm_status *st)
+static bool read_column(lm_column *c, const lm_header_view *header, const lm_header_member *d, int64_t bytes, lm_buf *names,
+                        const char *where, lm_status *st)
 {
-    json_t *offsets = json_object_get(d, "data_offsets"), *rows = json_object_get(d, "rows");
-    json_t *a = json_array_get(offsets, 0), *b = json_array_get(offsets, 1);
-    json_t *t = json_object_get(d, "dtype");
-    lm_str dtype = {json_string_value(t), json_string_length(t)};
+    const lm_header_member *rows = lm_header_below(header, d, "rows"), *dtype = lm_header_below(header, d, "dtype");
+    const char *name = keep_name((lm_str){d->name.data - 1, d->name.len + 2}, names).data;
+    int64_t at[2];
     size_t expected;
-    *c = (lm_column){.name = name, .rows = json_string_value(rows)};
-    if (!dtype.data)
+    *c = (lm_column){.name = name};
+    if (!lm_header_is(dtype, '"'))
         return fail_column(st, where, name, "no dtype");
-    if (!lm_dtype_find(dtype, &c->dtype))
-        return lm_fail(st, LM_FAILED, "%s: tensor `%s`: unknown dtype %.40s", where, name, dtype.data);
-    if (!read_shape(json_object_get(d, "shape"), &c->shape))
+    lm_str its = keep_name(dtype->value, names);
+    if (!lm_dtype_find(its, &c->dtype))
+        return lm_fail(st, LM_FAILED, "%s: tensor `%s`: unknown dtype %.40s", where, name, its.data);
+    c->shape.dims = lm_header_integers(lm_header_below(header, d, "shape"), c->shape.size, LM_MAX_DIMS);
+    for (int i = 0; i < c->shape.dims; i++)
+        if (c->shape.size[i] < 0)
+            c->shape.dims = -1;
+    if (c->shape.dims < 0)
         return fail_column(st, where, name, "the shape is not a list of up to 8 sizes");
-    if (rows && !c->rows)
+    if (rows && !lm_header_is(rows, '"'))
         return fail_column(st, where, name, "`rows` is not a name");
-    if (json_array_size(offsets) != 2 || !json_is_integer(a) || !json_is_integer(b) || json_integer_value(a) < 0 ||
-        json_integer_value(b) < json_integer_value(a) || json_integer_value(b) > bytes)
+    if (rows)
+        c->rows = keep_name(rows->value, names).data;
+    if (lm_header_integers(lm_header_below(header, d, "data_offsets"), at, 2) != 2 || at[0] < 0 || at[1] < at[0] || at[1] > bytes)
         return fail_column(st, where, name, "data_offsets do not lie within the payload");
     if (!lm_tensor_bytes(c->dtype, &c->shape, &expected))
         return fail_column(st, where, name, "the shape is not possible");
-    c->bytes = (size_t)(json_integer_value(b) - json_integer_value(a));
-    c->data = (const void *)(uintptr_t)json_integer_value(a);
+    c->bytes = (size_t)(at[1] - at[0]);
+    c->data = (const void *)(uintptr_t)at[0];
     if (c->bytes != expected)
         return lm_fail(st, LM_FAILED, "%s: tensor `%s`: the shape makes %zu bytes, data_offsets say %zu", where, name,
                        expected, c->bytes);
@@ -250,22 +249,27 @@ static int by_offset(const void *a, const void *b)
     return i != j ? (i < j ? -1 : 1) : (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
-bool lm_record_describe(lm_record *record, size_t *cap, int64_t bytes, const char *where, lm_status *st)
+bool lm_record_describe(lm_record *record, const lm_header_view *header, size_t *cap, lm_buf *names, int64_t bytes,
+                        const char *where, lm_status *st)
 {
-    json_t *tensors = json_object_get(record->header, "tensors"), *d;
-    const char *name;
+    const lm_header_member *tensors = lm_header_find(header, "tensors");
     record->column_count = 0;
+    names->len = 0;
     if (!tensors)
         return true;
-    if (!json_is_object(tensors))
+    if (!lm_header_is(tensors, '{'))
         return lm_fail(st, LM_FAILED, "%s: `tensors` is no object", where);
-    json_object_foreach(tensors, name, d) {
+    lm_buf_reserve(names, tensors->value.len); /* where names have quotes they have an end here */
+    bool sorted = true;
+    for (const lm_header_member *d = lm_header_first(tensors); d; d = lm_header_next(header, d)) {
         LM_GROW(record->columns, record->column_count, *cap);
-        if (!read_column(&record->columns[record->column_count], name, d, bytes, where, st))
+        lm_column *c = &record->columns[record->column_count];
+        if (!read_column(c, header, d, bytes, names, where, st))
             return false;
+        sorted &= !record->column_count || by_offset(c - 1, c) <= 0;
         record->column_count++;
     }
-    if (record->column_count)
+    if (!sorted)
         qsort(record->columns, record->column_count, sizeof *record->columns, by_offset);
     uintptr_t end = 0;
     for (size_t i = 0; i < record->column_count; i++) {
@@ -329,4 +333,12 @@ const lm_column *lm_record_column(const lm_record *r, const char *name)
         if (!strcmp(r->columns[i].name, name))
             return &r->columns[i];
     return NULL;
+}
+
+json_t *lm_record_header(const lm_record *r)
+{
+    lm_status ignored = LM_STATUS_INIT; /* it has been checked */
+    if (r->header && !*r->header)
+        *r->header = lm_header_parse(r->line, "", &ignored);
+    return r->header ? *r->header : NULL;
 }

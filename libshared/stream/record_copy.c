@@ -8,6 +8,7 @@
 /* The record comes first: a pointer to it is one to the copy. Its columns lie in `data`. */
 typedef struct copy {
     lm_record record;
+    json_t *header;
     void *data;
 } copy;
 
@@ -28,7 +29,8 @@ lm_record *lm_record_copy(const lm_record *r, lm_status *st)
     if (!at)
         return NULL;
     copy *c = lm_calloc(1, sizeof *c);
-    c->record = (lm_record){.header = json_incref(r->header),
+    c->header = json_incref(lm_record_header(r));
+    c->record = (lm_record){.header = &c->header,
                             .column_count = r->column_count,
                             .n = r->n,
                             .flush = r->flush,
@@ -51,7 +53,7 @@ void lm_record_free(lm_record *r)
     if (!r)
         return;
     copy *c = (copy *)(void *)r;
-    json_decref(c->record.header);
+    json_decref(c->header);
     free(c->record.columns);
     free(c->data);
     free(c);

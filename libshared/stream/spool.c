@@ -72,7 +72,6 @@ struct lm_spool {
 
     lm_rows *out;         /* of a part that lm_spool_pack reads */
     lm_record out_record;
-    json_t *out_header;
     lm_buf out_line;
     const part *out_part;
 };
@@ -422,7 +421,7 @@ static bool read_parts(lm_spool *s, lm_lms_reader *reader, lm_input *in, lm_stat
     lm_record record;
     int rc;
     while ((rc = lm_lms_next(reader, &record, st)) > 0) {
-        json_t *preamble = json_object_get(record.header, "spool.preamble");
+        json_t *preamble = json_object_get(lm_record_header(&record), "spool.preamble");
         if (preamble) {
             json_decref(s->preamble);
             s->preamble = json_incref(preamble);
@@ -433,7 +432,7 @@ static bool read_parts(lm_spool *s, lm_lms_reader *reader, lm_input *in, lm_stat
         if (!p)
             return false;
         for (size_t i = 0; i < record.column_count; i++) { /* as they lie there */
-            json_t *t = json_object_get(json_object_get(record.header, "tensors"), record.columns[i].name);
+            json_t *t = json_object_get(json_object_get(lm_record_header(&record), "tensors"), record.columns[i].name);
             p->offsets[i] = (size_t)json_integer_value(json_array_get(json_object_get(t, "data_offsets"), 0));
         }
         size_t padded = record.payload.len + 64 - record.payload.len % 64;

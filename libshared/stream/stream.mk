@@ -10,6 +10,7 @@ liblmutils_la_SOURCES += \
 	libshared/stream/transcode.c libshared/stream/transcode.h \
 	libshared/stream/field_lists.c libshared/stream/field_lists.h \
 	libshared/stream/filters.c libshared/stream/filters.h libshared/stream/filters_internal.h \
+	libshared/stream/header_view.c libshared/stream/header_view.h \
 	libshared/stream/input.c libshared/stream/input.h \
 	libshared/stream/json.c libshared/stream/json.h libshared/stream/json_tree.c libshared/stream/json_tree.h \
 	libshared/stream/labels.c libshared/stream/labels.h \
@@ -32,6 +33,12 @@ tests_unit_check_stream_SOURCES = tests/unit/check_stream.c
 tests_unit_check_stream_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_stream_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_stream
+
+check_PROGRAMS += tests/unit/check_header
+tests_unit_check_header_SOURCES = tests/unit/check_header.c tests/unit/compared_headers.c tests/unit/compared_headers.h
+tests_unit_check_header_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_header_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_header
 
 check_PROGRAMS += tests/unit/check_records
 tests_unit_check_records_SOURCES = tests/unit/check_records.c

@@ -253,9 +253,10 @@ bool lm_tokens_view_read(const lm_record *r, lm_tokens_view *v, lm_status *st)
     view_labels(r, v);
     if (!view_logits(r, v, st))
         return false;
-    v->labels = json_object_get(r->header, "labels");
-    v->id = json_object_get(r->header, "id");
-    v->fields = json_object_get(r->header, "fields");
+    json_t *header = lm_record_header(r);
+    v->labels = json_object_get(header, "labels");
+    v->id = json_object_get(header, "id");
+    v->fields = json_object_get(header, "fields");
     return true;
 }
 

@@ -173,7 +173,7 @@ static bool view_lms(lm_flow *flow, lm_rows *rows, uint64_t *number, lm_buf *out
         return true;
     }
     if (!lm_flow_is_tokens(flow) || !r->n) {
-        view_header("record", r->header, out);
+        view_header("record", lm_record_header(r), out);
         for (size_t i = 0; i < r->column_count; i++)
             view_column(&r->columns[i], out);
         *number += (uint64_t)r->n;

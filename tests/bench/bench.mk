@@ -36,7 +36,10 @@ bench-augment: augment$(EXEEXT)
 # texts to tokens, beside other tokenizers, where they are: tests/bench/tok says how
 bench-tok: tok$(EXEEXT) tests/bench/encode$(EXEEXT)
 	bash $(srcdir)/tests/bench/tok
-EXTRA_DIST += tests/bench/tok tests/bench/peers/tokenize.mjs tests/bench/augment tests/bench/bench tests/bench/generate tests/bench/lora tests/bench/quant tests/bench/tasks \
+# streams and texts through lms and augment, beside cat: tests/bench/stream says how
+bench-stream: lms$(EXEEXT) augment$(EXEEXT) tok$(EXEEXT)
+	bash $(srcdir)/tests/bench/stream
+EXTRA_DIST += tests/bench/stream tests/bench/tok tests/bench/peers/tokenize.mjs tests/bench/augment tests/bench/bench tests/bench/generate tests/bench/lora tests/bench/quant tests/bench/tasks \
 	tests/bench/peers/llama_decode.cpp tests/bench/peers/torch_bert.py tests/bench/peers/torch_steps.py \
 	tests/bench/peers/fasttext_lines.py tests/bench/peers/llmc_steps.c tests/bench/peers/onnx_export.py \
 	tests/bench/peers/onnx_score.mjs

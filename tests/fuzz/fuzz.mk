@@ -8,12 +8,13 @@ FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
 EXTRA_DIST += $(fuzz_names:%=tests/fuzz/seeds-%.sh) tests/fuzz/replay.sh tests/fuzz/coverage.sh
 # the sources whose coverage counts
-fuzz_stream_parsers = blocks.c blocks_parse.c blocks_write.c check.c json.c lms_reader.c record.c records.c records_guess.c records_json.c records_table.c \
+fuzz_stream_parsers = blocks.c blocks_parse.c blocks_write.c check.c header_view.c json.c lms_reader.c record.c records.c records_guess.c records_json.c records_table.c \
 	rows.c selectors.c tokens.c
 
 check_PROGRAMS += tests/fuzz/replay_stream
 tests_fuzz_replay_stream_SOURCES = tests/fuzz/fuzz_stream.c tests/fuzz/replay.c \
-	tests/unit/compared_blocks.c tests/unit/compared_blocks.h
+	tests/unit/compared_blocks.c tests/unit/compared_blocks.h \
+	tests/unit/compared_headers.c tests/unit/compared_headers.h
 tests_fuzz_replay_stream_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
 tests_fuzz_replay_stream_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
 
@@ -78,7 +79,8 @@ tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
 tests_fuzz_fuzz_config_LDADD = liblmutils.la
 tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += tests/fuzz/fuzz_stream
-tests_fuzz_fuzz_stream_SOURCES = tests/fuzz/fuzz_stream.c tests/unit/compared_blocks.c tests/unit/compared_blocks.h
+tests_fuzz_fuzz_stream_SOURCES = tests/fuzz/fuzz_stream.c tests/unit/compared_blocks.c tests/unit/compared_blocks.h \
+	tests/unit/compared_headers.c tests/unit/compared_headers.h
 tests_fuzz_fuzz_stream_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
 tests_fuzz_fuzz_stream_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
 tests_fuzz_fuzz_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

@@ -14,6 +14,7 @@
 #include "stream/spool.h"
 
 #include "compared_blocks.h"
+#include "compared_headers.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -163,6 +164,11 @@ static void add_line(lm_buf *out, lm_str header, size_t payload)
     while ((out->len - begin + 1) % 64)
         lm_buf_putc(out, ' ');
     lm_buf_putc(out, '\n');
+    bool ignored;
+    const char *why = headers_differ((lm_str){out->data + begin, out->len - begin}, &ignored);
+    if (why)
+        fprintf(stderr, "%s\n", why);
+    must(!why);
 }
 
 static void add_record(lm_buf *out, lm_str record)

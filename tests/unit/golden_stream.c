@@ -229,7 +229,7 @@ static bool same_ids(const answer *a, const json_t *item)
 static bool same_class(const answer *a, const json_t *item)
 {
     const float *logits = floats_of(a, "logits", false), *probs = floats_of(a, "probs", false);
-    const json_t *names = json_object_get(json_object_get(a->record->header, "fields"), "prediction");
+    const json_t *names = json_object_get(json_object_get(lm_record_header(a->record), "fields"), "prediction");
     return logits && probs &&
            json_equal(json_array_get(names, (size_t)a->row), json_object_get(item, "label")) &&
            near_list(json_object_get(item, "logits"), logits) &&

@@ -1,0 +1,155 @@
+#include "unit.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "compared_headers.h"
+#include "stream/json.h"
+
+#include <string.h>
+
+static void pad(lm_buf *b)
+{
+    while ((b->len + 1) % 64)
+        lm_buf_putc(b, ' ');
+    lm_buf_putc(b, '\n');
+}
+
+static void compare(lm_str line, bool *quick)
+{
+    const char *why = headers_differ(line, quick);
+    ck_assert_msg(!why, "%s: %.*s", why, (int)line.len, line.data);
+}
+
+/* `quick`: what programs write has to be taken apart by the scanner. */
+static const struct {
+    const char *header;
+    bool quick;
+} headers[] = {
+    {"{}", true},
+    {"{\"text\":\"a \\\"word\\\"\\n\\u00e9 \\ud83d\\ude00 \xc3\xa9\","
+     "\"label\":\"x\",\"fields\":{\"a\":[1,{\"b\":null}],\"c\":-1.5e3}}", true},
+    {"{\"n\":2,\"labels\":[\"a\",\"b\"],\"id\":[1,\"2\"],\"fields\":{\"f\":[true,false]},\"tensors\":{\"ids\":{\"dtype\":\"I32\","
+     "\"shape\":[3],\"data_offsets\":[0,12]},\"ids.splits\":{\"dtype\":\"I32\",\"shape\":[3],\"data_offsets\":[12,24]}},\"bytes\":24}",
+     true},
+    {"{\"lms\":1,\"kind\":\"text\",\"via\":[]}", true},
+    {"{\"end\":{\"records\":0,\"examples\":0,\"xxh3\":\"0123456789abcdef\"}}", true},
+    {" {}", false},
+    {"{\"a\" : [ 1 , 2 ] , \"b\" :\t{ } }", true},
+    {"{\"\\u0061\":1,\"a\":2}", false},
+    {"{\"\\u0061\":1}", false},
+    {"{\"a\\\"b\":{\"dtype\":\"U8\"}}", false},
+    {"{\"a\":1,\"a\":2}", false},
+    {"{\"x\":{\"y\":{\"z\":{\"a\":1,\"a\":2}}}}", false},
+    {"{\"a\":\"\\ud800\"}", false},
+    {"{\"a\":\"\\udc00\\ud800\"}", false},
+    {"{\"a\":\"\\u0000\"}", true},
+    {"{\"a\":123456789012345678901234567890,\"b\":1e999}", false},
+    {"{\"a\":999999999999999999,\"b\":-1e99}", true},
+    {"{\"a\":01}", false},
+    {"{\"a\":1.}", false},
+    {"{\"a\":[1,]}", false},
+    {"{\"a\":1,}", false},
+    {"{\"a\":\"\t\"}", false},
+    {"{\"a\":\"\xed\xa0\x80\"}", false},
+    {"{\"a\":\"\xc0\x80\"}", false},
+    {"{\"a\":nul}", false},
+    {"{\"a\":1}x", false},
+    {"{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", true},
+    {"{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", false},
+};
+
+START_TEST(as_jansson)
+{
+    lm_buf b = {0};
+    bool quick;
+    lm_buf_puts(&b, headers[_i].header);
+    pad(&b);
+    compare(lm_buf_str(&b), &quick);
+    ck_assert_msg(quick == headers[_i].quick, "%s", headers[_i].header);
+    lm_buf_free(&b);
+}
+END_TEST
+
+START_TEST(many_names)
+{
+    for (int n = 250; n < 262; n++) {
+        lm_buf b = {0};
+        bool quick;
+        lm_buf_puts(&b, "{\"fields\":{");
+        for (int i = 0; i < n; i++)
+            lm_buf_printf(&b, "%s\"column %d\":[]", i ? "," : "", i);
+        lm_buf_puts(&b, "}}");
+        pad(&b);
+        compare(lm_buf_str(&b), &quick);
+        ck_assert(quick == (n <= 256));
+        lm_buf_free(&b);
+    }
+}
+END_TEST
+
+/* Some bytes of a good header changed. */
+START_TEST(damaged)
+{
+    static const char bytes[] = "\"\\{}[],:0123456789.eE-+ntu \t\xc3\xa9\xed\x1f";
+    const lm_philox_key key = lm_random_key(1, LM_FOR_SHUFFLE, (uint64_t)_i);
+    size_t sure = 0;
+    for (int turn = 0; turn < 20000; turn++) {
+        lm_buf b = {0};
+        bool quick;
+        lm_buf_puts(&b, headers[_i].header);
+        for (uint64_t k = 0; k <= (uint64_t)turn % 3; k++) {
+            uint64_t draw = lm_random_u64(key, (uint64_t)turn, k);
+            size_t at = draw % b.len;
+            char byte = bytes[(draw >> 32) % (sizeof bytes - 1)];
+            if (draw >> 63) {
+                lm_buf_putc(&b, ' ');
+                memmove(b.data + at + 1, b.data + at, b.len - 1 - at);
+            }
+            b.data[at] = byte;
+        }
+        pad(&b);
+        compare(lm_buf_str(&b), &quick);
+        sure += quick;
+        lm_buf_free(&b);
+    }
+    ck_assert_msg(!headers[_i].quick || sure > 0, "%s", headers[_i].header);
+}
+END_TEST
+
+/* Runs of plain bytes of all lengths, from all places of a vector, ended by what ends them, or by the end. */
+START_TEST(plain_bytes)
+{
+    char text[130];
+    for (size_t from = 0; from < 20; from++)
+        for (size_t n = 0; n + from < 100; n++)
+            for (int last = 0; last < 256; last++) {
+                size_t high = n ? (n * 7 + (size_t)last) % n : 0;
+                memset(text, 'x', sizeof text);
+                text[from + n] = (char)last;
+                for (int some = 0; some < 2; some++) {
+                    bool ascii = true, special = last == '"' || last == '\\' || last < 0x20;
+                    if (some && n)
+                        text[from + high] = '\xe9';
+                    const char *p = lm_json_plain(text + from, text + from + n + 1, &ascii);
+                    ck_assert_uint_eq((size_t)(p - text), from + n + !special);
+                    ck_assert(ascii == !((some && n) || (!special && last >= 0x80)));
+                }
+            }
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("header");
+    TCase *c = tcase_create("header");
+    int n = (int)(sizeof headers / sizeof *headers);
+    tcase_set_timeout(c, 120);
+    tcase_add_loop_test(c, as_jansson, 0, n);
+    tcase_add_loop_test(c, damaged, 0, n);
+    tcase_add_test(c, many_names);
+    tcase_add_test(c, plain_bytes);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+UNIT_MAIN(suite)
