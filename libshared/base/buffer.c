@@ -51,6 +51,15 @@ void lm_buf_putc(lm_buf *b, char c)
     lm_buf_append(b, &c, 1);
 }
 
+void lm_buf_decimal(lm_buf *b, uint64_t n)
+{
+    char digits[20], *end = digits + sizeof digits, *p = end;
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    lm_buf_append(b, p, (size_t)(end - p));
+}
+
 void lm_buf_printf(lm_buf *b, const char *format, ...)
 {
     va_list args;

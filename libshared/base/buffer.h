@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 /* A slice: length and pointer, no NUL implied; valid as long as what it points into. */
@@ -61,6 +62,7 @@ void lm_buf_reserve(lm_buf *b, size_t more);             /* room for `more` byte
 void lm_buf_append(lm_buf *b, const void *p, size_t n);
 void lm_buf_puts(lm_buf *b, const char *s);
 void lm_buf_putc(lm_buf *b, char c);
+void lm_buf_decimal(lm_buf *b, uint64_t n);              /* for what is written too often for printf */
 bool lm_buf_write(void *buf, const void *p, size_t n, lm_status *st); /* lm_buf_append, as what writes files takes it */
 void lm_buf_printf(lm_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *lm_buf_cstr(lm_buf *b);                      /* NUL-terminated, the NUL not counted; valid until it grows */

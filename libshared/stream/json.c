@@ -92,7 +92,7 @@ static bool skip_escape(lm_json *j)
 
 static bool skip_string(lm_json *j)
 {
-    bool ignored;
+    bool ignored = true;
     j->p++;
     for (;;) {
         j->p = lm_json_plain(j->p, j->end, &ignored);

@@ -101,3 +101,15 @@ lm_str lm_lines_at(const lm_lines *l, uint64_t i)
     uint64_t begin = i ? l->ends[i - 1] : 0;
     return (lm_str){(l->fd < 0 ? l->bytes.data : l->map) + begin, l->ends[i] - begin};
 }
+
+void lm_lines_expect(const lm_lines *l, uint64_t i, bool soon)
+{
+    enum { LINE = 64, LINES = 16 };
+    if (!soon) {
+        __builtin_prefetch(&l->ends[i]);
+        return;
+    }
+    lm_str line = lm_lines_at(l, i);
+    for (size_t n = 0; n < line.len && n < LINE * LINES; n += LINE)
+        __builtin_prefetch(line.data + n);
+}

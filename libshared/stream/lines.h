@@ -19,5 +19,7 @@ bool lm_lines_add(lm_lines *l, lm_str line, lm_status *st);
 bool lm_lines_finish(lm_lines *l, lm_status *st); /* no more: reading may begin */
 uint64_t lm_lines_count(const lm_lines *l);
 lm_str lm_lines_at(const lm_lines *l, uint64_t i);
+/* Line i is one of the next to be read, as lm_spool_expect has it. */
+void lm_lines_expect(const lm_lines *l, uint64_t i, bool soon);
 
 #endif

@@ -76,14 +76,11 @@ void lm_lms_reader_room(lm_lms_reader *r, lm_lms_room *room, void *context)
 /* Made for every record, so without printf. */
 static const char *where_record(lm_lms_reader *r, uint64_t number)
 {
-    char digits[24], *p = digits + sizeof digits;
-    *--p = '\0';
-    for (uint64_t n = number; n; n /= 10)
-        *--p = (char)('0' + n % 10);
     r->where.len = 0;
     lm_buf_puts(&r->where, lm_input_name(r->in));
     lm_buf_puts(&r->where, number ? ": record " : ": preamble");
-    lm_buf_puts(&r->where, p);
+    if (number)
+        lm_buf_decimal(&r->where, number);
     return lm_buf_cstr(&r->where);
 }
 

@@ -193,10 +193,18 @@ static bool append_tensor(lm_lms_writer *w, const lm_column *c, size_t i, size_t
                        "record (%d bytes)", w->name, w->records + 1, c->name, c->bytes, LM_LMS_PAYLOAD_MAX);
     lm_buf_puts(h, i ? "," : "");
     lm_json_string(lm_str_of(c->name), h);
-    lm_buf_printf(h, ":{\"dtype\":\"%s\",\"shape\":[", lm_dtype_name(c->dtype));
-    for (int d = 0; d < c->shape.dims; d++)
-        lm_buf_printf(h, d ? ",%" PRId64 : "%" PRId64, c->shape.size[d]);
-    lm_buf_printf(h, "],\"data_offsets\":[%zu,%zu]", at, at + c->bytes);
+    lm_buf_puts(h, ":{\"dtype\":\"");
+    lm_buf_puts(h, lm_dtype_name(c->dtype));
+    lm_buf_puts(h, "\",\"shape\":[");
+    for (int d = 0; d < c->shape.dims; d++) {
+        lm_buf_puts(h, d ? "," : "");
+        lm_buf_decimal(h, (uint64_t)c->shape.size[d]);
+    }
+    lm_buf_puts(h, "],\"data_offsets\":[");
+    lm_buf_decimal(h, at);
+    lm_buf_putc(h, ',');
+    lm_buf_decimal(h, at + c->bytes);
+    lm_buf_putc(h, ']');
     if (c->rows) {
         lm_buf_puts(h, ",\"rows\":");
         lm_json_string(lm_str_of(c->rows), h);
@@ -217,7 +225,8 @@ static bool append_tensors(lm_lms_writer *w, const lm_column *columns, size_t co
         ok = append_tensor(w, &columns[i], i, offsets[i], total, st);
     if (offsets != few)
         free(offsets);
-    lm_buf_printf(h, "},\"bytes\":%zu", *total);
+    lm_buf_puts(h, "},\"bytes\":");
+    lm_buf_decimal(h, *total);
     return ok;
 }
 

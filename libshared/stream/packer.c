@@ -389,7 +389,8 @@ bool lm_packer_flush(lm_packer *p, lm_status *st)
     size_t count = p->count;
     lm_buf *m = &p->members;
     m->len = 0;
-    lm_buf_printf(m, "\"n\":%" PRId64, p->n);
+    lm_buf_puts(m, "\"n\":");
+    lm_buf_decimal(m, (uint64_t)p->n);
     if (p->spool) {
         count += make_extra(p, columns + count);
     } else {

@@ -15,20 +15,27 @@ const char *lm_lms_kind_name(lm_lms_kind kind)
 
 /* ---------------------------------------------------------------------------------------------------- the line */
 
+/* From behind a quote to behind the one that closes it. */
+static const char *skip_string(const char *p, const char *end)
+{
+    bool ignored = true;
+    while ((p = lm_json_plain(p, end, &ignored)) < end) {
+        char c = *p++;
+        if (c == '"')
+            break;
+        p += c == '\\' && p < end;
+    }
+    return p;
+}
+
 /* Brackets open outside strings, at most; before a parser that recurses sees the text. */
 int lm_header_nesting(lm_str s)
 {
     int depth = 0, most = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.data[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
+    for (const char *p = s.data, *end = s.data + s.len; p < end;) {
+        char c = *p++;
+        if (c == '"') {
+            p = skip_string(p, end);
         } else if (c == '{' || c == '[') {
             if (++depth > most)
                 most = depth;

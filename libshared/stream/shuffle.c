@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { NEAR = 8, FAR = 16 }; /* rows ahead: memory is slow where it is read in a random order */
+
 static uint32_t *permutation_of(uint64_t rows, uint64_t seed, lm_status *st)
 {
     if (rows > UINT32_MAX)
@@ -29,9 +31,14 @@ static bool shuffle_tokens(lm_flow *flow, lm_filter_out *out, lm_status *st)
             break;
     if (lm_ok(st) && lm_spool_finish(spool, NULL, st))
         order = permutation_of(lm_spool_rows(spool), f->seed, st);
-    for (uint64_t i = 0; order && i < lm_spool_rows(spool); i++)
+    for (uint64_t i = 0, rows = order ? lm_spool_rows(spool) : 0; i < rows; i++) {
+        if (i + FAR < rows)
+            lm_spool_expect(spool, order[i + FAR], false);
+        if (i + NEAR < rows)
+            lm_spool_expect(spool, order[i + NEAR], true);
         if (!lm_spool_pack(spool, order[i], out->packer, st) || !lm_signal_check(st))
             break;
+    }
     free(order);
     lm_spool_free(spool);
     return lm_ok(st);
@@ -47,9 +54,14 @@ static bool shuffle_text(lm_flow *flow, lm_filter_out *out, lm_status *st)
             break;
     if (lm_ok(st) && lm_lines_finish(lines, st))
         order = permutation_of(lm_lines_count(lines), flow->filter->seed, st);
-    for (uint64_t i = 0; order && i < lm_lines_count(lines); i++)
+    for (uint64_t i = 0, n = order ? lm_lines_count(lines) : 0; i < n; i++) {
+        if (i + FAR < n)
+            lm_lines_expect(lines, order[i + FAR], false);
+        if (i + NEAR < n)
+            lm_lines_expect(lines, order[i + NEAR], true);
         if (!lm_filter_out_line(out, lm_lines_at(lines, order[i]), st) || !lm_signal_check(st))
             break;
+    }
     free(order);
     lm_lines_free(lines);
     return lm_ok(st);

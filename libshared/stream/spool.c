@@ -26,7 +26,20 @@ const char *const lm_preference_columns[] = {
     TRAINING,         "logprobs",     "desirable",          "chosen.ids",        "chosen.loss_mask",
     "chosen.logprobs", "rejected.ids", "rejected.loss_mask", "rejected.logprobs", NULL};
 
-enum { DEFAULT_MEMORY = 256 << 20 };
+enum {
+    DEFAULT_MEMORY = 256 << 20,
+    PART_ALIGNMENT = 64,
+    PIECE = 256 * 1024,          /* of memory for parts; where there are many of them */
+    MANY = 8 << 20, LARGE = 4 << 20, /* ... larger, and of large pages */
+    LARGE_PAGE = 2 << 20,
+    STRIDE = 64                  /* rows from one part that is noted by its row to the next */
+};
+
+/* Memory for parts, one after another. */
+typedef struct piece {
+    struct piece *next;
+    size_t used, size;
+} piece;
 
 /* The columns of a part; parts share it. */
 typedef struct schema {
@@ -41,7 +54,7 @@ typedef struct part {
     uint64_t first_row;
     int64_t n;
     const schema *schema;
-    char *members;       /* of its header */
+    char *others;        /* members of its header beside n, each behind a comma; of the part before where they are the same */
     char *memory;        /* its bytes; NULL = in the file, at `at` */
     uint64_t at;
     size_t *offsets;     /* of the columns in its bytes */
@@ -55,6 +68,8 @@ struct lm_spool {
     schema *schemas;
     part *parts;
     size_t part_count, part_cap;
+    uint32_t *parts_at;   /* [(rows + STRIDE - 1) / STRIDE]: the part with each STRIDEth row */
+    piece *pieces;
     uint32_t *lengths;
     size_t length_cap;
     uint64_t row_count, tokens, bytes;
@@ -207,8 +222,11 @@ static part *add_part(lm_spool *s, const lm_record *record, lm_str members, lm_s
         return NULL;
     LM_GROW(s->parts, s->part_count, s->part_cap);
     part *p = &s->parts[s->part_count++];
-    *p = (part){.first_row = s->row_count, .n = record->n, .schema = x,
-                .members = lm_strndup(members.data, members.len)};
+    *p = (part){.first_row = s->row_count, .n = record->n, .schema = x};
+    const char *before = s->part_count > 1 ? p[-1].others : NULL;
+    size_t counted = members.len < 4 ? 0 : 4 + strspn(members.data + 4, "0123456789"); /* "n":N */
+    lm_str others = {members.data + counted, members.len - counted};
+    p->others = before && lm_str_is(others, before) ? p[-1].others : lm_strndup(others.data, others.len);
     p->offsets = lm_calloc(x->count, sizeof *p->offsets);
     lm_columns_layout(record->columns, record->column_count, p->offsets);
     digest_part(s, record->n, record->columns, record->column_count);
@@ -242,6 +260,15 @@ static bool write_part(lm_spool *s, part *p, lm_str members, const lm_column *co
     return true;
 }
 
+static void free_pieces(lm_spool *s)
+{
+    while (s->pieces) {
+        piece *p = s->pieces;
+        s->pieces = p->next;
+        free(p);
+    }
+}
+
 /* Moves what is in memory to a file, where the rest will go too. */
 static bool start_file(lm_spool *s, lm_status *st)
 {
@@ -255,19 +282,49 @@ static bool start_file(lm_spool *s, lm_status *st)
         lm_record record;
         lm_column *columns = lm_calloc(p->schema->count, sizeof *columns);
         part_record(s, p, columns, &record);
-        bool ok = write_part(s, p, lm_str_of(p->members), columns, record.column_count, st);
+        char *members = lm_format("\"n\":%" PRId64 "%s", p->n, p->others);
+        bool ok = write_part(s, p, lm_str_of(members), columns, record.column_count, st);
+        free(members);
         free(columns);
         if (!ok)
             return false;
-        free(p->memory);
         p->memory = NULL;
     }
+    free_pieces(s);
     return true;
 }
 
-static bool keep_in_memory(part *p, const lm_column *columns, size_t count, size_t bytes, lm_status *st)
+static bool add_piece(lm_spool *s, size_t n, lm_status *st)
 {
-    p->memory = lm_try_malloc(bytes, 1, "the rows kept in memory", st);
+    bool large = s->bytes >= MANY;
+    size_t size = large ? LARGE : PIECE, alignment = large ? LARGE_PAGE : PART_ALIGNMENT;
+    if (n > size - PART_ALIGNMENT && (!lm_add_size(n, PART_ALIGNMENT + alignment - 1, &size)))
+        size = SIZE_MAX; /* refused below */
+    size = size / alignment * alignment;
+    piece *p = aligned_alloc(alignment, size);
+    if (!p)
+        return lm_fail(st, LM_FAILED, "no memory for the rows kept there (%zu bytes): give --memory a limit", size);
+    if (large)
+        madvise(p, size, MADV_HUGEPAGE);
+    *p = (piece){s->pieces, PART_ALIGNMENT, size};
+    s->pieces = p;
+    return true;
+}
+
+/* Room for n bytes that no part has yet. */
+static char *find_room(lm_spool *s, size_t n, lm_status *st)
+{
+    if ((!s->pieces || s->pieces->size - s->pieces->used < n) && !add_piece(s, n, st))
+        return NULL;
+    char *at = (char *)s->pieces + s->pieces->used;
+    size_t used = (n + PART_ALIGNMENT - 1) / PART_ALIGNMENT * PART_ALIGNMENT, left = s->pieces->size - s->pieces->used;
+    s->pieces->used += used < left ? used : left;
+    return at;
+}
+
+static bool keep_in_memory(lm_spool *s, part *p, const lm_column *columns, size_t count, size_t bytes, lm_status *st)
+{
+    p->memory = find_room(s, bytes, st);
     for (size_t i = 0; p->memory && i < count; i++)
         if (columns[i].bytes)
             memcpy(p->memory + p->offsets[i], columns[i].data, columns[i].bytes);
@@ -288,7 +345,7 @@ static bool take_part(void *context, lm_str members, int64_t n, const lm_column 
     if (!p)
         return false;
     s->bytes += bytes;
-    return s->fd < 0 ? keep_in_memory(p, columns, count, bytes, st) : write_part(s, p, members, columns, count, st);
+    return s->fd < 0 ? keep_in_memory(s, p, columns, count, bytes, st) : write_part(s, p, members, columns, count, st);
 }
 
 /* ---------------------------------------------------------------------------------------------------- filling */
@@ -374,6 +431,24 @@ bool lm_spool_add_all(lm_spool *s, lm_lms_reader *reader, lm_status *st)
     return rc == 0;
 }
 
+/* For rows in any order, when all have come. */
+static void note_parts(lm_spool *s)
+{
+    s->parts_at = lm_calloc((size_t)(s->row_count / STRIDE + 1), sizeof *s->parts_at);
+    uint64_t row = 0;
+    for (size_t i = 0; i < s->part_count; i++)
+        for (; row < s->parts[i].first_row + (uint64_t)s->parts[i].n; row += STRIDE)
+            s->parts_at[row / STRIDE] = (uint32_t)i;
+}
+
+static const part *find_part(const lm_spool *s, uint64_t row)
+{
+    const part *p = &s->parts[s->parts_at[row / STRIDE]];
+    while (p->first_row + (uint64_t)p->n <= row)
+        p++;
+    return p;
+}
+
 static bool map_file(lm_spool *s, lm_status *st)
 {
     off_t size = lseek(s->fd, 0, SEEK_END);
@@ -397,6 +472,7 @@ bool lm_spool_finish(lm_spool *s, json_t *preamble, lm_status *st)
     s->packer = NULL;
     s->rows = NULL;
     s->final_digest = XXH3_64bits_digest(s->digest);
+    note_parts(s);
     if (s->fd < 0)
         return true;
     if (s->options.file && preamble) { /* at the end: it may be known only then */
@@ -456,6 +532,7 @@ lm_spool *lm_spool_reopen(const char *file, const uint64_t *digest, lm_status *s
     bool ok = reader && read_parts(s, reader, in, st) && map_file(s, st);
     lm_lms_reader_free(reader);
     lm_input_close(in);
+    note_parts(s);
     s->final_digest = XXH3_64bits_digest(s->digest);
     if (ok && digest && *digest != s->final_digest)
         ok = lm_fail(st, LM_FAILED, "%s: the rows kept there are not those of this training: digest %016" PRIx64
@@ -473,10 +550,12 @@ void lm_spool_free(lm_spool *s)
         return;
     free(s->places);
     for (size_t i = 0; i < s->part_count; i++) {
-        free(s->parts[i].members);
-        free(s->parts[i].memory);
+        if (!i || s->parts[i].others != s->parts[i - 1].others)
+            free(s->parts[i].others);
         free(s->parts[i].offsets);
     }
+    free_pieces(s);
+    free(s->parts_at);
     while (s->schemas) {
         schema *x = s->schemas;
         s->schemas = x->next;
@@ -509,19 +588,6 @@ void lm_spool_free(lm_spool *s)
 }
 
 /* ---------------------------------------------------------------------------------------------------- reading */
-
-static const part *find_part(const lm_spool *s, uint64_t row)
-{
-    size_t low = 0, high = s->part_count;
-    while (high - low > 1) {
-        size_t middle = (low + high) / 2;
-        if (s->parts[middle].first_row <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &s->parts[low];
-}
 
 /* The bytes of row i of a part in a column by name; data NULL where it is absent. */
 static lm_str row_bytes(const lm_spool *s, const part *p, int64_t i, const char *name)
@@ -640,11 +706,20 @@ void lm_spool_take_logits(lm_spool *s, const lm_spool *other, uint64_t *places)
     s->places = places;
 }
 
-/* Takes the part apart for a packer, unless it is the one in hand. */
+/* Takes the part apart for a packer, unless it is the one in hand, or has the form of that one. */
 static bool open_part(lm_spool *s, const part *p, lm_status *st)
 {
-    if (s->out_part == p)
+    const part *before = s->out_part;
+    if (before == p)
         return true;
+    s->out_part = p;
+    s->out_record.number = (uint64_t)(p - s->parts) + 1;
+    if (before && before->schema == p->schema && before->others == p->others) {
+        for (size_t i = 0; i < p->schema->count; i++) /* a single row needs no more of them */
+            s->out_record.columns[i].data = part_column(s, p, (int)i);
+        s->out_record.n = s->out->n = p->n;
+        return true;
+    }
     if (!s->out) {
         s->out = lm_rows_new(NULL);
         s->out->from_spool = true;
@@ -652,10 +727,8 @@ static bool open_part(lm_spool *s, const part *p, lm_status *st)
     s->out_record.columns = lm_realloc(s->out_record.columns, p->schema->count, sizeof(lm_column));
     part_record(s, p, s->out_record.columns, &s->out_record);
     s->out_line.len = 0;
-    lm_buf_printf(&s->out_line, "{%s}", p->members);
+    lm_buf_printf(&s->out_line, "{\"n\":%" PRId64 "%s}", p->n, p->others);
     s->out_record.line = lm_buf_str(&s->out_line);
-    s->out_record.number = (uint64_t)(p - s->parts) + 1;
-    s->out_part = p;
     return lm_rows_read(s->out, &s->out_record, st);
 }
 
@@ -665,6 +738,25 @@ bool lm_spool_pack(lm_spool *s, uint64_t row, lm_packer *packer, lm_status *st)
     if (!open_part(s, p, st))
         return false;
     return lm_packer_add(packer, s->out, (int64_t)(row - p->first_row), 1, st);
+}
+
+void lm_spool_expect(const lm_spool *s, uint64_t row, bool soon)
+{
+    enum { LINE = 64, LINES = 16 };
+    const part *p = find_part(s, row);
+    const schema *x = p->schema;
+    int64_t i = (int64_t)(row - p->first_row);
+    for (size_t c = 0; c < x->count; c++) {
+        const char *data = part_column(s, p, (int)c);
+        if (!soon && x->roles[c].kind != LM_RAGGED)
+            __builtin_prefetch(data + (size_t)i * (x->roles[c].kind == LM_SPLITS ? sizeof(int32_t) : x->widths[c]));
+        if (!soon || x->roles[c].kind != LM_RAGGED)
+            continue;
+        const int32_t *splits = part_column(s, p, x->roles[c].splits);
+        const char *from = data + (size_t)splits[i] * x->widths[c], *to = data + (size_t)splits[i + 1] * x->widths[c];
+        for (size_t n = 0; from < to && n < LINES; n++, from += LINE)
+            __builtin_prefetch(from);
+    }
 }
 
 json_t *lm_spool_preamble(const lm_spool *s)

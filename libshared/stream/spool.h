@@ -55,6 +55,9 @@ void lm_spool_row(const lm_spool *s, uint64_t i, lm_tokens_row *row);
 /* From now on the logits of row i are those of row places[i] of `other`, which has to live as long; NULL: of row i. `places` is malloced,
  * and the spool's from here on. */
 void lm_spool_take_logits(lm_spool *s, const lm_spool *other, uint64_t *places);
+/* Row i is one of the next to be read: brings it near. Ask twice, the second time with `soon`, when some other rows have been
+ * read since. */
+void lm_spool_expect(const lm_spool *s, uint64_t i, bool soon);
 /* Row i with all its columns and members, to a packer. */
 bool lm_spool_pack(lm_spool *s, uint64_t i, lm_packer *packer, lm_status *st);
 
