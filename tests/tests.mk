@@ -7,6 +7,7 @@ AM_TESTS_ENVIRONMENT = abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir
 	abs_top_builddir='$(abs_top_builddir)'; export abs_top_builddir; \
 	lm_programs='$(lm_programs)'; export lm_programs; \
 	CK_TIMEOUT_MULTIPLIER=$${CK_TIMEOUT_MULTIPLIER:-10}; export CK_TIMEOUT_MULTIPLIER; \
+	LMUTILS_CACHE=; export LMUTILS_CACHE; \
 	OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
 # one a line, in order of the alphabet (tests/house.sh sees that none is forgotten)
 shell_tests = \
@@ -59,6 +60,7 @@ shell_tests = \
 	tests/pipelines/score-written.sh \
 	tests/pipelines/tok-answers.sh \
 	tests/pipelines/tok-bad.sh \
+	tests/pipelines/tok-cache.sh \
 	tests/pipelines/tok-chat.sh \
 	tests/pipelines/tok-encode.sh \
 	tests/pipelines/tok-files.sh \

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *checked(void *p, size_t count, size_t size)
 {
@@ -31,6 +32,20 @@ void *lm_realloc(void *p, size_t count, size_t size)
 {
     size_t bytes;
     return checked(lm_mul(count, size, &bytes) ? realloc(p, bytes ? bytes : 1) : NULL, count, size);
+}
+
+void *lm_malloc_table(size_t count, size_t size)
+{
+    enum { LARGE = 1 << 21 };
+    size_t bytes;
+    void *p = NULL;
+    if (!lm_mul(count, size, &bytes) || bytes < LARGE)
+        return lm_malloc(count, size);
+    if (posix_memalign(&p, LARGE, bytes) != 0)
+        p = NULL;
+    checked(p, count, size);
+    madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
 }
 
 char *lm_strndup(const char *s, size_t n)

@@ -14,6 +14,9 @@
 void *lm_malloc(size_t count, size_t size);             /* uninitialised */
 void *lm_calloc(size_t count, size_t size);             /* zeroed */
 void *lm_realloc(void *p, size_t count, size_t size);   /* keeps the old bytes */
+/* Uninitialised, on large pages where it is large and the system has any to give: for tables that are read anywhere, where each small
+ * page would be looked up anew. */
+void *lm_malloc_table(size_t count, size_t size);
 char *lm_strdup(const char *s);
 char *lm_strndup(const char *s, size_t n);              /* NUL-terminated copy of n bytes */
 char *lm_format(const char *format, ...) __attribute__((format(printf, 1, 2)));

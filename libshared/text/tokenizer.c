@@ -1,9 +1,9 @@
+#include "base/digest.h"
 #include "base/memory.h"
 #include "text/tokenizer_internal.h"
 
 #include <limits.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 const char *const lm_role_names[LM_ROLE_COUNT] = {"pad", "cls", "sep", "mask", "unk", "bos", "eos"};
 
@@ -50,14 +50,23 @@ static void find_roles(lm_tokenizer *t)
 
 static uint64_t vocabulary_digest(const lm_tokenizer *t)
 {
+    enum { SOME = 32 * 1024 };
     lm_buf b = {0};
     int size = lm_tokenizer_size(t);
+    XXH3_state_t *state = XXH3_createState();
+    lm_buf_reserve(&b, SOME);
+    XXH3_64bits_reset(state);
     for (int id = 0; id < size; id++) {
         lm_str token = lm_tokenizer_token(t, id);
         lm_buf_append(&b, token.data, token.len);
         lm_buf_putc(&b, 0);
+        if (b.len >= SOME || id == size - 1) {
+            XXH3_64bits_update(state, b.data, b.len);
+            b.len = 0;
+        }
     }
-    uint64_t digest = XXH3_64bits(b.data, b.len);
+    uint64_t digest = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
     lm_buf_free(&b);
     return digest;
 }

@@ -2,7 +2,7 @@
 # seeds. `make check` replays the seeds and some mutations of each without libFuzzer; in a tree configured with
 # CC=clang --enable-fuzzers, `make fuzz` runs each for FUZZ_SECONDS under ASan and UBSan, and `make fuzz-coverage` says
 # which lines of the parsers the corpus reaches.
-fuzz_names = stream tokenizer sentencepiece gguf gguf_model imatrix safetensors config chat bundle words rules constraint
+fuzz_names = stream tokenizer sentencepiece gguf gguf_model imatrix safetensors config chat bundle words rules constraint tables
 FUZZ_SECONDS = 600
 FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
@@ -55,6 +55,11 @@ tests_fuzz_replay_rules_LDADD = liblmutils.la
 check_PROGRAMS += tests/fuzz/replay_constraint
 tests_fuzz_replay_constraint_SOURCES = tests/fuzz/fuzz_constraint.c tests/fuzz/replay.c
 tests_fuzz_replay_constraint_LDADD = liblmutils.la $(PCRE2_LIBS)
+
+check_PROGRAMS += tests/fuzz/replay_tables
+tests_fuzz_replay_tables_SOURCES = tests/fuzz/fuzz_tables.c tests/fuzz/replay.c tests/unit/used_tables.h
+tests_fuzz_replay_tables_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
+tests_fuzz_replay_tables_LDADD = liblmutils.la $(XXHASH_LIBS)
 
 TESTS += tests/fuzz/replay.sh
 AM_TESTS_ENVIRONMENT += fuzz_names='$(fuzz_names)'; export fuzz_names; \
@@ -117,6 +122,12 @@ noinst_PROGRAMS += tests/fuzz/fuzz_gguf_model
 tests_fuzz_fuzz_gguf_model_SOURCES = tests/fuzz/fuzz_gguf_model.c
 tests_fuzz_fuzz_gguf_model_LDADD = liblmutils.la
 tests_fuzz_fuzz_gguf_model_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+noinst_PROGRAMS += tests/fuzz/fuzz_tables
+tests_fuzz_fuzz_tables_SOURCES = tests/fuzz/fuzz_tables.c tests/unit/used_tables.h
+tests_fuzz_fuzz_tables_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
+tests_fuzz_fuzz_tables_LDADD = liblmutils.la $(XXHASH_LIBS)
+tests_fuzz_fuzz_tables_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 noinst_PROGRAMS += tests/fuzz/fuzz_words
 tests_fuzz_fuzz_words_SOURCES = tests/fuzz/fuzz_words.c

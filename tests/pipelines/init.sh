@@ -39,6 +39,7 @@ if test -z "${LMUTILS_INSTALLED:-}"; then # else the programs are in PATH, the p
     export PATH LD_LIBRARY_PATH LMUTILS_PLUGIN_PATH
 fi
 export LC_ALL=C.UTF-8
+export LMUTILS_CACHE= # nothing of a test stays behind
 export OMP_WAIT_POLICY=passive # threads that wait by spinning would slow down the tests beside this one
 unset COLUMNS OMP_NUM_THREADS || :
 

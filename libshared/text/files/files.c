@@ -4,6 +4,7 @@
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "text/files/table_cache.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -55,7 +56,12 @@ static lm_tokenizer *from_tokenizer_json(lm_str bytes, const lm_beside *beside, 
 {
     lm_token_tables tables = {0};
     lm_buf rest = {0};
-    bool scanned = lm_token_tables_scan(&tables, bytes, &rest);
+    lm_table_cache cache;
+    lm_table_cache_find(&cache, bytes);
+    bool kept = lm_table_cache_read(&cache, &tables, &rest), scanned = kept || lm_token_tables_scan(&tables, bytes, &rest);
+    if (scanned && !kept)
+        lm_table_cache_write(&cache, &tables, lm_buf_str(&rest));
+    lm_table_cache_free(&cache);
     lm_status quick = LM_STATUS_INIT; /* its lines are not those of the file */
     json_t *spec = scanned ? lm_json_parse(lm_buf_str(&rest), path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, &quick) : NULL;
     if (!spec)
@@ -156,11 +162,23 @@ static bool read_merges(lm_bundle *b, const char **name, char **bytes, size_t *n
     return false;
 }
 
+/* The file's bytes, the bundle's. */
+static bool read_file(lm_bundle *b, const char *name, const char *path, lm_str *bytes, lm_status *st)
+{
+    lm_map map;
+    if (!lm_bundle_map(b, name, &map, st))
+        return false;
+    *bytes = (lm_str){map.size ? map.bytes : "", map.size};
+    return map.size <= FILE_LIMIT || lm_fail(st, LM_FAILED, "%s: is longer than %d bytes, which is too long for what it should "
+                                             "be", path, FILE_LIMIT);
+}
+
 /* The file `name`, with what stands beside it. */
 static lm_tokenizer *open_file(lm_bundle *b, const char *name, lm_status *st)
 {
-    char *bytes = NULL, *merges = NULL, *merges_path = lm_bundle_file(b, "merges.txt");
-    size_t n = 0, merges_n = 0;
+    char *merges = NULL, *merges_path = lm_bundle_file(b, "merges.txt");
+    lm_str bytes = {NULL, 0};
+    size_t merges_n = 0;
     bool two = strcmp(name, "vocab.json") == 0 || strcmp(name, "merges.txt") == 0;
     lm_tokenizer *t = NULL;
     if (two)
@@ -169,13 +187,12 @@ static lm_tokenizer *open_file(lm_bundle *b, const char *name, lm_status *st)
     lm_beside beside = {.config = read_beside(b, "tokenizer_config.json", st),
                         .special_map = read_beside(b, "special_tokens_map.json", st),
                         .older = read_beside(b, "added_tokens.json", st)};
-    if (lm_ok(st) && lm_bundle_read(b, name, FILE_LIMIT, &bytes, &n, st)) {
-        file_format format = two ? VOCAB_JSON : format_of(path, (lm_str){bytes, n});
+    if (lm_ok(st) && read_file(b, name, path, &bytes, st)) {
+        file_format format = two ? VOCAB_JSON : format_of(path, bytes);
         if (format != TOKENIZER_JSON)
             beside.model = read_beside(b, "config.json", st);
         if (lm_ok(st))
-            t = from_bytes(format, (lm_str){bytes, n}, (lm_str){merges, merges_n}, merges_path, &beside, path,
-                           st);
+            t = from_bytes(format, bytes, (lm_str){merges, merges_n}, merges_path, &beside, path, st);
     }
     if (!t && !strstr(st->message, name))
         lm_fail_prefix(st, path);
@@ -183,7 +200,6 @@ static lm_tokenizer *open_file(lm_bundle *b, const char *name, lm_status *st)
     json_decref(beside.special_map);
     json_decref(beside.older);
     json_decref(beside.model);
-    free(bytes);
     free(merges);
     free(merges_path);
     free(path);

@@ -9,6 +9,7 @@ liblmutils_la_SOURCES += \
 	libshared/text/files/sentencepiece.c \
 	libshared/text/files/sentencepiece_write.c \
 	libshared/text/files/special_tokens.c \
+	libshared/text/files/table_cache.c libshared/text/files/table_cache.h \
 	libshared/text/files/vocab_json.c \
 	libshared/text/files/vocab_txt.c
 
@@ -17,6 +18,12 @@ tests_unit_check_tokenizer_files_SOURCES = tests/unit/check_tokenizer_files.c te
 tests_unit_check_tokenizer_files_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_tokenizer_files_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_tokenizer_files
+
+check_PROGRAMS += tests/unit/check_table_cache
+tests_unit_check_table_cache_SOURCES = tests/unit/check_table_cache.c tests/unit/used_tables.h
+tests_unit_check_table_cache_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_table_cache_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_table_cache
 
 check_PROGRAMS += tests/unit/check_gguf_vocabulary
 tests_unit_check_gguf_vocabulary_SOURCES = tests/unit/check_gguf_vocabulary.c
