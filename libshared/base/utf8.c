@@ -41,6 +41,12 @@ static size_t sequence(const unsigned char *s, size_t n, size_t *bad)
 size_t lm_ascii_prefix(const char *s, size_t len)
 {
     size_t i = 0;
+    uint64_t some[4];
+    for (; i + sizeof some <= len; i += sizeof some) {
+        memcpy(some, s + i, sizeof some);
+        if ((some[0] | some[1] | some[2] | some[3]) & UINT64_C(0x8080808080808080))
+            break;
+    }
     for (; i + 8 <= len; i += 8) {
         uint64_t word;
         memcpy(&word, s + i, 8);

@@ -82,8 +82,8 @@ int lm_flow_next(lm_flow *flow, lm_status *st)
     int rc = lm_records_next(flow->records, t, st);
     flow->record = (lm_record){.flush = rc > 0 && t->flush, .n = 1};
     flow->json.len = 0;
-    if (rc <= 0 || t->flush)
-        return rc;
+    if (rc <= 0 || t->flush || flow->filter->mode == LM_FILTER_COUNT || flow->filter->mode == LM_FILTER_CHECK)
+        return rc; /* counted alone */
     if (t->source.data && !flow->filter->framed && !flow->chosen)
         lm_buf_append(&flow->json, t->source.data, t->source.len); /* a line stays as it is */
     else

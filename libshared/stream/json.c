@@ -463,24 +463,22 @@ bool lm_json_string_is(lm_str string, lm_str s)
 void lm_json_string(lm_str s, lm_buf *out)
 {
     static const char hex[] = "0123456789abcdef";
-    const char *p = s.data, *end = s.data + s.len, *from = p;
+    const char *p = s.data, *end = s.data + s.len;
+    bool ignored = true;
     lm_buf_reserve(out, s.len + 2);
     lm_buf_putc(out, '"');
-    for (; p < end; p++) {
-        uint64_t w;
-        while (end - p > 8 && (memcpy(&w, p, 8), !has_special(w)))
-            p += 8;
+    for (;; p++) {
+        const char *plain = p;
+        p = lm_json_plain(p, end, &ignored);
+        lm_buf_append(out, plain, (size_t)(p - plain));
+        if (p == end)
+            break;
         unsigned char c = (unsigned char)*p;
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        lm_buf_append(out, from, (size_t)(p - from));
-        from = p + 1;
         const char *known = c ? strchr("\"\"\\\\\bb\ff\nn\rr\tt", c) : NULL;
         char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
         if (known)
             escape[1] = known[1];
         lm_buf_append(out, escape, known ? 2 : 6);
     }
-    lm_buf_append(out, from, (size_t)(end - from));
     lm_buf_putc(out, '"');
 }

@@ -263,17 +263,10 @@ bool lm_is_blank_line(lm_text_format format, lm_str line)
 
 size_t lm_count_lines(lm_str s)
 {
-    const uint64_t ones = 0x0101010101010101u, low = 0x7F * ones;
-    size_t n = 0, i = 0;
-    for (; i + 8 <= s.len; i += 8) {
-        uint64_t w;
-        memcpy(&w, s.data + i, 8);
-        w ^= ones * '\n';
-        uint64_t other = ((w & low) + low) | w | low; /* bytes that are none have their upper bit */
-        n += ((~other >> 7) * ones) >> 56;
-    }
-    for (; i < s.len; i++)
-        n += s.data[i] == '\n';
+    size_t n = 0;
+    const char *end = s.data + s.len;
+    for (const char *p = s.data; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
+        n++;
     return n;
 }
 

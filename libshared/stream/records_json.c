@@ -127,11 +127,22 @@ static void mend_surrogates(char *s, size_t n)
     }
 }
 
+/* Whether there is an escape in \u, which may be half of a surrogate pair. */
+static bool has_code(lm_str value)
+{
+    const char *p = value.data, *end = value.data + value.len;
+    while ((p = memchr(p, '\\', (size_t)(end - p))) && p[1] != 'u')
+        p += 2; /* checked: something stands behind it */
+    return p != NULL;
+}
+
 bool lm_json_field(lm_records *r, lm_str name, lm_str value, lm_str *out, lm_status *st)
 {
     enum { DEEP = LM_LMS_DEPTH_MAX - 4, FLAGS = JSON_DECODE_ANY | JSON_ALLOW_NUL };
     json_error_t error;
     *out = value;
+    if (lm_json_is_string(value) && !has_code(value))
+        return true;
     bool object = memchr(value.data, '{', value.len) != NULL;
     if (!object && !memchr(value.data, '\\', value.len) && !memchr(value.data, '[', value.len))
         return true;

@@ -7,15 +7,23 @@
 
 /* ---------------------------------------------------------------------------------------------------- JSON */
 
+static void add_name(lm_buf *out, const char *name)
+{
+    lm_buf_puts(out, ",\"");
+    lm_buf_puts(out, name);
+    lm_buf_puts(out, "\":");
+}
+
 static void add_string(lm_buf *out, const char *name, lm_str value)
 {
-    lm_buf_printf(out, ",\"%s\":", name);
+    add_name(out, name);
     lm_json_string(value, out);
 }
 
 static void add_list(lm_buf *out, const char *name, const lm_str *items, size_t count)
 {
-    lm_buf_printf(out, ",\"%s\":[", name);
+    add_name(out, name);
+    lm_buf_putc(out, '[');
     for (size_t i = 0; i < count; i++) {
         lm_buf_puts(out, i ? "," : "");
         lm_json_string(items[i], out);
