@@ -9,6 +9,7 @@
  *       --label. What blocks find of it is compared with what the reader finds */
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "stream/records.h"
 #include "stream/rows.h"
 #include "stream/spool.h"
@@ -297,6 +298,11 @@ static void fuzz_text_with(lm_str s, lm_records_options o, bool fields)
         o.label = *specs[1] ? specs[1] : NULL;
     }
     fuzz_text(s, o);
+    bool ignored;
+    const char *other = o.format == LM_FORMAT_JSONL && lm_utf8_valid(s.data, s.len) ? values_differ(s, &ignored) : NULL;
+    if (other)
+        fprintf(stderr, "%s\n", other);
+    must(!other);
     if (o.format != LM_FORMAT_TAR && o.format != LM_FORMAT_JSON) {
         const char *why = blocks_differ(s, &o, 1 + s.len % 61);
         if (why)

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/utf8.h"
 #include "compared_headers.h"
 #include "stream/json.h"
 
@@ -116,6 +117,32 @@ START_TEST(damaged)
 }
 END_TEST
 
+/* The same as values of text records. */
+START_TEST(values)
+{
+    static const char bytes[] = "\"\\{}[],:0123456789.eE-+ntubfr/\xc3\xa9 \t";
+    const lm_philox_key key = lm_random_key(2, LM_FOR_SHUFFLE, (uint64_t)_i);
+    size_t right = 0, wrong = 0;
+    for (int turn = 0; turn < 20000; turn++) {
+        lm_buf b = {0};
+        bool good = false;
+        lm_buf_puts(&b, headers[_i].header);
+        for (uint64_t k = 0; k < (uint64_t)turn % 3; k++) {
+            uint64_t draw = lm_random_u64(key, (uint64_t)turn, k);
+            b.data[draw % b.len] = bytes[(draw >> 32) % (sizeof bytes - 1)];
+        }
+        if (lm_utf8_valid(b.data, b.len)) {
+            const char *why = values_differ(lm_buf_str(&b), &good);
+            ck_assert_msg(!why, "%s: %.*s", why, (int)b.len, b.data);
+            right += good;
+            wrong += !good;
+        }
+        lm_buf_free(&b);
+    }
+    ck_assert(right + wrong == 0 || wrong > 0);
+}
+END_TEST
+
 /* Runs of plain bytes of all lengths, from all places of a vector, ended by what ends them, or by the end. */
 START_TEST(plain_bytes)
 {
@@ -146,6 +173,7 @@ static Suite *suite(void)
     tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, as_jansson, 0, n);
     tcase_add_loop_test(c, damaged, 0, n);
+    tcase_add_loop_test(c, values, 0, n);
     tcase_add_test(c, many_names);
     tcase_add_test(c, plain_bytes);
     suite_add_tcase(s, c);

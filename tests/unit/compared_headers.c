@@ -75,3 +75,70 @@ const char *headers_differ(lm_str given, bool *quick)
     free(copy);
     return why;
 }
+
+static const char *strings_differ(lm_str string, json_t *theirs)
+{
+    lm_buf text = {0};
+    lm_json_unquote(string, &text);
+    bool same = lm_str_equal(lm_buf_str(&text), (lm_str){json_string_value(theirs), json_string_length(theirs)});
+    lm_buf quoted = {0};
+    lm_json_string(lm_buf_str(&text), &quoted);
+    json_t *again = value_of(lm_buf_str(&quoted));
+    bool kept = json_equal(again, theirs);
+    json_decref(again);
+    lm_buf_free(&text);
+    lm_buf_free(&quoted);
+    return !same ? "a string means something else" : !kept ? "a string is written as something else" : NULL;
+}
+
+/* The members in their order; of a name that stands twice the last one counts. */
+static const char *members_differ(lm_str object, json_t *theirs)
+{
+    lm_json j = lm_json_over(object);
+    lm_str name, value;
+    lm_buf plain = {0};
+    bool first = true;
+    const char *why = NULL;
+    int rc;
+    lm_json_enter(&j, '{');
+    while (!why && (rc = lm_json_member(&j, &first, &name, &value)) > 0) {
+        plain.len = 0;
+        lm_json_unquote(name, &plain);
+        json_t *its = json_object_get(theirs, lm_buf_cstr(&plain));
+        lm_str last = value;
+        if (!its || !lm_json_find(object, lm_buf_str(&plain), &last))
+            why = "a member that is not there";
+        else if (last.data == value.data && json_is_string(its))
+            why = strings_differ(value, its);
+    }
+    lm_buf_free(&plain);
+    return why ? why : rc != 0 ? "an object does not end" : NULL;
+}
+
+const char *values_differ(lm_str given, bool *good)
+{
+    char *copy = lm_malloc(given.len, 1);
+    if (given.len)
+        memcpy(copy, given.data, given.len);
+    lm_json j = lm_json_over((lm_str){copy, given.len});
+    lm_str value;
+    json_error_t error;
+    *good = lm_json_value(&j, &value);
+    lm_json_space(&j);
+    *good &= j.p == j.end;
+    json_t *theirs = json_loadb(copy, given.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    bool surrogates = memmem(copy, given.len, "\\ud", 3) || memmem(copy, given.len, "\\uD", 3);
+    bool nul = memmem(copy, given.len, "\\u0000", 6) != NULL; /* which a name of jansson's cannot have */
+    const char *why = NULL;
+    if (theirs && !*good)
+        why = "we refuse what jansson takes";
+    else if (!theirs && *good && !surrogates && !nul && json_error_code(&error) != json_error_numeric_overflow)
+        why = "we take what jansson refuses";
+    else if (theirs && json_is_string(theirs))
+        why = strings_differ(value, theirs);
+    else if (theirs && json_is_object(theirs))
+        why = members_differ(value, theirs);
+    json_decref(theirs);
+    free(copy);
+    return why;
+}

@@ -1,4 +1,4 @@
-/* A record's header as the scanner takes it apart, beside jansson. */
+/* What our scanners make of JSON, beside jansson. */
 #ifndef LM_TESTS_COMPARED_HEADERS_H
 #define LM_TESTS_COMPARED_HEADERS_H
 
@@ -6,5 +6,9 @@
 
 /* NULL where both find the same in a header line, else what they do not. *quick: the scanner was sure of it. */
 const char *headers_differ(lm_str line, bool *quick);
+
+/* The same of a JSON value as records of text have it: valid UTF-8; names may stand twice, numbers may be of any size and
+ * surrogates alone. *good: it is one. */
+const char *values_differ(lm_str value, bool *good);
 
 #endif
