@@ -42,6 +42,7 @@ shell_tests = \
 	tests/pipelines/model-faults.sh \
 	tests/pipelines/lms-filters.sh \
 	tests/pipelines/lms-input.sh \
+	tests/pipelines/lms-memory.sh \
 	tests/pipelines/man-examples.sh \
 	tests/pipelines/options.sh \
 	tests/pipelines/plugin-example.sh \
