@@ -26,7 +26,7 @@ static bool scan_value(scan *s, size_t depth, summary *about);
 
 static char space(scan *s)
 {
-    while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\r' || *s->p == '\n'))
+    while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\r')) /* LF is the end */
         s->p++;
     return s->p < s->end ? *s->p : '\0';
 }
@@ -216,14 +216,15 @@ static bool take_apart(lm_str text, bool made, lm_header_view *v, const char **b
     return good;
 }
 
-bool lm_header_scan(lm_str line, lm_header_view *v)
+size_t lm_header_scan(lm_str bytes, lm_header_view *v)
 {
-    const char *p, *end = line.data + line.len - 1; /* its LF */
-    if (!line.len || line.len % 64 || *end != '\n' || !take_apart((lm_str){line.data, line.len - 1}, false, v, &p))
-        return false;
+    const char *p, *end = bytes.data + bytes.len;
+    if (!take_apart(bytes, false, v, &p))
+        return 0;
     while (p < end && *p == ' ')
         p++;
-    return p == end;
+    size_t n = (size_t)(p - bytes.data) + 1;
+    return p < end && *p == '\n' && n % 64 == 0 && n <= LM_LMS_HEADER_MAX ? n : 0;
 }
 
 bool lm_header_view_json(json_t *header, lm_header_view *v)

@@ -29,9 +29,10 @@ typedef struct lm_header_view {
 } lm_header_view;
 
 void lm_header_view_free(lm_header_view *v);
-/* Takes a whole header line apart, LF included. True: lm_header_parse takes it, too. False: it may be wrong, or has what is
- * seldom (escapes in names, numbers of many digits, very many names), which is left to lm_header_parse. */
-bool lm_header_scan(lm_str line, lm_header_view *v);
+/* Takes apart the header line that bytes begin with, and gives its length, LF included: lm_header_parse takes it, too. 0: it may be
+ * cut or wrong, or has what is seldom (escapes in names, numbers of many digits, very many names), which is left to
+ * lm_header_parse. */
+size_t lm_header_scan(lm_str bytes, lm_header_view *v);
 /* Takes apart what lm_header_parse made. False: no memory. */
 bool lm_header_view_json(json_t *header, lm_header_view *v);
 

@@ -217,7 +217,7 @@ static bool view_header(lm_lms_reader *r, lm_status *st)
 {
     json_decref(r->header);
     r->header = NULL;
-    r->viewed = lm_header_scan(r->line, &r->view);
+    r->viewed = lm_header_scan(r->line, &r->view) == r->line.len;
     if (r->viewed)
         return true;
     r->header = lm_header_parse(r->line, where_record(r, r->open ? r->records + 1 : 0), st);
@@ -229,6 +229,16 @@ static int read_header(lm_lms_reader *r, lm_status *st)
 {
     lm_str line;
     bool end, complete;
+    if (!lm_input_peek(r->in, 1, &line, st))
+        return -1;
+    size_t n = lm_header_scan(line, &r->view);
+    if (n) {
+        json_decref(r->header);
+        r->header = NULL;
+        r->viewed = true;
+        r->line = (lm_str){line.data, n};
+        return 1;
+    }
     if (!lm_input_peek_line(r->in, LM_LMS_HEADER_MAX - 1, &line, &end, &complete, st))
         return -1;
     if (end)

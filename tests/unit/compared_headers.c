@@ -61,7 +61,7 @@ const char *headers_differ(lm_str given, bool *quick)
     lm_str line = {copy, given.len};
     lm_status st = LM_STATUS_INIT;
     lm_header_view v = {0};
-    *quick = lm_header_scan(line, &v);
+    *quick = line.len && lm_header_scan(line, &v) == line.len;
     json_t *header = lm_header_parse(line, "header", &st);
     const char *why = NULL;
     if (*quick && !header)
