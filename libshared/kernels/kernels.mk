@@ -50,6 +50,7 @@ simd_sources = \
 	libshared/kernels/simd/rounded_rows.h \
 	libshared/kernels/simd/variant.c \
 	libshared/kernels/simd/weights.h \
+	libshared/kernels/simd/row_products.h \
 	libshared/kernels/simd/vector.h
 # (vectors wider than the registers are passed to what is inlined alone)
 simd_flags = $(AM_CFLAGS) -fno-trapping-math -Wno-psabi

@@ -21,6 +21,7 @@ enum {
     MOST_PANEL = 96,     /* rows of the matrix to a task's panels: */
     PANEL_STEP = 16,
     LEAST_X = 8,         /* rows of x */
+    LINE = 64,           /* bytes that are read at once from the cache */
     SLICE = 256,         /* columns of a task: whole blocks of any type */
     SLICE_ROWS = 256     /* and rows of the matrix that it expands at a time */
 };
@@ -119,10 +120,11 @@ static void forward(const lm_quantised *w, int first, int count, const float *x,
 }
 
 /* One row: the matrix is read once, and is as large as it is stored. */
-static void forward_row(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y)
+static void forward_row(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y, float *scratch)
 {
     const lm_variant *v = lm_variant_now();
     int rows = most(1, ROW_TASK / most(w->columns, 1));
+    x = v->weights_order(w, x, (float *)(((uintptr_t)scratch + LINE - 1) / LINE * LINE)); /* a tile has room to spare */
 #pragma omp parallel for LM_LONG_RUNS LM_THREADS_IF((double)count *w->columns)
     for (int c = 0; c < count; c += rows)
         v->weights_dots(w, first + c, least(rows, count - c), x, bias ? bias + c : NULL, y + c);
@@ -248,7 +250,7 @@ void lm_quantised_forward(const lm_quantised *w, int first, int count, const flo
         else
             rounded_batch(w, first, count, &rounded, bias, y, m, scratch);
     } else if (m == 1) {
-        forward_row(w, first, count, x, bias, y);
+        forward_row(w, first, count, x, bias, y, scratch);
     } else {
         forward(w, first, count, x, bias, y, m, scratch);
     }

@@ -555,6 +555,7 @@ const lm_variant lm_variant_scalar = {
     .lstm_backward = lstm_backward,
     .minhash = minhash,
     .weights_expand = weights_expand,
+    .weights_order = weights_order,
     .weights_dots = weights_dots,
     .round_row = round_row,
     .rounded_dots = rounded_dots,

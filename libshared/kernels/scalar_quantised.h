@@ -6,6 +6,12 @@ static void weights_expand(const lm_quantised *w, int row, int from, int n, floa
     lm_quantised_part(w, row, from, n, out);
 }
 
+static const float *weights_order(const lm_quantised *w, const float *x, float *room)
+{
+    (void)w, (void)room;
+    return x;
+}
+
 static void weights_dots(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y)
 {
     float part[256];

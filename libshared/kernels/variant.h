@@ -126,7 +126,9 @@ typedef struct lm_variant {
     void (*minhash)(const uint64_t *items, size_t n, const uint64_t *a, const uint64_t *b, int hashes, uint64_t *least);
     /* Columns [from, from + n) of a row as float32, the numbers of lm_quantised_expand; they begin where a block begins. */
     void (*weights_expand)(const lm_quantised *w, int row, int from, int n, float *out);
-    /* y[j] = row first + j of w times x, + bias[j], or NULL */
+    /* y[j] = row first + j of w times x, + bias[j], or NULL; x in the order that weights_order gives it, which is itself, or in
+     * room [columns] */
+    const float *(*weights_order)(const lm_quantised *w, const float *x, float *room);
     void (*weights_dots)(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y);
     void (*round_row)(const float *x, int columns, lm_rounded *to, int row);
     /* As weights_dots, with the first `rows` rows of x, which were rounded, for which each row of the matrix is unpacked once; y is ldy

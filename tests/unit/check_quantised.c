@@ -11,7 +11,7 @@ static const lm_dtype types[] = {LM_F16,  LM_BF16, LM_I8,   LM_NF4,  LM_FP4,  LM
 enum { TYPES = sizeof types / sizeof *types, MOST_ROWS = 35 };
 
 static const int shapes[][2] = {{1, 256}, {7, 768}, {41, 512}, {150, 256}, {21, 2048}};
-static const int short_shapes[][2] = {{5, 32}, {13, 96}, {20, 288}, {9, 480}}; /* of 32 columns at a time */
+static const int short_shapes[][2] = {{5, 32}, {13, 96}, {20, 288}, {9, 480}, {6, 192}, {7, 384}}; /* of 32 columns at a time */
 static const int odd_shapes[][2] = {{3, 1}, {6, 7}, {5, 31}, {11, 33}, {10, 100}, {9, 301}}; /* of any number */
 static const int batches[] = {1, 2, 4, 7, 9, MOST_ROWS};
 

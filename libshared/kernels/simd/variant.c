@@ -16,6 +16,7 @@
 #include "kernels/simd/minhash.h"
 #include "kernels/simd/codes.h"
 #include "kernels/simd/weights.h"
+#include "kernels/simd/row_products.h"
 #include "kernels/simd/rounded.h"
 #include "kernels/simd/rounded_groups.h"
 #include "kernels/simd/rounded_rows.h"
@@ -89,6 +90,7 @@ const lm_variant NAME(LM_ISA) = {
     .lstm_backward = lstm_backward,
     .minhash = minhash,
     .weights_expand = weights_expand,
+    .weights_order = weights_order,
     .weights_dots = weights_dots,
     .round_row = round_row,
     .rounded_dots = rounded_dots,

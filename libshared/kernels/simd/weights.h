@@ -296,31 +296,3 @@ static void weights_expand(const lm_quantised *w, int row, int from, int n, floa
         OF_TYPE(w->type, EXPAND)
 #undef EXPAND
 }
-
-static float torn_dot(const lm_quantised *w, int row, const float *x)
-{
-    float part[GROUP], sum = 0;
-    for (int c = 0; c < w->columns; c += GROUP) {
-        int n = w->columns - c < GROUP ? w->columns - c : GROUP;
-        lm_quantised_part(w, row, c, n, part);
-        for (int i = 0; i < n; i++)
-            sum += part[i] * x[c + i];
-    }
-    return sum;
-}
-
-static void weights_dots(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y)
-{
-#define DOTS(t)                                                                                              \
-    for (int j = 0; j < count; j++)                                                                          \
-    y[j] = dot_row(t, w, first + j, x) + (bias ? bias[j] : 0)
-#define TORN_DOTS                                                                                            \
-    for (int j = 0; j < count; j++)                                                                          \
-    y[j] = torn_dot(w, first + j, x) + (bias ? bias[j] : 0)
-    if (torn(w))
-        TORN_DOTS;
-    else
-        OF_TYPE(w->type, DOTS)
-#undef DOTS
-#undef TORN_DOTS
-}
