@@ -68,6 +68,7 @@ shell_tests = \
 	tests/pipelines/tok-inputs.sh \
 	tests/pipelines/tok-man.sh \
 	tests/pipelines/tok-pack.sh \
+	tests/pipelines/tok-paths.sh \
 	tests/pipelines/tok-rows.sh \
 	tests/pipelines/tok-stats.sh \
 	tests/pipelines/tok-train-faults.sh \
@@ -114,6 +115,18 @@ check-kill: all tests/faults/faults.la
 	$(AM_TESTS_ENVIRONMENT) LMUTILS_KILL_POINTS=all LMUTILS_KILL_RANDOM=50 LMUTILS_TEST_TIMEOUT=20000 \
 		bash $(srcdir)/tests/pipelines/train-kill.sh
 .PHONY: check-kill
+
+# the short cuts of encoding against the components, on as much text as one likes:
+#   make check-paths TOKENIZERS="gpt2 llama3" [FILES="news.txt ..."] [MB=1000] [SEED=1]
+check_PROGRAMS += tests/differential/paths
+tests_differential_paths_SOURCES = tests/differential/paths.c
+tests_differential_paths_CPPFLAGS = $(unit_cppflags)
+tests_differential_paths_LDADD = $(unit_ldadd)
+check-paths: tests/differential/paths$(EXEEXT)
+	for tokenizer in $(TOKENIZERS); do \
+		tests/differential/paths $(or $(MB),1000) $(or $(SEED),1) $$tokenizer $(FILES) || exit 1; \
+	done
+.PHONY: check-paths
 
 # what was installed runs, and finds its library and its plugins
 installcheck-local:

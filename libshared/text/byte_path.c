@@ -54,14 +54,28 @@ void lm_byte_path_prepare(lm_tokenizer *t)
     b->regex = expression->regex;
     b->scanner = lm_scanner_of((lm_str){expression->text, expression->text_len}, &b->digits);
     b->class = lm_char_classes();
-    b->odd = LM_CLASS_LATE | (nfc ? LM_CLASS_NFC : 0);
+    b->odd = (b->scanner == LM_SCAN_REGEX ? LM_CLASS_LATE : 0) | (nfc ? LM_CLASS_NFC : 0);
 }
 
-/* Nothing in text[from..to) has to be changed or shown as something else. */
-static bool is_plain(const lm_byte_path *b, lm_str text, size_t from, size_t to)
+/* Whether a token that is matched in normalised text is in text[from..to), where no normaliser changes it. */
+static bool has_added(const lm_tokenizer *t, lm_str text, size_t from, size_t to)
 {
-    if (b->start >= 0 && memchr(text.data + from, b->start, to - from))
+    const char *at;
+    if (t->bytes.start < 0)
         return false;
+    for (; (at = memchr(text.data + from, t->bytes.start, to - from)); from = (size_t)(at - text.data) + 1)
+        for (size_t i = 0; i < t->added.count; i++) {
+            lm_str token = lm_vocabulary_get(&t->added.vocabulary, t->added.items[i].id);
+            if (t->added.items[i].normalized && token.len && token.len <= to - (size_t)(at - text.data) &&
+                memcmp(at, token.data, token.len) == 0)
+                return true;
+        }
+    return false;
+}
+
+/* The first character of text[from..to) that has to be changed, or shown as something else. */
+static size_t first_odd(const lm_byte_path *b, lm_str text, size_t from, size_t to)
+{
     while (from < to) {
         uint64_t eight;
         if (to - from >= sizeof eight) {
@@ -77,12 +91,32 @@ static bool is_plain(const lm_byte_path *b, lm_str text, size_t from, size_t to)
             continue;
         }
         size_t n = lm_utf8_decode(text.data + from, to - from, &code);
-        bool ill = code == 0xFFFD && !(n == 3 && memcmp(text.data + from, "\xEF\xBF\xBD", 3) == 0);
-        if (ill || code >= LM_CP_TABLE || b->class[code] & b -> odd)
-            return false;
+        if ((b->class[code] & b->odd) || (code == 0xFFFD && !(n == 3 && memcmp(text.data + from, "\xEF\xBF\xBD", 3) == 0)))
+            return from;
         from += n;
     }
-    return true;
+    return to;
+}
+
+/* A space between a visible ASCII character and an ASCII letter: the scanners cut before it, and neither added tokens that are not
+ * there nor normalisation join what is on its two sides. */
+static bool is_border(const char *s)
+{
+    return s[0] == ' ' && s[-1] > ' ' && s[-1] < 0x7F && (unsigned)((s[1] | 0x20) - 'a') < 26;
+}
+
+/* Around text[odd], within text[*from..*to): narrowed to what may go another way than the rest. */
+static void narrow(const lm_byte_path *b, lm_str text, size_t odd, size_t *from, size_t *to)
+{
+    size_t low = odd, high = odd;
+    if (b->scanner == LM_SCAN_REGEX)
+        return;
+    while (low > *from + 1 && !is_border(text.data + low - 1))
+        low--;
+    while (high + 1 < *to && !is_border(text.data + high))
+        high++;
+    *from = low > *from + 1 ? low - 1 : *from;
+    *to = high + 1 < *to ? high : *to;
 }
 
 static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
@@ -144,18 +178,34 @@ static void cut_by_scanner(lm_encoder *e, lm_str text, const lm_key_bytes *k, si
     }
 }
 
-void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+static void encode_plain(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
-    const lm_byte_path *b = &e->t->bytes;
     lm_key_bytes k;
-    if (!is_plain(b, text, from, to)) {
-        lm_encode_components(e, text, from, to, out);
-        return;
-    }
     lm_key_bytes_of(&k, text, to);
-    if (b->scanner == LM_SCAN_REGEX)
+    if (e->t->bytes.scanner == LM_SCAN_REGEX)
         cut_by_regex(e, text, &k, from, to, out);
     else
         cut_by_scanner(e, text, &k, from, to, out);
     lm_words_take(e, text, cut_word, out);
+}
+
+void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+{
+    const lm_byte_path *b = &e->t->bytes;
+    if (has_added(e->t, text, from, to)) {
+        lm_encode_components(e, text, from, to, out);
+        return;
+    }
+    while (from < to && out->n <= out->limit) {
+        size_t odd = first_odd(b, text, from, to), odd_from = from, odd_to = to;
+        if (odd == to) {
+            encode_plain(e, text, from, to, out);
+            return;
+        }
+        narrow(b, text, odd, &odd_from, &odd_to);
+        if (from < odd_from)
+            encode_plain(e, text, from, odd_from, out);
+        lm_encode_components(e, text, odd_from, odd_to, out);
+        from = odd_to;
+    }
 }

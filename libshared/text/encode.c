@@ -23,16 +23,29 @@ lm_encoder *lm_encoder_counting(const lm_tokenizer *t, lm_word_counts *counts)
     return e;
 }
 
+lm_encoder *lm_encoder_slow(const lm_tokenizer *t)
+{
+    lm_encoder *e = lm_encoder_new(t);
+    lm_word_cache_free(&e->cache);
+    e->scratch.whole = true;
+    return e;
+}
+
+static void free_side(lm_side *s)
+{
+    free(s->ids);
+    free(s->word_ids);
+    free(s->offsets);
+    free(s->spaces);
+}
+
 void lm_encoder_free(lm_encoder *e)
 {
     if (!e)
         return;
-    for (int i = 0; i < 2; i++) {
-        free(e->sides[i].ids);
-        free(e->sides[i].word_ids);
-        free(e->sides[i].offsets);
-        free(e->sides[i].spaces);
-    }
+    free_side(&e->sides[0]);
+    free_side(&e->sides[1]);
+    free_side(&e->part);
     lm_pieces_free(&e->pieces);
     lm_token_list_free(&e->tokens);
     lm_model_scratch_free(&e->scratch);
@@ -59,16 +72,25 @@ static void encode_uncached(lm_encoder *e, lm_str word, size_t chars)
         lm_token_model_encode(&e->t->model, word, chars, &e->scratch, &e->tokens);
 }
 
+static void push_known(const lm_known_word *known, lm_token_list *out)
+{
+    int32_t ids[LM_WORD_TOKENS];
+    uint32_t ends = known->ends;
+    lm_word_ids(known, ids);
+    for (int i = 0; i < known->count; i++, ends &= ends - 1)
+        lm_token_push(out, ids[i], __builtin_ctz(ends) + 1);
+}
+
 static void encode_known(lm_encoder *e, lm_str word, size_t chars)
 {
     uint64_t key[3] = {0, 0, 0};
     memcpy(key, word.data, word.len);
     lm_known_word *set = lm_word_set(&e->cache, key);
     const lm_known_word *known = lm_word_find(set, key, word.len);
-    for (int i = 0; known && i < known->count; i++)
-        lm_token_push(&e->tokens, known->ids[i], known->ends[i]);
-    if (known)
+    if (known) {
+        push_known(known, &e->tokens);
         return;
+    }
     encode_uncached(e, word, chars);
     if (!e->scratch.lacks_unk)
         lm_word_put(set, key, word.len, &e->tokens);
@@ -98,29 +120,20 @@ static void push_part(lm_side *out, lm_str text, int32_t id, int32_t word, size_
     lm_side_push(out, id, word, from, to);
 }
 
-static void take_known(const lm_known_word *known, lm_str text, const struct lm_word_ahead *a, lm_side *out)
+/* The tokens of a word in e->tokens, with their places in the text if they are asked for. */
+static void put_tokens(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, lm_side *out)
 {
     int32_t word = out->words++;
     size_t start = a->from;
-    for (int i = 0; i < known->count; i++) {
-        push_part(out, text, known->ids[i], word, start, a->from + known->ends[i], a->from + a->len);
-        start = a->from + known->ends[i];
-    }
-}
-
-static void take_unknown(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, lm_word_cut *cut, lm_side *out)
-{
-    int32_t word = out->words++;
-    size_t start = a->from;
-    e->tokens.n = 0;
-    cut(e, text, a->from, a->len);
+    for (size_t i = 0; out->bare && i < e->tokens.n; i++)
+        lm_side_push(out, e->tokens.at[i].id, word, 0, 0);
+    if (out->bare)
+        return;
     for (size_t i = 0; i < e->tokens.n; i++) {
         size_t end = a->from + (size_t)e->tokens.at[i].end;
         push_part(out, text, e->tokens.at[i].id, word, start, end, a->from + a->len);
         start = end;
     }
-    if (a->set)
-        lm_word_put(a->set, a->key, a->len, &e->tokens);
 }
 
 void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_side *out)
@@ -131,13 +144,18 @@ void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_side *out)
         while (out->cap - out->n < LM_WORD_TOKENS)
             lm_side_grow(out);
         if (known && out->bare) {
-            memcpy(out->ids + out->n, known->ids, sizeof known->ids); /* those of the next word lie over what is too many */
+            lm_word_ids(known, out->ids + out->n);
             out->n += known->count;
-        } else if (known) {
-            take_known(known, text, a, out);
-        } else {
-            take_unknown(e, text, a, cut, out);
+            continue;
         }
+        e->tokens.n = 0;
+        if (known)
+            push_known(known, &e->tokens);
+        else
+            cut(e, text, a->from, a->len);
+        put_tokens(e, text, a, out);
+        if (!known && a->set && !e->scratch.lacks_unk)
+            lm_word_put(a->set, a->key, a->len, &e->tokens);
     }
     e->ahead.n = 0;
 }
@@ -174,7 +192,7 @@ static void encode_piece(lm_encoder *e, lm_word w, lm_side *out)
     }
     while (w.from < w.to && out->n <= out->limit) {
         int32_t to = w.to;
-        if (!e->counts)
+        if (!e->counts && !e->scratch.whole)
             to = (int32_t)lm_token_model_cut(&e->t->model, at, (size_t)w.from, (size_t)w.to);
         encode_part(e, w.from, to, word, out);
         w.from = to;
@@ -197,9 +215,11 @@ void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm
 static void append_text(lm_encoder *e, lm_str text, lm_side *out)
 {
     void (*segment)(lm_encoder *, lm_str, size_t, size_t, lm_side *) =
-        e->t->bert.usable                   ? lm_bert_encode
-        : e->t->bytes.usable && !e->counts ? lm_byte_path_encode
-                                            : lm_encode_components;
+        e->scratch.whole                                      ? lm_encode_components
+        : e->t->bert.usable                                   ? lm_bert_encode
+        : e->t->bytes.usable && !e->counts                    ? lm_byte_path_encode
+        : e->t->spaces_path.usable && out->bare && !e->counts ? lm_space_path_encode
+                                                              : lm_encode_components;
     size_t done = 0, start = 0;
     lm_match m;
     while (out->n <= out->limit && lm_added_tokens_find(&e->t->added, text, start, done, &m)) {

@@ -51,20 +51,23 @@ static void mark_kind(lm_str text, const char *expression, uint8_t kind)
 
 static void make_classes(void)
 {
-    const uint16_t *table = lm_unicode_table();
-    classes = lm_calloc(LM_CP_TABLE, 1);
+    enum { ASSIGNED = 0x40000 }; /* what lies behind is of no class, and takes no memory */
+    classes = lm_calloc(0x110000, 1);
     lm_buf text = {0};
-    lm_buf_reserve(&text, 4 * LM_CP_TABLE);
-    for (uint32_t c = 0; c < LM_CP_TABLE; c++) {
-        if (table[c] & LM_CP_LATE)
+    lm_buf_reserve(&text, 4 * ASSIGNED);
+    for (uint32_t c = 0; c < ASSIGNED; c++) {
+        if (lm_unicode_properties(c) & LM_CP_LATE)
             classes[c] |= LM_CLASS_LATE;
-        if (!(table[c] & LM_CP_LATE) && !(c >= 0xD800 && c < 0xE000))
+        else if (!(c >= 0xD800 && c < 0xE000))
             text.len += lm_utf8_encode(c, text.data + text.len);
     }
     mark_kind(lm_buf_str(&text), "\\p{L}+", LM_CLASS_LETTER);
     mark_kind(lm_buf_str(&text), "\\p{N}+", LM_CLASS_NUMBER);
     mark_kind(lm_buf_str(&text), "\\s+", LM_CLASS_SPACE);
-    mark_nfc(table);
+    for (uint32_t c = 0; c < ASSIGNED; c++)
+        if (classes[c] & LM_CLASS_LATE)
+            classes[c] |= classes[lm_unicode_stand_in(c)] & LM_CLASS_KIND;
+    mark_nfc(lm_unicode_table());
     lm_buf_free(&text);
 }
 

@@ -7,6 +7,7 @@ liblmutils_la_SOURCES += \
 	libshared/text/masking.h \
 	libshared/text/running_text.c libshared/text/running_text.h \
 	libshared/text/scanners.c \
+	libshared/text/space_path.c \
 	libshared/text/token_bytes.c libshared/text/token_bytes.h \
 	libshared/text/token_view.c \
 	libshared/text/token_view.h \

@@ -132,6 +132,7 @@ lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_token_tables *tables, json
     lm_added_tokens_ready(&t->added, &t->normalizer);
     lm_bert_prepare(t);
     lm_byte_path_prepare(t);
+    lm_space_path_prepare(t);
     lm_trim_prepare(t);
     find_roles(t);
     read_max_length(t);

@@ -33,6 +33,15 @@ typedef struct lm_bert_path {
     int32_t punct_id[128];
 } lm_bert_path;
 
+/* Where spaces part what is kept with its tokens (text/space_path.c). */
+typedef struct lm_space_path {
+    bool usable;
+    bool by_model;   /* the text is one word, and the model says where it may be taken apart; */
+    bool prepends;   /* it begins with one space more; */
+    uint32_t space;  /* this is what spaces become */
+    bool parts[128]; /* by ASCII character: whether a space behind it begins another part */
+} lm_space_path;
+
 struct lm_tokenizer {
     char *path;          /* as opened */
     json_t *spec;        /* tokenizer.json without the model's vocab and merges */
@@ -46,6 +55,7 @@ struct lm_tokenizer {
     lm_decoder decoder;
     lm_bert_path bert;
     lm_byte_path bytes;
+    lm_space_path spaces_path;
     uint8_t *spaces; /* by id, for trimming (trim.c); NULL = there is none */
     int roles[LM_ROLE_COUNT];
     int max_length;
@@ -102,7 +112,7 @@ static inline void lm_side_push(lm_side *s, int32_t id, int32_t word, size_t fro
 
 struct lm_encoder {
     const lm_tokenizer *t;
-    lm_side sides[2];
+    lm_side sides[2], part; /* part: of a text, by the path of spaces */
     lm_pieces pieces;
     lm_token_list tokens;
     lm_model_scratch scratch;
@@ -116,6 +126,8 @@ struct lm_encoder {
 
 /* An encoder whose ids are the numbers of words in `counts` (borrowed), for training. */
 lm_encoder *lm_encoder_counting(const lm_tokenizer *t, lm_word_counts *counts);
+/* One that takes no path but that of the components, keeps no words and cuts none: what all others are compared with. */
+lm_encoder *lm_encoder_slow(const lm_tokenizer *t);
 /* The words of a text, without truncation and template; valid until the encoder is used again. */
 lm_side *lm_encode_words(lm_encoder *e, lm_str text);
 /* The tokens of a text into `out`; once there are more than `limit`, the rest may be left out. */
@@ -138,6 +150,9 @@ void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm
 void lm_bert_prepare(lm_tokenizer *t);
 void lm_byte_path_prepare(lm_tokenizer *t);
 void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
+void lm_space_path_prepare(lm_tokenizer *t);
+/* Ids alone: `out` is bare. */
+void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 /* The tokens of text[from..from+len) into e->tokens. */
 typedef void lm_word_cut(lm_encoder *e, lm_str text, size_t from, size_t len);

@@ -53,6 +53,15 @@ void lm_vocabulary_reserve(lm_vocabulary *v, size_t tokens)
     free(old);
 }
 
+bool lm_vocabulary_may_have(const lm_vocabulary *v, uint64_t hash)
+{
+    uint64_t mixed = mix(hash);
+    size_t mask = v->slot_count - 1, i = (mixed >> 32) & mask;
+    while (v->slot_count && v->slots[i].id >= 0 && v->slots[i].tag != (uint32_t)mixed)
+        i = (i + 1) & mask;
+    return v->slot_count && v->slots[i].id >= 0;
+}
+
 int lm_vocabulary_probe(const lm_vocabulary *v, uint64_t hash, lm_str head, lm_str tail)
 {
     if (!v->slot_count)

@@ -66,6 +66,8 @@ static inline uint64_t lm_vocabulary_hash_byte(uint64_t hash, unsigned char byte
 }
 
 uint64_t lm_vocabulary_hash(uint64_t hash, lm_str bytes);
+/* Whether there may be a token of that hash; seldom true where there is none. */
+bool lm_vocabulary_may_have(const lm_vocabulary *v, uint64_t hash);
 /* The id of the token that is `head` followed by `tail` and has that hash; -1 if absent. */
 int lm_vocabulary_probe(const lm_vocabulary *v, uint64_t hash, lm_str head, lm_str tail);
 

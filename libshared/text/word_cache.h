@@ -4,16 +4,18 @@
 
 #include "text/components/components.h"
 
-/* A word of up to 24 bytes, which fills a cache line. */
-enum { LM_WORD_BYTES = 24, LM_WORD_TOKENS = 7, LM_WORD_SET_BITS = 16 };
+/* A word of up to 24 bytes, which fills a cache line. Where it became more than eight tokens, the others fill the next line. */
+enum { LM_WORD_BYTES = 24, LM_WORD_TOKENS = LM_WORD_BYTES, LM_WORD_FEW = 8, LM_WORD_SET_BITS = 16 };
 typedef struct lm_known_word {
     uint64_t key[LM_WORD_BYTES / 8]; /* the bytes, zero-padded */
-    int32_t ids[LM_WORD_TOKENS];
-    uint8_t ends[LM_WORD_TOKENS], count;
+    int32_t ids[LM_WORD_FEW];
+    uint32_t ends; /* bits: behind which bytes a token ends */
+    uint8_t count;
     uint8_t len; /* 0 = free */
 } lm_known_word;
 
-/* Sets of two words: the first is the one that came last. Its size does not depend on the text. */
+/* Sets of two lines: two words, of which the first is the one that came last, or one of many tokens. Its size does not depend on the
+ * text. */
 typedef struct lm_word_cache {
     lm_known_word *sets; /* NULL = there is none */
     void *memory;
@@ -29,15 +31,27 @@ static inline lm_known_word *lm_word_set(const lm_word_cache *c, const uint64_t 
     return &c->sets[2 * ((h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> (64 - LM_WORD_SET_BITS))];
 }
 
-static inline const lm_known_word *lm_word_find(const lm_known_word *set, const uint64_t key[3], size_t len)
+static inline bool lm_word_is(const lm_known_word *w, const uint64_t key[3], size_t len)
 {
-    for (int i = 0; i < 2; i++, set++)
-        if (set->key[0] == key[0] && set->key[1] == key[1] && set->key[2] == key[2] && set->len == len)
-            return set;
-    return NULL;
+    return w->key[0] == key[0] && w->key[1] == key[1] && w->key[2] == key[2] && w->len == len;
 }
 
-/* Enters a word, and the tokens that it became if they are not too many. */
+static inline const lm_known_word *lm_word_find(const lm_known_word *set, const uint64_t key[3], size_t len)
+{
+    return lm_word_is(set, key, len)                                       ? set
+           : set->count <= LM_WORD_FEW && lm_word_is(set + 1, key, len) ? set + 1
+                                                                           : NULL;
+}
+
+/* The ids of a word to `out`, which has room for LM_WORD_TOKENS. */
+static inline void lm_word_ids(const lm_known_word *w, int32_t *out)
+{
+    memcpy(out, w->ids, sizeof w->ids); /* those of the next word lie over what is too many */
+    if (w->count > LM_WORD_FEW)
+        memcpy(out + LM_WORD_FEW, w + 1, (LM_WORD_TOKENS - LM_WORD_FEW) * sizeof *out);
+}
+
+/* Enters a word, and the tokens that it became: unless several of them end at one byte. */
 void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens);
 
 /* The first n bytes of eight. */

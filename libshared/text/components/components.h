@@ -111,6 +111,8 @@ typedef struct lm_model_scratch {
     void *at;
     size_t cap;
     lm_buf form;
+    lm_token_list window;      /* BPE: of a long word's piece */
+    bool whole;                /* words are merged in one go, however long they are (lm_encoder_slow) */
     bool lacks_unk;            /* set where a word has unknown parts and the model no token for them */
     uint64_t seed, row, draws; /* BPE's dropout: of this run, this text, and how many numbers it drew */
 } lm_model_scratch;
@@ -130,6 +132,8 @@ void lm_model_scratch_free(lm_model_scratch *scratch);
 /* Behind how many of the characters [from, to), which are a word or its rest, it may be cut into two words
  * without a change of its tokens: the first such place, `to` where there is none. */
 size_t lm_token_model_cut(const lm_token_model *m, const lm_char *at, size_t from, size_t to);
+/* Whether that is so between these two characters, whatever is around them. */
+bool lm_token_model_parts(const lm_token_model *m, uint32_t left, uint32_t right);
 void lm_token_model_describe(const lm_token_model *m, lm_buf *out);
 
 /* ---- post-processors: all of them are a template, and some trim spans */

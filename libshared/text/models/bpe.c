@@ -20,7 +20,6 @@ static void free_bpe(lm_token_model *m)
     for (int i = 0; i < LM_CHAR_PAGES; i++)
         free(b->pages[i]);
     free(b->slots);
-    free(b->tags);
     free(b->pairs);
     free(b->crossings);
     free(b);
@@ -60,11 +59,17 @@ static void put_merge(lm_bpe *b, lm_merge *merges, size_t rank, int32_t id)
 {
     lm_merge m = merges[rank];
     uint64_t hash = lm_merge_hash(m.left, m.right);
-    size_t i = hash >> b->shift;
-    while (b->tags[i] && (b->slots[i].left != m.left || b->slots[i].right != m.right))
-        i = (i + 1) & b->mask;
-    if (b->tags[i])
-        merges[b->slots[i].rank].left = -1;
+    size_t group = hash >> b->shift, i;
+    const lm_merge_slot *same = lm_merge_find(b, m.left, m.right);
+    unsigned free;
+    if (same) {
+        merges[same->rank].left = -1;
+        i = (size_t)(same - b->slots);
+    } else {
+        while (!(free = lm_merge_group(b->tags + group * LM_MERGE_GROUP, 0)))
+            group = (group + 1) & b->mask;
+        i = group * LM_MERGE_GROUP + (size_t)__builtin_ctz(free);
+    }
     b->tags[i] = lm_merge_tag(hash);
     b->slots[i] = (lm_merge_slot){m.left, m.right, (uint32_t)rank, id};
 }
@@ -78,7 +83,7 @@ static void fetch_tokens(const lm_vocabulary *v, lm_merge m)
 
 static void fetch_merge(const lm_vocabulary *v, const lm_bpe *b, lm_merge m)
 {
-    size_t slot = lm_merge_hash(m.left, m.right) >> b->shift;
+    size_t slot = (lm_merge_hash(m.left, m.right) >> b->shift) * LM_MERGE_GROUP;
     __builtin_prefetch(&b->tags[slot]);
     __builtin_prefetch(&b->slots[slot]);
     __builtin_prefetch(v->bytes.data + v->tokens[m.left].start);
@@ -89,13 +94,16 @@ static bool index_merges(lm_token_model *m, lm_bpe *b, lm_status *st)
 {
     enum { AHEAD = 16 };
     lm_token_tables *t = &m->tables;
-    unsigned bits = 4;
+    unsigned bits = 5; /* two groups: no shift of 64 */
     while (((size_t)1 << bits) / 3 * 2 <= t->merge_count)
         bits++;
-    b->shift = 64 - bits;
-    b->mask = ((size_t)1 << bits) - 1;
-    b->slots = lm_malloc(b->mask + 1, sizeof *b->slots);
-    b->tags = lm_calloc(b->mask + 1, 1);
+    size_t slots = (size_t)1 << bits;
+    b->mask = slots / LM_MERGE_GROUP - 1;
+    b->shift = 64 - (bits - 4);
+    b->slots = lm_malloc_table(slots, sizeof *b->slots + 1);
+    b->tags = (uint8_t *)(b->slots + slots);
+    memset(b->tags, 0, slots);
+    b->slots[0] = (lm_merge_slot){-1, -1, 0, -1}; /* may be looked at before anything is in it */
     int id = -1;
     for (size_t i = 0; i < t->merge_count; i++) {
         if (i + 2 * AHEAD < t->merge_count)
@@ -259,16 +267,8 @@ static void affixed_symbols(symbols *s, lm_str word, lm_model_scratch *scratch)
 
 /* ---------------------------------------------------------------- encoding */
 
-static void encode_bpe(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
-                       lm_token_list *out)
+static void merge_word(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch, lm_token_list *out)
 {
-    if (m->ignore_merges && m->dropout == 0) {
-        int id = lm_vocabulary_find(&m->tables.vocabulary, word);
-        if (id >= 0) {
-            lm_token_push(out, id, (int32_t)word.len);
-            return;
-        }
-    }
     bool affixed = m->prefix.len || m->suffix.len;
     size_t most = m->byte_fallback ? word.len + chars * m->prefix.len + m->suffix.len : chars;
     size_t heap = m->dropout > 0 ? 3 * most : 2 * most;
@@ -277,6 +277,10 @@ static void encode_bpe(const lm_token_model *m, lm_str word, size_t chars, lm_mo
     (affixed ? affixed_symbols : plain_symbols)(&s, word, scratch);
     if (s.n == 0)
         return;
+    if (s.n <= LM_BPE_SHORT && !affixed && m->dropout == 0 && m->tables.merge_count < LM_BPE_SHORT_MERGES && !scratch->whole) {
+        lm_bpe_merge_symbols(m->own, s.at, s.n, out);
+        return;
+    }
     lm_bpe_link(m->own, s.at, s.n);
     if (m->dropout > 0)
         lm_bpe_merge_some(m->own, s.at, s.n, room, m->dropout, scratch);
@@ -287,6 +291,27 @@ static void encode_bpe(const lm_token_model *m, lm_str word, size_t chars, lm_mo
         end += s.at[i].len;
         lm_token_push(out, s.at[i].id, end < (int64_t)word.len ? (int32_t)end : (int32_t)word.len);
     }
+}
+
+static void merge_piece(const lm_token_model *m, lm_str piece, lm_model_scratch *scratch, lm_token_list *out)
+{
+    merge_word(m, piece, piece.len, scratch, out);
+}
+
+static void encode_bpe(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch, lm_token_list *out)
+{
+    const lm_bpe *b = m->own;
+    if (m->ignore_merges && m->dropout == 0) {
+        int id = lm_vocabulary_find(&m->tables.vocabulary, word);
+        if (id >= 0) {
+            lm_token_push(out, id, (int32_t)word.len);
+            return;
+        }
+    }
+    if (word.len > LM_BPE_SHORT && b->cuts && m->byte_fallback && !scratch->whole)
+        lm_bpe_in_windows(m, word, true, merge_piece, scratch, out);
+    else
+        merge_word(m, word, chars, scratch, out);
 }
 
 const struct lm_token_model_type lm_bpe_type = {

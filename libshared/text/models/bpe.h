@@ -4,6 +4,10 @@
 
 #include "text/components/components.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 typedef struct lm_merge_slot {
     int32_t left, right;
     uint32_t rank;
@@ -20,10 +24,13 @@ typedef struct lm_bpe_pair {
 
 enum { LM_CHAR_PAGE = 256, LM_CHAR_PAGES = 0x110000 / LM_CHAR_PAGE };
 
+/* Slots are looked at in groups, by their tags. */
+enum { LM_MERGE_GROUP = 16 };
+
 typedef struct lm_bpe {
-    lm_merge_slot *slots; /* open addressing, at most two thirds full */
+    lm_merge_slot *slots; /* open addressing by groups, at most two thirds full */
     uint8_t *tags;  /* of the slots: 0 = free, else a part of the hash, by which most pairs are told apart */
-    unsigned shift; /* 64 less the logarithm of their number */
+    unsigned shift; /* 64 less the logarithm of the number of groups */
     size_t mask;
     int32_t
         *pages[LM_CHAR_PAGES]; /* by code point: the token that is this character; NULL = none of the page */
@@ -35,6 +42,7 @@ typedef struct lm_bpe {
     bool cuts;             /* words may be cut */
     bool takes_bytes;      /* see lm_token_model_takes_bytes; then */
     int32_t symbols[256];  /* are the tokens of bytes, */
+    uint16_t forms[256];   /* how they are written: first byte, 256 * second byte */
     lm_bpe_pair *pairs;    /* and what two of them become, by left * 256 + right */
 } lm_bpe;
 
@@ -46,20 +54,38 @@ static inline uint64_t lm_merge_hash(int32_t left, int32_t right)
 
 static inline uint8_t lm_merge_tag(uint64_t hash)
 {
-    return (uint8_t)(hash & 0xff) | 1;
+    uint8_t tag = (uint8_t)hash;
+    return tag ? tag : 1;
+}
+
+/* Bits of the tags of a group that are this one. */
+static inline unsigned lm_merge_group(const uint8_t *tags, uint8_t tag)
+{
+#ifdef __SSE2__
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)tags);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8((char)tag)));
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < LM_MERGE_GROUP; i++)
+        bits |= (unsigned)(tags[i] == tag) << i;
+    return bits;
+#endif
 }
 
 /* The merge of two tokens; NULL if there is none. */
 static inline const lm_merge_slot *lm_merge_find(const lm_bpe *b, int32_t left, int32_t right)
 {
     uint64_t hash = lm_merge_hash(left, right);
-    uint8_t tag = lm_merge_tag(hash);
-    for (size_t i = hash >> b->shift; b->tags[i]; i = (i + 1) & b->mask) {
-        const lm_merge_slot *s = &b->slots[i];
-        if (b->tags[i] == tag && s->left == left && s->right == right)
-            return s;
+    for (size_t group = hash >> b->shift;; group = (group + 1) & b->mask) {
+        const uint8_t *tags = b->tags + group * LM_MERGE_GROUP;
+        for (unsigned same = lm_merge_group(tags, lm_merge_tag(hash)); same; same &= same - 1) {
+            const lm_merge_slot *s = &b->slots[group * LM_MERGE_GROUP + (size_t)__builtin_ctz(same)];
+            if (s->left == left && s->right == right)
+                return s;
+        }
+        if (lm_merge_group(tags, 0))
+            return NULL;
     }
-    return NULL;
 }
 
 /* The token that is this character alone; -1 if there is none. */
@@ -91,11 +117,22 @@ void lm_bpe_merge_some(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *
 /* The same for the n <= LM_BPE_SHORT bytes of a word, which are given as bytes; fewer than 2^26 merges. Adds the tokens to `out`. */
 enum { LM_BPE_SHORT = 32, LM_BPE_SHORT_MERGES = 1 << 26 };
 void lm_bpe_merge_bytes(const lm_bpe *b, const unsigned char *bytes, size_t n, lm_token_list *out);
+/* And for as many symbols, of which id and len are given. */
+void lm_bpe_merge_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_token_list *out);
+
+/* The same for a word of any length, piece by piece; `cut` appends the tokens of a piece, whose ends count from its start. `chars`:
+ * a piece is whole characters of UTF-8. Models without prefix, suffix and dropout, for which the tokens of a text are a matter of its
+ * merges alone. */
+typedef void lm_bpe_window(const lm_token_model *m, lm_str piece, lm_model_scratch *scratch, lm_token_list *out);
+void lm_bpe_in_windows(const lm_token_model *m, lm_str word, bool chars, lm_bpe_window *cut, lm_model_scratch *scratch,
+                       lm_token_list *out);
 
 /* Fills in `takes_bytes` and what belongs to it. */
 void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b);
 /* Fills in `crossings` and `cuts`. */
 void lm_bpe_find_crossings(const lm_token_model *m, lm_bpe *b);
+/* Whether a word of a model that `cuts` may be cut between these two characters. */
+bool lm_bpe_parts(const lm_token_model *m, uint32_t left, uint32_t right);
 /* Behind characters [from, result) of [from, to) the word may be cut. */
 size_t lm_bpe_cut(const lm_token_model *m, const lm_char *at, size_t from, size_t to);
 

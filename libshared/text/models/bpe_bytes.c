@@ -12,6 +12,9 @@ void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b)
     for (int byte = 0; byte < 256; byte++) {
         b->symbols[byte] = lm_bpe_char(b, lm_byte_level_char((unsigned char)byte));
         b->takes_bytes = b->takes_bytes && b->symbols[byte] >= 0;
+        char form[4] = {0};
+        lm_utf8_encode(lm_byte_level_char((unsigned char)byte), form);
+        b->forms[byte] = (uint16_t)((unsigned char)form[0] | (unsigned char)form[1] << 8);
     }
     if (!b->takes_bytes)
         return;
@@ -28,28 +31,32 @@ bool lm_token_model_takes_bytes(const lm_token_model *m)
     return m->type == &lm_bpe_type && ((const lm_bpe *)m->own)->takes_bytes;
 }
 
-/* The token that is the whole word; -1 if there is none. */
+/* The token that is the whole word; -1 if there is none, which its hash says of most words. */
 static int whole(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch)
 {
+    const lm_bpe *b = m->own;
     lm_buf *form = &scratch->form;
+    uint64_t hash = lm_vocabulary_hash_start();
     form->len = 0;
     if (bytes.len > m->tables.vocabulary.longest)
+        return -1;
+    for (size_t i = 0; i < bytes.len; i++) {
+        uint16_t bits = b->forms[(unsigned char)bytes.data[i]];
+        hash = lm_vocabulary_hash_byte(hash, (unsigned char)bits);
+        if (bits >> 8)
+            hash = lm_vocabulary_hash_byte(hash, (unsigned char)(bits >> 8));
+    }
+    if (!lm_vocabulary_may_have(&m->tables.vocabulary, hash))
         return -1;
     lm_buf_reserve(form, 2 * bytes.len);
     for (size_t i = 0; i < bytes.len; i++)
         form->len += lm_utf8_encode(lm_byte_level_char((unsigned char)bytes.data[i]), form->data + form->len);
-    return lm_vocabulary_find(&m->tables.vocabulary, lm_buf_str(form));
+    return lm_vocabulary_probe(&m->tables.vocabulary, hash, (lm_str){NULL, 0}, lm_buf_str(form));
 }
 
-void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch,
-                                 lm_token_list *out)
+static void merge_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch, lm_token_list *out)
 {
     const lm_bpe *b = m->own;
-    int id = m->ignore_merges ? whole(m, bytes, scratch) : -1;
-    if (id >= 0) {
-        lm_token_push(out, id, (int32_t)bytes.len);
-        return;
-    }
     size_t n = bytes.len;
     if (n <= LM_BPE_SHORT && m->tables.merge_count < LM_BPE_SHORT_MERGES) {
         lm_bpe_merge_bytes(b, (const unsigned char *)bytes.data, n, out);
@@ -73,4 +80,16 @@ void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model
         end += s[i].len;
         lm_token_push(out, s[i].id, end);
     }
+}
+
+void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch,
+                                 lm_token_list *out)
+{
+    int id = m->ignore_merges ? whole(m, bytes, scratch) : -1;
+    if (id >= 0)
+        lm_token_push(out, id, (int32_t)bytes.len);
+    else if (bytes.len <= LM_BPE_SHORT)
+        merge_bytes(m, bytes, scratch, out);
+    else
+        lm_bpe_in_windows(m, bytes, false, merge_bytes, scratch, out);
 }

@@ -64,18 +64,21 @@ void lm_bpe_find_crossings(const lm_token_model *m, lm_bpe *b)
     }
 }
 
+bool lm_bpe_parts(const lm_token_model *m, uint32_t left, uint32_t right)
+{
+    const lm_bpe *b = m->own;
+    size_t bit = crossing_bit(b, left, right);
+    if (b->crossings[bit / 64] >> bit % 64 & 1)
+        return false;
+    return m->byte_fallback || /* unknown characters do not become one token with their neighbours */
+           (lm_bpe_char(b, left) >= 0 && lm_bpe_char(b, right) >= 0);
+}
+
 size_t lm_bpe_cut(const lm_token_model *m, const lm_char *at, size_t from, size_t to)
 {
     const lm_bpe *b = m->own;
-    if (!b->cuts)
-        return to;
-    bool any = m->byte_fallback; /* unknown characters do not become one token with their neighbours */
-    for (size_t i = from + 1; i < to; i++) {
-        size_t bit = crossing_bit(b, at[i - 1].code, at[i].code);
-        if (b->crossings[bit / 64] >> bit % 64 & 1)
-            continue;
-        if (any || (lm_bpe_char(b, at[i - 1].code) >= 0 && lm_bpe_char(b, at[i].code) >= 0))
+    for (size_t i = from + 1; b->cuts && i < to; i++)
+        if (lm_bpe_parts(m, at[i - 1].code, at[i].code))
             return i;
-    }
     return to;
 }

@@ -34,6 +34,7 @@ void lm_model_scratch_free(lm_model_scratch *scratch)
 {
     free(scratch->at);
     lm_buf_free(&scratch->form);
+    lm_token_list_free(&scratch->window);
     *scratch = (lm_model_scratch){0};
 }
 
@@ -116,6 +117,11 @@ int lm_token_model_bytes(const lm_vocabulary *v, int32_t ids[256])
 size_t lm_token_model_cut(const lm_token_model *m, const lm_char *at, size_t from, size_t to)
 {
     return m->type == &lm_bpe_type ? lm_bpe_cut(m, at, from, to) : to;
+}
+
+bool lm_token_model_parts(const lm_token_model *m, uint32_t left, uint32_t right)
+{
+    return m->type == &lm_bpe_type && ((const lm_bpe *)m->own)->cuts && lm_bpe_parts(m, left, right);
 }
 
 void lm_token_model_encode(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,

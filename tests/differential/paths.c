@@ -1,0 +1,180 @@
+/* The short cuts of encoding against the components, which know none: paths MEGABYTES SEED TOKENIZER [FILE...]
+ * Texts are lines of the files, lines that were changed, tokens of the vocabulary in any order, random bytes, random characters, and
+ * words of up to some thousand bytes. Of each the ids must be the same; of each third one words and spans, too. */
+#include "base/atomic.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/utf8.h"
+#include "text/tokenizer_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct source {
+    const lm_tokenizer *t;
+    lm_str *files;
+    unsigned file_count;
+    lm_philox_key key;
+    uint64_t text, drawn;
+} source;
+
+static unsigned draw(source *s, size_t below)
+{
+    return (unsigned)lm_random_below(s->key, s->text, s->drawn++, below);
+}
+
+static void add_line(source *s, lm_buf *out)
+{
+    if (!s->file_count)
+        return;
+    lm_str f = s->files[draw(s, s->file_count)];
+    size_t from = f.len ? draw(s, f.len) : 0, to;
+    while (from > 0 && f.data[from - 1] != '\n')
+        from--;
+    for (to = from; to < f.len && f.data[to] != '\n';)
+        to++;
+    lm_buf_append(out, f.data + from, to - from);
+}
+
+static void add_char(lm_buf *out, uint32_t code)
+{
+    char bytes[4];
+    lm_buf_append(out, bytes, lm_utf8_encode(code >= 0xD800 && code < 0xE000 ? ' ' : code, bytes));
+}
+
+static void change(source *s, lm_buf *text)
+{
+    for (unsigned n = 1 + draw(s, 6); n > 0 && text->len; n--) {
+        char *at = text->data + draw(s, text->len);
+        *at = draw(s, 3) ? " \n.'<a1\t"[draw(s, 8)] : (char)draw(s, 256);
+    }
+}
+
+static void add_tokens(source *s, lm_buf *out)
+{
+    bool same = draw(s, 4) == 0;
+    unsigned id = draw(s, (size_t)lm_tokenizer_size(s->t));
+    lm_buf one = {0};
+    lm_status st = LM_STATUS_INIT;
+    for (unsigned n = 1 + draw(s, 40); n > 0; n--) {
+        id = same ? id : draw(s, (size_t)lm_tokenizer_size(s->t));
+        one.len = 0;
+        if (lm_decode(s->t, &(int32_t){(int32_t)id}, 1, false, &one, &st))
+            lm_buf_append(out, one.data, one.len);
+        if (draw(s, 6) == 0)
+            lm_buf_putc(out, ' ');
+    }
+    lm_buf_free(&one);
+}
+
+/* Characters from a few, which may all be the same. */
+static void add_word(source *s, lm_buf *out, size_t most)
+{
+    static const uint32_t starts[] = {'a', '0', 0xAC00, 0x4E00, 0xE0, 0x1F600, ' ', '=', 0x3041, 0x300, 0x80, 0x20000};
+    uint32_t start = starts[draw(s, sizeof starts / sizeof *starts)];
+    size_t few = 1 + draw(s, draw(s, 2) ? 3 : 26);
+    for (unsigned n = 1 + draw(s, most); n > 0; n--)
+        add_char(out, start + draw(s, few));
+}
+
+static void make_text(source *s, lm_buf *out)
+{
+    out->len = 0;
+    s->drawn = 0;
+    switch (draw(s, 10)) {
+    case 0:
+        for (unsigned n = draw(s, 300); n > 0; n--)
+            lm_buf_putc(out, (char)draw(s, 256));
+        break;
+    case 1:
+        for (unsigned n = draw(s, 200); n > 0; n--) {
+            add_char(out, draw(s, draw(s, 4) ? 0x3000 : 0x110000));
+            lm_buf_puts(out, draw(s, 3) ? "" : " ");
+        }
+        break;
+    case 2: add_word(s, out, draw(s, 20) ? 200 : 5000); break;
+    case 3: add_tokens(s, out); break;
+    case 4:
+        for (unsigned n = 1 + draw(s, 12); n > 0; n--) {
+            add_word(s, out, 30);
+            lm_buf_puts(out, draw(s, 4) ? " " : draw(s, 2) ? "  " : "");
+        }
+        break;
+    case 5:
+    case 6:
+        add_line(s, out);
+        change(s, out);
+        break;
+    default: add_line(s, out);
+    }
+}
+
+static bool is_same(const lm_side *a, const lm_side *b)
+{
+    return a->n == b->n && (a->n == 0 || (memcmp(a->ids, b->ids, a->n * sizeof *a->ids) == 0 &&
+                                          (a->bare || (memcmp(a->word_ids, b->word_ids, a->n * sizeof *a->word_ids) == 0 &&
+                                                       memcmp(a->offsets, b->offsets, 2 * a->n * sizeof *a->offsets) == 0))));
+}
+
+/* An inexact place, as an array of C. */
+static void show(const char *tokenizer, uint64_t number, lm_str text, const lm_side *quick, const lm_side *slow)
+{
+    size_t i = 0;
+    while (i < quick->n && i < slow->n && quick->ids[i] == slow->ids[i])
+        i++;
+    printf("%s: text %llu: %zu tokens, not %zu; they differ from the %zuth on: \"", tokenizer, (unsigned long long)number, quick->n,
+           slow->n, i + 1);
+    for (size_t k = 0; k < text.len; k++)
+        printf((unsigned char)text.data[k] >= 0x20 && (unsigned char)text.data[k] < 0x7F ? "%c" : "\\x%02x", (unsigned char)text.data[k]);
+    printf("\"\n");
+}
+
+static bool compare(source *s, const char *name, double megabytes)
+{
+    lm_encoder *quick = lm_encoder_new(s->t), *slow = lm_encoder_slow(s->t);
+    lm_buf text = {0};
+    double bytes = 0;
+    bool same = true;
+    for (; same && bytes < megabytes * 1e6; s->text++) {
+        make_text(s, &text);
+        quick->bare = s->text % 3 > 0;
+        lm_encode_text(quick, lm_buf_str(&text), SIZE_MAX, &quick->sides[0]);
+        lm_encode_text(slow, lm_buf_str(&text), SIZE_MAX, &slow->sides[0]);
+        same = is_same(&quick->sides[0], &slow->sides[0]);
+        if (!same)
+            show(name, s->text, lm_buf_str(&text), &quick->sides[0], &slow->sides[0]);
+        bytes += (double)text.len;
+    }
+    if (same)
+        printf("%s: %llu texts, %.1f MB: the same\n", name, (unsigned long long)s->text, bytes / 1e6);
+    lm_buf_free(&text);
+    lm_encoder_free(quick);
+    lm_encoder_free(slow);
+    return same;
+}
+
+int main(int argc, char **argv)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_log_level(LM_ERROR);
+    if (argc < 4)
+        return 2;
+    source s = {.key = lm_random_key(strtoull(argv[2], NULL, 10), LM_FOR_SAMPLING, 0), .file_count = (unsigned)argc - 4};
+    s.files = lm_calloc((size_t)argc, sizeof *s.files);
+    for (int i = 4; i < argc && lm_ok(&st); i++) {
+        char *bytes = NULL;
+        if (lm_file_read(argv[i], SIZE_MAX / 2, &bytes, &s.files[i - 4].len, &st))
+            s.files[i - 4].data = bytes;
+    }
+    lm_tokenizer *t = lm_ok(&st) ? lm_tokenizer_open(argv[3], &st) : NULL;
+    s.t = t;
+    bool same = t && compare(&s, argv[3], strtod(argv[1], NULL));
+    if (!lm_ok(&st))
+        fprintf(stderr, "%s\n", st.message);
+    lm_tokenizer_free(t);
+    for (unsigned i = 0; i < s.file_count; i++)
+        free((char *)s.files[i].data);
+    free(s.files);
+    return same ? EXIT_SUCCESS : EXIT_FAILURE;
+}
