@@ -125,8 +125,10 @@ static void put_tokens(lm_encoder *e, lm_str text, const struct lm_word_ahead *a
 {
     int32_t word = out->words++;
     size_t start = a->from;
+    while (out->bare && out->cap - out->n < e->tokens.n)
+        lm_side_grow(out);
     for (size_t i = 0; out->bare && i < e->tokens.n; i++)
-        lm_side_push(out, e->tokens.at[i].id, word, 0, 0);
+        out->ids[out->n++] = e->tokens.at[i].id;
     if (out->bare)
         return;
     for (size_t i = 0; i < e->tokens.n; i++) {
