@@ -15,6 +15,7 @@ typedef struct scan {
     const char *p, *end;
     lm_header_view *v;
     bool made; /* the text is of our making: nothing in it is doubtful */
+    bool ascii; /* so far */
 } scan;
 
 typedef struct summary {
@@ -46,9 +47,8 @@ static const char *skip_escape(const char *p, const char *end)
 static bool scan_string(scan *s, bool name, lm_str *out)
 {
     const char *from = ++s->p, *p = from;
-    bool ascii = true;
     for (;;) {
-        p = lm_json_plain(p, s->end, &ascii);
+        p = lm_json_plain(p, s->end, &s->ascii);
         if (p == s->end)
             return false;
         if (*p == '"')
@@ -58,7 +58,7 @@ static bool scan_string(scan *s, bool name, lm_str *out)
     }
     *out = (lm_str){from, (size_t)(p - from)};
     s->p = p + 1;
-    return ascii || lm_utf8_valid(out->data, out->len);
+    return true;
 }
 
 static size_t digits(scan *s)
@@ -208,12 +208,12 @@ static bool scan_value(scan *s, size_t depth, summary *about)
 
 static bool take_apart(lm_str text, bool made, lm_header_view *v, const char **behind)
 {
-    scan s = {text.data, text.data + text.len, v, made};
+    scan s = {text.data, text.data + text.len, v, made, true};
     summary about;
     v->count = v->name_count = 0;
     bool good = text.len && text.data[0] == '{' && scan_value(&s, 0, &about);
     *behind = s.p;
-    return good;
+    return good && (s.ascii || made || lm_utf8_valid(text.data, (size_t)(s.p - text.data)));
 }
 
 size_t lm_header_scan(lm_str bytes, lm_header_view *v)
