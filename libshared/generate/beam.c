@@ -152,7 +152,8 @@ static int arrange(engine *e)
     return rows;
 }
 
-static bool encode(engine *e, int rows, lm_status *st)
+/* The tokens of each row that come next: for the encoder, those of requests that are new, or for what answers. Returns how many rows. */
+static int lay_out(engine *e, bool to_encode)
 {
     int row = 0;
     e->splits[0] = 0;
@@ -160,28 +161,25 @@ static bool encode(engine *e, int rows, lm_status *st)
         if (s->done)
             continue;
         for (int i = 0; i < s->live_count; i++, row++)
-            add_tokens(e, row, s->request->ids, 0);
-        if (!s->begun)
+            add_tokens(e, row, s->live[i].w.tokens + s->live[i].w.prompt + s->live[i].w.count - 1, !to_encode);
+        if (!s->begun && e->way.encodes && !to_encode)
+            add_tokens(e, row++, &e->model->arch.decoder_start_id, 1);
+        else if (!s->begun)
             add_tokens(e, row++, s->request->ids, s->request->count);
     }
+    return row;
+}
+
+static bool encode(engine *e, lm_status *st)
+{
+    int rows = lay_out(e, true);
     lm_batch source = {.rows = rows, .tokens = e->splits[rows], .row_splits = e->splits, .ids = e->ids};
     return source.tokens == 0 || lm_decoding_encode(e->d, &source, st);
 }
 
 static const float *read_on(engine *e, lm_status *st)
 {
-    int row = 0;
-    e->splits[0] = 0;
-    for (const search *s = e->first; s; s = s->next) {
-        if (s->done)
-            continue;
-        for (int i = 0; i < s->live_count; i++, row++)
-            add_tokens(e, row, s->live[i].w.tokens + s->live[i].w.prompt + s->live[i].w.count - 1, 1);
-        if (!s->begun && e->way.encodes)
-            add_tokens(e, row++, &e->model->arch.decoder_start_id, 1);
-        else if (!s->begun)
-            add_tokens(e, row++, s->request->ids, s->request->count);
-    }
+    lay_out(e, false);
     return lm_decoding_read(e->d, e->splits, e->ids, false, st);
 }
 
@@ -348,7 +346,7 @@ static void close_engine(engine *e)
 static bool step(engine *e, lm_status *st)
 {
     int rows = arrange(e);
-    if (!lm_decoding_select(e->d, e->from, rows, st) || (e->way.encodes && !encode(e, rows, st)))
+    if (!lm_decoding_select(e->d, e->from, rows, st) || (e->way.encodes && !encode(e, st)))
         return false;
     const float *logits = read_on(e, st);
     return logits && advance_all(e, logits, st) && hand_over(e, st);

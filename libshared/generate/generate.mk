@@ -13,7 +13,7 @@ liblmutils_la_SOURCES += \
 	libshared/generate/sampler.c libshared/generate/sampler.h libshared/generate/sampling.c
 
 check_PROGRAMS += tests/unit/check_generate
-tests_unit_check_generate_SOURCES = tests/unit/check_generate.c tests/unit/scratch.c tests/unit/scratch.h
+tests_unit_check_generate_SOURCES = tests/unit/check_generate.c tests/unit/asked.h tests/unit/scratch.c tests/unit/scratch.h
 tests_unit_check_generate_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_generate_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_generate
@@ -25,13 +25,13 @@ tests_unit_check_sampler_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_sampler
 
 check_PROGRAMS += tests/unit/check_beam
-tests_unit_check_beam_SOURCES = tests/unit/check_beam.c
+tests_unit_check_beam_SOURCES = tests/unit/check_beam.c tests/unit/asked.h
 tests_unit_check_beam_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_beam_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_beam
 
 check_PROGRAMS += tests/unit/check_speculative
-tests_unit_check_speculative_SOURCES = tests/unit/check_speculative.c
+tests_unit_check_speculative_SOURCES = tests/unit/check_speculative.c tests/unit/asked.h
 tests_unit_check_speculative_CPPFLAGS = $(model_test_cppflags)
 tests_unit_check_speculative_LDADD = $(unit_ldadd) -lm
 TESTS += tests/unit/check_speculative

@@ -1,18 +1,18 @@
 # make bench/steps: not built by default
 EXTRA_PROGRAMS = tests/bench/steps
-tests_bench_steps_SOURCES = tests/bench/steps.c tests/bench/rate.h tests/bench/shapes.c tests/bench/shapes.h
+tests_bench_steps_SOURCES = tests/bench/steps.c tests/bench/clock.h tests/bench/rate.h tests/bench/shapes.c tests/bench/shapes.h
 tests_bench_steps_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_steps_LDADD = liblmutils.la $(BLAS_LIBS)
 CLEANFILES += tests/bench/steps tests/bench/decode tests/bench/optimisers tests/bench/blocks \
 	tests/bench/quantised tests/bench/encode
 
 EXTRA_PROGRAMS += tests/bench/decode
-tests_bench_decode_SOURCES = tests/bench/decode.c tests/bench/rate.h tests/bench/shapes.c tests/bench/shapes.h
+tests_bench_decode_SOURCES = tests/bench/decode.c tests/bench/clock.h tests/bench/rate.h tests/bench/shapes.c tests/bench/shapes.h
 tests_bench_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_decode_LDADD = liblmutils.la
 
 EXTRA_PROGRAMS += tests/bench/quantised tests/bench/encode
-tests_bench_quantised_SOURCES = tests/bench/quantised.c tests/bench/peers/ggml.h tests/bench/rate.h
+tests_bench_quantised_SOURCES = tests/bench/quantised.c tests/bench/peers/ggml.h tests/bench/clock.h tests/bench/rate.h
 tests_bench_quantised_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_quantised_LDADD = liblmutils.la -ldl
 

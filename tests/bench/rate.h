@@ -2,21 +2,12 @@
 #ifndef LM_TESTS_BENCH_RATE_H
 #define LM_TESTS_BENCH_RATE_H
 
+#include "tests/bench/clock.h"
+
 #include "base/memory.h"
 #include "kernels/kernels.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-
-static clockid_t clock_used = CLOCK_MONOTONIC;
-
-static inline double now(void)
-{
-    struct timespec t;
-    clock_gettime(clock_used, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Bytes a second that a sum reads: the best of a second. */
 static inline double read_rate(void)
@@ -34,19 +25,6 @@ static inline double read_rate(void)
     }
     free(x);
     return sum > 0 ? best : 0;
-}
-
-/* Of the process at most so far, what is mapped of files included. */
-static inline long peak_mib(void)
-{
-    char line[128];
-    long kib = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        sscanf(line, "VmHWM: %ld", &kib);
-    if (f)
-        fclose(f);
-    return kib / 1024;
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* Beam search against the arrays of transformers' (beams that are not there have the score -1e9, and everything is computed anew
  * for each step), and what does not change its answers. */
+#include "asked.h"
 #include "unit.h"
 
 #include "base/memory.h"
@@ -152,35 +153,25 @@ static void reference(const scorer *of, const lm_generate_options *o, const lm_b
 /* ------------------------------------------------------------------ and the program */
 
 typedef struct caller {
-    lm_request requests[REQUESTS];
-    int given, answered, count;
+    asked asked;
     sequence answers[REQUESTS][BEAMS_MAX];
     int answer_count[REQUESTS];
     double own[REQUESTS]; /* the sum of the best answer's log-probabilities, where they are asked for */
 } caller;
 
-static int next_request(void *context, bool wait, const lm_request **r, lm_status *st)
-{
-    caller *c = context;
-    (void)wait, (void)st;
-    *r = c->given < c->count ? &c->requests[c->given] : NULL;
-    return c->given++ < c->count;
-}
-
 static bool keep_answers(void *context, const lm_answer *answers, int count, lm_status *st)
 {
     caller *c = context;
     (void)st;
-    ck_assert_ptr_eq(answers[0].request, &c->requests[c->answered]);
+    int r = answered_next(&c->asked, answers, count);
     for (int i = 0; i < count; i++) {
-        sequence *s = &c->answers[c->answered][i];
-        ck_assert_int_eq(answers[i].sample, i);
+        sequence *s = &c->answers[r][i];
         *s = (sequence){.count = answers[i].count, .score = answers[i].score};
         memcpy(s->ids, answers[i].ids, (size_t)s->count * sizeof *s->ids);
     }
     for (int i = 0; answers[0].logprobs && i < answers[0].count; i++)
-        c->own[c->answered] += (double)answers[0].logprobs[i];
-    c->answer_count[c->answered++] = count;
+        c->own[r] += (double)answers[0].logprobs[i];
+    c->answer_count[r] = count;
     return true;
 }
 
@@ -189,10 +180,10 @@ static const int prompt_counts[REQUESTS] = {6, 1, 4};
 
 static caller search(lm_model *m, const lm_generate_options *o, const lm_beam_options *b, lm_status *st)
 {
-    caller c = {.count = REQUESTS};
+    caller c = {.asked = {.count = REQUESTS}};
     for (int r = 0; r < REQUESTS; r++)
-        c.requests[r] = (lm_request){.ids = prompts[r], .count = prompt_counts[r], .record = (uint64_t)r};
-    lm_generate_calls calls = {.context = &c, .next = next_request, .done = keep_answers};
+        c.asked.requests[r] = (lm_request){.ids = prompts[r], .count = prompt_counts[r], .record = (uint64_t)r};
+    lm_generate_calls calls = {.context = &c, .next = next_asked, .done = keep_answers};
     lm_beam_search(m, o, b, &calls, st);
     return c;
 }
@@ -235,7 +226,7 @@ START_TEST(answers_are_those_of_the_reference)
                                  .stop_count = c->stop_count, .sampling = c->repetition > 0 ? &penalised : NULL};
         caller got = search(m, &o, &c->how, &st);
         assert_ok(&st);
-        ck_assert_int_eq(got.answered, REQUESTS);
+        ck_assert_int_eq(got.asked.answered, REQUESTS);
         for (int r = 0; r < REQUESTS; r++) {
             sequence want[BEAMS_MAX];
             scorer of = {m, prompts[r], prompt_counts[r], lm_model_token_columns(m), o.sampling};

@@ -1,4 +1,5 @@
 /* Greedy continuations against those of transformers and llama.cpp, and what does not change them. */
+#include "asked.h"
 #include "scratch.h"
 #include "unit.h"
 
@@ -9,18 +10,17 @@
 #include <jansson.h>
 #include <string.h>
 
-enum { ROWS_MAX = 64 };
 
 /* Rows of ids, as a step reads them. */
 typedef struct prompts {
     lm_batch batch;
-    int32_t splits[ROWS_MAX + 1], *ids;
+    int32_t splits[ASKED_MAX + 1], *ids;
 } prompts;
 
 static void add_row(prompts *p, const json_t *ids)
 {
     int n = (int)json_array_size(ids), at = p->splits[p->batch.rows];
-    ck_assert_int_lt(p->batch.rows, ROWS_MAX);
+    ck_assert_int_lt(p->batch.rows, ASKED_MAX);
     p->ids = lm_realloc(p->ids, (size_t)(at + n) + 1, sizeof *p->ids);
     for (int i = 0; i < n; i++)
         p->ids[at + i] = (int32_t)json_integer_value(json_array_get(ids, (size_t)i));
@@ -57,28 +57,19 @@ typedef struct reply {
 
 /* A caller who has all requests at once, and keeps the answers. */
 typedef struct caller {
-    lm_request requests[ROWS_MAX];
-    int count, given, answered, shown;
+    asked asked;
+    int shown;
     reply *replies; /* [count * samples] */
 } caller;
-
-static int next_request(void *context, bool wait, const lm_request **r, lm_status *st)
-{
-    caller *c = context;
-    (void)wait, (void)st;
-    *r = c->given < c->count ? &c->requests[c->given] : NULL;
-    return c->given++ < c->count;
-}
 
 static bool keep_answers(void *context, const lm_answer *answers, int count, lm_status *st)
 {
     caller *c = context;
     (void)st;
+    int number = answered_next(&c->asked, answers, count);
     for (int s = 0; s < count; s++) {
         const lm_answer *a = &answers[s];
-        reply *r = &c->replies[c->answered * count + s];
-        ck_assert_ptr_eq(a->request, &c->requests[c->answered]); /* in the order of the requests */
-        ck_assert_int_eq(a->sample, s);
+        reply *r = &c->replies[number * count + s];
         ck_assert_int_le(a->count, 1024);
         if (a->count)
             memcpy(r->ids, a->ids, (size_t)a->count * sizeof *a->ids);
@@ -86,13 +77,12 @@ static bool keep_answers(void *context, const lm_answer *answers, int count, lm_
         r->end = a->end;
         r->text = a->text.data ? lm_strndup(a->text.data, a->text.len) : NULL;
     }
-    c->answered++;
     return true;
 }
 
 static void caller_free(caller *c, int samples)
 {
-    for (int i = 0; i < c->answered * samples; i++)
+    for (int i = 0; i < c->asked.answered * samples; i++)
         free(c->replies[i].text);
     free(c->replies);
 }
@@ -101,13 +91,13 @@ static void caller_free(caller *c, int samples)
 static caller ask(lm_model *m, const prompts *p, const lm_generate_options *o, lm_status *st)
 {
     int samples = o->samples > 0 ? o->samples : 1;
-    caller c = {.count = p->batch.rows, .replies = calloc((size_t)(p->batch.rows * samples) + 1, sizeof(reply))};
-    for (int r = 0; r < c.count; r++)
-        c.requests[r] = (lm_request){.ids = p->ids + p->splits[r], .count = p->splits[r + 1] - p->splits[r],
+    caller c = {.asked = {.count = p->batch.rows}, .replies = calloc((size_t)(p->batch.rows * samples) + 1, sizeof(reply))};
+    for (int r = 0; r < c.asked.count; r++)
+        c.asked.requests[r] = (lm_request){.ids = p->ids + p->splits[r], .count = p->splits[r + 1] - p->splits[r],
                                      .record = (uint64_t)r};
-    lm_generate_calls calls = {.context = &c, .next = next_request, .done = keep_answers};
+    lm_generate_calls calls = {.context = &c, .next = next_asked, .done = keep_answers};
     if (lm_generate(m, o, &calls, st))
-        ck_assert_int_eq(c.answered, c.count);
+        ck_assert_int_eq(c.asked.answered, c.asked.count);
     return c;
 }
 
@@ -124,7 +114,7 @@ static void same_ids(const char *what, int row, const reply *c, const json_t *wa
 /* The rows of `items` (members `prompt` and "continuation"), so many at a time. */
 static void compare(lm_model *m, const char *what, json_t *const *items, int count, const char *prompt)
 {
-    static const int batches[] = {1, 3, ROWS_MAX};
+    static const int batches[] = {1, 3, ASKED_MAX};
     lm_status st = LM_STATUS_INIT;
     prompts all = {0};
     for (int i = 0; i < count; i++)
@@ -147,7 +137,7 @@ START_TEST(continuations_of_goldens)
     char *path = lm_format("%s/goldens/extras/golden.json", data);
     json_t *json = read_json(path), *greedy = json_object_get(json, "greedy");
     ck_assert_uint_gt(json_array_size(greedy), 20);
-    json_t *items[ROWS_MAX];
+    json_t *items[ASKED_MAX];
     for (size_t i = 0; i < json_array_size(greedy);) { /* those of a model stand together */
         const char *name = json_string_value(json_object_get(json_array_get(greedy, i), "model"));
         int count = 0;
@@ -173,9 +163,9 @@ START_TEST(continuations_of_texts)
     static const char *const tasks[] = {"gpt2-lm", "llama-lm", "qwen-lm", "t5-s2s"};
     UNIT_NEEDS_DATA(data)
     char *dir = lm_format("%s/goldens/e2e/%s", data, tasks[_i]), *path = lm_format("%s/golden.json", dir);
-    json_t *json = read_json(path), *all = json_object_get(json, "items"), *items[ROWS_MAX];
+    json_t *json = read_json(path), *all = json_object_get(json, "items"), *items[ASKED_MAX];
     int count = (int)json_array_size(all);
-    ck_assert(count > 0 && count <= ROWS_MAX);
+    ck_assert(count > 0 && count <= ASKED_MAX);
     for (int i = 0; i < count; i++)
         items[i] = json_array_get(all, (size_t)i);
     lm_model *m = open_model(dir);

@@ -1,4 +1,5 @@
 /* With a draft the answers are those without one, to the token, whatever the draft is worth. */
+#include "asked.h"
 #include "unit.h"
 
 #include "base/memory.h"
@@ -11,8 +12,8 @@
 enum { REQUESTS = 3, SAMPLES_MAX = 3, TOKENS_MAX = 200 };
 
 typedef struct caller {
-    lm_request requests[REQUESTS];
-    int given, shown;
+    asked asked;
+    int shown;
     struct reply {
         int32_t ids[TOKENS_MAX];
         float logprobs[TOKENS_MAX];
@@ -21,20 +22,13 @@ typedef struct caller {
     } replies[REQUESTS][SAMPLES_MAX];
 } caller;
 
-static int next_request(void *context, bool wait, const lm_request **r, lm_status *st)
-{
-    caller *c = context;
-    (void)wait, (void)st;
-    *r = c->given < REQUESTS ? &c->requests[c->given] : NULL;
-    return c->given++ < REQUESTS;
-}
-
 static bool keep_answers(void *context, const lm_answer *answers, int count, lm_status *st)
 {
     caller *c = context;
+    int number = answered_next(&c->asked, answers, count);
     (void)st;
     for (int i = 0; i < count; i++) {
-        struct reply *r = &c->replies[answers[i].request->record][i];
+        struct reply *r = &c->replies[number][i];
         r->count = answers[i].count;
         r->end = answers[i].end;
         memcpy(r->ids, answers[i].ids, (size_t)r->count * sizeof *r->ids);
@@ -71,10 +65,10 @@ static lm_speculative_counts ask(lm_model *m, const lm_generate_options *o, cons
                                  lm_status *st)
 {
     lm_speculative_counts counts = {0};
-    lm_generate_calls calls = {.context = c, .next = next_request, .done = keep_answers, .token = count_shown};
-    *c = (caller){0};
+    lm_generate_calls calls = {.context = c, .next = next_asked, .done = keep_answers, .token = count_shown};
+    *c = (caller){.asked = {.count = REQUESTS}};
     for (int r = 0; r < REQUESTS; r++)
-        c->requests[r] = (lm_request){.ids = prompt + 12 - prompt_counts[r], .count = prompt_counts[r], .record = (uint64_t)r};
+        c->asked.requests[r] = (lm_request){.ids = prompt + 12 - prompt_counts[r], .count = prompt_counts[r], .record = (uint64_t)r};
     if (how->draft)
         lm_speculative(m, o, how, &calls, &counts, st);
     else

@@ -1,40 +1,19 @@
 // llama_decode BINS FILE.gguf THREADS PREFIX SECONDS [f32|f16|q8_0 [ROWS]]: llama.cpp's side of tests/bench/generate, with its own
 // library. ROWS prefixes are read, then a token of each at a time: tokens a second of both, by the processor's time where THREADS is 1,
 // and MiB of the process at most.
+#include "../clock.h"
+
 #include "ggml-backend.h"
 #include "llama.h"
 
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <vector>
-
-static clockid_t clock_used = CLOCK_MONOTONIC;
-
-static double now()
-{
-    timespec t;
-    clock_gettime(clock_used, &t);
-    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
-}
 
 static void quiet(ggml_log_level level, const char *text, void *)
 {
     if (level >= GGML_LOG_LEVEL_ERROR)
         fputs(text, stderr);
-}
-
-static long peak_mib()
-{
-    char line[128];
-    long kib = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        sscanf(line, "VmHWM: %ld", &kib);
-    if (f)
-        fclose(f);
-    return kib / 1024;
 }
 
 // Rows [first, first + rows) read `count` tokens more, from place `at` on.
