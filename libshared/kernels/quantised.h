@@ -3,8 +3,8 @@
  *
  * Activations are float32, or are rounded to int8 first, a scale for each 32 columns: much as llama.cpp computes always,
  * faster, and less exact (1e-2 relative of a logit, not 1e-6). Results do not depend on the number of threads, and a row of
- * results not on the other rows of x; how many rows there are chooses the loop, and the order of its sums, which is one for
- * up to LM_FEW_ROUNDED rows of int8 activations. */
+ * results not on the other rows of x, nor with int8 activations on how many there are (in Q2_K and Q3_K, but for whether they are more
+ * than LM_FEW_ROUNDED). With float32 activations their number chooses the loop, and the order of its sums. */
 #ifndef LM_KERNELS_QUANTISED_H
 #define LM_KERNELS_QUANTISED_H
 

@@ -135,7 +135,7 @@ typedef struct lm_variant {
      * apart. A row's results are the same bits whatever rows are beside it, and how many. */
     void (*rounded_dots)(const lm_quantised *w, int first, int count, const lm_rounded *x, int rows, const float *bias, float *y,
                          size_t ldy);
-    /* The same for rows [from, from + rows) of x, from rows of the matrix that are packed for it, `count` of them, in another order */
+    /* The same for rows [from, from + rows) of x, from rows of the matrix that are packed for it, `count` of them */
     size_t (*rounded_panels_bytes)(const lm_quantised *w, int count);
     void (*rounded_pack)(const lm_quantised *w, int first, int count, void *panels);
     void (*rounded_products)(const lm_quantised *w, const void *panels, int count, const lm_rounded *x, int from, int rows,

@@ -298,30 +298,32 @@ START_TEST(independence)
 }
 END_TEST
 
-/* Few rows of rounded activations: each is answered as it would be alone. */
-START_TEST(few_rows)
+/* Rows of rounded activations are answered as each would be alone, however many there are; a few, of Q2_K and Q3_K. */
+START_TEST(together)
 {
-    enum { N = 23, M = LM_FEW_ROUNDED };
-    static const int columns[] = {256, 1024, 96, 301};
+    enum { N = 19, M = 9 };
+    static const int columns[] = {512, 96, 301}, counts[] = {2, 3, LM_FEW_ROUNDED, LM_FEW_ROUNDED + 1, M};
     for (size_t t = 0; t < TYPES; t++) {
         for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
-            int k = columns[c];
+            int k = columns[c], most = types[t] == LM_Q2_K || types[t] == LM_Q3_K ? LM_FEW_ROUNDED : M;
             if (k % lm_dtype_block(types[t]) || types[t] == LM_F16 || types[t] == LM_BF16 || types[t] == LM_NF4 || types[t] == LM_FP4)
                 continue;
             made q = make(types[t], N + 1, k, 0, 64, false);
             float *x = vector((size_t)(M * k), -1, 1), *bias = vector(N, -1, 1);
             FOR_EACH_ISA(isa)
             {
-                for (int m = 2; m <= M; m++) {
-                    float *all = product(&q.w, 1, N, x, bias, m, LM_ACTIVATIONS_INT8);
-                    for (int i = 0; i < m; i++) {
-                        float *alone = product(&q.w, 1, N, x + i * k, bias, 1, LM_ACTIVATIONS_INT8);
-                        ck_assert_msg(memcmp(alone, all + i * N, N * sizeof *alone) == 0, "%s (%s): row %d of %d, %d columns",
-                                      lm_dtype_name(types[t]), isa, i, m, k);
-                        free(alone);
-                    }
+                float *alone[M];
+                for (int r = 0; r < M; r++)
+                    alone[r] = product(&q.w, 1, N, x + r * k, bias, 1, LM_ACTIVATIONS_INT8);
+                for (size_t i = 0; i < sizeof counts / sizeof *counts && counts[i] <= most; i++) {
+                    float *all = product(&q.w, 1, N, x, bias, counts[i], LM_ACTIVATIONS_INT8);
+                    for (int r = 0; r < counts[i]; r++)
+                        ck_assert_msg(memcmp(alone[r], all + r * N, N * sizeof *all) == 0, "%s (%s): row %d of %d, %d columns",
+                                      lm_dtype_name(types[t]), isa, r, counts[i], k);
                     free(all);
                 }
+                for (int r = 0; r < M; r++)
+                    free(alone[r]);
             }
             free(x), free(bias), unmake(&q);
         }
@@ -342,7 +344,7 @@ static Suite *suite(void)
     tcase_add_test(c, rounding);
     tcase_add_test(c, not_finite);
     tcase_add_test(c, independence);
-    tcase_add_test(c, few_rows);
+    tcase_add_test(c, together);
     suite_add_tcase(s, c);
     return s;
 }

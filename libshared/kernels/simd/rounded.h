@@ -1,6 +1,9 @@
 /* Products of quantised weights with activations that were rounded to int8: sums of 32 (or 16) products of whole numbers,
  * exact, each multiplied by the scales of both sides. Unsigned codes and lows: sum (s c + l) x = s sum c x + l sum x.
- * Part of variant.c. */
+ *
+ * A sum is taken in one order, whichever loop takes it: eight sums (or 16), of what is at the same place in each group of 256 columns,
+ * and in the end these by twos. So how many rows of x there are does not show in a result: a last bit that did would be rounded to
+ * another int8 in the next layer. (Q2_K and Q3_K have another order where there are few rows.) Part of variant.c. */
 
 typedef int32_t eight_sums __attribute__((vector_size(BLOCK)));
 
@@ -195,72 +198,4 @@ INLINE eight fused_eight(eight a, eight b, eight c)
 INLINE eight floats_of_sums(eight_sums v)
 {
     return __builtin_convertvector(v, eight);
-}
-
-INLINE float sum_of_eight(eight v)
-{
-#if defined(__AVX2__)
-    __m128 x = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
-    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-    return _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps(x, x, 1)));
-#else
-    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
-#endif
-}
-
-/* Four lanes of scale 2b and four of the next one. */
-INLINE eight two(const float *scale, int b)
-{
-    eight of = load_eight(scale + b / 4 * 8);
-    int i = b % 4 * 2;
-#if defined(__AVX2__)
-    return (eight)_mm256_permutevar8x32_ps((__m256)of, _mm256_setr_epi32(i, i, i, i, i + 1, i + 1, i + 1, i + 1));
-#else
-    return (eight){of[i], of[i], of[i], of[i], of[i + 1], of[i + 1], of[i + 1], of[i + 1]};
-#endif
-}
-
-INLINE eight one(const float *p)
-{
-    return *p - (eight){0};
-}
-
-/* Sums of products, side by side; and of what lows add, or of as many units as codes are too high. */
-typedef struct dot_sums {
-    eight sum[2], rest;
-#if defined(__AVX512F__)
-    vf wide[2];
-#endif
-} dot_sums;
-
-/* Scales of both sides of 256 columns, those of x at its group. */
-INLINE void both_scales(lm_dtype t, const scales *s, const float *x_scale, const float *x_sum, bool too_high, eight *rest,
-                        eight scale[2])
-{
-    const int parts = is_fine(t) ? 2 : 1;
-#pragma GCC unroll 2
-    for (int i = 0; i < parts; i++) {
-        eight of = load_eight(s->scale + 8 * i);
-        if (has_lows(t) || too_high)
-            *rest = fused_eight(has_lows(t) ? load_eight(s->low + 8 * i) : of, load_eight(x_sum + 8 * i), *rest);
-        scale[i] = of * load_eight(x_scale + 8 * i);
-    }
-}
-
-/* Blocks of 32 columns, eight at most. */
-INLINE void rounded_blocks(lm_dtype t, stored_row r, int group, int blocks, const int8_t *q, const float *x_scale,
-                           const float *x_sum, dot_sums *to)
-{
-    const uint8_t *at = r.at + (size_t)group * group_bytes(t);
-    scales s;
-    eight scale[2];
-    row_scales(t, r, group, blocks, &s);
-    both_scales(t, &s, x_scale, x_sum, zero_of(t), &to->rest, scale);
-    memcpy(s.scale, scale, sizeof scale);
-#pragma GCC unroll 8
-    for (int b = 0; b < blocks; b++) {
-        eight by = is_fine(t) ? two(s.scale, b) : one(s.scale + b);
-        eight_sums dot = fours(is_signed(t), codes_of(t, at, b), all_codes((const uint8_t *)q + b * BLOCK));
-        to->sum[b % 2] = fused_eight(floats_of_sums(dot), by, to->sum[b % 2]);
-    }
 }

@@ -1,5 +1,5 @@
 /* Products with a row of x that was rounded, 256 columns of it at a time in the way that suits the processor: the codes of two blocks
- * side by side with AVX-512, scales as whole numbers with AVX2 where there are 16 of them. Part of variant.c. */
+ * side by side with AVX-512, scales as whole numbers with AVX2 in Q2_K and Q3_K. Part of variant.c. */
 
 #if defined(__AVX512F__)
 typedef uint8_t wide __attribute__((vector_size(2 * BLOCK)));
@@ -73,17 +73,7 @@ INLINE wide wide_codes(lm_dtype t, const uint8_t *at, int b)
 
 /* ---- sums ---- */
 
-/* By how much codes are too high. With VNNI, which multiplies bytes without a sign, those that have one are made so. */
-INLINE int too_high(lm_dtype t)
-{
-#if defined(__AVX512VNNI__)
-    if (is_signed(t))
-        return 128;
-#endif
-    return zero_of(t);
-}
-
-/* Sums of four products side by side. */
+/* Sums of four products side by side; with VNNI codes that have a sign are 128 too high. */
 INLINE wide_sums wide_fours(lm_dtype t, wide w, const int8_t *q)
 {
     __m512i a = (__m512i)w, b = _mm512_loadu_si512(q);
@@ -100,46 +90,90 @@ INLINE wide_sums wide_fours(lm_dtype t, wide w, const int8_t *q)
 #endif
 }
 
-/* Each of the scales of two blocks in as many lanes as it has sums. */
-INLINE vf spread_scales(lm_dtype t, vf scale, int b)
+INLINE __m512i added_by_twos(__m512i a, __m512i b)
 {
-    int first = is_fine(t) ? 2 * b : b, lanes = is_fine(t) ? 4 : 8;
-    vi from;
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++)
-        from[i] = first + i / lanes;
-    return (vf)_mm512_permutexvar_ps((__m512i)from, (__m512)scale);
+    return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
 }
 
-INLINE void rounded_group(lm_dtype t, stored_row r, int group, const int8_t *q, const float *x_scale, const float *x_sum,
-                          dot_sums *to)
+/* Of 256 columns the sum of products of each block, or of each half of one, in their order. */
+INLINE void group_sums(lm_dtype t, const uint8_t *at, const int8_t *q, const int32_t *start, eight_sums out[2])
 {
-    const uint8_t *at = r.at + (size_t)group * group_bytes(t);
-    scales s;
-    eight by[2];
-    row_scales(t, r, group, BLOCKS, &s);
-    both_scales(t, &s, x_scale, x_sum, too_high(t), &to->rest, by);
-    vf scale = is_fine(t) ? (vf)wide_joined((codes)by[0], (codes)by[1]) : (vf)_mm512_castps256_ps512((__m256)by[0]);
+    __m512i d[4];
 #pragma GCC unroll 4
-    for (int b = 0; b < BLOCKS; b += 2) {
-        wide_sums dot = wide_fours(t, wide_codes(t, at, b), q + b * BLOCK);
-        to->wide[b / 2 % 2] = fused(__builtin_convertvector(dot, vf), spread_scales(t, scale, b), to->wide[b / 2 % 2]);
+    for (int i = 0; i < 4; i++)
+        d[i] = (__m512i)wide_fours(t, wide_codes(t, at, 2 * i), q + 2 * i * BLOCK);
+    __m512i low = added_by_twos(d[0], d[1]), high = added_by_twos(d[2], d[3]); /* each 128 bits: of a half block of four */
+    __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+    if (is_fine(t)) {
+        const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        all = _mm512_permutexvar_epi32(order, all);
+        out[0] = (eight_sums)_mm512_castsi512_si256(all);
+        out[1] = (eight_sums)_mm512_extracti64x4_epi64(all, 1);
+        return;
     }
-}
-
-#else
-
-INLINE int too_high(lm_dtype t)
-{
-    return zero_of(t);
-}
-
-INLINE void rounded_group(lm_dtype t, stored_row r, int group, const int8_t *q, const float *x_scale, const float *x_sum,
-                          dot_sums *to)
-{
-    rounded_blocks(t, r, group, BLOCKS, q, x_scale, x_sum, to);
+    __m256i first = _mm512_castsi512_si256(all), second = _mm512_extracti64x4_epi64(all, 1);
+    __m256i sum = _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20), _mm256_permute2x128_si256(first, second, 0x31));
+    out[0] = (eight_sums)_mm256_permutevar8x32_epi32(sum, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+#if defined(__AVX512VNNI__)
+    if (is_signed(t))
+        out[0] += (eight_sums)_mm256_loadu_si256((const __m256i *)start);
+#endif
+    (void)start;
 }
 #endif
+
+/* The same of fours that were taken block by block. */
+INLINE void block_sums(lm_dtype t, const eight_sums of[BLOCKS], eight_sums out[2])
+{
+#if defined(__AVX2__)
+    __m256i two[4], four[2];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        two[i] = _mm256_hadd_epi32((__m256i)of[2 * i], (__m256i)of[2 * i + 1]);
+    four[0] = _mm256_hadd_epi32(two[0], two[1]), four[1] = _mm256_hadd_epi32(two[2], two[3]);
+    __m256i first = _mm256_permute2x128_si256(four[0], four[1], 0x20), second = _mm256_permute2x128_si256(four[0], four[1], 0x31);
+    if (is_fine(t)) {
+        __m256i low = _mm256_unpacklo_epi32(first, second), high = _mm256_unpackhi_epi32(first, second);
+        out[0] = (eight_sums)_mm256_permute2x128_si256(low, high, 0x20);
+        out[1] = (eight_sums)_mm256_permute2x128_si256(low, high, 0x31);
+    } else {
+        out[0] = (eight_sums)_mm256_add_epi32(first, second);
+    }
+#else
+    for (int b = 0; b < BLOCKS; b++) {
+        int32_t half[2] = {of[b][0] + of[b][1] + of[b][2] + of[b][3], of[b][4] + of[b][5] + of[b][6] + of[b][7]};
+        if (is_fine(t))
+            out[b / 4][b % 4 * 2] = half[0], out[b / 4][b % 4 * 2 + 1] = half[1];
+        else
+            out[0][b] = half[0] + half[1];
+    }
+#endif
+}
+
+#if !defined(__AVX512F__)
+INLINE void group_sums(lm_dtype t, const uint8_t *at, const int8_t *q, const int32_t *start, eight_sums out[2])
+{
+    eight_sums of[BLOCKS];
+    (void)start;
+#pragma GCC unroll 8
+    for (int b = 0; b < BLOCKS; b++)
+        of[b] = fours(is_signed(t), codes_of(t, at, b), all_codes((const uint8_t *)q + b * BLOCK));
+    block_sums(t, of, out);
+}
+#endif
+
+/* What the scales of both sides make of sums of products: sum[i] is of the blocks (or halves) i of all groups. */
+INLINE void add_scaled(lm_dtype t, const scales *s, const eight_sums of[2], const float *x_scale, const float *x_sum, eight sum[2])
+{
+    const int parts = is_fine(t) ? 2 : 1;
+#pragma GCC unroll 2
+    for (int i = 0; i < parts; i++) {
+        eight scale = load_eight(s->scale + 8 * i);
+        sum[i] = fused_eight(floats_of_sums(of[i]), scale * load_eight(x_scale + 8 * i), sum[i]);
+        if (!is_signed(t))
+            sum[i] = fused_eight(has_lows(t) ? load_eight(s->low + 8 * i) : -(float)zero_of(t) * scale, load_eight(x_sum + 8 * i), sum[i]);
+    }
+}
 
 /* ---- scales that are whole numbers on both sides ---- */
 

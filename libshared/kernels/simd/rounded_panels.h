@@ -62,18 +62,6 @@ INLINE void interleave(const codes from[8], uint8_t *to)
 #endif
 }
 
-/* The codes of block b of the group; those that are left over of a row of I8 are filled up with zeros. */
-INLINE codes codes_within(lm_dtype t, stored_row r, int group, int b)
-{
-    int column = group * GROUP + b * BLOCK, columns = r.of->columns;
-    if (t == LM_I8 && column + BLOCK > columns) {
-        uint8_t rest[BLOCK] = {0};
-        memcpy(rest, r.at + column, (size_t)(columns - column));
-        return all_codes(rest);
-    }
-    return codes_of(t, r.at + (size_t)group * group_bytes(t), b);
-}
-
 /* Eight rows at most, to lanes [lane, lane + 8). */
 INLINE void pack_group(lm_dtype t, const stored_row rows[8], int n, int lane, int group, int blocks, uint8_t *to)
 {
@@ -252,10 +240,11 @@ INLINE void rounded_tile(lm_dtype t, int side, const uint8_t *panel, const lm_ro
     const int parts = is_fine(t) ? 2 : 1, vectors = 8 / parts;
     const int fit = most_of(t) <= 15 ? 8 : most_of(t) <= 31 ? 4 : 2, run = fit < vectors ? fit : vectors;
     size_t stride = (size_t)x->blocks, block = (size_t)x_row * stride;
-    row_floats sum[SIDE];
+    row_floats sums[2 * BLOCKS][SIDE]; /* those of rounded.h */
+    for (int j = 0; j < BLOCKS * parts; j++)
 #pragma GCC unroll 8
-    for (int i = 0; i < side; i++)
-        sum[i] = (row_floats){0};
+        for (int i = 0; i < side; i++)
+            sums[j][i] = (row_floats){0};
     for (int b = 0; b < blocks; b++, block++, panel += panel_block(t)) {
         const uint8_t *w = panel, *scale = panel + ROWS * BLOCK;
         const int8_t *q = x->q + block * BLOCK;
@@ -272,7 +261,7 @@ INLINE void rounded_tile(lm_dtype t, int side, const uint8_t *panel, const lm_ro
                 for (int i = 0; i < side; i++)
                     row_fours(t, v % run == run - 1, &whole[i], &pairs[i], c, row_four(q + (size_t)i * stride * BLOCK));
             }
-            row_floats s = row_load(scale + (size_t)p * sizeof s);
+            row_floats s = row_load(scale + (size_t)p * sizeof s), *sum = sums[b % BLOCKS * parts + p];
 #pragma GCC unroll 8
             for (int i = 0; i < side; i++) {
                 size_t at = (block + (size_t)i * stride) * (size_t)parts + (size_t)p;
@@ -282,9 +271,13 @@ INLINE void rounded_tile(lm_dtype t, int side, const uint8_t *panel, const lm_ro
             }
         }
     }
+    for (int i = 0; i < side; i++) {
+        row_floats all[BLOCKS];
 #pragma GCC unroll 8
-    for (int i = 0; i < side; i++)
-        out[i] = sum[i];
+        for (int j = 0; j < BLOCKS; j++)
+            all[j] = parts == 2 ? sums[j][i] + sums[BLOCKS + j][i] : sums[j][i];
+        out[i] = ((all[0] + all[1]) + (all[2] + all[3])) + ((all[4] + all[5]) + (all[6] + all[7]));
+    }
 }
 
 INLINE void rounded_tiles(lm_dtype t, int side, const uint8_t *panel, int count, const lm_rounded *x, int x_row, int blocks,

@@ -43,59 +43,62 @@ INLINE void unit_row(lm_dtype t, int n, const lm_quantised *w, int row, const lm
 }
 #endif
 
-/* What is left over of a row of I8: zeros of x meet whatever follows in the copy, zeros. */
-INLINE void rounded_last(stored_row r, int n, const lm_rounded *x, size_t block, dot_sums to[TOGETHER])
+/* The codes of block b of the group; what is left over of a row of I8 is filled up with zeros. */
+INLINE codes codes_within(lm_dtype t, stored_row r, int group, int b)
 {
-    uint8_t rest[BLOCK] = {0};
-    int column = r.of->columns / BLOCK * BLOCK;
-    memcpy(rest, r.at + column, (size_t)(r.of->columns - column));
-    block += (size_t)(column / BLOCK);
-    for (int i = 0; i < n; i++, block += (size_t)x->blocks) {
-        float by = r.of->scale[r.element] * x->scale[block];
-        eight_sums dot = fours(true, all_codes(rest), all_codes((const uint8_t *)x->q + block * BLOCK));
-        to[i].sum[0] = fused_eight(floats_of_sums(dot), one(&by), to[i].sum[0]);
+    int column = group * GROUP + b * BLOCK, columns = r.of->columns;
+    if (t == LM_I8 && column + BLOCK > columns) {
+        uint8_t rest[BLOCK] = {0};
+        memcpy(rest, r.at + column, (size_t)(columns - column));
+        return all_codes(rest);
     }
+    return codes_of(t, r.at + (size_t)group * group_bytes(t), b);
 }
 
-INLINE eight all_lanes(lm_dtype t, const dot_sums *of)
+/* Less than a group that is left over at the end of a row, or of I8 less than a block. */
+INLINE void last_group(lm_dtype t, int n, stored_row r, int group, const lm_rounded *x, size_t first, eight sum[TOGETHER][2])
 {
-    eight all = of->sum[0] + of->sum[1];
-#if defined(__AVX512F__)
-    all += both_halves(of->wide[0] + of->wide[1]);
-#endif
-    if (has_lows(t))
-        all += of->rest;
-    else if (too_high(t))
-        all -= (float)too_high(t) * of->rest;
-    return all;
+    const size_t apart = (size_t)x->blocks, parts = is_fine(t) ? 2 : 1;
+    int blocks = (r.of->columns % GROUP + BLOCK - 1) / BLOCK;
+    scales s;
+    row_scales(t, r, group, blocks, &s);
+    for (int i = 0; i < n; i++) {
+        size_t at = first + (size_t)i * apart + (size_t)group * BLOCKS;
+        eight_sums of[BLOCKS] = {{0}}, sums[2];
+        for (int b = 0; b < blocks; b++)
+            of[b] = fours(is_signed(t), codes_within(t, r, group, b), all_codes((const uint8_t *)x->q + (at + (size_t)b) * BLOCK));
+        block_sums(t, of, sums);
+        add_scaled(t, &s, sums, x->scale + at * parts, x->sum + at * parts, sum[i]);
+    }
 }
 
 INLINE void group_row(lm_dtype t, int n, const lm_quantised *w, int row, const lm_rounded *x, int x_row, eight lanes[TOGETHER])
 {
     stored_row r = row_of(t, w, row, 0);
     const size_t apart = (size_t)x->blocks, parts = is_fine(t) ? 2 : 1, first = (size_t)x_row * apart;
-    dot_sums to[TOGETHER] = {{.rest = {0}}};
+    eight sum[TOGETHER][2] = {{{0}}};
     int group = 0;
     for (; (group + 1) * GROUP <= w->columns; group++) {
-        ask_ahead(t, r.at + (size_t)group * group_bytes(t));
+        const uint8_t *at = r.at + (size_t)group * group_bytes(t);
+        scales s;
+        ask_ahead(t, at);
+        row_scales(t, r, group, BLOCKS, &s);
 #pragma GCC unroll 4
         for (int i = 0; i < n; i++) {
-            size_t at = first + (size_t)i * apart + (size_t)group * BLOCKS;
-            rounded_group(t, r, group, x->q + at * BLOCK, x->scale + at * parts, x->sum + at * parts, &to[i]);
+            size_t block = first + (size_t)i * apart + (size_t)group * BLOCKS;
+            eight_sums of[2];
+            group_sums(t, at, x->q + block * BLOCK, is_signed(t) ? x->start + block : NULL, of);
+            add_scaled(t, &s, of, x->scale + block * parts, x->sum + block * parts, sum[i]);
         }
     }
-    for (int i = 0; w->columns % GROUP && i < n; i++) {
-        size_t at = first + (size_t)i * apart + (size_t)group * BLOCKS;
-        rounded_blocks(t, r, group, w->columns % GROUP / BLOCK, x->q + at * BLOCK, x->scale + at * parts, x->sum + at * parts, &to[i]);
-    }
-    if (t == LM_I8 && w->columns % BLOCK)
-        rounded_last(r, n, x, first, to);
+    if (w->columns % GROUP)
+        last_group(t, n, r, group, x, first, sum);
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++)
-        lanes[i] = all_lanes(t, &to[i]);
+        lanes[i] = is_fine(t) ? sum[i][0] + sum[i][1] : sum[i][0];
 }
 
-/* to[j] = the sum of lanes[j][i]. */
+/* to[j] = the sum of lanes[j][i], taken by twos. */
 INLINE void add_up(const eight lanes[SIDE_BY_SIDE][TOGETHER], int i, float to[SIDE_BY_SIDE])
 {
 #if defined(__AVX2__)
@@ -104,7 +107,8 @@ INLINE void add_up(const eight lanes[SIDE_BY_SIDE][TOGETHER], int i, float to[SI
     _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1)));
 #else
     for (int j = 0; j < SIDE_BY_SIDE; j++)
-        to[j] = sum_of_eight(lanes[j][i]);
+        to[j] = ((lanes[j][i][0] + lanes[j][i][1]) + (lanes[j][i][2] + lanes[j][i][3])) +
+                ((lanes[j][i][4] + lanes[j][i][5]) + (lanes[j][i][6] + lanes[j][i][7]));
 #endif
 }
 
