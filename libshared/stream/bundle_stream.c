@@ -28,7 +28,8 @@ typedef struct lm_bundle_reading {
     lm_record record; /* the last one, */
     void *column;     /* and the first of its tensors that has not been taken: an iterator of its header; NULL = all have */
     size_t arrived;   /* whole tensors */
-    char *whole;      /* forward: one that comes in parts */
+    char *whole;      /* forward: the one in hand */
+    size_t whole_bytes; /* for which there is room, */
     size_t assembled; /* and which one that is */
 } reading;
 
@@ -270,22 +271,26 @@ bool lm_bundle_read_stream(lm_bundle *b, lm_input *in, bool in_place, lm_status 
 
 /* ---------------------------------------------------------------- forward */
 
-/* Parts are read to where the whole will be (a lm_lms_room). */
-static char *room_of_part(void *context, const lm_record *record)
+/* A tensor is read to where it will be, and parts of one to where the whole will be (a lm_lms_room): the reader's own memory would be
+ * another time as much while it grows. */
+static char *room_of_tensor(void *context, const lm_record *record, lm_status *st)
 {
     reading *r = context;
     lm_status ignored = LM_STATUS_INIT;
     uint64_t before;
-    int64_t part[3];
-    if (!r->places || !record->column_count || !part_of(record, part) ||
+    if (record->column_count && !r->places && !close_index(r, r->bundle->name, st))
+        return NULL;
+    if (record->column_count != 1 ||
         !check_column(r, record, &record->columns[0], "", &before, &ignored)) /* where: the reader is still at it */
         return NULL;
     const lm_safetensor *t = &r->bundle->tensors[r->arrived];
-    if (!part[0]) {
+    if (!before && r->whole_bytes < t->bytes) {
         free(r->whole);
         r->whole = t->bytes < SIZE_MAX - PAD_MAX ? lm_try_malloc(t->bytes + PAD_MAX, 1, t->name, &ignored) : NULL;
-        r->assembled = r->arrived;
+        r->whole_bytes = r->whole ? t->bytes : 0;
     }
+    if (!before)
+        r->assembled = r->arrived;
     return r->whole && r->assembled == r->arrived ? r->whole + before : NULL;
 }
 
@@ -321,7 +326,7 @@ bool lm_bundle_begin_stream(lm_bundle *b, lm_input *in, lm_status *st)
     *r = (reading){.bundle = b, .in = in};
     if (!begin(r, st))
         return false;
-    lm_lms_reader_room(r->reader, room_of_part, r);
+    lm_lms_reader_room(r->reader, room_of_tensor, r);
     return seek_column(r, st) >= 0 && (r->places || !b->index || close_index(r, b->name, st));
 }
 

@@ -73,8 +73,8 @@ int lm_lms_next(lm_lms_reader *r, lm_record *record, lm_status *st);
 void lm_lms_reader_understand(lm_lms_reader *r, const char *const *names);
 
 /* Where a payload goes instead of the reader's own memory: asked when its header has been checked, with columns that have no data
- * yet. There has to be room for it and the 64 bytes behind it that are its pad. NULL: the reader's own. */
-typedef char *lm_lms_room(void *context, const lm_record *record);
+ * yet. There has to be room for it and the 64 bytes behind it that are its pad. NULL: the reader's own, or st has failed. */
+typedef char *lm_lms_room(void *context, const lm_record *record, lm_status *st);
 void lm_lms_reader_room(lm_lms_reader *r, lm_lms_room *room, void *context);
 
 const lm_column *lm_record_column(const lm_record *r, const char *name); /* NULL if absent */

@@ -336,7 +336,9 @@ static bool read_payload(lm_lms_reader *r, size_t bytes, lm_record *out, lm_stat
 {
     enum { SMALL = 256 * 1024 };
     size_t total = bytes + 64 - bytes % 64;
-    char *theirs = r->room ? r->room(r->room_context, out) : NULL;
+    char *theirs = r->room ? r->room(r->room_context, out, st) : NULL;
+    if (!lm_ok(st))
+        return false;
     bool small = total <= SMALL && !theirs;
     if (!(small ? read_small(r, total, st) : read_large(r, total, theirs, st)))
         return false;

@@ -134,6 +134,9 @@ if test -z "$sanitized"; then
     done
     lms -q -m big -o - | { most_of quant -q -j2 -t q8_0 -m - -o big.lms >most; }
     test "$(cat most)" -lt 40000 || fail_ "$(cat most) kB from a pipe"
+    pretrain -q -a llama --tokenizer vocab --layers 1 --width 512 --heads 4 --inner 24576 --max-length 64 --max-steps 1 -o wide few.lms
+    lms -q -m wide -o - | { most_of quant -q -j2 -t q8_0 -m - -o wide.lms >most; } # tensors of 48 MB
+    test "$(cat most)" -lt $(((48 + 32) * 1024)) || fail_ "$(cat most) kB from a pipe with tensors of 48 MB"
 
     # and whoever computes with the file has it in memory as it is
     quant -q -t q4_0 -m big -o big.gguf
