@@ -117,7 +117,7 @@ static const lm_option table[] = {
     COUNT("top-logprobs", o.top, 0, 1e6, .aliases = "top", .help = "... and the N likeliest tokens that might have stood there"),
     GROUP("The model"),
     COUNT("batch-size", o.batch, 1, 1e6, .letter = 'b', .aliases = "parallel", .unrecorded = true,
-          .help = "answers that are written at a time; they are the same with any number"),
+          .help = "answers that are written at a time; they do not depend on it, but for the last bits of a logit"),
     {.name = "tokenizer", .type = LM_OPT_DIR, .target = &o.tokenizer, .value = "DIR", .shown = "the model's own",
      .help = "the tokenizer"},
     FLAG("force", o.force, .help = "take the tokens of another tokenizer"),

@@ -137,6 +137,13 @@ static bool rounds(const lm_quantised *w, lm_activations how)
     return how == LM_ACTIVATIONS_INT8 && w->type != LM_F16 && w->type != LM_BF16 && w->type != LM_NF4 && w->type != LM_FP4;
 }
 
+/* Floats, since no block of the other matrices' type divides their rows: few, and small. What comes of them is rounded next, when a
+ * last bit may become a step of it, so a row has one order of sums whatever is beside it. */
+static bool alone(const lm_quantised *w, lm_activations how)
+{
+    return how == LM_ACTIVATIONS_INT8 && w->columns % LM_ROUNDED_BLOCK != 0;
+}
+
 static int panel_rows(int count, int columns)
 {
     int fit = most(PANEL_STEP, least(MOST_PANEL, CACHED / most(columns, 1) / PANEL_STEP * PANEL_STEP));
@@ -249,8 +256,9 @@ void lm_quantised_forward(const lm_quantised *w, int first, int count, const flo
             rounded_rows(w, first, count, &rounded, bias, y, m);
         else
             rounded_batch(w, first, count, &rounded, bias, y, m, scratch);
-    } else if (m == 1) {
-        forward_row(w, first, count, x, bias, y, scratch);
+    } else if (m == 1 || alone(w, how)) {
+        for (int i = 0; i < m; i++)
+            forward_row(w, first, count, x + (size_t)i * (size_t)w->columns, bias, y + (size_t)i * (size_t)count, scratch);
     } else {
         forward(w, first, count, x, bias, y, m, scratch);
     }

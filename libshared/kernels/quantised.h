@@ -18,7 +18,7 @@ enum { LM_FEW_ROUNDED = 6 };
 /* Floats of scratch of the calls below, for m rows. */
 size_t lm_quantised_scratch(const lm_quantised *w, int m, lm_activations how);
 /* Y [m, count] = X [m, columns] W^T + bias of the rows [first, first + count) of W; bias [count] or NULL. Types that have no
- * loop for int8 activations (F16, BF16, NF4, FP4) take them as float32. */
+ * loop for int8 activations (F16, BF16, NF4, FP4) take them as float32; where 32 does not divide the columns, row by row even so. */
 void lm_quantised_forward(const lm_quantised *w, int first, int count, const float *x, const float *bias, float *y, int m,
                           lm_activations how, float *scratch);
 /* dX [m, columns] (+)= dY [m, count] W, of the same rows. */

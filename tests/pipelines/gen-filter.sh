@@ -34,6 +34,12 @@ for sampling in '' '--temperature 0.9 --top-p 0.95 -n 2'; do
     compare_ <(tail -n "$(wc -l <rest)" one) rest
 done
 same_ 8 "$(wc -l <one)"
+# of rounded activations, too, where a last bit could become a step; this model has rows that no block divides
+quant -q -t q8_0 -m "$story" -o eight.gguf 2>/dev/null
+for word in She They 'One day' 'The cat' 'His mom' Suddenly 'In the park' 'A bird'; do echo "$word wanted to"; done >wishes
+gen -q -m eight.gguf --max-new-tokens 60 --temperature 0.9 -n 2 -b1 -j1 wishes >one
+gen -q -m eight.gguf --max-new-tokens 60 --temperature 0.9 -n 2 -b16 -j2 wishes >all
+compare_ one all
 gen -q -m "$story" --max-new-tokens 20 --sample --seed 1 prompts >another
 ! cmp -s another <(gen -q -m "$story" --max-new-tokens 20 --sample --seed 2 prompts) || fail_ "the seed does nothing"
 

@@ -4,6 +4,7 @@
 
 #include "base/threads.h"
 #include "kernels/quantised.h"
+#include "kernels/rounded.h"
 #include "tensor/blocks.h"
 
 static const lm_dtype types[] = {LM_F16,  LM_BF16, LM_I8,   LM_NF4,  LM_FP4,  LM_Q8_0, LM_Q4_0, LM_Q4_1,
@@ -298,7 +299,8 @@ START_TEST(independence)
 }
 END_TEST
 
-/* Rows of rounded activations are answered as each would be alone, however many there are; a few, of Q2_K and Q3_K. */
+/* Rows are answered as each would be alone, however many there are, where activations are rounded; a few, of Q2_K and Q3_K; and where
+ * they are not, since no block divides the matrix's rows, in a model that rounds them elsewhere. */
 START_TEST(together)
 {
     enum { N = 19, M = 9 };
@@ -306,7 +308,8 @@ START_TEST(together)
     for (size_t t = 0; t < TYPES; t++) {
         for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
             int k = columns[c], most = types[t] == LM_Q2_K || types[t] == LM_Q3_K ? LM_FEW_ROUNDED : M;
-            if (k % lm_dtype_block(types[t]) || types[t] == LM_F16 || types[t] == LM_BF16 || types[t] == LM_NF4 || types[t] == LM_FP4)
+            bool floats = types[t] == LM_F16 || types[t] == LM_BF16 || types[t] == LM_NF4 || types[t] == LM_FP4;
+            if (k % lm_dtype_block(types[t]) || (floats && k % LM_ROUNDED_BLOCK == 0))
                 continue;
             made q = make(types[t], N + 1, k, 0, 64, false);
             float *x = vector((size_t)(M * k), -1, 1), *bias = vector(N, -1, 1);
