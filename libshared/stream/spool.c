@@ -224,7 +224,9 @@ static part *add_part(lm_spool *s, const lm_record *record, lm_str members, lm_s
     part *p = &s->parts[s->part_count++];
     *p = (part){.first_row = s->row_count, .n = record->n, .schema = x};
     const char *before = s->part_count > 1 ? p[-1].others : NULL;
-    size_t counted = members.len < 4 ? 0 : 4 + strspn(members.data + 4, "0123456789"); /* "n":N */
+    size_t counted = members.len < 4 ? 0 : 4; /* "n":N */
+    while (counted && counted < members.len && members.data[counted] >= '0' && members.data[counted] <= '9')
+        counted++;
     lm_str others = {members.data + counted, members.len - counted};
     p->others = before && lm_str_is(others, before) ? p[-1].others : lm_strndup(others.data, others.len);
     p->offsets = lm_calloc(x->count, sizeof *p->offsets);
