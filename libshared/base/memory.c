@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { ALIGNMENT = 64 };
+
 static void *checked(void *p, size_t count, size_t size)
 {
     if (p || !count || !size)
@@ -34,18 +36,22 @@ void *lm_realloc(void *p, size_t count, size_t size)
     return checked(lm_mul(count, size, &bytes) ? realloc(p, bytes ? bytes : 1) : NULL, count, size);
 }
 
-void *lm_malloc_table(size_t count, size_t size)
+/* On large pages, where there are so many bytes. NULL: there is no memory. */
+static void *malloc_pages(size_t bytes)
 {
     enum { LARGE = 1 << 21 };
-    size_t bytes;
     void *p = NULL;
-    if (!lm_mul(count, size, &bytes) || bytes < LARGE)
-        return lm_malloc(count, size);
-    if (posix_memalign(&p, LARGE, bytes) != 0)
-        p = NULL;
-    checked(p, count, size);
-    madvise(p, bytes, MADV_HUGEPAGE);
+    if (posix_memalign(&p, bytes < LARGE ? ALIGNMENT : LARGE, bytes ? bytes : 1) != 0)
+        return NULL;
+    if (bytes >= LARGE)
+        madvise(p, bytes, MADV_HUGEPAGE);
     return p;
+}
+
+void *lm_malloc_table(size_t count, size_t size)
+{
+    size_t bytes;
+    return checked(lm_mul(count, size, &bytes) ? malloc_pages(bytes) : NULL, count, size);
 }
 
 char *lm_strndup(const char *s, size_t n)
@@ -71,24 +77,31 @@ char *lm_format(const char *format, ...)
     return checked(n < 0 ? NULL : s, 1, 1);
 }
 
-void *lm_try_malloc(size_t count, size_t size, const char *what, lm_status *st)
+static void *tried(void *p, size_t count, size_t size, const char *what, lm_status *st)
 {
-    enum { ALIGNMENT = 64 };
-    size_t bytes, padded;
-    void *p = NULL;
-    if (lm_mul(count, size, &bytes) && lm_add_size(bytes, ALIGNMENT, &padded))
-        p = aligned_alloc(ALIGNMENT, padded / ALIGNMENT * ALIGNMENT);
     if (!p)
         lm_fail(st, LM_FAILED, "%s: no memory for %zu times %zu bytes", what, count, size);
     return p;
 }
 
+void *lm_try_malloc(size_t count, size_t size, const char *what, lm_status *st)
+{
+    size_t bytes, padded;
+    void *p = NULL;
+    if (lm_mul(count, size, &bytes) && lm_add_size(bytes, ALIGNMENT, &padded))
+        p = aligned_alloc(ALIGNMENT, padded / ALIGNMENT * ALIGNMENT);
+    return tried(p, count, size, what, st);
+}
+
+void *lm_try_malloc_table(size_t count, size_t size, const char *what, lm_status *st)
+{
+    size_t bytes;
+    return tried(lm_mul(count, size, &bytes) ? malloc_pages(bytes) : NULL, count, size, what, st);
+}
+
 void *lm_try_calloc(size_t count, size_t size, const char *what, lm_status *st)
 {
-    void *p = calloc(count ? count : 1, size ? size : 1);
-    if (!p)
-        lm_fail(st, LM_FAILED, "%s: no memory for %zu times %zu bytes", what, count, size);
-    return p;
+    return tried(calloc(count ? count : 1, size ? size : 1), count, size, what, st);
 }
 
 void lm_memory_setup(void)

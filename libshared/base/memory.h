@@ -23,6 +23,7 @@ char *lm_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* 64-byte aligned, uninitialised; NULL and a failed status (naming `what`) when there is not that much memory. */
 void *lm_try_malloc(size_t count, size_t size, const char *what, lm_status *st);
+void *lm_try_malloc_table(size_t count, size_t size, const char *what, lm_status *st); /* as lm_malloc_table */
 /* Zeroed, and not aligned so: of a large block, pages that nobody writes to take no memory. */
 void *lm_try_calloc(size_t count, size_t size, const char *what, lm_status *st);
 
@@ -31,6 +32,13 @@ void *lm_try_calloc(size_t count, size_t size, const char *what, lm_status *st);
 void lm_memory_setup(void);
 /* Memory of the process now that is no file's, in bytes; 0 where the system does not say. */
 int64_t lm_anonymous_memory(void);
+
+/* Asks for the first kilobyte of n bytes that are read soon, and in no order that the processor could foresee. */
+static inline void lm_prefetch(const void *p, size_t n)
+{
+    for (size_t i = 0; i < n && i < 1024; i += 64)
+        __builtin_prefetch((const char *)p + i);
+}
 
 /* *out = a*b or a+b; false on overflow of size_t. */
 static inline bool lm_mul(size_t a, size_t b, size_t *out)

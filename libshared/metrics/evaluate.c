@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /* Tokens of a batch; and tokens whose logits over the vocabulary exist at once. */
-enum { BATCH_TOKENS = 1024, LOGIT_TOKENS = 128, IGNORED = -100, SPECIALS = 5 };
+enum { LOGIT_TOKENS = 128, IGNORED = -100, SPECIALS = 5 };
 
 /* A row as a window of its source (tok --stride): tokens that a window before has had are not predicted
  * again. */
@@ -100,7 +100,7 @@ lm_evaluator *lm_evaluator_new(lm_model *model, lm_graph *graph, const lm_evalua
     e->graph = graph ? graph : lm_graph_new(model->params);
     e->options = *options;
     if (e->options.batch_tokens <= 0)
-        e->options.batch_tokens = BATCH_TOKENS;
+        e->options.batch_tokens = LM_BATCH_TOKENS;
     e->tally.kind = kind_of(model, &e->decided);
     e->tally.columns = model->head->tokens ? lm_model_token_columns(model) : lm_config_labels(model->config);
     e->tally.config = model->config;

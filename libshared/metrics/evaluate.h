@@ -58,8 +58,10 @@ typedef struct lm_measure_options {
     uint64_t seed;
 } lm_measure_options;
 
+enum { LM_BATCH_TOKENS = 1024 }; /* the usual: more of them take more memory, and save no time */
+
 typedef struct lm_evaluate_options {
-    int batch_tokens; /* most tokens of a batch; 0 = 1024. A longer row is a batch by itself */
+    int batch_tokens; /* most tokens of a batch; 0 = LM_BATCH_TOKENS. A longer row is a batch by itself */
     unsigned emit;    /* which outputs lm_evaluator_run hands out: LM_EMIT_* */
     int top;          /* of the logits only the largest so many; 0 = all */
     lm_pool pool;

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/signals.h"
+#include "metrics/evaluate.h"
 #include "metrics/fields.h"
 #include "metrics/gates.h"
 #include "metrics/metrics.h"
@@ -13,7 +14,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { BATCH_TOKENS = 1024, BATCH_QUESTIONS = 64 };
+enum { BATCH_QUESTIONS = 64 };
 
 /* By what the log-probability of a choice is divided before the largest is taken: nothing, its characters, its bytes. */
 enum { BY_NOTHING, BY_CHARACTERS, BY_BYTES, WAYS };
@@ -155,7 +156,7 @@ static int64_t tokens_of(const lm_question *q)
 static bool read_all(run *r, lm_status *st)
 {
     int got;
-    int64_t most = r->o->batch_tokens ? r->o->batch_tokens : BATCH_TOKENS;
+    int64_t most = r->o->batch_tokens ? r->o->batch_tokens : LM_BATCH_TOKENS;
     while ((got = lm_fields_next(r->fields, st)) > 0) {
         lm_question *q = &r->batch[r->held++];
         if (!lm_signal_check(st) || !lm_choice_read(r->reader, r->fields, q, st))

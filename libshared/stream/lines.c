@@ -104,12 +104,10 @@ lm_str lm_lines_at(const lm_lines *l, uint64_t i)
 
 void lm_lines_expect(const lm_lines *l, uint64_t i, bool soon)
 {
-    enum { LINE = 64, LINES = 16 };
     if (!soon) {
         __builtin_prefetch(&l->ends[i]);
         return;
     }
     lm_str line = lm_lines_at(l, i);
-    for (size_t n = 0; n < line.len && n < LINE * LINES; n += LINE)
-        __builtin_prefetch(line.data + n);
+    lm_prefetch(line.data, line.len);
 }

@@ -30,8 +30,7 @@ enum {
     DEFAULT_MEMORY = 256 << 20,
     PART_ALIGNMENT = 64,
     PIECE = 256 * 1024,          /* of memory for parts; where there are many of them */
-    MANY = 8 << 20, LARGE = 4 << 20, /* ... larger, and of large pages */
-    LARGE_PAGE = 2 << 20,
+    MANY = 8 << 20, LARGE = 4 << 20, /* ... larger, and so of large pages */
     STRIDE = 64                  /* rows from one part that is noted by its row to the next */
 };
 
@@ -298,16 +297,12 @@ static bool start_file(lm_spool *s, lm_status *st)
 
 static bool add_piece(lm_spool *s, size_t n, lm_status *st)
 {
-    bool large = s->bytes >= MANY;
-    size_t size = large ? LARGE : PIECE, alignment = large ? LARGE_PAGE : PART_ALIGNMENT;
-    if (n > size - PART_ALIGNMENT && (!lm_add_size(n, PART_ALIGNMENT + alignment - 1, &size)))
-        size = SIZE_MAX; /* refused below */
-    size = size / alignment * alignment;
-    piece *p = aligned_alloc(alignment, size);
+    size_t size = s->bytes >= MANY ? LARGE : PIECE;
+    if (n > size - PART_ALIGNMENT)
+        size = n + PART_ALIGNMENT; /* n is a record's: far from the end of all numbers */
+    piece *p = lm_try_malloc_table(size, 1, "rows that are kept (--memory bounds them)", st);
     if (!p)
-        return lm_fail(st, LM_FAILED, "no memory for the rows kept there (%zu bytes): give --memory a limit", size);
-    if (large)
-        madvise(p, size, MADV_HUGEPAGE);
+        return false;
     *p = (piece){s->pieces, PART_ALIGNMENT, size};
     s->pieces = p;
     return true;
@@ -744,7 +739,6 @@ bool lm_spool_pack(lm_spool *s, uint64_t row, lm_packer *packer, lm_status *st)
 
 void lm_spool_expect(const lm_spool *s, uint64_t row, bool soon)
 {
-    enum { LINE = 64, LINES = 16 };
     const part *p = find_part(s, row);
     const schema *x = p->schema;
     int64_t i = (int64_t)(row - p->first_row);
@@ -755,9 +749,7 @@ void lm_spool_expect(const lm_spool *s, uint64_t row, bool soon)
         if (!soon || x->roles[c].kind != LM_RAGGED)
             continue;
         const int32_t *splits = part_column(s, p, x->roles[c].splits);
-        const char *from = data + (size_t)splits[i] * x->widths[c], *to = data + (size_t)splits[i + 1] * x->widths[c];
-        for (size_t n = 0; from < to && n < LINES; n++, from += LINE)
-            __builtin_prefetch(from);
+        lm_prefetch(data + (size_t)splits[i] * x->widths[c], (size_t)(splits[i + 1] - splits[i]) * x->widths[c]);
     }
 }
 

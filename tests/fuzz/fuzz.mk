@@ -6,7 +6,7 @@ fuzz_names = stream tokenizer sentencepiece gguf gguf_model imatrix safetensors 
 FUZZ_SECONDS = 600
 FUZZ_FLAGS = -timeout=20 -rss_limit_mb=3000 -max_len=4096 -print_final_stats=1
 FUZZ_REPLAY_MUTATIONS = 100
-EXTRA_DIST += $(fuzz_names:%=tests/fuzz/seeds-%.sh) tests/fuzz/replay.sh tests/fuzz/coverage.sh
+EXTRA_DIST += $(fuzz_names:%=tests/fuzz/seeds-%.sh) tests/fuzz/numbers.inc tests/fuzz/replay.sh tests/fuzz/coverage.sh
 # the sources whose coverage counts
 fuzz_stream_parsers = blocks.c blocks_parse.c blocks_write.c check.c header_view.c json.c lms_reader.c record.c records.c records_guess.c records_json.c records_table.c \
 	rows.c selectors.c tokens.c

@@ -1,15 +1,9 @@
 #!/bin/bash
 # Makes the seeds of fuzz_gguf in the directory $1.
 set -e -u
+. "$(dirname "$0")/numbers.inc"
 mkdir -p "$1"
 cd "$1"
-int() { # BYTES VALUE...: little-endian, escaped for printf %b
-    local bytes=$1 value i
-    shift
-    for value; do
-        for ((i = 0; i < bytes; i++)); do printf '\\x%02x' $((value >> 8 * i & 255)); done
-    done
-}
 string() { # TEXT
     printf '%s%s' "$(int 8 "$(($(printf '%b.' "$1" | wc -c) - 1))")" "$1"
 }

@@ -1,15 +1,9 @@
 #!/bin/bash
 # Makes the seeds of fuzz_imatrix in the directory $1: both forms, and files with a fault each.
 set -e -u
+. "$(dirname "$0")/numbers.inc"
 mkdir -p "$1"
 cd "$1"
-int() { # BYTES VALUE...: little-endian, escaped for printf %b
-    local bytes=$1 value i
-    shift
-    for value; do
-        for ((i = 0; i < bytes; i++)); do printf '\\x%02x' $((value >> 8 * i & 255)); done
-    done
-}
 one=1065353216 half=1056964608
 entry() { # NAME CALLS FLOATS...
     printf '%s' "$(int 4 ${#1})$1$(int 4 "$2" $(($# - 2)))"

@@ -1,15 +1,9 @@
 #!/bin/bash
 # Makes the seeds of fuzz_tables in the directory $1: a good file, and files with a fault each.
 set -e -u
+. "$(dirname "$0")/numbers.inc"
 mkdir -p "$1"
 cd "$1"
-int() { # BYTES VALUE...: little-endian, escaped for printf %b
-    local bytes=$1 value i
-    shift
-    for value; do
-        for ((i = 0; i < bytes; i++)); do printf '\\x%02x' $((value >> 8 * i & 255)); done
-    done
-}
 # tables FILE SIZE "LENGTHS" TEXT "TOKENS" "SLOTS" "MERGES" "SCORES" REST: arrays of 32-bit numbers, scores of 64-bit ones
 tables() {
     local file=$1 array
