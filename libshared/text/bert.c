@@ -131,7 +131,7 @@ static size_t quick_words(lm_encoder *e, lm_str text, size_t from, size_t to, lm
         if (n == 0 || (kind != LM_BYTE_PUNCT && (next == LM_BYTE_WORD || next == LM_BYTE_ODD)))
             break;
         if (e->ahead.n == LM_WORDS_AHEAD)
-            lm_words_take(e, text, cut_ascii, out);
+            lm_words_take(e, text, cut_ascii, NULL, out);
         struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, p, n);
         first = lm_low_bytes(first, n);
         second = n > 8 ? lm_low_bytes(second, n - 8) : 0;
@@ -142,7 +142,7 @@ static size_t quick_words(lm_encoder *e, lm_str text, size_t from, size_t to, lm
         lm_words_ahead_fetch(a, &e->cache);
         p += n;
     }
-    lm_words_take(e, text, cut_ascii, out);
+    lm_words_take(e, text, cut_ascii, NULL, out);
     return p;
 }
 

@@ -124,12 +124,20 @@ static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
     lm_token_model_encode_bytes(&e->t->model, (lm_str){text.data + from, len}, &e->scratch, &e->tokens);
 }
 
+static void cut_words(lm_encoder *e, lm_str text, const struct lm_word_ahead *const *words, size_t n, lm_short_tokens *out)
+{
+    lm_str bytes[LM_WORDS_AHEAD];
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (lm_str){text.data + words[i]->from, words[i]->len};
+    lm_token_model_encode_words(&e->t->model, bytes, n, &e->scratch, out);
+}
+
 /* The word text[from..to). */
 static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t to, lm_side *out)
 {
     size_t n = to - from;
     if (e->ahead.n == LM_WORDS_AHEAD)
-        lm_words_take(e, text, cut_word, out);
+        lm_words_take(e, text, cut_word, cut_words, out);
     struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, from, n);
     if (n > LM_WORD_BYTES)
         return;
@@ -186,7 +194,7 @@ static void encode_plain(lm_encoder *e, lm_str text, size_t from, size_t to, lm_
         cut_by_regex(e, text, &k, from, to, out);
     else
         cut_by_scanner(e, text, &k, from, to, out);
-    lm_words_take(e, text, cut_word, out);
+    lm_words_take(e, text, cut_word, cut_words, out);
 }
 
 void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)

@@ -93,7 +93,7 @@ static void encode_known(lm_encoder *e, lm_str word, size_t chars)
     }
     encode_uncached(e, word, chars);
     if (!e->scratch.lacks_unk)
-        lm_word_put(set, key, word.len, &e->tokens);
+        lm_word_put_tokens(set, key, word.len, &e->tokens);
 }
 
 void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
@@ -120,44 +120,115 @@ static void push_part(lm_side *out, lm_str text, int32_t id, int32_t word, size_
     lm_side_push(out, id, word, from, to);
 }
 
-/* The tokens of a word in e->tokens, with their places in the text if they are asked for. */
-static void put_tokens(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, lm_side *out)
+/* The tokens of a word, with their places in the text if they are asked for. */
+static void put_tokens(lm_str text, const struct lm_word_ahead *a, const lm_token *at, size_t n, lm_side *out)
 {
     int32_t word = out->words++;
     size_t start = a->from;
-    while (out->bare && out->cap - out->n < e->tokens.n)
+    while (out->bare && out->cap - out->n < n)
         lm_side_grow(out);
-    for (size_t i = 0; out->bare && i < e->tokens.n; i++)
-        out->ids[out->n++] = e->tokens.at[i].id;
+    for (size_t i = 0; out->bare && i < n; i++)
+        out->ids[out->n++] = at[i].id;
     if (out->bare)
         return;
-    for (size_t i = 0; i < e->tokens.n; i++) {
-        size_t end = a->from + (size_t)e->tokens.at[i].end;
-        push_part(out, text, e->tokens.at[i].id, word, start, end, a->from + a->len);
+    for (size_t i = 0; i < n; i++) {
+        size_t end = a->from + (size_t)at[i].end;
+        push_part(out, text, at[i].id, word, start, end, a->from + a->len);
         start = end;
     }
 }
 
-void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_side *out)
+static void put_ids(lm_str text, const struct lm_word_ahead *a, const int32_t *ids, uint32_t n, uint32_t ends, lm_side *out)
+{
+    int32_t word = out->words++;
+    size_t start = a->from;
+    for (uint32_t i = 0; i < n; i++, ends &= ends - 1) {
+        size_t end = a->from + (size_t)__builtin_ctz(ends) + 1;
+        push_part(out, text, ids[i], word, start, end, a->from + a->len);
+        start = end;
+    }
+}
+
+static inline void put_known(lm_str text, const struct lm_word_ahead *a, const lm_known_word *known, lm_side *out)
+{
+    while (out->cap - out->n < LM_WORD_TOKENS)
+        lm_side_grow(out);
+    if (out->bare) {
+        lm_word_ids(known, out->ids + out->n);
+        out->n += known->count;
+        return;
+    }
+    int32_t ids[LM_WORD_TOKENS];
+    lm_word_ids(known, ids);
+    put_ids(text, a, ids, known->count, known->ends, out);
+}
+
+static inline void put_short(lm_str text, const struct lm_word_ahead *a, const lm_short_tokens *tokens, lm_side *out)
+{
+    while (out->cap - out->n < LM_WORD_TOKENS)
+        lm_side_grow(out);
+    if (!out->bare) {
+        put_ids(text, a, tokens->ids, tokens->n, tokens->ends, out);
+        return;
+    }
+    memcpy(out->ids + out->n, tokens->ids, LM_WORD_TOKENS * sizeof *tokens->ids);
+    out->n += tokens->n;
+}
+
+static void cut_one(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, lm_word_cut *cut, lm_side *out)
+{
+    e->tokens.n = 0;
+    cut(e, text, a->from, a->len);
+    put_tokens(text, a, e->tokens.at, e->tokens.n, out);
+    if (a->set && !e->scratch.lacks_unk)
+        lm_word_put_tokens(a->set, a->key, a->len, &e->tokens);
+}
+
+static inline const lm_known_word *find(const struct lm_word_ahead *a)
+{
+    return a->set ? lm_word_find(a->set, a->key, a->len) : NULL;
+}
+
+/* The words from the i-th on. The cache does not change before all that it knows is taken out. */
+static void take_several(lm_encoder *e, lm_str text, int i, lm_word_cut *cut, lm_words_cut *several, lm_side *out)
+{
+    const lm_known_word *known[LM_WORDS_AHEAD];
+    const struct lm_word_ahead *words[LM_WORDS_AHEAD];
+    lm_short_tokens tokens[LM_WORDS_AHEAD], *next = tokens;
+    words[0] = &e->ahead.at[i];
+    size_t n = 0;
+    for (int k = i; k < e->ahead.n; k++) {
+        words[n] = &e->ahead.at[k];
+        known[k] = find(words[n]);
+        n += !known[k] && words[n]->set;
+    }
+    several(e, text, words, n, tokens);
+    for (; i < e->ahead.n; i++) {
+        const struct lm_word_ahead *a = &e->ahead.at[i];
+        if (known[i])
+            put_known(text, a, known[i], out);
+        else if (a->set)
+            put_short(text, a, next++, out);
+        else
+            cut_one(e, text, a, cut, out);
+    }
+    for (size_t k = 0; k < n; k++)
+        lm_word_put(words[k]->set, words[k]->key, words[k]->len, &tokens[k]);
+}
+
+void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_words_cut *several, lm_side *out)
 {
     for (int i = 0; i < e->ahead.n; i++) {
         const struct lm_word_ahead *a = &e->ahead.at[i];
-        const lm_known_word *known = a->set ? lm_word_find(a->set, a->key, a->len) : NULL;
-        while (out->cap - out->n < LM_WORD_TOKENS)
-            lm_side_grow(out);
-        if (known && out->bare) {
-            lm_word_ids(known, out->ids + out->n);
-            out->n += known->count;
-            continue;
+        const lm_known_word *known = find(a);
+        if (known) {
+            put_known(text, a, known, out);
+        } else if (several && a->set) {
+            take_several(e, text, i, cut, several, out);
+            break;
+        } else {
+            cut_one(e, text, a, cut, out);
         }
-        e->tokens.n = 0;
-        if (known)
-            push_known(known, &e->tokens);
-        else
-            cut(e, text, a->from, a->len);
-        put_tokens(e, text, a, out);
-        if (!known && a->set && !e->scratch.lacks_unk)
-            lm_word_put(a->set, a->key, a->len, &e->tokens);
     }
     e->ahead.n = 0;
 }

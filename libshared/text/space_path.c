@@ -175,7 +175,7 @@ void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm
         end = part_end(e->t, text, start, last, to);
         size_t first = s->prepends && start > from ? start + 1 : start, n = end - first;
         if (e->ahead.n == LM_WORDS_AHEAD)
-            lm_words_take(e, text, cut, out);
+            lm_words_take(e, text, cut, NULL, out);
         struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, first, n);
         if (n > MOST || (!s->prepends && start == from)) /* the first is another one than the same between others */
             continue;
@@ -185,5 +185,5 @@ void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm
         a->key[2] = (n > 16 ? lm_low_bytes(lm_eight_bytes(p + 16), n - 16) : 0) | (uint64_t)0xFF << 56; /* as no word in UTF-8 has it */
         lm_words_ahead_fetch(a, &e->cache);
     }
-    lm_words_take(e, text, cut, out);
+    lm_words_take(e, text, cut, NULL, out);
 }

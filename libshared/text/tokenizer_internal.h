@@ -156,8 +156,11 @@ void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm
 void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 /* The tokens of text[from..from+len) into e->tokens. */
 typedef void lm_word_cut(lm_encoder *e, lm_str text, size_t from, size_t len);
-/* The words of e->ahead, which are then none: those that the cache does not know are cut. */
-void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_side *out);
+/* The same of several words of up to LM_SHORT_WORD bytes, all of which are in e->ahead. */
+typedef void lm_words_cut(lm_encoder *e, lm_str text, const struct lm_word_ahead *const *words, size_t n, lm_short_tokens *out);
+/* The words of e->ahead, which are then none: those that the cache does not know are cut. `several`: a quicker way for those that have
+ * a key, or NULL. */
+void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_words_cut *several, lm_side *out);
 /* The tokens of one word of `chars` code points into e->tokens, by way of the cache. */
 void lm_encode_word(lm_encoder *e, lm_str word, size_t chars);
 

@@ -24,33 +24,30 @@ void lm_word_cache_free(lm_word_cache *c)
     *c = (lm_word_cache){0};
 }
 
-/* Bits of the bytes behind which tokens end; 0 where these are not as many as the tokens. */
-static uint32_t ends_of(const lm_token_list *tokens)
+void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm_short_tokens *tokens)
 {
-    uint32_t ends = 0;
-    for (size_t i = 0; i < tokens->n; i++) {
-        int32_t end = tokens->at[i].end;
-        if (end < 1 || end > LM_WORD_BYTES || (i > 0 && end <= tokens->at[i - 1].end))
-            return 0;
-        ends |= UINT32_C(1) << (end - 1);
-    }
-    return ends;
-}
-
-void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens)
-{
-    uint32_t ends = ends_of(tokens);
-    if (tokens->n && !ends)
-        return;
-    int32_t *others = (int32_t *)(void *)(set + 1);
     if (set->count <= LM_WORD_FEW && tokens->n <= LM_WORD_FEW)
         set[1] = set[0];
+    else if (tokens->n > LM_WORD_FEW)
+        memcpy(set + 1, tokens->ids + LM_WORD_FEW, sizeof *set);
     else
         memset(set + 1, 0, sizeof *set);
     memcpy(set->key, key, sizeof set->key);
-    set->ends = ends;
+    memcpy(set->ids, tokens->ids, sizeof set->ids);
+    set->ends = tokens->ends;
     set->count = (uint8_t)tokens->n;
     set->len = (uint8_t)len;
-    for (size_t i = 0; i < tokens->n; i++)
-        *(i < LM_WORD_FEW ? &set->ids[i] : &others[i - LM_WORD_FEW]) = tokens->at[i].id;
+}
+
+void lm_word_put_tokens(lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens)
+{
+    lm_short_tokens short_tokens = {.n = (uint32_t)tokens->n};
+    for (size_t i = 0; i < tokens->n; i++) {
+        int32_t end = tokens->at[i].end;
+        if (end < 1 || end > LM_WORD_BYTES || (i > 0 && end <= tokens->at[i - 1].end))
+            return;
+        short_tokens.ends |= UINT32_C(1) << (end - 1);
+        short_tokens.ids[i] = tokens->at[i].id;
+    }
+    lm_word_put(set, key, len, &short_tokens);
 }

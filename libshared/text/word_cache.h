@@ -51,8 +51,10 @@ static inline void lm_word_ids(const lm_known_word *w, int32_t *out)
         memcpy(out + LM_WORD_FEW, w + 1, (LM_WORD_TOKENS - LM_WORD_FEW) * sizeof *out);
 }
 
-/* Enters a word, and the tokens that it became: unless several of them end at one byte. */
-void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens);
+/* Enters a word, and the tokens that it became. */
+void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm_short_tokens *tokens);
+/* The same, unless several of them end at one byte. */
+void lm_word_put_tokens(lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens);
 
 /* The first n bytes of eight. */
 static inline uint64_t lm_low_bytes(uint64_t x, size_t n)
@@ -95,7 +97,7 @@ static inline uint64_t lm_eight_bytes(const char *p)
 
 /* Words on their way to the cache: where the next ones stand is fetched before the first is looked up, so that no word waits for
  * memory by itself. */
-enum { LM_WORDS_AHEAD = 32 };
+enum { LM_WORDS_AHEAD = LM_WORDS_AT_ONCE };
 typedef struct lm_words_ahead {
     int n;
     struct lm_word_ahead {

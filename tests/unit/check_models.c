@@ -255,14 +255,14 @@ static size_t merge_plainly(const lm_bpe *b, int32_t *ids, size_t n)
         const lm_merge_slot *with = NULL;
         for (size_t i = 0; i + 1 < n; i++) {
             const lm_merge_slot *m = lm_merge_find(b, ids[i], ids[i + 1]);
-            if (m && (!with || m->rank < with->rank)) {
+            if (m && (!with || lm_merge_rank(*m) < lm_merge_rank(*with))) {
                 with = m;
                 best = i;
             }
         }
         if (!with)
             return n;
-        ids[best] = with->id;
+        ids[best] = b->merged[lm_merge_rank(*with)];
         memmove(ids + best + 1, ids + best + 2, (n - best - 2) * sizeof *ids);
         n--;
     }

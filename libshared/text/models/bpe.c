@@ -20,6 +20,7 @@ static void free_bpe(lm_token_model *m)
     for (int i = 0; i < LM_CHAR_PAGES; i++)
         free(b->pages[i]);
     free(b->slots);
+    free(b->merged);
     free(b->pairs);
     free(b->crossings);
     free(b);
@@ -63,7 +64,7 @@ static void put_merge(lm_bpe *b, lm_merge *merges, size_t rank, int32_t id)
     const lm_merge_slot *same = lm_merge_find(b, m.left, m.right);
     unsigned free;
     if (same) {
-        merges[same->rank].left = -1;
+        merges[lm_merge_rank(*same)].left = -1;
         i = (size_t)(same - b->slots);
     } else {
         while (!(free = lm_merge_group(b->tags + group * LM_MERGE_GROUP, 0)))
@@ -71,7 +72,8 @@ static void put_merge(lm_bpe *b, lm_merge *merges, size_t rank, int32_t id)
         i = group * LM_MERGE_GROUP + (size_t)__builtin_ctz(free);
     }
     b->tags[i] = lm_merge_tag(hash);
-    b->slots[i] = (lm_merge_slot){m.left, m.right, (uint32_t)rank, id};
+    b->slots[i] = lm_merge_slot_of(m.left, m.right, (uint32_t)rank);
+    b->merged[rank] = id;
 }
 
 /* What a merge is found and entered by is asked of memory before it is its turn. */
@@ -95,7 +97,10 @@ static bool index_merges(lm_token_model *m, lm_bpe *b, lm_status *st)
     enum { AHEAD = 16 };
     lm_token_tables *t = &m->tables;
     unsigned bits = 5; /* two groups: no shift of 64 */
-    while (((size_t)1 << bits) / 3 * 2 <= t->merge_count)
+    if (t->vocabulary.size > LM_NO_TOKEN || t->merge_count >> LM_MERGE_RANK_BITS)
+        return lm_fail(st, LM_FAILED, "BPE: %d tokens and %zu merges are more than %d and %d", t->vocabulary.size, t->merge_count,
+                       LM_NO_TOKEN, 1 << LM_MERGE_RANK_BITS);
+    while (((size_t)1 << bits) / 8 * 7 <= t->merge_count)
         bits++;
     size_t slots = (size_t)1 << bits;
     b->mask = slots / LM_MERGE_GROUP - 1;
@@ -103,7 +108,8 @@ static bool index_merges(lm_token_model *m, lm_bpe *b, lm_status *st)
     b->slots = lm_malloc_table(slots, sizeof *b->slots + 1);
     b->tags = (uint8_t *)(b->slots + slots);
     memset(b->tags, 0, slots);
-    b->slots[0] = (lm_merge_slot){-1, -1, 0, -1}; /* may be looked at before anything is in it */
+    b->slots[0] = lm_merge_slot_of(LM_NO_TOKEN, LM_NO_TOKEN, 0); /* may be looked at before anything is in it */
+    b->merged = lm_malloc_table(t->merge_count, sizeof *b->merged);
     int id = -1;
     for (size_t i = 0; i < t->merge_count; i++) {
         if (i + 2 * AHEAD < t->merge_count)
@@ -277,7 +283,7 @@ static void merge_word(const lm_token_model *m, lm_str word, size_t chars, lm_mo
     (affixed ? affixed_symbols : plain_symbols)(&s, word, scratch);
     if (s.n == 0)
         return;
-    if (s.n <= LM_BPE_SHORT && !affixed && m->dropout == 0 && m->tables.merge_count < LM_BPE_SHORT_MERGES && !scratch->whole) {
+    if (s.n <= LM_BPE_SHORT && !affixed && m->dropout == 0 && !scratch->whole) {
         lm_bpe_merge_symbols(m->own, s.at, s.n, out);
         return;
     }

@@ -8,19 +8,14 @@
 #include <emmintrin.h>
 #endif
 
-typedef struct lm_merge_slot {
-    int32_t left, right;
-    uint32_t rank;
-    int32_t id; /* what the two become */
-} lm_merge_slot;
+/* A merge in eight bytes: left, right, rank, from the highest bits on. */
+typedef uint64_t lm_merge_slot;
+enum { LM_MERGE_TOKEN_BITS = 21, LM_MERGE_RANK_BITS = 64 - 2 * LM_MERGE_TOKEN_BITS };
+/* No token of a model with merges has this id; nor does a merge have it. */
+enum { LM_NO_TOKEN = (1 << LM_MERGE_TOKEN_BITS) - 1 };
 
-/* What two neighbours become. */
-typedef struct lm_bpe_pair {
-    uint32_t rank; /* LM_NO_MERGE = nothing */
-    int32_t id;
-} lm_bpe_pair;
-
-#define LM_NO_MERGE UINT32_MAX
+/* A rank above all others. */
+enum { LM_NO_MERGE = 1 << LM_MERGE_RANK_BITS };
 
 enum { LM_CHAR_PAGE = 256, LM_CHAR_PAGES = 0x110000 / LM_CHAR_PAGE };
 
@@ -28,7 +23,8 @@ enum { LM_CHAR_PAGE = 256, LM_CHAR_PAGES = 0x110000 / LM_CHAR_PAGE };
 enum { LM_MERGE_GROUP = 16 };
 
 typedef struct lm_bpe {
-    lm_merge_slot *slots; /* open addressing by groups, at most two thirds full */
+    lm_merge_slot *slots; /* open addressing by groups, at most seven eighths full */
+    int32_t *merged;      /* by rank: what the two become */
     uint8_t *tags;  /* of the slots: 0 = free, else a part of the hash, by which most pairs are told apart */
     unsigned shift; /* 64 less the logarithm of the number of groups */
     size_t mask;
@@ -43,8 +39,23 @@ typedef struct lm_bpe {
     bool takes_bytes;      /* see lm_token_model_takes_bytes; then */
     int32_t symbols[256];  /* are the tokens of bytes, */
     uint16_t forms[256];   /* how they are written: first byte, 256 * second byte */
-    lm_bpe_pair *pairs;    /* and what two of them become, by left * 256 + right */
+    uint32_t *pairs;       /* and the rank of the merge of two of them, by left * 256 + right; LM_NO_MERGE */
 } lm_bpe;
+
+static inline lm_merge_slot lm_merge_slot_of(int32_t left, int32_t right, uint32_t rank)
+{
+    return ((uint64_t)left << LM_MERGE_TOKEN_BITS | (uint32_t)right) << LM_MERGE_RANK_BITS | rank;
+}
+
+static inline bool lm_merge_is(lm_merge_slot s, int32_t left, int32_t right)
+{
+    return s >> LM_MERGE_RANK_BITS == lm_merge_slot_of(left, right, 0) >> LM_MERGE_RANK_BITS;
+}
+
+static inline uint32_t lm_merge_rank(lm_merge_slot s)
+{
+    return (uint32_t)s & ((1u << LM_MERGE_RANK_BITS) - 1);
+}
 
 static inline uint64_t lm_merge_hash(int32_t left, int32_t right)
 {
@@ -80,7 +91,7 @@ static inline const lm_merge_slot *lm_merge_find(const lm_bpe *b, int32_t left, 
         const uint8_t *tags = b->tags + group * LM_MERGE_GROUP;
         for (unsigned same = lm_merge_group(tags, lm_merge_tag(hash)); same; same &= same - 1) {
             const lm_merge_slot *s = &b->slots[group * LM_MERGE_GROUP + (size_t)__builtin_ctz(same)];
-            if (s->left == left && s->right == right)
+            if (lm_merge_is(*s, left, right))
                 return s;
         }
         if (lm_merge_group(tags, 0))
@@ -100,7 +111,6 @@ typedef struct lm_symbol {
     int32_t id, len;    /* len 0 = it became a part of the one before it */
     int32_t prev, next; /* -1 = none */
     uint32_t rank;      /* of the merge with the next; LM_NO_MERGE = there is none */
-    int32_t merged;     /* what that merge makes */
 } lm_symbol;
 
 /* Links symbols of which id and len are given, and looks up what their pairs become. */
@@ -114,10 +124,11 @@ void lm_bpe_merge(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap)
 void lm_bpe_merge_some(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap, double dropout,
                        lm_model_scratch *scratch);
 
-/* The same for the n <= LM_BPE_SHORT bytes of a word, which are given as bytes; fewer than 2^26 merges. Adds the tokens to `out`. */
-enum { LM_BPE_SHORT = 32, LM_BPE_SHORT_MERGES = 1 << 26 };
-void lm_bpe_merge_bytes(const lm_bpe *b, const unsigned char *bytes, size_t n, lm_token_list *out);
-/* And for as many symbols, of which id and len are given. */
+/* The same for words of 1 to LM_BPE_SHORT bytes, which are given as bytes. */
+enum { LM_BPE_SHORT = LM_SHORT_WORD };
+_Static_assert(LM_MERGE_RANK_BITS + 5 < 31, "rank * LM_BPE_SHORT + place is an int32_t");
+void lm_bpe_merge_bytes(const lm_bpe *b, const lm_str *words, size_t count, lm_short_tokens *const *out);
+/* And for n <= LM_BPE_SHORT symbols, of which id and len are given; adds the tokens to `out`. */
 void lm_bpe_merge_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_token_list *out);
 
 /* The same for a word of any length, piece by piece; `cut` appends the tokens of a piece, whose ends count from its start. `chars`:

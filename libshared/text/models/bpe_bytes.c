@@ -22,7 +22,7 @@ void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b)
     for (int left = 0; left < 256; left++)
         for (int right = 0; right < 256; right++) {
             const lm_merge_slot *slot = lm_merge_find(b, b->symbols[left], b->symbols[right]);
-            b->pairs[left * 256 + right] = slot ? (lm_bpe_pair){slot->rank, slot->id} : (lm_bpe_pair){LM_NO_MERGE, -1};
+            b->pairs[left * 256 + right] = slot ? lm_merge_rank(*slot) : LM_NO_MERGE;
         }
 }
 
@@ -31,49 +31,57 @@ bool lm_token_model_takes_bytes(const lm_token_model *m)
     return m->type == &lm_bpe_type && ((const lm_bpe *)m->own)->takes_bytes;
 }
 
-/* The token that is the whole word; -1 if there is none, which its hash says of most words. */
-static int whole(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch)
+/* The tokens that are whole words, -1 where there is none. */
+static void find_whole(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch, int *ids)
 {
     const lm_bpe *b = m->own;
+    lm_str forms[LM_WORDS_AT_ONCE];
     lm_buf *form = &scratch->form;
-    uint64_t hash = lm_vocabulary_hash_start();
+    size_t most = 0;
+    for (size_t i = 0; i < count; i++)
+        most += words[i].len <= m->tables.vocabulary.longest ? 2 * words[i].len : 0;
     form->len = 0;
-    if (bytes.len > m->tables.vocabulary.longest)
-        return -1;
-    for (size_t i = 0; i < bytes.len; i++) {
-        uint16_t bits = b->forms[(unsigned char)bytes.data[i]];
-        hash = lm_vocabulary_hash_byte(hash, (unsigned char)bits);
-        if (bits >> 8)
-            hash = lm_vocabulary_hash_byte(hash, (unsigned char)(bits >> 8));
+    lm_buf_reserve(form, most + 1);
+    for (size_t i = 0; i < count; i++) {
+        char *p = form->data + form->len, *end = p;
+        for (size_t k = 0; k < words[i].len && words[i].len <= m->tables.vocabulary.longest; k++) {
+            uint16_t bytes = b->forms[(unsigned char)words[i].data[k]];
+            end[0] = (char)bytes;
+            end[1] = (char)(bytes >> 8);
+            end += 1 + (bytes > 0xFF);
+        }
+        forms[i] = (lm_str){p, (size_t)(end - p)};
+        form->len += forms[i].len;
     }
-    if (!lm_vocabulary_may_have(&m->tables.vocabulary, hash))
-        return -1;
-    lm_buf_reserve(form, 2 * bytes.len);
-    for (size_t i = 0; i < bytes.len; i++)
-        form->len += lm_utf8_encode(lm_byte_level_char((unsigned char)bytes.data[i]), form->data + form->len);
-    return lm_vocabulary_probe(&m->tables.vocabulary, hash, (lm_str){NULL, 0}, lm_buf_str(form));
+    lm_vocabulary_find_all(&m->tables.vocabulary, forms, count, ids);
+}
+
+static void push_short(const lm_short_tokens *tokens, lm_token_list *out)
+{
+    uint32_t ends = tokens->ends;
+    for (uint32_t i = 0; i < tokens->n; i++, ends &= ends - 1)
+        lm_token_push(out, tokens->ids[i], __builtin_ctz(ends) + 1);
 }
 
 static void merge_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch, lm_token_list *out)
 {
     const lm_bpe *b = m->own;
     size_t n = bytes.len;
-    if (n <= LM_BPE_SHORT && m->tables.merge_count < LM_BPE_SHORT_MERGES) {
-        lm_bpe_merge_bytes(b, (const unsigned char *)bytes.data, n, out);
+    if (n <= LM_BPE_SHORT) {
+        lm_short_tokens tokens;
+        lm_bpe_merge_bytes(b, &bytes, 1, &(lm_short_tokens *){&tokens});
+        push_short(&tokens, out);
         return;
     }
     uint64_t *room = lm_model_scratch_get(scratch, n, 2 * sizeof *room + sizeof(lm_symbol));
     lm_symbol *s = (lm_symbol *)(room + 2 * n);
     const unsigned char *byte = (const unsigned char *)bytes.data;
-    for (size_t i = 0; i < n; i++) {
-        lm_bpe_pair pair = i + 1 < n ? b->pairs[byte[i] * 256 + byte[i + 1]] : (lm_bpe_pair){LM_NO_MERGE, -1};
+    for (size_t i = 0; i < n; i++)
         s[i] = (lm_symbol){.id = b->symbols[byte[i]],
                            .len = 1,
                            .prev = (int32_t)i - 1,
                            .next = i + 1 < n ? (int32_t)i + 1 : -1,
-                           .rank = pair.rank,
-                           .merged = pair.id};
-    }
+                           .rank = i + 1 < n ? b->pairs[byte[i] * 256 + byte[i + 1]] : LM_NO_MERGE};
     lm_bpe_merge(b, s, n, room);
     int32_t end = 0;
     for (int32_t i = 0; i >= 0; i = s[i].next) {
@@ -82,14 +90,38 @@ static void merge_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch 
     }
 }
 
-void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch,
-                                 lm_token_list *out)
+void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch, lm_token_list *out)
 {
-    int id = m->ignore_merges ? whole(m, bytes, scratch) : -1;
+    int id = -1;
+    if (bytes.len == 0)
+        return;
+    if (m->ignore_merges)
+        find_whole(m, &bytes, 1, scratch, &id);
     if (id >= 0)
         lm_token_push(out, id, (int32_t)bytes.len);
     else if (bytes.len <= LM_BPE_SHORT)
         merge_bytes(m, bytes, scratch, out);
     else
         lm_bpe_in_windows(m, bytes, false, merge_bytes, scratch, out);
+}
+
+void lm_token_model_encode_words(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch,
+                                 lm_short_tokens *out)
+{
+    int ids[LM_WORDS_AT_ONCE];
+    lm_str rest[LM_WORDS_AT_ONCE];
+    lm_short_tokens *rest_out[LM_WORDS_AT_ONCE];
+    size_t n = 0;
+    if (m->ignore_merges)
+        find_whole(m, words, count, scratch, ids);
+    for (size_t i = 0; i < count; i++)
+        if (m->ignore_merges && ids[i] >= 0) {
+            out[i].ids[0] = ids[i];
+            out[i].ends = UINT32_C(1) << (words[i].len - 1);
+            out[i].n = 1;
+        } else {
+            rest[n] = words[i];
+            rest_out[n++] = &out[i];
+        }
+    lm_bpe_merge_bytes(m->own, rest, n, rest_out);
 }
