@@ -357,6 +357,15 @@ START_TEST(dropout)
 }
 END_TEST
 
+/* Of up to four bytes each, up to n bytes in all: returns how many. Every third character is one of `few`. */
+static size_t random_characters(char *out, size_t n, unsigned few)
+{
+    size_t len = 0;
+    for (size_t k = 0; len + 4 <= n; k++)
+        len += lm_utf8_encode(k % 3 ? draw(1u << draw(21)) : draw(few), out + len);
+    return len;
+}
+
 START_TEST(trie_finds_the_vocabulary)
 {
     key = lm_random_key(10, LM_FOR_SAMPLING, (uint64_t)_i);
@@ -364,9 +373,8 @@ START_TEST(trie_finds_the_vocabulary)
     lm_status st = LM_STATUS_INIT;
     for (unsigned i = draw(3000); i > 0; i--) {
         char token[40];
-        size_t n = 1 + draw(i % 50 ? 8 : sizeof token - 1);
-        for (size_t k = 0; k < n; k++)
-            token[k] = (char)(k % 3 ? draw(256) : draw(4));
+        size_t n = 4 + draw(i % 50 ? 8 : sizeof token - 4);
+        n = random_characters(token, n, 4);
         if (lm_vocabulary_find(&v, (lm_str){token, n}) < 0)
             lm_vocabulary_add(&v, (lm_str){token, n}, v.size, &st);
     }
@@ -377,13 +385,20 @@ START_TEST(trie_finds_the_vocabulary)
         char text[48];
         size_t n = draw(sizeof text);
         lm_str token = v.size ? lm_vocabulary_get(&v, (int)draw((unsigned)v.size)) : (lm_str){NULL, 0};
-        for (size_t k = 0; k < n; k++)
-            text[k] = round % 2 && k < token.len ? token.data[k] : (char)draw(256);
-        int32_t node = 0;
-        for (size_t k = 0; k < n; k++) {
-            node = node < 0 ? -1 : lm_token_trie_step(&t, node, (unsigned char)text[k]);
-            int32_t id = node < 0 ? -1 : t.nodes[node].id;
-            ck_assert_int_eq(id, lm_vocabulary_find(&v, (lm_str){text, k + 1}));
+        if (round % 2 && token.len) {
+            memcpy(text, token.data, token.len);
+            n = token.len + random_characters(text + token.len, sizeof text - token.len, 4);
+        } else {
+            n = random_characters(text, n, 4);
+        }
+        uint32_t node = 0;
+        bool goes_on = true;
+        for (size_t k = 0, bytes; k < n; k += bytes) {
+            goes_on = goes_on && lm_token_trie_step(&t, &node, lm_token_trie_character(&t, text + k, &bytes));
+            if (!goes_on)
+                lm_token_trie_character(&t, text + k, &bytes);
+            int32_t id = goes_on && lm_token_trie_ends(&t, node) ? t.ids[node] : -1;
+            ck_assert_int_eq(id, lm_vocabulary_find(&v, (lm_str){text, k + bytes}));
         }
     }
     lm_token_trie_free(&t);

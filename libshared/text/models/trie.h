@@ -1,30 +1,63 @@
-/* The tokens of a vocabulary as a trie of bytes: all tokens that begin at one place of a text are found in
- * one walk. A double array (Aoe 1989): the child of node n by byte c is at base[n] + c, if that says n. */
+/* The tokens of a vocabulary as a trie of characters: all tokens that begin at one place of a text are found in one walk. A double array
+ * (Aoe 1989): the child of a node by a character is at its base plus the character's number, if what stands there says so. */
 #ifndef LM_TEXT_MODELS_TRIE_H
 #define LM_TEXT_MODELS_TRIE_H
 
 #include "text/vocabulary.h"
 
+#define LM_TRIE_FREE UINT32_MAX
+#define LM_TRIE_ENDS (UINT32_C(1) << 31)
+
 typedef struct lm_token_trie_node {
-    int32_t base, parent; /* parent -1 = free; the root is node 0 */
-    int32_t id;           /* of the token that ends here; -1 = none */
+    uint32_t from; /* the node whose child it is; LM_TRIE_FREE = nobody's */
+    uint32_t base; /* 0 = it has no children; | LM_TRIE_ENDS where a token ends */
 } lm_token_trie_node;
 
-/* Zero-initialise; free with lm_token_trie_free. */
+/* The root is node 0. Zero-initialise; free with lm_token_trie_free. */
 typedef struct lm_token_trie {
     lm_token_trie_node *nodes;
-    size_t n; /* every base + 255 is below it */
+    int32_t *ids;           /* by node, of the token that ends there; else -1 */
+    uint32_t *numbers;      /* of characters, the frequent ones first: pages of 256; 0 = in no token */
+    uint16_t pages[0x1100]; /* which page, by the rest of the code point */
 } lm_token_trie;
 
-/* Of tokens that are there several times, it is the last one's id. */
+/* Of tokens that are there several times, it is the last one's id. What is not UTF-8 is found in no text, and left out. */
 void lm_token_trie_build(lm_token_trie *t, const lm_vocabulary *v);
 void lm_token_trie_free(lm_token_trie *t);
 
-/* The child of a node; -1 if there is none. */
-static inline int32_t lm_token_trie_step(const lm_token_trie *t, int32_t node, unsigned char byte)
+/* The number of the character that begins at s, which is well-formed; *len becomes how many bytes it has. */
+static inline uint32_t lm_token_trie_character(const lm_token_trie *t, const char *s, size_t *len)
 {
-    int32_t child = t->nodes[node].base + byte;
-    return t->nodes[child].parent == node ? child : -1;
+    const unsigned char *b = (const unsigned char *)s;
+    uint32_t code = b[0];
+    if (code < 0x80) {
+        *len = 1;
+    } else if (code < 0xE0) {
+        code = (code & 0x1F) << 6 | (b[1] & 0x3F);
+        *len = 2;
+    } else if (code < 0xF0) {
+        code = (code & 0xF) << 12 | (b[1] & 0x3Fu) << 6 | (b[2] & 0x3F);
+        *len = 3;
+    } else {
+        code = (code & 7) << 18 | (b[1] & 0x3Fu) << 12 | (b[2] & 0x3Fu) << 6 | (b[3] & 0x3F);
+        *len = 4;
+    }
+    return t->numbers[(uint32_t)t->pages[code >> 8] << 8 | (code & 255)];
+}
+
+/* Steps to the child of *node by a character; false, and it stays, if there is none. */
+static inline bool lm_token_trie_step(const lm_token_trie *t, uint32_t *node, uint32_t character)
+{
+    uint32_t child = (t->nodes[*node].base & ~LM_TRIE_ENDS) + character;
+    if (t->nodes[child].from != *node)
+        return false;
+    *node = child;
+    return true;
+}
+
+static inline bool lm_token_trie_ends(const lm_token_trie *t, uint32_t node)
+{
+    return t->nodes[node].base & LM_TRIE_ENDS;
 }
 
 #endif

@@ -82,16 +82,15 @@ static void find_best(const lm_token_model *m, lm_str word, node *best, lm_model
         uint32_t code;
         n = lm_utf8_decode(word.data + i, word.len - i, &code);
         bool single = false;
-        int32_t at = 0;
-        for (size_t k = i; k < word.len; k++) {
-            at = lm_token_trie_step(&u->trie, at, (unsigned char)word.data[k]);
-            if (at < 0)
+        uint32_t at = 0;
+        for (size_t k = i, bytes; k < word.len; k += bytes) {
+            if (!lm_token_trie_step(&u->trie, &at, lm_token_trie_character(&u->trie, word.data + k, &bytes)))
                 break;
-            int32_t id = u->trie.nodes[at].id;
-            if (id >= 0) {
-                offer(&best[k + 1], scores[id] + so_far, i, id);
-                single |= k + 1 == i + n;
-            }
+            if (!lm_token_trie_ends(&u->trie, at))
+                continue;
+            int32_t id = u->trie.ids[at];
+            offer(&best[k + bytes], scores[id] + so_far, i, id);
+            single |= k == i;
         }
         if (!single) {
             node *next = &best[i + n];

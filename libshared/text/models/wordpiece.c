@@ -1,4 +1,24 @@
+/* WordPiece (Schuster and Nakajima 2012): the longest token first. */
 #include "text/models/models.h"
+#include "text/models/trie.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+typedef struct wordpiece {
+    lm_token_trie trie;
+    uint32_t inside; /* the node of the prefix that tokens inside a word have, */
+    bool has_inside; /* if there are any */
+} wordpiece;
+
+static void free_wordpiece(lm_token_model *m)
+{
+    wordpiece *w = m->own;
+    if (w)
+        lm_token_trie_free(&w->trie);
+    free(w);
+}
 
 static bool read_wordpiece(lm_token_model *m, json_t *spec, lm_status *st)
 {
@@ -13,52 +33,47 @@ static bool read_wordpiece(lm_token_model *m, json_t *spec, lm_status *st)
     if (max && (!json_is_integer(max) || json_integer_value(max) < 0))
         return lm_fail(st, LM_FAILED, "WordPiece: \"max_input_chars_per_word\" is no count");
     m->max_chars = max ? (size_t)json_integer_value(max) : 100;
-    return lm_ok(st);
+    if (!lm_ok(st))
+        return false;
+    wordpiece *w = m->own = lm_calloc(1, sizeof *w);
+    lm_token_trie_build(&w->trie, &m->tables.vocabulary);
+    w->has_inside = true;
+    for (size_t i = 0, n; i < m->prefix.len && w->has_inside; i += n)
+        w->has_inside = lm_token_trie_step(&w->trie, &w->inside, lm_token_trie_character(&w->trie, m->prefix.data + i, &n));
+    return true;
 }
 
-/* The longest token that begins word[start..], behind `head`; its end, or `start` where there is none. */
-static size_t longest(const lm_token_model *m, lm_str word, size_t start, lm_str head, uint64_t hash,
-                      uint64_t *hashes, int *id)
+/* The longest token that begins word[start..] behind `node`: its end, or `start` where there is none. */
+static size_t longest(const lm_token_trie *trie, uint32_t node, lm_str word, size_t start, int32_t *id)
 {
-    size_t end = start + m->tables.vocabulary.longest;
-    if (end > word.len)
-        end = word.len;
-    for (size_t i = start; i < end; i++)
-        hashes[i - start] = hash = lm_vocabulary_hash_byte(hash, (unsigned char)word.data[i]);
-    for (; end > start; end--) {
-        if (end < word.len && ((unsigned char)word.data[end] & 0xC0) == 0x80)
-            continue; /* not between characters */
-        lm_str tail = {word.data + start, end - start};
-        *id = lm_vocabulary_probe(&m->tables.vocabulary, hashes[end - start - 1], head, tail);
-        if (*id >= 0)
-            return end;
+    size_t end = start;
+    uint32_t last = 0;
+    for (size_t i = start, n; i < word.len && lm_token_trie_step(trie, &node, lm_token_trie_character(trie, word.data + i, &n));) {
+        i += n;
+        if (lm_token_trie_ends(trie, node)) {
+            last = node;
+            end = i;
+        }
     }
-    return start;
+    *id = trie->ids[last];
+    return end;
 }
 
-/* Greedy longest match first (Schuster and Nakajima 2012; BERT's WordpieceTokenizer). */
 static void encode_wordpiece(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
                              lm_token_list *out)
 {
+    const wordpiece *w = m->own;
     size_t first = out->n, start = 0;
-    if (chars <= m->max_chars) {
-        size_t most = word.len < m->tables.vocabulary.longest ? word.len : m->tables.vocabulary.longest;
-        uint64_t *hashes = lm_model_scratch_get(scratch, most, sizeof *hashes);
-        uint64_t empty = lm_vocabulary_hash_start();
-        lm_str head = {NULL, 0};
-        uint64_t hash = empty;
-        while (start < word.len) {
-            int id;
-            size_t end = longest(m, word, start, head, hash, hashes, &id);
-            if (end == start)
-                break;
-            lm_token_push(out, id, (int32_t)end);
-            if (start == 0) {
-                head = lm_buf_str(&m->prefix);
-                hash = lm_vocabulary_hash(empty, head);
-            }
-            start = end;
-        }
+    uint32_t node = 0;
+    (void)scratch;
+    while (chars <= m->max_chars && start < word.len && (start == 0 || w->has_inside)) {
+        int32_t id;
+        size_t end = longest(&w->trie, node, word, start, &id);
+        if (end == start)
+            break;
+        lm_token_push(out, id, (int32_t)end);
+        start = end;
+        node = w->inside;
     }
     if (start < word.len) {
         out->n = first;
@@ -76,4 +91,5 @@ const struct lm_token_model_type lm_wordpiece_type = {
     .read = read_wordpiece,
     .encode = encode_wordpiece,
     .describe = describe_wordpiece,
+    .free = free_wordpiece,
 };
