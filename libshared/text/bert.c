@@ -1,8 +1,8 @@
-/* The path of most text: BertNormalizer, BertPreTokenizer and WordPiece in one pass over the bytes. ASCII is
- * classified by a table; a word with other characters is looked at, and taken as it stands if nothing would
- * change it. Only words that normalisation changes go through the components one by one, alone: white space
- * and punctuation are starters, so that no character beyond them has a say. The ids and spans are those of
- * the components, which a test compares. */
+/* The path of most text: BertNormalizer, BertPreTokenizer and WordPiece in one pass over the bytes. White space and punctuation are
+ * starters, so that what becomes of a word depends on nothing beyond it, and words are kept with their tokens: by their normalised bytes
+ * where normalisation changes nothing but ASCII capitals, else by those of the source, with a mark, and without spans. Where spans are
+ * asked for, words that normalisation changes go through the components one by one. The ids and spans are those of the components, which
+ * a test compares. */
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/tokenizer_internal.h"
@@ -27,8 +27,6 @@ void lm_bert_prepare(lm_tokenizer *t)
     b->cut = LM_CP_SPACE | LM_CP_PUNCT | (n->cjk ? LM_CP_CJK : 0);
     b->odd = ILL_FORMED | (n->clean_text ? LM_CP_CONTROL : 0) | (n->lower_case ? LM_CP_LOWER : 0) |
              (n->strip_accents ? LM_CP_NFD | LM_CP_NONSPACING : 0);
-    lm_token_list one = {0};
-    lm_model_scratch scratch = {0};
     for (int c = 0; c < 256; c++) {
         unsigned p = c < 128 ? lm_unicode_properties((uint32_t)c) : 0;
         bool removed = n->clean_text && p & LM_CP_CONTROL;
@@ -37,56 +35,182 @@ void lm_bert_prepare(lm_tokenizer *t)
                      : ascii_punct(c)              ? LM_BYTE_PUNCT
                                                    : LM_BYTE_WORD;
         b->lower[c] = (char)(n->lower_case && c >= 'A' && c <= 'Z' ? c + 32 : c);
-        if (b->kind[c] == LM_BYTE_PUNCT) {
-            char byte = (char)c;
-            one.n = 0;
-            lm_token_model_encode(&t->model, (lm_str){&byte, 1}, 1, &scratch, &one);
-            b->punct_id[c] = one.at[0].id;
-        }
     }
-    lm_token_list_free(&one);
-    lm_model_scratch_free(&scratch);
 }
 
-/* The tokens of a word that normalisation leaves as it is but for ASCII capitals. */
-static void normal_tokens(lm_encoder *e, lm_str w, size_t chars)
+/* ---------------------------------------------------------------- characters */
+
+enum { HANGUL = 0xAC00, HANGUL_COUNT = 11172, VOWELS = 21, FINALS = 28 };
+
+static inline bool continues(unsigned char byte)
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+/* Whether a syllable of Hangul begins at text[i]: of three bytes, EA B0 80 to ED 9E A3. */
+static inline bool is_syllable(lm_str text, size_t i, size_t to)
+{
+    const unsigned char *s = (const unsigned char *)text.data + i;
+    if (to - i < 3 || s[0] < 0xEA || s[0] > 0xED || !continues(s[1]) || !continues(s[2]))
+        return false;
+    return ((s[0] & 0xFu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu)) - HANGUL < HANGUL_COUNT;
+}
+
+/* The character at text[i], which is not ASCII: its length, and what it is. */
+static inline size_t look(lm_str text, size_t i, size_t to, uint32_t *code, unsigned *properties)
+{
+    const unsigned char *s = (const unsigned char *)text.data + i;
+    size_t n;
+    if (s[0] >= 0xE1 && s[0] < 0xF0 && to - i >= 3 && continues(s[1]) && continues(s[2]) && !(s[0] == 0xED && s[1] >= 0xA0)) {
+        *code = (s[0] & 0xFu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu);
+        n = 3;
+    } else if (s[0] >= 0xC2 && s[0] < 0xE0 && to - i >= 2 && continues(s[1])) {
+        *code = (s[0] & 0x1Fu) << 6 | (s[1] & 0x3Fu);
+        n = 2;
+    } else {
+        n = lm_utf8_decode(text.data + i, to - i, code);
+        if (*code == 0xFFFD && !(n == 3 && memcmp(s, "\xEF\xBF\xBD", 3) == 0)) {
+            *properties = lm_unicode_properties(*code) | ILL_FORMED;
+            return n;
+        }
+    }
+    *properties = lm_unicode_is(lm_unicode_table(), *code);
+    return n;
+}
+
+/* ---------------------------------------------------------------- a word that is not known */
+
+/* A syllable as the letters that it is made of (The Unicode Standard, 3.12); returns how many. */
+static int put_letters(uint32_t syllable, lm_buf *out)
+{
+    uint32_t s = syllable - HANGUL, letters[3] = {0x1100 + s / (VOWELS * FINALS), 0x1161 + s / FINALS % VOWELS, 0x11A7 + s % FINALS};
+    int n = s % FINALS ? 3 : 2;
+    for (int i = 0; i < n; i++)
+        out->len += lm_utf8_encode(letters[i], out->data + out->len);
+    return n;
+}
+
+/* A character as normalisation leaves it, to `out`, which has room for it; *chars grows by what it becomes. False where that may depend
+ * on its neighbours, or parts words. */
+static bool put_normal(const lm_normalizer *n, uint32_t code, unsigned properties, lm_buf *out, size_t *chars)
+{
+    uint32_t parts[LM_DECOMPOSITION_MAX] = {code}, lower[2];
+    int count = 1;
+    if (n->clean_text && properties & LM_CP_CONTROL)
+        return true;
+    if (n->strip_accents && code - HANGUL < HANGUL_COUNT) {
+        *chars += (size_t)put_letters(code, out);
+        return true;
+    }
+    if (n->strip_accents && properties & LM_CP_NFD)
+        count = lm_unicode_decompose(code, false, parts);
+    for (int i = 0; i < count; i++) {
+        unsigned p = lm_unicode_properties(parts[i]);
+        if (n->strip_accents && p & LM_CP_NONSPACING)
+            continue;
+        if ((n->strip_accents && lm_unicode_class(parts[i])) || p & (LM_CP_SPACE | LM_CP_PUNCT))
+            return false;
+        lower[0] = parts[i];
+        int more = n->lower_case ? lm_unicode_lower_case(parts[i], lower) : 1;
+        *chars += (size_t)more;
+        for (int k = 0; k < more; k++)
+            out->len += lm_utf8_encode(lower[k], out->data + out->len);
+    }
+    return true;
+}
+
+/* The word as normalisation leaves it, to e->word; false where the components have to say it. */
+static bool normalise(lm_encoder *e, lm_str w, size_t *chars)
+{
+    const lm_normalizer *n = &e->t->normalizer;
+    enum { MOST = 4 * 2 * LM_DECOMPOSITION_MAX }; /* bytes that a character may become */
+    e->word.len = *chars = 0;
+    for (size_t i = 0; i < w.len;) {
+        uint32_t code = (unsigned char)w.data[i];
+        unsigned properties = 0;
+        lm_buf_reserve(&e->word, MOST);
+        if (code < 0x80 && e->t->bert.kind[code] != LM_BYTE_ODD) {
+            e->word.data[e->word.len++] = e->t->bert.lower[code];
+            i++;
+            ++*chars;
+            continue;
+        }
+        if (code < 0x80)
+            properties = lm_unicode_properties(code), i++;
+        else
+            i += look(w, i, w.len, &code, &properties);
+        if (properties & ILL_FORMED || !put_normal(n, code, properties, &e->word, chars))
+            return false;
+    }
+    return true;
+}
+
+/* What the characters are, and how many. */
+static unsigned look_at_all(const lm_bert_path *b, lm_str w, size_t *chars)
+{
+    unsigned seen = 0;
+    *chars = 0;
+    for (size_t i = 0; i < w.len; ++*chars) {
+        unsigned char byte = (unsigned char)w.data[i];
+        uint32_t code;
+        unsigned properties = 0;
+        if (byte < 0x80)
+            properties = b->kind[byte] == LM_BYTE_ODD ? LM_CP_CONTROL : 0, i++;
+        else
+            i += look(w, i, w.len, &code, &properties);
+        seen |= properties;
+    }
+    return seen;
+}
+
+/* Ids alone of a word that normalisation changes; what ends where is of no meaning. */
+static void cut_changed(lm_encoder *e, lm_str text, size_t from, size_t len)
+{
+    size_t chars;
+    if (!normalise(e, (lm_str){text.data + from, len}, &chars)) {
+        lm_cut_by_components(e, text, from, len);
+        return;
+    }
+    e->tokens.n = 0;
+    if (chars)
+        lm_encode_unknown(e, lm_buf_str(&e->word), chars);
+    for (size_t i = 0; i < e->tokens.n; i++)
+        e->tokens.at[i].end = (int32_t)i + 1;
+}
+
+static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
 {
     const lm_tokenizer *t = e->t;
+    lm_str w = {text.data + from, len};
+    size_t chars;
+    if (look_at_all(&t->bert, w, &chars) & t->bert.odd) {
+        cut_changed(e, text, from, len);
+        return;
+    }
     e->tokens.n = 0;
     if (chars > t->model.max_chars) {
-        lm_token_push(&e->tokens, t->model.unk_id, (int32_t)w.len);
+        lm_token_push(&e->tokens, t->model.unk_id, (int32_t)len);
         return;
     }
     if (t->normalizer.lower_case) {
         e->word.len = 0;
-        lm_buf_reserve(&e->word, w.len);
-        for (size_t i = 0; i < w.len; i++)
+        lm_buf_reserve(&e->word, len);
+        for (size_t i = 0; i < len; i++)
             e->word.data[i] = t->bert.lower[(unsigned char)w.data[i]];
         w.data = e->word.data;
     }
-    lm_encode_word(e, w, chars);
+    lm_encode_unknown(e, w, chars);
 }
 
-/* The same of source bytes [from, to). */
-static void plain_word(lm_encoder *e, lm_str text, size_t from, size_t to, size_t chars, lm_side *out)
-{
-    int32_t word = out->words++;
-    size_t start = from;
-    normal_tokens(e, (lm_str){text.data + from, to - from}, chars);
-    for (size_t i = 0; i < e->tokens.n; i++) {
-        size_t end = from + (size_t)e->tokens.at[i].end;
-        lm_side_push(out, e->tokens.at[i].id, word, start, end);
-        start = end;
-    }
-}
+/* ---------------------------------------------------------------- the words of a text */
 
 static const uint64_t ones = 0x0101010101010101u;
 
-/* Eight ASCII bytes, A-Z made a-z. */
+/* Eight bytes, A-Z made a-z. */
 static inline uint64_t lower_eight(uint64_t x)
 {
-    uint64_t from_a = x + ones * (0x80 - 'A'), beyond_z = x + ones * (0x80 - 'Z' - 1);
-    return x | ((from_a & ~beyond_z & (ones * 0x80)) >> 2);
+    uint64_t seven = x & (ones * 0x7F), from_a = seven + ones * (0x80 - 'A'), beyond_z = seven + ones * (0x80 - 'Z' - 1);
+    return x | ((from_a & ~beyond_z & ~x & (ones * 0x80)) >> 2);
 }
 
 /* How many of eight bytes are letters or digits before the first that is neither (the first is the lowest).
@@ -100,125 +224,93 @@ static inline unsigned word_bytes(uint64_t x)
     return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
 }
 
-/* A word of ASCII letters and digits. */
-static void cut_ascii(lm_encoder *e, lm_str text, size_t from, size_t len)
-{
-    normal_tokens(e, (lm_str){text.data + from, len}, len);
-}
-
-/* Where the words of text[from..to) end that are letters and digits alone, of up to LM_WORD_BYTES, or single punctuation: the first
- * byte that is something else than such a word or white space. */
-static size_t quick_words(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+/* Where the word ends of which text[i] is a part, if it is none of what parts words: before that, or at `to`. What its characters are is
+ * added to *seen. */
+static size_t word_end(const lm_encoder *e, lm_str text, size_t i, size_t to, unsigned *seen)
 {
     const lm_bert_path *b = &e->t->bert;
-    lm_key_bytes k;
-    size_t p = from;
-    lm_key_bytes_of(&k, text, to);
-    while (p < to && out->n <= out->limit) {
-        unsigned kind = b->kind[(unsigned char)text.data[p]];
-        if (kind == LM_BYTE_SPACE) {
-            p++;
-            continue;
-        }
-        const char *at = lm_key_bytes_at(&k, p);
-        uint64_t first = lm_eight_bytes(at), second = 0, third = 0;
-        size_t n = kind == LM_BYTE_PUNCT ? 1 : word_bytes(first);
-        if (n == 8)
-            n += word_bytes(second = lm_eight_bytes(at + 8));
-        if (n == 16)
-            n += word_bytes(third = lm_eight_bytes(at + 16));
-        unsigned next = p + n < to ? b->kind[(unsigned char)text.data[p + n]] : LM_BYTE_SPACE;
-        if (n == 0 || (kind != LM_BYTE_PUNCT && (next == LM_BYTE_WORD || next == LM_BYTE_ODD)))
-            break;
-        if (e->ahead.n == LM_WORDS_AHEAD)
-            lm_words_take(e, text, cut_ascii, NULL, out);
-        struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, p, n);
-        first = lm_low_bytes(first, n);
-        second = n > 8 ? lm_low_bytes(second, n - 8) : 0;
-        third = n > 16 ? lm_low_bytes(third, n - 16) : 0;
-        a->key[0] = b->lower_case ? lower_eight(first) : first;
-        a->key[1] = b->lower_case ? lower_eight(second) : second;
-        a->key[2] = b->lower_case ? lower_eight(third) : third;
-        lm_words_ahead_fetch(a, &e->cache);
-        p += n;
-    }
-    lm_words_take(e, text, cut_ascii, NULL, out);
-    return p;
-}
-
-static void run(lm_encoder *e, lm_str text, size_t from, size_t to, unsigned seen, size_t chars, lm_side *out)
-{
-    if (from == to)
-        return;
-    if (seen & e->t->bert.odd)
-        lm_encode_components(e, text, from, to, out);
-    else
-        plain_word(e, text, from, to, chars, out);
-}
-
-/* A run that begins at `from` and has something else than ASCII in it; `ascii`: as many bytes at its start
- * are. Ends before the next ASCII space or punctuation, or behind the first other one. Returns where. */
-static size_t odd_run(lm_encoder *e, lm_str text, size_t from, size_t ascii, size_t to, lm_side *out)
-{
-    const lm_bert_path *b = &e->t->bert;
-    const uint16_t *table = lm_unicode_table();
     bool clean = e->t->normalizer.clean_text;
-    unsigned seen = 0;
-    size_t i = from + ascii, chars = ascii;
     while (i < to) {
         unsigned char byte = (unsigned char)text.data[i];
-        if (byte < 0x80) {
-            if (b->kind[byte] == LM_BYTE_SPACE || b->kind[byte] == LM_BYTE_PUNCT)
-                break;
-            if (b->kind[byte] == LM_BYTE_ODD)
-                seen |= LM_CP_CONTROL;
-            i++;
-            chars++;
-            continue;
-        }
         uint32_t code;
-        size_t n = lm_utf8_decode(text.data + i, to - i, &code);
-        unsigned p = lm_unicode_is(table, code);
-        if (code == 0xFFFD && !(n == 3 && memcmp(text.data + i, "\xEF\xBF\xBD", 3) == 0))
-            p |= ILL_FORMED;
-        if (p & b->cut && !(clean && p & LM_CP_CONTROL)) {
-            run(e, text, from, i, seen, chars, out);
-            if (!(p & LM_CP_SPACE))
-                run(e, text, i, i + n, p, 1, out);
-            return i + n;
-        }
-        seen |= p;
+        unsigned p = 0;
+        size_t n = 1;
+        if (is_syllable(text, i, to))
+            n = 3, p = LM_CP_NFD;
+        else if (byte >= 0x80)
+            n = look(text, i, to, &code, &p);
+        else if (b->kind[byte] == LM_BYTE_SPACE || b->kind[byte] == LM_BYTE_PUNCT)
+            break;
+        else if (b->kind[byte] == LM_BYTE_ODD)
+            p = LM_CP_CONTROL;
+        if (p & b->cut && !(clean && p & LM_CP_CONTROL))
+            break;
+        *seen |= p;
         i += n;
-        chars++;
     }
-    run(e, text, from, i, seen, chars, out);
     return i;
+}
+
+/* A word of n bytes; `changed`: normalisation changes more of it than ASCII capitals. */
+static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t n, bool changed, lm_side *out)
+{
+    bool lower = e->t->bert.lower_case && !changed;
+    if (e->ahead.n == LM_WORDS_AHEAD)
+        lm_words_take(e, text, cut_word, NULL, out);
+    struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, from, n);
+    if (n + changed > LM_WORD_BYTES)
+        return;
+    const char *at = lm_key_bytes_at(k, from);
+    uint64_t first = lm_low_bytes(lm_eight_bytes(at), n);
+    uint64_t second = n > 8 ? lm_low_bytes(lm_eight_bytes(at + 8), n - 8) : 0;
+    uint64_t third = n > 16 ? lm_low_bytes(lm_eight_bytes(at + 16), n - 16) : 0;
+    a->key[0] = lower ? lower_eight(first) : first;
+    a->key[1] = lower ? lower_eight(second) : second;
+    a->key[2] = (lower ? lower_eight(third) : third) | (changed ? (uint64_t)0xFF << 56 : 0); /* as no word in UTF-8 has it */
+    lm_words_ahead_fetch(a, &e->cache);
+}
+
+/* Letters and digits of ASCII from text[from] on, up to LM_WORD_BYTES. */
+static inline size_t ascii_word(const lm_key_bytes *k, size_t from)
+{
+    const char *at = lm_key_bytes_at(k, from);
+    size_t n = word_bytes(lm_eight_bytes(at));
+    if (n == 8)
+        n += word_bytes(lm_eight_bytes(at + 8));
+    if (n == 16)
+        n += word_bytes(lm_eight_bytes(at + 16));
+    return n;
 }
 
 void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
     const lm_bert_path *b = &e->t->bert;
-    size_t p = from;
-    while ((p = quick_words(e, text, p, to, out)) < to && out->n <= out->limit) {
-        unsigned char byte = (unsigned char)text.data[p];
-        unsigned kind = b->kind[byte];
-        size_t i = p;
-        if (kind == LM_BYTE_SPACE) {
-            p++;
+    bool ids_alone = out->bare && !e->counts;
+    lm_key_bytes k;
+    lm_key_bytes_of(&k, text, to);
+    for (size_t p = from, end; p < to && out->n <= out->limit; p = end) {
+        unsigned kind = b->kind[(unsigned char)text.data[p]], seen = 0;
+        end = p + 1;
+        if (kind == LM_BYTE_SPACE)
             continue;
+        if (kind != LM_BYTE_PUNCT) {
+            end = p + (kind == LM_BYTE_WORD ? ascii_word(&k, p) : 0);
+            unsigned next = end < to ? b->kind[(unsigned char)text.data[end]] : LM_BYTE_SPACE;
+            if (next == LM_BYTE_WORD || next == LM_BYTE_ODD)
+                end = word_end(e, text, end, to, &seen);
         }
-        if (kind == LM_BYTE_PUNCT) {
-            lm_side_push(out, e->punct_id[byte], out->words++, p, p + 1);
-            p++;
-            continue;
+        if (end == p) { /* a character that parts words, and may be one */
+            uint32_t code;
+            end += look(text, p, to, &code, &seen);
+            if (seen & LM_CP_SPACE)
+                continue;
         }
-        while (i < to && (kind = b->kind[(unsigned char)text.data[i]]) == LM_BYTE_WORD)
-            i++;
-        if (i < to && kind == LM_BYTE_ODD) {
-            p = odd_run(e, text, p, i - p, to, out);
-            continue;
+        if (seen & b->odd && !ids_alone) {
+            lm_words_take(e, text, cut_word, NULL, out);
+            lm_encode_components(e, text, p, end, out);
+        } else {
+            add_word(e, text, &k, p, end - p, seen & b->odd, out);
         }
-        plain_word(e, text, p, i, i - p, out);
-        p = i;
     }
+    lm_words_take(e, text, cut_word, NULL, out);
 }

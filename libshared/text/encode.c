@@ -9,7 +9,6 @@ lm_encoder *lm_encoder_new(const lm_tokenizer *t)
     e->t = t;
     if (t->model.dropout == 0)
         lm_word_cache_init(&e->cache);
-    memcpy(e->punct_id, t->bert.punct_id, sizeof e->punct_id);
     return e;
 }
 
@@ -17,9 +16,6 @@ lm_encoder *lm_encoder_counting(const lm_tokenizer *t, lm_word_counts *counts)
 {
     lm_encoder *e = lm_encoder_new(t);
     e->counts = counts;
-    for (int c = 0; t->bert.usable && c < 128; c++)
-        if (t->bert.kind[c] == LM_BYTE_PUNCT)
-            e->punct_id[c] = lm_word_counts_number(counts, (lm_str){&(char){(char)c}, 1});
     return e;
 }
 
@@ -64,7 +60,7 @@ void lm_side_grow(lm_side *s)
 
 /* ---------------------------------------------------------------- words */
 
-static void encode_uncached(lm_encoder *e, lm_str word, size_t chars)
+void lm_encode_unknown(lm_encoder *e, lm_str word, size_t chars)
 {
     if (e->counts)
         lm_token_push(&e->tokens, lm_word_counts_number(e->counts, word), (int32_t)word.len);
@@ -91,18 +87,19 @@ static void encode_known(lm_encoder *e, lm_str word, size_t chars)
         push_known(known, &e->tokens);
         return;
     }
-    encode_uncached(e, word, chars);
+    lm_encode_unknown(e, word, chars);
     if (!e->scratch.lacks_unk)
         lm_word_put_tokens(set, key, word.len, &e->tokens);
 }
 
-void lm_encode_word(lm_encoder *e, lm_str word, size_t chars)
+/* The tokens of one word into e->tokens, by way of the cache. */
+static void encode_word(lm_encoder *e, lm_str word, size_t chars)
 {
     e->tokens.n = 0;
     if (e->cache.sets && !e->t->bytes.usable && word.len <= LM_WORD_BYTES)
         encode_known(e, word, chars);
     else
-        encode_uncached(e, word, chars);
+        lm_encode_unknown(e, word, chars);
 }
 
 static bool inside_char(lm_str text, size_t i)
@@ -239,7 +236,7 @@ static void encode_part(lm_encoder *e, int32_t first, int32_t last, int32_t word
     const lm_char *at = e->pieces.chars.at;
     e->word.len = 0;
     lm_chars_utf8(&e->pieces.chars, (size_t)first, (size_t)last, &e->word);
-    lm_encode_word(e, lm_buf_str(&e->word), (size_t)(last - first));
+    encode_word(e, lm_buf_str(&e->word), (size_t)(last - first));
     int32_t from = first, to = first, byte = 0; /* byte: where character `to` begins */
     for (size_t i = 0; i < e->tokens.n; i++) {
         lm_token t = e->tokens.at[i];
@@ -283,6 +280,27 @@ void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm
         encode_piece(e, p->words[i], out);
 }
 
+static void begin_side(lm_side *out, lm_str text, bool bare, bool split, size_t limit)
+{
+    out->text = text;
+    out->bare = bare;
+    out->split = split;
+    out->space_count = 0;
+    out->n = 0;
+    out->words = 0;
+    out->limit = limit;
+}
+
+void lm_cut_by_components(lm_encoder *e, lm_str text, size_t from, size_t len)
+{
+    lm_side *side = &e->part;
+    begin_side(side, text, true, false, SIZE_MAX);
+    lm_encode_components(e, text, from, from + len, side);
+    e->tokens.n = 0;
+    for (size_t i = 0; i < side->n; i++)
+        lm_token_push(&e->tokens, side->ids[i], (int32_t)i + 1);
+}
+
 /* ---------------------------------------------------------------- a text */
 
 static void append_text(lm_encoder *e, lm_str text, lm_side *out)
@@ -304,17 +322,6 @@ static void append_text(lm_encoder *e, lm_str text, lm_side *out)
     }
     if (done < text.len && out->n <= out->limit)
         segment(e, text, done, text.len, out);
-}
-
-static void begin_side(lm_side *out, lm_str text, bool bare, bool split, size_t limit)
-{
-    out->text = text;
-    out->bare = bare;
-    out->split = split;
-    out->space_count = 0;
-    out->n = 0;
-    out->words = 0;
-    out->limit = limit;
 }
 
 void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out)

@@ -120,26 +120,13 @@ static size_t part_end(const lm_tokenizer *t, lm_str text, size_t i, size_t last
     return to;
 }
 
-/* A part's ids; their ends are of no meaning. */
-static void cut_part(lm_encoder *e, lm_str text, size_t from, size_t len)
-{
-    lm_side *side = &e->part;
-    side->bare = true;
-    side->n = 0;
-    side->limit = SIZE_MAX;
-    lm_encode_components(e, text, from, from + len, side);
-    e->tokens.n = 0;
-    for (size_t i = 0; i < side->n; i++)
-        lm_token_push(&e->tokens, side->ids[i], (int32_t)i + 1);
-}
-
-/* The same by the model alone, which takes a part of any length without growing with it. */
+/* A part's ids by the model alone, which takes a part of any length without growing with it. */
 static void cut_by_model(lm_encoder *e, lm_str text, size_t from, size_t len)
 {
     const lm_space_path *s = &e->t->spaces_path;
     lm_str part = {text.data + from, len};
     if (lm_utf8_valid_prefix(part.data, part.len) < part.len) {
-        cut_part(e, text, from, len);
+        lm_cut_by_components(e, text, from, len);
         return;
     }
     char space[4];
@@ -165,7 +152,7 @@ void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm
 {
     enum { MOST = LM_WORD_BYTES - 1 };
     const lm_space_path *s = &e->t->spaces_path;
-    lm_word_cut *cut = s->by_model ? cut_by_model : cut_part;
+    lm_word_cut *cut = s->by_model ? cut_by_model : lm_cut_by_components;
     lm_key_bytes k;
     size_t last = to;
     while (last > from && text.data[last - 1] == ' ')

@@ -30,7 +30,6 @@ typedef struct lm_bert_path {
     unsigned cut; /* properties that part words (LM_CP_SPACE, LM_CP_PUNCT, LM_CP_CJK) */
     uint8_t kind[256];
     char lower[256];
-    int32_t punct_id[128];
 } lm_bert_path;
 
 /* Where spaces part what is kept with its tokens (text/space_path.c). */
@@ -121,7 +120,6 @@ struct lm_encoder {
     lm_words_ahead ahead;
     bool bare;              /* of the row in hand: see lm_encode_options.ids_only */
     lm_word_counts *counts; /* not NULL: words are numbered there instead of being cut into tokens */
-    int32_t punct_id[128];  /* what single ASCII punctuation becomes */
 };
 
 /* An encoder whose ids are the numbers of words in `counts` (borrowed), for training. */
@@ -161,7 +159,9 @@ typedef void lm_words_cut(lm_encoder *e, lm_str text, const struct lm_word_ahead
 /* The words of e->ahead, which are then none: those that the cache does not know are cut. `several`: a quicker way for those that have
  * a key, or NULL. */
 void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_words_cut *several, lm_side *out);
-/* The tokens of one word of `chars` code points into e->tokens, by way of the cache. */
-void lm_encode_word(lm_encoder *e, lm_str word, size_t chars);
+/* The tokens of one word of `chars` code points, appended to e->tokens. */
+void lm_encode_unknown(lm_encoder *e, lm_str word, size_t chars);
+/* An lm_word_cut by the components, for ids alone: the ends are of no meaning. */
+void lm_cut_by_components(lm_encoder *e, lm_str text, size_t from, size_t len);
 
 #endif

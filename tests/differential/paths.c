@@ -1,6 +1,7 @@
 /* The short cuts of encoding against the components, which know none: paths MEGABYTES SEED TOKENIZER [FILE...]
  * Texts are lines of the files, lines that were changed, tokens of the vocabulary in any order, random bytes, random characters, and
- * words of up to some thousand bytes. Of each the ids must be the same; of each third one words and spans, too. */
+ * words of up to some thousand bytes, and words of characters that normalisation changes. Of each the ids must be the same; of each
+ * third one words and spans, too. */
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -68,6 +69,8 @@ static void add_tokens(source *s, lm_buf *out)
     lm_buf_free(&one);
 }
 
+enum { HANGUL = 0xAC00, HANGUL_COUNT = 11172 };
+
 /* Characters from a few, which may all be the same. */
 static void add_word(source *s, lm_buf *out, size_t most)
 {
@@ -78,11 +81,32 @@ static void add_word(source *s, lm_buf *out, size_t most)
         add_char(out, start + draw(s, few));
 }
 
+/* Short words, of which many come again, from characters that normalisation removes, changes, joins with others or cuts at. */
+static void add_mixed(source *s, lm_buf *out)
+{
+    static const uint32_t some[] = {
+        0xAC00, 0xD7A3, 0xD558, 0xAC01, 0x1100, 0x1161, 0x11A8, 0x302E, 0xFFA1, 0x3131, 'a', 'B', 'Z', '7', '#', '-', 0, 0x1B, 0x7F, 0x85,
+        0xA0, 0xAD, 0x130, 0x131, 0x1E9E, 0xDF, 0xE9, 0xC5, 0x212B, 0x212A, 0x1C4, 0x345, 0x300, 0x301, 0x307, 0x323, 0x327, 0x20DD, 0x340,
+        0x344, 0x37E, 0x1FEF, 0x2000, 0x2260, 0x3000, 0xFF21, 0xFF0C, 0x3002, 0x200B, 0x200D, 0xFEFF, 0xFFFD, 0xFE0F, 0x5D0, 0x5B0, 0xFB2C,
+        0x627, 0x654, 0x915, 0x93C, 0x958, 0xDD9, 0xDCF, 0xFB1D, 0x4E00, 0xF900, 0xF970, 0x3400, 0x3005, 0x3042, 0x3099, 0x309A, 0x30AC,
+        0xFF76, 0x20000, 0x2F800, 0x1F600, 0x11099, 0x110BA, 0x1D15E, 0x1D16D, 0x1D165, 0x302F, 0x1E900, 0x10400, 0xE000, 0x10FFFF, 0x2581,
+        0x378, 0x10A0, 0x1C80, 0xA640, 0x13A0};
+    const size_t count = sizeof some / sizeof *some;
+    for (unsigned n = 1 + draw(s, 30); n > 0; n--) {
+        unsigned near = draw(s, count), most = draw(s, 16) ? 4 : 130; /* a word's characters are neighbours here */
+        for (unsigned k = 1 + draw(s, most); k > 0; k--)
+            add_char(out, draw(s, 3) ? some[(near + draw(s, 5)) % count] : HANGUL + draw(s, draw(s, 2) ? 8 : HANGUL_COUNT));
+        if (draw(s, 40) == 0)
+            lm_buf_putc(out, (char)draw(s, 256));
+        lm_buf_puts(out, draw(s, 3) ? " " : "");
+    }
+}
+
 static void make_text(source *s, lm_buf *out)
 {
     out->len = 0;
     s->drawn = 0;
-    switch (draw(s, 10)) {
+    switch (draw(s, 12)) {
     case 0:
         for (unsigned n = draw(s, 300); n > 0; n--)
             lm_buf_putc(out, (char)draw(s, 256));
@@ -102,7 +126,9 @@ static void make_text(source *s, lm_buf *out)
         }
         break;
     case 5:
-    case 6:
+    case 6: add_mixed(s, out); break;
+    case 7:
+    case 8:
         add_line(s, out);
         change(s, out);
         break;

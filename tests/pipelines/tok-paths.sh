@@ -23,3 +23,11 @@ cat >joins/tokenizer.json <<END
 END
 printf '%s\n' 'a b a  b c  a bc b c  a a bb' 'c c c a c b  b   c' ' a  c ' >lines
 "$abs_top_builddir/tests/differential/paths" 1 5 joins lines >out || fail_ "$(cut -c -2000 out)"
+
+# BERT's normaliser, with each of its options the other way
+for option in '"clean_text": false' '"handle_chinese_chars": false' '"strip_accents": false' '"lowercase": false, "strip_accents": true'; do
+    mkdir -p bert
+    sed "/\"type\": \"BertNormalizer\"/,/}/c\"type\": \"BertNormalizer\", $option}," "$data/tokenizers/bert-base-uncased/tokenizer.json" >bert/tokenizer.json
+    grep -q "$option" bert/tokenizer.json || fail_ "the normaliser is not where it was"
+    "$abs_top_builddir/tests/differential/paths" 0.2 6 bert lines >out || fail_ "$option: $(cut -c -2000 out)"
+done
