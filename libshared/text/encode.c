@@ -89,7 +89,7 @@ static void encode_known(lm_encoder *e, lm_str word, size_t chars)
     }
     lm_encode_unknown(e, word, chars);
     if (!e->scratch.lacks_unk)
-        lm_word_put_tokens(set, key, word.len, &e->tokens);
+        lm_word_put_tokens(&e->cache, set, key, word.len, &e->tokens);
 }
 
 /* The tokens of one word into e->tokens, by way of the cache. */
@@ -178,7 +178,7 @@ static void cut_one(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, l
     cut(e, text, a->from, a->len);
     put_tokens(text, a, e->tokens.at, e->tokens.n, out);
     if (a->set && !e->scratch.lacks_unk)
-        lm_word_put_tokens(a->set, a->key, a->len, &e->tokens);
+        lm_word_put_tokens(&e->cache, a->set, a->key, a->len, &e->tokens);
 }
 
 static inline const lm_known_word *find(const struct lm_word_ahead *a)
@@ -210,7 +210,7 @@ static void take_several(lm_encoder *e, lm_str text, int i, lm_word_cut *cut, lm
             cut_one(e, text, a, cut, out);
     }
     for (size_t k = 0; k < n; k++)
-        lm_word_put(words[k]->set, words[k]->key, words[k]->len, &tokens[k]);
+        lm_word_put(&e->cache, words[k]->set, words[k]->key, words[k]->len, &tokens[k]);
 }
 
 void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_words_cut *several, lm_side *out)
@@ -228,6 +228,7 @@ void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_words_cut *s
         }
     }
     e->ahead.n = 0;
+    lm_word_cache_grow(&e->cache);
 }
 
 /* Characters [first, last), a word or what it may be cut into. */
@@ -326,6 +327,7 @@ static void append_text(lm_encoder *e, lm_str text, lm_side *out)
 
 void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out)
 {
+    lm_word_cache_grow(&e->cache);
     begin_side(out, text, e->bare, false, limit);
     append_text(e, text, out);
 }

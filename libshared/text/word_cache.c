@@ -7,15 +7,54 @@
 
 _Static_assert(sizeof(lm_known_word) == 64 && LM_WORD_TOKENS - LM_WORD_FEW == 64 / 4, "a word fills a cache line, or two");
 
+/* Half a megabyte at first, 16 at most. */
+enum { FEWEST_BITS = 12, BITS_MORE = 2, MOST_BITS = 17 };
+
 /* Pages that no word has come to are not there. Large ones, where the system has any to give: words stand anywhere, and each small
  * page would be looked up anew. */
-void lm_word_cache_init(lm_word_cache *c)
+static void make_sets(lm_word_cache *c, unsigned bits)
 {
     enum { LARGE = 1 << 21 };
-    size_t bytes = sizeof *c->sets << (LM_WORD_SET_BITS + 1);
+    size_t bytes = sizeof *c->sets << (bits + 1);
     c->memory = lm_calloc(bytes + LARGE, 1);
     c->sets = (lm_known_word *)(((uintptr_t)c->memory + LARGE - 1) & ~(uintptr_t)(LARGE - 1));
-    madvise(c->sets, bytes, MADV_HUGEPAGE);
+    c->bits = bits;
+    c->puts = 0;
+    if (bytes >= LARGE)
+        madvise(c->sets, bytes, MADV_HUGEPAGE);
+}
+
+void lm_word_cache_init(lm_word_cache *c)
+{
+    make_sets(c, FEWEST_BITS);
+}
+
+static void move(lm_word_cache *c, const lm_known_word *word)
+{
+    lm_known_word *set = lm_word_set(c, word->key);
+    if (word->len == 0)
+        return;
+    if (word->count > LM_WORD_FEW)
+        set[1] = word[1];
+    else if (set->count <= LM_WORD_FEW)
+        set[1] = set[0];
+    else
+        memset(set + 1, 0, sizeof *set);
+    set[0] = word[0];
+}
+
+void lm_word_cache_grow(lm_word_cache *c)
+{
+    lm_word_cache old = *c;
+    if (c->puts >> c->bits == 0 || c->bits >= MOST_BITS)
+        return;
+    make_sets(c, old.bits + BITS_MORE < MOST_BITS ? old.bits + BITS_MORE : MOST_BITS);
+    for (size_t i = 0; i < (size_t)2 << old.bits; i += 2) {
+        if (old.sets[i].count <= LM_WORD_FEW)
+            move(c, &old.sets[i + 1]);
+        move(c, &old.sets[i]);
+    }
+    lm_word_cache_free(&old);
 }
 
 void lm_word_cache_free(lm_word_cache *c)
@@ -24,7 +63,7 @@ void lm_word_cache_free(lm_word_cache *c)
     *c = (lm_word_cache){0};
 }
 
-void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm_short_tokens *tokens)
+void lm_word_put(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], size_t len, const lm_short_tokens *tokens)
 {
     if (set->count <= LM_WORD_FEW && tokens->n <= LM_WORD_FEW)
         set[1] = set[0];
@@ -37,9 +76,10 @@ void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm
     set->ends = tokens->ends;
     set->count = (uint8_t)tokens->n;
     set->len = (uint8_t)len;
+    c->puts++;
 }
 
-void lm_word_put_tokens(lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens)
+void lm_word_put_tokens(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens)
 {
     lm_short_tokens short_tokens = {.n = (uint32_t)tokens->n};
     for (size_t i = 0; i < tokens->n; i++) {
@@ -49,5 +89,5 @@ void lm_word_put_tokens(lm_known_word *set, const uint64_t key[3], size_t len, c
         short_tokens.ends |= UINT32_C(1) << (end - 1);
         short_tokens.ids[i] = tokens->at[i].id;
     }
-    lm_word_put(set, key, len, &short_tokens);
+    lm_word_put(c, set, key, len, &short_tokens);
 }

@@ -5,7 +5,7 @@
 #include "text/components/components.h"
 
 /* A word of up to 24 bytes, which fills a cache line. Where it became more than eight tokens, the others fill the next line. */
-enum { LM_WORD_BYTES = 24, LM_WORD_TOKENS = LM_WORD_BYTES, LM_WORD_FEW = 8, LM_WORD_SET_BITS = 16 };
+enum { LM_WORD_BYTES = 24, LM_WORD_TOKENS = LM_WORD_BYTES, LM_WORD_FEW = 8 };
 typedef struct lm_known_word {
     uint64_t key[LM_WORD_BYTES / 8]; /* the bytes, zero-padded */
     int32_t ids[LM_WORD_FEW];
@@ -14,21 +14,25 @@ typedef struct lm_known_word {
     uint8_t len; /* 0 = free */
 } lm_known_word;
 
-/* Sets of two lines: two words, of which the first is the one that came last, or one of many tokens. Its size does not depend on the
- * text. */
+/* Sets of two lines: two words, of which the first is the one that came last, or one of many tokens. It grows with the words that come,
+ * up to a size that does not depend on the text. */
 typedef struct lm_word_cache {
     lm_known_word *sets; /* NULL = there is none */
     void *memory;
+    unsigned bits; /* of the number of sets */
+    size_t puts;   /* since it has this size */
 } lm_word_cache;
 
 void lm_word_cache_init(lm_word_cache *c);
 void lm_word_cache_free(lm_word_cache *c);
+/* Makes it larger, if more words came than it has sets: what was found in it is elsewhere then. */
+void lm_word_cache_grow(lm_word_cache *c);
 
 static inline lm_known_word *lm_word_set(const lm_word_cache *c, const uint64_t key[3])
 {
     uint64_t h = key[0] * 0x9e3779b97f4a7c15u ^ (key[1] + 0x7f4a7c15) * 0xc2b2ae3d27d4eb4fu;
     h = (h ^ h >> 31) + key[2] * 0x94d049bb133111ebu;
-    return &c->sets[2 * ((h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> (64 - LM_WORD_SET_BITS))];
+    return &c->sets[2 * ((h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> (64 - c->bits))];
 }
 
 static inline bool lm_word_is(const lm_known_word *w, const uint64_t key[3], size_t len)
@@ -51,10 +55,10 @@ static inline void lm_word_ids(const lm_known_word *w, int32_t *out)
         memcpy(out + LM_WORD_FEW, w + 1, (LM_WORD_TOKENS - LM_WORD_FEW) * sizeof *out);
 }
 
-/* Enters a word, and the tokens that it became. */
-void lm_word_put(lm_known_word *set, const uint64_t key[3], size_t len, const lm_short_tokens *tokens);
+/* Enters a word into its set, and the tokens that it became. */
+void lm_word_put(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], size_t len, const lm_short_tokens *tokens);
 /* The same, unless several of them end at one byte. */
-void lm_word_put_tokens(lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens);
+void lm_word_put_tokens(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens);
 
 /* The first n bytes of eight. */
 static inline uint64_t lm_low_bytes(uint64_t x, size_t n)
