@@ -19,7 +19,7 @@ static void make_sets(lm_word_cache *c, unsigned bits)
     c->memory = lm_calloc(bytes + LARGE, 1);
     c->sets = (lm_known_word *)(((uintptr_t)c->memory + LARGE - 1) & ~(uintptr_t)(LARGE - 1));
     c->bits = bits;
-    c->puts = 0;
+    c->used = 0;
     if (bytes >= LARGE)
         madvise(c->sets, bytes, MADV_HUGEPAGE);
 }
@@ -29,11 +29,17 @@ void lm_word_cache_init(lm_word_cache *c)
     make_sets(c, FEWEST_BITS);
 }
 
+static bool has_room(const lm_known_word *set)
+{
+    return set->count <= LM_WORD_FEW && set[1].len == 0;
+}
+
 static void move(lm_word_cache *c, const lm_known_word *word)
 {
     lm_known_word *set = lm_word_set(c, word->key);
     if (word->len == 0)
         return;
+    c->used += has_room(set);
     if (word->count > LM_WORD_FEW)
         set[1] = word[1];
     else if (set->count <= LM_WORD_FEW)
@@ -46,7 +52,7 @@ static void move(lm_word_cache *c, const lm_known_word *word)
 void lm_word_cache_grow(lm_word_cache *c)
 {
     lm_word_cache old = *c;
-    if (c->puts >> c->bits == 0 || c->bits >= MOST_BITS)
+    if (c->used >> c->bits == 0 || c->bits >= MOST_BITS)
         return;
     make_sets(c, old.bits + BITS_MORE < MOST_BITS ? old.bits + BITS_MORE : MOST_BITS);
     for (size_t i = 0; i < (size_t)2 << old.bits; i += 2) {
@@ -65,6 +71,7 @@ void lm_word_cache_free(lm_word_cache *c)
 
 void lm_word_put(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], size_t len, const lm_short_tokens *tokens)
 {
+    c->used += has_room(set);
     if (set->count <= LM_WORD_FEW && tokens->n <= LM_WORD_FEW)
         set[1] = set[0];
     else if (tokens->n > LM_WORD_FEW)
@@ -76,7 +83,6 @@ void lm_word_put(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], si
     set->ends = tokens->ends;
     set->count = (uint8_t)tokens->n;
     set->len = (uint8_t)len;
-    c->puts++;
 }
 
 void lm_word_put_tokens(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens)

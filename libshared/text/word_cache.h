@@ -14,18 +14,18 @@ typedef struct lm_known_word {
     uint8_t len; /* 0 = free */
 } lm_known_word;
 
-/* Sets of two lines: two words, of which the first is the one that came last, or one of many tokens. It grows with the words that come,
- * up to a size that does not depend on the text. */
+/* Sets of two lines: two words, of which the first is the one that came last, or one of many tokens. It grows with the words that are
+ * in it, up to a size that does not depend on the text. */
 typedef struct lm_word_cache {
     lm_known_word *sets; /* NULL = there is none */
     void *memory;
     unsigned bits; /* of the number of sets */
-    size_t puts;   /* since it has this size */
+    size_t used;   /* lines */
 } lm_word_cache;
 
 void lm_word_cache_init(lm_word_cache *c);
 void lm_word_cache_free(lm_word_cache *c);
-/* Makes it larger, if more words came than it has sets: what was found in it is elsewhere then. */
+/* Makes it larger, if more words are in it than it has sets: what was found in it is elsewhere then. */
 void lm_word_cache_grow(lm_word_cache *c);
 
 static inline lm_known_word *lm_word_set(const lm_word_cache *c, const uint64_t key[3])
