@@ -8,6 +8,8 @@
 #include "text/tokenizer_internal.h"
 #include "text/unicode/unicode.h"
 
+enum { MOST_OF_A_WORD = 4096 }; /* bytes; what is longer the components cut into parts, if they can */
+
 static bool is_named(const char *name, const char *what)
 {
     return name && strcmp(name, what) == 0;
@@ -51,24 +53,32 @@ static bool keeps_space(const lm_normalizer *n)
     return kept;
 }
 
-static bool is_split(const lm_tokenizer *t)
+static bool is_split(const lm_tokenizer *t, lm_space_path *s)
 {
     const lm_pre_tokenizer *p = &t->pre_tokenizer;
-    if (is_named(lm_pre_tokenizer_name(p), "Sequence") && p->part_count == 2 &&
-        is_named(lm_pre_tokenizer_name(&p->parts[0]), "WhitespaceSplit"))
+    bool drops = is_named(lm_pre_tokenizer_name(p), "Sequence") && p->part_count == 2 &&
+                 is_named(lm_pre_tokenizer_name(&p->parts[0]), "WhitespaceSplit");
+    if (drops)
         p = &p->parts[1];
+    *s = (lm_space_path){.drops_space = drops, .prepends_always = p->prepend == LM_PREPEND_ALWAYS, .space = p->delimiter};
     return is_named(lm_pre_tokenizer_name(p), "Metaspace") && p->split && keeps_space(&t->normalizer);
+}
+
+/* Of a tokenizer that is split: whether the character has no influence on its neighbours, and becomes itself. */
+static bool is_plain(const lm_tokenizer *t, uint32_t code)
+{
+    return code != t->spaces_path.space && !(lm_unicode_properties(code) & (LM_CP_SPACE | LM_CP_EXTEND | LM_CP_PREPEND | LM_CP_BREAK)) &&
+           (!lm_normalizer_name(&t->normalizer) || lm_precompiled_keeps(&t->normalizer.map, code));
 }
 
 void lm_space_path_prepare(lm_tokenizer *t)
 {
     lm_space_path *s = &t->spaces_path;
-    bool one_word = is_one_word(t, s);
-    if (!one_word)
-        *s = (lm_space_path){0};
-    s->usable = t->model.dropout == 0 && t->added.normalized.only == -2 && (one_word || is_split(t));
-    for (uint32_t c = 0; c < 128 && s->usable; c++)
+    s->usable = (is_one_word(t, s) || is_split(t, s)) && t->model.dropout == 0 && t->added.normalized.only == -2;
+    for (uint32_t c = 0; c < 128 && s->usable; c++) {
         s->parts[c] = !s->by_model || lm_token_model_parts(&t->model, c, s->space);
+        s->plain[c] = !s->by_model && is_plain(t, c);
+    }
 }
 
 /* Where the character begins that ends before s[i]. */
@@ -148,11 +158,49 @@ static void cut_by_model(lm_encoder *e, lm_str text, size_t from, size_t len)
         e->tokens.at[i].end = (int32_t)i + 1;
 }
 
+/* A word of plain characters to e->word, with the space before it that it gets; false where it is something else. */
+static bool plain_word(lm_encoder *e, lm_str w, size_t *chars)
+{
+    const lm_space_path *s = &e->t->spaces_path;
+    size_t spaces = 0, i;
+    while (spaces < w.len && w.data[spaces] == ' ')
+        spaces++;
+    if (spaces == w.len || w.len > MOST_OF_A_WORD || (spaces == 0 || s->drops_space ? !s->prepends_always : spaces > 1))
+        return false;
+    e->word.len = 0;
+    *chars = 1;
+    lm_buf_reserve(&e->word, 4 + w.len);
+    e->word.len += lm_utf8_encode(s->space, e->word.data);
+    lm_buf_append(&e->word, w.data + spaces, w.len - spaces);
+    for (i = spaces; i < w.len; ++*chars) {
+        uint32_t code = (unsigned char)w.data[i];
+        size_t n = code < 0x80 ? 1 : lm_utf8_decode(w.data + i, w.len - i, &code);
+        if (code < 0x80 ? !s->plain[code] : code == 0xFFFD || !is_plain(e->t, code))
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+/* A part's ids where a pre-tokenizer cuts it. */
+static void cut_split(lm_encoder *e, lm_str text, size_t from, size_t len)
+{
+    size_t chars;
+    if (!plain_word(e, (lm_str){text.data + from, len}, &chars)) {
+        lm_cut_by_components(e, text, from, len);
+        return;
+    }
+    e->tokens.n = 0;
+    lm_encode_unknown(e, lm_buf_str(&e->word), chars);
+    for (size_t i = 0; i < e->tokens.n; i++)
+        e->tokens.at[i].end = (int32_t)i + 1;
+}
+
 void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
     enum { MOST = LM_WORD_BYTES - 1 };
     const lm_space_path *s = &e->t->spaces_path;
-    lm_word_cut *cut = s->by_model ? cut_by_model : lm_cut_by_components;
+    lm_word_cut *cut = s->by_model ? cut_by_model : cut_split;
     lm_key_bytes k;
     size_t last = to;
     while (last > from && text.data[last - 1] == ' ')

@@ -37,8 +37,10 @@ typedef struct lm_space_path {
     bool usable;
     bool by_model;   /* the text is one word, and the model says where it may be taken apart; */
     bool prepends;   /* it begins with one space more; */
+    bool drops_space, prepends_always; /* else: white space before a word is no part of it, and a word always begins with `space` */
     uint32_t space;  /* this is what spaces become */
     bool parts[128]; /* by ASCII character: whether a space behind it begins another part */
+    bool plain[128]; /* whether nothing but the model changes it, or cuts at it */
 } lm_space_path;
 
 struct lm_tokenizer {

@@ -31,3 +31,14 @@ for option in '"clean_text": false' '"handle_chinese_chars": false' '"strip_acce
     grep -q "$option" bert/tokenizer.json || fail_ "the normaliser is not where it was"
     "$abs_top_builddir/tests/differential/paths" 0.2 6 bert lines >out || fail_ "$option: $(cut -c -2000 out)"
 done
+
+# the pre-tokenizer of SentencePiece's heirs, with each of its options the other way
+mkdir spaces
+for scheme in always first never; do
+    metaspace='{"type":"Metaspace","replacement":"▁","split":true,"prepend_scheme":"'$scheme'"}'
+    for pre_tokenizer in "$metaspace" '{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},'"$metaspace]}"; do
+        sed 's/"pre_tokenizer":{[^]]*]}/"pre_tokenizer":'"$pre_tokenizer/" "$data/tokenizers/t5-small/tokenizer.json" >spaces/tokenizer.json
+        grep -qF "$pre_tokenizer" spaces/tokenizer.json || fail_ "the pre-tokenizer is not where it was"
+        "$abs_top_builddir/tests/differential/paths" 0.2 6 spaces lines >out || fail_ "$pre_tokenizer: $(cut -c -2000 out)"
+    done
+done

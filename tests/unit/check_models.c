@@ -391,13 +391,13 @@ START_TEST(trie_finds_the_vocabulary)
         } else {
             n = random_characters(text, n, 4);
         }
-        uint32_t node = 0;
+        lm_token_trie_place at = lm_token_trie_root(&t);
         bool goes_on = true;
         for (size_t k = 0, bytes; k < n; k += bytes) {
-            goes_on = goes_on && lm_token_trie_step(&t, &node, lm_token_trie_character(&t, text + k, &bytes));
+            goes_on = goes_on && lm_token_trie_step(&t, &at, lm_token_trie_character(&t, text + k, &bytes));
             if (!goes_on)
                 lm_token_trie_character(&t, text + k, &bytes);
-            int32_t id = goes_on && lm_token_trie_ends(&t, node) ? t.ids[node] : -1;
+            int32_t id = goes_on && lm_token_trie_ends(at) ? t.ids[at.node] : -1;
             ck_assert_int_eq(id, lm_vocabulary_find(&v, (lm_str){text, k + bytes}));
         }
     }

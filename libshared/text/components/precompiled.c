@@ -113,6 +113,13 @@ static bool look_up(const lm_precompiled *m, const char *key, size_t len, lm_str
     return false;
 }
 
+bool lm_precompiled_keeps(const lm_precompiled *m, uint32_t code)
+{
+    char key[4];
+    lm_str text;
+    return !look_up(m, key, lm_utf8_encode(code, key), &text);
+}
+
 /* The character that is to be put next: what follows may change by how much it stands for. */
 typedef struct writer {
     lm_pieces *p;

@@ -17,5 +17,7 @@ bool lm_precompiled_read(lm_precompiled *m, lm_str base64, lm_status *st);
 void lm_precompiled_free(lm_precompiled *m);
 /* As the reference does: by graphemes, where they are short, and else by characters. */
 void lm_precompiled_run(const lm_precompiled *m, lm_pieces *p);
+/* Whether it leaves a character as it is that is a grapheme by itself. */
+bool lm_precompiled_keeps(const lm_precompiled *m, uint32_t code);
 
 #endif

@@ -246,6 +246,7 @@ static void fill(lm_token_trie *t, const layout *l, uint32_t characters)
     const tree *r = l->r;
     size_t n = 64 * l->words + characters + 1; /* beyond every base and character */
     uint32_t *place = lm_calloc(r->count, sizeof *place);
+    t->places = n;
     t->nodes = lm_malloc_table(n, sizeof *t->nodes);
     t->ids = lm_malloc(n, sizeof *t->ids);
     memset(t->nodes, 0xff, n * sizeof *t->nodes);

@@ -17,6 +17,7 @@ typedef struct lm_token_trie_node {
 typedef struct lm_token_trie {
     lm_token_trie_node *nodes;
     int32_t *ids;           /* by node, of the token that ends there; else -1 */
+    size_t places;          /* nodes, free ones among them */
     uint32_t *numbers;      /* of characters, the frequent ones first: pages of 256; 0 = in no token */
     uint16_t pages[0x1100]; /* which page, by the rest of the code point */
 } lm_token_trie;
@@ -45,19 +46,31 @@ static inline uint32_t lm_token_trie_character(const lm_token_trie *t, const cha
     return t->numbers[(uint32_t)t->pages[code >> 8] << 8 | (code & 255)];
 }
 
-/* Steps to the child of *node by a character; false, and it stays, if there is none. */
-static inline bool lm_token_trie_step(const lm_token_trie *t, uint32_t *node, uint32_t character)
+/* How far a walk is. It begins with lm_token_trie_root. */
+typedef struct lm_token_trie_place {
+    uint32_t node, base;
+} lm_token_trie_place;
+
+static inline lm_token_trie_place lm_token_trie_root(const lm_token_trie *t)
 {
-    uint32_t child = (t->nodes[*node].base & ~LM_TRIE_ENDS) + character;
-    if (t->nodes[child].from != *node)
+    return (lm_token_trie_place){0, t->nodes[0].base};
+}
+
+/* Steps to the child by a character; false, and it stays, if there is none. */
+static inline bool lm_token_trie_step(const lm_token_trie *t, lm_token_trie_place *at, uint32_t character)
+{
+    uint32_t child = (at->base & ~LM_TRIE_ENDS) + character;
+    lm_token_trie_node n = t->nodes[child];
+    if (n.from != at->node)
         return false;
-    *node = child;
+    *at = (lm_token_trie_place){child, n.base};
     return true;
 }
 
-static inline bool lm_token_trie_ends(const lm_token_trie *t, uint32_t node)
+/* Whether a token ends here; if so, its id is t->ids[at.node]. */
+static inline bool lm_token_trie_ends(lm_token_trie_place at)
 {
-    return t->nodes[node].base & LM_TRIE_ENDS;
+    return at.base & LM_TRIE_ENDS;
 }
 
 #endif

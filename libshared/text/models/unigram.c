@@ -3,7 +3,6 @@
 #include "text/models/trie.h"
 
 #include "base/memory.h"
-#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 typedef struct unigram {
     lm_token_trie trie;
+    double *scores; /* by node of the trie */
     double unk_score;
     int32_t byte_ids[256];
 } unigram;
@@ -18,8 +18,10 @@ typedef struct unigram {
 static void free_unigram(lm_token_model *m)
 {
     unigram *u = m->own;
-    if (u)
+    if (u) {
         lm_token_trie_free(&u->trie);
+        free(u->scores);
+    }
     free(u);
 }
 
@@ -45,6 +47,9 @@ static bool read_unigram(lm_token_model *m, json_t *spec, lm_status *st)
     u->unk_score = min - penalty;
     lm_token_model_bytes(&t->vocabulary, u->byte_ids);
     lm_token_trie_build(&u->trie, &t->vocabulary);
+    u->scores = lm_malloc(u->trie.places, sizeof *u->scores);
+    for (size_t i = 0; i < u->trie.places; i++)
+        u->scores[i] = u->trie.ids[i] < 0 ? 0 : t->scores[u->trie.ids[i]];
     return true;
 }
 
@@ -56,67 +61,95 @@ static void describe_unigram(const lm_token_model *m, lm_buf *out)
                   m->byte_fallback);
 }
 
-/* The best way to write the bytes before one. */
+/* A character, and the best way to write those before it. */
 typedef struct node {
     double score;
-    int32_t start; /* of the last token; -1 = no way found yet */
-    int32_t id;    /* the last token */
+    int32_t start;      /* the character with which the last token begins; -1 = no way found yet */
+    uint32_t token;     /* the last token, as a node of the trie; 0 = the character before this one is unknown */
+    uint32_t character; /* its number in the trie */
+    int32_t at;         /* its first byte */
 } node;
 
-static inline void offer(node *n, double score, size_t start, int32_t id)
+static inline void offer(node *n, double score, size_t start, uint32_t token)
 {
-    if (n->start < 0 || score > n->score)
-        *n = (node){score, (int32_t)start, id};
+    if (n->start < 0 || score > n->score) {
+        n->score = score;
+        n->start = (int32_t)start;
+        n->token = token;
+    }
+}
+
+/* The characters of a word; returns how many. Behind them is one more node. */
+static size_t read_characters(const unigram *u, lm_str word, node *best)
+{
+    size_t n = 0;
+    for (size_t i = 0, len; i < word.len; i += len, n++) {
+        best[n].character = lm_token_trie_character(&u->trie, word.data + i, &len);
+        best[n].at = (int32_t)i;
+        best[n].start = -1;
+    }
+    best[n].at = (int32_t)word.len;
+    best[n].start = -1;
+    return n;
 }
 
 /* Viterbi, from left to right; of equals the one that was found first stays, whose last token is longer. */
-static void find_best(const lm_token_model *m, lm_str word, node *best, lm_model_scratch *scratch)
+static void find_best(const lm_token_model *m, node *best, size_t n, lm_model_scratch *scratch)
 {
     const unigram *u = m->own;
-    const double *scores = m->tables.scores;
-    best[0] = (node){0, 0, 0};
-    for (size_t i = 1; i <= word.len; i++)
-        best[i].start = -1;
-    for (size_t i = 0, n; i < word.len; i += n) {
+    best[0].score = 0;
+    best[0].start = 0;
+    for (size_t i = 0; i < n; i++) {
         double so_far = best[i].score;
-        uint32_t code;
-        n = lm_utf8_decode(word.data + i, word.len - i, &code);
         bool single = false;
-        uint32_t at = 0;
-        for (size_t k = i, bytes; k < word.len; k += bytes) {
-            if (!lm_token_trie_step(&u->trie, &at, lm_token_trie_character(&u->trie, word.data + k, &bytes)))
-                break;
-            if (!lm_token_trie_ends(&u->trie, at))
+        lm_token_trie_place at = lm_token_trie_root(&u->trie);
+        for (size_t k = i; k < n && lm_token_trie_step(&u->trie, &at, best[k].character);) {
+            k++;
+            if (!lm_token_trie_ends(at))
                 continue;
-            int32_t id = u->trie.ids[at];
-            offer(&best[k + bytes], scores[id] + so_far, i, id);
-            single |= k == i;
+            offer(&best[k], u->scores[at.node] + so_far, i, at.node);
+            single |= k == i + 1;
         }
         if (!single) {
-            node *next = &best[i + n];
+            node *next = &best[i + 1];
             if (m->unk_id < 0 && (next->start < 0 || u->unk_score + so_far > next->score))
                 scratch->lacks_unk = true;
-            offer(next, u->unk_score + so_far, i, m->unk_id);
+            offer(next, u->unk_score + so_far, i, 0);
         }
     }
 }
 
-/* What stands for word[from..to), which is unknown: the token that it is after all, its bytes, or the unknown
+/* The token that is all of these characters; -1 = there is none. */
+static int32_t find_token(const unigram *u, const node *from, const node *to)
+{
+    lm_token_trie_place at = lm_token_trie_root(&u->trie);
+    while (from < to && lm_token_trie_step(&u->trie, &at, from->character))
+        from++;
+    return from == to && lm_token_trie_ends(at) ? u->trie.ids[at.node] : -1;
+}
+
+/* What stands for the characters [from, to) of a word, which are unknown: the token that they are after all, their bytes, or the unknown
  * token. */
-static void push_unknown(const lm_token_model *m, lm_str word, int32_t from, int32_t to, lm_token_list *out)
+static void push_unknown(const lm_token_model *m, lm_str word, const node *from, const node *to, lm_token_list *out)
 {
     const unigram *u = m->own;
-    lm_str part = {word.data + from, (size_t)(to - from)};
-    int id = lm_vocabulary_find(&m->tables.vocabulary, part);
+    lm_str part = {word.data + from->at, (size_t)(to->at - from->at)};
+    int32_t id = find_token(u, from, to);
     bool bytes = id < 0 && m->byte_fallback;
     for (size_t i = 0; i < part.len && bytes; i++)
         bytes = u->byte_ids[(unsigned char)part.data[i]] >= 0;
     if (!bytes) {
-        lm_token_push(out, id < 0 ? m->unk_id : id, to);
+        lm_token_push(out, id < 0 ? m->unk_id : id, to->at);
         return;
     }
     for (size_t i = 0; i < part.len; i++)
-        lm_token_push(out, u->byte_ids[(unsigned char)part.data[i]], to);
+        lm_token_push(out, u->byte_ids[(unsigned char)part.data[i]], to->at);
+}
+
+static inline int32_t id_of(const lm_token_model *m, const node *n)
+{
+    const unigram *u = m->own;
+    return n->token ? u->trie.ids[n->token] : m->unk_id;
 }
 
 static void encode_unigram(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
@@ -124,24 +157,25 @@ static void encode_unigram(const lm_token_model *m, lm_str word, size_t chars, l
 {
     (void)chars;
     node *best = lm_model_scratch_get(scratch, word.len + 1, sizeof *best);
-    find_best(m, word, best, scratch);
+    size_t n = read_characters(m->own, word, best);
+    find_best(m, best, n, scratch);
     int32_t next = 0; /* now `start` is made to say where the token behind ends */
-    for (int32_t end = (int32_t)word.len; end > 0;) {
+    for (int32_t end = (int32_t)n; end > 0;) {
         int32_t start = best[end].start;
         best[end].start = next;
         next = end;
         end = start;
     }
     for (int32_t from = 0, end = next; end > 0;) {
-        int32_t id = best[end].id, behind = best[end].start;
-        while (id == m->unk_id && behind > 0 && best[behind].id == id) { /* unknown neighbours are one */
+        int32_t id = id_of(m, &best[end]), behind = best[end].start;
+        while (id == m->unk_id && behind > 0 && id_of(m, &best[behind]) == id) { /* unknown neighbours are one */
             end = behind;
             behind = best[end].start;
         }
         if (id == m->unk_id)
-            push_unknown(m, word, from, end, out);
+            push_unknown(m, word, &best[from], &best[end], out);
         else
-            lm_token_push(out, id, end);
+            lm_token_push(out, id, best[end].at);
         from = end;
         end = behind;
     }

@@ -8,8 +8,8 @@
 
 typedef struct wordpiece {
     lm_token_trie trie;
-    uint32_t inside; /* the node of the prefix that tokens inside a word have, */
-    bool has_inside; /* if there are any */
+    lm_token_trie_place inside; /* behind the prefix that tokens inside a word have, */
+    bool has_inside;            /* if there are any */
 } wordpiece;
 
 static void free_wordpiece(lm_token_model *m)
@@ -38,20 +38,21 @@ static bool read_wordpiece(lm_token_model *m, json_t *spec, lm_status *st)
     wordpiece *w = m->own = lm_calloc(1, sizeof *w);
     lm_token_trie_build(&w->trie, &m->tables.vocabulary);
     w->has_inside = true;
+    w->inside = lm_token_trie_root(&w->trie);
     for (size_t i = 0, n; i < m->prefix.len && w->has_inside; i += n)
         w->has_inside = lm_token_trie_step(&w->trie, &w->inside, lm_token_trie_character(&w->trie, m->prefix.data + i, &n));
     return true;
 }
 
-/* The longest token that begins word[start..] behind `node`: its end, or `start` where there is none. */
-static size_t longest(const lm_token_trie *trie, uint32_t node, lm_str word, size_t start, int32_t *id)
+/* The longest token that begins word[start..] behind `at`: its end, or `start` where there is none. */
+static size_t longest(const lm_token_trie *trie, lm_token_trie_place at, lm_str word, size_t start, int32_t *id)
 {
     size_t end = start;
     uint32_t last = 0;
-    for (size_t i = start, n; i < word.len && lm_token_trie_step(trie, &node, lm_token_trie_character(trie, word.data + i, &n));) {
+    for (size_t i = start, n; i < word.len && lm_token_trie_step(trie, &at, lm_token_trie_character(trie, word.data + i, &n));) {
         i += n;
-        if (lm_token_trie_ends(trie, node)) {
-            last = node;
+        if (lm_token_trie_ends(at)) {
+            last = at.node;
             end = i;
         }
     }
@@ -64,16 +65,16 @@ static void encode_wordpiece(const lm_token_model *m, lm_str word, size_t chars,
 {
     const wordpiece *w = m->own;
     size_t first = out->n, start = 0;
-    uint32_t node = 0;
+    lm_token_trie_place at = lm_token_trie_root(&w->trie);
     (void)scratch;
     while (chars <= m->max_chars && start < word.len && (start == 0 || w->has_inside)) {
         int32_t id;
-        size_t end = longest(&w->trie, node, word, start, &id);
+        size_t end = longest(&w->trie, at, word, start, &id);
         if (end == start)
             break;
         lm_token_push(out, id, (int32_t)end);
         start = end;
-        node = w->inside;
+        at = w->inside;
     }
     if (start < word.len) {
         out->n = first;
