@@ -175,17 +175,39 @@ size_t lm_utf8_count(const char *s, size_t len)
     return count;
 }
 
+/* The sequences that begin in in[i..to), one by one; returns where the last of them ends. */
+static size_t replace_some(lm_str in, size_t i, size_t to, lm_buf *out)
+{
+    enum { MOST = 3 }; /* bytes out of one */
+    lm_buf_reserve(out, MOST * (to - i) + sizeof(uint32_t));
+    char *at = out->data + out->len;
+    while (i < to) {
+        unsigned char c = (unsigned char)in.data[i], next = i + 1 < in.len ? (unsigned char)in.data[i + 1] : 0;
+        if (c >= 0xC2 && (next & 0xC0) == 0x80) {
+            size_t bad, n = sequence((const unsigned char *)in.data + i, in.len - i, &bad);
+            memcpy(at, n ? in.data + i : "\xEF\xBF\xBD", n ? n : 3);
+            at += n ? n : 3;
+            i += n ? n : bad;
+            continue;
+        }
+        bool ascii = c < 0x80; /* else ill-formed by itself; as good as random, so nothing branches here */
+        at[0] = (char)(ascii ? c : 0xEF);
+        at[1] = (char)0xBF;
+        at[2] = (char)0xBD;
+        at += ascii ? 1 : 3;
+        i++;
+    }
+    out->len = (size_t)(at - out->data);
+    return i;
+}
+
+/* Where something is ill-formed, there is often more of it. */
 void lm_utf8_replace_invalid(lm_str in, lm_buf *out)
 {
+    enum { NEAR = 64 };
     for (size_t i = 0; i < in.len;) {
         size_t good = lm_utf8_valid_prefix(in.data + i, in.len - i);
         lm_buf_append(out, in.data + i, good);
-        i += good;
-        if (i < in.len) {
-            size_t bad;
-            sequence((const unsigned char *)in.data + i, in.len - i, &bad);
-            lm_buf_puts(out, "\xEF\xBF\xBD");
-            i += bad;
-        }
+        i = replace_some(in, i + good, in.len - i - good < NEAR ? in.len : i + good + NEAR, out);
     }
 }

@@ -76,6 +76,8 @@ static bool has_added(const lm_tokenizer *t, lm_str text, size_t from, size_t to
 /* The first character of text[from..to) that has to be changed, or shown as something else. */
 static size_t first_odd(const lm_byte_path *b, lm_str text, size_t from, size_t to)
 {
+    if (!b->odd) /* only what is no character */
+        return from + lm_utf8_valid_prefix(text.data + from, to - from);
     while (from < to) {
         uint64_t eight;
         if (to - from >= sizeof eight) {
@@ -121,7 +123,11 @@ static void narrow(const lm_byte_path *b, lm_str text, size_t odd, size_t *from,
 
 static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
 {
-    lm_token_model_encode_bytes(&e->t->model, (lm_str){text.data + from, len}, &e->scratch, &e->tokens);
+    lm_str word = {text.data + from, len};
+    if (len >= LM_LONG_WORD)
+        e->long_word = word;
+    else
+        lm_token_model_encode_bytes(&e->t->model, word, &e->scratch, &e->tokens);
 }
 
 static void cut_words(lm_encoder *e, lm_str text, const struct lm_word_ahead *const *words, size_t n, lm_short_tokens *out)

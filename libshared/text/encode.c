@@ -117,11 +117,10 @@ static void push_part(lm_side *out, lm_str text, int32_t id, int32_t word, size_
     lm_side_push(out, id, word, from, to);
 }
 
-/* The tokens of a word, with their places in the text if they are asked for. */
-static void put_tokens(lm_str text, const struct lm_word_ahead *a, const lm_token *at, size_t n, lm_side *out)
+/* Tokens of a word, of which the first begins with its byte `begin`, with their places in the text if they are asked for. */
+static void put_tokens(lm_str text, const struct lm_word_ahead *a, size_t begin, const lm_token *at, size_t n, int32_t word, lm_side *out)
 {
-    int32_t word = out->words++;
-    size_t start = a->from;
+    size_t start = a->from + begin;
     while (out->bare && out->cap - out->n < n)
         lm_side_grow(out);
     for (size_t i = 0; out->bare && i < n; i++)
@@ -172,11 +171,30 @@ static inline void put_short(lm_str text, const struct lm_word_ahead *a, const l
     out->n += tokens->n;
 }
 
+/* The tokens of e->long_word, part by part. */
+static void take_long(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, lm_side *out)
+{
+    lm_word_walk walk = {0};
+    size_t before = out->n;
+    int32_t number = out->words++;
+    bool more = true;
+    for (e->tokens.n = 0; more && out->n <= out->limit;) {
+        more = lm_token_model_walk(&e->t->model, e->long_word, e->t->bytes.usable, &walk, &e->scratch, &e->tokens);
+        out->n = before + (size_t)walk.first;
+        put_tokens(text, a, walk.begin, e->tokens.at, e->tokens.n, number, out);
+    }
+}
+
 static void cut_one(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, lm_word_cut *cut, lm_side *out)
 {
     e->tokens.n = 0;
+    e->long_word = (lm_str){NULL, 0};
     cut(e, text, a->from, a->len);
-    put_tokens(text, a, e->tokens.at, e->tokens.n, out);
+    if (e->long_word.data) {
+        take_long(e, text, a, out);
+        return;
+    }
+    put_tokens(text, a, 0, e->tokens.at, e->tokens.n, out->words++, out);
     if (a->set && !e->scratch.lacks_unk)
         lm_word_put_tokens(&e->cache, a->set, a->key, a->len, &e->tokens);
 }

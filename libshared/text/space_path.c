@@ -153,6 +153,10 @@ static void cut_by_model(lm_encoder *e, lm_str text, size_t from, size_t len)
         n += next != NULL;
         part = (lm_str){part.data + n, part.len - n};
     }
+    if (e->word.len >= LM_LONG_WORD) {
+        e->long_word = lm_buf_str(&e->word);
+        return;
+    }
     lm_token_model_encode(&e->t->model, lm_buf_str(&e->word), e->word.len, &e->scratch, &e->tokens);
     for (size_t i = 0; i < e->tokens.n; i++)
         e->tokens.at[i].end = (int32_t)i + 1;

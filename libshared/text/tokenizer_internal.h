@@ -116,6 +116,7 @@ struct lm_encoder {
     lm_side sides[2], part; /* part: of a text, by the path of spaces */
     lm_pieces pieces;
     lm_token_list tokens;
+    lm_str long_word;       /* see lm_word_cut; data NULL = there is none */
     lm_model_scratch scratch;
     lm_buf word;
     lm_word_cache cache;    /* by bytes of the source if there is a path of bytes, else of the normalised word */
@@ -154,8 +155,9 @@ void lm_space_path_prepare(lm_tokenizer *t);
 /* Ids alone: `out` is bare. */
 void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
-/* The tokens of text[from..from+len) into e->tokens. */
+/* The tokens of text[from..from+len) into e->tokens; of a long word, into e->long_word what the model gets in parts. */
 typedef void lm_word_cut(lm_encoder *e, lm_str text, size_t from, size_t len);
+enum { LM_LONG_WORD = 1 << 12 };
 /* The same of several words of up to LM_SHORT_WORD bytes, all of which are in e->ahead. */
 typedef void lm_words_cut(lm_encoder *e, lm_str text, const struct lm_word_ahead *const *words, size_t n, lm_short_tokens *out);
 /* The words of e->ahead, which are then none: those that the cache does not know are cut. `several`: a quicker way for those that have

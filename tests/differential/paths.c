@@ -1,7 +1,7 @@
 /* The short cuts of encoding against the components, which know none: paths MEGABYTES SEED TOKENIZER [FILE...]
  * Texts are lines of the files, lines that were changed, tokens of the vocabulary in any order, random bytes, random characters, and
- * words of up to some thousand bytes, and words of characters that normalisation changes. Of each the ids must be the same; of each
- * third one words and spans, too. */
+ * words of up to some thousand bytes, seldom a hundred thousand, and words of characters that normalisation changes. Of each the ids
+ * must be the same; of each third one words and spans, too. */
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -102,10 +102,32 @@ static void add_mixed(source *s, lm_buf *out)
     }
 }
 
+/* What a hostile hand would write: one word of any letters, bytes, or characters, or of tokens, longer than anything is kept of. */
+static void add_huge(source *s, lm_buf *out)
+{
+    size_t most = 1 + draw(s, 100000);
+    unsigned kind = draw(s, 5), few = 2 + draw(s, 90);
+    while (out->len < most)
+        switch (kind) {
+        case 0: lm_buf_putc(out, (char)('!' + draw(s, few))); break;
+        case 1: lm_buf_putc(out, (char)('a' + draw(s, 26))); break;
+        case 2: lm_buf_putc(out, (char)(0x80 + draw(s, 128))); break;
+        case 3: add_char(out, 0xAC00 + draw(s, 11172)); break;
+        default: add_tokens(s, out);
+        }
+    for (size_t i = 0; kind == 4 && i < out->len; i++)
+        if (out->data[i] == ' ')
+            out->data[i] = 'x';
+}
+
 static void make_text(source *s, lm_buf *out)
 {
     out->len = 0;
     s->drawn = 0;
+    if (draw(s, 1000) == 0) {
+        add_huge(s, out);
+        return;
+    }
     switch (draw(s, 12)) {
     case 0:
         for (unsigned n = draw(s, 300); n > 0; n--)

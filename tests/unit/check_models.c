@@ -298,6 +298,46 @@ START_TEST(bpe_is_the_plain_one)
 }
 END_TEST
 
+static void plain_piece(const lm_token_model *m, lm_str piece, lm_model_scratch *scratch, lm_token_list *out)
+{
+    lm_token_model_encode(m, piece, piece.len, scratch, out);
+}
+
+/* Some tokens are longer than a window, and windows have to be looked at again when what was made of them was given away already. */
+START_TEST(windows_give_parts)
+{
+    enum { N = 20000 };
+    key = lm_random_key(10, LM_FOR_SAMPLING, (uint64_t)_i);
+    unsigned letters = 1 + draw(4);
+    lm_tokenizer *t = random_bpe(letters, 1 + draw(20), "\"unk_token\":\"u\",");
+    lm_model_scratch scratch = {0};
+    lm_token_list whole = {0}, part = {0};
+    int32_t *ids = lm_malloc(N, sizeof *ids);
+    char *word = lm_malloc(N, 1);
+    for (size_t i = 0; i < N; i++)
+        word[i] = i && draw(30) ? word[i - 1] : (char)('a' + draw(letters));
+    plain_piece(&t->model, (lm_str){word, N}, &scratch, &whole);
+    lm_word_walk walk = {0};
+    bool more = true;
+    while (more) {
+        walk.first += (int64_t)part.n;
+        part.n = 0;
+        more = lm_bpe_in_windows(&t->model, (lm_str){word, N}, true, plain_piece, &scratch, &walk, 1 + draw(9), &part);
+        for (size_t i = 0; i < part.n; i++)
+            ids[(size_t)walk.first + i] = part.at[i].id;
+    }
+    ck_assert_uint_eq((size_t)walk.first + part.n, whole.n);
+    for (size_t i = 0; i < whole.n; i++)
+        ck_assert_int_eq(ids[i], whole.at[i].id);
+    free(ids);
+    free(word);
+    lm_token_list_free(&whole);
+    lm_token_list_free(&part);
+    lm_model_scratch_free(&scratch);
+    lm_tokenizer_free(t);
+}
+END_TEST
+
 /* Without cuts a text is one word of a quarter of a million characters; what comes out has to be the same. */
 START_TEST(long_words)
 {
@@ -670,6 +710,7 @@ static Suite *suite(void)
     tcase_add_test(c, bad_models);
     tcase_add_test(c, types_are_guessed);
     tcase_add_loop_test(c, bpe_is_the_plain_one, 0, 20);
+    tcase_add_loop_test(c, windows_give_parts, 0, 60);
     tcase_add_test(c, long_words);
     tcase_add_test(c, dropout);
     tcase_add_loop_test(c, trie_finds_the_vocabulary, 0, 5);

@@ -125,6 +125,21 @@ typedef struct lm_model_scratch {
     uint64_t seed, row, draws; /* BPE's dropout: of this run, this text, and how many numbers it drew */
 } lm_model_scratch;
 
+/* A long word on its way: its tokens are given part by part, so that they need not be kept. Zero-initialise. */
+typedef struct lm_word_place {
+    size_t from;      /* bytes of the word before it, */
+    int64_t n;        /* and tokens */
+    int32_t expected; /* the token that begins here; -1: not known */
+    size_t length;    /* of the window to look at */
+} lm_word_place;
+
+typedef struct lm_word_walk {
+    int64_t first; /* number of the list's first token in the word: tokens from there on that were given before are not true */
+    size_t begin;  /* the byte where it begins */
+    lm_word_place now, last; /* BPE's */
+    size_t shortest;
+} lm_word_walk;
+
 /* `tables` are taken over where they are not NULL; else they are read from the spec. */
 bool lm_token_model_read(lm_token_model *m, json_t *spec, lm_token_tables *tables, lm_status *st);
 void lm_token_model_free(lm_token_model *m);
@@ -140,6 +155,10 @@ void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model
 enum { LM_WORDS_AT_ONCE = 32 };
 void lm_token_model_encode_words(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch,
                                  lm_short_tokens *out);
+/* The tokens of a word part by part, whatever its length; `bytes`: it is given so. `out` is empty at the first call, and each one puts
+ * the next part in the place of the last; false: that was all. */
+bool lm_token_model_walk(const lm_token_model *m, lm_str word, bool bytes, lm_word_walk *walk, lm_model_scratch *scratch,
+                         lm_token_list *out);
 void lm_model_scratch_free(lm_model_scratch *scratch);
 /* Behind how many of the characters [from, to), which are a word or its rest, it may be cut into two words
  * without a change of its tokens: the first such place, `to` where there is none. */

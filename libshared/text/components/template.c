@@ -68,8 +68,10 @@ static void take_side(lm_encoding *out, lm_side *side, uint8_t type)
     while (side->cap < before + n)
         lm_side_grow(side);
     memmove(side->ids + before, side->ids, n * sizeof *side->ids);
-    memmove(side->word_ids + before, side->word_ids, n * sizeof *side->word_ids);
-    memmove(side->offsets + 2 * before, side->offsets, 2 * n * sizeof *side->offsets);
+    if (!side->bare) { /* else nothing is there */
+        memmove(side->word_ids + before, side->word_ids, n * sizeof *side->word_ids);
+        memmove(side->offsets + 2 * before, side->offsets, 2 * n * sizeof *side->offsets);
+    }
     if (before) {
         memcpy(side->ids, out->ids, before * sizeof *out->ids);
         memcpy(side->word_ids, out->word_ids, before * sizeof *out->word_ids);

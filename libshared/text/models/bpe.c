@@ -228,22 +228,36 @@ static void add_odd(symbols *s, lm_str form, int32_t len, lm_model_scratch *scra
     }
 }
 
-/* The symbols of a word whose characters stand for themselves. */
-static void plain_symbols(symbols *s, lm_str word, lm_model_scratch *scratch)
+/* The symbols of a word whose characters stand for themselves: of the first character, of which the bytes are returned. */
+static inline size_t plain_symbol(symbols *s, lm_str rest, lm_model_scratch *scratch)
 {
     const lm_bpe *b = s->m->own;
-    for (size_t i = 0, n; i < word.len; i += n) {
-        uint32_t code = (unsigned char)word.data[i];
-        n = code < 0x80 ? 1 : lm_utf8_decode(word.data + i, word.len - i, &code);
-        int32_t id = lm_bpe_char(b, code);
-        if (id >= 0) {
-            add_unknown(s);
-            add(s, id, (int32_t)n);
-        } else {
-            add_odd(s, (lm_str){word.data + i, n}, (int32_t)n, scratch);
-        }
+    uint32_t code = (unsigned char)rest.data[0];
+    size_t n = code < 0x80 ? 1 : lm_utf8_decode(rest.data, rest.len, &code);
+    int32_t id = lm_bpe_char(b, code);
+    if (id >= 0) {
+        add_unknown(s);
+        add(s, id, (int32_t)n);
+    } else {
+        add_odd(s, (lm_str){rest.data, n}, (int32_t)n, scratch);
     }
+    return n;
+}
+
+static void plain_symbols(symbols *s, lm_str word, lm_model_scratch *scratch)
+{
+    for (size_t i = 0; i < word.len;)
+        i += plain_symbol(s, (lm_str){word.data + i, word.len - i}, scratch);
     add_unknown(s);
+}
+
+size_t lm_bpe_symbols(const lm_token_model *m, lm_str word, lm_model_scratch *scratch, lm_symbol at[LM_BPE_SHORT])
+{
+    enum { MOST_OF_A_CHAR = 4 };
+    symbols s = {.m = m, .at = at};
+    for (size_t i = 0; i < word.len && s.n + MOST_OF_A_CHAR <= LM_BPE_SHORT;)
+        i += plain_symbol(&s, (lm_str){word.data + i, word.len - i}, scratch);
+    return s.n;
 }
 
 /* The same where characters inside a word have a prefix, or the last one a suffix. */
@@ -315,14 +329,26 @@ static void encode_bpe(const lm_token_model *m, lm_str word, size_t chars, lm_mo
         }
     }
     if (word.len > LM_BPE_SHORT && b->cuts && m->byte_fallback && !scratch->whole)
-        lm_bpe_in_windows(m, word, true, merge_piece, scratch, out);
+        lm_bpe_in_windows(m, word, true, merge_piece, scratch, &(lm_word_walk){.first = -(int64_t)out->n}, SIZE_MAX, out);
     else
         merge_word(m, word, chars, scratch, out);
+}
+
+static bool walk_bpe(const lm_token_model *m, lm_str word, bool bytes, lm_word_walk *walk, lm_model_scratch *scratch, lm_token_list *out)
+{
+    const lm_bpe *b = m->own;
+    if (bytes)
+        return lm_bpe_walk_bytes(m, word, walk, scratch, out);
+    if (b->cuts && m->byte_fallback)
+        return lm_bpe_in_windows(m, word, true, merge_piece, scratch, walk, LM_WALK_TOKENS, out);
+    encode_bpe(m, word, word.len, scratch, out);
+    return false;
 }
 
 const struct lm_token_model_type lm_bpe_type = {
     .read = read_bpe,
     .encode = encode_bpe,
+    .walk = walk_bpe,
     .describe = describe_bpe,
     .free = free_bpe,
 };

@@ -124,19 +124,41 @@ void lm_bpe_merge(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap)
 void lm_bpe_merge_some(const lm_bpe *b, lm_symbol *symbols, size_t n, uint64_t *heap, double dropout,
                        lm_model_scratch *scratch);
 
-/* The same for words of 1 to LM_BPE_SHORT bytes, which are given as bytes. */
-enum { LM_BPE_SHORT = LM_SHORT_WORD };
-_Static_assert(LM_MERGE_RANK_BITS + 5 < 31, "rank * LM_BPE_SHORT + place is an int32_t");
+/* A word of few symbols, or a window of a long one. Symbol i is in place i + 1: before the first and behind the last one stands one that
+ * merges with none. */
+enum { LM_BPE_SHORT = 62, LM_BPE_AT_ONCE = 8 };
+typedef struct lm_bpe_short {
+    _Alignas(16) int32_t keys[LM_BPE_SHORT + 2]; /* of the merge with the next symbol */
+    int32_t id[LM_BPE_SHORT + 2];
+    uint64_t alive; /* bits: the places of symbols that no other has taken in */
+    size_t n;
+} lm_bpe_short;
+
+/* Of 1 to LM_BPE_SHORT bytes, or of as many symbols, of which id and len are given. */
+void lm_bpe_short_bytes(const lm_bpe *b, lm_str word, lm_bpe_short *w);
+void lm_bpe_short_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_bpe_short *w);
+/* As lm_bpe_merge, of each of up to LM_BPE_AT_ONCE of them. */
+void lm_bpe_merge_short(const lm_bpe *b, lm_bpe_short *words, size_t count);
+
+/* The same for words of 1 to LM_SHORT_WORD bytes, which are given as bytes. */
 void lm_bpe_merge_bytes(const lm_bpe *b, const lm_str *words, size_t count, lm_short_tokens *const *out);
 /* And for n <= LM_BPE_SHORT symbols, of which id and len are given; adds the tokens to `out`. */
 void lm_bpe_merge_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_token_list *out);
 
-/* The same for a word of any length, piece by piece; `cut` appends the tokens of a piece, whose ends count from its start. `chars`:
- * a piece is whole characters of UTF-8. Models without prefix, suffix and dropout, for which the tokens of a text are a matter of its
- * merges alone. */
+/* Symbols of a word from its start on: as many as come of whole characters, up to LM_BPE_SHORT, if the word does not end before. Sets
+ * id and len of each, and returns how many. */
+size_t lm_bpe_symbols(const lm_token_model *m, lm_str word, lm_model_scratch *scratch, lm_symbol symbols[LM_BPE_SHORT]);
+
+/* The same as lm_bpe_merge for a word of any length, window by window, until `out` has `most` tokens or more; false: the word is done.
+ * `cut` appends the tokens of a piece, whose ends count from its start. `chars`: words are whole characters of UTF-8; else bytes.
+ * Models without prefix, suffix and dropout, for which the tokens of a text are a matter of its merges alone. */
 typedef void lm_bpe_window(const lm_token_model *m, lm_str piece, lm_model_scratch *scratch, lm_token_list *out);
-void lm_bpe_in_windows(const lm_token_model *m, lm_str word, bool chars, lm_bpe_window *cut, lm_model_scratch *scratch,
-                       lm_token_list *out);
+bool lm_bpe_in_windows(const lm_token_model *m, lm_str word, bool chars, lm_bpe_window *cut, lm_model_scratch *scratch,
+                       lm_word_walk *walk, size_t most, lm_token_list *out);
+/* A word as bytes, in parts: lm_token_model_walk. */
+bool lm_bpe_walk_bytes(const lm_token_model *m, lm_str bytes, lm_word_walk *walk, lm_model_scratch *scratch, lm_token_list *out);
+/* Tokens that a part of a long word has at least. */
+enum { LM_WALK_TOKENS = 1 << 14 };
 
 /* Fills in `takes_bytes` and what belongs to it. */
 void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b);

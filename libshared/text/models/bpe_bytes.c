@@ -67,7 +67,7 @@ static void merge_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch 
 {
     const lm_bpe *b = m->own;
     size_t n = bytes.len;
-    if (n <= LM_BPE_SHORT) {
+    if (n <= LM_SHORT_WORD) {
         lm_short_tokens tokens;
         lm_bpe_merge_bytes(b, &bytes, 1, &(lm_short_tokens *){&tokens});
         push_short(&tokens, out);
@@ -90,19 +90,31 @@ static void merge_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch 
     }
 }
 
-void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch, lm_token_list *out)
+static bool encode_bytes(const lm_token_model *m, lm_str bytes, lm_word_walk *walk, size_t most, lm_model_scratch *scratch,
+                         lm_token_list *out)
 {
     int id = -1;
     if (bytes.len == 0)
-        return;
-    if (m->ignore_merges)
+        return false;
+    if (m->ignore_merges && walk->shortest == 0) /* it begins */
         find_whole(m, &bytes, 1, scratch, &id);
+    if (id < 0 && bytes.len > LM_SHORT_WORD)
+        return lm_bpe_in_windows(m, bytes, false, merge_bytes, scratch, walk, most, out);
     if (id >= 0)
         lm_token_push(out, id, (int32_t)bytes.len);
-    else if (bytes.len <= LM_BPE_SHORT)
-        merge_bytes(m, bytes, scratch, out);
     else
-        lm_bpe_in_windows(m, bytes, false, merge_bytes, scratch, out);
+        merge_bytes(m, bytes, scratch, out);
+    return false;
+}
+
+void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch, lm_token_list *out)
+{
+    encode_bytes(m, bytes, &(lm_word_walk){.first = -(int64_t)out->n}, SIZE_MAX, scratch, out);
+}
+
+bool lm_bpe_walk_bytes(const lm_token_model *m, lm_str bytes, lm_word_walk *walk, lm_model_scratch *scratch, lm_token_list *out)
+{
+    return encode_bytes(m, bytes, walk, LM_WALK_TOKENS, scratch, out);
 }
 
 void lm_token_model_encode_words(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch,

@@ -2,43 +2,37 @@
  * foreseen. */
 #include "text/models/bpe.h"
 
-/* Symbol i of the word is in place i + 1: before the first and behind the last one stands one that merges with none. The next merge is
- * that of the smallest key. */
-enum { PLACES = LM_BPE_SHORT + 2, WORDS = 3, NO_KEY = LM_NO_MERGE * LM_BPE_SHORT };
-typedef struct short_word {
-    int32_t id[PLACES];
-    int32_t keys[1 + PLACES]; /* from the second on: of the merge with the next symbol, rank * LM_BPE_SHORT + i; NO_KEY or more = none */
-    uint64_t alive;           /* bits: the places of symbols that no other has taken in */
-    size_t n;
-} short_word;
+/* The next merge is that of the smallest key: rank and place of its left symbol, as the bits of a float, since these are compared alike,
+ * and the smallest of several is an instruction everywhere. */
+enum { PLACES = LM_BPE_SHORT + 2, WORDS = 3, FIRST_KEY = 0x00800000, NO_KEY = FIRST_KEY + LM_NO_MERGE * PLACES };
+_Static_assert(PLACES == 64 && NO_KEY + (int64_t)LM_NO_MERGE * PLACES < 0x7F800000, "places are bits of a number, keys finite floats");
 
-#ifdef __SSE2__
-static inline __m128i smaller(__m128i a, __m128i b)
+static inline int32_t key_of(uint32_t rank, size_t place)
 {
-    __m128i less = _mm_cmplt_epi32(a, b);
-    return _mm_or_si128(_mm_and_si128(less, a), _mm_andnot_si128(less, b));
+    return (int32_t)(FIRST_KEY + rank * PLACES + (uint32_t)place);
 }
 
-/* Of all keys, however few are in use: how many there are is another number for each word, and cannot be foreseen. */
-static inline int32_t smallest(const int32_t *key)
+/* Of all keys of a short word, however few are in use: how many there are is another number for each word, and cannot be foreseen. */
+#ifdef __SSE2__
+static inline int32_t smallest(const lm_bpe_short *w)
 {
-    const __m128i *at = (const __m128i *)(const void *)key;
-    __m128i best = _mm_loadu_si128(at), other = _mm_loadu_si128(at + 1);
-    for (size_t i = 2; i < LM_BPE_SHORT / 4; i += 2) {
-        best = smaller(best, _mm_loadu_si128(at + i));
-        other = smaller(other, _mm_loadu_si128(at + i + 1));
+    const float *at = (const float *)(const void *)w->keys;
+    __m128 best = _mm_load_ps(at), other = _mm_load_ps(at + 4);
+    for (size_t i = 8, n = w->n > PLACES / 2 ? PLACES : PLACES / 2; i < n; i += 8) {
+        best = _mm_min_ps(best, _mm_load_ps(at + i));
+        other = _mm_min_ps(other, _mm_load_ps(at + i + 4));
     }
-    best = smaller(best, other);
-    best = smaller(best, _mm_shuffle_epi32(best, _MM_SHUFFLE(1, 0, 3, 2)));
-    best = smaller(best, _mm_shuffle_epi32(best, _MM_SHUFFLE(2, 3, 0, 1)));
-    return _mm_cvtsi128_si32(best);
+    best = _mm_min_ps(best, other);
+    best = _mm_min_ps(best, _mm_movehl_ps(best, best));
+    best = _mm_min_ss(best, _mm_shuffle_ps(best, best, 1));
+    return _mm_cvtsi128_si32(_mm_castps_si128(best));
 }
 #else
-static inline int32_t smallest(const int32_t *key)
+static inline int32_t smallest(const lm_bpe_short *w)
 {
     int32_t best = NO_KEY;
-    for (size_t i = 0; i < LM_BPE_SHORT; i++)
-        best = key[i] < best ? key[i] : best;
+    for (size_t i = 0; i < PLACES; i++)
+        best = w->keys[i] < best ? w->keys[i] : best;
     return best;
 }
 #endif
@@ -54,7 +48,7 @@ static inline size_t last_alive(uint64_t alive, size_t place)
 }
 
 /* The key of two places: what lm_merge_find finds. Where the first group does not tell, which is seldom, the rest is looked at. */
-static inline void pair_up(const lm_bpe *b, short_word *w, size_t left, size_t right)
+static inline void pair_up(const lm_bpe *b, lm_bpe_short *w, size_t left, size_t right)
 {
     int32_t l = w->id[left], r = w->id[right];
     uint64_t hash = lm_merge_hash(l, r);
@@ -70,26 +64,26 @@ static inline void pair_up(const lm_bpe *b, short_word *w, size_t left, size_t r
         slot = m ? *m : 0;
     }
     uint32_t rank = lm_merge_rank(slot);
-    w->keys[left] = (int32_t)((rank | (is ^ 1) << LM_MERGE_RANK_BITS) * LM_BPE_SHORT + (uint32_t)left - 1);
+    w->keys[left] = key_of(rank | (is ^ 1) << LM_MERGE_RANK_BITS, left);
     __builtin_prefetch(b->merged + rank);
 }
 
-static void begin(short_word *w, size_t n)
+static void begin(lm_bpe_short *w, size_t n)
 {
     w->n = n;
     w->id[0] = w->id[n + 1] = LM_NO_TOKEN;
-    w->alive = (UINT64_C(4) << n) - 1;
-    for (size_t i = 0; i < LM_BPE_SHORT; i++)
-        w->keys[1 + i] = NO_KEY;
+    w->alive = (UINT64_C(2) << (n + 1)) - 1;
+    for (size_t i = 0; i < PLACES; i++)
+        w->keys[i] = NO_KEY;
 }
 
-static inline bool step(const lm_bpe *b, short_word *w)
+static inline bool step(const lm_bpe *b, lm_bpe_short *w)
 {
-    int32_t best = smallest(w->keys + 1);
+    int32_t best = smallest(w);
     if (best >= NO_KEY)
         return false;
-    size_t left = (size_t)best % LM_BPE_SHORT + 1, right = next_alive(w->alive, left);
-    w->id[left] = b->merged[(size_t)best / LM_BPE_SHORT];
+    size_t left = (size_t)best % PLACES, right = next_alive(w->alive, left);
+    w->id[left] = b->merged[(size_t)(best - FIRST_KEY) / PLACES];
     w->alive &= ~(UINT64_C(1) << right);
     w->keys[right] = NO_KEY;
     pair_up(b, w, left, next_alive(w->alive, left));
@@ -97,9 +91,9 @@ static inline bool step(const lm_bpe *b, short_word *w)
     return true;
 }
 
-static void merge(const lm_bpe *b, short_word *words, size_t count)
+void lm_bpe_merge_short(const lm_bpe *b, lm_bpe_short *words, size_t count)
 {
-    short_word *left[WORDS];
+    lm_bpe_short *left[LM_BPE_AT_ONCE];
     for (size_t i = 0; i < count; i++)
         left[i] = &words[i];
     while (count)
@@ -108,17 +102,17 @@ static void merge(const lm_bpe *b, short_word *words, size_t count)
                 left[i] = left[--count];
 }
 
-static void begin_bytes(const lm_bpe *b, short_word *w, lm_str word)
+void lm_bpe_short_bytes(const lm_bpe *b, lm_str word, lm_bpe_short *w)
 {
     const unsigned char *bytes = (const unsigned char *)word.data;
     begin(w, word.len);
     for (size_t i = 0; i < word.len; i++)
         w->id[i + 1] = b->symbols[bytes[i]];
     for (size_t i = 0; i + 1 < word.len; i++)
-        w->keys[i + 1] = (int32_t)(b->pairs[bytes[i] * 256 + bytes[i + 1]] * LM_BPE_SHORT + i);
+        w->keys[i + 1] = key_of(b->pairs[bytes[i] * 256 + bytes[i + 1]], i + 1);
 }
 
-static void tell(const short_word *w, lm_short_tokens *out)
+static void tell(const lm_bpe_short *w, lm_short_tokens *out)
 {
     uint64_t left = w->alive >> 1 & ((UINT64_C(1) << w->n) - 1);
     out->ends = (uint32_t)(w->alive >> 2);
@@ -129,26 +123,31 @@ static void tell(const short_word *w, lm_short_tokens *out)
 
 void lm_bpe_merge_bytes(const lm_bpe *b, const lm_str *words, size_t count, lm_short_tokens *const *out)
 {
-    short_word w[WORDS];
+    lm_bpe_short w[WORDS];
     for (size_t from = 0, n; from < count; from += n) {
         n = count - from < WORDS ? count - from : WORDS;
         for (size_t k = 0; k < n; k++)
-            begin_bytes(b, &w[k], words[from + k]);
-        merge(b, w, n);
+            lm_bpe_short_bytes(b, words[from + k], &w[k]);
+        lm_bpe_merge_short(b, w, n);
         for (size_t k = 0; k < n; k++)
             tell(&w[k], out[from + k]);
     }
 }
 
+void lm_bpe_short_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_bpe_short *w)
+{
+    begin(w, n);
+    for (size_t i = 0; i < n; i++)
+        w->id[i + 1] = symbols[i].id;
+    for (size_t i = 0; i + 1 < n; i++)
+        pair_up(b, w, i + 1, i + 2);
+}
+
 void lm_bpe_merge_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_token_list *out)
 {
-    short_word w;
-    begin(&w, n);
-    for (size_t i = 0; i < n; i++)
-        w.id[i + 1] = symbols[i].id;
-    for (size_t i = 0; i + 1 < n; i++)
-        pair_up(b, &w, i + 1, i + 2);
-    merge(b, &w, 1);
+    lm_bpe_short w;
+    lm_bpe_short_symbols(b, symbols, n, &w);
+    lm_bpe_merge_short(b, &w, 1);
     int32_t end = 0;
     for (size_t place = 1, k = 0, next; place <= n; place = next) {
         next = next_alive(w.alive, place);

@@ -1,25 +1,90 @@
 /* A long word, in windows. Two tokens that stand side by side in what BPE makes of some text are what it makes of the two alone,
  * because no merge reaches beyond them; and tokens of which all neighbours are of this kind are what it makes of the whole, because
- * the first merge over a border would also have happened in the two at that border. So a window may begin anywhere where a token of
- * the window before began, if its own first token is that token: then every pair of neighbours was seen in a window. Where it is
- * another token, the window before was too short, and is tried again with twice the length. Time is linear in the length of a word, and
- * what is needed beside its tokens does not grow with it. */
+ * the first merge over a border would also have happened in the two at that border. So windows may begin anywhere, and where two of them
+ * have the same token at the same place, the tokens of one up to it and those of the other from it on are what is made of both: every
+ * pair of neighbours was seen in a window. Several windows that overlap a little are merged side by side and then joined so. Behind the
+ * last of them, or where two have no token in common, the next one begins with a token of the one before, and has to begin with it
+ * still. Where it is another token, the window before was too short, and is tried again with twice the length. Time is linear in the
+ * length of a word, and what is needed beside its tokens does not grow with it. */
 #include "text/models/bpe.h"
 
-enum { WINDOW = LM_BPE_SHORT };
+#include "base/memory.h"
 
-static bool inside_char(lm_str word, size_t i)
+enum { OVERLAP = 10 };
+
+/* A window of few symbols: where it begins in the word, and what bytes its symbols are. */
+typedef struct window {
+    size_t from, n;
+    size_t next; /* with this symbol begins the next window */
+    uint8_t starts[LM_BPE_SHORT + 1]; /* byte of each symbol, counted from the window's first; [n]: its end */
+} window;
+
+typedef struct walker {
+    const lm_token_model *m;
+    lm_str word;
+    bool chars; /* windows begin with whole characters */
+    lm_bpe_window *cut;
+    lm_model_scratch *scratch;
+    lm_word_walk *walk;
+    lm_token_list *out;
+} walker;
+
+static bool inside_char(const walker *w, size_t i)
 {
-    return i < word.len && ((unsigned char)word.data[i] & 0xC0) == 0x80;
+    return w->chars && i < w->word.len && ((unsigned char)w->word.data[i] & 0xC0) == 0x80;
 }
 
+/* ---------------------------------------------------------------- places */
+
+static int64_t tokens_of(const walker *w)
+{
+    return w->walk->first + (int64_t)w->out->n;
+}
+
+/* Goes on from there; tokens behind it are no longer true, even those that were given away. */
+static void go_to(walker *w, lm_word_place to)
+{
+    lm_word_walk *k = w->walk;
+    k->now = to;
+    if (to.n >= k->first) {
+        w->out->n = (size_t)(to.n - k->first);
+        return;
+    }
+    w->out->n = 0;
+    k->first = to.n;
+    k->begin = to.from;
+}
+
+/* The token that was to begin here does not: from the last place with twice the length. If that did not help before, from the start, and
+ * never so short again. */
+static void go_back(walker *w)
+{
+    lm_word_walk *k = w->walk;
+    lm_word_place to = k->last;
+    if (to.length == 0)
+        to.length = k->shortest *= 2;
+    to.length *= 2;
+    k->last = (lm_word_place){.expected = -1};
+    go_to(w, to);
+}
+
+/* The next place: what was made from `last` on is done. */
+static void go_on(walker *w, lm_word_place last, size_t from, int32_t expected)
+{
+    lm_word_walk *k = w->walk;
+    k->last = last;
+    k->now = (lm_word_place){from, tokens_of(w), expected, last.length / 2 > k->shortest ? last.length / 2 : k->shortest};
+}
+
+/* ---------------------------------------------------------------- one window of any length */
+
 /* How many of a window's tokens stay, so that a quarter of it is left to be seen again; 0: it is too short. */
-static size_t tokens_to_keep(lm_str word, const lm_token_list *window, size_t from, size_t len, bool chars)
+static size_t tokens_to_keep(const walker *w, const lm_token_list *tokens, size_t from, size_t len)
 {
     size_t keep = 0;
-    for (size_t i = 1; i < window->n; i++) {
-        size_t start = (size_t)window->at[i - 1].end;
-        if (chars && inside_char(word, from + start))
+    for (size_t i = 1; i < tokens->n; i++) {
+        size_t start = (size_t)tokens->at[i - 1].end;
+        if (inside_char(w, from + start))
             continue;
         if (keep && start > len - len / 4)
             break;
@@ -28,44 +93,164 @@ static size_t tokens_to_keep(lm_str word, const lm_token_list *window, size_t fr
     return keep;
 }
 
-typedef struct place {
-    size_t from, n;   /* bytes of the word, tokens of it */
-    int32_t expected; /* the token that begins here; -1: this is the start */
-    size_t length;    /* of the window */
-} place;
-
-void lm_bpe_in_windows(const lm_token_model *m, lm_str word, bool chars, lm_bpe_window *cut, lm_model_scratch *scratch,
-                       lm_token_list *out)
+static void one_window(walker *w)
 {
-    lm_token_list *window = &scratch->window;
-    size_t shortest = WINDOW;
-    const place start = {0, out->n, -1, 0};
-    place now = {0, out->n, -1, shortest}, last = start;
-    while (now.from < word.len) {
-        size_t len = word.len - now.from < now.length ? word.len - now.from : now.length;
-        while (chars && inside_char(word, now.from + len))
-            len++;
-        bool end = now.from + len == word.len;
-        window->n = 0;
-        cut(m, (lm_str){word.data + now.from, len}, scratch, window);
-        if (now.expected >= 0 && window->at[0].id != now.expected) {
-            if (last.length == 0) /* that window fits no longer: from the start, and never so short again */
-                last.length = shortest *= 2;
-            now = last;
-            now.length *= 2;
-            last = start;
-            out->n = now.n;
-            continue;
-        }
-        size_t keep = end ? window->n : tokens_to_keep(word, window, now.from, len, chars);
-        if (keep == 0) {
-            now.length *= 2;
-            continue;
-        }
-        last = now;
-        for (size_t i = 0; i < keep; i++)
-            lm_token_push(out, window->at[i].id, (int32_t)(now.from + (size_t)window->at[i].end));
-        now = (place){now.from + (size_t)window->at[keep - 1].end, out->n, end ? -1 : window->at[keep].id,
-                      now.length / 2 > shortest ? now.length / 2 : shortest};
+    lm_token_list *tokens = &w->scratch->window;
+    lm_word_place now = w->walk->now;
+    size_t len = w->word.len - now.from < now.length ? w->word.len - now.from : now.length;
+    while (inside_char(w, now.from + len))
+        len++;
+    bool end = now.from + len == w->word.len;
+    tokens->n = 0;
+    w->cut(w->m, (lm_str){w->word.data + now.from, len}, w->scratch, tokens);
+    if (now.expected >= 0 && tokens->at[0].id != now.expected) {
+        go_back(w);
+        return;
     }
+    size_t keep = end ? tokens->n : tokens_to_keep(w, tokens, now.from, len);
+    if (keep == 0) {
+        w->walk->now.length *= 2;
+        return;
+    }
+    for (size_t i = 0; i < keep; i++)
+        lm_token_push(w->out, tokens->at[i].id, (int32_t)(now.from + (size_t)tokens->at[i].end));
+    go_on(w, now, now.from + (size_t)tokens->at[keep - 1].end, end ? -1 : tokens->at[keep].id);
+}
+
+/* ---------------------------------------------------------------- several short ones */
+
+/* Bits of the symbols with which tokens begin, and of the end. */
+static uint64_t starts_of(const lm_bpe_short *s)
+{
+    return s->alive >> 1;
+}
+
+/* Where the next window begins: so many symbols before the end, with a whole character. */
+static size_t next_window(const walker *w, const window *at)
+{
+    size_t i = at->n > 2 * OVERLAP ? at->n - OVERLAP : at->n / 2;
+    while (i > 0 && inside_char(w, at->from + at->starts[i]))
+        i--;
+    return i;
+}
+
+static bool read_window(walker *w, window *at, lm_bpe_short *s)
+{
+    lm_str rest = {w->word.data + at->from, w->word.len - at->from};
+    size_t end = 0;
+    if (w->chars) {
+        lm_symbol symbols[LM_BPE_SHORT];
+        at->n = lm_bpe_symbols(w->m, rest, w->scratch, symbols);
+        lm_bpe_short_symbols(w->m->own, symbols, at->n, s);
+        for (size_t i = 0; i < at->n; i++) {
+            at->starts[i] = (uint8_t)end;
+            end += (size_t)symbols[i].len;
+        }
+    } else {
+        at->n = rest.len < LM_BPE_SHORT ? rest.len : LM_BPE_SHORT;
+        lm_bpe_short_bytes(w->m->own, (lm_str){rest.data, at->n}, s);
+        for (size_t i = 0; i < at->n; i++)
+            at->starts[i] = (uint8_t)i;
+        end = at->n;
+    }
+    at->starts[at->n] = (uint8_t)end;
+    at->next = next_window(w, at);
+    return end < rest.len && at->next > 0;
+}
+
+static size_t read_windows(walker *w, window *at, lm_bpe_short *s)
+{
+    size_t n = 0;
+    at[0].from = w->walk->now.from;
+    while (read_window(w, &at[n], &s[n]) && n + 1 < LM_BPE_AT_ONCE) {
+        at[n + 1].from = at[n].from + at[n].starts[at[n].next];
+        n++;
+    }
+    return n + 1;
+}
+
+/* The symbol of the second window with which a token begins that both have; -1: there is none. */
+static int shared_token(const walker *w, const window *at, const lm_bpe_short *s)
+{
+    uint64_t both = starts_of(&s[0]) >> at[0].next & starts_of(&s[1]);
+    for (both &= (UINT64_C(1) << (at[0].n - at[0].next)) - 1; both; both &= both - 1) {
+        int i = __builtin_ctzll(both);
+        if (s[0].id[at[0].next + (size_t)i + 1] == s[1].id[i + 1] &&
+            !inside_char(w, at[1].from + at[1].starts[i]))
+            return i;
+    }
+    return -1;
+}
+
+/* The tokens of a window that begin with symbols [from, to). */
+static void put_tokens(walker *w, const window *at, const lm_bpe_short *s, size_t from, size_t to)
+{
+    uint64_t starts = starts_of(s) >> from;
+    while (from < to) {
+        size_t n = (size_t)__builtin_ctzll(starts >> 1) + 1;
+        lm_token_push(w->out, s->id[from + 1], (int32_t)(at->from + at->starts[from + n]));
+        from += n;
+        starts >>= n;
+    }
+}
+
+/* The symbol up to which a window's tokens from the symbol `from` on stay, as tokens_to_keep; `from`: it is too short. */
+static size_t symbols_to_keep(const walker *w, const window *at, const lm_bpe_short *s, size_t from)
+{
+    uint64_t starts = starts_of(s) & ~((UINT64_C(2) << from) - 1) & ((UINT64_C(1) << at->n) - 1);
+    size_t keep = from;
+    for (; starts; starts &= starts - 1) {
+        size_t i = (size_t)__builtin_ctzll(starts);
+        if (inside_char(w, at->from + at->starts[i]))
+            continue;
+        if (keep > from && i > at->n - OVERLAP)
+            break;
+        keep = i;
+    }
+    return keep;
+}
+
+static void short_windows(walker *w)
+{
+    lm_bpe_short s[LM_BPE_AT_ONCE];
+    window at[LM_BPE_AT_ONCE];
+    size_t n = read_windows(w, at, s), k = 0, from = 0;
+    lm_bpe_merge_short(w->m->own, s, n);
+    if (w->walk->now.expected >= 0 && s[0].id[1] != w->walk->now.expected) {
+        go_back(w);
+        return;
+    }
+    for (int shared; k + 1 < n && (shared = shared_token(w, &at[k], &s[k])) >= 0; k++) {
+        put_tokens(w, &at[k], &s[k], from, at[k].next + (size_t)shared);
+        from = (size_t)shared;
+    }
+    bool end = at[k].from + at[k].starts[at[k].n] == w->word.len;
+    size_t keep = end ? at[k].n : symbols_to_keep(w, &at[k], &s[k], from);
+    lm_word_place last = {at[k].from + at[k].starts[from], tokens_of(w), k || from ? s[k].id[from + 1] : w->walk->now.expected,
+                          w->walk->now.length};
+    if (keep == from) {
+        last.length *= 2;
+        w->walk->now = last;
+        return;
+    }
+    put_tokens(w, &at[k], &s[k], from, keep);
+    go_on(w, last, at[k].from + at[k].starts[keep], end ? -1 : s[k].id[keep + 1]);
+}
+
+bool lm_bpe_in_windows(const lm_token_model *m, lm_str word, bool chars, lm_bpe_window *cut, lm_model_scratch *scratch,
+                       lm_word_walk *walk, size_t most, lm_token_list *out)
+{
+    walker w = {m, word, chars, cut, scratch, walk, out};
+    if (!walk->shortest) {
+        walk->shortest = LM_BPE_SHORT;
+        walk->now = (lm_word_place){.expected = -1, .length = LM_BPE_SHORT};
+        walk->last = (lm_word_place){.expected = -1};
+    }
+    while (walk->now.from < word.len && out->n < most) {
+        if (walk->now.length == LM_BPE_SHORT)
+            short_windows(&w);
+        else
+            one_window(&w);
+    }
+    return walk->now.from < word.len;
 }

@@ -130,6 +130,20 @@ void lm_token_model_encode(const lm_token_model *m, lm_str word, size_t chars, l
     m->type->encode(m, word, chars, scratch, out);
 }
 
+bool lm_token_model_walk(const lm_token_model *m, lm_str word, bool bytes, lm_word_walk *walk, lm_model_scratch *scratch,
+                         lm_token_list *out)
+{
+    if (out->n) { /* what was given by now */
+        walk->first += (int64_t)out->n;
+        walk->begin = (size_t)out->at[out->n - 1].end;
+        out->n = 0;
+    }
+    if (m->type->walk)
+        return m->type->walk(m, word, bytes, walk, scratch, out);
+    m->type->encode(m, word, word.len, scratch, out);
+    return false;
+}
+
 void lm_token_model_describe(const lm_token_model *m, lm_buf *out)
 {
     lm_buf_puts(out, m->name);

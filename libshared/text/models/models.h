@@ -9,6 +9,9 @@ struct lm_token_model_type {
     bool (*read)(lm_token_model *m, json_t *spec, lm_status *st);
     void (*encode)(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
                    lm_token_list *out);
+    /* As lm_token_model_walk, to a list that is empty; NULL where words are not given in parts. */
+    bool (*walk)(const lm_token_model *m, lm_str word, bool bytes, lm_word_walk *walk, lm_model_scratch *scratch,
+                 lm_token_list *out);
     void (*describe)(const lm_token_model *m, lm_buf *out);
     void (*free)(lm_token_model *m); /* of `own`; NULL where there is nothing */
 };
