@@ -47,24 +47,37 @@ static inline size_t last_alive(uint64_t alive, size_t place)
     return 63 - (size_t)__builtin_clzll(alive & ((UINT64_C(1) << place) - 1));
 }
 
-/* The key of two places: what lm_merge_find finds. Where the first group does not tell, which is seldom, the rest is looked at. */
-static inline void pair_up(const lm_bpe *b, lm_bpe_short *w, size_t left, size_t right)
+/* What two neighbours become: where that is said, if it is, which is asked of memory before it is looked at. */
+typedef struct question {
+    const lm_merge_slot *slot;
+    unsigned some, full; /* some: the group has a slot of that tag; full: and none that is free */
+    uint32_t left, right;
+} question;
+
+static inline question ask(const lm_bpe *b, const lm_bpe_short *w, size_t left, size_t right)
 {
-    int32_t l = w->id[left], r = w->id[right];
-    uint64_t hash = lm_merge_hash(l, r);
+    uint64_t hash = lm_merge_hash(w->id[left], w->id[right]);
     size_t group = (hash >> b->shift) * LM_MERGE_GROUP;
     unsigned same = lm_merge_group(b->tags + group, lm_merge_tag(hash)), free = lm_merge_group(b->tags + group, 0);
     unsigned some = same != 0;
     size_t at = (group + (size_t)__builtin_ctz(same | 1u << (LM_MERGE_GROUP - 1))) & (0 - (size_t)some);
-    lm_merge_slot slot = b->slots[at];
-    unsigned is = (unsigned)lm_merge_is(slot, l, r) & some;
-    if (__builtin_expect(is < (some | (free == 0)), 0)) {
+    __builtin_prefetch(&b->slots[at]);
+    return (question){&b->slots[at], some, free == 0, (uint32_t)left, (uint32_t)right};
+}
+
+/* The key, which is what lm_merge_find finds. Where the first group does not tell, which is seldom, the rest is looked at. */
+static inline void answer(const lm_bpe *b, lm_bpe_short *w, const question *q)
+{
+    int32_t l = w->id[q->left], r = w->id[q->right];
+    lm_merge_slot slot = *q->slot;
+    unsigned is = (unsigned)lm_merge_is(slot, l, r) & q->some;
+    if (__builtin_expect(is < (q->some | q->full), 0)) {
         const lm_merge_slot *m = lm_merge_find(b, l, r);
         is = m != NULL;
         slot = m ? *m : 0;
     }
     uint32_t rank = lm_merge_rank(slot);
-    w->keys[left] = key_of(rank | (is ^ 1) << LM_MERGE_RANK_BITS, left);
+    w->keys[q->left] = key_of(rank | (is ^ 1) << LM_MERGE_RANK_BITS, q->left);
     __builtin_prefetch(b->merged + rank);
 }
 
@@ -77,7 +90,8 @@ static void begin(lm_bpe_short *w, size_t n)
         w->keys[i] = NO_KEY;
 }
 
-static inline bool step(const lm_bpe *b, lm_bpe_short *w)
+/* Makes the next merge, and asks what becomes of its neighbours; false: there is none. */
+static inline bool step(const lm_bpe *b, lm_bpe_short *w, question q[2])
 {
     int32_t best = smallest(w);
     if (best >= NO_KEY)
@@ -86,20 +100,28 @@ static inline bool step(const lm_bpe *b, lm_bpe_short *w)
     w->id[left] = b->merged[(size_t)(best - FIRST_KEY) / PLACES];
     w->alive &= ~(UINT64_C(1) << right);
     w->keys[right] = NO_KEY;
-    pair_up(b, w, left, next_alive(w->alive, left));
-    pair_up(b, w, last_alive(w->alive, left), left);
+    q[0] = ask(b, w, left, next_alive(w->alive, left));
+    q[1] = ask(b, w, last_alive(w->alive, left), left);
     return true;
 }
 
 void lm_bpe_merge_short(const lm_bpe *b, lm_bpe_short *words, size_t count)
 {
-    lm_bpe_short *left[LM_BPE_AT_ONCE];
+    struct lane {
+        lm_bpe_short *word;
+        question q[2];
+    } lanes[LM_BPE_AT_ONCE];
     for (size_t i = 0; i < count; i++)
-        left[i] = &words[i];
-    while (count)
+        lanes[i].word = &words[i];
+    while (count) {
         for (size_t i = count; i-- > 0;)
-            if (!step(b, left[i]))
-                left[i] = left[--count];
+            if (!step(b, lanes[i].word, lanes[i].q))
+                lanes[i] = lanes[--count];
+        for (size_t i = 0; i < count; i++) {
+            answer(b, lanes[i].word, &lanes[i].q[0]);
+            answer(b, lanes[i].word, &lanes[i].q[1]);
+        }
+    }
 }
 
 void lm_bpe_short_bytes(const lm_bpe *b, lm_str word, lm_bpe_short *w)
@@ -139,8 +161,10 @@ void lm_bpe_short_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, l
     begin(w, n);
     for (size_t i = 0; i < n; i++)
         w->id[i + 1] = symbols[i].id;
-    for (size_t i = 0; i + 1 < n; i++)
-        pair_up(b, w, i + 1, i + 2);
+    for (size_t i = 1; i < n; i++) {
+        question q = ask(b, w, i, i + 1);
+        answer(b, w, &q);
+    }
 }
 
 void lm_bpe_merge_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_token_list *out)
