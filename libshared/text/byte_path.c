@@ -147,10 +147,7 @@ static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, s
     struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, from, n);
     if (n > LM_WORD_BYTES)
         return;
-    const char *p = lm_key_bytes_at(k, from);
-    a->key[0] = lm_low_bytes(lm_eight_bytes(p), n);
-    a->key[1] = n > 8 ? lm_low_bytes(lm_eight_bytes(p + 8), n - 8) : 0;
-    a->key[2] = n > 16 ? lm_low_bytes(lm_eight_bytes(p + 16), n - 16) : 0;
+    lm_word_key(lm_key_bytes_at(k, from), n, a->key);
     lm_words_ahead_fetch(a, &e->cache);
 }
 
@@ -171,24 +168,49 @@ static void cut_by_regex(lm_encoder *e, lm_str text, const lm_key_bytes *k, size
         add_word(e, text, k, from + done, to, out);
 }
 
-/* Where 64 bytes do not tell where the first word ends, it is scanned by itself. */
+/* The places of the bits, counted from `from`, to `out`; how many there are. Written some at a time, which may be more: it cannot be
+ * foreseen how many there are. */
+enum { PLACES = 8 };
+static inline size_t put_bits(uint64_t bits, size_t from, size_t *out)
+{
+    size_t n = (size_t)__builtin_popcountll(bits);
+    for (size_t i = 0; i < n; i += PLACES)
+        for (size_t k = 0; k < PLACES; k++, bits &= bits - 1)
+            out[i + k] = from + (size_t)__builtin_ctzll(bits | UINT64_C(1) << 63);
+    return n;
+}
+
+/* Where the words of text[*from..to) begin, or some first ones of them; the last ends at *from then. Where 64 bytes do not tell where the
+ * first word ends, it is scanned by itself. */
+enum { STARTS = 256 };
+static size_t find_starts(const lm_byte_path *b, lm_str text, size_t *from, size_t to, size_t *starts)
+{
+    size_t n = 0, i = *from;
+    while (i < to && n < STARTS - LM_STARTS_BYTES) {
+        size_t sure;
+        uint64_t bits = lm_word_starts(b, text.data, i, to, &sure);
+        if (sure == i) {
+            bits = 1;
+            sure = b->scanner == LM_SCAN_GPT2 ? lm_scan_gpt2(b->class, text.data, i, to)
+                                              : lm_scan_cl100k(b->class, text.data, i, to, b->digits);
+        } else if (sure < to) {
+            bits &= (UINT64_C(1) << (sure - i)) - 1;
+        }
+        n += put_bits(bits, i, starts + n);
+        i = sure;
+    }
+    *from = i;
+    return n;
+}
+
 static void cut_by_scanner(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t to, lm_side *out)
 {
-    const lm_byte_path *b = &e->t->bytes;
+    size_t starts[STARTS + PLACES];
     while (from < to && out->n <= out->limit) {
-        size_t first = from, sure;
-        uint64_t starts = lm_word_starts(b, text.data, from, to, &sure);
-        if (sure == from)
-            sure = b->scanner == LM_SCAN_GPT2 ? lm_scan_gpt2(b->class, text.data, from, to)
-                                              : lm_scan_cl100k(b->class, text.data, from, to, b->digits);
-        for (starts &= starts - 1; starts; starts &= starts - 1) {
-            size_t next = first + (size_t)__builtin_ctzll(starts);
-            add_word(e, text, k, from, next, out);
-            from = next;
-        }
-        if (from < sure)
-            add_word(e, text, k, from, sure, out);
-        from = sure;
+        size_t n = find_starts(&e->t->bytes, text, &from, to, starts);
+        starts[n] = from;
+        for (size_t i = 0; i < n; i++)
+            add_word(e, text, k, starts[i], starts[i + 1], out);
     }
 }
 

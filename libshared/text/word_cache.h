@@ -66,6 +66,17 @@ static inline uint64_t lm_low_bytes(uint64_t x, size_t n)
     return n >= 8 ? x : x & ((1ull << 8 * n) - 1);
 }
 
+/* The key of the word of n <= LM_WORD_BYTES bytes at p, from where a whole key can be read. */
+static inline void lm_word_key(const char *p, size_t n, uint64_t key[3])
+{
+    static const uint64_t bits[6] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 0, 0}; /* how many bytes there are cannot be foreseen */
+    uint64_t mask[3];
+    memcpy(mask, (const char *)bits + LM_WORD_BYTES - n, sizeof mask);
+    memcpy(key, p, LM_WORD_BYTES);
+    for (int i = 0; i < 3; i++)
+        key[i] &= mask[i];
+}
+
 /* Bytes of a text that are read a whole key at a time: the last ones come from a copy with zeros behind it. */
 typedef struct lm_key_bytes {
     const char *data;

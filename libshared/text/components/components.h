@@ -152,7 +152,7 @@ bool lm_token_model_takes_bytes(const lm_token_model *m);
 void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch,
                                  lm_token_list *out);
 /* The same for up to LM_WORDS_AT_ONCE words of 1 to LM_SHORT_WORD bytes, which takes less time. */
-enum { LM_WORDS_AT_ONCE = 32 };
+enum { LM_WORDS_AT_ONCE = 64 };
 void lm_token_model_encode_words(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch,
                                  lm_short_tokens *out);
 /* The tokens of a word part by part, whatever its length; `bytes`: it is given so. `out` is empty at the first call, and each one puts
