@@ -320,6 +320,29 @@ bool lm_json_at(lm_str array, size_t i, lm_str *value)
     return false;
 }
 
+bool lm_json_set_aside(lm_str object, lm_str name, lm_buf *rest, lm_str *value)
+{
+    lm_json j = lm_json_over(object);
+    bool first = true;
+    int more, found = 0;
+    lm_str key, v;
+    if (!lm_json_enter(&j, '{'))
+        return false;
+    while ((more = lm_json_member(&j, &first, &key, &v)) > 0)
+        if (lm_json_string_is(key, name)) {
+            *value = v;
+            found++;
+        }
+    lm_json_space(&j);
+    if (more < 0 || j.p != j.end || found != 1 || !lm_utf8_valid(object.data, object.len))
+        return false;
+    const char *behind = value->data + value->len;
+    lm_buf_append(rest, object.data, (size_t)(value->data - object.data));
+    lm_buf_puts(rest, "null");
+    lm_buf_append(rest, behind, (size_t)(object.data + object.len - behind));
+    return true;
+}
+
 /* ---------------------------------------------------------------------------------------------------- paths */
 
 lm_json_path lm_json_path_over(const char *path)

@@ -38,6 +38,9 @@ int lm_json_element(lm_json *j, bool *first, lm_str *value);
 bool lm_json_find(lm_str object, lm_str name, lm_str *value);
 /* Element i of an array. */
 bool lm_json_at(lm_str array, size_t i, lm_str *value);
+/* Appends an object (text that need not be checked) with null for the member of this name, whose value is cut out as it stands. False,
+ * and nothing is appended: it has none, or more than one, or is no valid object. */
+bool lm_json_set_aside(lm_str object, lm_str name, lm_buf *rest, lm_str *value);
 bool lm_json_is_string(lm_str value);
 /* Appends what a (checked) string means. A lone surrogate becomes U+FFFD; returns false if there was one. */
 bool lm_json_unquote(lm_str string, lm_buf *out);

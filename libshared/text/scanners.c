@@ -1,9 +1,8 @@
 /* What pre-tokenizers' commonest expressions find, by hand: the alternatives are tried in their order, and
  * each character is in one of four classes, so that some alternative always matches. */
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "text/byte_path.h"
-#include "text/unicode/unicode.h"
+#include "text/unicode/unicode_data.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,62 +12,13 @@
 static uint8_t *classes;
 static pthread_once_t classes_once = PTHREAD_ONCE_INIT;
 
-/* NFC's quick check: characters that do not stay as they are, that come in an order, or that one before them
- * may take in, are no plain ones. */
-static void mark_nfc(const uint16_t *table)
-{
-    for (uint32_t c = 0; c < LM_CP_TABLE; c++) {
-        uint32_t parts[LM_DECOMPOSITION_MAX];
-        if (!(table[c] & LM_CP_NFD))
-            continue;
-        int n = lm_unicode_decompose(c, false, parts);
-        uint32_t again = parts[0];
-        for (int k = 1; k < n && again; k++)
-            again = lm_unicode_compose(again, parts[k]);
-        if (again != c || lm_unicode_class(c))
-            classes[c] |= LM_CLASS_NFC;
-        for (int k = 1; k < n; k++)
-            if (parts[k] < LM_CP_TABLE)
-                classes[parts[k]] |= LM_CLASS_NFC;
-    }
-}
-
-static void mark_kind(lm_str text, const char *expression, uint8_t kind)
-{
-    lm_status st = LM_STATUS_INIT;
-    lm_regex *re = lm_regex_new(lm_str_of(expression), "", &st);
-    lm_matcher *m = lm_matcher_new();
-    lm_find f = {.subject = text};
-    while (re && lm_regex_find(re, m, &f))
-        for (size_t i = f.from; i < f.to;) {
-            uint32_t code;
-            i += lm_utf8_decode(text.data + i, f.to - i, &code);
-            classes[code] = (uint8_t)(classes[code] | kind);
-        }
-    lm_matcher_free(m);
-    lm_regex_free(re);
-}
-
 static void make_classes(void)
 {
-    enum { ASSIGNED = 0x40000 }; /* what lies behind is of no class, and takes no memory */
-    classes = lm_calloc(0x110000, 1);
-    lm_buf text = {0};
-    lm_buf_reserve(&text, 4 * ASSIGNED);
-    for (uint32_t c = 0; c < ASSIGNED; c++) {
-        if (lm_unicode_properties(c) & LM_CP_LATE)
-            classes[c] |= LM_CLASS_LATE;
-        else if (!(c >= 0xD800 && c < 0xE000))
-            text.len += lm_utf8_encode(c, text.data + text.len);
+    classes = lm_calloc(0x110000, 1); /* of which most is never touched */
+    for (unsigned i = 0; i < lm_unicode_kinds_count; i++) {
+        const lm_range_value *range = &lm_unicode_kinds[i];
+        memset(classes + range->first, (int)range->value, range->last - range->first + 1);
     }
-    mark_kind(lm_buf_str(&text), "\\p{L}+", LM_CLASS_LETTER);
-    mark_kind(lm_buf_str(&text), "\\p{N}+", LM_CLASS_NUMBER);
-    mark_kind(lm_buf_str(&text), "\\s+", LM_CLASS_SPACE);
-    for (uint32_t c = 0; c < ASSIGNED; c++)
-        if (classes[c] & LM_CLASS_LATE)
-            classes[c] |= classes[lm_unicode_stand_in(c)] & LM_CLASS_KIND;
-    mark_nfc(lm_unicode_table());
-    lm_buf_free(&text);
 }
 
 const uint8_t *lm_char_classes(void)

@@ -102,8 +102,8 @@ static bool read_components(lm_tokenizer *t, lm_token_tables *tables, lm_status 
     if (!json_is_object(spec))
         return lm_fail(st, LM_FAILED, "it is no JSON object");
     if (!lm_token_model_read(&t->model, json_object_get(spec, "model"), tables, st) ||
-        !lm_added_tokens_read(&t->added, json_object_get(spec, "added_tokens"), &t->model.tables.vocabulary,
-                              st) ||
+        (!t->added_text.data &&
+         !lm_added_tokens_read(&t->added, json_object_get(spec, "added_tokens"), &t->model.tables.vocabulary, st)) ||
         !lm_normalizer_read(&t->normalizer, json_object_get(spec, "normalizer"), st) ||
         !lm_pre_tokenizer_read(&t->pre_tokenizer, json_object_get(spec, "pre_tokenizer"), st) ||
         !lm_post_processor_read(&t->post_processor, json_object_get(spec, "post_processor"),
@@ -112,14 +112,10 @@ static bool read_components(lm_tokenizer *t, lm_token_tables *tables, lm_status 
     return lm_decoder_read(&t->decoder, json_object_get(spec, "decoder"), st);
 }
 
-lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_token_tables *tables, json_t *config,
-                                     json_t *special_map, const char *path, lm_status *st)
+/* Of what is in t; t is freed where it fails. */
+static lm_tokenizer *make(lm_tokenizer *t, lm_token_tables *tables, const char *path, lm_status *st)
 {
-    lm_tokenizer *t = lm_calloc(1, sizeof *t);
     t->model.unk_id = -1;
-    t->spec = spec;
-    t->config = config;
-    t->special_map = special_map;
     t->path = path ? lm_strdup(path) : NULL;
     if (!read_components(t, tables, st)) {
         if (tables)
@@ -136,9 +132,42 @@ lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_token_tables *tables, json
     lm_trim_prepare(t);
     find_roles(t);
     read_max_length(t);
-    t->digest = vocabulary_digest(t);
+    if (!t->digest)
+        t->digest = vocabulary_digest(t);
     t->behaviour = behaviour_digest(t);
     return t;
+}
+
+lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_token_tables *tables, json_t *config,
+                                     json_t *special_map, const char *path, lm_status *st)
+{
+    lm_tokenizer *t = lm_calloc(1, sizeof *t);
+    t->spec = spec;
+    t->config = config;
+    t->special_map = special_map;
+    return make(t, tables, path, st);
+}
+
+void lm_kept_tables_free(lm_kept_tables *kept)
+{
+    lm_token_tables_free(&kept->tables);
+    lm_added_tokens_free(&kept->added);
+    *kept = (lm_kept_tables){0};
+}
+
+lm_tokenizer *lm_tokenizer_from_kept(json_t *spec, lm_kept_tables *kept, json_t *config, json_t *special_map, const char *path,
+                                     lm_status *st)
+{
+    lm_tokenizer *t = lm_calloc(1, sizeof *t);
+    lm_token_tables tables = kept->tables;
+    t->spec = spec;
+    t->config = config;
+    t->special_map = special_map;
+    t->added = kept->added;
+    t->added_text = kept->added_text;
+    t->digest = kept->digest;
+    *kept = (lm_kept_tables){0};
+    return make(t, &tables, path, st);
 }
 
 void lm_tokenizer_free(lm_tokenizer *t)
@@ -147,6 +176,7 @@ void lm_tokenizer_free(lm_tokenizer *t)
         return;
     free(t->path);
     free(t->spaces);
+    free(t->decoder_text);
     json_decref(t->spec);
     json_decref(t->config);
     json_decref(t->special_map);

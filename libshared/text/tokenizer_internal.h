@@ -48,6 +48,10 @@ struct lm_tokenizer {
     json_t *spec;        /* tokenizer.json without the model's vocab and merges */
     json_t *config;      /* tokenizer_config.json, or NULL */
     json_t *special_map; /* special_tokens_map.json, or NULL */
+    /* What is large, and of use only to who writes them: the text of a member whose value is null in `spec` (added_tokens; in the
+     * tables' block), and in `config` (added_tokens_decoder; malloced). NULL: the value stands there. */
+    lm_str added_text;
+    char *decoder_text;
     lm_added_tokens added;
     lm_normalizer normalizer;
     lm_pre_tokenizer pre_tokenizer;
@@ -68,6 +72,18 @@ struct lm_tokenizer {
  * training make goes through here, too. */
 lm_tokenizer *lm_tokenizer_from_spec(json_t *spec, lm_token_tables *tables, json_t *config,
                                      json_t *special_map, const char *path, lm_status *st);
+/* What a tokenizer.json comes to when it is opened once more (files/table_cache.h). */
+typedef struct lm_kept_tables {
+    lm_token_tables tables; /* whose block all of it lies in, but for */
+    lm_added_tokens added;
+    lm_str rest;       /* tokenizer.json without the model's vocab and merges, and without */
+    lm_str added_text; /* its added_tokens; NULL: they are there */
+    uint64_t digest;   /* of the vocabulary */
+} lm_kept_tables;
+void lm_kept_tables_free(lm_kept_tables *kept);
+/* The same with a spec read from its `rest`; what is kept is taken over. */
+lm_tokenizer *lm_tokenizer_from_kept(json_t *spec, lm_kept_tables *kept, json_t *config, json_t *special_map, const char *path,
+                                     lm_status *st);
 /* From the bytes of a tokenizer.json, or of a vocab.txt where `path` ends in .txt; to the latter belongs what
  * older added_tokens.json has (borrowed, or NULL). */
 lm_tokenizer *lm_tokenizer_from_bytes(lm_str bytes, json_t *config, json_t *special_map, json_t *older,

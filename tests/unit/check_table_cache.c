@@ -1,7 +1,9 @@
 #include "unit.h"
 
+#include "base/atomic.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "stream/json_tree.h"
 #include "text/files/table_cache.h"
 #include "used_tables.h"
 
@@ -10,18 +12,41 @@
 
 static const uint64_t key[2] = {1, 2};
 
+#define BPE(ADDED)                                                                                                                     \
+    "{\"version\":\"1.0\",\"added_tokens\":" ADDED ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":3,\"\xc3\xa9\":4,\"\\u00ea\":5}," \
+    "\"merges\":[\"a b\",\"a b\"],\"unk_token\":\"a\"}}"
+#define TOKEN(ID, CONTENT, FLAG) "{\"id\":" ID ",\"content\":\"" CONTENT "\",\"" FLAG "\":true,\"note\":1}"
+
 static const char *const files[] = {
-    "{\"version\":\"1.0\",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":3,\"\xc3\xa9\":4,\"\\u00ea\":5},"
-    "\"merges\":[\"a b\"],\"unk_token\":\"a\"},\"added_tokens\":[]}",
+    BPE("[]"),
+    BPE("[" TOKEN("3", "ab", "special") "," TOKEN("9", "<x>", "lstrip") "]"),
     "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"<unk>\",0],[\"x\",-1.5],[\"xy\",-2.25],[\"x\",-3]],\"unk_id\":0}}",
 };
+enum { FILES = sizeof files / sizeof *files };
 
-static lm_buf print(const char *json, lm_token_tables *t, lm_buf *rest)
+/* The tokenizer that a file makes, and the file that keeps it. */
+static lm_tokenizer *make(const char *json, lm_buf *rest)
 {
-    lm_buf out = {0};
-    ck_assert(lm_token_tables_scan(t, lm_str_of(json), rest));
-    lm_table_cache_print(key, t, lm_buf_str(rest), &out);
+    lm_token_tables t = {0};
+    lm_status st = LM_STATUS_INIT;
+    ck_assert(lm_token_tables_scan(&t, lm_str_of(json), rest));
+    lm_tokenizer *made = lm_tokenizer_from_spec(lm_json_parse(lm_buf_str(rest), "rest", 0, &st), &t, NULL, NULL, NULL, &st);
+    assert_ok(&st);
+    return made;
+}
+
+static lm_buf print(const char *json, lm_tokenizer **t)
+{
+    lm_buf out = {0}, rest = {0};
+    *t = make(json, &rest);
+    lm_table_cache_print(key, *t, lm_buf_str(&rest), &out);
+    lm_buf_free(&rest);
     return out;
+}
+
+static lm_map map_of(const lm_buf *file)
+{
+    return (lm_map){file->data, file->len};
 }
 
 static void check_same(const lm_token_tables *a, const lm_token_tables *b)
@@ -42,31 +67,85 @@ static void check_same(const lm_token_tables *a, const lm_token_tables *b)
         ck_assert(a->merges[i].left == b->merges[i].left && a->merges[i].right == b->merges[i].right);
 }
 
+/* Its tokenizer.json (malloced). */
+static char *written(const lm_tokenizer *t)
+{
+    char directory[] = "/tmp/check_table_cache.XXXXXX", *bytes;
+    lm_status st = LM_STATUS_INIT;
+    size_t n;
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    char *path = lm_format("%s/tokenizer.json", directory), *remove = lm_format("rm -r %s", directory);
+    lm_tokenizer_save(t, directory, &st);
+    assert_ok(&st);
+    ck_assert(lm_file_read(path, 1 << 20, &bytes, &n, &st));
+    ck_assert_int_eq(system(remove), 0);
+    free(path);
+    free(remove);
+    return bytes;
+}
+
 START_TEST(there_and_back)
 {
-    lm_token_tables t = {0}, again = {0};
-    lm_buf rest = {0}, other = {0}, file = print(files[_i], &t, &rest);
-    ck_assert(lm_table_cache_parse(lm_buf_str(&file), key, &again, &other));
-    check_same(&t, &again);
-    ck_assert(lm_str_equal(lm_buf_str(&rest), lm_buf_str(&other)));
+    lm_tokenizer *t, *again;
+    lm_kept_tables kept;
+    lm_buf file = print(files[_i], &t);
     lm_status st = LM_STATUS_INIT;
-    ck_assert(lm_vocabulary_add(&again.vocabulary, (lm_str){"another", 7}, 9, &st)); /* it can grow */
-    ck_assert_int_eq(lm_vocabulary_find(&again.vocabulary, (lm_str){"another", 7}), 9);
-    lm_token_tables_free(&again);
-    ck_assert(!lm_table_cache_parse(lm_buf_str(&file), (uint64_t[]){1, 3}, &again, &other));
+    ck_assert(lm_table_cache_parse(map_of(&file), key, &kept));
+    check_same(&t->model.tables, &kept.tables);
+    json_t *spec = lm_json_parse(kept.rest, "rest", 0, &st);
+    ck_assert(!kept.added_text.data || json_is_null(json_object_get(spec, "added_tokens")));
+    again = lm_tokenizer_from_kept(spec, &kept, NULL, NULL, NULL, &st);
+    assert_ok(&st);
+    ck_assert_uint_eq(t->digest, again->digest);
+    ck_assert_uint_eq(t->behaviour, again->behaviour);
+    ck_assert_uint_eq(t->added.count, again->added.count);
+    for (size_t i = 0; i < t->added.count; i++) {
+        lm_added_token a = t->added.items[i], b = again->added.items[i];
+        ck_assert(a.id == b.id && a.single_word == b.single_word && a.left_strip == b.left_strip && a.right_strip == b.right_strip &&
+                  a.normalized == b.normalized && a.special == b.special);
+    }
+    char *first = written(t), *second = written(again); /* what was set aside is there */
+    ck_assert_str_eq(first, second);
+    free(first);
+    free(second);
+    lm_tokenizer_free(again);
+    ck_assert(!lm_table_cache_parse(map_of(&file), (uint64_t[]){1, 3}, &kept));
     for (size_t n = 0; n < file.len; n++)
-        ck_assert(!lm_table_cache_parse((lm_str){file.data, n}, key, &again, &other));
+        ck_assert(!lm_table_cache_parse((lm_map){file.data, n}, key, &kept));
     lm_buf_putc(&file, 0);
-    ck_assert(!lm_table_cache_parse(lm_buf_str(&file), key, &again, &other));
+    ck_assert(!lm_table_cache_parse(map_of(&file), key, &kept));
     file.len--;
     for (size_t i = 0; i < file.len; i++) { /* what is damaged by chance */
         file.data[i] ^= 4;
-        ck_assert(!lm_table_cache_parse(lm_buf_str(&file), key, &again, &other));
+        ck_assert(!lm_table_cache_parse(map_of(&file), key, &kept));
         file.data[i] ^= 4;
     }
-    lm_token_tables_free(&t);
+    lm_tokenizer_free(t);
+    lm_buf_free(&file);
+}
+END_TEST
+
+/* What was made by another way of hashing is not taken. */
+START_TEST(other_hashes)
+{
+    lm_tokenizer *t;
+    lm_kept_tables kept;
+    lm_buf rest = {0}, file = {0};
+    t = make(files[0], &rest);
+    lm_merge_index *index = &t->model.tables.index;
+    for (size_t i = 0; i < index->slot_count; i++)
+        index->tags[i] ^= index->tags[i] ? 0x40 : 0;
+    lm_table_cache_print(key, t, lm_buf_str(&rest), &file);
+    ck_assert(!lm_table_cache_parse(map_of(&file), key, &kept));
+    lm_tokenizer_free(t);
+    file.len = rest.len = 0;
+    t = make(files[0], &rest);
+    for (size_t i = 0; i < t->model.tables.vocabulary.slot_count; i++)
+        t->model.tables.vocabulary.slots[i].tag ^= 0x40;
+    lm_table_cache_print(key, t, lm_buf_str(&rest), &file);
+    ck_assert(!lm_table_cache_parse(map_of(&file), key, &kept));
+    lm_tokenizer_free(t);
     lm_buf_free(&rest);
-    lm_buf_free(&other);
     lm_buf_free(&file);
 }
 END_TEST
@@ -75,8 +154,8 @@ END_TEST
 START_TEST(hostile)
 {
     enum { TURNS = 40000 };
-    lm_token_tables t = {0};
-    lm_buf rest = {0}, file = print(files[_i], &t, &rest);
+    lm_tokenizer *t;
+    lm_buf file = print(files[_i], &t);
     char *bytes = lm_malloc(file.len, 1);
     size_t taken = 0;
     for (uint64_t turn = 0; turn < TURNS; turn++) {
@@ -91,8 +170,7 @@ START_TEST(hostile)
         taken += use_tables(bytes, file.len, key);
     }
     ck_assert_uint_gt(taken, TURNS / 100); /* some changes change nothing that matters */
-    lm_token_tables_free(&t);
-    lm_buf_free(&rest);
+    lm_tokenizer_free(t);
     lm_buf_free(&file);
     free(bytes);
 }
@@ -110,23 +188,23 @@ START_TEST(directory)
     lm_table_cache c;
     struct stat s;
     for (int i = 0; i < LM_TABLE_CACHE_FILES + 3; i++) {
-        lm_token_tables t = {0}, again = {0};
+        lm_kept_tables again;
         json.len = rest.len = 0;
         lm_buf_printf(&json, "%*d%s", LM_TABLE_CACHE_LEAST, i, files[0]);
-        ck_assert(lm_token_tables_scan(&t, lm_str_of(files[0]), &rest));
+        lm_tokenizer *t = make(files[0], &rest);
         lm_table_cache_find(&c, lm_buf_str(&json));
         ck_assert_ptr_nonnull(strstr(c.path, "/lmutils/tokenizer-"));
-        ck_assert(!lm_table_cache_read(&c, &again, &rest));
-        lm_table_cache_write(&c, &t, lm_buf_str(&rest));
-        ck_assert(lm_table_cache_read(&c, &again, &rest));
-        check_same(&t, &again);
-        lm_token_tables_free(&again);
+        ck_assert(!lm_table_cache_read(&c, &again));
+        lm_table_cache_write(&c, t, lm_buf_str(&rest));
+        ck_assert(lm_table_cache_read(&c, &again));
+        check_same(&t->model.tables, &again.tables);
+        lm_kept_tables_free(&again);
         ck_assert(stat(c.path, &s) == 0 && (s.st_mode & 0777) == 0600);
         chmod(c.path, 0620);
-        ck_assert(!lm_table_cache_read(&c, &again, &rest));
+        ck_assert(!lm_table_cache_read(&c, &again));
         chmod(c.path, 0600);
         lm_table_cache_free(&c);
-        lm_token_tables_free(&t);
+        lm_tokenizer_free(t);
     }
     lm_table_cache_find(&c, (lm_str){json.data, LM_TABLE_CACHE_LEAST - 1});
     ck_assert_ptr_null(c.path);
@@ -136,11 +214,14 @@ START_TEST(directory)
     lm_table_cache_find(&c, lm_buf_str(&json));
     ck_assert_ptr_null(c.path);
     setenv("LMUTILS_CACHE", "/proc/nowhere", 1); /* nothing comes of it, and nothing is said */
-    lm_token_tables t = {0};
+    lm_kept_tables none;
+    rest.len = 0;
+    lm_tokenizer *t = make(files[0], &rest);
     lm_table_cache_find(&c, lm_buf_str(&json));
-    ck_assert(!lm_table_cache_read(&c, &t, &rest));
-    lm_table_cache_write(&c, &t, lm_buf_str(&rest));
+    ck_assert(!lm_table_cache_read(&c, &none));
+    lm_table_cache_write(&c, t, lm_buf_str(&rest));
     lm_table_cache_free(&c);
+    lm_tokenizer_free(t);
     free(count);
     lm_buf_free(&json);
     lm_buf_free(&rest);
@@ -152,8 +233,9 @@ static Suite *suite(void)
     Suite *s = suite_create("table_cache");
     TCase *c = tcase_create("table_cache");
     tcase_set_timeout(c, 60);
-    tcase_add_loop_test(c, there_and_back, 0, 2);
-    tcase_add_loop_test(c, hostile, 0, 2);
+    tcase_add_loop_test(c, there_and_back, 0, FILES);
+    tcase_add_loop_test(c, hostile, 0, FILES);
+    tcase_add_test(c, other_hashes);
     tcase_add_test(c, directory);
     suite_add_tcase(s, c);
     return s;

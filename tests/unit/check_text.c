@@ -401,6 +401,72 @@ START_TEST(word_starts)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- classes of characters, as libraries find them */
+
+/* NFC's quick check: characters that do not stay as they are, that come in an order, or that one before them
+ * may take in, are no plain ones. */
+static void mark_nfc(const uint16_t *table, uint8_t *classes)
+{
+    for (uint32_t c = 0; c < LM_CP_TABLE; c++) {
+        uint32_t parts[LM_DECOMPOSITION_MAX];
+        if (!(table[c] & LM_CP_NFD))
+            continue;
+        int n = lm_unicode_decompose(c, false, parts);
+        uint32_t again = parts[0];
+        for (int k = 1; k < n && again; k++)
+            again = lm_unicode_compose(again, parts[k]);
+        if (again != c || lm_unicode_class(c))
+            classes[c] |= LM_CLASS_NFC;
+        for (int k = 1; k < n; k++)
+            if (parts[k] < LM_CP_TABLE)
+                classes[parts[k]] |= LM_CLASS_NFC;
+    }
+}
+
+static void mark_kind(lm_str text, const char *expression, uint8_t kind, uint8_t *classes)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_regex *re = lm_regex_new(lm_str_of(expression), "", &st);
+    assert_ok(&st);
+    lm_matcher *m = lm_matcher_new();
+    lm_find f = {.subject = text};
+    while (lm_regex_find(re, m, &f))
+        for (size_t i = f.from; i < f.to;) {
+            uint32_t code;
+            i += lm_utf8_decode(text.data + i, f.to - i, &code);
+            classes[code] = (uint8_t)(classes[code] | kind);
+        }
+    lm_matcher_free(m);
+    lm_regex_free(re);
+}
+
+START_TEST(char_classes)
+{
+    enum { ASSIGNED = 0x40000, ALL = 0x110000 };
+    const uint8_t *kept = lm_char_classes();
+    uint8_t *classes = lm_calloc(ALL, 1);
+    lm_buf text = {0};
+    for (uint32_t c = 0; c < ASSIGNED; c++) {
+        char bytes[4];
+        if (lm_unicode_properties(c) & LM_CP_LATE)
+            classes[c] |= LM_CLASS_LATE;
+        else if (!(c >= 0xD800 && c < 0xE000))
+            lm_buf_append(&text, bytes, lm_utf8_encode(c, bytes));
+    }
+    mark_kind(lm_buf_str(&text), "\\p{L}+", LM_CLASS_LETTER, classes);
+    mark_kind(lm_buf_str(&text), "\\p{N}+", LM_CLASS_NUMBER, classes);
+    mark_kind(lm_buf_str(&text), "\\s+", LM_CLASS_SPACE, classes);
+    for (uint32_t c = 0; c < ASSIGNED; c++)
+        if (classes[c] & LM_CLASS_LATE)
+            classes[c] |= classes[lm_unicode_stand_in(c)] & LM_CLASS_KIND;
+    mark_nfc(lm_unicode_table(), classes);
+    for (uint32_t c = 0; c < ALL; c++)
+        ck_assert_msg(kept[c] == classes[c], "U+%04X is of class %d, not %d", c, classes[c], kept[c]);
+    lm_buf_free(&text);
+    free(classes);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("text");
@@ -416,6 +482,7 @@ static Suite *suite(void)
     tcase_add_test(c, save_and_load);
     tcase_add_test(c, unicode_facts);
     tcase_add_test(c, word_starts);
+    tcase_add_test(c, char_classes);
     suite_add_tcase(s, c);
     return s;
 }

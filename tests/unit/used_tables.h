@@ -3,26 +3,51 @@
 #define LM_TESTS_USED_TABLES_H
 
 #include "text/files/table_cache.h"
+#include "text/models/bpe.h"
+#include "text/models/models.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-enum { TABLES_HEADER = 96, TABLES_KEY = 24, TABLES_DIGEST = 40, TABLES_DIGESTED = 48 };
+enum { TABLES_HEADER = 184, TABLES_KEY = 24, TABLES_DIGEST = 40, TABLES_DIGESTED = 48 };
+
+/* The tokens of some texts, by a model of BPE that has these tables: its merges are followed wherever they lead. */
+static inline size_t use_merges(const lm_token_tables *tables)
+{
+    static const char *const texts[] = {"abab", "a", "\xc3\xa9" "ab\xf0\x9f\x98\x80 b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbb ab"};
+    lm_token_model m = {.tables = *tables, .unk_id = -1};
+    lm_model_scratch scratch = {0};
+    lm_token_list out = {0};
+    lm_status st = LM_STATUS_INIT;
+    json_t *spec = json_pack("{s:s, s:b}", "type", "BPE", "byte_fallback", 1);
+    m.type = &lm_bpe_type;
+    m.tables.block = (lm_map){"", 0}; /* they stay where they are */
+    if (m.type->read(&m, spec, &st))
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+            lm_token_model_encode(&m, lm_str_of(texts[i]), strlen(texts[i]), &scratch, &out);
+    for (size_t i = 0; i < out.n; i++)
+        if (out.at[i].id >= tables->vocabulary.size)
+            abort();
+    json_decref(spec);
+    lm_token_model_free(&m);
+    lm_token_list_free(&out);
+    lm_model_scratch_free(&scratch);
+    return out.n;
+}
 
 /* Makes key and digest right, and uses what is taken. Whether it was. */
 static inline bool use_tables(char *bytes, size_t n, const uint64_t key[2])
 {
-    lm_token_tables t = {0};
-    lm_buf rest = {0};
+    lm_kept_tables kept;
     if (n >= TABLES_HEADER) {
         uint64_t digest = XXH3_64bits(bytes + TABLES_DIGESTED, n - TABLES_DIGESTED);
         memcpy(bytes + TABLES_KEY, key, 16);
         memcpy(bytes + TABLES_DIGEST, &digest, sizeof digest);
     }
-    if (!lm_table_cache_parse((lm_str){bytes, n}, key, &t, &rest))
+    if (!lm_table_cache_parse((lm_map){bytes, n}, key, &kept))
         return false;
-    const lm_vocabulary *v = &t.vocabulary;
+    const lm_vocabulary *v = &kept.tables.vocabulary;
     size_t sum = 0;
     for (int id = 0; id < v->size; id++) {
         lm_str token = lm_vocabulary_get(v, id);
@@ -31,15 +56,23 @@ static inline bool use_tables(char *bytes, size_t n, const uint64_t key[2])
         int found = token.data ? lm_vocabulary_find(v, token) : -1;
         if (found >= v->size || token.len > v->longest)
             abort();
-        sum += t.scores ? t.scores[id] > 0 : 0;
+        sum += kept.tables.scores ? kept.tables.scores[id] > 0 : 0;
     }
-    for (size_t i = 0; i < t.merge_count; i++)
-        if (!lm_vocabulary_get(v, t.merges[i].left).data || !lm_vocabulary_get(v, t.merges[i].right).data)
+    for (size_t i = 0; i < kept.tables.merge_count; i++) {
+        lm_merge m = kept.tables.merges[i];
+        if (m.left < 0 || m.left >= v->size || m.right < 0 || m.right >= v->size)
             abort();
-    for (size_t i = 0; i < rest.len; i++)
-        sum += (unsigned char)rest.data[i];
-    lm_token_tables_free(&t);
-    lm_buf_free(&rest);
+    }
+    if (kept.tables.index.slots)
+        sum += use_merges(&kept.tables);
+    for (size_t i = 0; i < kept.rest.len; i++)
+        sum += (unsigned char)kept.rest.data[i];
+    for (size_t i = 0; i < kept.added_text.len; i++)
+        sum += (unsigned char)kept.added_text.data[i];
+    for (size_t i = 0; i < kept.added.count; i++)
+        if (!lm_added_tokens_get(&kept.added, kept.added.items[i].id))
+            abort();
+    lm_kept_tables_free(&kept);
     return sum + 1 > 0;
 }
 

@@ -78,6 +78,16 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
+bool lm_added_tokens_add(lm_added_tokens *a, lm_str content, int64_t id, lm_added_token flags, lm_status *st)
+{
+    if (!lm_vocabulary_add(&a->vocabulary, content, id, st))
+        return lm_fail_prefix(st, "added tokens");
+    LM_GROW(a->items, a->count, a->cap);
+    flags.id = (int32_t)id;
+    a->items[a->count++] = flags;
+    return true;
+}
+
 bool lm_added_tokens_read(lm_added_tokens *a, json_t *list, const lm_vocabulary *model, lm_status *st)
 {
     if (!list || json_is_null(list))
@@ -103,18 +113,16 @@ bool lm_added_tokens_read(lm_added_tokens *a, json_t *list, const lm_vocabulary 
                            "added token \"%.*s\" has the id %lld, which is \"%.*s\" in the vocabulary",
                            (int)content.len, content.data, (long long)json_integer_value(id), (int)other.len,
                            other.data);
-        if (!lm_vocabulary_add(&a->vocabulary, content, json_integer_value(id), st))
-            return lm_fail_prefix(st, "added tokens");
-        LM_GROW(a->items, a->count, a->cap);
         bool special = lm_spec_bool(spec, "special", false, "added token", st);
-        a->items[a->count++] = (lm_added_token){
-            .id = (int32_t)json_integer_value(id),
+        lm_added_token flags = {
             .single_word = lm_spec_bool(spec, "single_word", false, "added token", st),
             .left_strip = lm_spec_bool(spec, "lstrip", false, "added token", st),
             .right_strip = lm_spec_bool(spec, "rstrip", false, "added token", st),
             .normalized = lm_spec_bool(spec, "normalized", !special, "added token", st),
             .special = special,
         };
+        if (!lm_added_tokens_add(a, content, json_integer_value(id), flags, st))
+            return false;
     }
     if (a->count)
         qsort(a->items, a->count, sizeof *a->items, by_id);

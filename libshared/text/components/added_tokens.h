@@ -27,6 +27,8 @@ typedef struct lm_added_tokens {
     lm_trie raw, normalized;
 } lm_added_tokens;
 
+/* One more, with these flags. Ids have to grow, or to be sorted afterwards (lm_added_tokens_read does). */
+bool lm_added_tokens_add(lm_added_tokens *a, lm_str content, int64_t id, lm_added_token flags, lm_status *st);
 bool lm_added_tokens_read(lm_added_tokens *a, json_t *list, const lm_vocabulary *model, lm_status *st);
 /* Makes the tries; tokens that are matched in normalised text are normalised by `n` first. */
 void lm_added_tokens_ready(lm_added_tokens *a, const lm_normalizer *n);

@@ -4,6 +4,7 @@
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "stream/json.h"
 #include "text/files/table_cache.h"
 
 #include <stdlib.h>
@@ -51,6 +52,28 @@ static void say_conflict(json_t *spec, json_t *config, const char *path)
                 json_is_true(mine) ? "true" : "false", json_is_true(lower) ? "true" : "false");
 }
 
+/* A text that came out of the file: its lines are not those of the file, so that what is wrong with it is said when the file is read. */
+static json_t *parse_rest(lm_str rest, const char *path)
+{
+    lm_status quick = LM_STATUS_INIT;
+    return lm_json_parse(rest, path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, &quick);
+}
+
+/* From what is kept of a file; NULL without a failure where nothing is, or of no use. */
+static lm_tokenizer *from_kept(const lm_table_cache *cache, const lm_beside *beside, const char *path, lm_status *st)
+{
+    lm_kept_tables kept;
+    if (!lm_table_cache_read(cache, &kept))
+        return NULL;
+    json_t *spec = parse_rest(kept.rest, path);
+    if (!spec) {
+        lm_kept_tables_free(&kept);
+        return NULL;
+    }
+    say_conflict(spec, beside->config, path);
+    return lm_tokenizer_from_kept(spec, &kept, json_incref(beside->config), json_incref(beside->special_map), path, st);
+}
+
 static lm_tokenizer *from_tokenizer_json(lm_str bytes, const lm_beside *beside, const char *path,
                                          lm_status *st)
 {
@@ -58,27 +81,26 @@ static lm_tokenizer *from_tokenizer_json(lm_str bytes, const lm_beside *beside, 
     lm_buf rest = {0};
     lm_table_cache cache;
     lm_table_cache_find(&cache, bytes);
-    bool kept = lm_table_cache_read(&cache, &tables, &rest), scanned = kept || lm_token_tables_scan(&tables, bytes, &rest);
-    if (scanned && !kept)
-        lm_table_cache_write(&cache, &tables, lm_buf_str(&rest));
-    lm_table_cache_free(&cache);
-    lm_status quick = LM_STATUS_INIT; /* its lines are not those of the file */
-    json_t *spec = scanned ? lm_json_parse(lm_buf_str(&rest), path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, &quick) : NULL;
-    if (!spec)
+    lm_tokenizer *t = from_kept(&cache, beside, path, st);
+    bool scanned = !t && lm_ok(st) && lm_token_tables_scan(&tables, bytes, &rest);
+    json_t *spec = scanned ? parse_rest(lm_buf_str(&rest), path) : NULL;
+    if (!t && lm_ok(st) && !spec)
         spec = lm_json_parse(bytes, path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st);
-    lm_buf_free(&rest);
-    if (!spec || !json_object_get(spec, "model")) {
+    if (spec && json_object_get(spec, "model")) {
+        say_conflict(spec, beside->config, path);
+        t = lm_tokenizer_from_spec(spec, scanned ? &tables : NULL, json_incref(beside->config),
+                                   json_incref(beside->special_map), path, st);
+        if (t && scanned)
+            lm_table_cache_write(&cache, t, lm_buf_str(&rest));
+    } else if (!t) {
         lm_token_tables_free(&tables);
         json_decref(spec);
-        if (!lm_ok(st))
-            return NULL;
-        lm_fail(st, LM_FAILED,
-                "%s: no tokenizer.json, for it has no \"model\": name the directory that it is in", path);
-        return NULL;
+        if (lm_ok(st))
+            lm_fail(st, LM_FAILED, "%s: no tokenizer.json, for it has no \"model\": name the directory that it is in", path);
     }
-    say_conflict(spec, beside->config, path);
-    return lm_tokenizer_from_spec(spec, scanned ? &tables : NULL, json_incref(beside->config),
-                                  json_incref(beside->special_map), path, st);
+    lm_buf_free(&rest);
+    lm_table_cache_free(&cache);
+    return t;
 }
 
 /* ---------------------------------------------------------------- all formats, from bytes */
@@ -139,6 +161,30 @@ static json_t *read_beside(lm_bundle *b, const char *name, lm_status *st)
     return lm_ok(st) && lm_bundle_has(b, name) ? lm_bundle_json(b, name, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st) : NULL;
 }
 
+/* The same of tokenizer_config.json, without what stands there of every added token, which tokenizer.json says, too: *decoder is its text
+ * (malloced), or NULL. */
+static json_t *read_config(lm_bundle *b, char **decoder, lm_status *st)
+{
+    static const char name[] = "tokenizer_config.json", member[] = "added_tokens_decoder";
+    lm_buf rest = {0};
+    lm_str text;
+    char *bytes;
+    size_t n;
+    *decoder = NULL;
+    if (!lm_ok(st) || !lm_bundle_has(b, name) || !lm_bundle_read(b, name, FILE_LIMIT, &bytes, &n, st))
+        return NULL;
+    char *path = lm_bundle_file(b, name);
+    json_t *config = NULL;
+    if (lm_json_set_aside((lm_str){bytes, n}, lm_str_of(member), &rest, &text) && (config = parse_rest(lm_buf_str(&rest), path)))
+        *decoder = lm_strndup(text.data, text.len);
+    else
+        config = lm_json_parse((lm_str){bytes, n}, path, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st);
+    lm_buf_free(&rest);
+    free(bytes);
+    free(path);
+    return config;
+}
+
 static lm_tokenizer *from_gguf(const lm_gguf *file, lm_status *st)
 {
     static const lm_beside nothing;
@@ -184,16 +230,20 @@ static lm_tokenizer *open_file(lm_bundle *b, const char *name, lm_status *st)
     if (two)
         read_merges(b, &name, &merges, &merges_n, st);
     char *path = lm_bundle_file(b, name);
-    lm_beside beside = {.config = read_beside(b, "tokenizer_config.json", st),
-                        .special_map = read_beside(b, "special_tokens_map.json", st),
-                        .older = read_beside(b, "added_tokens.json", st)};
+    lm_beside beside = {.special_map = read_beside(b, "special_tokens_map.json", st), .older = read_beside(b, "added_tokens.json", st)};
+    char *decoder = NULL;
     if (lm_ok(st) && read_file(b, name, path, &bytes, st)) {
         file_format format = two ? VOCAB_JSON : format_of(path, bytes);
-        if (format != TOKENIZER_JSON)
-            beside.model = read_beside(b, "config.json", st);
+        bool whole = format != TOKENIZER_JSON;
+        beside.config = whole ? read_beside(b, "tokenizer_config.json", st) : read_config(b, &decoder, st);
+        beside.model = whole ? read_beside(b, "config.json", st) : NULL;
         if (lm_ok(st))
             t = from_bytes(format, bytes, (lm_str){merges, merges_n}, merges_path, &beside, path, st);
     }
+    if (t)
+        t->decoder_text = decoder;
+    else
+        free(decoder);
     if (!t && !strstr(st->message, name))
         lm_fail_prefix(st, path);
     json_decref(beside.config);

@@ -138,6 +138,17 @@ static void print_model(const lm_tokenizer *t, json_t *model, lm_buf *out)
     lm_buf_putc(out, '}');
 }
 
+/* A copy of `object` with the value that `text` was read from (tokenizer_internal.h: added_text); with NULL the object itself. */
+static json_t *complete(json_t *object, const char *member, lm_str text, lm_status *st)
+{
+    json_t *value = text.data ? lm_json_parse(text, member, LM_JSON_NUL | LM_JSON_BIG_INTEGERS, st) : NULL;
+    if (!value)
+        return json_incref(object);
+    object = json_copy(object);
+    json_object_set_new(object, member, value);
+    return object;
+}
+
 static bool write_tokenizer_json(const lm_tokenizer *t, lm_bundle_writer *to, lm_status *st)
 {
     const lm_vocabulary *v = &t->model.tables.vocabulary;
@@ -145,10 +156,10 @@ static bool write_tokenizer_json(const lm_tokenizer *t, lm_bundle_writer *to, lm
         return lm_fail(st, LM_FAILED, "tokenizer.json: it cannot hold a vocabulary that has a token twice");
     lm_buf b = {0};
     const char *key;
-    json_t *value;
+    json_t *value, *spec = complete(t->spec, "added_tokens", t->added_text, st);
     bool first = true;
     lm_buf_putc(&b, '{');
-    json_object_foreach(t->spec, key, value) {
+    json_object_foreach(spec, key, value) {
         if (!first)
             lm_buf_putc(&b, ',');
         first = false;
@@ -161,7 +172,8 @@ static bool write_tokenizer_json(const lm_tokenizer *t, lm_bundle_writer *to, lm
             lm_json_print(value, &lm_json_rust, 1, &b);
     }
     lm_buf_puts(&b, "\n}");
-    bool ok = write_file(to, "tokenizer.json", &b, st);
+    bool ok = lm_ok(st) && write_file(to, "tokenizer.json", &b, st);
+    json_decref(spec);
     lm_buf_free(&b);
     return ok;
 }
@@ -312,9 +324,10 @@ static bool write_classic(const lm_tokenizer *t, json_t *config, lm_bundle_write
 
 bool lm_tokenizer_write(const lm_tokenizer *t, lm_bundle_writer *to, lm_status *st)
 {
-    json_t *config = t->config ? json_incref(t->config) : default_config(t);
+    lm_str decoder = {t->decoder_text, t->decoder_text ? strlen(t->decoder_text) : 0};
+    json_t *config = t->config ? complete(t->config, "added_tokens_decoder", decoder, st) : default_config(t);
     json_t *map = t->special_map ? json_incref(t->special_map) : default_special_map(t);
-    bool ok = write_tokenizer_json(t, to, st) && write_json(to, "tokenizer_config.json", config, st) &&
+    bool ok = lm_ok(st) && write_tokenizer_json(t, to, st) && write_json(to, "tokenizer_config.json", config, st) &&
               write_json(to, "special_tokens_map.json", map, st) && write_classic(t, config, to, st);
     json_decref(config);
     json_decref(map);

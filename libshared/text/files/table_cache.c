@@ -5,6 +5,8 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "stream/json.h"
+#include "text/models/bpe.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,25 +17,43 @@
 
 #define PREFIX "tokenizer-"
 
-/* What a file begins with; the arrays follow in the order of ARRAYS, each from a multiple of ALIGNMENT on. The bytes of numbers
- * are this machine's. */
+/* An added token; the bytes of all of them stand one behind the other. */
+typedef struct lm_kept_token {
+    int32_t id;
+    uint32_t len;
+    uint8_t single_word, left_strip, right_strip, normalized, special, zero[3];
+} lm_kept_token;
+
+/* What a file holds, in this order. */
+enum {
+    BYTES, TOKENS, SLOTS,        /* the vocabulary */
+    MERGES, SCORES,
+    PAIRS, TAGS, MERGED, PAGES, CHARS, CROSSINGS, /* the index of merges */
+    ADDED, ADDED_BYTES,
+    REST, ADDED_TEXT,            /* see lm_kept_tables */
+    ARRAYS
+};
+
+static const size_t widths[ARRAYS] = {
+    [BYTES] = 1, [TOKENS] = sizeof(lm_vocabulary_token), [SLOTS] = sizeof(lm_vocabulary_slot), [MERGES] = sizeof(lm_merge),
+    [SCORES] = sizeof(double), [PAIRS] = sizeof(lm_merge_slot), [TAGS] = 1, [MERGED] = sizeof(int32_t), [PAGES] = sizeof(uint32_t),
+    [CHARS] = LM_CHAR_PAGE * sizeof(int32_t), [CROSSINGS] = sizeof(uint64_t), [ADDED] = sizeof(lm_kept_token), [ADDED_BYTES] = 1,
+    [REST] = 1, [ADDED_TEXT] = 1};
+
+/* What a file begins with; the arrays follow, each from a multiple of ALIGNMENT on. The bytes of numbers are this machine's. The number
+ * in `magic` is another one as soon as anything that is kept is made in another way: a hash, a digest, an order. */
 typedef struct header {
     char magic[16];
-    uint32_t order;    /* ORDER */
-    uint32_t size;     /* ids of the vocabulary */
-    uint64_t key[2];   /* of the tokenizer.json */
-    uint64_t digest;   /* XXH3-64 of all that follows it */
-    uint64_t lengths[6]; /* of the arrays, in elements */
+    uint32_t order;  /* ORDER */
+    uint32_t size;   /* ids of the vocabulary */
+    uint64_t key[2]; /* of the tokenizer.json */
+    uint64_t digest; /* XXH3-64 of all that follows it */
+    uint64_t vocabulary, merges; /* digests of these */
+    uint64_t lengths[ARRAYS];    /* in elements */
 } header;
 
-static const char magic[16] = "lmutils tables 1";
-enum { ORDER = 0x01020304, ALIGNMENT = 64, ARRAYS = 6 };
-static const size_t widths[ARRAYS] = {1, sizeof(lm_vocabulary_token), sizeof(lm_vocabulary_slot), sizeof(lm_merge), sizeof(double), 1};
-
-static uint64_t digest_of(lm_str file)
-{
-    return XXH3_64bits(file.data + offsetof(header, lengths), file.len - offsetof(header, lengths));
-}
+static const char magic[16] = "lmutils tables 2";
+enum { ORDER = 0x01020304, ALIGNMENT = 64, DIGESTED = offsetof(header, vocabulary) };
 
 /* Where array i lies; false: they do not fit into `size` bytes, or there are more than these. */
 static bool lay_out(const header *h, size_t size, size_t at[ARRAYS])
@@ -52,103 +72,188 @@ static bool lay_out(const header *h, size_t size, size_t at[ARRAYS])
 
 static bool check_tokens(lm_vocabulary *v)
 {
-    v->count = 0;
-    v->longest = 0;
+    int count = 0, longest = 0;
+    uint32_t bad = 0;
+    uint64_t end = v->bytes.len;
+#pragma omp simd reduction(+ : count) reduction(max : longest) reduction(| : bad)
     for (int id = 0; id < v->size; id++) {
         lm_vocabulary_token t = v->tokens[id];
-        if (t.len < -1 || (t.len >= 0 && (uint64_t)t.start + (uint32_t)t.len > v->bytes.len))
-            return false;
-        v->count += t.len >= 0;
-        if (t.len > 0 && (size_t)t.len > v->longest)
-            v->longest = (size_t)t.len;
+        bad |= t.len < -1 || (t.len >= 0 && (uint64_t)t.start + (uint32_t)t.len > end);
+        count += t.len >= 0;
+        longest = t.len > longest ? t.len : longest;
     }
-    return lm_utf8_valid(v->bytes.data, v->bytes.len);
-}
-
-static bool is_token(const lm_vocabulary *v, int32_t id)
-{
-    return id >= 0 && id < v->size && v->tokens[id].len >= 0;
+    v->count = count;
+    v->longest = (size_t)longest;
+    return !bad && lm_utf8_valid(v->bytes.data, v->bytes.len);
 }
 
 /* Looking one up ends at a free slot: there has to be one. */
 static bool check_slots(const lm_vocabulary *v)
 {
-    size_t used = 0;
+    uint32_t bad = 0, free = 0;
+#pragma omp simd reduction(| : bad) reduction(| : free)
     for (size_t i = 0; i < v->slot_count; i++) {
-        if (v->slots[i].id != -1 && !is_token(v, v->slots[i].id))
-            return false;
-        used += v->slots[i].id != -1;
+        bad |= (uint32_t)v->slots[i].id + 1 > (uint32_t)v->size;
+        free |= v->slots[i].id == -1;
     }
-    return used < v->slot_count && (v->slot_count & (v->slot_count - 1)) == 0;
+    return !bad && free && (v->slot_count & (v->slot_count - 1)) == 0;
+}
+
+/* Whether some of the tokens are found: they are not where hashes were once made in another way. */
+static bool finds_tokens(const lm_vocabulary *v)
+{
+    enum { SOME = 64 };
+    for (int k = 0; k < SOME; k++) {
+        lm_str token = lm_vocabulary_get(v, (int)((int64_t)v->size * k / SOME));
+        if (token.data && lm_vocabulary_find(v, token) < 0)
+            return false;
+    }
+    return true;
 }
 
 static bool check_tables(lm_token_tables *t, size_t scores)
 {
-    if (!check_tokens(&t->vocabulary) || !check_slots(&t->vocabulary) || (scores && scores != (size_t)t->vocabulary.size))
+    uint32_t bad = 0, size = (uint32_t)t->vocabulary.size;
+    if (!check_tokens(&t->vocabulary) || !check_slots(&t->vocabulary) || !finds_tokens(&t->vocabulary) || (scores && scores != size))
         return false;
+#pragma omp simd reduction(| : bad)
     for (size_t i = 0; i < t->merge_count; i++)
-        if (!is_token(&t->vocabulary, t->merges[i].left) || !is_token(&t->vocabulary, t->merges[i].right))
+        bad |= (uint32_t)t->merges[i].left >= size || (uint32_t)t->merges[i].right >= size;
+    return !bad && (t->index.slots ? lm_merge_index_check(t) : !t->merge_count && !t->index.page_count && !t->index.crossings);
+}
+
+static void *array_at(const header *h, char *block, const size_t at[ARRAYS], int i)
+{
+    return h->lengths[i] ? block + at[i] : NULL;
+}
+
+static bool take_tables(const header *h, char *block, const size_t at[ARRAYS], lm_token_tables *t)
+{
+    size_t scores = (size_t)h->lengths[SCORES];
+    t->vocabulary = (lm_vocabulary){.bytes = {block + at[BYTES], (size_t)h->lengths[BYTES], (size_t)h->lengths[BYTES]},
+                                    .tokens = array_at(h, block, at, TOKENS),
+                                    .size = (int)h->size,
+                                    .cap = (int)h->size,
+                                    .slots = array_at(h, block, at, SLOTS),
+                                    .slot_count = (size_t)h->lengths[SLOTS]};
+    t->merges = array_at(h, block, at, MERGES);
+    t->merge_count = t->merge_cap = (size_t)h->lengths[MERGES];
+    t->scores = array_at(h, block, at, SCORES);
+    t->score_cap = scores;
+    t->index = (lm_merge_index){.slots = array_at(h, block, at, PAIRS),
+                                .tags = array_at(h, block, at, TAGS),
+                                .slot_count = (size_t)h->lengths[PAIRS],
+                                .merged = array_at(h, block, at, MERGED),
+                                .merged_count = (size_t)h->lengths[MERGED],
+                                .pages = array_at(h, block, at, PAGES),
+                                .chars = array_at(h, block, at, CHARS),
+                                .page_count = (size_t)h->lengths[PAGES],
+                                .crossings = array_at(h, block, at, CROSSINGS),
+                                .crossing_count = (size_t)h->lengths[CROSSINGS],
+                                .digest = h->merges};
+    return check_tables(t, scores);
+}
+
+static bool take_added(const lm_kept_token *tokens, size_t n, lm_str bytes, lm_added_tokens *added)
+{
+    lm_status ignored = LM_STATUS_INIT;
+    for (size_t i = 0; i < n; i++) {
+        const lm_kept_token *t = &tokens[i];
+        size_t len = t->len;
+        if (len == 0 || len > bytes.len || (i && t->id <= tokens[i - 1].id))
             return false;
-    return true;
+        lm_added_token flags = {t->id, t->single_word, t->left_strip, t->right_strip, t->normalized, t->special};
+        if (!lm_added_tokens_add(added, (lm_str){bytes.data, len}, t->id, flags, &ignored))
+            return false;
+        bytes = (lm_str){bytes.data + len, bytes.len - len};
+    }
+    return bytes.len == 0;
 }
 
-/* A copy of array i, with room for one more byte. */
-static void *copy_of(const header *h, const char *file, const size_t at[ARRAYS], int i)
-{
-    size_t bytes = (size_t)h->lengths[i] * widths[i]; /* of which the file has as many */
-    return memcpy(lm_malloc_table(bytes + 1, 1), file + at[i], bytes);
-}
-
-static bool take_tables(const header *h, const char *file, const size_t at[ARRAYS], lm_token_tables *t)
-{
-    lm_vocabulary *v = &t->vocabulary;
-    v->bytes = (lm_buf){copy_of(h, file, at, 0), (size_t)h->lengths[0], (size_t)h->lengths[0] + 1};
-    v->tokens = copy_of(h, file, at, 1);
-    v->size = v->cap = (int)h->size;
-    v->slots = copy_of(h, file, at, 2);
-    v->slot_count = (size_t)h->lengths[2];
-    t->merges = h->lengths[3] ? copy_of(h, file, at, 3) : NULL;
-    t->merge_count = t->merge_cap = (size_t)h->lengths[3];
-    t->scores = h->lengths[4] ? copy_of(h, file, at, 4) : NULL;
-    t->score_cap = (size_t)h->lengths[4];
-    return check_tables(t, t->score_cap);
-}
-
-bool lm_table_cache_parse(lm_str bytes, const uint64_t key[2], lm_token_tables *t, lm_buf *rest)
+bool lm_table_cache_parse(lm_map file, const uint64_t key[2], lm_kept_tables *kept)
 {
     header h;
     size_t at[ARRAYS];
-    if (bytes.len < sizeof h)
+    char *block = (char *)(uintptr_t)file.bytes; /* nothing is written to what has a block */
+    *kept = (lm_kept_tables){0};
+    if (file.size < sizeof h)
         return false;
-    memcpy(&h, bytes.data, sizeof h);
+    memcpy(&h, block, sizeof h);
     if (memcmp(h.magic, magic, sizeof magic) != 0 || h.order != ORDER || h.key[0] != key[0] || h.key[1] != key[1] ||
-        h.size > LM_MAX_TOKEN_ID + 1 || h.lengths[1] != h.size || h.lengths[0] > UINT32_MAX || !lay_out(&h, bytes.len, at) ||
-        h.digest != digest_of(bytes))
+        h.size > LM_MAX_TOKEN_ID + 1 || h.lengths[TOKENS] != h.size || h.lengths[BYTES] > UINT32_MAX ||
+        h.lengths[TAGS] != h.lengths[PAIRS] || h.lengths[CHARS] != h.lengths[PAGES] || (h.lengths[ADDED] && !h.lengths[ADDED_TEXT]) ||
+        !lay_out(&h, file.size, at) || h.digest != XXH3_64bits(block + DIGESTED, file.size - DIGESTED))
         return false;
-    if (!take_tables(&h, bytes.data, at, t)) {
-        lm_token_tables_free(t);
+    lm_str text = {block + at[ADDED_TEXT], (size_t)h.lengths[ADDED_TEXT]}, bytes = {block + at[ADDED_BYTES], (size_t)h.lengths[ADDED_BYTES]};
+    if (!take_tables(&h, block, at, &kept->tables) || !lm_utf8_valid(bytes.data, bytes.len) ||
+        !take_added((const lm_kept_token *)(const void *)(block + at[ADDED]), (size_t)h.lengths[ADDED], bytes, &kept->added)) {
+        lm_added_tokens_free(&kept->added);
+        *kept = (lm_kept_tables){0};
         return false;
     }
-    lm_buf_append(rest, bytes.data + at[5], (size_t)h.lengths[5]);
+    kept->tables.block = file;
+    kept->digest = h.vocabulary;
+    kept->rest = (lm_str){block + at[REST], (size_t)h.lengths[REST]};
+    kept->added_text = text.len ? text : (lm_str){NULL, 0};
     return true;
 }
 
-void lm_table_cache_print(const uint64_t key[2], const lm_token_tables *t, lm_str rest, lm_buf *out)
+/* ---------------------------------------------------------------- how it is made */
+
+static void put_added(const lm_added_tokens *a, lm_buf *tokens, lm_buf *bytes)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const lm_added_token *t = &a->items[i];
+        lm_str content = lm_vocabulary_get(&a->vocabulary, t->id);
+        lm_kept_token kept = {t->id, (uint32_t)content.len, t->single_word, t->left_strip, t->right_strip, t->normalized, t->special, {0}};
+        lm_buf_append(tokens, &kept, sizeof kept);
+        lm_buf_append(bytes, content.data, content.len);
+    }
+}
+
+/* What is in free slots is nothing. */
+static void put_pairs(const lm_merge_index *index, lm_buf *out)
+{
+    const lm_merge_slot none = lm_merge_slot_of(LM_NO_TOKEN, LM_NO_TOKEN, 0);
+    for (size_t i = 0; i < index->slot_count; i++)
+        lm_buf_append(out, index->tags[i] ? &index->slots[i] : &none, sizeof none);
+}
+
+void lm_table_cache_print(const uint64_t key[2], const lm_tokenizer *t, lm_str rest, lm_buf *out)
 {
     static const char zeros[ALIGNMENT];
-    const lm_vocabulary *v = &t->vocabulary;
+    const lm_token_tables *tables = &t->model.tables;
+    const lm_vocabulary *v = &tables->vocabulary;
+    const lm_merge_index *index = &tables->index;
     size_t size = (size_t)v->size, begin = out->len;
-    header h = {.order = ORDER, .size = (uint32_t)size, .key = {key[0], key[1]},
-                .lengths = {v->bytes.len, size, v->slot_count, t->merge_count, t->scores ? size : 0, rest.len}};
-    const void *arrays[ARRAYS] = {v->bytes.data, v->tokens, v->slots, t->merges, t->scores, rest.data};
+    lm_buf without = {0}, tokens = {0}, bytes = {0}, pairs = {0};
+    lm_str added_text = {NULL, 0};
+    if (lm_json_set_aside(rest, lm_str_of("added_tokens"), &without, &added_text)) {
+        rest = lm_buf_str(&without);
+        put_added(&t->added, &tokens, &bytes);
+    }
+    put_pairs(index, &pairs);
+    header h = {.order = ORDER, .size = (uint32_t)size, .key = {key[0], key[1]}, .vocabulary = t->digest, .merges = index->digest,
+                .lengths = {[BYTES] = v->bytes.len, [TOKENS] = size, [SLOTS] = v->slot_count, [MERGES] = tables->merge_count,
+                            [SCORES] = tables->scores ? size : 0, [PAIRS] = index->slot_count, [TAGS] = index->slot_count,
+                            [MERGED] = index->merged_count,                            [PAGES] = index->page_count, [CHARS] = index->page_count, [CROSSINGS] = index->crossing_count,
+                            [ADDED] = tokens.len / sizeof(lm_kept_token), [ADDED_BYTES] = bytes.len, [REST] = rest.len, [ADDED_TEXT] = added_text.len}};
+    const void *arrays[ARRAYS] = {
+        [BYTES] = v->bytes.data, [TOKENS] = v->tokens, [SLOTS] = v->slots, [MERGES] = tables->merges, [SCORES] = tables->scores,
+        [PAIRS] = pairs.data, [TAGS] = index->tags, [MERGED] = index->merged, [PAGES] = index->pages, [CHARS] = index->chars, [CROSSINGS] = index->crossings,
+        [ADDED] = tokens.data, [ADDED_BYTES] = bytes.data, [REST] = rest.data, [ADDED_TEXT] = added_text.data};
     memcpy(h.magic, magic, sizeof magic);
     lm_buf_append(out, &h, sizeof h);
     for (int i = 0; i < ARRAYS; i++) {
         lm_buf_append(out, zeros, (ALIGNMENT - (out->len - begin) % ALIGNMENT) % ALIGNMENT);
         lm_buf_append(out, arrays[i], (size_t)h.lengths[i] * widths[i]);
     }
-    h.digest = digest_of((lm_str){out->data + begin, out->len - begin});
+    h.digest = XXH3_64bits(out->data + begin + DIGESTED, out->len - begin - DIGESTED);
     memcpy(out->data + begin, &h, sizeof h);
+    lm_buf_free(&without);
+    lm_buf_free(&tokens);
+    lm_buf_free(&bytes);
+    lm_buf_free(&pairs);
 }
 
 /* ---------------------------------------------------------------- where it is */
@@ -193,7 +298,7 @@ void lm_table_cache_free(lm_table_cache *c)
     *c = (lm_table_cache){0};
 }
 
-bool lm_table_cache_read(const lm_table_cache *c, lm_token_tables *t, lm_buf *rest)
+bool lm_table_cache_read(const lm_table_cache *c, lm_kept_tables *kept)
 {
     int fd = c->path ? open(c->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
     struct stat s;
@@ -201,10 +306,11 @@ bool lm_table_cache_read(const lm_table_cache *c, lm_token_tables *t, lm_buf *re
     lm_status ignored = LM_STATUS_INIT;
     if (fd < 0)
         return false;
-    /* the user's own, and nobody else may have written it */
+    /* the user's own, and nobody else may have written it; what is there is replaced, never changed */
     bool ok = fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_uid == geteuid() && !(s.st_mode & (S_IWGRP | S_IWOTH)) &&
-              lm_map_fd(fd, c->path, &map, &ignored) && lm_table_cache_parse((lm_str){map.bytes, map.size}, c->key, t, rest);
-    lm_map_close(&map);
+              lm_map_fd(fd, c->path, &map, &ignored) && lm_table_cache_parse(map, c->key, kept);
+    if (!ok)
+        lm_map_close(&map);
     close(fd);
     return ok;
 }
@@ -234,7 +340,7 @@ static void thin_out(const char *directory)
         closedir(d);
 }
 
-void lm_table_cache_write(const lm_table_cache *c, const lm_token_tables *t, lm_str rest)
+void lm_table_cache_write(const lm_table_cache *c, const lm_tokenizer *t, lm_str rest)
 {
     if (!c->path)
         return;

@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 /* ---------------------------------------------------------------- reading */
 
@@ -17,131 +16,8 @@ static void free_bpe(lm_token_model *m)
     lm_bpe *b = m->own;
     if (!b)
         return;
-    for (int i = 0; i < LM_CHAR_PAGES; i++)
-        free(b->pages[i]);
-    free(b->slots);
-    free(b->merged);
     free(b->pairs);
-    free(b->crossings);
     free(b);
-}
-
-static bool is_joined(lm_str token, lm_str left, lm_str right)
-{
-    return token.data && token.len == left.len + right.len && memcmp(token.data, left.data, left.len) == 0 &&
-           memcmp(token.data + left.len, right.data, right.len) == 0;
-}
-
-/* The token that a merge makes: the left one and what is behind the prefix of the right one. *id is that of the merge before. */
-static bool merged_token(const lm_token_model *m, size_t rank, int *id, lm_status *st)
-{
-    const lm_vocabulary *v = &m->tables.vocabulary;
-    int before = *id;
-    lm_str left = lm_vocabulary_get(v, m->tables.merges[rank].left),
-           right = lm_vocabulary_get(v, m->tables.merges[rank].right);
-    if (right.len < m->prefix.len)
-        return lm_fail(st, LM_FAILED, "merge %zu: \"%.*s\" is shorter than the prefix inside words", rank + 1,
-                       (int)right.len, right.data);
-    right = (lm_str){right.data + m->prefix.len, right.len - m->prefix.len};
-    for (*id = before; *id <= before + 1; ++*id) /* as most files have them */
-        if (is_joined(lm_vocabulary_get(v, *id), left, right))
-            return true;
-    uint64_t hash = lm_vocabulary_hash(lm_vocabulary_hash(lm_vocabulary_hash_start(), left), right);
-    *id = lm_vocabulary_probe(v, hash, left, right);
-    if (*id < 0)
-        lm_fail(st, LM_FAILED, "merge %zu makes \"%.*s%.*s\", which is not in the vocabulary", rank + 1,
-                (int)left.len, left.data, (int)right.len, right.data);
-    return lm_ok(st);
-}
-
-/* Enters the merge of a rank. What an earlier one said of the same two tokens counts no more: its place in
- * `merges` is marked. */
-static void put_merge(lm_bpe *b, lm_merge *merges, size_t rank, int32_t id)
-{
-    lm_merge m = merges[rank];
-    uint64_t hash = lm_merge_hash(m.left, m.right);
-    size_t group = hash >> b->shift, i;
-    const lm_merge_slot *same = lm_merge_find(b, m.left, m.right);
-    unsigned free;
-    if (same) {
-        merges[lm_merge_rank(*same)].left = -1;
-        i = (size_t)(same - b->slots);
-    } else {
-        while (!(free = lm_merge_group(b->tags + group * LM_MERGE_GROUP, 0)))
-            group = (group + 1) & b->mask;
-        i = group * LM_MERGE_GROUP + (size_t)__builtin_ctz(free);
-    }
-    b->tags[i] = lm_merge_tag(hash);
-    b->slots[i] = lm_merge_slot_of(m.left, m.right, (uint32_t)rank);
-    b->merged[rank] = id;
-}
-
-/* What a merge is found and entered by is asked of memory before it is its turn. */
-static void fetch_tokens(const lm_vocabulary *v, lm_merge m)
-{
-    __builtin_prefetch(&v->tokens[m.left]);
-    __builtin_prefetch(&v->tokens[m.right]);
-}
-
-static void fetch_merge(const lm_vocabulary *v, const lm_bpe *b, lm_merge m)
-{
-    size_t slot = (lm_merge_hash(m.left, m.right) >> b->shift) * LM_MERGE_GROUP;
-    __builtin_prefetch(&b->tags[slot]);
-    __builtin_prefetch(&b->slots[slot]);
-    __builtin_prefetch(v->bytes.data + v->tokens[m.left].start);
-    __builtin_prefetch(v->bytes.data + v->tokens[m.right].start);
-}
-
-static bool index_merges(lm_token_model *m, lm_bpe *b, lm_status *st)
-{
-    enum { AHEAD = 16 };
-    lm_token_tables *t = &m->tables;
-    unsigned bits = 5; /* two groups: no shift of 64 */
-    if (t->vocabulary.size > LM_NO_TOKEN || t->merge_count >> LM_MERGE_RANK_BITS)
-        return lm_fail(st, LM_FAILED, "BPE: %d tokens and %zu merges are more than %d and %d", t->vocabulary.size, t->merge_count,
-                       LM_NO_TOKEN, 1 << LM_MERGE_RANK_BITS);
-    while (((size_t)1 << bits) / 8 * 7 <= t->merge_count)
-        bits++;
-    size_t slots = (size_t)1 << bits;
-    b->mask = slots / LM_MERGE_GROUP - 1;
-    b->shift = 64 - (bits - 4);
-    b->slots = lm_malloc_table(slots, sizeof *b->slots + 1);
-    b->tags = (uint8_t *)(b->slots + slots);
-    memset(b->tags, 0, slots);
-    b->slots[0] = lm_merge_slot_of(LM_NO_TOKEN, LM_NO_TOKEN, 0); /* may be looked at before anything is in it */
-    b->merged = lm_malloc_table(t->merge_count, sizeof *b->merged);
-    int id = -1;
-    for (size_t i = 0; i < t->merge_count; i++) {
-        if (i + 2 * AHEAD < t->merge_count)
-            fetch_tokens(&t->vocabulary, t->merges[i + 2 * AHEAD]);
-        if (i + AHEAD < t->merge_count)
-            fetch_merge(&t->vocabulary, b, t->merges[i + AHEAD]);
-        if (!merged_token(m, i, &id, st))
-            return false;
-        put_merge(b, t->merges, i, id);
-    }
-    size_t kept = 0;
-    for (size_t i = 0; i < t->merge_count; i++)
-        if (t->merges[i].left >= 0)
-            t->merges[kept++] = t->merges[i];
-    t->merge_count = kept;
-    return true;
-}
-
-static void index_chars(const lm_vocabulary *v, lm_bpe *b)
-{
-    for (int id = 0; id < v->size; id++) {
-        lm_str token = lm_vocabulary_get(v, id);
-        uint32_t code;
-        if (token.len == 0 || token.len > 4 || lm_utf8_decode(token.data, token.len, &code) != token.len)
-            continue;
-        int32_t **page = &b->pages[code / LM_CHAR_PAGE];
-        if (!*page) {
-            *page = lm_malloc(LM_CHAR_PAGE, sizeof **page);
-            memset(*page, 0xff, LM_CHAR_PAGE * sizeof **page);
-        }
-        (*page)[code % LM_CHAR_PAGE] = id;
-    }
 }
 
 static bool read_bpe(lm_token_model *m, json_t *spec, lm_status *st)
@@ -165,20 +41,15 @@ static bool read_bpe(lm_token_model *m, json_t *spec, lm_status *st)
     b->unk_named = unk.data != NULL;
     m->unk_id = unk.data ? lm_vocabulary_find(&m->tables.vocabulary, unk) : -1;
     b->all_bytes = lm_token_model_bytes(&m->tables.vocabulary, b->byte_ids) == 256;
-    index_chars(&m->tables.vocabulary, b);
-    if (!index_merges(m, b, st))
+    if (!lm_bpe_find_merges(m, b, st))
         return false;
-    lm_bpe_find_crossings(m, b);
     lm_bpe_find_bytes(m, b);
     return true;
 }
 
 static void describe_bpe(const lm_token_model *m, lm_buf *out)
 {
-    const lm_token_tables *t = &m->tables;
-    lm_buf_printf(out, "(merges=%016" PRIx64 ",unk=%d,dropout=%g,prefix=",
-                  (uint64_t)XXH3_64bits(t->merges, t->merge_count * sizeof *t->merges), m->unk_id,
-                  m->dropout);
+    lm_buf_printf(out, "(merges=%016" PRIx64 ",unk=%d,dropout=%g,prefix=", m->tables.index.digest, m->unk_id, m->dropout);
     lm_buf_append(out, m->prefix.data, m->prefix.len);
     lm_buf_puts(out, ",suffix=");
     lm_buf_append(out, m->suffix.data, m->suffix.len);

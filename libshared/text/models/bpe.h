@@ -23,7 +23,7 @@ enum { LM_CHAR_PAGE = 256, LM_CHAR_PAGES = 0x110000 / LM_CHAR_PAGE };
 enum { LM_MERGE_GROUP = 16 };
 
 typedef struct lm_bpe {
-    lm_merge_slot *slots; /* open addressing by groups, at most seven eighths full */
+    lm_merge_slot *slots; /* the index's: open addressing by groups, at most seven eighths full */
     int32_t *merged;      /* by rank: what the two become */
     uint8_t *tags;  /* of the slots: 0 = free, else a part of the hash, by which most pairs are told apart */
     unsigned shift; /* 64 less the logarithm of the number of groups */
@@ -162,8 +162,10 @@ enum { LM_WALK_TOKENS = 1 << 14 };
 
 /* Fills in `takes_bytes` and what belongs to it. */
 void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b);
-/* Fills in `crossings` and `cuts`. */
-void lm_bpe_find_crossings(const lm_token_model *m, lm_bpe *b);
+/* Fills in `slots`, `merged`, `pages`, `crossings` and what belongs to them, from the tables' index; makes that where there is none. */
+bool lm_bpe_find_merges(lm_token_model *m, lm_bpe *b, lm_status *st);
+/* Its part of crossings: `crossings` and `cuts`. */
+void lm_bpe_find_crossings(lm_token_model *m, lm_bpe *b, bool kept);
 /* Whether a word of a model that `cuts` may be cut between these two characters. */
 bool lm_bpe_parts(const lm_token_model *m, uint32_t left, uint32_t right);
 /* Behind characters [from, result) of [from, to) the word may be cut. */

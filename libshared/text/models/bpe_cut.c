@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 
+#include <stdlib.h>
+
 static uint32_t first_char(lm_str token)
 {
     uint32_t code = 0;
@@ -41,26 +43,41 @@ static bool stands_for_other(const lm_token_model *m, const lm_bpe *b, int32_t i
     return false;
 }
 
-void lm_bpe_find_crossings(const lm_token_model *m, lm_bpe *b)
+static bool make_crossings(const lm_token_model *m, lm_bpe *b, lm_merge_index *index)
 {
     const lm_token_tables *t = &m->tables;
-    b->cuts = !m->prefix.len && !m->suffix.len && !m->ignore_merges && m->dropout == 0 &&
-              (m->byte_fallback ? b->all_bytes : b->unk_named);
-    if (!b->cuts)
-        return;
     unsigned bits = 12;
     while ((size_t)1 << bits < 8 * t->merge_count)
         bits++;
     b->crossing_shift = 64 - bits;
-    b->crossings = lm_calloc((size_t)1 << (bits - 6), sizeof *b->crossings);
-    for (size_t i = 0; i < t->merge_count && b->cuts; i++) {
+    index->crossing_count = (size_t)1 << (bits - 6);
+    index->crossings = lm_calloc(index->crossing_count, sizeof *index->crossings);
+    for (size_t i = 0; i < t->merge_count; i++) {
         lm_merge merge = t->merges[i];
-        b->cuts = !stands_for_other(m, b, merge.left) && !stands_for_other(m, b, merge.right);
-        if (!b->cuts)
-            break;
+        if (stands_for_other(m, b, merge.left) || stands_for_other(m, b, merge.right))
+            return false;
         size_t bit = crossing_bit(b, last_char(lm_vocabulary_get(&t->vocabulary, merge.left)),
                                   first_char(lm_vocabulary_get(&t->vocabulary, merge.right)));
-        b->crossings[bit / 64] |= UINT64_C(1) << bit % 64;
+        index->crossings[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+    return true;
+}
+
+void lm_bpe_find_crossings(lm_token_model *m, lm_bpe *b, bool kept)
+{
+    lm_merge_index *index = &m->tables.index;
+    b->cuts = !m->prefix.len && !m->suffix.len && !m->ignore_merges && m->dropout == 0 &&
+              (m->byte_fallback ? b->all_bytes : b->unk_named);
+    if (!b->cuts)
+        return;
+    b->cuts = kept ? index->crossings != NULL : make_crossings(m, b, index);
+    if (!b->cuts) {
+        free(index->crossings);
+        index->crossings = NULL;
+        index->crossing_count = 0;
+    } else {
+        b->crossings = index->crossings;
+        b->crossing_shift = 64 - (6 + (unsigned)__builtin_ctzll(index->crossing_count));
     }
 }
 

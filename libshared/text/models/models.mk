@@ -1,6 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/text/models/bpe.c libshared/text/models/bpe.h \
-	libshared/text/models/bpe_bytes.c libshared/text/models/bpe_cut.c libshared/text/models/bpe_merge.c libshared/text/models/bpe_short.c \
+	libshared/text/models/bpe_bytes.c libshared/text/models/bpe_cut.c libshared/text/models/bpe_index.c \
+	libshared/text/models/bpe_merge.c libshared/text/models/bpe_short.c \
 	libshared/text/models/bpe_windows.c \
 	libshared/text/models/models.c libshared/text/models/models.h \
 	libshared/text/models/scan.c \

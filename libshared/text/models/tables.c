@@ -6,9 +6,13 @@
 
 void lm_token_tables_free(lm_token_tables *t)
 {
-    lm_vocabulary_free(&t->vocabulary);
-    free(t->merges);
-    free(t->scores);
+    if (!t->block.bytes) {
+        lm_vocabulary_free(&t->vocabulary);
+        lm_merge_index_free(&t->index);
+        free(t->merges);
+        free(t->scores);
+    }
+    lm_map_close(&t->block);
     *t = (lm_token_tables){0};
 }
 

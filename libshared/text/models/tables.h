@@ -3,6 +3,7 @@
 #ifndef LM_TEXT_MODELS_TABLES_H
 #define LM_TEXT_MODELS_TABLES_H
 
+#include "base/map.h"
 #include "text/vocabulary.h"
 
 #include <jansson.h>
@@ -13,6 +14,22 @@ typedef struct lm_merge {
     int32_t left, right;
 } lm_merge;
 
+/* What BPE finds its merges and characters by (bpe_index.c). It is made when a model is read, which leaves each pair of tokens in
+ * `merges` once, unless it came with them. */
+typedef struct lm_merge_index {
+    uint64_t *slots; /* a hash table of merges (bpe.h: lm_merge_slot); NULL: there is no index */
+    uint8_t *tags;   /* of the slots */
+    size_t slot_count;
+    int32_t *merged; /* what becomes of them, by rank */
+    size_t merged_count;
+    uint32_t *pages; /* of code points: those with tokens that are one character, */
+    int32_t *chars;  /* and these tokens, LM_CHAR_PAGE for each page */
+    size_t page_count;
+    uint64_t *crossings; /* see bpe_cut.c; NULL: words are not cut */
+    size_t crossing_count;
+    uint64_t digest; /* of the merges */
+} lm_merge_index;
+
 /* Zero-initialise; free with lm_token_tables_free. */
 typedef struct lm_token_tables {
     lm_vocabulary vocabulary;
@@ -20,6 +37,8 @@ typedef struct lm_token_tables {
     size_t merge_count, merge_cap;
     double *scores; /* Unigram: a logarithmic probability for each id; else NULL */
     size_t score_cap;
+    lm_merge_index index;
+    lm_map block; /* where all of this lies, if there is one: then it is read alone, and nothing can be added */
 } lm_token_tables;
 
 void lm_token_tables_free(lm_token_tables *t);
@@ -37,6 +56,9 @@ bool lm_token_tables_read(lm_token_tables *t, json_t *model, lm_status *st);
  * both members empty. False, and nothing is taken, where something is not as it should be, or only unusual.
  */
 bool lm_token_tables_scan(lm_token_tables *t, lm_str json, lm_buf *rest);
+/* Whether an index that somebody else made is right for the tables in all that memory depends on. */
+bool lm_merge_index_check(const lm_token_tables *t);
+void lm_merge_index_free(lm_merge_index *index);
 /* "left right", as merges.txt has it: false if there is not just one space. */
 bool lm_merge_parts(lm_str merge, lm_str *left, lm_str *right);
 

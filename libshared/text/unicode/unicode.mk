@@ -8,4 +8,5 @@ liblmutils_la_SOURCES += \
 	libshared/text/unicode/unicode_classes.c \
 	libshared/text/unicode/unicode_data.c \
 	libshared/text/unicode/unicode_data.h \
+	libshared/text/unicode/unicode_kinds.c \
 	libshared/text/unicode/unicode_scripts.c

@@ -32,5 +32,7 @@ extern const lm_range_value lm_unicode_late[];
 extern const unsigned lm_unicode_late_count;
 extern const lm_range_value lm_unicode_scripts[];
 extern const unsigned lm_unicode_scripts_count;
+extern const lm_range_value lm_unicode_kinds[];
+extern const unsigned lm_unicode_kinds_count;
 
 #endif
