@@ -12,9 +12,9 @@
 
 static const uint64_t key[2] = {1, 2};
 
-#define BPE(ADDED)                                                                                                                     \
-    "{\"version\":\"1.0\",\"added_tokens\":" ADDED ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":3,\"\xc3\xa9\":4,\"\\u00ea\":5}," \
-    "\"merges\":[\"a b\",\"a b\"],\"unk_token\":\"a\"}}"
+#define BPE(ADDED)                                                                                                                  \
+    "{\"version\":\"1.0\",\"added_tokens\":" ADDED ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":3,\"\xc3\xa9\":4," \
+    "\"\\u00ea\":5},\"merges\":[\"a b\",\"a b\"],\"unk_token\":\"a\"}}"
 #define TOKEN(ID, CONTENT, FLAG) "{\"id\":" ID ",\"content\":\"" CONTENT "\",\"" FLAG "\":true,\"note\":1}"
 
 static const char *const files[] = {

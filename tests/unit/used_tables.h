@@ -15,7 +15,7 @@ enum { TABLES_HEADER = 184, TABLES_KEY = 24, TABLES_DIGEST = 40, TABLES_DIGESTED
 /* The tokens of some texts, by a model of BPE that has these tables: its merges are followed wherever they lead. */
 static inline size_t use_merges(const lm_token_tables *tables)
 {
-    static const char *const texts[] = {"abab", "a", "\xc3\xa9" "ab\xf0\x9f\x98\x80 b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbb ab"};
+    static const char *const texts[] = {"abab", "a", "\xc3\xa9\xf0\x9f\x98\x80 b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbb ab"};
     lm_token_model m = {.tables = *tables, .unk_id = -1};
     lm_model_scratch scratch = {0};
     lm_token_list out = {0};

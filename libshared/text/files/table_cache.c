@@ -184,7 +184,8 @@ bool lm_table_cache_parse(lm_map file, const uint64_t key[2], lm_kept_tables *ke
         h.lengths[TAGS] != h.lengths[PAIRS] || h.lengths[CHARS] != h.lengths[PAGES] || (h.lengths[ADDED] && !h.lengths[ADDED_TEXT]) ||
         !lay_out(&h, file.size, at) || h.digest != XXH3_64bits(block + DIGESTED, file.size - DIGESTED))
         return false;
-    lm_str text = {block + at[ADDED_TEXT], (size_t)h.lengths[ADDED_TEXT]}, bytes = {block + at[ADDED_BYTES], (size_t)h.lengths[ADDED_BYTES]};
+    lm_str text = {block + at[ADDED_TEXT], (size_t)h.lengths[ADDED_TEXT]},
+           bytes = {block + at[ADDED_BYTES], (size_t)h.lengths[ADDED_BYTES]};
     if (!take_tables(&h, block, at, &kept->tables) || !lm_utf8_valid(bytes.data, bytes.len) ||
         !take_added((const lm_kept_token *)(const void *)(block + at[ADDED]), (size_t)h.lengths[ADDED], bytes, &kept->added)) {
         lm_added_tokens_free(&kept->added);
@@ -236,12 +237,13 @@ void lm_table_cache_print(const uint64_t key[2], const lm_tokenizer *t, lm_str r
     header h = {.order = ORDER, .size = (uint32_t)size, .key = {key[0], key[1]}, .vocabulary = t->digest, .merges = index->digest,
                 .lengths = {[BYTES] = v->bytes.len, [TOKENS] = size, [SLOTS] = v->slot_count, [MERGES] = tables->merge_count,
                             [SCORES] = tables->scores ? size : 0, [PAIRS] = index->slot_count, [TAGS] = index->slot_count,
-                            [MERGED] = index->merged_count,                            [PAGES] = index->page_count, [CHARS] = index->page_count, [CROSSINGS] = index->crossing_count,
-                            [ADDED] = tokens.len / sizeof(lm_kept_token), [ADDED_BYTES] = bytes.len, [REST] = rest.len, [ADDED_TEXT] = added_text.len}};
+                            [MERGED] = index->merged_count, [PAGES] = index->page_count, [CHARS] = index->page_count,
+                            [CROSSINGS] = index->crossing_count, [ADDED] = tokens.len / sizeof(lm_kept_token),
+                            [ADDED_BYTES] = bytes.len, [REST] = rest.len, [ADDED_TEXT] = added_text.len}};
     const void *arrays[ARRAYS] = {
         [BYTES] = v->bytes.data, [TOKENS] = v->tokens, [SLOTS] = v->slots, [MERGES] = tables->merges, [SCORES] = tables->scores,
-        [PAIRS] = pairs.data, [TAGS] = index->tags, [MERGED] = index->merged, [PAGES] = index->pages, [CHARS] = index->chars, [CROSSINGS] = index->crossings,
-        [ADDED] = tokens.data, [ADDED_BYTES] = bytes.data, [REST] = rest.data, [ADDED_TEXT] = added_text.data};
+        [PAIRS] = pairs.data, [TAGS] = index->tags, [MERGED] = index->merged, [PAGES] = index->pages, [CHARS] = index->chars,
+        [CROSSINGS] = index->crossings, [ADDED] = tokens.data, [ADDED_BYTES] = bytes.data, [REST] = rest.data, [ADDED_TEXT] = added_text.data};
     memcpy(h.magic, magic, sizeof magic);
     lm_buf_append(out, &h, sizeof h);
     for (int i = 0; i < ARRAYS; i++) {

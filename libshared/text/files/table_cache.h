@@ -1,7 +1,8 @@
 /* The tables of a large tokenizer.json, kept in the user's cache directory as they lie in memory: taking a million strings out of
- * JSON, and making hash tables of them, is most of what opening one costs. A file there is found by the digest of all bytes of its tokenizer.json, so that none is
- * ever out of date, and what is in it is checked before it is used, whoever may have written it. Nothing here fails: where there
- * is no directory, or it cannot be written, or a file in it is cut, damaged or somebody else's, the tables are made anew.
+ * JSON, and making hash tables of them, is most of what opening one costs. A file there is found by the digest of all bytes of its
+ * tokenizer.json, so that none is ever out of date, and what is in it is checked before it is used, whoever may have written it.
+ * Nothing here fails: where there is no directory, or it cannot be written, or a file in it is cut, damaged or somebody else's, the
+ * tables are made anew.
  *
  * The directory is $LMUTILS_CACHE (empty: there is none), or lmutils in $XDG_CACHE_HOME or ~/.cache. */
 #ifndef LM_TEXT_FILES_TABLE_CACHE_H
