@@ -316,10 +316,9 @@ static bool check_model(lm_record *r, lm_status *st)
     return true;
 }
 
-bool lm_record_check(lm_record *record, const lm_header_view *header, lm_lms_kind kind, const char *where, lm_status *st)
+bool lm_record_check(lm_record *record, const lm_header_view *header, lm_lms_kind kind, lm_status *st)
 {
-    bool ok = kind == LM_KIND_TEXT     ? check_text(record, header, st)
-              : kind == LM_KIND_TOKENS ? check_tokens(record, header, st)
-                                       : check_model(record, st);
-    return ok || lm_fail_prefix(st, where);
+    return kind == LM_KIND_TEXT     ? check_text(record, header, st)
+           : kind == LM_KIND_TOKENS ? check_tokens(record, header, st)
+                                    : check_model(record, st);
 }

@@ -180,6 +180,16 @@ static bool put_some(lm_filter_out *out, lm_flow *flow, lm_rows *rows, int64_t *
     return ok;
 }
 
+/* And the text records that have come with it. */
+static bool put_lines(lm_filter_out *out, lm_flow *flow, int64_t *left, lm_status *st)
+{
+    lm_str lines;
+    uint64_t n = flow->reader ? lm_lms_next_lines(flow->reader, (uint64_t)*left, &lines) : 0;
+    *left -= (int64_t)n;
+    out->rows += n;
+    return !n || lm_lms_write_lines(out->writer, lines, n, st);
+}
+
 static bool cat(const lm_filter *filter, int64_t most, lm_status *st)
 {
     lm_flow flow;
@@ -191,7 +201,7 @@ static bool cat(const lm_filter *filter, int64_t most, lm_status *st)
             lm_fail(st, LM_FAILED, "%s: a model has no rows", lm_input_name(flow.in));
         else if (lm_filter_out_open(&out, &flow, filter->output, st))
             while (left > 0 && lm_flow_next(&flow, st) > 0)
-                if (!put_some(&out, &flow, rows, &left, st))
+                if (!put_some(&out, &flow, rows, &left, st) || !put_lines(&out, &flow, &left, st))
                     break;
     }
     lm_filter_out_close(&out, st);

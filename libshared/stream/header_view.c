@@ -227,6 +227,22 @@ size_t lm_header_scan(lm_str bytes, lm_header_view *v)
     return p < end && *p == '\n' && n % 64 == 0 && n <= LM_LMS_HEADER_MAX ? n : 0;
 }
 
+size_t lm_header_is_text(lm_str bytes)
+{
+    static const char begin[] = "{\"text\":\"", pad[] = "                                                               \n";
+    scan s = {.end = bytes.data + bytes.len, .ascii = true};
+    lm_str text;
+    if (bytes.len < 64 || memcmp(bytes.data, begin, sizeof begin - 1) != 0)
+        return 0;
+    s.p = bytes.data + sizeof begin - 2;
+    if (!scan_string(&s, false, &text) || s.p == s.end || *s.p != '}')
+        return 0;
+    size_t n = (size_t)(s.p + 1 - bytes.data), blanks = 63 - n % 64;
+    if (bytes.len - n <= blanks || memcmp(s.p + 1, pad + 63 - blanks, blanks + 1) != 0 || n + blanks >= LM_LMS_HEADER_MAX)
+        return 0;
+    return s.ascii || lm_utf8_valid(text.data, text.len) ? n + blanks + 1 : 0;
+}
+
 bool lm_header_view_json(json_t *header, lm_header_view *v)
 {
     const char *ignored;

@@ -33,6 +33,8 @@ void lm_header_view_free(lm_header_view *v);
  * cut or wrong, or has what is seldom (escapes in names, numbers of many digits, very many names), which is left to
  * lm_header_parse. */
 size_t lm_header_scan(lm_str bytes, lm_header_view *v);
+/* The same where it is no more than {"text":STRING} and as little pad as may be, without taking it apart; else 0. */
+size_t lm_header_is_text(lm_str bytes);
 /* Takes apart what lm_header_parse made. False: no memory. */
 bool lm_header_view_json(json_t *header, lm_header_view *v);
 

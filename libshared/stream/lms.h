@@ -68,6 +68,9 @@ uint64_t lm_lms_reader_digest(const lm_lms_reader *r);
 /* 1: a record; 0: the input ended in good order; -1: failed (LM_ENDED for a missing end or an abort). A record that is
  * given has passed every check of lmstream(5); the digest over the stream is known to be right only at the end (0). */
 int lm_lms_next(lm_lms_reader *r, lm_record *record, lm_status *st);
+/* The records that follow, of a stream of kind text, as far as the input has them already and nothing is special about them, `most` at
+ * most: how many, and their lines, one behind the other, valid until the next call. They have been read as by lm_lms_next. */
+uint64_t lm_lms_next_lines(lm_lms_reader *r, uint64_t most, lm_str *lines);
 /* Names that this program understands when they stand in `must`, NULL-terminated and borrowed; those of lmstream(5)
  * are always understood. Set it before reading. */
 void lm_lms_reader_understand(lm_lms_reader *r, const char *const *names);
@@ -108,6 +111,8 @@ bool lm_lms_begin_column(lm_lms_writer *w, json_t *header, const lm_column *colu
 bool lm_lms_put_piece(lm_lms_writer *w, const void *bytes, size_t n, lm_status *st);
 /* A record as it came; a flush record flushes. */
 bool lm_lms_write_verbatim(lm_lms_writer *w, const lm_record *record, lm_status *st);
+/* `count` records of lm_lms_next_lines. */
+bool lm_lms_write_lines(lm_lms_writer *w, lm_str lines, uint64_t count, lm_status *st);
 bool lm_lms_write_flush(lm_lms_writer *w, lm_status *st);
 bool lm_lms_write_end(lm_lms_writer *w, lm_status *st);
 bool lm_lms_write_abort(lm_lms_writer *w, const char *why, lm_status *st);

@@ -73,7 +73,6 @@ void lm_lms_reader_room(lm_lms_reader *r, lm_lms_room *room, void *context)
     r->room_context = context;
 }
 
-/* Made for every record, so without printf. */
 static const char *where_record(lm_lms_reader *r, uint64_t number)
 {
     r->where.len = 0;
@@ -198,8 +197,8 @@ static bool take_preamble(lm_lms_reader *r, lm_status *st)
     if (via && !json_is_array(via))
         return lm_fail(st, LM_FAILED, "%s: preamble: `via` is no list", name);
     /* the first preamble is read before the caller could say what it understands: lm_lms_next checks it */
-    if (r->streams && !lm_header_must(header, r->understood, where_record(r, 0), st))
-        return false;
+    if (r->streams && !lm_header_must(header, r->understood, st))
+        return lm_fail_prefix(st, where_record(r, 0));
     json_decref(r->preamble);
     r->preamble = json_incref(header);
     r->kind = k;
@@ -351,28 +350,33 @@ static bool read_payload(lm_lms_reader *r, size_t bytes, lm_record *out, lm_stat
     return true;
 }
 
+/* What the header in hand says of the record: *bytes as lm_header_payload has it. What it says of its tensors is wrong or right
+ * before anything is allocated for them. */
+static bool begin_record(lm_lms_reader *r, lm_record *out, int64_t *bytes, lm_status *st)
+{
+    if ((lm_header_find(&r->view, "must") && !lm_header_must(header_of(r), r->understood, st)) ||
+        !lm_header_payload(&r->view, bytes, st))
+        return false;
+    *out = (lm_record){.header = &r->header, .line = r->line, .columns = r->columns};
+    bool ok = *bytes < 0 || lm_record_describe(out, &r->view, &r->column_cap, &r->names, *bytes, st);
+    r->columns = out->columns;
+    return ok;
+}
+
 /* A record that is no control record. */
 static bool take_record(lm_lms_reader *r, lm_record *out, lm_status *st)
 {
-    const char *where = where_record(r, r->records + 1);
     int64_t bytes;
-    if ((lm_header_find(&r->view, "must") && !lm_header_must(header_of(r), r->understood, where, st)) ||
-        !lm_header_payload(&r->view, where, &bytes, st))
-        return false;
-    *out = (lm_record){.header = &r->header, .line = r->line, .columns = r->columns};
-    /* what the header says of its tensors is wrong or right before anything is allocated for them */
-    bool ok = bytes < 0 || lm_record_describe(out, &r->view, &r->column_cap, &r->names, bytes, where, st);
-    r->columns = out->columns;
-    if (!ok)
-        return false;
+    if (!begin_record(r, out, &bytes, st))
+        return lm_fail_prefix(st, where_record(r, r->records + 1));
     if (bytes < 0) {
         update(r, r->line);
         lm_input_skip(r->in, r->line.len);
-    } else if (!read_payload(r, (size_t)bytes, out, st) || !lm_record_columns(out, &r->aligned, where, st)) {
+    } else if (!read_payload(r, (size_t)bytes, out, st)) {
         return false;
     }
-    if (!lm_record_check(out, &r->view, r->kind, where, st))
-        return false;
+    if ((bytes >= 0 && !lm_record_columns(out, &r->aligned, st)) || !lm_record_check(out, &r->view, r->kind, st))
+        return lm_fail_prefix(st, where_record(r, r->records + 1));
     out->number = ++r->records;
     r->examples += (uint64_t)out->n;
     r->all_records++;
@@ -429,11 +433,48 @@ int lm_lms_next(lm_lms_reader *r, lm_record *record, lm_status *st)
     if (r->finished)
         return 0;
     int rc = -1;
-    if (r->started || lm_header_must(r->preamble, r->understood, where_record(r, 0), st))
+    if (r->started || lm_header_must(r->preamble, r->understood, st))
         rc = next(r, record, st);
+    else
+        lm_fail_prefix(st, where_record(r, 0));
     r->started = true;
     r->finished = rc <= 0;
     return rc;
+}
+
+/* The length of the line that bytes begin with, if it is a text record that nothing stands in the way of. */
+static size_t plain_line(lm_lms_reader *r, lm_str bytes)
+{
+    size_t n = lm_header_is_text(bytes);
+    if (n)
+        return n;
+    lm_status ignored = LM_STATUS_INIT;
+    lm_record record = {.header = &r->header};
+    const lm_header_view *v = &r->view;
+    n = lm_header_scan(bytes, &r->view);
+    bool plain = n && !lm_header_find(v, "must") && !lm_header_find(v, "bytes") && !lm_header_find(v, "tensors") &&
+                 !lm_header_find(v, "lms") && lm_record_check(&record, v, LM_KIND_TEXT, &ignored);
+    return plain ? n : 0;
+}
+
+uint64_t lm_lms_next_lines(lm_lms_reader *r, uint64_t most, lm_str *lines)
+{
+    lm_status ignored = LM_STATUS_INIT;
+    lm_str seen;
+    uint64_t count = 0;
+    size_t n, at = 0;
+    if (r->kind != LM_KIND_TEXT || !r->open || r->finished || !lm_input_peek(r->in, 0, &seen, &ignored)) /* reads nothing */
+        return 0;
+    for (; count < most && (n = plain_line(r, (lm_str){seen.data + at, seen.len - at})); count++)
+        at += n;
+    *lines = (lm_str){seen.data, at};
+    update(r, *lines);
+    lm_input_skip(r->in, at);
+    r->records += count;
+    r->examples += count;
+    r->all_records += count;
+    r->all_examples += count;
+    return count;
 }
 
 /* ---------------------------------------------------------------------------------------------------- opening */

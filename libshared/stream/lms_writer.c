@@ -12,14 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER = 256 * 1024 };
+enum { BUFFER = 256 * 1024, DIRECT = 64 * 1024 }; /* what is collected; what is written as it is */
 
 struct lm_lms_writer {
     int fd;
     char *name;
     lm_lms_kind kind;
     XXH3_state_t *digest;
-    lm_buf out;    /* hashed, not yet written */
+    lm_buf out;    /* not yet written, of which */
+    size_t hashed; /* so many bytes are in the digest */
     lm_buf header; /* the header being made */
     uint64_t records, examples, bytes;
     size_t column, awaited; /* of a column in pieces: its bytes, and how many of them are still to come */
@@ -29,25 +30,33 @@ struct lm_lms_writer {
 
 /* ---------------------------------------------------------------------------------------------------- bytes */
 
+/* The digest is that of all bytes: in long runs, which short records are not. */
+static void hash(lm_lms_writer *w)
+{
+    XXH3_64bits_update(w->digest, w->out.data + w->hashed, w->out.len - w->hashed);
+    w->hashed = w->out.len;
+}
+
 static bool drain(lm_lms_writer *w, lm_status *st)
 {
     if (w->broken)
         return lm_fail(st, LM_FAILED, "%s: cannot write", w->name);
+    hash(w);
     if (!lm_write_all(w->fd, w->out.data, w->out.len, w->name, st)) {
         w->broken = true;
         return false;
     }
-    w->out.len = 0;
+    w->out.len = w->hashed = 0;
     return true;
 }
 
 static bool put(lm_lms_writer *w, const void *bytes, size_t n, lm_status *st)
 {
     w->bytes += n;
-    XXH3_64bits_update(w->digest, bytes, n);
-    if (n >= BUFFER) {
+    if (n >= DIRECT) {
         if (!drain(w, st))
             return false;
+        XXH3_64bits_update(w->digest, bytes, n);
         w->broken = !lm_write_all(w->fd, bytes, n, w->name, st);
         return !w->broken;
     }
@@ -353,6 +362,13 @@ bool lm_lms_write_verbatim(lm_lms_writer *w, const lm_record *record, lm_status 
     return true;
 }
 
+bool lm_lms_write_lines(lm_lms_writer *w, lm_str lines, uint64_t count, lm_status *st)
+{
+    w->records += count;
+    w->examples += count;
+    return put(w, lines.data, lines.len, st);
+}
+
 bool lm_lms_write_flush(lm_lms_writer *w, lm_status *st)
 {
     w->header.len = 0;
@@ -365,6 +381,7 @@ bool lm_lms_write_flush(lm_lms_writer *w, lm_status *st)
 bool lm_lms_write_end(lm_lms_writer *w, lm_status *st)
 {
     w->header.len = 0;
+    hash(w);
     lm_buf_printf(&w->header, "{\"end\":{\"records\":%" PRIu64 ",\"examples\":%" PRIu64 ",\"xxh3\":\"%016" PRIx64 "\"}}",
                   w->records, w->examples, (uint64_t)XXH3_64bits_digest(w->digest));
     w->ended = true;

@@ -157,18 +157,18 @@ lm_control lm_header_control(json_t *header)
     return json_is_true(json_object_get(header, "flush")) ? LM_FLUSH : LM_RECORD;
 }
 
-bool lm_header_payload(const lm_header_view *header, const char *where, int64_t *bytes, lm_status *st)
+bool lm_header_payload(const lm_header_view *header, int64_t *bytes, lm_status *st)
 {
     const lm_header_member *b = lm_header_find(header, "bytes");
     *bytes = -1;
     if (!b)
-        return !lm_header_find(header, "tensors") || lm_fail(st, LM_FAILED, "%s: `tensors` without `bytes`", where);
+        return !lm_header_find(header, "tensors") || lm_fail(st, LM_FAILED, "`tensors` without `bytes`");
     if (!lm_header_integer(b, bytes) || *bytes < 0 || *bytes > LM_LMS_PAYLOAD_MAX)
-        return lm_fail(st, LM_FAILED, "%s: `bytes` is not a number from 0 to %d", where, LM_LMS_PAYLOAD_MAX);
+        return lm_fail(st, LM_FAILED, "`bytes` is not a number from 0 to %d", LM_LMS_PAYLOAD_MAX);
     return true;
 }
 
-bool lm_header_must(json_t *header, const char *const *extra, const char *where, lm_status *st)
+bool lm_header_must(json_t *header, const char *const *extra, lm_status *st)
 {
     static const char *const known[] = {
         "lms", "kind", "producer", "via", "tokenizer", "behaviour", "tags", "bytes", "tensors", "must", "n", "labels",
@@ -177,29 +177,28 @@ bool lm_header_must(json_t *header, const char *const *extra, const char *where,
     if (!must)
         return true;
     if (!json_is_array(must))
-        return lm_fail(st, LM_FAILED, "%s: `must` is no list of names", where);
+        return lm_fail(st, LM_FAILED, "`must` is no list of names");
     size_t i;
     json_array_foreach(must, i, name) {
         const char *s = json_string_value(name);
         if (!s)
-            return lm_fail(st, LM_FAILED, "%s: `must` is no list of names", where);
+            return lm_fail(st, LM_FAILED, "`must` is no list of names");
         bool found = lm_known_column_find(s) != NULL;
         for (size_t k = 0; !found && known[k]; k++)
             found = !strcmp(known[k], s);
         for (size_t k = 0; !found && extra && extra[k]; k++)
             found = !strcmp(extra[k], s);
         if (!found)
-            return lm_fail(st, LM_FAILED, "%s: `%s` has to be understood here (`must`) and is not: use a newer version",
-                           where, s);
+            return lm_fail(st, LM_FAILED, "`%s` has to be understood here (`must`) and is not: use a newer version", s);
     }
     return true;
 }
 
 /* ---------------------------------------------------------------------------------------------------- columns */
 
-static bool fail_column(lm_status *st, const char *where, const char *name, const char *why)
+static bool fail_column(lm_status *st, const char *name, const char *why)
 {
-    return lm_fail(st, LM_FAILED, "%s: tensor `%s`: %s", where, name, why);
+    return lm_fail(st, LM_FAILED, "tensor `%s`: %s", name, why);
 }
 
 /* The decoded name, NUL behind it, in `names`, which has room for it. */
@@ -215,7 +214,7 @@ static lm_str keep_name(lm_str quoted, lm_buf *names)
 
 /* One description; c->data gets the offset, which lm_record_columns makes a pointer. */
 static bool read_column(lm_column *c, const lm_header_view *header, const lm_header_member *d, int64_t bytes, lm_buf *names,
-                        const char *where, lm_status *st)
+                        lm_status *st)
 {
     const lm_header_member *rows = lm_header_below(header, d, "rows"), *dtype = lm_header_below(header, d, "dtype");
     const char *name = keep_name((lm_str){d->name.data - 1, d->name.len + 2}, names).data;
@@ -223,28 +222,28 @@ static bool read_column(lm_column *c, const lm_header_view *header, const lm_hea
     size_t expected;
     *c = (lm_column){.name = name};
     if (!lm_header_is(dtype, '"'))
-        return fail_column(st, where, name, "no dtype");
+        return fail_column(st, name, "no dtype");
     lm_str its = keep_name(dtype->value, names);
     if (!lm_dtype_find(its, &c->dtype))
-        return lm_fail(st, LM_FAILED, "%s: tensor `%s`: unknown dtype %.40s", where, name, its.data);
+        return lm_fail(st, LM_FAILED, "tensor `%s`: unknown dtype %.40s", name, its.data);
     c->shape.dims = lm_header_integers(lm_header_below(header, d, "shape"), c->shape.size, LM_MAX_DIMS);
     for (int i = 0; i < c->shape.dims; i++)
         if (c->shape.size[i] < 0)
             c->shape.dims = -1;
     if (c->shape.dims < 0)
-        return fail_column(st, where, name, "the shape is not a list of up to 8 sizes");
+        return fail_column(st, name, "the shape is not a list of up to 8 sizes");
     if (rows && !lm_header_is(rows, '"'))
-        return fail_column(st, where, name, "`rows` is not a name");
+        return fail_column(st, name, "`rows` is not a name");
     if (rows)
         c->rows = keep_name(rows->value, names).data;
     if (lm_header_integers(lm_header_below(header, d, "data_offsets"), at, 2) != 2 || at[0] < 0 || at[1] < at[0] || at[1] > bytes)
-        return fail_column(st, where, name, "data_offsets do not lie within the payload");
+        return fail_column(st, name, "data_offsets do not lie within the payload");
     if (!lm_tensor_bytes(c->dtype, &c->shape, &expected))
-        return fail_column(st, where, name, "the shape is not possible");
+        return fail_column(st, name, "the shape is not possible");
     c->bytes = (size_t)(at[1] - at[0]);
     c->data = (const void *)(uintptr_t)at[0];
     if (c->bytes != expected)
-        return lm_fail(st, LM_FAILED, "%s: tensor `%s`: the shape makes %zu bytes, data_offsets say %zu", where, name,
+        return lm_fail(st, LM_FAILED, "tensor `%s`: the shape makes %zu bytes, data_offsets say %zu", name,
                        expected, c->bytes);
     return true;
 }
@@ -257,7 +256,7 @@ static int by_offset(const void *a, const void *b)
 }
 
 bool lm_record_describe(lm_record *record, const lm_header_view *header, size_t *cap, lm_buf *names, int64_t bytes,
-                        const char *where, lm_status *st)
+                        lm_status *st)
 {
     const lm_header_member *tensors = lm_header_find(header, "tensors");
     record->column_count = 0;
@@ -265,13 +264,13 @@ bool lm_record_describe(lm_record *record, const lm_header_view *header, size_t 
     if (!tensors)
         return true;
     if (!lm_header_is(tensors, '{'))
-        return lm_fail(st, LM_FAILED, "%s: `tensors` is no object", where);
+        return lm_fail(st, LM_FAILED, "`tensors` is no object");
     lm_buf_reserve(names, tensors->value.len); /* where names have quotes they have an end here */
     bool sorted = true;
     for (const lm_header_member *d = lm_header_first(tensors); d; d = lm_header_next(header, d)) {
         LM_GROW(record->columns, record->column_count, *cap);
         lm_column *c = &record->columns[record->column_count];
-        if (!read_column(c, header, d, bytes, names, where, st))
+        if (!read_column(c, header, d, bytes, names, st))
             return false;
         sorted &= !record->column_count || by_offset(c - 1, c) <= 0;
         record->column_count++;
@@ -282,12 +281,12 @@ bool lm_record_describe(lm_record *record, const lm_header_view *header, size_t 
     for (size_t i = 0; i < record->column_count; i++) {
         const lm_column *c = &record->columns[i];
         if ((uintptr_t)c->data != end)
-            return fail_column(st, where, c->name,
+            return fail_column(st, c->name,
                                (uintptr_t)c->data < end ? "it overlaps the one before it" : "a hole before it");
         end += c->bytes;
     }
     if ((int64_t)end != bytes)
-        return lm_fail(st, LM_FAILED, "%s: the tensors end at byte %zu of a payload of %lld", where, (size_t)end,
+        return lm_fail(st, LM_FAILED, "the tensors end at byte %zu of a payload of %lld", (size_t)end,
                        (long long)bytes);
     return true;
 }
@@ -297,16 +296,16 @@ static size_t alignment(const lm_column *c)
     return lm_dtype_block(c->dtype) == 1 ? lm_dtype_block_bytes(c->dtype) : 1;
 }
 
-static bool check_bools(const lm_column *c, const char *where, lm_status *st)
+static bool check_bools(const lm_column *c, lm_status *st)
 {
     const unsigned char *p = c->data;
     unsigned char all = 0;
     for (size_t i = 0; i < c->bytes; i++)
         all |= p[i];
-    return all <= 1 || fail_column(st, where, c->name, "a BOOL that is neither 0 nor 1");
+    return all <= 1 || fail_column(st, c->name, "a BOOL that is neither 0 nor 1");
 }
 
-bool lm_record_columns(lm_record *record, lm_buf *aligned, const char *where, lm_status *st)
+bool lm_record_columns(lm_record *record, lm_buf *aligned, lm_status *st)
 {
     enum { MOST = 8 }; /* the largest element */
     size_t extra = 0;
@@ -315,7 +314,7 @@ bool lm_record_columns(lm_record *record, lm_buf *aligned, const char *where, lm
         c->data = record->payload.data + (uintptr_t)c->data;
         if ((uintptr_t)c->data % alignment(c))
             extra += c->bytes + MOST;
-        if (c->dtype == LM_BOOL && !check_bools(c, where, st))
+        if (c->dtype == LM_BOOL && !check_bools(c, st))
             return false;
     }
     if (!extra)

@@ -44,13 +44,29 @@ static bool shuffle_tokens(lm_flow *flow, lm_filter_out *out, lm_status *st)
     return lm_ok(st);
 }
 
+/* The text records that have come with the one in hand. */
+static bool add_lines(lm_lines *lines, lm_lms_reader *reader, lm_status *st)
+{
+    lm_str all;
+    if (!lm_lms_next_lines(reader, UINT64_MAX, &all))
+        return true;
+    for (size_t from = 0, to = 64; to <= all.len; to += 64)
+        if (all.data[to - 1] == '\n') { /* there is none within a header */
+            if (!lm_lines_add(lines, (lm_str){all.data + from, to - from}, st))
+                return false;
+            from = to;
+        }
+    return true;
+}
+
 static bool shuffle_text(lm_flow *flow, lm_filter_out *out, lm_status *st)
 {
     lm_lines *lines = lm_lines_new(flow->filter->memory);
     uint32_t *order = NULL;
     while (lm_flow_next(flow, st) > 0)
-        if (!flow->record.flush &&
-            !lm_lines_add(lines, flow->reader ? flow->record.line : lm_buf_str(&flow->json), st))
+        if ((!flow->record.flush &&
+             !lm_lines_add(lines, flow->reader ? flow->record.line : lm_buf_str(&flow->json), st)) ||
+            (flow->reader && !add_lines(lines, flow->reader, st)))
             break;
     if (lm_ok(st) && lm_lines_finish(lines, st))
         order = permutation_of(lm_lines_count(lines), flow->filter->seed, st);

@@ -274,11 +274,14 @@ static uint64_t tokens_of(const lm_record *r)
 static bool count_all(const lm_filter *filter, counts *c, lm_status *st)
 {
     lm_flow flow;
+    lm_str lines;
     *c = (counts){.kind = "plain text"};
     if (lm_flow_open(&flow, filter, st)) {
         while (lm_flow_next(&flow, st) > 0)
-            if (flow.reader)
+            if (flow.reader) {
                 c->tokens += tokens_of(&flow.record);
+                lm_lms_next_lines(flow.reader, UINT64_MAX, &lines);
+            }
         if (flow.reader) {
             c->kind = lm_lms_kind_name(lm_lms_reader_kind(flow.reader));
             c->streams = lm_lms_reader_streams(flow.reader);

@@ -125,6 +125,26 @@ static void use_preamble(json_t *preamble)
     json_decref(made);
 }
 
+/* What ends a reading and what it has counted is the same where text records are taken line by line, and their lines are those of the
+ * records. */
+static void same_by_lines(const char *bytes, size_t n, const total *t, const lm_status *st)
+{
+    lm_status other = LM_STATUS_INIT;
+    lm_input *in = lm_input_memory(bytes, n, "fuzz");
+    lm_lms_reader *r = lm_lms_reader_new(in, &other);
+    lm_record record;
+    lm_str lines;
+    uint64_t most = n % 3, taken = 0;
+    while (r && lm_lms_next(r, &record, &other) > 0) {
+        taken += lm_lms_next_lines(r, most ? most : UINT64_MAX, &lines);
+        must(taken == 0 || lines.len % 64 == 0);
+    }
+    must(other.code == st->code && strcmp(other.message, st->message) == 0);
+    must(!r || (lm_lms_reader_records(r) == t->records && lm_lms_reader_examples(r) == t->examples && taken <= t->records));
+    lm_lms_reader_free(r);
+    lm_input_close(in);
+}
+
 static int read_lms(const char *bytes, size_t n, total *t, lm_status *st)
 {
     lm_record record;
@@ -148,6 +168,7 @@ static int read_lms(const char *bytes, size_t n, total *t, lm_status *st)
     }
     lm_lms_reader_free(r);
     lm_input_close(in);
+    same_by_lines(bytes, n, t, st);
     return st->code;
 }
 

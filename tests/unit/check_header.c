@@ -57,6 +57,10 @@ static const struct {
     {"{\"a\":1}x", false},
     {"{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", true},
     {"{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", false},
+    {"{\"text\":\"a \\u00e9 \xc3\xa9 \\\\\"}", true},
+    {"{\"text\":\"\"}", true},
+    {"{\"text\":\"exactly as long as a line, so that its pad is one line feed...\"}", true},
+    {"{\"text\":\"one byte more than that, so that its pad is the whole of a line..\"}", true},
 };
 
 START_TEST(as_jansson)
@@ -114,6 +118,22 @@ START_TEST(damaged)
         lm_buf_free(&b);
     }
     ck_assert_msg(!headers[_i].quick || sure > 0, "%s", headers[_i].header);
+}
+END_TEST
+
+/* What is a text's alone is seen to be. */
+START_TEST(text_alone)
+{
+    static const char *const texts[] = {"", "a", "\\n\\u00e9\xc3\xa9", "exactly as long as a line, so that its pad is one line feed..."};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        lm_buf b = {0};
+        lm_buf_printf(&b, "{\"text\":\"%s\"}", texts[i]);
+        pad(&b);
+        ck_assert_uint_eq(lm_header_is_text(lm_buf_str(&b)), b.len);
+        b.data[1] = ' ';
+        ck_assert_uint_eq(lm_header_is_text(lm_buf_str(&b)), 0);
+        lm_buf_free(&b);
+    }
 }
 END_TEST
 
@@ -175,6 +195,7 @@ static Suite *suite(void)
     tcase_add_loop_test(c, damaged, 0, n);
     tcase_add_loop_test(c, values, 0, n);
     tcase_add_test(c, many_names);
+    tcase_add_test(c, text_alone);
     tcase_add_test(c, plain_bytes);
     suite_add_tcase(s, c);
     return s;

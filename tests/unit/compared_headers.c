@@ -54,6 +54,16 @@ static const char *objects_differ(const lm_header_view *v, const lm_header_membe
     return why ? why : m ? "a member more" : NULL;
 }
 
+/* Of a line that is said to be a text's alone. */
+static const char *texts_differ(lm_str line, const lm_header_view *v)
+{
+    lm_record record = {0};
+    lm_status st = LM_STATUS_INIT;
+    if (v->count != 1 || !lm_record_check(&record, v, LM_KIND_TEXT, &st))
+        return "a header that is not a text's is taken for one";
+    return lm_header_is_text((lm_str){line.data, line.len - 1}) ? "a line that is cut is taken for a text's" : NULL;
+}
+
 const char *headers_differ(lm_str given, bool *quick)
 {
     char *copy = lm_malloc(given.len, 1); /* so that a sanitizer sees a byte too many */
@@ -64,7 +74,12 @@ const char *headers_differ(lm_str given, bool *quick)
     *quick = line.len && lm_header_scan(line, &v) == line.len;
     json_t *header = lm_header_parse(line, "header", &st);
     const char *why = NULL;
-    if (*quick && !header)
+    size_t text = lm_header_is_text(line);
+    if (text && (text != line.len || !*quick))
+        why = "a line that is not right is taken for a text's";
+    else if (text && (why = texts_differ(line, &v)))
+        ;
+    else if (*quick && !header)
         why = "the scanner takes what jansson refuses";
     else if (header && !*quick && !lm_header_view_json(header, &v))
         why = "the scanner refuses what jansson has written";
