@@ -243,7 +243,8 @@ void lm_table_cache_print(const uint64_t key[2], const lm_tokenizer *t, lm_str r
     const void *arrays[ARRAYS] = {
         [BYTES] = v->bytes.data, [TOKENS] = v->tokens, [SLOTS] = v->slots, [MERGES] = tables->merges, [SCORES] = tables->scores,
         [PAIRS] = pairs.data, [TAGS] = index->tags, [MERGED] = index->merged, [PAGES] = index->pages, [CHARS] = index->chars,
-        [CROSSINGS] = index->crossings, [ADDED] = tokens.data, [ADDED_BYTES] = bytes.data, [REST] = rest.data, [ADDED_TEXT] = added_text.data};
+        [CROSSINGS] = index->crossings, [ADDED] = tokens.data, [ADDED_BYTES] = bytes.data, [REST] = rest.data,
+        [ADDED_TEXT] = added_text.data};
     memcpy(h.magic, magic, sizeof magic);
     lm_buf_append(out, &h, sizeof h);
     for (int i = 0; i < ARRAYS; i++) {
