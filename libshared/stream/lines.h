@@ -16,6 +16,8 @@ typedef struct lm_lines lm_lines;
 lm_lines *lm_lines_new(size_t memory); /* 0 = 256 MiB */
 void lm_lines_free(lm_lines *l);
 bool lm_lines_add(lm_lines *l, lm_str line, lm_status *st);
+/* Lines one behind the other, each padded to a multiple of 64 bytes of which the last is its only line feed, as those of LMS are. */
+bool lm_lines_add_framed(lm_lines *l, lm_str lines, lm_status *st);
 bool lm_lines_finish(lm_lines *l, lm_status *st); /* no more: reading may begin */
 uint64_t lm_lines_count(const lm_lines *l);
 lm_str lm_lines_at(const lm_lines *l, uint64_t i);

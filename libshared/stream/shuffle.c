@@ -48,15 +48,7 @@ static bool shuffle_tokens(lm_flow *flow, lm_filter_out *out, lm_status *st)
 static bool add_lines(lm_lines *lines, lm_lms_reader *reader, lm_status *st)
 {
     lm_str all;
-    if (!lm_lms_next_lines(reader, UINT64_MAX, &all))
-        return true;
-    for (size_t from = 0, to = 64; to <= all.len; to += 64)
-        if (all.data[to - 1] == '\n') { /* there is none within a header */
-            if (!lm_lines_add(lines, (lm_str){all.data + from, to - from}, st))
-                return false;
-            from = to;
-        }
-    return true;
+    return !lm_lms_next_lines(reader, UINT64_MAX, &all) || lm_lines_add_framed(lines, all, st);
 }
 
 static bool shuffle_text(lm_flow *flow, lm_filter_out *out, lm_status *st)
