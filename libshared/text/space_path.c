@@ -8,7 +8,8 @@
 #include "text/tokenizer_internal.h"
 #include "text/unicode/unicode.h"
 
-enum { MOST_OF_A_WORD = 4096 }; /* bytes; what is longer the components cut into parts, if they can */
+/* Bytes; what is longer the components cut into parts, if they can, unless the model does. */
+enum { MOST_OF_A_WORD = LM_LONG_WORD - 8 };
 
 static bool is_named(const char *name, const char *what)
 {
@@ -169,7 +170,7 @@ static bool plain_word(lm_encoder *e, lm_str w, size_t *chars)
     size_t spaces = 0, i;
     while (spaces < w.len && w.data[spaces] == ' ')
         spaces++;
-    if (spaces == w.len || w.len > MOST_OF_A_WORD || (spaces == 0 || s->drops_space ? !s->prepends_always : spaces > 1))
+    if (spaces == w.len || (w.len > MOST_OF_A_WORD && !lm_token_model_walks(&e->t->model)) || (spaces == 0 || s->drops_space ? !s->prepends_always : spaces > 1))
         return false;
     e->word.len = 0;
     *chars = 1;
@@ -192,6 +193,10 @@ static void cut_split(lm_encoder *e, lm_str text, size_t from, size_t len)
     size_t chars;
     if (!plain_word(e, (lm_str){text.data + from, len}, &chars)) {
         lm_cut_by_components(e, text, from, len);
+        return;
+    }
+    if (e->word.len >= LM_LONG_WORD) {
+        e->long_word = lm_buf_str(&e->word);
         return;
     }
     e->tokens.n = 0;

@@ -136,8 +136,9 @@ typedef struct lm_word_place {
 typedef struct lm_word_walk {
     int64_t first; /* number of the list's first token in the word: tokens from there on that were given before are not true */
     size_t begin;  /* the byte where it begins */
-    lm_word_place now, last; /* BPE's */
-    size_t shortest;
+    lm_word_place now, last;
+    size_t shortest; /* so much is looked at, or more */
+    double score;    /* Unigram: of the tokens before */
 } lm_word_walk;
 
 /* `tables` are taken over where they are not NULL; else they are read from the spec. */
@@ -159,6 +160,8 @@ void lm_token_model_encode_words(const lm_token_model *m, const lm_str *words, s
  * the next part in the place of the last; false: that was all. */
 bool lm_token_model_walk(const lm_token_model *m, lm_str word, bool bytes, lm_word_walk *walk, lm_model_scratch *scratch,
                          lm_token_list *out);
+/* Whether it does so, and not all at once. */
+bool lm_token_model_walks(const lm_token_model *m);
 void lm_model_scratch_free(lm_model_scratch *scratch);
 /* Behind how many of the characters [from, to), which are a word or its rest, it may be cut into two words
  * without a change of its tokens: the first such place, `to` where there is none. */

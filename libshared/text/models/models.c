@@ -144,6 +144,12 @@ bool lm_token_model_walk(const lm_token_model *m, lm_str word, bool bytes, lm_wo
     return false;
 }
 
+bool lm_token_model_walks(const lm_token_model *m)
+{
+    const lm_bpe *b = m->own;
+    return m->type == &lm_unigram_type ? m->unk_id >= 0 : m->type == &lm_bpe_type && (b->takes_bytes || (b->cuts && m->byte_fallback));
+}
+
 void lm_token_model_describe(const lm_token_model *m, lm_buf *out)
 {
     lm_buf_puts(out, m->name);

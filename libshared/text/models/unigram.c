@@ -79,25 +79,25 @@ static inline void offer(node *n, double score, size_t start, uint32_t token)
     }
 }
 
-/* The characters of a word; returns how many. Behind them is one more node. */
-static size_t read_characters(const unigram *u, lm_str word, node *best)
+/* The characters of a word, `most` of them at most; returns how many. Behind them is one more node. */
+static size_t read_characters(const unigram *u, lm_str word, size_t most, node *best)
 {
-    size_t n = 0;
-    for (size_t i = 0, len; i < word.len; i += len, n++) {
+    size_t n = 0, i = 0;
+    for (size_t len; i < word.len && n < most; i += len, n++) {
         best[n].character = lm_token_trie_character(&u->trie, word.data + i, &len);
         best[n].at = (int32_t)i;
         best[n].start = -1;
     }
-    best[n].at = (int32_t)word.len;
+    best[n].at = (int32_t)i;
     best[n].start = -1;
     return n;
 }
 
 /* Viterbi, from left to right; of equals the one that was found first stays, whose last token is longer. */
-static void find_best(const lm_token_model *m, node *best, size_t n, lm_model_scratch *scratch)
+static void find_best(const lm_token_model *m, node *best, size_t n, double score, lm_model_scratch *scratch)
 {
     const unigram *u = m->own;
-    best[0].score = 0;
+    best[0].score = score;
     best[0].start = 0;
     for (size_t i = 0; i < n; i++) {
         double so_far = best[i].score;
@@ -152,13 +152,9 @@ static inline int32_t id_of(const lm_token_model *m, const node *n)
     return n->token ? u->trie.ids[n->token] : m->unk_id;
 }
 
-static void encode_unigram(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
-                           lm_token_list *out)
+/* The tokens of the best way to the n-th character; the word begins with the first node's. */
+static void push_best(const lm_token_model *m, lm_str word, node *best, size_t n, lm_token_list *out)
 {
-    (void)chars;
-    node *best = lm_model_scratch_get(scratch, word.len + 1, sizeof *best);
-    size_t n = read_characters(m->own, word, best);
-    find_best(m, best, n, scratch);
     int32_t next = 0; /* now `start` is made to say where the token behind ends */
     for (int32_t end = (int32_t)n; end > 0;) {
         int32_t start = best[end].start;
@@ -181,9 +177,70 @@ static void encode_unigram(const lm_token_model *m, lm_str word, size_t chars, l
     }
 }
 
+static void encode_unigram(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
+                           lm_token_list *out)
+{
+    (void)chars;
+    node *best = lm_model_scratch_get(scratch, word.len + 1, sizeof *best);
+    size_t n = read_characters(m->own, word, word.len, best);
+    find_best(m, best, n, 0, scratch);
+    push_best(m, word, best, n, out);
+}
+
+/* ---------------------------------------------------------------- long words */
+
+/* Whatever follows, the best way passes one of the last characters, since no token is longer than all of them together. Where the best
+ * ways to these have one place in common, that before it is settled. What is beside those ways does not count behind that place: it lost
+ * against them, and loses again where the lattice begins there, with the score that was reached. Returns that place, behind a token that
+ * is known, so that unknown neighbours stay together; 0 = there is none. `is_live` has room for n + 1. */
+static size_t settled(const lm_token_model *m, const node *best, size_t n, bool *is_live)
+{
+    size_t longest = m->tables.vocabulary.longest, first = n > longest ? n - longest : 0, live = n - first, i = n;
+    memset(is_live, 0, first + 1);
+    memset(is_live + first + 1, 1, live);
+    for (; i > 0 && (live > 1 || !is_live[i]); i--) {
+        if (!is_live[i])
+            continue;
+        bool *start = &is_live[best[i].start];
+        live -= *start;
+        *start = true;
+    }
+    while (i > 0 && id_of(m, &best[i]) == m->unk_id)
+        i = (size_t)best[i].start;
+    return i;
+}
+
+static bool walk_unigram(const lm_token_model *m, lm_str word, bool bytes, lm_word_walk *walk, lm_model_scratch *scratch,
+                         lm_token_list *out)
+{
+    enum { CHARACTERS = 1 << 13 };
+    lm_str rest = {word.data + walk->now.from, word.len - walk->now.from};
+    node *best;
+    size_t n, done = 0;
+    (void)bytes;
+    if (m->unk_id < 0) {
+        encode_unigram(m, word, word.len, scratch, out);
+        return false;
+    }
+    walk->shortest = walk->shortest ? walk->shortest : CHARACTERS;
+    for (; !done; walk->shortest *= done ? 1 : 2) {
+        best = lm_model_scratch_get(scratch, walk->shortest + 1, sizeof *best + sizeof(bool));
+        n = read_characters(m->own, rest, walk->shortest, best);
+        find_best(m, best, n, walk->score, scratch);
+        done = (size_t)best[n].at == rest.len ? n : settled(m, best, n, (bool *)(best + walk->shortest + 1));
+    }
+    walk->score = best[done].score;
+    push_best(m, rest, best, done, out);
+    for (size_t i = 0; i < out->n; i++)
+        out->at[i].end += (int32_t)walk->now.from;
+    walk->now.from += (size_t)best[done].at;
+    return walk->now.from < word.len;
+}
+
 const struct lm_token_model_type lm_unigram_type = {
     .read = read_unigram,
     .encode = encode_unigram,
+    .walk = walk_unigram,
     .describe = describe_unigram,
     .free = free_unigram,
 };
