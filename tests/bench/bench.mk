@@ -4,7 +4,7 @@ tests_bench_steps_SOURCES = tests/bench/steps.c tests/bench/clock.h tests/bench/
 tests_bench_steps_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_steps_LDADD = liblmutils.la $(BLAS_LIBS)
 CLEANFILES += tests/bench/steps tests/bench/decode tests/bench/optimisers tests/bench/blocks \
-	tests/bench/quantised tests/bench/encode
+	tests/bench/quantised tests/bench/encode tests/bench/hostile
 
 EXTRA_PROGRAMS += tests/bench/decode
 tests_bench_decode_SOURCES = tests/bench/decode.c tests/bench/clock.h tests/bench/rate.h tests/bench/shapes.c tests/bench/shapes.h
@@ -34,7 +34,7 @@ bench-generate: tests/bench/decode$(EXEEXT) quant$(EXEEXT)
 bench-augment: augment$(EXEEXT)
 	bash $(srcdir)/tests/bench/augment
 # texts to tokens, beside other tokenizers, where they are: tests/bench/tok says how
-bench-tok: tok$(EXEEXT) tests/bench/encode$(EXEEXT)
+bench-tok: tok$(EXEEXT) tests/bench/encode$(EXEEXT) tests/bench/hostile$(EXEEXT)
 	bash $(srcdir)/tests/bench/tok
 # streams and texts through lms and augment, beside cat: tests/bench/stream says how
 bench-stream: lms$(EXEEXT) augment$(EXEEXT) tok$(EXEEXT)
@@ -53,3 +53,8 @@ EXTRA_PROGRAMS += tests/bench/encode
 tests_bench_encode_SOURCES = tests/bench/encode.c
 tests_bench_encode_CPPFLAGS = $(AM_CPPFLAGS)
 tests_bench_encode_LDADD = liblmutils.la
+
+EXTRA_PROGRAMS += tests/bench/hostile
+tests_bench_hostile_SOURCES = tests/bench/hostile.c
+tests_bench_hostile_CPPFLAGS = $(AM_CPPFLAGS)
+tests_bench_hostile_LDADD = liblmutils.la
