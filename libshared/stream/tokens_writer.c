@@ -56,6 +56,7 @@ struct lm_tokens_writer {
     size_t classes;
     int64_t n;
     size_t tokens, bytes;
+    const lm_tokens_row *alone; /* a row that is a record by itself is written from where it stands */
     lm_buf data[SLOTS], splits[SLOTS];
     lm_buf labels, ids; /* JSON lists without brackets */
     lm_field_lists fields;
@@ -170,9 +171,10 @@ static void append(lm_tokens_writer *t, const lm_tokens_row *row)
     for (uint32_t left = t->columns & OF_TENSORS; left;) {
         slot s = take_slot(&left);
         lm_str v = value_of(row, s);
-        lm_buf_append(&t->data[s], v.data, v.len);
+        if (!t->alone)
+            lm_buf_append(&t->data[s], v.data, v.len);
         if (slots[s].cut == CUT_OWN) {
-            int32_t end = (int32_t)(t->data[s].len / lm_dtype_block_bytes(slots[s].dtype));
+            int32_t end = (int32_t)((t->alone ? v.len : t->data[s].len) / lm_dtype_block_bytes(slots[s].dtype));
             lm_buf_append(&t->splits[s], &end, sizeof end);
         }
     }
@@ -218,10 +220,11 @@ bool lm_tokens_writer_add(lm_tokens_writer *t, const lm_tokens_row *row, lm_stat
         return false;
     if (!t->n)
         begin_record(t, row, columns);
+    t->alone = bytes > LM_LMS_RECORD_BYTES ? row : NULL;
     append(t, row);
     t->tokens += row->len;
     t->bytes += bytes;
-    return true;
+    return !t->alone || lm_tokens_writer_flush(t, st);
 }
 
 /* ---------------------------------------------------------------------------------------------------- records */
@@ -232,10 +235,10 @@ static size_t make_columns(const lm_tokens_writer *t, lm_column *out)
     for (int s = 0; s < SLOTS; s++) {
         if (!(t->columns >> s & 1))
             continue;
-        const lm_buf *d = &t->data[s];
-        int64_t rows = slots[s].cut == CUT_ROW ? t->n : (int64_t)(d->len / lm_dtype_block_bytes(slots[s].dtype));
-        lm_column c = {.name = slots[s].name, .dtype = slots[s].dtype, .shape = {1, {rows}}, .data = d->data,
-                       .bytes = d->len, .rows = slots[s].cut == CUT_LIKE ? slots[s].splits : NULL};
+        lm_str d = t->alone ? value_of(t->alone, (slot)s) : lm_buf_str(&t->data[s]);
+        int64_t rows = slots[s].cut == CUT_ROW ? t->n : (int64_t)(d.len / lm_dtype_block_bytes(slots[s].dtype));
+        lm_column c = {.name = slots[s].name, .dtype = slots[s].dtype, .shape = {1, {rows}}, .data = d.data,
+                       .bytes = d.len, .rows = slots[s].cut == CUT_LIKE ? slots[s].splits : NULL};
         if (s == OFFSETS)
             c.shape = (lm_shape){2, {rows / 2, 2}};
         if (s == ANSWER)
@@ -273,5 +276,6 @@ bool lm_tokens_writer_flush(lm_tokens_writer *t, lm_status *st)
     bool ok = lm_lms_write_members(t->out, lm_buf_str(m), t->n, columns, make_columns(t, columns), st);
     t->n = 0;
     t->columns = 0;
+    t->alone = NULL;
     return ok;
 }
