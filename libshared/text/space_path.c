@@ -170,7 +170,9 @@ static bool plain_word(lm_encoder *e, lm_str w, size_t *chars)
     size_t spaces = 0, i;
     while (spaces < w.len && w.data[spaces] == ' ')
         spaces++;
-    if (spaces == w.len || (w.len > MOST_OF_A_WORD && !lm_token_model_walks(&e->t->model)) || (spaces == 0 || s->drops_space ? !s->prepends_always : spaces > 1))
+    if (w.len > MOST_OF_A_WORD && !lm_token_model_walks(&e->t->model))
+        return false;
+    if (spaces == w.len || (spaces == 0 || s->drops_space ? !s->prepends_always : spaces > 1))
         return false;
     e->word.len = 0;
     *chars = 1;
