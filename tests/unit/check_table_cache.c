@@ -20,6 +20,7 @@ static const uint64_t key[2] = {1, 2};
 static const char *const files[] = {
     BPE("[]"),
     BPE("[" TOKEN("3", "ab", "special") "," TOKEN("9", "<x>", "lstrip") "]"),
+    "{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"a\",\"vocab\":{\"a\":0,\"##b\":1,\"ab\":2,\"\xc3\xa9\":3}}}",
     "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"<unk>\",0],[\"x\",-1.5],[\"xy\",-2.25],[\"x\",-3]],\"unk_id\":0}}",
 };
 enum { FILES = sizeof files / sizeof *files };

@@ -5,12 +5,13 @@
 #include "text/files/table_cache.h"
 #include "text/models/bpe.h"
 #include "text/models/models.h"
+#include "text/models/trie.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-enum { TABLES_HEADER = 184, TABLES_KEY = 24, TABLES_DIGEST = 40, TABLES_DIGESTED = 48 };
+enum { TABLES_HEADER = 216, TABLES_KEY = 24, TABLES_DIGEST = 40, TABLES_DIGESTED = 48 };
 
 /* The tokens of some texts, by a model of BPE that has these tables: its merges are followed wherever they lead. */
 static inline size_t use_merges(const lm_token_tables *tables)
@@ -34,6 +35,24 @@ static inline size_t use_merges(const lm_token_tables *tables)
     lm_token_list_free(&out);
     lm_model_scratch_free(&scratch);
     return out.n;
+}
+
+/* Walks their trie. */
+static inline size_t use_trie(const lm_token_tables *tables)
+{
+    static const char *const texts[] = {"abab", "a", "\xc3\xa9\xf0\x9f\x98\x80 b", "xyx", "aaaaaaaaabbbbbbbbbbbb"};
+    size_t sum = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t bytes, len = strlen(texts[i]);
+        lm_token_trie_place at = lm_token_trie_root(tables->trie);
+        for (size_t k = 0; k < len && lm_token_trie_step(tables->trie, &at, lm_token_trie_character(tables->trie, texts[i] + k, &bytes));) {
+            k += bytes;
+            if (lm_token_trie_ends(at) && (uint32_t)tables->trie->ids[at.node] >= (uint32_t)tables->vocabulary.size)
+                abort();
+            sum++;
+        }
+    }
+    return sum;
 }
 
 /* Makes key and digest right, and uses what is taken. Whether it was. */
@@ -65,6 +84,8 @@ static inline bool use_tables(char *bytes, size_t n, const uint64_t key[2])
     }
     if (kept.tables.index.slots)
         sum += use_merges(&kept.tables);
+    if (kept.tables.trie)
+        sum += use_trie(&kept.tables);
     for (size_t i = 0; i < kept.rest.len; i++)
         sum += (unsigned char)kept.rest.data[i];
     for (size_t i = 0; i < kept.added_text.len; i++)

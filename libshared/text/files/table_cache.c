@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "stream/json.h"
 #include "text/models/bpe.h"
+#include "text/models/trie.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ enum {
     BYTES, TOKENS, SLOTS,        /* the vocabulary */
     MERGES, SCORES,
     PAIRS, TAGS, MERGED, PAGES, CHARS, CROSSINGS, /* the index of merges */
+    NODES, IDS, NUMBERS, NUMBER_PAGES,    /* the trie */
     ADDED, ADDED_BYTES,
     REST, ADDED_TEXT,            /* see lm_kept_tables */
     ARRAYS
@@ -37,8 +39,9 @@ enum {
 static const size_t widths[ARRAYS] = {
     [BYTES] = 1, [TOKENS] = sizeof(lm_vocabulary_token), [SLOTS] = sizeof(lm_vocabulary_slot), [MERGES] = sizeof(lm_merge),
     [SCORES] = sizeof(double), [PAIRS] = sizeof(lm_merge_slot), [TAGS] = 1, [MERGED] = sizeof(int32_t), [PAGES] = sizeof(uint32_t),
-    [CHARS] = LM_CHAR_PAGE * sizeof(int32_t), [CROSSINGS] = sizeof(uint64_t), [ADDED] = sizeof(lm_kept_token), [ADDED_BYTES] = 1,
-    [REST] = 1, [ADDED_TEXT] = 1};
+    [CHARS] = LM_CHAR_PAGE * sizeof(int32_t), [CROSSINGS] = sizeof(uint64_t), [NODES] = sizeof(lm_token_trie_node),
+    [IDS] = sizeof(int32_t), [NUMBERS] = 256 * sizeof(uint32_t), [NUMBER_PAGES] = sizeof(uint16_t),
+    [ADDED] = sizeof(lm_kept_token), [ADDED_BYTES] = 1, [REST] = 1, [ADDED_TEXT] = 1};
 
 /* What a file begins with; the arrays follow, each from a multiple of ALIGNMENT on. The bytes of numbers are this machine's. The number
  * in `magic` is another one as soon as anything that is kept is made in another way: a hash, a digest, an order. */
@@ -52,7 +55,7 @@ typedef struct header {
     uint64_t lengths[ARRAYS];    /* in elements */
 } header;
 
-static const char magic[16] = "lmutils tables 2";
+static const char magic[16] = "lmutils tables 3";
 enum { ORDER = 0x01020304, ALIGNMENT = 64, DIGESTED = offsetof(header, vocabulary) };
 
 /* Where array i lies; false: they do not fit into `size` bytes, or there are more than these. */
@@ -154,6 +157,25 @@ static bool take_tables(const header *h, char *block, const size_t at[ARRAYS], l
     return check_tables(t, scores);
 }
 
+/* Whether there is none, or a right one. */
+static bool take_trie(const header *h, char *block, const size_t at[ARRAYS], lm_token_tables *t)
+{
+    if (!h->lengths[NODES])
+        return !h->lengths[IDS] && !h->lengths[NUMBERS] && !h->lengths[NUMBER_PAGES];
+    lm_token_trie trie = {.nodes = array_at(h, block, at, NODES),
+                          .ids = array_at(h, block, at, IDS),
+                          .numbers = array_at(h, block, at, NUMBERS),
+                          .places = (size_t)h->lengths[NODES]};
+    if (h->lengths[IDS] != h->lengths[NODES] || h->lengths[NUMBER_PAGES] != sizeof trie.pages / sizeof *trie.pages)
+        return false;
+    memcpy(trie.pages, block + at[NUMBER_PAGES], sizeof trie.pages);
+    if (!lm_token_trie_check(&trie, (size_t)h->lengths[NUMBERS], (uint32_t)t->vocabulary.size))
+        return false;
+    t->trie = lm_malloc(1, sizeof trie);
+    *t->trie = trie;
+    return true;
+}
+
 static bool take_added(const lm_kept_token *tokens, size_t n, lm_str bytes, lm_added_tokens *added)
 {
     lm_status ignored = LM_STATUS_INIT;
@@ -187,8 +209,10 @@ bool lm_table_cache_parse(lm_map file, const uint64_t key[2], lm_kept_tables *ke
     lm_str text = {block + at[ADDED_TEXT], (size_t)h.lengths[ADDED_TEXT]},
            bytes = {block + at[ADDED_BYTES], (size_t)h.lengths[ADDED_BYTES]};
     if (!take_tables(&h, block, at, &kept->tables) || !lm_utf8_valid(bytes.data, bytes.len) ||
+        !take_trie(&h, block, at, &kept->tables) ||
         !take_added((const lm_kept_token *)(const void *)(block + at[ADDED]), (size_t)h.lengths[ADDED], bytes, &kept->added)) {
         lm_added_tokens_free(&kept->added);
+        free(kept->tables.trie);
         *kept = (lm_kept_tables){0};
         return false;
     }
@@ -226,6 +250,8 @@ void lm_table_cache_print(const uint64_t key[2], const lm_tokenizer *t, lm_str r
     const lm_token_tables *tables = &t->model.tables;
     const lm_vocabulary *v = &tables->vocabulary;
     const lm_merge_index *index = &tables->index;
+    static const lm_token_trie none;
+    const lm_token_trie *trie = tables->trie ? tables->trie : &none;
     size_t size = (size_t)v->size, begin = out->len;
     lm_buf without = {0}, tokens = {0}, bytes = {0}, pairs = {0};
     lm_str added_text = {NULL, 0};
@@ -238,12 +264,15 @@ void lm_table_cache_print(const uint64_t key[2], const lm_tokenizer *t, lm_str r
                 .lengths = {[BYTES] = v->bytes.len, [TOKENS] = size, [SLOTS] = v->slot_count, [MERGES] = tables->merge_count,
                             [SCORES] = tables->scores ? size : 0, [PAIRS] = index->slot_count, [TAGS] = index->slot_count,
                             [MERGED] = index->merged_count, [PAGES] = index->page_count, [CHARS] = index->page_count,
-                            [CROSSINGS] = index->crossing_count, [ADDED] = tokens.len / sizeof(lm_kept_token),
-                            [ADDED_BYTES] = bytes.len, [REST] = rest.len, [ADDED_TEXT] = added_text.len}};
+                            [CROSSINGS] = index->crossing_count, [NODES] = trie->places, [IDS] = trie->places,
+                            [NUMBERS] = trie->places ? lm_token_trie_pages(trie) : 0,
+                            [NUMBER_PAGES] = trie->places ? sizeof trie->pages / sizeof *trie->pages : 0,
+                            [ADDED] = tokens.len / sizeof(lm_kept_token), [ADDED_BYTES] = bytes.len, [REST] = rest.len, [ADDED_TEXT] = added_text.len}};
     const void *arrays[ARRAYS] = {
         [BYTES] = v->bytes.data, [TOKENS] = v->tokens, [SLOTS] = v->slots, [MERGES] = tables->merges, [SCORES] = tables->scores,
         [PAIRS] = pairs.data, [TAGS] = index->tags, [MERGED] = index->merged, [PAGES] = index->pages, [CHARS] = index->chars,
-        [CROSSINGS] = index->crossings, [ADDED] = tokens.data, [ADDED_BYTES] = bytes.data, [REST] = rest.data,
+        [CROSSINGS] = index->crossings, [NODES] = trie->nodes, [IDS] = trie->ids, [NUMBERS] = trie->numbers,
+        [NUMBER_PAGES] = trie->pages, [ADDED] = tokens.data, [ADDED_BYTES] = bytes.data, [REST] = rest.data,
         [ADDED_TEXT] = added_text.data};
     memcpy(h.magic, magic, sizeof magic);
     lm_buf_append(out, &h, sizeof h);

@@ -11,7 +11,7 @@
 #include "text/tokenizer_internal.h"
 
 enum {
-    LM_TABLE_CACHE_LEAST = 1 << 20, /* bytes of a tokenizer.json that is kept */
+    LM_TABLE_CACHE_LEAST = 1 << 18, /* bytes of a tokenizer.json that is kept */
     LM_TABLE_CACHE_FILES = 16       /* that are kept; then the oldest goes */
 };
 

@@ -1,6 +1,7 @@
 #include "text/models/tables.h"
 
 #include "base/memory.h"
+#include "text/models/trie.h"
 
 #include <stdlib.h>
 
@@ -9,9 +10,11 @@ void lm_token_tables_free(lm_token_tables *t)
     if (!t->block.bytes) {
         lm_vocabulary_free(&t->vocabulary);
         lm_merge_index_free(&t->index);
+        lm_token_trie_free(t->trie);
         free(t->merges);
         free(t->scores);
     }
+    free(t->trie);
     lm_map_close(&t->block);
     *t = (lm_token_tables){0};
 }

@@ -38,6 +38,7 @@ typedef struct lm_token_tables {
     double *scores; /* Unigram: a logarithmic probability for each id; else NULL */
     size_t score_cap;
     lm_merge_index index;
+    struct lm_token_trie *trie; /* of WordPiece and Unigram (trie.h): made when a model is read, unless it came with them */
     lm_map block; /* where all of this lies, if there is one: then it is read alone, and nothing can be added */
 } lm_token_tables;
 

@@ -8,6 +8,8 @@
 
 void lm_token_trie_free(lm_token_trie *t)
 {
+    if (!t)
+        return;
     free(t->nodes);
     free(t->ids);
     free(t->numbers);
@@ -276,4 +278,39 @@ void lm_token_trie_build(lm_token_trie *t, const lm_vocabulary *v)
     free(r.characters);
     free(l.base);
     free(l.taken);
+}
+
+const lm_token_trie *lm_token_trie_of(lm_token_tables *t)
+{
+    if (!t->trie) {
+        t->trie = lm_calloc(1, sizeof *t->trie);
+        lm_token_trie_build(t->trie, &t->vocabulary);
+    }
+    return t->trie;
+}
+
+size_t lm_token_trie_pages(const lm_token_trie *t)
+{
+    size_t last = 0;
+    for (size_t i = 0; i < sizeof t->pages / sizeof *t->pages; i++)
+        last = t->pages[i] > last ? t->pages[i] : last;
+    return last + 1;
+}
+
+bool lm_token_trie_check(const lm_token_trie *t, size_t pages, uint32_t size)
+{
+    uint32_t base = 0, number = 0, bad = 0;
+    if (pages != lm_token_trie_pages(t) || !t->places)
+        return false;
+#pragma omp simd reduction(max : number)
+    for (size_t i = 0; i < 256 * pages; i++)
+        number = t->numbers[i] > number ? t->numbers[i] : number;
+#pragma omp simd reduction(max : base) reduction(| : bad)
+    for (size_t i = 0; i < t->places; i++) {
+        uint32_t own = t->nodes[i].base, first = own & ~LM_TRIE_ENDS, id = (uint32_t)t->ids[i];
+        uint32_t used = t->nodes[i].from != LM_TRIE_FREE || i == 0, ends = own >> 31;
+        base = used && first > base ? first : base;
+        bad |= id + 1 > size || (used && ends && id >= size);
+    }
+    return !bad && (uint64_t)base + number < t->places;
 }

@@ -3,7 +3,7 @@
 #ifndef LM_TEXT_MODELS_TRIE_H
 #define LM_TEXT_MODELS_TRIE_H
 
-#include "text/vocabulary.h"
+#include "text/models/tables.h"
 
 #define LM_TRIE_FREE UINT32_MAX
 #define LM_TRIE_ENDS (UINT32_C(1) << 31)
@@ -24,7 +24,14 @@ typedef struct lm_token_trie {
 
 /* Of tokens that are there several times, it is the last one's id. What is not UTF-8 is found in no text, and left out. */
 void lm_token_trie_build(lm_token_trie *t, const lm_vocabulary *v);
-void lm_token_trie_free(lm_token_trie *t);
+void lm_token_trie_free(lm_token_trie *t); /* NULL is none */
+/* That of the vocabulary, the tables': made, where it is not there. */
+const lm_token_trie *lm_token_trie_of(lm_token_tables *t);
+/* How many pages of numbers there are. */
+size_t lm_token_trie_pages(const lm_token_trie *t);
+/* Whether one that somebody else made, whose numbers fill `pages` pages, is right for a vocabulary of `size` ids in all that memory
+ * depends on. */
+bool lm_token_trie_check(const lm_token_trie *t, size_t pages, uint32_t size);
 
 /* The number of the character that begins at s, which is well-formed; *len becomes how many bytes it has. */
 static inline uint32_t lm_token_trie_character(const lm_token_trie *t, const char *s, size_t *len)

@@ -9,7 +9,7 @@
 #include <xxhash.h>
 
 typedef struct unigram {
-    lm_token_trie trie;
+    lm_token_trie trie; /* the tables' */
     double *scores; /* by node of the trie */
     double unk_score;
     int32_t byte_ids[256];
@@ -18,10 +18,8 @@ typedef struct unigram {
 static void free_unigram(lm_token_model *m)
 {
     unigram *u = m->own;
-    if (u) {
-        lm_token_trie_free(&u->trie);
+    if (u)
         free(u->scores);
-    }
     free(u);
 }
 
@@ -46,7 +44,7 @@ static bool read_unigram(lm_token_model *m, json_t *spec, lm_status *st)
             min = t->scores[id];
     u->unk_score = min - penalty;
     lm_token_model_bytes(&t->vocabulary, u->byte_ids);
-    lm_token_trie_build(&u->trie, &t->vocabulary);
+    u->trie = *lm_token_trie_of(&m->tables);
     u->scores = lm_malloc(u->trie.places, sizeof *u->scores);
     for (size_t i = 0; i < u->trie.places; i++)
         u->scores[i] = u->trie.ids[i] < 0 ? 0 : t->scores[u->trie.ids[i]];

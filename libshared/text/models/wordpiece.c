@@ -7,17 +7,14 @@
 #include <stdlib.h>
 
 typedef struct wordpiece {
-    lm_token_trie trie;
+    lm_token_trie trie; /* the tables' */
     lm_token_trie_place inside; /* behind the prefix that tokens inside a word have, */
     bool has_inside;            /* if there are any */
 } wordpiece;
 
 static void free_wordpiece(lm_token_model *m)
 {
-    wordpiece *w = m->own;
-    if (w)
-        lm_token_trie_free(&w->trie);
-    free(w);
+    free(m->own);
 }
 
 static bool read_wordpiece(lm_token_model *m, json_t *spec, lm_status *st)
@@ -36,7 +33,7 @@ static bool read_wordpiece(lm_token_model *m, json_t *spec, lm_status *st)
     if (!lm_ok(st))
         return false;
     wordpiece *w = m->own = lm_calloc(1, sizeof *w);
-    lm_token_trie_build(&w->trie, &m->tables.vocabulary);
+    w->trie = *lm_token_trie_of(&m->tables);
     w->has_inside = true;
     w->inside = lm_token_trie_root(&w->trie);
     for (size_t i = 0, n; i < m->prefix.len && w->has_inside; i += n)
