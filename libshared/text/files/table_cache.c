@@ -267,7 +267,8 @@ void lm_table_cache_print(const uint64_t key[2], const lm_tokenizer *t, lm_str r
                             [CROSSINGS] = index->crossing_count, [NODES] = trie->places, [IDS] = trie->places,
                             [NUMBERS] = trie->places ? lm_token_trie_pages(trie) : 0,
                             [NUMBER_PAGES] = trie->places ? sizeof trie->pages / sizeof *trie->pages : 0,
-                            [ADDED] = tokens.len / sizeof(lm_kept_token), [ADDED_BYTES] = bytes.len, [REST] = rest.len, [ADDED_TEXT] = added_text.len}};
+                            [ADDED] = tokens.len / sizeof(lm_kept_token), [ADDED_BYTES] = bytes.len, [REST] = rest.len,
+                            [ADDED_TEXT] = added_text.len}};
     const void *arrays[ARRAYS] = {
         [BYTES] = v->bytes.data, [TOKENS] = v->tokens, [SLOTS] = v->slots, [MERGES] = tables->merges, [SCORES] = tables->scores,
         [PAIRS] = pairs.data, [TAGS] = index->tags, [MERGED] = index->merged, [PAGES] = index->pages, [CHARS] = index->chars,
