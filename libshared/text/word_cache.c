@@ -52,7 +52,7 @@ static void move(lm_word_cache *c, const lm_known_word *word)
 void lm_word_cache_grow(lm_word_cache *c)
 {
     lm_word_cache old = *c;
-    if (c->used >> c->bits == 0 || c->bits >= MOST_BITS)
+    if (2 * c->used >> c->bits == 0 || c->bits >= MOST_BITS)
         return;
     make_sets(c, old.bits + BITS_MORE < MOST_BITS ? old.bits + BITS_MORE : MOST_BITS);
     for (size_t i = 0; i < (size_t)2 << old.bits; i += 2) {

@@ -25,7 +25,7 @@ typedef struct lm_word_cache {
 
 void lm_word_cache_init(lm_word_cache *c);
 void lm_word_cache_free(lm_word_cache *c);
-/* Makes it larger, if more words are in it than it has sets: what was found in it is elsewhere then. */
+/* Makes it larger, if it has fewer than two sets for each word in it: what was found in it is elsewhere then. */
 void lm_word_cache_grow(lm_word_cache *c);
 
 static inline lm_known_word *lm_word_set(const lm_word_cache *c, const uint64_t key[3])

@@ -23,7 +23,7 @@
 /* A batch goes through three hands: it is read, encoded, written; while one is encoded by all threads, one of
  * them reads the next and writes the last. What comes out does not depend on it. All three stay in the cache of the
  * processors: a batch has so many bytes for each thread. */
-enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 15, ROWS_AT_ONCE = 16, TURNS_OF_THREADS = 4 };
+enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 16, ROWS_AT_ONCE = 16, TURNS_OF_THREADS = 4 };
 
 typedef struct batch {
     lm_text_batch text;
