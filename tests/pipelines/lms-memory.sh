@@ -1,9 +1,10 @@
 #!/bin/bash
 # Memory does not grow with the input: lms and tok, through pipes, at the end of a stream and of one ten times as long.
+# Both have the same few words: tok keeps those that came by, up to 16 MB of them for each thread.
 . "$(dirname "$0")/init.sh"
 mkdir bert
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' the cat sat on mat >bert/vocab.txt
-awk 'BEGIN { for (i = 0; i < 10000; i++) { printf "{\"text\":\"the cat %d sat\\n\",\"id\":%d,\"more\":\"", i, i; for (k = 0; k < i % 40; k++) printf "on the mat "; print "\"}" } }' >some
+awk 'BEGIN { for (i = 0; i < 10000; i++) { printf "{\"text\":\"the cat %d sat\\n\",\"id\":%d,\"more\":\"", i % 1000, i; for (k = 0; k < i % 40; k++) printf "on the mat "; print "\"}" } }' >some
 cat some some >few.jsonl
 for _ in $(seq 10); do cat few.jsonl; done >many.jsonl
 for name in few many; do
