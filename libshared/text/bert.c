@@ -23,6 +23,7 @@ void lm_bert_prepare(lm_tokenizer *t)
                 strcmp(t->model.name, "WordPiece") == 0 && t->added.normalized.only == -2;
     if (!b->usable)
         return;
+    b->table = lm_unicode_table();
     b->lower_case = n->lower_case;
     b->cut = LM_CP_SPACE | LM_CP_PUNCT | (n->cjk ? LM_CP_CJK : 0);
     b->odd = ILL_FORMED | (n->clean_text ? LM_CP_CONTROL : 0) | (n->lower_case ? LM_CP_LOWER : 0) |
@@ -57,7 +58,7 @@ static inline bool is_syllable(lm_str text, size_t i, size_t to)
 }
 
 /* The character at text[i], which is not ASCII: its length, and what it is. */
-static inline size_t look(lm_str text, size_t i, size_t to, uint32_t *code, unsigned *properties)
+static inline size_t look(const lm_bert_path *b, lm_str text, size_t i, size_t to, uint32_t *code, unsigned *properties)
 {
     const unsigned char *s = (const unsigned char *)text.data + i;
     size_t n;
@@ -74,7 +75,7 @@ static inline size_t look(lm_str text, size_t i, size_t to, uint32_t *code, unsi
             return n;
         }
     }
-    *properties = lm_unicode_is(lm_unicode_table(), *code);
+    *properties = lm_unicode_is(b->table, *code);
     return n;
 }
 
@@ -119,87 +120,52 @@ static bool put_normal(const lm_normalizer *n, uint32_t code, unsigned propertie
     return true;
 }
 
-/* The word as normalisation leaves it, to e->word; false where the components have to say it. */
-static bool normalise(lm_encoder *e, lm_str w, size_t *chars)
+/* The word as normalisation leaves it, to e->word; false where the components have to say it. *changed: more of it is other than ASCII
+ * capitals. */
+static bool normalise(lm_encoder *e, lm_str w, size_t *chars, bool *changed)
 {
-    const lm_normalizer *n = &e->t->normalizer;
     enum { MOST = 4 * 2 * LM_DECOMPOSITION_MAX }; /* bytes that a character may become */
-    e->word.len = *chars = 0;
-    for (size_t i = 0; i < w.len;) {
+    const lm_bert_path *b = &e->t->bert;
+    lm_buf *out = &e->word;
+    out->len = *chars = 0;
+    *changed = false;
+    for (size_t i = 0, n; i < w.len; i += n) {
         uint32_t code = (unsigned char)w.data[i];
         unsigned properties = 0;
-        lm_buf_reserve(&e->word, MOST);
-        if (code < 0x80 && e->t->bert.kind[code] != LM_BYTE_ODD) {
-            e->word.data[e->word.len++] = e->t->bert.lower[code];
-            i++;
-            ++*chars;
+        if (out->cap - out->len < MOST)
+            lm_buf_reserve(out, MOST);
+        n = 1;
+        if (code >= 0x80)
+            n = look(b, w, i, w.len, &code, &properties);
+        else if (b->kind[code] == LM_BYTE_ODD)
+            properties = LM_CP_CONTROL;
+        if (properties & b->odd) {
+            *changed = true;
+            if (!put_normal(&e->t->normalizer, code, properties, out, chars))
+                return false;
             continue;
         }
-        if (code < 0x80)
-            properties = lm_unicode_properties(code), i++;
-        else
-            i += look(w, i, w.len, &code, &properties);
-        if (properties & ILL_FORMED || !put_normal(n, code, properties, &e->word, chars))
-            return false;
+        for (size_t k = 0; k < n; k++)
+            out->data[out->len++] = b->lower[(unsigned char)w.data[i + k]];
+        ++*chars;
     }
     return true;
 }
 
-/* What the characters are, and how many. */
-static unsigned look_at_all(const lm_bert_path *b, lm_str w, size_t *chars)
-{
-    unsigned seen = 0;
-    *chars = 0;
-    for (size_t i = 0; i < w.len; ++*chars) {
-        unsigned char byte = (unsigned char)w.data[i];
-        uint32_t code;
-        unsigned properties = 0;
-        if (byte < 0x80)
-            properties = b->kind[byte] == LM_BYTE_ODD ? LM_CP_CONTROL : 0, i++;
-        else
-            i += look(w, i, w.len, &code, &properties);
-        seen |= properties;
-    }
-    return seen;
-}
-
-/* Ids alone of a word that normalisation changes; what ends where is of no meaning. */
-static void cut_changed(lm_encoder *e, lm_str text, size_t from, size_t len)
+/* Of a word that normalisation changes, ids alone: what ends where is of no meaning. */
+static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
 {
     size_t chars;
-    if (!normalise(e, (lm_str){text.data + from, len}, &chars)) {
+    bool changed;
+    if (!normalise(e, (lm_str){text.data + from, len}, &chars, &changed)) {
         lm_cut_by_components(e, text, from, len);
         return;
     }
     e->tokens.n = 0;
     if (chars)
         lm_encode_unknown(e, lm_buf_str(&e->word), chars);
-    for (size_t i = 0; i < e->tokens.n; i++)
+    for (size_t i = 0; i < e->tokens.n && changed; i++)
         e->tokens.at[i].end = (int32_t)i + 1;
-}
-
-static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
-{
-    const lm_tokenizer *t = e->t;
-    lm_str w = {text.data + from, len};
-    size_t chars;
-    if (look_at_all(&t->bert, w, &chars) & t->bert.odd) {
-        cut_changed(e, text, from, len);
-        return;
-    }
-    e->tokens.n = 0;
-    if (chars > t->model.max_chars) {
-        lm_token_push(&e->tokens, t->model.unk_id, (int32_t)len);
-        return;
-    }
-    if (t->normalizer.lower_case) {
-        e->word.len = 0;
-        lm_buf_reserve(&e->word, len);
-        for (size_t i = 0; i < len; i++)
-            e->word.data[i] = t->bert.lower[(unsigned char)w.data[i]];
-        w.data = e->word.data;
-    }
-    lm_encode_unknown(e, w, chars);
 }
 
 /* ---------------------------------------------------------------- the words of a text */
@@ -238,7 +204,7 @@ static size_t word_end(const lm_encoder *e, lm_str text, size_t i, size_t to, un
         if (is_syllable(text, i, to))
             n = 3, p = LM_CP_NFD;
         else if (byte >= 0x80)
-            n = look(text, i, to, &code, &p);
+            n = look(b, text, i, to, &code, &p);
         else if (b->kind[byte] == LM_BYTE_SPACE || b->kind[byte] == LM_BYTE_PUNCT)
             break;
         else if (b->kind[byte] == LM_BYTE_ODD)
@@ -301,7 +267,7 @@ void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side 
         }
         if (end == p) { /* a character that parts words, and may be one */
             uint32_t code;
-            end += look(text, p, to, &code, &seen);
+            end += look(b, text, p, to, &code, &seen);
             if (seen & LM_CP_SPACE)
                 continue;
         }

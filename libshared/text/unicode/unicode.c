@@ -4,6 +4,7 @@
 #include "text/unicode/unicode_data.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <utf8proc.h>
 
 static const lm_range cjk[] = {
@@ -12,6 +13,12 @@ static const lm_range cjk[] = {
 };
 
 static uint16_t *table;
+/* Beyond the table, where there is little: what code points from `first` up to the next one's are. */
+static struct part {
+    uint32_t first;
+    unsigned properties;
+} *parts;
+static unsigned part_count, part_cap;
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
 static void paint(const lm_range *ranges, unsigned count, uint16_t bit)
@@ -19,6 +26,57 @@ static void paint(const lm_range *ranges, unsigned count, uint16_t bit)
     for (unsigned i = 0; i < count && ranges[i].first < LM_CP_TABLE; i++)
         for (uint32_t c = ranges[i].first; c <= ranges[i].last && c < LM_CP_TABLE; c++)
             table[c] |= bit;
+}
+
+/* Of lists of ranges, in order: where a part begins that they have something to say about. */
+static void add_part(uint32_t first)
+{
+    unsigned i = part_count;
+    while (i > 0 && parts[i - 1].first > first)
+        i--;
+    if (first < LM_CP_TABLE || (i > 0 && parts[i - 1].first == first))
+        return;
+    LM_GROW(parts, part_count, part_cap);
+    memmove(parts + i + 1, parts + i, (part_count++ - i) * sizeof *parts);
+    parts[i] = (struct part){first, 0};
+}
+
+static void paint_parts(const lm_range *ranges, unsigned count, unsigned bit)
+{
+    for (unsigned i = count; i > 0 && ranges[i - 1].last >= LM_CP_TABLE; i--)
+        for (unsigned k = 0; k < part_count; k++)
+            if (parts[k].first >= ranges[i - 1].first && parts[k].first <= ranges[i - 1].last)
+                parts[k].properties |= bit;
+}
+
+static void make_parts(void)
+{
+    const struct {
+        const lm_range *ranges;
+        unsigned count, bit;
+    } lists[] = {
+        {lm_unicode_control, lm_unicode_control_count, LM_CP_CONTROL},
+        {lm_unicode_nonspacing, lm_unicode_nonspacing_count, LM_CP_NONSPACING},
+        {lm_unicode_mark, lm_unicode_mark_count, LM_CP_MARK},
+        {lm_unicode_word, lm_unicode_word_count, LM_CP_WORD},
+        {lm_unicode_extend, lm_unicode_extend_count, LM_CP_EXTEND},
+        {lm_unicode_break, lm_unicode_break_count, LM_CP_BREAK},
+    };
+    add_part(LM_CP_TABLE);
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        for (unsigned i = lists[l].count; i > 0 && lists[l].ranges[i - 1].last >= LM_CP_TABLE; i--) {
+            add_part(lists[l].ranges[i - 1].first);
+            add_part(lists[l].ranges[i - 1].last + 1);
+        }
+    for (unsigned i = lm_unicode_late_count; i > 0 && lm_unicode_late[i - 1].last >= LM_CP_TABLE; i--) {
+        add_part(lm_unicode_late[i - 1].first);
+        add_part(lm_unicode_late[i - 1].last + 1);
+    }
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        paint_parts(lists[l].ranges, lists[l].count, lists[l].bit);
+    for (unsigned k = 0; k < part_count; k++)
+        if (lm_unicode_stand_in(parts[k].first) != parts[k].first)
+            parts[k].properties |= LM_CP_LATE;
 }
 
 static void make_table(void)
@@ -44,6 +102,7 @@ static void make_table(void)
              c += lm_unicode_lower[i].step)
             table[c] |= LM_CP_LOWER;
     table[0x130] |= LM_CP_LOWER;
+    make_parts();
 }
 
 const uint16_t *lm_unicode_table(void)
@@ -52,39 +111,15 @@ const uint16_t *lm_unicode_table(void)
     return table;
 }
 
-static bool in_ranges(const lm_range *ranges, unsigned count, uint32_t code)
-{
-    unsigned low = 0, high = count;
-    while (low < high) {
-        unsigned middle = (low + high) / 2;
-        if (code > ranges[middle].last)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && code >= ranges[low].first;
-}
-
 unsigned lm_unicode_properties(uint32_t code)
 {
+    const uint16_t *first = lm_unicode_table();
     if (code < LM_CP_TABLE)
-        return lm_unicode_table()[code];
-    unsigned p = 0;
-    if (in_ranges(lm_unicode_control, lm_unicode_control_count, code))
-        p |= LM_CP_CONTROL;
-    if (in_ranges(lm_unicode_nonspacing, lm_unicode_nonspacing_count, code))
-        p |= LM_CP_NONSPACING;
-    if (in_ranges(lm_unicode_mark, lm_unicode_mark_count, code))
-        p |= LM_CP_MARK;
-    if (in_ranges(lm_unicode_word, lm_unicode_word_count, code))
-        p |= LM_CP_WORD;
-    if (in_ranges(lm_unicode_extend, lm_unicode_extend_count, code))
-        p |= LM_CP_EXTEND;
-    if (in_ranges(lm_unicode_break, lm_unicode_break_count, code))
-        p |= LM_CP_BREAK;
-    if (lm_unicode_stand_in(code) != code)
-        p |= LM_CP_LATE;
-    return p;
+        return first[code];
+    unsigned i = part_count - 1;
+    while (parts[i].first > code)
+        i--;
+    return parts[i].properties;
 }
 
 int lm_unicode_lower_case(uint32_t code, uint32_t out[2])
