@@ -100,11 +100,26 @@ static size_t first_odd(const lm_byte_path *b, lm_str text, size_t from, size_t 
     return to;
 }
 
-/* A space between a visible ASCII character and an ASCII letter: the scanners cut before it, and neither added tokens that are not
- * there nor normalisation join what is on its two sides. */
+static bool is_letter(char c)
+{
+    return (unsigned)((c | 0x20) - 'a') < 26;
+}
+
+static bool is_visible(char c)
+{
+    return c > ' ' && c < 0x7F;
+}
+
+/* In ASCII, a space between a visible character and a letter, the first of some digits behind a visible character, or what is neither
+ * letter nor digit behind a letter: the scanners cut before it, and neither added tokens that are not there nor normalisation join what
+ * is on its two sides. */
 static bool is_border(const char *s)
 {
-    return s[0] == ' ' && s[-1] > ' ' && s[-1] < 0x7F && (unsigned)((s[1] | 0x20) - 'a') < 26;
+    if (s[0] == ' ')
+        return is_visible(s[-1]) && is_letter(s[1]);
+    if ((unsigned)(s[0] - '0') < 10)
+        return is_visible(s[-1]) && (unsigned)(s[-1] - '0') >= 10;
+    return is_visible(s[0]) && !is_letter(s[0]) && is_letter(s[-1]);
 }
 
 /* Around text[odd], within text[*from..*to): narrowed to what may go another way than the rest. */
