@@ -21,6 +21,7 @@ printf '%b' "$tokens"'{"n":1,"bytes":@,"tensors":{"ids":{"dtype":"I32","shape":[
 printf '%b' "$tokens"'{"n":1,"bytes":@,"tensors":{"ids":{"dtype":"I32","shape":[1],"data_offsets":[0,4]},"ids.splits":{"dtype":"I32","shape":[2],"data_offsets":[4,12]},"label":{"dtype":"F32","shape":[1],"data_offsets":[12,16]},"weight":{"dtype":"F32","shape":[1],"data_offsets":[16,20]},"doc":{"dtype":"I32","shape":[1],"data_offsets":[20,24]},"row":{"dtype":"I32","shape":[1],"data_offsets":[24,28]},"logits":{"dtype":"F32","shape":[1,2],"data_offsets":[28,36]},"truncated":{"dtype":"U8","shape":[1],"data_offsets":[36,37]},"pair":{"dtype":"U8","shape":[1],"data_offsets":[37,38]},"pair.splits":{"dtype":"I32","shape":[2],"data_offsets":[38,46]},"word_ids":{"dtype":"I32","shape":[1],"data_offsets":[46,50]}}}\n'"$(int 5 0 1 0 0 3 4 0 0)"'\1p'"$(int 0 1 7)" | seed framed-scalars F
 printf '%b' "$tokens"'{"n":2,"bytes":@,"tensors":{"x.wide":{"dtype":"F64","shape":[2,1],"data_offsets":[0,16]},"b":{"dtype":"BOOL","shape":[2],"data_offsets":[16,18]},"q":{"dtype":"Q8_0","shape":[2,32],"data_offsets":[18,86]},"whole":{"dtype":"U8","shape":[1],"data_offsets":[86,87]}}}\n0123456789abcdef\0\x01'"$(printf '%068d' 0)"'x' | seed framed-unknown F
 printf '%b' '{"lms":1,"kind":"text"}\xff\xff{"text":"a","pair":"b","label":1,"id":"i","fields":{"x":[1]}}\xff\xff{"text":"\\u0000\\ud83d\\ude00"}\xff\xff{"abort":{"by":"tok","why":"x"}}' | seed framed-text F
+printf '%b' '{"lms":1,"kind":"text"}\xff\xff{"text":"a"}\xff\xff{"text":"\\u00e9 \xc3\xa9"}\xff\xff{"text":"b","more":[1]}\xff\xff{"text":""}\xff\xff{"flush":true}\xff\xff{"text":"a line and as much as fills all of it, so that no pad is needed"}\xff\xff{"text":"c","must":["n"]}\xff\xff{"text":"d"}' | seed framed-lines F
 printf '%b' '{"lms":1,"kind":"model"}\xff\xff{"file":"config.json","bytes":@}\n{}\xff\xff{"index":{"w":{"dtype":"F32","shape":[2,1]}}}\xff\xff{"part":[0,1,2],"bytes":@,"tensors":{"w":{"dtype":"BF16","shape":[1,2],"data_offsets":[0,4]}}}\nabcd' | seed framed-model F
 for kind in text model; do
     printf '{"lms":2,"kind":"%s","must":["later"]}' $kind | seed framed-$kind-newer F
@@ -49,6 +50,7 @@ printf 'a\xff\n' | text strict '\5\10'
 printf '\xc7\xd1\xb1\xdb,1\n\xc7' | text cp949 '\203\0'
 printf 'a\0\x5c\xd5\n\0x' | text utf16 '\305\0'
 printf '\xff\xfea\0\n\0' | text bom16 '\0\0'
+printf '1\0' | text number-nul '\1\0'
 {
     printf '%-63s\n%-127s\n' '{"lms":1,"kind":"text"}' '{"text":"a","fields":{"x":1,"text":2},"new":[1]}'
     printf '%-63s\n' '{"flush":true}'

@@ -144,8 +144,11 @@ const char *values_differ(lm_str given, bool *good)
     json_t *theirs = json_loadb(copy, given.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     bool surrogates = memmem(copy, given.len, "\\ud", 3) || memmem(copy, given.len, "\\uD", 3);
     bool nul = memmem(copy, given.len, "\\u0000", 6) != NULL; /* which a name of jansson's cannot have */
+    bool byte = memchr(copy, '\0', given.len) != NULL; /* which it passes over behind a number */
     const char *why = NULL;
-    if (theirs && !*good)
+    if (theirs && !*good && byte)
+        ;
+    else if (theirs && !*good)
         why = "we refuse what jansson takes";
     else if (!theirs && *good && !surrogates && !nul && json_error_code(&error) != json_error_numeric_overflow)
         why = "we take what jansson refuses";
