@@ -137,7 +137,8 @@ typedef struct lm_word_walk {
     int64_t first; /* number of the list's first token in the word: tokens from there on that were given before are not true */
     size_t begin;  /* the byte where it begins */
     lm_word_place now, last;
-    size_t shortest; /* so much is looked at, or more */
+    size_t shortest; /* so much is looked at, or more, */
+    size_t several;  /* and so many windows at once */
     double score;    /* Unigram: of the tokens before */
 } lm_word_walk;
 

@@ -10,7 +10,8 @@
 
 #include "base/memory.h"
 
-enum { OVERLAP = 10 };
+/* Windows of bytes begin 48 apart: where tokens of runs of one character begin, too. */
+enum { OVERLAP = LM_BPE_SHORT - 48 };
 
 /* A window of few symbols: where it begins in the word, and what bytes its symbols are. */
 typedef struct window {
@@ -162,7 +163,7 @@ static size_t read_windows(walker *w, window *at, lm_bpe_short *s)
 {
     size_t n = 0;
     at[0].from = w->walk->now.from;
-    while (read_window(w, &at[n], &s[n]) && n + 1 < LM_BPE_AT_ONCE) {
+    while (read_window(w, &at[n], &s[n]) && n + 1 < w->walk->several) {
         at[n + 1].from = at[n].from + at[n].starts[at[n].next];
         n++;
     }
@@ -225,6 +226,7 @@ static void short_windows(walker *w)
         from = (size_t)shared;
     }
     bool end = at[k].from + at[k].starts[at[k].n] == w->word.len;
+    w->walk->several = k + 1 < n ? k + 1 : 2 * n < LM_BPE_AT_ONCE ? 2 * n : LM_BPE_AT_ONCE; /* those behind were in vain */
     size_t keep = end ? at[k].n : symbols_to_keep(w, &at[k], &s[k], from);
     lm_word_place last = {at[k].from + at[k].starts[from], tokens_of(w), k || from ? s[k].id[from + 1] : w->walk->now.expected,
                           w->walk->now.length};
@@ -243,6 +245,7 @@ bool lm_bpe_in_windows(const lm_token_model *m, lm_str word, bool chars, lm_bpe_
     walker w = {m, word, chars, cut, scratch, walk, out};
     if (!walk->shortest) {
         walk->shortest = LM_BPE_SHORT;
+        walk->several = LM_BPE_AT_ONCE;
         walk->now = (lm_word_place){.expected = -1, .length = LM_BPE_SHORT};
         walk->last = (lm_word_place){.expected = -1};
     }
