@@ -226,13 +226,11 @@ static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, s
     struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, from, n);
     if (n + changed > LM_WORD_BYTES)
         return;
-    const char *at = lm_key_bytes_at(k, from);
-    uint64_t first = lm_low_bytes(lm_eight_bytes(at), n);
-    uint64_t second = n > 8 ? lm_low_bytes(lm_eight_bytes(at + 8), n - 8) : 0;
-    uint64_t third = n > 16 ? lm_low_bytes(lm_eight_bytes(at + 16), n - 16) : 0;
-    a->key[0] = lower ? lower_eight(first) : first;
-    a->key[1] = lower ? lower_eight(second) : second;
-    a->key[2] = (lower ? lower_eight(third) : third) | (changed ? (uint64_t)0xFF << 56 : 0); /* as no word in UTF-8 has it */
+    uint64_t key[3];
+    lm_word_key(lm_key_bytes_at(k, from), n, key);
+    a->key[0] = lower ? lower_eight(key[0]) : key[0];
+    a->key[1] = lower ? lower_eight(key[1]) : key[1];
+    a->key[2] = (lower ? lower_eight(key[2]) : key[2]) | (changed ? LM_OWN_KEY : 0);
     lm_words_ahead_fetch(a, &e->cache);
 }
 

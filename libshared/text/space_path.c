@@ -225,10 +225,8 @@ void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm
         struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, first, n);
         if (n > MOST || (!s->prepends && start == from)) /* the first is another one than the same between others */
             continue;
-        const char *p = lm_key_bytes_at(&k, first);
-        a->key[0] = lm_low_bytes(lm_eight_bytes(p), n);
-        a->key[1] = n > 8 ? lm_low_bytes(lm_eight_bytes(p + 8), n - 8) : 0;
-        a->key[2] = (n > 16 ? lm_low_bytes(lm_eight_bytes(p + 16), n - 16) : 0) | (uint64_t)0xFF << 56; /* as no word in UTF-8 has it */
+        lm_word_key(lm_key_bytes_at(&k, first), n, a->key);
+        a->key[2] |= LM_OWN_KEY;
         lm_words_ahead_fetch(a, &e->cache);
     }
     lm_words_take(e, text, cut, NULL, out);

@@ -60,22 +60,25 @@ void lm_word_put(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], si
 /* The same, unless several of them end at one byte. */
 void lm_word_put_tokens(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens);
 
-/* The first n bytes of eight. */
-static inline uint64_t lm_low_bytes(uint64_t x, size_t n)
+static inline uint64_t lm_eight_bytes(const char *p)
 {
-    return n >= 8 ? x : x & ((1ull << 8 * n) - 1);
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
 }
 
 /* The key of the word of n <= LM_WORD_BYTES bytes at p, from where a whole key can be read. */
 static inline void lm_word_key(const char *p, size_t n, uint64_t key[3])
 {
-    static const uint64_t bits[6] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 0, 0}; /* how many bytes there are cannot be foreseen */
-    uint64_t mask[3];
-    memcpy(mask, (const char *)bits + LM_WORD_BYTES - n, sizeof mask);
-    memcpy(key, p, LM_WORD_BYTES);
-    for (int i = 0; i < 3; i++)
-        key[i] &= mask[i];
+    static const uint64_t bits[6] __attribute__((aligned(64))) = {UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 0, 0};
+    const char *mask = (const char *)bits + LM_WORD_BYTES - n; /* no branch: how many bytes there are cannot be foreseen */
+    key[0] = lm_eight_bytes(p) & lm_eight_bytes(mask);
+    key[1] = lm_eight_bytes(p + 8) & lm_eight_bytes(mask + 8);
+    key[2] = lm_eight_bytes(p + 16) & lm_eight_bytes(mask + 16);
 }
+
+/* A last byte that no word in UTF-8 has: keys of less than LM_WORD_BYTES bytes with it are apart from others. */
+#define LM_OWN_KEY ((uint64_t)0xFF << 56)
 
 /* Bytes of a text that are read a whole key at a time: the last ones come from a copy with zeros behind it. */
 typedef struct lm_key_bytes {
@@ -101,13 +104,6 @@ static inline void lm_key_bytes_of(lm_key_bytes *k, lm_str text, size_t to)
 static inline const char *lm_key_bytes_at(const lm_key_bytes *k, size_t i)
 {
     return i < k->safe ? k->data + i : k->tail + (i - k->safe);
-}
-
-static inline uint64_t lm_eight_bytes(const char *p)
-{
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    return x;
 }
 
 /* Words on their way to the cache: where the next ones stand is fetched before the first is looked up, so that no word waits for
