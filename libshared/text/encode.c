@@ -3,26 +3,30 @@
 
 #include <stdlib.h>
 
-lm_encoder *lm_encoder_new(const lm_tokenizer *t)
+static lm_encoder *new_encoder(const lm_tokenizer *t, size_t cache)
 {
     lm_encoder *e = lm_calloc(1, sizeof *e);
     e->t = t;
-    if (t->model.dropout == 0)
-        lm_word_cache_init(&e->cache);
+    if (t->model.dropout == 0 && cache)
+        lm_word_cache_init(&e->cache, cache);
     return e;
+}
+
+lm_encoder *lm_encoder_new(const lm_tokenizer *t)
+{
+    return new_encoder(t, LM_WORD_CACHE_BYTES);
 }
 
 lm_encoder *lm_encoder_counting(const lm_tokenizer *t, lm_word_counts *counts)
 {
-    lm_encoder *e = lm_encoder_new(t);
+    lm_encoder *e = new_encoder(t, LM_WORD_CACHE_BYTES / 4); /* the counts find words, too, and memory is theirs */
     e->counts = counts;
     return e;
 }
 
 lm_encoder *lm_encoder_slow(const lm_tokenizer *t)
 {
-    lm_encoder *e = lm_encoder_new(t);
-    lm_word_cache_free(&e->cache);
+    lm_encoder *e = new_encoder(t, 0);
     e->scratch.whole = true;
     return e;
 }

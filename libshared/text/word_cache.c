@@ -7,8 +7,8 @@
 
 _Static_assert(sizeof(lm_known_word) == 64 && LM_WORD_TOKENS - LM_WORD_FEW == 64 / 4, "a word fills a cache line, or two");
 
-/* Half a megabyte at first, 16 at most. */
-enum { FEWEST_BITS = 12, BITS_MORE = 2, MOST_BITS = 17 };
+/* Half a megabyte at first. */
+enum { FEWEST_BITS = 12, BITS_MORE = 2 };
 
 /* Pages that no word has come to are not there. Large ones, where the system has any to give: words stand anywhere, and each small
  * page would be looked up anew. */
@@ -24,8 +24,10 @@ static void make_sets(lm_word_cache *c, unsigned bits)
         madvise(c->sets, bytes, MADV_HUGEPAGE);
 }
 
-void lm_word_cache_init(lm_word_cache *c)
+void lm_word_cache_init(lm_word_cache *c, size_t most)
 {
+    for (c->most = FEWEST_BITS; 2 * sizeof *c->sets << (c->most + 1) <= most;)
+        c->most++;
     make_sets(c, FEWEST_BITS);
 }
 
@@ -52,9 +54,9 @@ static void move(lm_word_cache *c, const lm_known_word *word)
 void lm_word_cache_grow(lm_word_cache *c)
 {
     lm_word_cache old = *c;
-    if (2 * c->used >> c->bits == 0 || c->bits >= MOST_BITS)
+    if (2 * c->used >> c->bits == 0 || c->bits >= c->most)
         return;
-    make_sets(c, old.bits + BITS_MORE < MOST_BITS ? old.bits + BITS_MORE : MOST_BITS);
+    make_sets(c, old.bits + BITS_MORE < c->most ? old.bits + BITS_MORE : c->most);
     for (size_t i = 0; i < (size_t)2 << old.bits; i += 2) {
         if (old.sets[i].count <= LM_WORD_FEW)
             move(c, &old.sets[i + 1]);

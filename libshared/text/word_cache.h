@@ -21,9 +21,12 @@ typedef struct lm_word_cache {
     void *memory;
     unsigned bits; /* of the number of sets */
     size_t used;   /* lines */
+    unsigned most; /* bits that it may grow to */
 } lm_word_cache;
 
-void lm_word_cache_init(lm_word_cache *c);
+/* `most` bytes at most, a power of two. */
+enum { LM_WORD_CACHE_BYTES = 16 << 20 };
+void lm_word_cache_init(lm_word_cache *c, size_t most);
 void lm_word_cache_free(lm_word_cache *c);
 /* Makes it larger, if it has fewer than two sets for each word in it: what was found in it is elsewhere then. */
 void lm_word_cache_grow(lm_word_cache *c);
