@@ -1,3 +1,4 @@
+#define UNIT_FORKS /* one of the tests ends by a signal */
 #include "check_base.h"
 
 #include "base/arena.h"

@@ -29,11 +29,20 @@ static inline const char *unit_testdata(void)
         return;                                                                                               \
     }
 
+/* A process for each test costs more than the test, where AddressSanitizer is: they share one there, unless a suite defines UNIT_FORKS,
+ * or CK_FORK says otherwise. */
+#if defined __SANITIZE_ADDRESS__ && !defined UNIT_FORKS
+#define UNIT_FORK_STATUS (getenv("CK_FORK") ? CK_FORK_GETENV : CK_NOFORK)
+#else
+#define UNIT_FORK_STATUS CK_FORK_GETENV
+#endif
+
 /* int main: runs the suite made by `suite()`; CK_FORK etc. work as in Check's manual. */
 #define UNIT_MAIN(suite)                                                                                      \
     int main(void)                                                                                            \
     {                                                                                                         \
         SRunner *runner = srunner_create(suite());                                                            \
+        srunner_set_fork_status(runner, UNIT_FORK_STATUS);                                                    \
         srunner_run_all(runner, CK_NORMAL);                                                                   \
         int failed = srunner_ntests_failed(runner);                                                           \
         srunner_free(runner);                                                                                 \
