@@ -72,15 +72,6 @@ void lm_encode_unknown(lm_encoder *e, lm_str word, size_t chars)
         lm_token_model_encode(&e->t->model, word, chars, &e->scratch, &e->tokens);
 }
 
-static void push_known(const lm_known_word *known, lm_token_list *out)
-{
-    int32_t ids[LM_WORD_TOKENS];
-    uint32_t ends = known->ends;
-    lm_word_ids(known, ids);
-    for (int i = 0; i < known->count; i++, ends &= ends - 1)
-        lm_token_push(out, ids[i], __builtin_ctz(ends) + 1);
-}
-
 static void encode_known(lm_encoder *e, lm_str word, size_t chars)
 {
     uint64_t key[3] = {0, 0, 0};
@@ -88,7 +79,9 @@ static void encode_known(lm_encoder *e, lm_str word, size_t chars)
     lm_known_word *set = lm_word_set(&e->cache, key);
     const lm_known_word *known = lm_word_find(set, key, word.len);
     if (known) {
-        push_known(known, &e->tokens);
+        int32_t ids[LM_WORD_TOKENS];
+        lm_word_ids(known, ids);
+        lm_token_push_all(&e->tokens, ids, known->count, known->ends);
         return;
     }
     lm_encode_unknown(e, word, chars);

@@ -1,6 +1,7 @@
 /* What pre-tokenizers' commonest expressions find, by hand: the alternatives are tried in their order, and
  * each character is in one of four classes, so that some alternative always matches. */
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "text/byte_path.h"
 #include "text/unicode/unicode_data.h"
 
@@ -40,19 +41,11 @@ enum { END = LM_CLASS_KIND + 1 };
 /* The class of the character at i, and its bytes. */
 static inline unsigned kind_at(const scanner *c, size_t i, size_t *n)
 {
+    uint32_t code;
     *n = 0;
     if (i >= c->to)
         return END;
-    const unsigned char *s = (const unsigned char *)c->s + i;
-    uint32_t code = *s;
-    *n = code < 0x80 ? 1 : code < 0xE0 ? 2 : code < 0xF0 ? 3 : 4;
-    if (*n == 2)
-        code = (code & 0x1F) << 6 | (s[1] & 0x3F);
-    else if (*n == 3)
-        code = (code & 0xF) << 12 | (uint32_t)(s[1] & 0x3F) << 6 | (s[2] & 0x3F);
-    else if (*n == 4)
-        code =
-            (code & 7) << 18 | (uint32_t)(s[1] & 0x3F) << 12 | (uint32_t)(s[2] & 0x3F) << 6 | (s[3] & 0x3F);
+    *n = lm_utf8_known(c->s + i, &code);
     return c->class[code] & LM_CLASS_KIND;
 }
 

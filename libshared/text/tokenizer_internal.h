@@ -136,7 +136,7 @@ struct lm_encoder {
     lm_str long_word;       /* see lm_word_cut; data NULL = there is none */
     lm_model_scratch scratch;
     lm_buf word;
-    lm_word_cache cache;    /* by bytes of the source if there is a path of bytes, else of the normalised word */
+    lm_word_cache cache;    /* by the normalised word, or the source's bytes: with LM_OWN_KEY where both are kept */
     lm_words_ahead ahead;
     bool bare;              /* of the row in hand: see lm_encode_options.ids_only */
     lm_word_counts *counts; /* not NULL: words are numbered there instead of being cut into tokens */

@@ -36,19 +36,23 @@ static bool has_room(const lm_known_word *set)
     return set->count <= LM_WORD_FEW && set[1].len == 0;
 }
 
-static void move(lm_word_cache *c, const lm_known_word *word)
+/* `rest`: the ids behind the first LM_WORD_FEW, if there are so many. */
+static void enter(lm_word_cache *c, lm_known_word *set, const lm_known_word *word, const void *rest)
 {
-    lm_known_word *set = lm_word_set(c, word->key);
-    if (word->len == 0)
-        return;
     c->used += has_room(set);
     if (word->count > LM_WORD_FEW)
-        set[1] = word[1];
+        memcpy(set + 1, rest, sizeof *set);
     else if (set->count <= LM_WORD_FEW)
         set[1] = set[0];
     else
         memset(set + 1, 0, sizeof *set);
-    set[0] = word[0];
+    *set = *word;
+}
+
+static void move(lm_word_cache *c, const lm_known_word *word)
+{
+    if (word->len)
+        enter(c, lm_word_set(c, word->key), word, word + 1);
 }
 
 void lm_word_cache_grow(lm_word_cache *c)
@@ -73,18 +77,10 @@ void lm_word_cache_free(lm_word_cache *c)
 
 void lm_word_put(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], size_t len, const lm_short_tokens *tokens)
 {
-    c->used += has_room(set);
-    if (set->count <= LM_WORD_FEW && tokens->n <= LM_WORD_FEW)
-        set[1] = set[0];
-    else if (tokens->n > LM_WORD_FEW)
-        memcpy(set + 1, tokens->ids + LM_WORD_FEW, sizeof *set);
-    else
-        memset(set + 1, 0, sizeof *set);
-    memcpy(set->key, key, sizeof set->key);
-    memcpy(set->ids, tokens->ids, sizeof set->ids);
-    set->ends = tokens->ends;
-    set->count = (uint8_t)tokens->n;
-    set->len = (uint8_t)len;
+    lm_known_word word = {.ends = tokens->ends, .count = (uint8_t)tokens->n, .len = (uint8_t)len};
+    memcpy(word.key, key, sizeof word.key);
+    memcpy(word.ids, tokens->ids, sizeof word.ids);
+    enter(c, set, &word, tokens->ids + LM_WORD_FEW);
 }
 
 void lm_word_put_tokens(lm_word_cache *c, lm_known_word *set, const uint64_t key[3], size_t len, const lm_token_list *tokens)

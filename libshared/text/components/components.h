@@ -91,11 +91,18 @@ static inline void lm_token_push(lm_token_list *t, int32_t id, int32_t end)
     t->at[t->n++] = (lm_token){id, end};
 }
 
-/* The tokens of a short word. */
+/* n of them; the bits of `ends` say behind which bytes they end. */
+static inline void lm_token_push_all(lm_token_list *t, const int32_t *ids, uint32_t n, uint32_t ends)
+{
+    for (uint32_t i = 0; i < n; i++, ends &= ends - 1)
+        lm_token_push(t, ids[i], __builtin_ctz(ends) + 1);
+}
+
+/* The tokens of a short word; `ends` as above. */
 enum { LM_SHORT_WORD = 32 };
 typedef struct lm_short_tokens {
     int32_t ids[LM_SHORT_WORD];
-    uint32_t ends; /* bits: behind which bytes a token ends */
+    uint32_t ends;
     uint32_t n;
 } lm_short_tokens;
 

@@ -31,6 +31,8 @@ bool lm_token_model_takes_bytes(const lm_token_model *m)
     return m->type == &lm_bpe_type && ((const lm_bpe *)m->own)->takes_bytes;
 }
 
+_Static_assert(LM_WORDS_AT_ONCE <= LM_VOCABULARY_AT_ONCE, "the words that come together are looked up together");
+
 /* The tokens that are whole words, -1 where there is none. */
 static void find_whole(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch, int *ids)
 {
@@ -56,13 +58,6 @@ static void find_whole(const lm_token_model *m, const lm_str *words, size_t coun
     lm_vocabulary_find_all(&m->tables.vocabulary, forms, count, ids);
 }
 
-static void push_short(const lm_short_tokens *tokens, lm_token_list *out)
-{
-    uint32_t ends = tokens->ends;
-    for (uint32_t i = 0; i < tokens->n; i++, ends &= ends - 1)
-        lm_token_push(out, tokens->ids[i], __builtin_ctz(ends) + 1);
-}
-
 static void merge_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch, lm_token_list *out)
 {
     const lm_bpe *b = m->own;
@@ -70,7 +65,7 @@ static void merge_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch 
     if (n <= LM_SHORT_WORD) {
         lm_short_tokens tokens;
         lm_bpe_merge_bytes(b, &bytes, 1, &(lm_short_tokens *){&tokens});
-        push_short(&tokens, out);
+        lm_token_push_all(out, tokens.ids, tokens.n, tokens.ends);
         return;
     }
     uint64_t *room = lm_model_scratch_get(scratch, n, 2 * sizeof *room + sizeof(lm_symbol));

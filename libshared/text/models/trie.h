@@ -3,6 +3,7 @@
 #ifndef LM_TEXT_MODELS_TRIE_H
 #define LM_TEXT_MODELS_TRIE_H
 
+#include "base/utf8.h"
 #include "text/models/tables.h"
 
 #define LM_TRIE_FREE UINT32_MAX
@@ -36,20 +37,8 @@ bool lm_token_trie_check(const lm_token_trie *t, size_t pages, uint32_t size);
 /* The number of the character that begins at s, which is well-formed; *len becomes how many bytes it has. */
 static inline uint32_t lm_token_trie_character(const lm_token_trie *t, const char *s, size_t *len)
 {
-    const unsigned char *b = (const unsigned char *)s;
-    uint32_t code = b[0];
-    if (code < 0x80) {
-        *len = 1;
-    } else if (code < 0xE0) {
-        code = (code & 0x1F) << 6 | (b[1] & 0x3F);
-        *len = 2;
-    } else if (code < 0xF0) {
-        code = (code & 0xF) << 12 | (b[1] & 0x3Fu) << 6 | (b[2] & 0x3F);
-        *len = 3;
-    } else {
-        code = (code & 7) << 18 | (b[1] & 0x3Fu) << 12 | (b[2] & 0x3Fu) << 6 | (b[3] & 0x3F);
-        *len = 4;
-    }
+    uint32_t code;
+    *len = lm_utf8_known(s, &code);
     return t->numbers[(uint32_t)t->pages[code >> 8] << 8 | (code & 255)];
 }
 
