@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/tokenizer_internal.h"
+#include "text/unicode/hangul.h"
 #include "text/unicode/unicode.h"
 
 enum { ILL_FORMED = 1 << 15 };
@@ -41,20 +42,9 @@ void lm_bert_prepare(lm_tokenizer *t)
 
 /* ---------------------------------------------------------------- characters */
 
-enum { HANGUL = 0xAC00, HANGUL_COUNT = 11172, VOWELS = 21, FINALS = 28 };
-
 static inline bool continues(unsigned char byte)
 {
     return (byte & 0xC0) == 0x80;
-}
-
-/* Whether a syllable of Hangul begins at text[i]: of three bytes, EA B0 80 to ED 9E A3. */
-static inline bool is_syllable(lm_str text, size_t i, size_t to)
-{
-    const unsigned char *s = (const unsigned char *)text.data + i;
-    if (to - i < 3 || s[0] < 0xEA || s[0] > 0xED || !continues(s[1]) || !continues(s[2]))
-        return false;
-    return ((s[0] & 0xFu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu)) - HANGUL < HANGUL_COUNT;
 }
 
 /* The character at text[i], which is not ASCII: its length, and what it is. */
@@ -81,16 +71,6 @@ static inline size_t look(const lm_bert_path *b, lm_str text, size_t i, size_t t
 
 /* ---------------------------------------------------------------- a word that is not known */
 
-/* A syllable as the letters that it is made of (The Unicode Standard, 3.12); returns how many. */
-static int put_letters(uint32_t syllable, lm_buf *out)
-{
-    uint32_t s = syllable - HANGUL, letters[3] = {0x1100 + s / (VOWELS * FINALS), 0x1161 + s / FINALS % VOWELS, 0x11A7 + s % FINALS};
-    int n = s % FINALS ? 3 : 2;
-    for (int i = 0; i < n; i++)
-        out->len += lm_utf8_encode(letters[i], out->data + out->len);
-    return n;
-}
-
 /* A character as normalisation leaves it, to `out`, which has room for it; *chars grows by what it becomes. False where that may depend
  * on its neighbours, or parts words. */
 static bool put_normal(const lm_normalizer *n, uint32_t code, unsigned properties, lm_buf *out, size_t *chars)
@@ -99,8 +79,10 @@ static bool put_normal(const lm_normalizer *n, uint32_t code, unsigned propertie
     int count = 1;
     if (n->clean_text && properties & LM_CP_CONTROL)
         return true;
-    if (n->strip_accents && code - HANGUL < HANGUL_COUNT) {
-        *chars += (size_t)put_letters(code, out);
+    if (n->strip_accents && lm_is_syllable(code)) {
+        size_t bytes = lm_syllable_spell(code, out->data + out->len);
+        out->len += bytes;
+        *chars += bytes / 3;
         return true;
     }
     if (n->strip_accents && properties & LM_CP_NFD)
@@ -201,7 +183,7 @@ static size_t word_end(const lm_encoder *e, lm_str text, size_t i, size_t to, un
         uint32_t code;
         unsigned p = 0;
         size_t n = 1;
-        if (is_syllable(text, i, to))
+        if (lm_syllable_at(text.data + i, to - i))
             n = 3, p = LM_CP_NFD;
         else if (byte >= 0x80)
             n = look(b, text, i, to, &code, &p);

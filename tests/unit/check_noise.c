@@ -6,9 +6,9 @@
 #include "augment/balance.h"
 #include "augment/noise/noise.h"
 #include "augment/noise/spoil.h"
-#include "augment/words/hangul.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/unicode/hangul.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,12 +4,12 @@
 #include "augment/typos/corrector.h"
 #include "augment/typos/edits.h"
 #include "augment/typos/typos.h"
-#include "augment/words/hangul.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "config.h"
 #include "drafts.h"
 #include "scratch.h"
+#include "text/unicode/hangul.h"
 
 /* ------------------------------------------------------------------ keys */
 

@@ -3,11 +3,12 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/unicode/hangul.h"
 #include "text/unicode/unicode.h"
 
 #include <pthread.h>
 
-enum { NFC, NFD, NFKC, NFKD, FORMS, HANGUL = 0xAC00, HANGUL_END = 0xD7A4 };
+enum { NFC, NFD, NFKC, NFKD, FORMS };
 static const char *const form_names[FORMS] = {"nfc", "nfd", "nfkc", "nfkd"};
 
 /* For each character below LM_CP_TABLE and each form (1 << form): it may be something else there, or have to do with what
@@ -48,13 +49,6 @@ static inline bool is_unstable(uint32_t code, unsigned form)
     return code >= LM_CP_TABLE || unstable[code] >> form & 1;
 }
 
-/* Is this the beginning of a Hangul syllable? Those are stable in composed forms, and are most of Korean. */
-static bool is_syllable(const unsigned char *s)
-{
-    return (s[0] > 0xEA && s[0] < 0xED) || (s[0] == 0xEA && s[1] >= 0xB0) ||
-           (s[0] == 0xED && (s[1] < 0x9E || (s[1] == 0x9E && s[2] <= 0xA3)));
-}
-
 static bool clean(const lm_clean_step *step, lm_clean_room *room, lm_str text, lm_buf *out)
 {
     unsigned form = (unsigned)step->number;
@@ -68,7 +62,7 @@ static bool clean(const lm_clean_step *step, lm_clean_room *room, lm_str text, l
             before = i - 1;
             continue;
         }
-        if (composed && is_syllable((const unsigned char *)text.data + i)) {
+        if (composed && lm_syllable_at(text.data + i, text.len - i)) { /* stable, and most of Korean */
             before = i;
             i += 3;
             continue;

@@ -1,9 +1,9 @@
 #include "augment/contextual/whole_words.h"
 #include "augment/words/case.h"
-#include "augment/words/hangul.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/unicode/chars.h"
+#include "text/unicode/hangul.h"
 #include "text/unicode/python_text.h"
 #include "text/unicode/unicode.h"
 

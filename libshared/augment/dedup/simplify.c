@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/unicode/hangul.h"
 #include "text/unicode/python_text.h"
 #include "text/unicode/unicode.h"
 
@@ -11,7 +12,6 @@
 /* Of lm_simplifier.bytes: no character of itself; and white space that is to be one blank, a bit beside what stands for it. */
 enum { STOP = 0xFF, GAP = 0x80 };
 enum { MARGIN = 4 * 2 * LM_DECOMPOSITION_MAX + 8 }; /* more than one character becomes */
-enum { FIRST_SYLLABLE = 0xAC00, LAST_SYLLABLE = 0xD7A3 };
 
 /* ------------------------------------------------------------------ characters */
 
@@ -179,30 +179,12 @@ static void put(writer *w, uint32_t code)
     w->out->len += lm_utf8_encode(code, w->out->data + w->out->len);
 }
 
-/* A conjoining jamo: three bytes, all with the first one of U+1100. */
-static inline char *put_jamo(char *to, uint32_t code)
-{
-    to[0] = (char)0xE1;
-    to[1] = (char)(0x80 | (code >> 6 & 0x3F));
-    to[2] = (char)(0x80 | (code & 0x3F));
-    return to + 3;
-}
-
 /* The Hangul syllables from i on, as their jamo; returns where they end. Each takes three bytes, and nine at most. */
 static size_t put_syllables(writer *w, lm_str text, size_t i, size_t most)
 {
-    const unsigned char *p = (const unsigned char *)text.data;
     char *to = w->out->data + w->out->len, *begin = to;
-    for (; most && text.len - i > 2; most--, i += 3) {
-        uint32_t code = (uint32_t)(p[i] & 0x0F) << 12 | (uint32_t)(p[i + 1] & 0x3F) << 6 | (p[i + 2] & 0x3F);
-        if (p[i] >> 4 != 0xE || code < FIRST_SYLLABLE || code > LAST_SYLLABLE)
-            break;
-        uint32_t index = code - FIRST_SYLLABLE, final = index % 28;
-        to = put_jamo(to, 0x1100 + index / 588);
-        to = put_jamo(to, 0x1161 + index % 588 / 28);
-        put_jamo(to, 0x11A7 + final);
-        to += final ? 3 : 0;
-    }
+    for (uint32_t code; most && (code = lm_syllable_at(text.data + i, text.len - i)); most--, i += 3)
+        to += lm_syllable_spell(code, to);
     if (to > begin) {
         end_marks(w);
         w->gap = false;

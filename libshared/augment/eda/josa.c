@@ -1,7 +1,7 @@
 #include "augment/eda/josa.h"
 
-#include "augment/words/hangul.h"
 #include "base/utf8.h"
+#include "text/unicode/hangul.h"
 
 #include <stddef.h>
 

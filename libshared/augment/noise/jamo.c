@@ -1,6 +1,6 @@
 /* Hangul as people misspell it: by ear, in haste, and for fun. */
 #include "augment/noise/spoil.h"
-#include "augment/words/hangul.h"
+#include "text/unicode/hangul.h"
 
 enum { IEUNG = 11 /* the initial that is silent */, HIEUT = 18, WAYS = 7 };
 

@@ -1,6 +1,6 @@
 /* Keys beside the right one, on the keyboard that most people have. */
 #include "augment/noise/spoil.h"
-#include "augment/words/hangul.h"
+#include "text/unicode/hangul.h"
 
 #include <ctype.h>
 #include <string.h>

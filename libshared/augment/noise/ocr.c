@@ -1,6 +1,6 @@
 /* Letters and pairs of letters that look alike to who reads print. */
 #include "augment/noise/spoil.h"
-#include "augment/words/hangul.h"
+#include "text/unicode/hangul.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Slips of the hand: a letter too much, one too few, two that change places, a wrong one (Damerau 1964). */
 #include "augment/noise/spoil.h"
-#include "augment/words/hangul.h"
 #include "base/memory.h"
+#include "text/unicode/hangul.h"
 #include "text/unicode/unicode.h"
 
 #include <stdlib.h>

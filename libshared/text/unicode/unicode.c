@@ -1,6 +1,7 @@
 #include "text/unicode/unicode.h"
 
 #include "base/memory.h"
+#include "text/unicode/hangul.h"
 #include "text/unicode/unicode_data.h"
 
 #include <pthread.h>
@@ -150,6 +151,8 @@ int lm_unicode_decompose(uint32_t code, bool compatibility, uint32_t out[LM_DECO
     out[0] = code;
     if (!(p & LM_CP_NFD) && !(compatibility && p & LM_CP_NFKD))
         return 1;
+    if (lm_is_syllable(code))
+        return lm_syllable_letters(code, out);
     int boundary = 0;
     utf8proc_option_t how = UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0);
     utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)code, (utf8proc_int32_t *)out,

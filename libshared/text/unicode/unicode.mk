@@ -1,6 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/text/unicode/chars.c \
 	libshared/text/unicode/chars.h \
+	libshared/text/unicode/hangul.h \
 	libshared/text/unicode/python_text.c \
 	libshared/text/unicode/python_text.h \
 	libshared/text/unicode/unicode.c \
