@@ -27,6 +27,12 @@ tests_unit_check_text_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_text_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_text
 
+check_PROGRAMS += tests/unit/check_word_cache
+tests_unit_check_word_cache_SOURCES = tests/unit/check_word_cache.c
+tests_unit_check_word_cache_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_word_cache_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_word_cache
+
 check_PROGRAMS += tests/unit/check_tokenizers
 tests_unit_check_tokenizers_SOURCES = tests/unit/check_tokenizers.c
 tests_unit_check_tokenizers_CPPFLAGS = $(unit_cppflags)

@@ -8,27 +8,19 @@
 _Static_assert(sizeof(lm_known_word) == 64 && LM_WORD_TOKENS - LM_WORD_FEW == 64 / 4, "a word fills a cache line, or two");
 
 /* Half a megabyte at first. */
-enum { FEWEST_BITS = 12, BITS_MORE = 2 };
+enum { FEWEST_BITS = 12, BITS_MORE = 2, LARGE_PAGE = 1 << 21 };
 
-/* Pages that no word has come to are not there. Large ones, where the system has any to give: words stand anywhere, and each small
- * page would be looked up anew. */
-static void make_sets(lm_word_cache *c, unsigned bits)
-{
-    enum { LARGE = 1 << 21 };
-    size_t bytes = sizeof *c->sets << (bits + 1);
-    c->memory = lm_calloc(bytes + LARGE, 1);
-    c->sets = (lm_known_word *)(((uintptr_t)c->memory + LARGE - 1) & ~(uintptr_t)(LARGE - 1));
-    c->bits = bits;
-    c->used = 0;
-    if (bytes >= LARGE)
-        madvise(c->sets, bytes, MADV_HUGEPAGE);
-}
+/* A set of two. */
+typedef lm_known_word known_set[2];
 
+/* Memory for as many sets as there will ever be, of which that is there which words have come to. */
 void lm_word_cache_init(lm_word_cache *c, size_t most)
 {
-    for (c->most = FEWEST_BITS; 2 * sizeof *c->sets << (c->most + 1) <= most;)
+    for (c->most = FEWEST_BITS; 2 * sizeof(known_set) << c->most <= most;)
         c->most++;
-    make_sets(c, FEWEST_BITS);
+    c->memory = lm_calloc((sizeof(known_set) << c->most) + LARGE_PAGE, 1);
+    c->sets = (lm_known_word *)(((uintptr_t)c->memory + LARGE_PAGE - 1) & ~(uintptr_t)(LARGE_PAGE - 1));
+    c->bits = FEWEST_BITS;
 }
 
 static bool has_room(const lm_known_word *set)
@@ -55,18 +47,26 @@ static void move(lm_word_cache *c, const lm_known_word *word)
         enter(c, lm_word_set(c, word->key), word, word + 1);
 }
 
+/* From the last set on, each is parted into those that follow from its number, which lie behind it or are parted already. */
 void lm_word_cache_grow(lm_word_cache *c)
 {
-    lm_word_cache old = *c;
     if (2 * c->used >> c->bits == 0 || c->bits >= c->most)
         return;
-    make_sets(c, old.bits + BITS_MORE < c->most ? old.bits + BITS_MORE : c->most);
-    for (size_t i = 0; i < (size_t)2 << old.bits; i += 2) {
-        if (old.sets[i].count <= LM_WORD_FEW)
-            move(c, &old.sets[i + 1]);
-        move(c, &old.sets[i]);
+    unsigned more = c->bits + BITS_MORE < c->most ? BITS_MORE : c->most - c->bits;
+    known_set *sets = (known_set *)c->sets;
+    size_t count = (size_t)1 << c->bits, bytes = sizeof *sets << (c->bits + more);
+    if (bytes > LARGE_PAGE) /* words stand anywhere, and each small page would be looked up anew */
+        madvise(c->sets, bytes, MADV_HUGEPAGE);
+    c->bits += more;
+    c->used = 0;
+    for (size_t i = count; i-- > 0;) {
+        known_set old;
+        memcpy(old, sets[i], sizeof old);
+        memset(sets[i << more], 0, sizeof *sets << more);
+        if (old[0].count <= LM_WORD_FEW)
+            move(c, &old[1]);
+        move(c, &old[0]);
     }
-    lm_word_cache_free(&old);
 }
 
 void lm_word_cache_free(lm_word_cache *c)
