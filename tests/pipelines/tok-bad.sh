@@ -79,6 +79,26 @@ refuses_ 1 'cannot open' tok -m bert --ids missing.txt
 printf '{"text": 5}\n{"text": \n' >broken.jsonl
 returns_ 1 tok -m bert --ids broken.jsonl >got 2>err
 
+# a row that cannot be encoded is told of by the file that it was in, though the next one is being read
+mkdir level
+echo '{"version":"1.0","added_tokens":[],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},"post_processor":null,"decoder":null,
+"model":{"type":"WordLevel","vocab":{"a":0,"b":1},"unk_token":"[UNK]"}}' >level/tokenizer.json
+printf 'a\na\nzz\n' >first.txt
+seq 2000 | sed 's|.*|b|' >second.txt
+refuses_ 1 'first.txt:3: a part of the text' tok -m level -j2 --ids first.txt second.txt
+# and rejected rows come in the order of the records, whether their bytes or their words are wrong
+for i in $(seq 3000); do printf 'a %d\n\xff\na b a b a b a b a b a b a b a b a b a b a b a b\n' $i; done >mixed
+seq 3000 | awk '{ print 3 * $1 - 2; print 3 * $1 - 1 }' >want
+for threads in 1 3; do
+    rm -f rejects
+    tok -q -m level -j$threads --strict --rejects rejects --ids mixed >got 2>err
+    test "$(uniq got)" = "0 1 0 1 0 1 0 1 0 1 0 1 0 1 0 1 0 1 0 1 0 1 0 1" || fail_ "other rows are written"
+    sed 's/.*"line":\([0-9]*\).*/\1/' rejects | sort -n >sorted
+    compare_ want sorted
+    cp rejects rejects-$threads
+done
+compare_ rejects-1 rejects-3
+
 # a line of 40 MB without a space, and one with many
 head -c 40000000 /dev/zero | tr '\0' x >huge
 echo >>huge

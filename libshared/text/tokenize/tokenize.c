@@ -7,6 +7,7 @@
 #include "base/signals.h"
 #include "base/threads.h"
 #include "base/tool.h"
+#include "text/tokenize/turns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,14 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-/* A batch goes through three hands: it is read, encoded, written; while one is encoded by all threads, one of
- * them reads the next and writes the last. What comes out does not depend on it. All three stay in the cache of the
- * processors: a batch has so many bytes for each thread. */
-enum { BATCHES = 3, BATCH_ROWS = 4096, BATCH_BYTES = 1 << 16, ROWS_AT_ONCE = 16, TURNS_OF_THREADS = 4 };
+/* What is in hand stays in the cache of a processor. */
+enum { BATCH_ROWS = 4096, BATCH_BYTES = 1 << 16 };
 
 typedef struct batch {
     lm_text_batch text;
@@ -46,7 +41,8 @@ typedef struct run {
     lm_chat_worker **chat_workers; /* by thread */
     int threads;
     lm_token_sink *sink;
-    batch batches[BATCHES];
+    batch *batches; /* LM_TURN_SLOTS for each thread */
+    lm_status *st;
     uint64_t written, rejected, empty, cut;
 } run;
 
@@ -77,15 +73,17 @@ int lm_tokenize_limit(const lm_tokenizer *t, const char *path)
     return limit;
 }
 
-/* ---------------------------------------------------------------- the three hands */
+/* ---------------------------------------------------------------- reading, encoding, writing */
 
-static void read_batch(run *r, batch *b)
+static lm_turn_read read_batch(void *self, int slot)
 {
+    run *r = self;
+    batch *b = &r->batches[slot];
     lm_status_clear(&b->reading);
     b->failed = SIZE_MAX;
     lm_status_clear(&b->failure);
     b->rc = lm_signal_check(&b->reading)
-                ? lm_text_source_batch(&r->source, BATCH_ROWS, BATCH_BYTES * (size_t)r->threads, &b->text, &b->reading)
+                ? lm_text_source_batch(&r->source, BATCH_ROWS, BATCH_BYTES, &b->text, &b->reading)
                 : -1;
     if (b->text.count > b->row_cap) {
         b->rows = lm_realloc(b->rows, b->text.count, sizeof *b->rows);
@@ -96,6 +94,9 @@ static void read_batch(run *r, batch *b)
         memset(b->why + b->row_cap, 0, (b->text.count - b->row_cap) * sizeof *b->why);
         b->row_cap = b->text.count;
     }
+    bool flush = b->text.count && b->text.items[b->text.count - 1].flush;
+    bool in_order = r->o->records.rejects; /* what is read and what is written may both have something to put there */
+    return (lm_turn_read){.flush = flush || in_order, .last = b->rc <= 0};
 }
 
 /* A question stays whole, and an answer may stand anywhere in the text: what does not fit becomes rows of its own. The
@@ -128,7 +129,8 @@ static bool encode_target(const run *r, lm_encoder *e, const lm_text_record *rec
            lm_fail_prefix(st, "the target");
 }
 
-static void encode_row(run *r, batch *b, size_t i, int thread)
+/* False: there is no use in going on. */
+static bool encode_row(run *r, batch *b, size_t i, int thread)
 {
     lm_encoder *e = r->encoders[thread];
     const lm_text_record *record = &b->text.items[i];
@@ -138,7 +140,7 @@ static void encode_row(run *r, batch *b, size_t i, int thread)
     options.row = record->number;
     options.ids_only = r->encode.ids_only && !record->asks;
     if (record->flush)
-        return;
+        return true;
     if (record->asks)
         ask(r->o, &options);
     if ((r->chat ? lm_chat_encode(r->chat_workers[thread], e, record, &options, &b->rows[i], &st)
@@ -146,16 +148,22 @@ static void encode_row(run *r, batch *b, size_t i, int thread)
              ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
              : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st)) &&
         encode_target(r, e, record, &b->targets[i], &st))
-        return;
+        return true;
     if (r->o->records.rejects && st.code == LM_FAILED) {
         b->why[i] = lm_strdup(st.message);
-        return;
+        return true;
     }
-#pragma omp critical(lm_tokenize_failure)
-    if (i < b->failed) {
-        b->failed = i;
-        b->failure = st;
-    }
+    b->failed = i;
+    b->failure = st;
+    return false;
+}
+
+static void encode_batch(void *self, int slot, int thread)
+{
+    run *r = self;
+    batch *b = &r->batches[slot];
+    for (size_t i = 0; i < b->text.count && encode_row(r, b, i, thread); i++)
+        continue;
 }
 
 /* A conversation as it was given. */
@@ -195,8 +203,11 @@ static bool reject(run *r, const lm_text_record *record, const char *why, lm_sta
     return ok;
 }
 
-static bool write_batch(run *r, batch *b, lm_status *st)
+static bool write_batch(void *self, int slot)
 {
+    run *r = self;
+    batch *b = &r->batches[slot];
+    lm_status *st = r->st;
     lm_status why = LM_STATUS_INIT;
     for (size_t i = 0; i < b->text.count && lm_ok(st); i++) {
         const lm_text_record *record = &b->text.items[i];
@@ -230,62 +241,11 @@ static bool write_batch(run *r, batch *b, lm_status *st)
     return lm_ok(st);
 }
 
-static int thread_index(void)
-{
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
-static bool ends_in_flush(const batch *b)
-{
-    return b && b->text.count && b->text.items[b->text.count - 1].flush;
-}
-
-static bool run_batches(run *r, lm_status *st)
-{
-    size_t turn = 0;
-    batch *now = &r->batches[0], *last = NULL;
-    read_batch(r, now);
-    while (now || last) {
-        batch *next = now && now->rc > 0 ? &r->batches[(turn + 1) % BATCHES] : NULL;
-        bool flush = ends_in_flush(now); /* it is written before anything more is waited for */
-        size_t count = now ? now->text.count : 0, at_once = count / (TURNS_OF_THREADS * (size_t)r->threads);
-        at_once = at_once < 1 ? 1 : at_once > ROWS_AT_ONCE ? ROWS_AT_ONCE : at_once; /* long ones are few */
-#pragma omp parallel num_threads(r->threads)
-        {
-            int thread = thread_index();
-#pragma omp single nowait
-            {
-                if (last)
-                    write_batch(r, last, st);
-                if (next && !flush)
-                    read_batch(r, next);
-            }
-#pragma omp for schedule(dynamic, at_once)
-            for (size_t i = 0; i < count; i++)
-                encode_row(r, now, i, thread);
-        }
-        if (flush && lm_ok(st))
-            write_batch(r, now, st);
-        if (flush && next && lm_ok(st))
-            read_batch(r, next);
-        if (!lm_ok(st))
-            return false;
-        last = flush ? NULL : now;
-        now = next;
-        turn++;
-    }
-    return true;
-}
-
 /* ---------------------------------------------------------------- the run */
 
 static void free_run(run *r)
 {
-    for (int i = 0; i < BATCHES; i++) {
+    for (int i = 0; i < r->threads * LM_TURN_SLOTS; i++) {
         for (size_t k = 0; k < r->batches[i].row_cap; k++)
             lm_encoding_free(&r->batches[i].rows[k]);
         for (size_t k = 0; k < r->batches[i].row_cap; k++)
@@ -297,6 +257,7 @@ static void free_run(run *r)
         free(r->batches[i].targets);
         lm_text_batch_free(&r->batches[i].text);
     }
+    free(r->batches);
     for (int i = 0; i < r->threads; i++) {
         lm_encoder_free(r->encoders[i]);
         lm_chat_worker_free(r->chat_workers[i]);
@@ -375,17 +336,18 @@ static bool open_run(run *r, lm_output_file *out, lm_status *st)
 
 bool lm_tokenize(const lm_tokenize_options *o, lm_status *st)
 {
-    run r = {.o = o, .encode = o->encode, .threads = lm_threads()};
+    run r = {.o = o, .encode = o->encode, .threads = lm_threads(), .st = st};
     if (o->form == LM_FORM_LMS && !o->output && !lm_tool_refuse_terminal(STDOUT_FILENO, "tokens", st))
         return false;
     lm_output_file *out = lm_output_file_open(o->output, st);
     if (!out)
         return false;
+    r.batches = lm_calloc((size_t)r.threads * LM_TURN_SLOTS, sizeof *r.batches);
     r.encoders = lm_calloc((size_t)r.threads, sizeof *r.encoders);
     r.chat_workers = lm_calloc((size_t)r.threads, sizeof *r.chat_workers);
     if (open_run(&r, out, st)) {
         lm_progress_begin("tokens", "rows", 0);
-        run_batches(&r, st);
+        lm_turns_run(&(lm_turn_hands){&r, read_batch, encode_batch, write_batch}, r.threads);
         lm_progress_end();
     }
     if (r.sink)

@@ -13,4 +13,6 @@ liblmutils_la_SOURCES += \
 	libshared/text/tokenize/stats.c \
 	libshared/text/tokenize/agreement.c \
 	libshared/text/tokenize/agreement.h \
-	libshared/text/tokenize/answers.c
+	libshared/text/tokenize/answers.c \
+	libshared/text/tokenize/turns.c \
+	libshared/text/tokenize/turns.h
