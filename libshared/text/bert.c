@@ -26,6 +26,7 @@ void lm_bert_prepare(lm_tokenizer *t)
         return;
     b->table = lm_unicode_table();
     b->lower_case = n->lower_case;
+    b->cleans = n->clean_text;
     b->cut = LM_CP_SPACE | LM_CP_PUNCT | (n->cjk ? LM_CP_CJK : 0);
     b->odd = ILL_FORMED | (n->clean_text ? LM_CP_CONTROL : 0) | (n->lower_case ? LM_CP_LOWER : 0) |
              (n->strip_accents ? LM_CP_NFD | LM_CP_NONSPACING : 0);
@@ -47,6 +48,48 @@ static inline bool continues(unsigned char byte)
     return (byte & 0xC0) == 0x80;
 }
 
+static const uint64_t ones = 0x0101010101010101u;
+
+/* Eight bytes, A-Z made a-z. */
+static inline uint64_t lower_eight(uint64_t x)
+{
+    uint64_t seven = x & (ones * 0x7F), from_a = seven + ones * (0x80 - 'A'), beyond_z = seven + ones * (0x80 - 'Z' - 1);
+    return x | ((from_a & ~beyond_z & ~x & (ones * 0x80)) >> 2);
+}
+
+/* How many of eight bytes are letters or digits before the first that is neither (the first is the lowest). */
+static inline unsigned word_bytes(uint64_t x)
+{
+    uint64_t seven = x & (ones * 0x7F), small = seven | (ones * 0x20);
+    uint64_t letter = (small + ones * (0x80 - 'a')) & ~(small + ones * (0x80 - 'z' - 1));
+    uint64_t digit = (seven + ones * (0x80 - '0')) & ~(seven + ones * (0x80 - '9' - 1));
+    uint64_t other = ~((letter | digit) & ~x) & (ones * 0x80);
+    return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
+}
+
+/* Whether U+FFFD begins at s, which has n bytes more, and is cleaned away: what random bytes are full of. */
+static inline bool is_lost(const lm_bert_path *b, const char *s, size_t n)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    return n >= 3 && b->cleans & (((u[0] ^ 0xEF) | (u[1] ^ 0xBF) | (u[2] ^ 0xBD)) == 0);
+}
+
+/* See `look`: of four bytes, or ill-formed. */
+static size_t look_twice(const lm_bert_path *b, const char *s, size_t most, uint32_t *code, unsigned *properties)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    if (u[0] >= 0xF0 && u[0] < 0xF4 && most >= 4 && u[1] >= (u[0] == 0xF0 ? 0x90 : 0x80) && u[1] < 0xC0 && continues(u[2]) &&
+        continues(u[3])) {
+        size_t n = lm_utf8_known(s, code);
+        *properties = lm_unicode_is(b->table, *code);
+        return n;
+    }
+    size_t n = lm_utf8_decode(s, most, code);
+    bool is_there = n == 3 && memcmp(s, "\xEF\xBF\xBD", 3) == 0;
+    *properties = lm_unicode_is(b->table, *code) | (*code == 0xFFFD && !is_there ? ILL_FORMED : 0);
+    return n;
+}
+
 /* The character at text[i], which is not ASCII: its length, and what it is. */
 static inline size_t look(const lm_bert_path *b, lm_str text, size_t i, size_t to, uint32_t *code, unsigned *properties)
 {
@@ -59,11 +102,7 @@ static inline size_t look(const lm_bert_path *b, lm_str text, size_t i, size_t t
         *code = (s[0] & 0x1Fu) << 6 | (s[1] & 0x3Fu);
         n = 2;
     } else {
-        n = lm_utf8_decode(text.data + i, to - i, code);
-        if (*code == 0xFFFD && !(n == 3 && memcmp(s, "\xEF\xBF\xBD", 3) == 0)) {
-            *properties = lm_unicode_properties(*code) | ILL_FORMED;
-            return n;
-        }
+        return look_twice(b, text.data + i, to - i, code, properties);
     }
     *properties = lm_unicode_is(b->table, *code);
     return n;
@@ -79,12 +118,6 @@ static bool put_normal(const lm_normalizer *n, uint32_t code, unsigned propertie
     int count = 1;
     if (n->clean_text && properties & LM_CP_CONTROL)
         return true;
-    if (n->strip_accents && lm_is_syllable(code)) {
-        size_t bytes = lm_syllable_spell(code, out->data + out->len);
-        out->len += bytes;
-        *chars += bytes / 3;
-        return true;
-    }
     if (n->strip_accents && properties & LM_CP_NFD)
         count = lm_unicode_decompose(code, false, parts);
     for (int i = 0; i < count; i++) {
@@ -102,35 +135,75 @@ static bool put_normal(const lm_normalizer *n, uint32_t code, unsigned propertie
     return true;
 }
 
-/* The word as normalisation leaves it, to e->word; false where the components have to say it. *changed: more of it is other than ASCII
- * capitals. */
-static bool normalise(lm_encoder *e, lm_str w, size_t *chars, bool *changed)
+/* The letters and digits of ASCII that text[i..to) begins with to `at`, which has room for eight more; returns how many. */
+static size_t put_letters(const lm_bert_path *b, lm_str text, size_t i, size_t to, char *at)
+{
+    size_t from = i;
+    for (size_t n = 8; n == 8 && text.len - i >= 8; i += n) {
+        uint64_t eight = lm_eight_bytes(text.data + i);
+        n = word_bytes(eight);
+        n = n < to - i ? n : to - i;
+        eight = b->lower_case ? lower_eight(eight) : eight;
+        memcpy(at + (i - from), &eight, 8);
+    }
+    return i - from;
+}
+
+/* Where `at` is in `out` then, which has room for n bytes more. */
+static inline char *with_room(lm_buf *out, char *at, size_t n)
+{
+    out->len = (size_t)(at - out->data);
+    if (out->cap - out->len < n)
+        lm_buf_reserve(out, n);
+    return out->data + out->len;
+}
+
+/* The word text[from..from + len) as normalisation leaves it, to e->word; false where the components have to say it. *changed: more of it
+ * is other than ASCII capitals. */
+static bool normalise(lm_encoder *e, lm_str text, size_t from, size_t len, size_t *chars, bool *changed)
 {
     enum { MOST = 4 * 2 * LM_DECOMPOSITION_MAX }; /* bytes that a character may become */
     const lm_bert_path *b = &e->t->bert;
+    bool strips = e->t->normalizer.strip_accents;
     lm_buf *out = &e->word;
-    out->len = *chars = 0;
-    *changed = false;
-    for (size_t i = 0, n; i < w.len; i += n) {
-        uint32_t code = (unsigned char)w.data[i];
-        unsigned properties = 0;
-        if (out->cap - out->len < MOST)
-            lm_buf_reserve(out, MOST);
-        n = 1;
-        if (code >= 0x80)
-            n = look(b, w, i, w.len, &code, &properties);
-        else if (b->kind[code] == LM_BYTE_ODD)
-            properties = LM_CP_CONTROL;
+    out->len = 0;
+    lm_buf_reserve(out, len + MOST);
+    char *at = out->data;
+    size_t to = from + len, count = put_letters(b, text, from, to, at), n;
+    unsigned odd = 0;
+    at += count;
+    for (size_t i = from + count; i < to; i += n) {
+        uint32_t code = (unsigned char)text.data[i], syllable = strips ? lm_syllable_at(text.data + i, to - i) : 0;
+        unsigned properties, lost = is_lost(b, text.data + i, to - i);
+        if (syllable) {
+            at = with_room(out, at, to - i + MOST);
+            size_t bytes = lm_syllable_spell(syllable, at);
+            at += bytes, count += bytes / 3, odd = 1, n = 3;
+            continue;
+        }
+        if (lost | (code < 0x80)) { /* which of them it is, and whether it stays, cannot be foreseen */
+            unsigned stays = !(lost | (b->cleans & (b->kind[code] == LM_BYTE_ODD)));
+            *at = b->lower[code];
+            at += stays, count += stays, odd |= !stays;
+            n = 1 + 2 * lost;
+            continue;
+        }
+        n = look(b, text, i, to, &code, &properties);
         if (properties & b->odd) {
-            *changed = true;
-            if (!put_normal(&e->t->normalizer, code, properties, out, chars))
+            size_t more = 0;
+            with_room(out, at, MOST);
+            if (!put_normal(&e->t->normalizer, code, properties, out, &more))
                 return false;
+            at = with_room(out, out->data + out->len, to - i + MOST), count += more, odd = 1;
             continue;
         }
         for (size_t k = 0; k < n; k++)
-            out->data[out->len++] = b->lower[(unsigned char)w.data[i + k]];
-        ++*chars;
+            *at++ = text.data[i + k];
+        count++;
     }
+    out->len = (size_t)(at - out->data);
+    *chars = count;
+    *changed = odd;
     return true;
 }
 
@@ -139,7 +212,7 @@ static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
 {
     size_t chars;
     bool changed;
-    if (!normalise(e, (lm_str){text.data + from, len}, &chars, &changed)) {
+    if (!normalise(e, text, from, len, &chars, &changed)) {
         lm_cut_by_components(e, text, from, len);
         return;
     }
@@ -152,46 +225,32 @@ static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
 
 /* ---------------------------------------------------------------- the words of a text */
 
-static const uint64_t ones = 0x0101010101010101u;
-
-/* Eight bytes, A-Z made a-z. */
-static inline uint64_t lower_eight(uint64_t x)
-{
-    uint64_t seven = x & (ones * 0x7F), from_a = seven + ones * (0x80 - 'A'), beyond_z = seven + ones * (0x80 - 'Z' - 1);
-    return x | ((from_a & ~beyond_z & ~x & (ones * 0x80)) >> 2);
-}
-
-/* How many of eight bytes are letters or digits before the first that is neither (the first is the lowest).
- */
-static inline unsigned word_bytes(uint64_t x)
-{
-    uint64_t seven = x & (ones * 0x7F), small = seven | (ones * 0x20);
-    uint64_t letter = (small + ones * (0x80 - 'a')) & ~(small + ones * (0x80 - 'z' - 1));
-    uint64_t digit = (seven + ones * (0x80 - '0')) & ~(seven + ones * (0x80 - '9' - 1));
-    uint64_t other = ~((letter | digit) & ~x) & (ones * 0x80);
-    return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
-}
-
 /* Where the word ends of which text[i] is a part, if it is none of what parts words: before that, or at `to`. What its characters are is
- * added to *seen. */
-static size_t word_end(const lm_encoder *e, lm_str text, size_t i, size_t to, unsigned *seen)
+ * added to *seen. Apart from its caller, most of whose words have no need of it. */
+static __attribute__((noinline)) size_t word_end(const lm_encoder *e, lm_str text, size_t i, size_t to, unsigned *seen)
 {
     const lm_bert_path *b = &e->t->bert;
-    bool clean = e->t->normalizer.clean_text;
+    while (to - i >= 8 && word_bytes(lm_eight_bytes(text.data + i)) == 8)
+        i += 8;
     while (i < to) {
         unsigned char byte = (unsigned char)text.data[i];
+        unsigned p, lost = is_lost(b, text.data + i, to - i);
         uint32_t code;
-        unsigned p = 0;
-        size_t n = 1;
-        if (lm_syllable_at(text.data + i, to - i))
-            n = 3, p = LM_CP_NFD;
-        else if (byte >= 0x80)
-            n = look(b, text, i, to, &code, &p);
-        else if (b->kind[byte] == LM_BYTE_SPACE || b->kind[byte] == LM_BYTE_PUNCT)
-            break;
-        else if (b->kind[byte] == LM_BYTE_ODD)
-            p = LM_CP_CONTROL;
-        if (p & b->cut && !(clean && p & LM_CP_CONTROL))
+        if (lm_syllable_at(text.data + i, to - i)) {
+            *seen |= LM_CP_NFD;
+            i += 3;
+            continue;
+        }
+        if (lost | (byte < 0x80)) {
+            unsigned odd = lost | (b->kind[byte] == LM_BYTE_ODD);
+            if (!odd && b->kind[byte] != LM_BYTE_WORD)
+                break;
+            *seen |= odd * LM_CP_CONTROL;
+            i += 1 + 2 * lost;
+            continue;
+        }
+        size_t n = look(b, text, i, to, &code, &p);
+        if (p & b->cut && !(b->cleans && p & LM_CP_CONTROL))
             break;
         *seen |= p;
         i += n;
@@ -199,14 +258,21 @@ static size_t word_end(const lm_encoder *e, lm_str text, size_t i, size_t to, un
     return i;
 }
 
+/* Whether it is one character from U+20000 on, which is seldom seen again, and found in less time than it is remembered. */
+static bool is_rare(lm_str text, size_t from, size_t n)
+{
+    const unsigned char *s = (const unsigned char *)text.data + from;
+    return n == 4 && (s[0] > 0xF0 || (s[0] == 0xF0 && s[1] >= 0xA0));
+}
+
 /* A word of n bytes; `changed`: normalisation changes more of it than ASCII capitals. */
-static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t n, bool changed, lm_side *out)
+static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t n, bool changed, bool keep, lm_side *out)
 {
     bool lower = e->t->bert.lower_case && !changed;
     if (e->ahead.n == LM_WORDS_AHEAD)
         lm_words_take(e, text, cut_word, NULL, out);
     struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, from, n);
-    if (n + changed > LM_WORD_BYTES)
+    if (n + changed > LM_WORD_BYTES || !keep)
         return;
     uint64_t key[3];
     lm_word_key(lm_key_bytes_at(k, from), n, key);
@@ -255,7 +321,8 @@ void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side 
             lm_words_take(e, text, cut_word, NULL, out);
             lm_encode_components(e, text, p, end, out);
         } else {
-            add_word(e, text, &k, p, end - p, seen & b->odd, out);
+            bool keep = !seen || !is_rare(text, p, end - p);
+            add_word(e, text, &k, p, end - p, seen & b->odd, keep, out);
         }
     }
     lm_words_take(e, text, cut_word, NULL, out);

@@ -26,6 +26,7 @@ enum { LM_BYTE_WORD, LM_BYTE_SPACE, LM_BYTE_PUNCT, LM_BYTE_ODD };
 /* BertNormalizer, BertPreTokenizer and WordPiece in one pass over the bytes (text/bert.c). */
 typedef struct lm_bert_path {
     bool usable, lower_case;
+    unsigned cleans;       /* 1: clean_text */
     const uint16_t *table; /* lm_unicode_table() */
     unsigned odd; /* properties of what normalisation changes, but for ASCII capitals */
     unsigned cut; /* properties that part words (LM_CP_SPACE, LM_CP_PUNCT, LM_CP_CJK) */

@@ -30,14 +30,15 @@ static inline uint32_t lm_syllable_code(lm_syllable s)
     return LM_HANGUL_FIRST + (uint32_t)((s.initial * LM_HANGUL_VOWELS + s.vowel) * LM_HANGUL_FINALS + s.final);
 }
 
-/* The syllable that begins at s, which has n bytes more: of three, EA B0 80 to ED 9E A3. 0: none does. */
+/* The syllable that begins at s, which has n bytes more: of three, EA B0 80 to ED 9E A3. 0: none does. Nothing branches on the bytes. */
 static inline uint32_t lm_syllable_at(const char *s, size_t n)
 {
     const unsigned char *b = (const unsigned char *)s;
-    if (n < 3 || b[0] >> 4 != 0xE || ((b[1] ^ 0x80) | (b[2] ^ 0x80)) >> 6)
+    if (n < 3)
         return 0;
-    uint32_t code = (b[0] & 0xFu) << 12 | (b[1] & 0x3Fu) << 6 | (b[2] & 0x3Fu);
-    return lm_is_syllable(code) ? code : 0;
+    uint32_t code = (b[0] & 0xFu) << 12 | (b[1] & 0x3Fu) << 6 | (b[2] & 0x3Fu), off = (b[0] ^ 0xE0u) & 0xF0;
+    off |= ((b[1] ^ 0x80u) | (b[2] ^ 0x80u)) & 0xC0;
+    return (off == 0) & lm_is_syllable(code) ? code : 0;
 }
 
 /* The two or three letters that it decomposes into; returns how many. */
