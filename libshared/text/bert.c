@@ -321,7 +321,7 @@ void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side 
             lm_words_take(e, text, cut_word, NULL, out);
             lm_encode_components(e, text, p, end, out);
         } else {
-            bool keep = !seen || !is_rare(text, p, end - p);
+            bool keep = kind != LM_BYTE_ODD || !is_rare(text, p, end - p);
             add_word(e, text, &k, p, end - p, seen & b->odd, keep, out);
         }
     }
