@@ -31,7 +31,7 @@ bool lm_token_model_takes_bytes(const lm_token_model *m)
     return m->type == &lm_bpe_type && ((const lm_bpe *)m->own)->takes_bytes;
 }
 
-_Static_assert(LM_WORDS_AT_ONCE <= LM_VOCABULARY_AT_ONCE, "the words that come together are looked up together");
+_Static_assert((int)LM_WORDS_AT_ONCE <= (int)LM_VOCABULARY_AT_ONCE, "the words that come together are looked up together");
 
 /* The tokens that are whole words, -1 where there is none. */
 static void find_whole(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch, int *ids)
