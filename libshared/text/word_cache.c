@@ -62,7 +62,8 @@ void lm_word_cache_grow(lm_word_cache *c)
     for (size_t i = count; i-- > 0;) {
         known_set old;
         memcpy(old, sets[i], sizeof old);
-        memset(sets[i << more], 0, sizeof *sets << more);
+        if (i << more < count) /* beyond, nothing has come to them yet */
+            memset(sets[i << more], 0, sizeof *sets << more);
         if (old[0].count <= LM_WORD_FEW)
             move(c, &old[1]);
         move(c, &old[0]);

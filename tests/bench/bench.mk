@@ -11,7 +11,7 @@ tests_bench_decode_SOURCES = tests/bench/decode.c tests/bench/clock.h tests/benc
 tests_bench_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_decode_LDADD = liblmutils.la
 
-EXTRA_PROGRAMS += tests/bench/quantised tests/bench/encode
+EXTRA_PROGRAMS += tests/bench/quantised
 tests_bench_quantised_SOURCES = tests/bench/quantised.c tests/bench/peers/ggml.h tests/bench/clock.h tests/bench/rate.h
 tests_bench_quantised_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_bench_quantised_LDADD = liblmutils.la -ldl
