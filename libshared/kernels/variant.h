@@ -142,6 +142,26 @@ typedef struct lm_variant {
                              const float *bias, float *y, size_t ldy);
 } lm_variant;
 
+/* A variant is made of static functions of the same names. */
+#define LM_VARIANT_KERNELS \
+    .usable = usable, .activation_forward = activation_forward, .activation_backward = activation_backward, \
+    .gate_forward = gate_forward, .gate_backward = gate_backward, .add = add_vectors, .axpy = axpy, \
+    .scale = scale, .sum_squares = sum_squares, .column_sums = column_sums, .few_rows = few_rows, \
+    .few_rows_across = few_rows_across, .norm_forward = norm_forward, .norm_backward = norm_backward, \
+    .rms_norm_forward = rms_norm_forward, .rms_norm_backward = rms_norm_backward, .rope = rope, \
+    .dropout_forward = dropout_forward, .dropout_backward = dropout_backward, \
+    .attention_scratch = attention_scratch, .attention_forward = attention_forward, \
+    .attention_backward = attention_backward, .attention_kept_scratch = attention_kept_scratch, \
+    .attention_kept = attention_kept, .log_sum_parts = log_sum_parts, .softmax_grad = softmax_grad, \
+    .blend = blend, .update = {adam, sgd, lion}, .bf16_read = bf16_read, .bf16_write = bf16_write, \
+    .code_read = code_read, .code_write = code_write, .factor_squares = factor_squares, \
+    .factor_size = factor_size, .factor_move = factor_move, .panels_width = panels_width, \
+    .panels_pack = panels_pack, .panels_product = panels_product, .lstm_forward = lstm_forward, \
+    .lstm_backward = lstm_backward, .minhash = minhash, .weights_expand = weights_expand, \
+    .weights_order = weights_order, .weights_dots = weights_dots, .round_row = round_row, \
+    .rounded_dots = rounded_dots, .rounded_panels_bytes = rounded_panels_bytes, .rounded_pack = rounded_pack, \
+    .rounded_products = rounded_products
+
 const lm_variant *lm_variant_now(void);
 
 /* The floats of a step, rounded once. */
