@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 void *lm_malloc(size_t count, size_t size);             /* uninitialised */
 void *lm_calloc(size_t count, size_t size);             /* zeroed */
@@ -38,6 +39,13 @@ static inline void lm_prefetch(const void *p, size_t n)
 {
     for (size_t i = 0; i < n && i < 1024; i += 64)
         __builtin_prefetch((const char *)p + i);
+}
+
+/* Zeroes a struct of some hundred bytes by a call: compilers write it with a repeated store, whose start takes longer than all of it. */
+static inline void lm_zero(void *p, size_t n)
+{
+    __asm__("" : "+r"(n)); /* which the compiler does not know any longer */
+    memset(p, 0, n);
 }
 
 /* *out = a*b or a+b; false on overflow of size_t. */

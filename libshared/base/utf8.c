@@ -60,24 +60,30 @@ size_t lm_ascii_prefix(const char *s, size_t len)
 
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
-/* Whether 16 bytes are what may stand behind the three before them, but for a sequence that their end cuts. */
-static bool goes_on(const char *s)
+/* How far from i > 2 on bytes are what may stand behind the three before them, but for a sequence that is cut there: 16 at a time, then
+ * the last 16. */
+static size_t goes_on(const char *s, size_t i, size_t len)
 {
-    bytes16 c, one, two, three; /* each byte, and those before it */
-    memcpy(&c, s, 16);
-    memcpy(&one, s - 1, 16);
-    memcpy(&two, s - 2, 16);
-    memcpy(&three, s - 3, 16);
-    bytes16 due = (bytes16)(one >= 0xC0) | (bytes16)(two >= 0xE0) | (bytes16)(three >= 0xF0);
-    bytes16 bad = due ^ (bytes16)((c & 0xC0) == 0x80);
-    bad |= (bytes16)(c >= 0xF5) | (bytes16)((c & 0xFE) == 0xC0); /* beyond U+10FFFF, overlong forms of ASCII */
-    bad |= (bytes16)(one == 0xE0) & (bytes16)(c < 0xA0);         /* the bounds of `sequence` */
-    bad |= (bytes16)(one == 0xED) & (bytes16)(c > 0x9F);
-    bad |= (bytes16)(one == 0xF0) & (bytes16)(c < 0x90);
-    bad |= (bytes16)(one == 0xF4) & (bytes16)(c > 0x8F);
-    uint64_t any[2];
-    memcpy(any, &bad, 16);
-    return !(any[0] | any[1]);
+    for (size_t at; i < len; i = at + 16) {
+        bytes16 c, one, two, three; /* each byte, and those before it */
+        at = i + 16 <= len ? i : len - 16;
+        memcpy(&c, s + at, 16);
+        memcpy(&one, s + at - 1, 16);
+        memcpy(&two, s + at - 2, 16);
+        memcpy(&three, s + at - 3, 16);
+        bytes16 due = (bytes16)(one >= 0xC0) | (bytes16)(two >= 0xE0) | (bytes16)(three >= 0xF0);
+        bytes16 bad = due ^ (bytes16)((c & 0xC0) == 0x80);
+        bad |= (bytes16)(c >= 0xF5) | (bytes16)((c & 0xFE) == 0xC0); /* beyond U+10FFFF, overlong forms of ASCII */
+        bad |= (bytes16)(one == 0xE0) & (bytes16)(c < 0xA0);         /* the bounds of `sequence` */
+        bad |= (bytes16)(one == 0xED) & (bytes16)(c > 0x9F);
+        bad |= (bytes16)(one == 0xF0) & (bytes16)(c < 0x90);
+        bad |= (bytes16)(one == 0xF4) & (bytes16)(c > 0x8F);
+        uint64_t any[2];
+        memcpy(any, &bad, 16);
+        if (any[0] | any[1])
+            break;
+    }
+    return i;
 }
 
 /* From i, the begin of a sequence, on: until a sequence ends at `to` or behind it, or is ill-formed. */
@@ -99,13 +105,12 @@ static size_t sequences(const char *s, size_t len, size_t i, size_t to, bool *il
 
 size_t lm_utf8_valid_prefix(const char *s, size_t len)
 {
-    enum { SHORT = 48 };
+    enum { SHORT = 3 + 16 }; /* what is shorter has no last 16 with three before them */
     bool ill = false;
     size_t i = len < SHORT ? 0 : sequences(s, len, 0, 3, &ill);
     if (len < SHORT || ill)
         return ill ? i : sequences(s, len, 0, len, &ill);
-    while (i + 16 <= len && goes_on(s + i))
-        i += 16;
+    i = goes_on(s, i, len);
     size_t back = 0; /* what is cut there, or does not go on */
     while (back < 3 && ((unsigned char)s[i - back - 1] & 0xC0) == 0x80)
         back++;

@@ -203,7 +203,11 @@ static int take(lm_block *block, size_t *end, lm_status *st)
         return take == LM_TAKE_END ? 0 : -1;
     LM_GROW(block->sources, block->count, n->source_cap);
     lm_source *s = &block->sources[block->count];
-    *s = (lm_source){.form = n->form, .file = r->file, .number = t.number, .line = t.line};
+    lm_zero(s, sizeof *s);
+    s->form = n->form;
+    s->file = r->file;
+    s->number = t.number;
+    s->line = t.line;
     cut_out(block, r, end, s);
     if (take == LM_TAKE_RECORD && unwanted) {
         char why[128];

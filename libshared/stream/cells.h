@@ -10,6 +10,7 @@ typedef struct lm_cell {
     lm_str name;  /* decoded; data NULL = only its place counts */
     lm_str value; /* json: its text, checked; else the value itself */
     bool json;
+    bool plain;   /* json: it is known to have no escapes */
 } lm_cell;
 
 /* FIELD as the options have it. */

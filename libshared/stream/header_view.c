@@ -39,7 +39,7 @@ static const char *skip_escape(const char *p, const char *end)
 {
     if (end - p >= 2 && (p[1] == 'n' || p[1] == '"')) /* most are one of these */
         return p + 2;
-    lm_json j = {p, end, NULL};
+    lm_json j = {.p = p, .end = end};
     bool whole;
     return lm_json_escape(&j, &whole) && whole ? j.p : NULL;
 }

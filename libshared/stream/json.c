@@ -14,12 +14,6 @@ static bool fail(lm_json *j, const char *why)
     return false;
 }
 
-void lm_json_space(lm_json *j)
-{
-    while (j->p < j->end && (*j->p == ' ' || *j->p == '\t' || *j->p == '\n' || *j->p == '\r'))
-        j->p++;
-}
-
 /* ---------------------------------------------------------------------------------------------------- leaves */
 
 /* The values of hexadecimal digits, plus 1; 0: it is none. */
@@ -106,6 +100,7 @@ static bool skip_string(lm_json *j)
             return fail(j, "a control character in a string");
         if (!skip_escape(j))
             return false;
+        j->escapes = true;
     }
 }
 
@@ -165,8 +160,19 @@ static bool skip_name(lm_json *j)
     return true;
 }
 
+static bool skip_leaf(lm_json *j)
+{
+    switch (*j->p) {
+    case '"': return skip_string(j);
+    case 't': return skip_word(j, "true");
+    case 'f': return skip_word(j, "false");
+    case 'n': return skip_word(j, "null");
+    default: return *j->p == '-' || (*j->p >= '0' && *j->p <= '9') ? skip_number(j) : fail(j, "not a JSON value");
+    }
+}
+
 /* Without recursion: which of the open brackets are objects is kept in bits. */
-static bool skip_value(lm_json *j)
+static bool skip_nested(lm_json *j)
 {
     uint64_t object[LM_JSON_DEPTH_MAX / 64] = {0};
     size_t depth = 0;
@@ -193,11 +199,7 @@ static bool skip_value(lm_json *j)
             j->p++;
             first = true;
             continue;
-        } else if (c == '"' ? !skip_string(j)
-                   : c == 't' ? !skip_word(j, "true")
-                   : c == 'f' ? !skip_word(j, "false")
-                   : c == 'n' ? !skip_word(j, "null")
-                   : c == '-' || (c >= '0' && c <= '9') ? !skip_number(j) : !fail(j, "not a JSON value")) {
+        } else if (!skip_leaf(j)) {
             return false;
         }
         first = false;
@@ -230,7 +232,10 @@ bool lm_json_value(lm_json *j, lm_str *value)
 {
     lm_json_space(j);
     const char *start = j->p;
-    if (!skip_value(j))
+    j->escapes = false;
+    if (start == j->end)
+        return fail(j, "the text ends within a value");
+    if (*start == '{' || *start == '[' ? !skip_nested(j) : !skip_leaf(j))
         return false;
     *value = (lm_str){start, (size_t)(j->p - start)};
     return true;
@@ -271,11 +276,13 @@ int lm_json_member(lm_json *j, bool *first, lm_str *name, lm_str *value)
         return rc;
     lm_json_space(j);
     const char *start = j->p;
+    j->escapes = false;
     if (start == j->end || *start != '"' || !skip_string(j)) {
         fail(j, "a member without a name in quotes");
         return -1;
     }
     *name = (lm_str){start, (size_t)(j->p - start)};
+    j->name_escapes = j->escapes;
     lm_json_space(j);
     if (j->p == j->end || *j->p != ':') {
         fail(j, "a member without a colon");

@@ -10,16 +10,27 @@
 typedef struct lm_json {
     const char *p, *end;
     const char *why; /* what was wrong at p, once something failed */
+    bool name_escapes, escapes; /* whether there is a backslash in the name, and in the value, that was cut out last */
 } lm_json;
 
 enum { LM_JSON_DEPTH_MAX = 256 };
 
 static inline lm_json lm_json_over(lm_str s)
 {
-    return (lm_json){s.data, s.data + s.len, NULL};
+    return (lm_json){.p = s.data, .end = s.data + s.len};
 }
 
-void lm_json_space(lm_json *j); /* skips white space */
+static inline bool lm_json_is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static inline void lm_json_space(lm_json *j) /* skips white space */
+{
+    while (j->p < j->end && lm_json_is_space(*j->p))
+        j->p++;
+}
+
 /* The first byte from p on that means something within a string: a quote, a backslash or a control character; else `end`.
  * *ascii becomes false where a byte that it passes is none. */
 const char *lm_json_plain(const char *p, const char *end, bool *ascii);

@@ -58,6 +58,7 @@ const lm_cell *lm_cell_find(const lm_records *r, const lm_selector *s, lm_cell *
         for (size_t i = 0; i < r->cell_count; i++)
             if (r->cells[i].json && lm_str_equal(r->cells[i].name, step)) {
                 *found = r->cells[i];
+                found->plain = false;
                 return lm_json_path_follow(&p, &found->value) ? found : NULL;
             }
         return NULL;
@@ -70,7 +71,7 @@ const lm_cell *lm_cell_find(const lm_records *r, const lm_selector *s, lm_cell *
 
 static bool is_null(const lm_cell *c)
 {
-    return c->json && lm_str_is(c->value, "null");
+    return c->json && c->value.data[0] == 'n';
 }
 
 bool lm_cell_plain(lm_records *r, const lm_cell *c, const char *name, lm_str *out, lm_status *st)
@@ -84,7 +85,7 @@ bool lm_cell_plain(lm_records *r, const lm_cell *c, const char *name, lm_str *ou
                               c->value.data[0] == '{' ? ".NAME" : "[0]");
     if (c->value.data[0] != '"')
         return true;
-    if (!memchr(c->value.data, '\\', c->value.len)) {
+    if (c->plain || !memchr(c->value.data, '\\', c->value.len)) {
         *out = (lm_str){c->value.data + 1, c->value.len - 2};
         return true;
     }
@@ -117,24 +118,14 @@ static bool fail_missing(lm_records *r, const lm_selectors *s, lm_status *st)
     return false;
 }
 
-/* Asked for on the command line, and not even there as null. */
-static bool is_missing(const lm_records *r, const lm_selectors *s)
-{
-    lm_cell found;
-    for (size_t i = 0; i < s->count; i++)
-        if (!s->given || lm_cell_find(r, &s->items[i], &found))
-            return false;
-    return s->count > 0;
-}
-
 static bool find_parts(lm_records *r, lm_selectors *s, lm_status *st)
 {
+    bool missing = s->given && s->count; /* asked for on the command line, and not even there as null */
     s->part_count = 0;
-    if (is_missing(r, s))
-        return fail_missing(r, s, st);
     for (size_t i = 0; i < s->count && s->part_count < LM_PARTS_MAX; i++) {
         lm_cell found;
         const lm_cell *c = lm_cell_find(r, &s->items[i], &found);
+        missing &= !c;
         if (!c || is_null(c))
             continue;
         lm_part *part = &s->parts[s->part_count++];
@@ -142,7 +133,7 @@ static bool find_parts(lm_records *r, lm_selectors *s, lm_status *st)
         if (!lm_cell_plain(r, c, s->items[i].spelling, &part->text, st))
             return false;
     }
-    return true;
+    return !missing || fail_missing(r, s, st);
 }
 
 bool lm_choose(lm_records *r, lm_selectors *s, lm_str *out, lm_status *st)
@@ -263,10 +254,20 @@ bool lm_is_blank_line(lm_text_format format, lm_str line)
 
 size_t lm_count_lines(lm_str s)
 {
-    size_t n = 0;
-    const char *end = s.data + s.len;
-    for (const char *p = s.data; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
-        n++;
+    typedef uint8_t bytes16 __attribute__((vector_size(16)));
+    enum { TURNS = 255 }; /* that a byte counts to */
+    size_t n = 0, i = 0;
+    while (i + 16 <= s.len) {
+        bytes16 found = {0}, some;
+        for (int t = 0; t < TURNS && i + 16 <= s.len; t++, i += 16) {
+            memcpy(&some, s.data + i, 16);
+            found -= (bytes16)(some == '\n');
+        }
+        for (int k = 0; k < 16; k++)
+            n += found[k];
+    }
+    for (; i < s.len; i++)
+        n += s.data[i] == '\n';
     return n;
 }
 
@@ -393,7 +394,7 @@ static bool start_lms(lm_records *r, lm_status *st)
 
 static void begin_record(lm_records *r, lm_text_record *out)
 {
-    *out = (lm_text_record){0};
+    lm_zero(out, sizeof *out);
     if (!r->keeps)
         lm_arena_reset(r->arena);
     r->cell_count = 0;

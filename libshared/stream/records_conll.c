@@ -176,7 +176,7 @@ lm_take lm_take_conll(lm_records *r, lm_status *st)
     r->source = lm_buf_str(&r->block);
     for (size_t i = 0; i < r->columns; i++) {
         lm_str list = list_of(r, i);
-        *lm_cell_add(r) = (lm_cell){lm_str_of(r->conllu ? names[i] : NULL), list, true};
+        *lm_cell_add(r) = (lm_cell){.name = lm_str_of(r->conllu ? names[i] : NULL), .value = list, .json = true};
     }
     return LM_TAKE_RECORD;
 }

@@ -19,9 +19,9 @@ static bool fail_json(lm_records *r, const lm_json *j, lm_str value, lm_status *
 }
 
 /* A name, decoded: a slice of the line, or in the arena. */
-static lm_str decoded(lm_records *r, lm_str string)
+static lm_str decoded(lm_records *r, const lm_json *j, lm_str string)
 {
-    if (!memchr(string.data, '\\', string.len))
+    if (!j->name_escapes)
         return (lm_str){string.data + 1, string.len - 2};
     char *out = lm_arena_alloc(r->arena, string.len, 1);
     bool whole;
@@ -50,12 +50,10 @@ static bool add_members(lm_records *r, lm_str object, lm_status *st)
     while ((rc = lm_json_member(&j, &first, &name, &value)) > 0) {
         if (r->cell_count == LM_TEXT_FIELDS_MAX)
             return lm_fail_record(r, st, "more than %d fields", LM_TEXT_FIELDS_MAX);
-        name = decoded(r, name);
-        if (memchr(name.data, '\0', name.len))
+        name = decoded(r, &j, name);
+        if (j.name_escapes && memchr(name.data, '\0', name.len))
             return lm_fail_record(r, st, "a NUL in the name of a field");
-        lm_cell *c = cell_named(r, name, 0);
-        c->value = value;
-        c->json = true;
+        *cell_named(r, name, 0) = (lm_cell){name, value, true, !j.escapes};
     }
     if (rc == 0)
         lm_json_space(&j);
@@ -74,9 +72,7 @@ static bool add_elements(lm_records *r, lm_str array, lm_status *st)
     while ((rc = lm_json_element(&j, &first, &value)) > 0) {
         if (r->cell_count == LM_TEXT_FIELDS_MAX)
             return lm_fail_record(r, st, "more than %d fields", LM_TEXT_FIELDS_MAX);
-        lm_cell *c = lm_cell_add(r);
-        c->value = value;
-        c->json = true;
+        *lm_cell_add(r) = (lm_cell){.value = value, .json = true, .plain = !j.escapes};
     }
     return rc == 0 || fail_json(r, &j, array, st);
 }
@@ -95,7 +91,7 @@ bool lm_cells_from_json(lm_records *r, lm_str value, lm_status *st)
         return fail_json(r, &j, value, st);
     if (c != '"')
         return lm_fail_record(r, st, "a record is an object, a list or a string");
-    *lm_cell_add(r) = (lm_cell){.name = lm_str_of("text"), .value = whole, .json = true};
+    *lm_cell_add(r) = (lm_cell){.name = lm_str_of("text"), .value = whole, .json = true, .plain = !j.escapes};
     return true;
 }
 
@@ -189,10 +185,9 @@ static lm_take take_value(lm_records *r, lm_str value, lm_status *st)
     if (!lm_records_utf8(r, value, false, &value, st))
         return LM_TAKE_BAD;
     r->base = value.data;
-    while (value.len && memchr(" \t\r\n", value.data[0], 4)) {
-        value.data++;
-        value.len--;
-    }
+    lm_json j = lm_json_over(value);
+    lm_json_space(&j);
+    value = (lm_str){j.p, (size_t)(j.end - j.p)};
     if (!lm_cells_from_json(r, value, st))
         return LM_TAKE_BAD;
     if (!lm_squad_begin(r) || !r->keeps)
@@ -218,7 +213,7 @@ static lm_take take_json_line(lm_records *r, lm_status *st)
         lm_fail_record(r, st, "the end of an LMS stream whose preamble is damaged");
         return LM_TAKE_FAILED;
     }
-    while (line.len && memchr(" \t\r", line.data[line.len - 1], 3))
+    while (line.len && lm_json_is_space(line.data[line.len - 1]))
         line.len--;
     return take_value(r, line, st);
 }
@@ -353,11 +348,11 @@ static bool cells_from_lms(lm_records *r, lm_str line, lm_status *st)
     int rc;
     lm_json_enter(&j, '{');
     while ((rc = lm_json_member(&j, &first, &name, &value)) > 0) {
-        lm_str plain = decoded(r, name);
+        lm_str plain = decoded(r, &j, name);
         if (lm_str_is(plain, "fields")) {
             fields = value;
         } else if (is_reserved(plain)) {
-            *lm_cell_add(r) = (lm_cell){plain, value, true};
+            *lm_cell_add(r) = (lm_cell){plain, value, true, !j.escapes};
         } else {
             lm_buf_putc(&r->members, ',');
             lm_buf_append(&r->members, name.data, name.len);
@@ -374,9 +369,8 @@ static bool cells_from_lms(lm_records *r, lm_str line, lm_status *st)
     first = true;
     lm_json_enter(&j, '{');
     while (lm_json_member(&j, &first, &name, &value) > 0) {
-        lm_cell *c = cell_named(r, decoded(r, name), own);
-        c->value = value;
-        c->json = true;
+        lm_str plain = decoded(r, &j, name);
+        *cell_named(r, plain, own) = (lm_cell){plain, value, true, !j.escapes};
     }
     return true;
 }

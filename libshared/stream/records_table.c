@@ -6,6 +6,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* Where the scanner of a row stands. */
 enum {
@@ -34,16 +37,25 @@ static void end_field(lm_row_scan *s, size_t end)
     s->quoted = s->doubled = false;
 }
 
-/* From `from` on, the first separator or LF; row.len where there is none. Eight bytes at a time, until one of them is. */
+/* From `from` on, the first separator or LF; row.len where there is none. */
 static size_t field_end(lm_str row, size_t from, char separator)
 {
-    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
     size_t i = from;
+#ifdef __SSE2__
+    const __m128i a = _mm_set1_epi8(separator), b = _mm_set1_epi8('\n');
+    for (; i + 16 <= row.len; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(row.data + i));
+        int found = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, a), _mm_cmpeq_epi8(v, b)));
+        if (found)
+            return i + (size_t)__builtin_ctz((unsigned)found);
+    }
+#endif
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
     for (; i + 8 <= row.len; i += 8) {
         uint64_t w;
         memcpy(&w, row.data + i, 8);
-        uint64_t a = w ^ ones * (unsigned char)separator, b = w ^ ones * '\n';
-        if ((((a - ones) & ~a) | ((b - ones) & ~b)) & high)
+        uint64_t s = w ^ ones * (unsigned char)separator, lf = w ^ ones * '\n';
+        if ((((s - ones) & ~s) | ((lf - ones) & ~lf)) & high)
             break;
     }
     while (i < row.len && row.data[i] != separator && row.data[i] != '\n')
@@ -156,7 +168,10 @@ static lm_take take_row(lm_records *r, lm_str *row, lm_status *st)
                                                     : "text behind the closing quote of field %zu: double the quotes within it",
                            s.fields + 1);
         size_t used = s.p < row->len ? s.p + 1 : s.p; /* with the LF */
-        r->next_line += lm_count_lines((lm_str){row->data, used});
+        bool quoted = end != LM_ROW_WHOLE;
+        for (size_t i = 0; i < r->spans.count; i++)
+            quoted |= r->spans.items[i].quoted;
+        r->next_line += quoted ? lm_count_lines((lm_str){row->data, used}) : used > s.p;
         lm_input_skip(r->in, used);
         row->len = end == LM_ROW_WHOLE ? s.p : used;
         r->source = *row;

@@ -146,15 +146,31 @@ START_TEST(utf8_round_trip)
 }
 END_TEST
 
-/* Texts long enough to be looked at in blocks, against decoding them one by one. */
+static const char *const utf8_parts[] = {"a", "abcdefgh", "\xc3\xa9", "\xed\x95\x9c\xea\xb8\x80", "\xf0\x9f\x98\x80", "\xed\x9f\xbf",
+                                         "\xee\x80\x80", "\xf4\x8f\xbf\xbf", "\xe0\xa0\x80", "\xf0\x90\x80\x80", "\xef\xbf\xbd", "\xc2\x80",
+                                         /* ill-formed from here on */
+                                         "\xff", "\x80", "\xc0\xaf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+                                         "\xf5\x80\x80\x80", "\xc1\xbf", "\xe3\x81", "\xf0\x9f\x98", "\xc3"};
+enum { UTF8_GOOD = 12, UTF8_PARTS = sizeof utf8_parts / sizeof *utf8_parts };
+
+/* Against decoding one by one; of a copy, so that a sanitizer sees what is read behind it. */
+static void check_valid_prefix(const char *s, size_t len)
+{
+    size_t good = 0, n = 0;
+    for (uint32_t code = 0; good < len; good += n) {
+        n = lm_utf8_decode(s + good, len - good, &code);
+        if (code == 0xFFFD && (n != 3 || memcmp(s + good, "\xef\xbf\xbd", 3) != 0))
+            break;
+    }
+    char *copy = lm_malloc(len, 1);
+    memcpy(copy, s, len);
+    ck_assert_uint_eq(lm_utf8_valid_prefix(copy, len), good);
+    free(copy);
+}
+
+/* Texts long enough to be looked at in blocks. */
 START_TEST(utf8_long)
 {
-    static const char *const parts[] = {"a", "abcdefgh", "\xc3\xa9", "\xed\x95\x9c\xea\xb8\x80", "\xf0\x9f\x98\x80", "\xed\x9f\xbf",
-                                        "\xee\x80\x80", "\xf4\x8f\xbf\xbf", "\xe0\xa0\x80", "\xf0\x90\x80\x80", "\xef\xbf\xbd", "\xc2\x80",
-                                        /* ill-formed from here on */
-                                        "\xff", "\x80", "\xc0\xaf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-                                        "\xf5\x80\x80\x80", "\xc1\xbf", "\xe3\x81", "\xf0\x9f\x98", "\xc3"};
-    enum { GOOD = 12, ALL = sizeof parts / sizeof *parts };
     uint64_t state = 7;
     for (int i = 0; i < 20000; i++) {
         lm_buf b = {0};
@@ -163,16 +179,51 @@ START_TEST(utf8_long)
             state = state * 6364136223846793005u + 1442695040888963407u;
             bool damage = ill && k + ill >= pieces - (state >> 60) % (pieces + 1);
             ill -= damage;
-            lm_buf_puts(&b, parts[(state >> 33) % (damage ? ALL : GOOD)]);
+            lm_buf_puts(&b, utf8_parts[(state >> 33) % (damage ? UTF8_PARTS : UTF8_GOOD)]);
         }
-        size_t good = 0, n = 0;
-        for (uint32_t code = 0; good < b.len; good += n) {
-            n = lm_utf8_decode(b.data + good, b.len - good, &code);
-            if (code == 0xFFFD && (n != 3 || memcmp(b.data + good, "\xef\xbf\xbd", 3) != 0))
-                break;
-        }
-        ck_assert_uint_eq(lm_utf8_valid_prefix(b.data, b.len), good);
+        check_valid_prefix(b.data, b.len);
         lm_buf_free(&b);
+    }
+}
+END_TEST
+
+/* Every part at every place of texts of every length up to a few blocks. */
+START_TEST(utf8_anywhere)
+{
+    enum { LONGEST = 56 };
+    static const char *const around[] = {"a", "\xc3\xa9", "\xed\x95\x9c", "\xf0\x9f\x98\x80"};
+    for (size_t f = 0; f < sizeof around / sizeof *around; f++)
+        for (size_t k = 0; k < UTF8_PARTS; k++)
+            for (size_t before = 0; before < LONGEST; before++) {
+                lm_buf b = {0};
+                while (b.len < before)
+                    lm_buf_puts(&b, around[f]);
+                lm_buf_puts(&b, utf8_parts[k]);
+                while (b.len < LONGEST)
+                    lm_buf_puts(&b, around[f]);
+                for (size_t len = before; len <= b.len; len++)
+                    check_valid_prefix(b.data, len);
+                lm_buf_free(&b);
+            }
+}
+END_TEST
+
+/* Bytes at random, of those where a rule changes: most of them good as long as it goes. */
+START_TEST(utf8_random)
+{
+    static const unsigned char bytes[] = {0x00, 'a', 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
+                                          0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
+    uint64_t state = 11;
+    for (int i = 0; i < 20000; i++) {
+        char text[96];
+        size_t good = (size_t)i % 64, n = good;
+        memset(text, 'a', good);
+        for (; n < sizeof text; n++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            text[n] = (char)bytes[(state >> 33) % sizeof bytes];
+        }
+        for (n = good; n <= sizeof text; n += 5)
+            check_valid_prefix(text, n);
     }
 }
 END_TEST
@@ -244,6 +295,8 @@ TCase *base_numbers_and_text(void)
     tcase_add_test(c, lists_of_numbers);
     tcase_add_test(c, utf8_round_trip);
     tcase_add_test(c, utf8_long);
+    tcase_add_test(c, utf8_anywhere);
+    tcase_add_test(c, utf8_random);
     tcase_add_test(c, utf8_ill_formed);
     return c;
 }

@@ -4,9 +4,11 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "stream/records.h"
+#include "base/random.h"
+#include "stream/cells.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -144,6 +146,64 @@ START_TEST(tsv_and_lines)
     expect("a\r\n\n \nb\nc", o, "a||||\nb||||\nc||||\n");
     expect_bytes("a\0b\n", 4, o, "a");
     expect("", o, "");
+}
+END_TEST
+
+/* Fields of all lengths, from all places of a vector, are ended by what ends them, whether a row comes at once or in two parts; a
+ * copy of it, so that a sanitizer sees what is read behind it. */
+START_TEST(fields_of_rows)
+{
+    static const char bytes[] = "\t\n\r\",aaaaaaaaaaaaa\x8a\x89\x0b\x08"; /* the last ones are like LF and TAB but for a bit */
+    const lm_philox_key key = lm_random_key(3, LM_FOR_SHUFFLE, 0);
+    for (uint64_t turn = 0; turn < 40000; turn++) {
+        uint64_t draw = lm_random_u64(key, turn, 0);
+        size_t len = turn % 100, first = len ? (draw >> 8) % (len + 1) : 0;
+        char *row = lm_malloc(len, 1);
+        for (size_t i = 0; i < len; i++) {
+            uint64_t d = lm_random_u64(key, turn, i + 1);
+            row[i] = d % (1 + turn % 30) ? 'x' : bytes[(d >> 32) % (sizeof bytes - 1)];
+        }
+        lm_spans spans = {0};
+        lm_row_scan s = lm_row_scan_of(LM_FORMAT_TSV, &(lm_records_options){0});
+        s.spans = &spans;
+        lm_row_end end = lm_row_scan_on(&s, (lm_str){row, first}, false);
+        if (end == LM_ROW_CUT)
+            end = lm_row_scan_on(&s, (lm_str){row, len}, true);
+        ck_assert_int_eq(end, LM_ROW_WHOLE);
+        size_t fields = 0, begin = 0, i = 0;
+        for (bool last = false; !last; i++) {
+            last = i == len || row[i] == '\n';
+            if (!last && row[i] != '\t')
+                continue;
+            ck_assert_uint_lt(fields, spans.count);
+            ck_assert_uint_eq(spans.items[fields].begin, begin);
+            ck_assert_uint_eq(spans.items[fields].end, last && i > begin && row[i - 1] == '\r' ? i - 1 : i);
+            fields++;
+            begin = i + 1;
+        }
+        ck_assert_uint_eq(fields, spans.count);
+        ck_assert_uint_eq(s.p, i - 1);
+        free(spans.items);
+        free(row);
+    }
+}
+END_TEST
+
+/* LFs beside bytes like them, up to more than a byte counts to in each lane of a vector. */
+START_TEST(line_counts)
+{
+    enum { LONGEST = 3 * 255 * 16 };
+    const lm_philox_key key = lm_random_key(4, LM_FOR_SHUFFLE, 0);
+    for (uint64_t turn = 0; turn < 3; turn++) { /* none, some, all */
+        char *text = lm_malloc(LONGEST, 1);
+        size_t len = 0, lines = 0;
+        while (len < LONGEST) {
+            ck_assert_uint_eq(lm_count_lines((lm_str){text, len}), lines);
+            for (size_t some = len < 100 ? 1 : 61; some-- && len < LONGEST; lines += text[len++] == '\n')
+                text[len] = lm_random_u64(key, turn, len) % 2 < turn ? '\n' : '\v';
+        }
+        free(text);
+    }
 }
 END_TEST
 
@@ -384,6 +444,8 @@ static Suite *suite(void)
     tcase_add_test(c, json_values);
     tcase_add_test(c, csv);
     tcase_add_test(c, tsv_and_lines);
+    tcase_add_test(c, fields_of_rows);
+    tcase_add_test(c, line_counts);
     tcase_add_test(c, conll);
     tcase_add_test(c, lists);
     tcase_add_test(c, documents);
