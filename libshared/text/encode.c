@@ -19,7 +19,7 @@ lm_encoder *lm_encoder_new(const lm_tokenizer *t)
 
 lm_encoder *lm_encoder_counting(const lm_tokenizer *t, lm_word_counts *counts)
 {
-    lm_encoder *e = new_encoder(t, LM_WORD_CACHE_BYTES / 4); /* the counts find words, too, and memory is theirs */
+    lm_encoder *e = new_encoder(t, LM_WORD_CACHE_BYTES / 8); /* the counts find words, too, and memory is theirs */
     e->counts = counts;
     return e;
 }

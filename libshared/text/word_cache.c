@@ -31,7 +31,7 @@ static bool has_room(const lm_known_word *set)
 /* `rest`: the ids behind the first LM_WORD_FEW, if there are so many. */
 static void enter(lm_word_cache *c, lm_known_word *set, const lm_known_word *word, const void *rest)
 {
-    c->used += has_room(set);
+    c->lost += !has_room(set);
     if (word->count > LM_WORD_FEW)
         memcpy(set + 1, rest, sizeof *set);
     else if (set->count <= LM_WORD_FEW)
@@ -50,7 +50,7 @@ static void move(lm_word_cache *c, const lm_known_word *word)
 /* From the last set on, each is parted into those that follow from its number, which lie behind it or are parted already. */
 void lm_word_cache_grow(lm_word_cache *c)
 {
-    if (2 * c->used >> c->bits == 0 || c->bits >= c->most)
+    if (LM_WORD_SETS * c->lost >> c->bits == 0 || c->bits >= c->most)
         return;
     unsigned more = c->bits + BITS_MORE < c->most ? BITS_MORE : c->most - c->bits;
     known_set *sets = (known_set *)c->sets;
@@ -58,7 +58,7 @@ void lm_word_cache_grow(lm_word_cache *c)
     if (bytes > LARGE_PAGE) /* words stand anywhere, and each small page would be looked up anew */
         madvise(c->sets, bytes, MADV_HUGEPAGE);
     c->bits += more;
-    c->used = 0;
+    c->lost = 0;
     for (size_t i = count; i-- > 0;) {
         known_set old;
         memcpy(old, sets[i], sizeof old);

@@ -20,15 +20,16 @@ typedef struct lm_word_cache {
     lm_known_word *sets; /* NULL = there is none */
     void *memory;
     unsigned bits; /* of the number of sets */
-    size_t used;   /* lines */
+    size_t lost;   /* words that had to leave for others since it has this size */
     unsigned most; /* bits that it may grow to */
 } lm_word_cache;
 
 /* `most` bytes at most, a power of two. */
-enum { LM_WORD_CACHE_BYTES = 16 << 20 };
+enum { LM_WORD_CACHE_BYTES = 32 << 20 };
 void lm_word_cache_init(lm_word_cache *c, size_t most);
 void lm_word_cache_free(lm_word_cache *c);
-/* Makes it larger, if it has fewer than two sets for each word in it: what was found in it is elsewhere then. */
+/* Makes it larger, if it lost a word for every LM_WORD_SETS sets: what was found in it is elsewhere then. */
+enum { LM_WORD_SETS = 4 };
 void lm_word_cache_grow(lm_word_cache *c);
 
 static inline lm_known_word *lm_word_set(const lm_word_cache *c, const uint64_t key[3])

@@ -4,7 +4,7 @@
 
 /* The next merge is that of the smallest key: rank and place of its left symbol, as the bits of a float, since these are compared alike,
  * and the smallest of several is an instruction everywhere. */
-enum { PLACES = LM_BPE_SHORT + 2, WORDS = 3, FIRST_KEY = 0x00800000, NO_KEY = FIRST_KEY + LM_NO_MERGE * PLACES };
+enum { PLACES = LM_BPE_SHORT + 2, WORDS = 6, FIRST_KEY = 0x00800000, NO_KEY = FIRST_KEY + LM_NO_MERGE * PLACES };
 _Static_assert(PLACES == 64 && NO_KEY + (int64_t)LM_NO_MERGE * PLACES < 0x7F800000, "places are bits of a number, keys finite floats");
 
 static inline int32_t key_of(uint32_t rank, size_t place)
