@@ -1,7 +1,5 @@
 #include "config.h"
 
-#include "base/threads.h"
-#include "kernels/blas.h"
 #include "kernels/variant.h"
 
 #include <pthread.h>
@@ -22,7 +20,6 @@ static const lm_variant *const variants[] = {
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
 static const lm_variant *now;
-static bool blas_threads; /* BLAS does the threading */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void start(void)
@@ -30,12 +27,6 @@ static void start(void)
     for (size_t i = 0; i < VARIANTS; i++)
         if (variants[i]->usable())
             now = variants[i];
-#ifdef HAVE_OPENBLAS_SET_NUM_THREADS
-    /* Concurrent calls of an OpenMP build wait for one another (2 = OpenMP): it gets the threads, one call at
-     * a time. */
-    blas_threads = openblas_get_parallel() == 2;
-    openblas_set_num_threads(blas_threads ? lm_threads() : 1);
-#endif
 }
 
 void lm_kernels_start(void)
@@ -69,10 +60,4 @@ bool lm_kernels_use(const char *isa)
         }
     }
     return false;
-}
-
-bool lm_kernels_deterministic(void)
-{
-    lm_kernels_start();
-    return !blas_threads;
 }

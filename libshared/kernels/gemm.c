@@ -125,7 +125,7 @@ void lm_gemm_tile(lm_operand a, lm_operand b, const float *bias, float *c, int l
 {
     if (bias)
         fill_rows(bias, c, m, n, ldc);
-    cblas_sgemm(CblasRowMajor, how(a), how(b), m, n, k, 1.0f, a.at, a.ld, b.at, b.ld, bias || add ? 1.0f : 0.0f, c, ldc);
+    lm_blas_now()->sgemm(CblasRowMajor, how(a), how(b), m, n, k, 1.0f, a.at, a.ld, b.at, b.ld, bias || add ? 1.0f : 0.0f, c, ldc);
 }
 
 /* The same in tiles. */

@@ -15,8 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Chooses the best instruction set of this processor and takes BLAS in hand; any kernel's first call does it
- * too. */
+/* Chooses the best instruction set of this processor; any kernel's first call does it too. */
 void lm_kernels_start(void);
 const char *lm_kernels_isa(void); /* "avx2" */
 /* For tests: name of variant i ("scalar" is 0), NULL past the last; and forces one: false if this processor

@@ -1,6 +1,7 @@
 liblmutils_la_SOURCES += \
 	libshared/kernels/adafactor.c \
 	libshared/kernels/attention.c \
+	libshared/kernels/blas.c \
 	libshared/kernels/blas.h \
 	libshared/kernels/dispatch.c \
 	libshared/kernels/distillation.c libshared/kernels/distillation.h \
@@ -28,6 +29,17 @@ liblmutils_la_SOURCES += \
 	libshared/kernels/states.c \
 	libshared/kernels/tasks.h \
 	libshared/kernels/variant.h
+
+# The BLAS, in a file of its own where it can be loaded when it is needed.
+if BLAS_APART
+lib_LTLIBRARIES += liblmutils-blas.la
+liblmutils_blas_la_SOURCES = libshared/kernels/blas_entry.c
+liblmutils_blas_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -export-symbols-regex '^lm_blas_entry_point$$'
+liblmutils_blas_la_LIBADD = $(BLAS_LIBS)
+else
+liblmutils_la_SOURCES += libshared/kernels/blas_entry.c
+liblmutils_la_LIBADD += $(BLAS_LIBS)
+endif
 
 # The inner loops, once for each instruction set: one source, other flags.
 simd_sources = \

@@ -197,9 +197,9 @@ static void slice_logits(const lm_vocab_args *a, const vocab_plan *p, int from, 
     float *logits = slice_place(a, p, slice);
     for (int r = 0; a->bias && r < rows; r++)
         memcpy(logits + (size_t)r * (size_t)words, a->bias + first, (size_t)words * sizeof *logits);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, words, a->width, 1,
-                a->x + (size_t)from * width, a->width, slice_weight(a, p, slice), a->width,
-                a->bias ? 1 : 0, logits, words);
+    lm_blas_now()->sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, words, a->width, 1,
+                         a->x + (size_t)from * width, a->width, slice_weight(a, p, slice), a->width,
+                         a->bias ? 1 : 0, logits, words);
     for (int r = 0; r < rows; r++) {
         const float *row = logits + (size_t)r * (size_t)words;
         int32_t label = a->label[from + r];
@@ -245,11 +245,11 @@ static void slice_gradient(const lm_vocab_args *a, const vocab_plan *p, int from
     if (a->dbias)
         v->column_sums(logits, (size_t)words, rows, a->dbias + first, words);
     if (a->dw)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, words, a->width, rows, 1, logits, words,
-                    a->x + (size_t)from * width, a->width, 1, a->dw + (size_t)first * width, a->width);
+        lm_blas_now()->sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, words, a->width, rows, 1, logits, words,
+                             a->x + (size_t)from * width, a->width, 1, a->dw + (size_t)first * width, a->width);
     if (a->dx)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, a->width, words, 1, logits, words,
-                    slice_weight(a, p, slice), a->width, add ? 1 : 0, dx, a->width);
+        lm_blas_now()->sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, a->width, words, 1, logits, words,
+                             slice_weight(a, p, slice), a->width, add ? 1 : 0, dx, a->width);
 }
 
 static void group_gradient(const lm_vocab_args *a, const vocab_plan *p, int from, int rows, int group)

@@ -189,3 +189,11 @@ cp -r m big
 printf '\0\x24\x74\x49' | bytes_ big/model.safetensors $(($(stat -c %s big/model.safetensors) - 4))
 refuses_ 1 'too large for F16: choose f32 or bf16' lms -m big -o x --dtype f16
 test ! -e x
+
+# ---- an installation that lacks its BLAS
+if test -e "$abs_top_builddir/.libs/liblmutils-blas.so"; then
+    mkdir alone
+    cp "$abs_top_builddir"/.libs/liblmutils.so.0 alone/
+    LD_LIBRARY_PATH=$PWD/alone lms --version >/dev/null
+    refuses_ 1 "score: $PWD/alone/liblmutils-blas.so: cannot load BLAS: " env LD_LIBRARY_PATH="$PWD/alone" score -m m corpus.lms
+fi

@@ -80,6 +80,15 @@ for program in ${lm_programs:?run by make check}; do
     done
 done
 
+# nobody waits for BLAS before something is multiplied
+module=$abs_top_builddir/.libs/liblmutils-blas.so
+if test -e "$module" && command -v ldd >/dev/null; then
+    ldd "$module" | grep -q blas || fail_ "$module is linked with no BLAS"
+    ldd "$abs_top_builddir/.libs/tok" >libraries
+    grep -q liblmutils libraries || fail_ "tok is linked without liblmutils"
+    ! grep blas libraries || fail_ "tok is linked with BLAS"
+fi
+
 # the pages pass mandoc's and groff's own checks
 if command -v mandoc >/dev/null; then
     for page in "$abs_top_builddir"/man/*.[157]; do
