@@ -92,8 +92,8 @@ START_TEST(of_others)
 {
     UNIT_NEEDS_DATA(data);
     static const char *const texts[] = {"", "The quick brown fox doesn't jump 42 times.",
-                                        "\xEB\x82\x98\xEB\x8A\x94 \xEC\x98\xA4\xEB\x8A\x98 \xEC\x95\x84\xEC\xB9\xA8\xEC\x97\x90 "
-                                        "\xEB\xB0\xA5\xEC\x9D\x84 \xEB\xA8\xB9\xEC\x97\x88\xEB\x8B\xA4."};
+                                        ("\xEB\x82\x98\xEB\x8A\x94 \xEC\x98\xA4\xEB\x8A\x98 \xEC\x95\x84\xEC\xB9\xA8\xEC\x97\x90 "
+                                         "\xEB\xB0\xA5\xEC\x9D\x84 \xEB\xA8\xB9\xEC\x97\x88\xEB\x8B\xA4.")};
     lm_status st = LM_STATUS_INIT;
     char *path = lm_format("%s/%s", data, known[_i].dir);
     lm_tokenizer *t = lm_tokenizer_open(path, &st);

@@ -308,9 +308,9 @@ bool lm_token_trie_check(const lm_token_trie *t, size_t pages, uint32_t size)
 #pragma omp simd reduction(max : base) reduction(| : bad)
     for (size_t i = 0; i < t->places; i++) {
         uint32_t own = t->nodes[i].base, first = own & ~LM_TRIE_ENDS, id = (uint32_t)t->ids[i];
-        uint32_t used = t->nodes[i].from != LM_TRIE_FREE || i == 0, ends = own >> 31;
-        base = used && first > base ? first : base;
-        bad |= id + 1 > size || (used && ends && id >= size);
+        uint32_t used = (t->nodes[i].from != LM_TRIE_FREE) | (i == 0), ends = own >> 31, low = used ? first : 0;
+        base = low > base ? low : base;
+        bad |= (id + 1 > size) | (used & ends & (id >= size));
     }
     return !bad && (uint64_t)base + number < t->places;
 }

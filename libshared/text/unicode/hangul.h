@@ -38,7 +38,7 @@ static inline uint32_t lm_syllable_at(const char *s, size_t n)
         return 0;
     uint32_t code = (b[0] & 0xFu) << 12 | (b[1] & 0x3Fu) << 6 | (b[2] & 0x3Fu), off = (b[0] ^ 0xE0u) & 0xF0;
     off |= ((b[1] ^ 0x80u) | (b[2] ^ 0x80u)) & 0xC0;
-    return (off == 0) & lm_is_syllable(code) ? code : 0;
+    return ((off == 0) & lm_is_syllable(code)) ? code : 0;
 }
 
 /* The two or three letters that it decomposes into; returns how many. */
