@@ -34,11 +34,13 @@ void lm_memory_setup(void);
 /* Memory of the process now that is no file's, in bytes; 0 where the system does not say. */
 int64_t lm_anonymous_memory(void);
 
-/* Asks for the first kilobyte of n bytes that are read soon, and in no order that the processor could foresee. */
+/* Asks for the first kilobyte of n bytes that are read soon, and in no order that the processor could foresee: line by line of its
+ * cache, in the middle of which p may be. */
 static inline void lm_prefetch(const void *p, size_t n)
 {
-    for (size_t i = 0; i < n && i < 1024; i += 64)
-        __builtin_prefetch((const char *)p + i);
+    const char *end = (const char *)p + (n < 1024 ? n : 1024);
+    for (const char *line = (const char *)p - (uintptr_t)p % 64; line < end; line += 64)
+        __builtin_prefetch(line);
 }
 
 /* Zeroes a struct of some hundred bytes by a call: compilers write it with a repeated store, whose start takes longer than all of it. */

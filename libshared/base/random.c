@@ -1,6 +1,7 @@
 #include "base/random.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 lm_philox_key lm_random_key(uint64_t seed, lm_purpose purpose, uint64_t site)
 {
@@ -36,18 +37,23 @@ float lm_random_float(lm_philox_key key, uint64_t a, uint64_t b)
 }
 
 /* Lemire 2019, "Fast random integer generation in an interval": the upper half of x * bound, x drawn again where the
- * lower half falls into the part that would be counted once too often. */
+ * lower half falls into the part that would be counted once too often, which is below 2^64 mod bound. */
+static bool fall(uint64_t x, uint64_t bound, uint64_t *out)
+{
+    unsigned __int128 product = (unsigned __int128)x * bound;
+    *out = (uint64_t)(product >> 64);
+    return (uint64_t)product >= bound || (uint64_t)product >= -bound % bound;
+}
+
 uint64_t lm_random_below(lm_philox_key key, uint64_t a, uint64_t b, uint64_t bound)
 {
-    uint64_t surplus = -bound % bound; /* 2^64 mod bound */
     for (;;) {
         uint32_t out[4];
+        uint64_t below;
         lm_random_block(key, a, b, out);
-        for (int i = 0; i < 4; i += 2) {
-            unsigned __int128 product = (unsigned __int128)join(out[i], out[i + 1]) * bound;
-            if ((uint64_t)product >= surplus)
-                return (uint64_t)(product >> 64);
-        }
+        for (int i = 0; i < 4; i += 2)
+            if (fall(join(out[i], out[i + 1]), bound, &below))
+                return below;
         key.k[1] += 1; /* both words rejected (rarer than bound^2 / 2^128): the next stream */
     }
 }
@@ -60,11 +66,42 @@ float lm_random_normal(lm_philox_key key, uint64_t a, uint64_t b)
     return (float)(radius * cos(2.0 * M_PI * 0x1p-32 * (double)out[1]));
 }
 
+enum { AHEAD = 64 }; /* numbers that are drawn at a time, so that what they point to is on its way when it is changed */
+
+/* Where the items first..first+n (AHEAD of them at most) go: at[i] is in 0..first+i. */
+static void draw_places(lm_philox_key key, uint64_t epoch, uint32_t first, uint32_t n, uint32_t at[AHEAD])
+{
+    for (uint32_t i = 0; i < n; i++)
+        at[i] = (uint32_t)lm_random_below(key, epoch, first + i, (uint64_t)first + i + 1);
+}
+
 void lm_random_permutation(lm_philox_key key, uint64_t epoch, uint32_t *permutation, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t j = (uint32_t)lm_random_below(key, epoch, i, (uint64_t)i + 1);
-        permutation[i] = permutation[j];
-        permutation[j] = i;
+    uint32_t at[AHEAD];
+    for (uint32_t first = 0, count; first < n; first += count) {
+        count = n - first < AHEAD ? n - first : AHEAD;
+        draw_places(key, epoch, first, count, at);
+        for (uint32_t i = 0; i < count; i++)
+            __builtin_prefetch(&permutation[at[i]], 1);
+        for (uint32_t i = 0; i < count; i++) {
+            permutation[first + i] = permutation[at[i]];
+            permutation[at[i]] = first + i;
+        }
+    }
+}
+
+void lm_random_shuffle(lm_philox_key key, uint64_t epoch, uint64_t *items, uint32_t n)
+{
+    uint32_t at[AHEAD];
+    for (uint32_t first = 0, count; first < n; first += count) {
+        count = n - first < AHEAD ? n - first : AHEAD;
+        draw_places(key, epoch, first, count, at);
+        for (uint32_t i = 0; i < count; i++)
+            __builtin_prefetch(&items[at[i]], 1);
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t item = items[first + i];
+            items[first + i] = items[at[i]];
+            items[at[i]] = item;
+        }
     }
 }

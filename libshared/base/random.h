@@ -70,5 +70,7 @@ uint64_t lm_random_below(lm_philox_key key, uint64_t a, uint64_t b, uint64_t bou
 float lm_random_normal(lm_philox_key key, uint64_t a, uint64_t b);
 /* Fisher-Yates over n indices: permutation[i] becomes a permutation of 0..n-1 that depends on (key, epoch) alone. */
 void lm_random_permutation(lm_philox_key key, uint64_t epoch, uint32_t *permutation, uint32_t n);
+/* The same permutation of n items: items[i] becomes what was items[permutation[i]]. */
+void lm_random_shuffle(lm_philox_key key, uint64_t epoch, uint64_t *items, uint32_t n);
 
 #endif

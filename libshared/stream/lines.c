@@ -1,19 +1,26 @@
 #include "stream/lines.h"
 #include "base/atomic.h"
 #include "base/memory.h"
+#include "base/random.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { DEFAULT_MEMORY = 256 << 20, CHUNK = 1 << 20 };
+enum {
+    DEFAULT_MEMORY = 256 << 20,
+    CHUNK = 1 << 20,
+    LENGTH_BITS = 21,                  /* of a place: any length up to that of a framed line, or ... */
+    LONG = (1 << LENGTH_BITS) - 1,     /* ... the length stands as 8 bytes before the line */
+    BEGIN_BITS = 64 - LENGTH_BITS
+};
 
 struct lm_lines {
     char *room;        /* reserved for those that stay in memory: on large pages, for they are read in any order; NULL: none any more */
     size_t size;
     lm_buf bytes;      /* what the file has not got yet */
-    uint64_t *ends;
+    uint64_t *places;  /* begin << LENGTH_BITS | length: all that has to be known before a line is asked for */
     size_t count, cap;
     uint64_t total;
     int fd;            /* -1: in memory */
@@ -66,7 +73,7 @@ void lm_lines_free(lm_lines *l)
     if (l->fd >= 0)
         close(l->fd);
     lm_buf_free(&l->bytes);
-    free(l->ends);
+    free(l->places);
     free(l->name);
     free(l);
 }
@@ -78,49 +85,74 @@ static bool spill(lm_lines *l, lm_status *st)
     return lm_write_all(l->fd, l->bytes.data, n, l->name, st);
 }
 
-/* The bytes of lines whose ends are still to be noted. */
-static bool add_bytes(lm_lines *l, lm_str bytes, lm_status *st)
+/* What is in memory goes to a file, and so will the rest. */
+static bool start_file(lm_lines *l, lm_status *st)
 {
-    if (l->fd < 0 && l->room && bytes.len <= l->size - (size_t)l->total) {
-        if (bytes.len)
-            memcpy(l->room + l->total, bytes.data, bytes.len);
-        l->total += bytes.len;
-        return true;
-    }
-    if (l->fd < 0) {
-        l->fd = lm_unlinked_file(&l->name, st);
-        if (l->fd < 0 || (l->room && !lm_write_all(l->fd, l->room, (size_t)l->total, l->name, st)))
-            return false;
-        drop_room(l);
-    }
-    l->total += bytes.len;
-    lm_buf_append(&l->bytes, bytes.data, bytes.len);
-    return l->bytes.len < CHUNK || spill(l, st);
+    l->fd = lm_unlinked_file(&l->name, st);
+    if (l->fd < 0 || (l->room && !lm_write_all(l->fd, l->room, (size_t)l->total, l->name, st)))
+        return false;
+    drop_room(l);
+    return true;
 }
 
-static void add_end(lm_lines *l, uint64_t end)
+/* Room for the n bytes that come next, until more is asked for. */
+static char *take(lm_lines *l, size_t n, lm_status *st)
 {
-    LM_GROW(l->ends, l->count, l->cap);
-    l->ends[l->count++] = end;
+    if (l->total + n >= (uint64_t)1 << BEGIN_BITS)
+        return lm_fail(st, LM_FAILED, "there are more than 8 TiB of rows, which is more than can be kept: --split them first"), NULL;
+    if (l->fd < 0 && l->room && n <= l->size - (size_t)l->total) {
+        l->total += n;
+        return l->room + l->total - n;
+    }
+    if ((l->fd < 0 && !start_file(l, st)) || (l->bytes.len >= CHUNK && !spill(l, st)))
+        return NULL;
+    l->total += n;
+    lm_buf_reserve(&l->bytes, n + 1);
+    l->bytes.len += n;
+    return l->bytes.data + l->bytes.len - n;
+}
+
+static void add_place(lm_lines *l, uint64_t begin, size_t n)
+{
+    LM_GROW(l->places, l->count, l->cap);
+    l->places[l->count++] = begin << LENGTH_BITS | n;
+}
+
+char *lm_lines_more(lm_lines *l, size_t n, lm_status *st)
+{
+    uint64_t length = n;
+    size_t before = n < LONG ? 0 : sizeof length;
+    char *to = take(l, before + n, st);
+    if (!to)
+        return NULL;
+    if (before)
+        memcpy(to, &length, before);
+    add_place(l, l->total - n, before ? LONG : n);
+    return to + before;
 }
 
 bool lm_lines_add(lm_lines *l, lm_str line, lm_status *st)
 {
-    if (!add_bytes(l, line, st))
-        return false;
-    add_end(l, l->total);
-    return true;
+    char *to = lm_lines_more(l, line.len, st);
+    if (to && line.len)
+        memcpy(to, line.data, line.len);
+    return to != NULL;
 }
 
 bool lm_lines_add_framed(lm_lines *l, lm_str lines, lm_status *st)
 {
     enum { WIDTH = 64 };
-    uint64_t before = l->total;
-    if (!add_bytes(l, lines, st))
+    char *to = take(l, lines.len, st);
+    if (!to)
         return false;
-    for (size_t to = WIDTH; to <= lines.len; to += WIDTH)
-        if (lines.data[to - 1] == '\n')
-            add_end(l, before + to);
+    if (lines.len)
+        memcpy(to, lines.data, lines.len);
+    size_t begin = 0;
+    for (size_t end = WIDTH; end <= lines.len; end += WIDTH)
+        if (lines.data[end - 1] == '\n') {
+            add_place(l, l->total - lines.len + begin, end - begin);
+            begin = end;
+        }
     return true;
 }
 
@@ -143,18 +175,21 @@ uint64_t lm_lines_count(const lm_lines *l)
     return l->count;
 }
 
-lm_str lm_lines_at(const lm_lines *l, uint64_t i)
+void lm_lines_shuffle(lm_lines *l, lm_philox_key key)
 {
-    uint64_t begin = i ? l->ends[i - 1] : 0;
-    return (lm_str){(l->fd < 0 ? l->room : l->map) + begin, l->ends[i] - begin};
+    lm_random_shuffle(key, 0, l->places, (uint32_t)l->count);
 }
 
-void lm_lines_expect(const lm_lines *l, uint64_t i, bool soon)
+lm_str lm_lines_at(const lm_lines *l, uint64_t i)
 {
-    if (!soon) {
-        __builtin_prefetch(&l->ends[i]);
-        return;
-    }
-    lm_str line = lm_lines_at(l, i);
-    lm_prefetch(line.data, line.len);
+    uint64_t length = l->places[i] & LONG;
+    const char *line = (l->fd < 0 ? l->room : l->map) + (l->places[i] >> LENGTH_BITS);
+    if (length == LONG)
+        memcpy(&length, line - sizeof length, sizeof length);
+    return (lm_str){line, length};
+}
+
+void lm_lines_expect(const lm_lines *l, uint64_t i)
+{
+    lm_prefetch((l->fd < 0 ? l->room : l->map) + (l->places[i] >> LENGTH_BITS), l->places[i] & LONG);
 }

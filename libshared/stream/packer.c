@@ -17,17 +17,18 @@ typedef struct pile {
     lm_buf data;
 } pile;
 
-enum { SPOOL_PILES = 6 }; /* labels, id, fields, and their splits */
+enum { SPOOL_PILES = 4 }; /* labels, id, and their splits */
 
 struct lm_packer {
     lm_record_sink sink;
     void *context;
     bool spool;
     lm_buf signature; /* of the rows in hand */
+    const lm_row_form *form; /* of the last string; NULL = there was none since rows came */
     pile *piles;      /* the columns, in the order of lm_rows */
     size_t count;
     pile extra[SPOOL_PILES];
-    bool has_labels, has_id, has_fields;
+    bool has_labels, has_id;
     lm_buf labels, ids, others, members, scratch;
     lm_field_lists fields;
     int64_t n;
@@ -35,8 +36,7 @@ struct lm_packer {
 };
 
 static const char *const spool_names[SPOOL_PILES] = {
-    LM_SPOOL_LABELS, LM_SPOOL_LABELS ".splits", LM_SPOOL_ID, LM_SPOOL_ID ".splits",
-    LM_SPOOL_FIELDS, LM_SPOOL_FIELDS ".splits"};
+    LM_SPOOL_LABELS, LM_SPOOL_LABELS ".splits", LM_SPOOL_ID, LM_SPOOL_ID ".splits"};
 
 lm_packer *lm_packer_new(lm_record_sink sink, void *context, bool spool)
 {
@@ -111,8 +111,8 @@ static void adopt(lm_packer *p, const lm_rows *rows)
             q->rows = has_own_splits(c, splits) ? NULL : lm_strdup(splits);
         }
     }
-    p->has_labels = rows->labels || rows->spool[LM_ROW_LABELS];
-    p->has_id = rows->id || rows->spool[LM_ROW_ID];
+    p->has_labels = rows->labels != NULL;
+    p->has_id = rows->id != NULL;
 }
 
 /* Empties everything for a new record; splits begin with 0. */
@@ -122,7 +122,6 @@ static void begin_record(lm_packer *p)
     p->n = 0;
     p->tokens = p->bytes = 0;
     p->labels.len = p->ids.len = 0;
-    p->has_fields = false;
     lm_field_lists_clear(&p->fields);
     for (size_t i = 0; i < p->count; i++) {
         p->piles[i].data.len = 0;
@@ -152,37 +151,18 @@ static void add_to_list(lm_packer *p, lm_buf *list, lm_str json)
     lm_buf_append(list, json.data, json.len);
 }
 
-static void add_label(lm_packer *p, const lm_rows *rows, int64_t i)
+static void add_label(lm_packer *p, lm_str json)
 {
-    bool from_spool = rows->spool[LM_ROW_LABELS] != NULL;
-    lm_str v = from_spool ? lm_row_spool_value(rows, LM_ROW_LABELS, i) : rows->labels[i];
-    if (from_spool == p->spool) {
-        if (p->spool)
-            add_text(p, 0, v);
-        else
-            add_to_list(p, &p->labels, v);
+    if (!p->spool) {
+        add_to_list(p, &p->labels, json);
         return;
     }
     p->scratch.len = 0;
-    if (p->spool) {
-        lm_json_unquote(v, &p->scratch);
-        add_text(p, 0, lm_buf_str(&p->scratch));
-    } else {
-        lm_json_string(v, &p->scratch);
-        add_to_list(p, &p->labels, lm_buf_str(&p->scratch));
-    }
+    lm_json_unquote(json, &p->scratch);
+    add_text(p, 0, lm_buf_str(&p->scratch));
 }
 
-static void add_id(lm_packer *p, const lm_rows *rows, int64_t i)
-{
-    lm_str v = rows->spool[LM_ROW_ID] ? lm_row_spool_value(rows, LM_ROW_ID, i) : rows->id[i];
-    if (p->spool)
-        add_text(p, 2, v);
-    else
-        add_to_list(p, &p->ids, v);
-}
-
-static void add_spool_fields(lm_packer *p, lm_str object)
+static void add_object(lm_packer *p, lm_str object)
 {
     lm_json j = lm_json_over(object);
     lm_str name, value;
@@ -197,31 +177,25 @@ static void add_spool_fields(lm_packer *p, lm_str object)
 
 static void add_fields(lm_packer *p, const lm_rows *rows, int64_t i)
 {
-    if (p->spool) {
-        p->scratch.len = 0;
-        if (rows->spool[LM_ROW_FIELDS]) {
-            lm_str object = lm_row_spool_value(rows, LM_ROW_FIELDS, i);
-            lm_buf_append(&p->scratch, object.data, object.len);
-        } else {
-            for (size_t f = 0; f < rows->field_count; f++) {
-                if (lm_str_is(rows->fields[f].values[i], "null"))
-                    continue; /* as good as absent */
-                lm_buf_putc(&p->scratch, p->scratch.len ? ',' : '{');
-                lm_json_string(rows->fields[f].name, &p->scratch);
-                lm_buf_putc(&p->scratch, ':');
-                lm_buf_append(&p->scratch, rows->fields[f].values[i].data, rows->fields[f].values[i].len);
-            }
-            lm_buf_puts(&p->scratch, p->scratch.len ? "}" : "");
-        }
-        p->has_fields |= p->scratch.len > 0;
-        add_text(p, 4, lm_buf_str(&p->scratch));
-        return;
-    }
-    if (rows->spool[LM_ROW_FIELDS])
-        add_spool_fields(p, lm_row_spool_value(rows, LM_ROW_FIELDS, i));
+    if (rows->object)
+        add_object(p, *rows->object);
     for (size_t f = 0; f < rows->field_count; f++)
         lm_field_lists_add(&p->fields, p->n, rows->fields[f].name, rows->fields[f].values[i]);
     lm_field_lists_pad(&p->fields, p->n + 1);
+}
+
+/* Row i is there then. */
+static void add_members(lm_packer *p, const lm_rows *rows, int64_t i)
+{
+    if (p->has_labels)
+        add_label(p, rows->labels[i]);
+    if (p->has_id && p->spool)
+        add_text(p, 2, rows->id[i]);
+    else if (p->has_id)
+        add_to_list(p, &p->ids, rows->id[i]);
+    if (!p->spool)
+        add_fields(p, rows, i);
+    p->n++;
 }
 
 static size_t member_bytes(const lm_rows *rows, int64_t i)
@@ -229,14 +203,10 @@ static size_t member_bytes(const lm_rows *rows, int64_t i)
     size_t bytes = 16;
     if (rows->labels)
         bytes += rows->labels[i].len;
-    else if (rows->spool[LM_ROW_LABELS])
-        bytes += 6 * lm_row_spool_value(rows, LM_ROW_LABELS, i).len;
     if (rows->id)
         bytes += rows->id[i].len;
-    else if (rows->spool[LM_ROW_ID])
-        bytes += lm_row_spool_value(rows, LM_ROW_ID, i).len;
-    if (rows->spool[LM_ROW_FIELDS])
-        bytes += lm_row_spool_value(rows, LM_ROW_FIELDS, i).len;
+    if (rows->object)
+        bytes += rows->object->len;
     for (size_t f = 0; f < rows->field_count; f++)
         if (!lm_str_is(rows->fields[f].values[i], "null"))
             bytes += rows->fields[f].name.len + rows->fields[f].values[i].len + 4;
@@ -280,22 +250,15 @@ static void append(lm_packer *p, const lm_rows *rows, int64_t first, int64_t cou
             lm_buf_append(data, (const char *)c->column->data + begin, end - begin);
         }
     }
-    for (int64_t i = first; i < first + count; i++) {
-        if (p->has_labels)
-            add_label(p, rows, i);
-        if (p->has_id)
-            add_id(p, rows, i);
-        add_fields(p, rows, i);
-        p->n++;
-    }
+    for (int64_t i = first; i < first + count; i++)
+        add_members(p, rows, i);
 }
 
 /* Passes on a record that cannot be cut. */
 static bool pass_on(lm_packer *p, const lm_rows *rows, int64_t first, int64_t count, lm_status *st)
 {
     if (first != 0 || count != rows->n || p->spool)
-        return lm_fail(st, LM_FAILED, "record %" PRIu64 ": tensor `%s` is not by rows: this record cannot be cut",
-                       rows->record->number, rows->uncuttable);
+        return lm_rows_refuse_cut(rows, st);
     if (!lm_packer_flush(p, st))
         return false;
     lm_json j = lm_json_over(rows->record->line);
@@ -313,24 +276,44 @@ static bool pass_on(lm_packer *p, const lm_rows *rows, int64_t first, int64_t co
     return p->sink(p->context, lm_buf_str(&p->members), rows->n, rows->record->columns, rows->record->column_count, st);
 }
 
+/* Begins a record of rows like these, unless they can stand in the one that is being made. */
+static bool turn_to(lm_packer *p, const lm_rows *rows, lm_status *st)
+{
+    if (lm_str_equal(lm_buf_str(&p->signature), lm_buf_str(&rows->signature)))
+        return true;
+    if (!lm_packer_flush(p, st))
+        return false;
+    adopt(p, rows);
+    begin_record(p);
+    return true;
+}
+
+static size_t header_bytes(const lm_packer *p)
+{
+    return p->labels.len + p->ids.len + lm_field_lists_bytes(&p->fields) + p->others.len;
+}
+
+/* Whether a row makes the record too large; `header`: bytes of members with it. */
+static bool is_full(const lm_packer *p, size_t tokens, size_t bytes, size_t header)
+{
+    return p->tokens + tokens > LM_LMS_RECORD_TOKENS || p->bytes + bytes > LM_LMS_RECORD_BYTES ||
+           header > LM_LMS_HEADER_MAX / 2;
+}
+
 bool lm_packer_add(lm_packer *p, const lm_rows *rows, int64_t first, int64_t count, lm_status *st)
 {
     if (rows->uncuttable && count)
         return pass_on(p, rows, first, count, st);
-    if (count && !lm_str_equal(lm_buf_str(&p->signature), lm_buf_str(&rows->signature))) {
-        if (!lm_packer_flush(p, st))
-            return false;
-        adopt(p, rows);
-        begin_record(p);
-    }
+    p->form = NULL;
+    if (count && !turn_to(p, rows, st))
+        return false;
     int64_t from = first; /* rows from here are still to be appended */
-    size_t header = p->labels.len + p->ids.len + lm_field_lists_bytes(&p->fields) + p->others.len;
+    size_t header = header_bytes(p);
     for (int64_t i = first; i < first + count; i++) {
         size_t tokens = lm_rows_length(rows, i), members = member_bytes(rows, i) + 5 * p->fields.count,
                bytes = row_bytes(rows, i) + (p->spool ? members : 0);
         bool some = p->n + (i - from) > 0;
-        if (some && (p->tokens + tokens > LM_LMS_RECORD_TOKENS || p->bytes + bytes > LM_LMS_RECORD_BYTES ||
-                     header + members > LM_LMS_HEADER_MAX / 2)) {
+        if (some && is_full(p, tokens, bytes, header + members)) {
             append(p, rows, from, i - from);
             if (!lm_packer_flush(p, st))
                 return false;
@@ -343,6 +326,70 @@ bool lm_packer_add(lm_packer *p, const lm_rows *rows, int64_t first, int64_t cou
     }
     if (from < first + count)
         append(p, rows, from, first + count - from);
+    return true;
+}
+
+/* ---------------------------------------------------------------------------------------------------- strings */
+
+static uint32_t number_at(const char *p, size_t i)
+{
+    uint32_t n;
+    memcpy(&n, p + i * sizeof n, sizeof n);
+    return n;
+}
+
+/* Puts the members that stand there into the form's only row; where they end. */
+static const char *find_members(lm_row_form *f, const char *at)
+{
+    const char *from = at + LM_ROW_MEMBERS * sizeof(uint32_t);
+    for (size_t m = 0; m < LM_ROW_MEMBERS; m++) {
+        f->members[m] = (lm_str){from, number_at(at, m)};
+        from += f->members[m].len;
+    }
+    return from;
+}
+
+/* What a row has in the columns: `lengths` for splits, the others' bytes from `from` on. */
+static void append_string(lm_packer *p, const lm_rows *rows, const char *lengths, const char *from)
+{
+    for (size_t k = 0; k < rows->count; k++) {
+        const lm_row_column *c = &rows->columns[k];
+        lm_buf *data = &p->piles[k].data;
+        size_t n = c->width;
+        if (c->role.kind == LM_RAGGED)
+            n *= number_at(lengths, (size_t)rows->columns[c->role.splits].role.splits);
+        if (data->cap - data->len < n)
+            lm_buf_reserve(data, n);
+        char *to = data->data + data->len;
+        data->len += n;
+        if (c->role.kind == LM_SPLITS) {
+            uint32_t end = number_at(to - sizeof end, 0) + number_at(lengths, (size_t)c->role.splits);
+            memcpy(to, &end, sizeof end);
+        } else {
+            lm_copy_few(to, from, n);
+            from += n;
+        }
+    }
+}
+
+bool lm_packer_add_string(lm_packer *p, const lm_row_strings *s, lm_str line, lm_status *st)
+{
+    lm_row_form *f = lm_row_strings_form(s, number_at(line.data, 0));
+    const char *lengths = line.data + sizeof(uint32_t), *from = lengths + f->splits * sizeof(uint32_t);
+    if (p->form != f && !turn_to(p, &f->rows, st))
+        return false;
+    p->form = f;
+    if (f->has_members)
+        from = find_members(f, from);
+    size_t tokens = f->ids < 0 ? 0 : number_at(lengths, (size_t)f->ids);
+    size_t bytes = (size_t)(line.data + line.len - from) + f->splits * sizeof(int32_t);
+    size_t members = member_bytes(&f->rows, 0) + 5 * p->fields.count;
+    if (p->n && is_full(p, tokens, bytes, header_bytes(p) + members) && !lm_packer_flush(p, st))
+        return false;
+    p->tokens += tokens;
+    p->bytes += bytes;
+    append_string(p, &f->rows, lengths, from);
+    add_members(p, &f->rows, 0);
     return true;
 }
 
@@ -367,7 +414,7 @@ static void add_list(lm_buf *out, const char *name, const lm_buf *list)
 
 static size_t make_extra(const lm_packer *p, lm_column *out)
 {
-    const bool has[3] = {p->has_labels, p->has_id, p->has_fields};
+    const bool has[2] = {p->has_labels, p->has_id};
     size_t count = 0;
     for (int i = 0; i < SPOOL_PILES; i++) {
         const lm_buf *d = &p->extra[i].data;

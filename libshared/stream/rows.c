@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "stream/rows_internal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,21 +72,6 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const lm_row_column *)a)->column->name, ((const lm_row_column *)b)->column->name);
 }
 
-/* A record of a spool: its members' columns are put aside. */
-static bool take_spool_column(lm_rows *r, const lm_column *c)
-{
-    static const char *const names[3][2] = {{LM_SPOOL_LABELS, LM_SPOOL_LABELS ".splits"},
-                                            {LM_SPOOL_ID, LM_SPOOL_ID ".splits"},
-                                            {LM_SPOOL_FIELDS, LM_SPOOL_FIELDS ".splits"}};
-    for (int i = 0; r->from_spool && i < 3; i++) {
-        if (!strcmp(c->name, names[i][0]))
-            return r->spool[i] = c, true;
-        if (!strcmp(c->name, names[i][1]))
-            return r->spool_splits[i] = c, true;
-    }
-    return false;
-}
-
 /* Kept columns, in the order of their names, so that what is packed does not depend on who wrote it. */
 static bool read_columns(lm_rows *r, lm_status *st)
 {
@@ -99,8 +85,6 @@ static bool read_columns(lm_rows *r, lm_status *st)
     for (size_t i = 0; i < rec->column_count; i++) {
         const lm_column *c = &rec->columns[i];
         lm_column_role role = r->roles[i];
-        if (take_spool_column(r, c))
-            continue;
         if (!is_kept(r, lm_str_of(c->name)) || (r->keep && role.kind == LM_SPLITS))
             continue;
         if (role.kind == LM_UNCUTTABLE) {
@@ -206,7 +190,6 @@ static void put_hex(lm_buf *b, uint64_t v)
     while (v >>= 4);
 }
 
-/* Made for every row that a spool packs, so without printf. */
 static void sign(lm_rows *r)
 {
     for (size_t i = 0; i < r->count; i++) {
@@ -219,8 +202,8 @@ static void sign(lm_rows *r)
             put_hex(&r->signature, (uint64_t)c->shape.size[d]);
         lm_buf_putc(&r->signature, '\n');
     }
-    lm_buf_puts(&r->signature, r->labels || r->spool[LM_ROW_LABELS] ? "labels\n" : "");
-    lm_buf_puts(&r->signature, r->id || r->spool[LM_ROW_ID] ? "id\n" : "");
+    lm_buf_puts(&r->signature, r->labels ? "labels\n" : "");
+    lm_buf_puts(&r->signature, r->id ? "id\n" : "");
     lm_buf_append(&r->signature, r->others.data, r->others.len);
     lm_buf_putc(&r->signature, '\n');
 }
@@ -242,7 +225,6 @@ bool lm_rows_read(lm_rows *r, const lm_record *record, lm_status *st)
     r->names.len = r->others.len = r->signature.len = 0;
     r->uncuttable = NULL;
     r->ids = -1;
-    memset(r->spool, 0, sizeof r->spool);
     if (!read_columns(r, st))
         return false;
     read_members(r, &has_labels, &has_id);
@@ -287,4 +269,24 @@ lm_str lm_rows_bytes(const lm_rows *r, const char *column, int64_t i)
         return (lm_str){NULL, 0};
     lm_row_span(r, &r->columns[at], i, &begin, &end);
     return (lm_str){(const char *)r->columns[at].column->data + begin, end - begin};
+}
+
+void lm_rows_object(const lm_rows *rows, int64_t i, lm_buf *out)
+{
+    size_t before = out->len;
+    for (size_t f = 0; f < rows->field_count; f++) {
+        if (lm_str_is(rows->fields[f].values[i], "null"))
+            continue;
+        lm_buf_putc(out, out->len > before ? ',' : '{');
+        lm_json_string(rows->fields[f].name, out);
+        lm_buf_putc(out, ':');
+        lm_buf_append(out, rows->fields[f].values[i].data, rows->fields[f].values[i].len);
+    }
+    lm_buf_puts(out, out->len > before ? "}" : "");
+}
+
+bool lm_rows_refuse_cut(const lm_rows *rows, lm_status *st)
+{
+    return lm_fail(st, LM_FAILED, "record %" PRIu64 ": tensor `%s` is not by rows: this record cannot be cut",
+                   rows->record->number, rows->uncuttable);
 }

@@ -3,6 +3,7 @@
 #ifndef LM_STREAM_ROWS_H
 #define LM_STREAM_ROWS_H
 
+#include "stream/lines.h"
 #include "stream/lms.h"
 
 typedef enum lm_column_kind {
@@ -56,5 +57,15 @@ void lm_packer_free(lm_packer *p);
  * are taken, else refused. */
 bool lm_packer_add(lm_packer *p, const lm_rows *rows, int64_t first, int64_t count, lm_status *st);
 bool lm_packer_flush(lm_packer *p, lm_status *st); /* what is there goes to the sink; call it at the end */
+
+/* Rows as strings, each with all its columns and members, to be packed in any order. */
+typedef struct lm_row_strings lm_row_strings;
+
+lm_row_strings *lm_row_strings_new(void);
+void lm_row_strings_free(lm_row_strings *s);
+/* The rows of a record, each as another line. Refuses a record with a column that belongs to it as a whole. */
+bool lm_row_strings_write(lm_row_strings *s, const lm_record *record, lm_lines *lines, lm_status *st);
+/* Such a line, to a packer that is not for a spool. */
+bool lm_packer_add_string(lm_packer *p, const lm_row_strings *s, lm_str line, lm_status *st);
 
 #endif

@@ -8,7 +8,8 @@
 /* How the per-row members stand as columns in a spool. */
 #define LM_SPOOL_LABELS "labels.utf8" /* words, not quoted */
 #define LM_SPOOL_ID "id.json"
-#define LM_SPOOL_FIELDS "fields.json" /* an object a row */
+
+enum { LM_ROW_LABELS, LM_ROW_ID, LM_ROW_FIELDS, LM_ROW_MEMBERS };
 
 typedef struct lm_row_column {
     const lm_column *column;
@@ -38,16 +39,35 @@ struct lm_rows {
     lm_buf names;           /* decoded names of fields */
     lm_buf others;          /* members that are not by rows, as `,"name":value` */
     lm_buf signature;       /* rows of records with equal ones may share a record */
-    bool from_spool;        /* the members of a record are its columns LM_SPOOL_... */
-    const lm_column *spool[3], *spool_splits[3]; /* labels, id, fields; NULL = absent */
+    lm_str *object;         /* fields of the only row, as lm_rows_object makes them, in place of `fields`; NULL = absent */
 };
 
-enum { LM_ROW_LABELS, LM_ROW_ID, LM_ROW_FIELDS };
+/* What rows of one signature have in common that are kept as strings (row_strings.c). */
+typedef struct lm_row_form {
+    lm_rows rows;           /* one row, to be adopted by a packer: its columns have no data; its members are: */
+    lm_str members[LM_ROW_MEMBERS];
+    bool has_members;
+    lm_column *columns;     /* which those of `rows` point to; names owned */
+    size_t splits;          /* columns of kind LM_SPLITS, each of which has its number in role.splits */
+    int ids;                /* the number of those that cut `ids`; -1 */
+} lm_row_form;
 
-static inline lm_str lm_row_spool_value(const lm_rows *rows, int member, int64_t i)
+lm_row_form *lm_row_strings_form(const lm_row_strings *s, uint32_t number);
+
+/* Appends the fields of row i as an object, without those that are null, which is as good as absent; nothing where all are. */
+void lm_rows_object(const lm_rows *rows, int64_t i, lm_buf *out);
+/* Fails since the record cannot be cut. */
+bool lm_rows_refuse_cut(const lm_rows *rows, lm_status *st);
+
+/* memcpy for what is often a number, or a byte. */
+static inline void lm_copy_few(char *to, const void *from, size_t n)
 {
-    const int32_t *s = rows->spool_splits[member]->data;
-    return (lm_str){(const char *)rows->spool[member]->data + s[i], (size_t)(s[i + 1] - s[i])};
+    if (n == 4)
+        memcpy(to, from, 4);
+    else if (n == 1)
+        *to = *(const char *)from;
+    else if (n)
+        memcpy(to, from, n);
 }
 
 /* Where row i of column c begins and ends, in bytes from its data. */

@@ -1,77 +1,86 @@
 /* Rows in an order that the seed gives, in bounded memory. */
-#include "base/memory.h"
 #include "base/random.h"
 #include "base/signals.h"
 #include "stream/filters_internal.h"
 #include "stream/lines.h"
-#include "stream/spool.h"
 
-#include <stdlib.h>
+enum { AHEAD = 32, BLOCK = 128 * 1024 }; /* rows that are asked for before they are read; what is written at a time */
 
-enum { NEAR = 8, FAR = 16 }; /* rows ahead: memory is slow where it is read in a random order */
-
-static uint32_t *permutation_of(uint64_t rows, uint64_t seed, lm_status *st)
+/* All have come: puts them into the order of the seed. */
+static bool finish(lm_lines *lines, uint64_t seed, lm_status *st)
 {
-    if (rows > UINT32_MAX)
+    if (!lm_lines_finish(lines, st))
+        return false;
+    if (lm_lines_count(lines) > UINT32_MAX)
         return lm_fail(st, LM_FAILED, "%llu rows are more than can be shuffled: --split them first",
-                       (unsigned long long)rows), NULL;
-    uint32_t *p = lm_try_malloc(rows ? rows : 1, sizeof *p, "the order of the rows", st);
-    if (p)
-        lm_random_permutation(lm_random_key(seed, LM_FOR_SHUFFLE, 0), 0, p, (uint32_t)rows);
-    return p;
+                       (unsigned long long)lm_lines_count(lines));
+    lm_lines_shuffle(lines, lm_random_key(seed, LM_FOR_SHUFFLE, 0));
+    return true;
 }
 
-static bool shuffle_tokens(lm_flow *flow, lm_filter_out *out, lm_status *st)
+/* The next row in that order. */
+static lm_str row_at(const lm_lines *lines, uint64_t i)
 {
-    const lm_filter *f = flow->filter;
-    lm_spool *spool = lm_spool_new(&(lm_spool_options){.memory = f->memory}, st);
-    uint32_t *order = NULL;
-    while (spool && lm_flow_next(flow, st) > 0)
-        if (!lm_spool_add(spool, &flow->record, st))
+    if (i + AHEAD < lm_lines_count(lines))
+        lm_lines_expect(lines, i + AHEAD);
+    return lm_lines_at(lines, i);
+}
+
+static bool shuffle_tokens(lm_flow *flow, lm_lines *lines, lm_filter_out *out, lm_status *st)
+{
+    lm_row_strings *strings = lm_row_strings_new();
+    while (lm_flow_next(flow, st) > 0)
+        if (!lm_row_strings_write(strings, &flow->record, lines, st))
             break;
-    if (lm_ok(st) && lm_spool_finish(spool, NULL, st))
-        order = permutation_of(lm_spool_rows(spool), f->seed, st);
-    for (uint64_t i = 0, rows = order ? lm_spool_rows(spool) : 0; i < rows; i++) {
-        if (i + FAR < rows)
-            lm_spool_expect(spool, order[i + FAR], false);
-        if (i + NEAR < rows)
-            lm_spool_expect(spool, order[i + NEAR], true);
-        if (!lm_spool_pack(spool, order[i], out->packer, st) || !lm_signal_check(st))
-            break;
-    }
-    free(order);
-    lm_spool_free(spool);
+    if (lm_ok(st) && finish(lines, flow->filter->seed, st))
+        for (uint64_t i = 0; i < lm_lines_count(lines); i++)
+            if (!lm_packer_add_string(out->packer, strings, row_at(lines, i), st) || !lm_signal_check(st))
+                break;
+    lm_row_strings_free(strings);
     return lm_ok(st);
 }
 
-/* The text records that have come with the one in hand. */
-static bool add_lines(lm_lines *lines, lm_lms_reader *reader, lm_status *st)
+/* Lines that are records as they stand, many at a time. */
+static bool put_records(const lm_lines *lines, lm_lms_writer *writer, lm_status *st)
 {
-    lm_str all;
-    return !lm_lms_next_lines(reader, UINT64_MAX, &all) || lm_lines_add_framed(lines, all, st);
+    lm_buf block = {0};
+    uint64_t n = lm_lines_count(lines), in_block = 0;
+    lm_buf_reserve(&block, BLOCK);
+    for (uint64_t i = 0; i < n; i++) {
+        lm_str line = row_at(lines, i);
+        if (block.cap - block.len < line.len) {
+            if (!lm_lms_write_lines(writer, lm_buf_str(&block), in_block, st) || !lm_signal_check(st))
+                break;
+            block.len = in_block = 0;
+        }
+        lm_buf_append(&block, line.data, line.len);
+        in_block++;
+    }
+    if (lm_ok(st))
+        lm_lms_write_lines(writer, lm_buf_str(&block), in_block, st);
+    lm_buf_free(&block);
+    return lm_ok(st);
 }
 
-static bool shuffle_text(lm_flow *flow, lm_filter_out *out, lm_status *st)
+static bool shuffle_records(lm_flow *flow, lm_lines *lines, lm_filter_out *out, lm_status *st)
 {
-    lm_lines *lines = lm_lines_new(flow->filter->memory);
-    uint32_t *order = NULL;
+    lm_str more;
     while (lm_flow_next(flow, st) > 0)
-        if ((!flow->record.flush &&
-             !lm_lines_add(lines, flow->reader ? flow->record.line : lm_buf_str(&flow->json), st)) ||
-            (flow->reader && !add_lines(lines, flow->reader, st)))
+        if ((!flow->record.flush && !lm_lines_add(lines, flow->record.line, st)) ||
+            (lm_lms_next_lines(flow->reader, UINT64_MAX, &more) && !lm_lines_add_framed(lines, more, st)))
             break;
-    if (lm_ok(st) && lm_lines_finish(lines, st))
-        order = permutation_of(lm_lines_count(lines), flow->filter->seed, st);
-    for (uint64_t i = 0, n = order ? lm_lines_count(lines) : 0; i < n; i++) {
-        if (i + FAR < n)
-            lm_lines_expect(lines, order[i + FAR], false);
-        if (i + NEAR < n)
-            lm_lines_expect(lines, order[i + NEAR], true);
-        if (!lm_filter_out_line(out, lm_lines_at(lines, order[i]), st) || !lm_signal_check(st))
+    return lm_ok(st) && finish(lines, flow->filter->seed, st) && put_records(lines, out->writer, st);
+}
+
+static bool shuffle_text(lm_flow *flow, lm_lines *lines, lm_filter_out *out, lm_status *st)
+{
+    while (lm_flow_next(flow, st) > 0)
+        if (!flow->record.flush && !lm_lines_add(lines, lm_buf_str(&flow->json), st))
             break;
-    }
-    free(order);
-    lm_lines_free(lines);
+    if (lm_ok(st) && finish(lines, flow->filter->seed, st))
+        for (uint64_t i = 0; i < lm_lines_count(lines); i++)
+            if (!lm_filter_out_line(out, row_at(lines, i), st) || !lm_signal_check(st))
+                break;
     return lm_ok(st);
 }
 
@@ -79,17 +88,21 @@ bool lm_filter_shuffle(const lm_filter *filter, lm_status *st)
 {
     lm_flow flow;
     lm_filter_out out = {0};
+    lm_lines *lines = lm_lines_new(filter->memory);
     if (lm_flow_open(&flow, filter, st)) {
         if (flow.reader && lm_lms_reader_kind(flow.reader) == LM_KIND_MODEL)
             lm_fail(st, LM_FAILED, "%s: a model has no rows", lm_input_name(flow.in));
         else if (!lm_filter_out_open(&out, &flow, filter->output, st))
             ;
         else if (lm_flow_is_tokens(&flow))
-            shuffle_tokens(&flow, &out, st);
+            shuffle_tokens(&flow, lines, &out, st);
+        else if (flow.reader)
+            shuffle_records(&flow, lines, &out, st);
         else
-            shuffle_text(&flow, &out, st);
+            shuffle_text(&flow, lines, &out, st);
     }
     lm_filter_out_close(&out, st);
     lm_flow_close(&flow);
+    lm_lines_free(lines);
     return lm_ok(st);
 }

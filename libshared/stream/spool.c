@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,7 +54,6 @@ typedef struct part {
     uint64_t first_row;
     int64_t n;
     const schema *schema;
-    char *others;        /* members of its header beside n, each behind a comma; of the part before where they are the same */
     char *memory;        /* its bytes; NULL = in the file, at `at` */
     uint64_t at;
     size_t *offsets;     /* of the columns in its bytes */
@@ -83,11 +83,6 @@ struct lm_spool {
     lm_lms_writer *writer;
     const char *map;
     size_t map_size;
-
-    lm_rows *out;         /* of a part that lm_spool_pack reads */
-    lm_record out_record;
-    lm_buf out_line;
-    const part *out_part;
 };
 
 /* ---------------------------------------------------------------------------------------------------- schemas */
@@ -214,7 +209,7 @@ static void add_lengths(lm_spool *s, const part *p, const lm_record *record)
 }
 
 /* Notes a part that `record` describes; where its bytes are is for the caller to say. NULL: st. */
-static part *add_part(lm_spool *s, const lm_record *record, lm_str members, lm_status *st)
+static part *add_part(lm_spool *s, const lm_record *record, lm_status *st)
 {
     const schema *x = find_schema(s, record, st);
     if (!x)
@@ -222,12 +217,6 @@ static part *add_part(lm_spool *s, const lm_record *record, lm_str members, lm_s
     LM_GROW(s->parts, s->part_count, s->part_cap);
     part *p = &s->parts[s->part_count++];
     *p = (part){.first_row = s->row_count, .n = record->n, .schema = x};
-    const char *before = s->part_count > 1 ? p[-1].others : NULL;
-    size_t counted = members.len < 4 ? 0 : 4; /* "n":N */
-    while (counted && counted < members.len && members.data[counted] >= '0' && members.data[counted] <= '9')
-        counted++;
-    lm_str others = {members.data + counted, members.len - counted};
-    p->others = before && lm_str_is(others, before) ? p[-1].others : lm_strndup(others.data, others.len);
     p->offsets = lm_calloc(x->count, sizeof *p->offsets);
     lm_columns_layout(record->columns, record->column_count, p->offsets);
     digest_part(s, record->n, record->columns, record->column_count);
@@ -250,9 +239,11 @@ static bool open_file(lm_spool *s, lm_status *st)
     return s->fd >= 0;
 }
 
-static bool write_part(lm_spool *s, part *p, lm_str members, const lm_column *columns, size_t count, lm_status *st)
+static bool write_part(lm_spool *s, part *p, const lm_column *columns, size_t count, lm_status *st)
 {
-    if (!lm_lms_write_members(s->writer, members, p->n, columns, count, st))
+    char members[32];
+    snprintf(members, sizeof members, "\"n\":%" PRId64, p->n);
+    if (!lm_lms_write_members(s->writer, lm_str_of(members), p->n, columns, count, st))
         return false;
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
@@ -283,9 +274,7 @@ static bool start_file(lm_spool *s, lm_status *st)
         lm_record record;
         lm_column *columns = lm_calloc(p->schema->count, sizeof *columns);
         part_record(s, p, columns, &record);
-        char *members = lm_format("\"n\":%" PRId64 "%s", p->n, p->others);
-        bool ok = write_part(s, p, lm_str_of(members), columns, record.column_count, st);
-        free(members);
+        bool ok = write_part(s, p, columns, record.column_count, st);
         free(columns);
         if (!ok)
             return false;
@@ -331,6 +320,7 @@ static bool keep_in_memory(lm_spool *s, part *p, const lm_column *columns, size_
 /* The packer's sink. */
 static bool take_part(void *context, lm_str members, int64_t n, const lm_column *columns, size_t count, lm_status *st)
 {
+    (void)members; /* nobody asks for those that are not by rows */
     lm_spool *s = context;
     lm_record record = {.columns = (lm_column *)columns, .column_count = count, .n = n};
     size_t bytes = 1;
@@ -338,11 +328,11 @@ static bool take_part(void *context, lm_str members, int64_t n, const lm_column 
         bytes += columns[i].bytes;
     if (s->fd < 0 && s->bytes + bytes > s->options.memory && !start_file(s, st))
         return false;
-    part *p = add_part(s, &record, members, st);
+    part *p = add_part(s, &record, st);
     if (!p)
         return false;
     s->bytes += bytes;
-    return s->fd < 0 ? keep_in_memory(s, p, columns, count, bytes, st) : write_part(s, p, members, columns, count, st);
+    return s->fd < 0 ? keep_in_memory(s, p, columns, count, bytes, st) : write_part(s, p, columns, count, st);
 }
 
 /* ---------------------------------------------------------------------------------------------------- filling */
@@ -501,7 +491,7 @@ static bool read_parts(lm_spool *s, lm_lms_reader *reader, lm_input *in, lm_stat
         }
         if (!record.payload.data || !record.n)
             continue;
-        part *p = add_part(s, &record, (lm_str){"", 0}, st);
+        part *p = add_part(s, &record, st);
         if (!p)
             return false;
         for (size_t i = 0; i < record.column_count; i++) { /* as they lie there */
@@ -546,11 +536,8 @@ void lm_spool_free(lm_spool *s)
     if (!s)
         return;
     free(s->places);
-    for (size_t i = 0; i < s->part_count; i++) {
-        if (!i || s->parts[i].others != s->parts[i - 1].others)
-            free(s->parts[i].others);
+    for (size_t i = 0; i < s->part_count; i++)
         free(s->parts[i].offsets);
-    }
     free_pieces(s);
     free(s->parts_at);
     while (s->schemas) {
@@ -572,9 +559,6 @@ void lm_spool_free(lm_spool *s)
     lm_lms_writer_free(s->writer);
     lm_packer_free(s->packer);
     lm_rows_free(s->rows);
-    lm_rows_free(s->out);
-    free(s->out_record.columns);
-    lm_buf_free(&s->out_line);
     lm_buf_free(&s->first_columns);
     XXH3_freeState(s->digest);
     json_decref(s->preamble);
@@ -701,56 +685,6 @@ void lm_spool_take_logits(lm_spool *s, const lm_spool *other, uint64_t *places)
     s->logits = other;
     free(s->places);
     s->places = places;
-}
-
-/* Takes the part apart for a packer, unless it is the one in hand, or has the form of that one. */
-static bool open_part(lm_spool *s, const part *p, lm_status *st)
-{
-    const part *before = s->out_part;
-    if (before == p)
-        return true;
-    s->out_part = p;
-    s->out_record.number = (uint64_t)(p - s->parts) + 1;
-    if (before && before->schema == p->schema && before->others == p->others) {
-        for (size_t i = 0; i < p->schema->count; i++) /* a single row needs no more of them */
-            s->out_record.columns[i].data = part_column(s, p, (int)i);
-        s->out_record.n = s->out->n = p->n;
-        return true;
-    }
-    if (!s->out) {
-        s->out = lm_rows_new(NULL);
-        s->out->from_spool = true;
-    }
-    s->out_record.columns = lm_realloc(s->out_record.columns, p->schema->count, sizeof(lm_column));
-    part_record(s, p, s->out_record.columns, &s->out_record);
-    s->out_line.len = 0;
-    lm_buf_printf(&s->out_line, "{\"n\":%" PRId64 "%s}", p->n, p->others);
-    s->out_record.line = lm_buf_str(&s->out_line);
-    return lm_rows_read(s->out, &s->out_record, st);
-}
-
-bool lm_spool_pack(lm_spool *s, uint64_t row, lm_packer *packer, lm_status *st)
-{
-    const part *p = find_part(s, row);
-    if (!open_part(s, p, st))
-        return false;
-    return lm_packer_add(packer, s->out, (int64_t)(row - p->first_row), 1, st);
-}
-
-void lm_spool_expect(const lm_spool *s, uint64_t row, bool soon)
-{
-    const part *p = find_part(s, row);
-    const schema *x = p->schema;
-    int64_t i = (int64_t)(row - p->first_row);
-    for (size_t c = 0; c < x->count; c++) {
-        const char *data = part_column(s, p, (int)c);
-        if (!soon && x->roles[c].kind != LM_RAGGED)
-            __builtin_prefetch(data + (size_t)i * (x->roles[c].kind == LM_SPLITS ? sizeof(int32_t) : x->widths[c]));
-        if (!soon || x->roles[c].kind != LM_RAGGED)
-            continue;
-        const int32_t *splits = part_column(s, p, x->roles[c].splits);
-        lm_prefetch(data + (size_t)splits[i] * x->widths[c], (size_t)(splits[i + 1] - splits[i]) * x->widths[c]);
-    }
 }
 
 json_t *lm_spool_preamble(const lm_spool *s)

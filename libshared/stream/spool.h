@@ -15,7 +15,7 @@ typedef struct lm_spool lm_spool;
 typedef struct lm_spool_options {
     size_t memory;             /* bytes kept in memory before a file is used; 0 = 256 MiB */
     const char *file;          /* a named file, written from the start; NULL = none */
-    const char *const *keep;   /* columns and per-row members to keep (rows.h); NULL = everything */
+    const char *const *keep;   /* columns and per-row members but `fields` to keep (rows.h); NULL = all of them */
     bool uniform;              /* refuse a record whose kept columns differ from the first's, naming the column */
 } lm_spool_options;
 
@@ -55,10 +55,5 @@ void lm_spool_row(const lm_spool *s, uint64_t i, lm_tokens_row *row);
 /* From now on the logits of row i are those of row places[i] of `other`, which has to live as long; NULL: of row i. `places` is malloced,
  * and the spool's from here on. */
 void lm_spool_take_logits(lm_spool *s, const lm_spool *other, uint64_t *places);
-/* Row i is one of the next to be read: brings it near. Ask twice, the second time with `soon`, when some other rows have been
- * read since. */
-void lm_spool_expect(const lm_spool *s, uint64_t i, bool soon);
-/* Row i with all its columns and members, to a packer. */
-bool lm_spool_pack(lm_spool *s, uint64_t i, lm_packer *packer, lm_status *st);
 
 #endif

@@ -21,7 +21,7 @@ liblmutils_la_SOURCES += \
 	libshared/stream/records_guess.c libshared/stream/records_json.c libshared/stream/records_lists.c \
 	libshared/stream/records_squad.c \
 	libshared/stream/records_table.c libshared/stream/records_tar.c libshared/stream/records_write.c \
-	libshared/stream/packer.c libshared/stream/rows.c libshared/stream/rows.h libshared/stream/rows_internal.h \
+	libshared/stream/packer.c libshared/stream/row_strings.c libshared/stream/rows.c libshared/stream/rows.h libshared/stream/rows_internal.h \
 	libshared/stream/shuffle.c libshared/stream/split.c libshared/stream/view.c \
 	libshared/stream/scratch.c libshared/stream/scratch.h \
 	libshared/stream/sorted.c libshared/stream/sorted.h \

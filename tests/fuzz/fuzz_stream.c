@@ -98,19 +98,30 @@ static void use_spool(lm_spool *s, lm_status *adding)
     if (lm_ok(adding) && lm_spool_finish(s, NULL, &st)) {
         uint64_t tokens = 0;
         lm_tokens_row row;
-        total packed = {0};
-        lm_packer *packer = lm_packer_new(count_rows, &packed, false);
         for (uint64_t i = 0; i < lm_spool_rows(s) && i < 100; i++) {
             lm_spool_row(s, i, &row);
             tokens += row.len;
             must(row.len == lm_spool_lengths(s)[i]);
-            must(lm_spool_pack(s, i, packer, &st));
         }
-        must(lm_packer_flush(packer, &st));
-        must(lm_spool_rows(s) > 100 || (tokens == lm_spool_tokens(s) && packed.rows == lm_spool_rows(s)));
-        lm_packer_free(packer);
+        must(lm_spool_rows(s) > 100 || tokens == lm_spool_tokens(s));
     }
     lm_spool_free(s);
+}
+
+/* The same as strings, packed again from the last one to the first. */
+static void use_strings(lm_row_strings *s, lm_lines *lines, lm_status *adding)
+{
+    lm_status st = LM_STATUS_INIT;
+    if (lm_ok(adding) && lm_lines_finish(lines, &st)) {
+        total packed = {0};
+        lm_packer *packer = lm_packer_new(count_rows, &packed, false);
+        for (uint64_t i = lm_lines_count(lines); i > 0; i--)
+            must(lm_packer_add_string(packer, s, lm_lines_at(lines, i - 1), &st));
+        must(lm_packer_flush(packer, &st) && packed.rows == lm_lines_count(lines));
+        lm_packer_free(packer);
+    }
+    lm_row_strings_free(s);
+    lm_lines_free(lines);
 }
 
 static void use_preamble(json_t *preamble)
@@ -154,13 +165,16 @@ static int read_lms(const char *bytes, size_t n, total *t, lm_status *st)
     lm_lms_reader *r = lm_lms_reader_new(in, st);
     lm_status adding = LM_STATUS_INIT;
     lm_spool *spool = lm_spool_new(&(lm_spool_options){0}, st);
+    lm_row_strings *strings = lm_row_strings_new();
+    lm_lines *lines = lm_lines_new(0);
     while (r && lm_lms_next(r, &record, st) > 0)
         if (!record.flush && lm_lms_reader_kind(r) == LM_KIND_TOKENS) {
             use_record(&record);
-            if (lm_ok(&adding))
-                lm_spool_add(spool, &record, &adding);
+            if (lm_ok(&adding) && lm_spool_add(spool, &record, &adding))
+                lm_row_strings_write(strings, &record, lines, &adding);
         }
     use_spool(spool, &adding);
+    use_strings(strings, lines, &adding);
     if (r) {
         use_preamble(lm_lms_reader_preamble(r));
         t->records = lm_lms_reader_records(r);

@@ -121,6 +121,44 @@ START_TEST(permutation_is_one)
 }
 END_TEST
 
+/* As its definition has it, for numbers of items that its blocks divide and that they do not; and items in that order. */
+START_TEST(permutation_by_definition)
+{
+    enum { MOST = 2000 };
+    uint32_t p[MOST], q[MOST];
+    uint64_t items[MOST];
+    lm_philox_key key = lm_random_key(9, LM_FOR_SHUFFLE, 2);
+    for (uint32_t n = 1; n <= MOST; n += n < 200 ? 1 : 361) {
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t j = (uint32_t)lm_random_below(key, 3, i, (uint64_t)i + 1);
+            p[i] = p[j];
+            p[j] = i;
+            items[i] = (uint64_t)i << 33 | 1;
+        }
+        lm_random_permutation(key, 3, q, n);
+        ck_assert_mem_eq(p, q, n * sizeof *p);
+        lm_random_shuffle(key, 3, items, n);
+        for (uint32_t i = 0; i < n; i++)
+            ck_assert_uint_eq(items[i], (uint64_t)p[i] << 33 | 1);
+    }
+}
+END_TEST
+
+/* The same numbers for good: seeds stand in papers. */
+START_TEST(below_is_as_ever)
+{
+    lm_philox_key key = lm_random_key(4, LM_FOR_SHUFFLE, 0);
+    static const uint64_t bounds[] = {1, 2, 3, 1000, (uint64_t)1 << 40, UINT64_MAX / 2 + 2};
+    uint64_t hash = 0;
+    for (uint64_t i = 0; i < 600; i++) {
+        uint64_t below = lm_random_below(key, 1, i, bounds[i % 6]);
+        ck_assert(below < bounds[i % 6]);
+        hash = hash * 0x9E3779B97F4A7C15u + below;
+    }
+    ck_assert_uint_eq(hash, 0x166423ad3f7ffeebu);
+}
+END_TEST
+
 START_TEST(threads_are_some)
 {
     ck_assert_int_ge(lm_threads(), 1);
@@ -291,6 +329,8 @@ TCase *base_numbers_and_text(void)
     tcase_add_test(c, normal_has_its_moments);
     tcase_add_test(c, floats_are_below_one);
     tcase_add_test(c, permutation_is_one);
+    tcase_add_test(c, permutation_by_definition);
+    tcase_add_test(c, below_is_as_ever);
     tcase_add_test(c, threads_are_some);
     tcase_add_test(c, lists_of_numbers);
     tcase_add_test(c, utf8_round_trip);

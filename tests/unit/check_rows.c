@@ -2,11 +2,14 @@
 #include "unit.h"
 
 #include "base/memory.h"
+#include "base/random.h"
+#include "stream/lines.h"
 #include "stream/rows.h"
 #include "stream/spool.h"
 #include "stream/tokens.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -213,25 +216,172 @@ START_TEST(digest_of_rows_alone)
 }
 END_TEST
 
-START_TEST(spool_packs_in_any_order)
+/* All rows of a file, as lines. */
+static lm_row_strings *keep_strings(const char *file, lm_lines *lines)
 {
     lm_status st = LM_STATUS_INIT;
-    int order[ROWS];
-    write_rows(path_fd, 0, ROWS);
-    lm_spool *s = fill(&(lm_spool_options){.memory = 50000}, path);
-    lm_lms_writer *w = lm_lms_writer_new(other_fd, "t", LM_KIND_TOKENS, NULL, NULL, NULL, &st);
+    lm_row_strings *strings = lm_row_strings_new();
+    lm_input *in = lm_input_open(file, &st);
+    lm_lms_reader *reader = lm_lms_reader_new(in, &st);
+    lm_record record;
+    while (lm_lms_next(reader, &record, &st) > 0)
+        ck_assert(lm_row_strings_write(strings, &record, lines, &st));
+    ck_assert(lm_lines_finish(lines, &st));
+    assert_ok(&st);
+    lm_lms_reader_free(reader);
+    lm_input_close(in);
+    return strings;
+}
+
+/* Some of them, packed into a file. */
+static void pack_strings(const lm_row_strings *strings, const lm_lines *lines, const int *order, int n, int fd)
+{
+    lm_status st = LM_STATUS_INIT;
+    lm_lms_writer *w = lm_lms_writer_new(fd, "t", LM_KIND_TOKENS, NULL, NULL, NULL, &st);
     lm_packer *p = lm_packer_new(lm_write_sink, w, false);
-    for (int k = 0; k < ROWS; k++) {
-        order[k] = (k * 7919) % ROWS;
-        ck_assert(lm_spool_pack(s, (uint64_t)order[k], p, &st));
-    }
-    ck_assert(lm_packer_flush(p, &st));
-    ck_assert(lm_lms_writer_close(w, &st));
+    for (int k = 0; k < n; k++)
+        ck_assert(lm_packer_add_string(p, strings, lm_lines_at(lines, (uint64_t)order[k]), &st));
+    ck_assert(lm_packer_flush(p, &st) && lm_lms_writer_close(w, &st));
     assert_ok(&st);
     lm_packer_free(p);
     lm_lms_writer_free(w);
-    lm_spool_free(s);
-    check_stream(other, order, ROWS);
+}
+
+START_TEST(strings_pack_in_any_order)
+{
+    static const size_t memory[] = {0, 50000};
+    int order[ROWS];
+    for (int k = 0; k < ROWS; k++)
+        order[k] = (k * 7919) % ROWS;
+    write_rows(path_fd, 0, ROWS);
+    for (int m = 0; m < 2; m++) {
+        lm_lines *lines = lm_lines_new(memory[m]);
+        lm_row_strings *strings = keep_strings(path, lines);
+        ck_assert_uint_eq(lm_lines_count(lines), ROWS);
+        ck_assert_int_eq(ftruncate(other_fd, 0), 0);
+        lseek(other_fd, 0, SEEK_SET);
+        pack_strings(strings, lines, order, ROWS, other_fd);
+        check_stream(other, order, ROWS);
+        lm_row_strings_free(strings);
+        lm_lines_free(lines);
+    }
+}
+END_TEST
+
+/* What a packer makes of a record's rows one by one is what it makes of their strings: every kind of column, and several forms in turn. */
+START_TEST(strings_are_the_rows)
+{
+    static const int16_t wide[] = {1, -2, 3, 4, 5, -6};
+    static const double rag[] = {0.5, -1.0, 2.25};
+    static const int32_t splits[] = {0, 2, 2, 3}, ids[] = {7, 8, 9, 10}, id_splits[] = {0, 1, 4, 4};
+    static const uint8_t like[] = {1, 2, 3};
+    const lm_column all[] = {
+        {.name = "x.wide", .dtype = LM_I16, .shape = {2, {3, 2}}, .data = wide, .bytes = sizeof wide},
+        {.name = "x.rag", .dtype = LM_F64, .shape = {1, {3}}, .data = rag, .bytes = sizeof rag},
+        {.name = "x.rag.splits", .dtype = LM_I32, .shape = {1, {4}}, .data = splits, .bytes = sizeof splits},
+        {.name = "x.like", .dtype = LM_U8, .shape = {1, {3}}, .data = like, .bytes = 3, .rows = "x.rag.splits"},
+        {.name = "ids", .dtype = LM_I32, .shape = {1, {4}}, .data = ids, .bytes = sizeof ids},
+        {.name = "ids.splits", .dtype = LM_I32, .shape = {1, {4}}, .data = id_splits, .bytes = sizeof id_splits}};
+    static const char *const members[] = {
+        "\"n\":3", "\"n\":3,\"id\":[1,\"b\",2],\"fields\":{\"f\":[{\"a\":[1]},null,2],\"g\":[\"\\u0041\",null,null]}",
+        "\"n\":3,\"fields\":{\"g\":[1,2,null]}", "\"n\":3,\"labels\":[\"x\",\"\",\"\\\"\"],\"odd\":{\"a\":0.10}"};
+    lm_status st = LM_STATUS_INIT;
+    lm_lms_writer *w = lm_lms_writer_new(path_fd, "t", LM_KIND_TOKENS, NULL, NULL, NULL, &st);
+    for (size_t i = 0; i < 12; i++)
+        ck_assert(lm_lms_write_members(w, lm_str_of(members[i % 4]), 3, all, i % 3 ? 6 : 4, &st));
+    ck_assert(lm_lms_writer_close(w, &st));
+    lm_lms_writer_free(w);
+
+    int order[36];
+    for (int k = 0; k < 36; k++)
+        order[k] = k;
+    lm_lines *lines = lm_lines_new(0);
+    lm_row_strings *strings = keep_strings(path, lines);
+    pack_strings(strings, lines, order, 36, other_fd);
+
+    lm_buf wanted = {0}, got = {0};
+    FILE *file = fdopen(dup(other_fd), "r");
+    rewind(file);
+    for (int c; (c = fgetc(file)) != EOF;)
+        lm_buf_putc(&got, (char)c);
+    fclose(file);
+    ck_assert_int_eq(ftruncate(other_fd, 0), 0);
+    lseek(other_fd, 0, SEEK_SET);
+    w = lm_lms_writer_new(other_fd, "t", LM_KIND_TOKENS, NULL, NULL, NULL, &st);
+    lm_packer *p = lm_packer_new(lm_write_sink, w, false);
+    lm_rows *rows = lm_rows_new(NULL);
+    lm_input *in = lm_input_open(path, &st);
+    lm_lms_reader *reader = lm_lms_reader_new(in, &st);
+    lm_record record;
+    while (lm_lms_next(reader, &record, &st) > 0)
+        ck_assert(lm_rows_read(rows, &record, &st) && lm_packer_add(p, rows, 0, 3, &st));
+    ck_assert(lm_packer_flush(p, &st) && lm_lms_writer_close(w, &st));
+    assert_ok(&st);
+    file = fdopen(dup(other_fd), "r");
+    rewind(file);
+    for (int c; (c = fgetc(file)) != EOF;)
+        lm_buf_putc(&wanted, (char)c);
+    fclose(file);
+    ck_assert_uint_eq(got.len, wanted.len);
+    ck_assert_mem_eq(got.data, wanted.data, got.len);
+    lm_buf_free(&wanted);
+    lm_buf_free(&got);
+    lm_packer_free(p);
+    lm_rows_free(rows);
+    lm_lms_writer_free(w);
+    lm_lms_reader_free(reader);
+    lm_input_close(in);
+    lm_row_strings_free(strings);
+    lm_lines_free(lines);
+}
+END_TEST
+
+/* Line i has a length of its own, and bytes that tell of it. */
+static size_t length_of_line(size_t i)
+{
+    static const size_t lengths[] = {0, 1, 64, 5, (1 << 21) - 2, (1 << 21) - 1, 1 << 21, (1 << 21) + 7};
+    return lengths[i % 8];
+}
+
+START_TEST(lines_in_any_order)
+{
+    enum { LINES = 40, FRAMED = 3, ALL = LINES + FRAMED };
+    static const size_t memory[] = {256 << 20, 1 << 20, 1};
+    lm_status st = LM_STATUS_INIT;
+    lm_philox_key key = lm_random_key(5, LM_FOR_SHUFFLE, 0);
+    uint32_t order[ALL];
+    char framed[64 * 6], *bytes = lm_malloc(1 << 22, 1);
+    lm_random_permutation(key, 0, order, ALL);
+    memset(framed, ' ', sizeof framed);
+    framed[63] = framed[64 * 4 - 1] = framed[64 * 6 - 1] = framed[70] = '\n';
+    for (int m = 0; m < 3; m++) {
+        lm_lines *l = lm_lines_new(memory[m]);
+        for (size_t i = 0; i < LINES; i++) {
+            memset(bytes, (int)i, length_of_line(i));
+            ck_assert(lm_lines_add(l, (lm_str){bytes, length_of_line(i)}, &st));
+        }
+        ck_assert(lm_lines_add_framed(l, (lm_str){framed, sizeof framed}, &st));
+        ck_assert(lm_lines_finish(l, &st));
+        ck_assert_uint_eq(lm_lines_count(l), ALL);
+        lm_lines_shuffle(l, key);
+        for (size_t k = 0; k < ALL; k++) {
+            lm_str line = lm_lines_at(l, k);
+            lm_lines_expect(l, k);
+            if (order[k] >= LINES) {
+                static const size_t begins[] = {0, 64, 256, 384};
+                const size_t *at = &begins[order[k] - LINES];
+                ck_assert_uint_eq(line.len, at[1] - at[0]);
+                ck_assert_mem_eq(line.data, framed + at[0], line.len);
+                continue;
+            }
+            memset(bytes, (int)order[k], length_of_line(order[k]));
+            ck_assert_uint_eq(line.len, length_of_line(order[k]));
+            ck_assert_int_eq(memcmp(line.data, bytes, line.len), 0);
+        }
+        lm_lines_free(l);
+    }
+    assert_ok(&st);
+    free(bytes);
 }
 END_TEST
 
@@ -377,7 +527,9 @@ static Suite *suite(void)
     tcase_add_test(c, written_rows_come_back);
     tcase_add_test(c, spool_in_memory_and_file);
     tcase_add_test(c, digest_of_rows_alone);
-    tcase_add_test(c, spool_packs_in_any_order);
+    tcase_add_test(c, strings_pack_in_any_order);
+    tcase_add_test(c, strings_are_the_rows);
+    tcase_add_test(c, lines_in_any_order);
     tcase_add_test(c, training_columns);
     tcase_add_test(c, unknown_columns);
     tcase_add_test(c, tokenizer_info_comes_back);
