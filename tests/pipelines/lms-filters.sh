@@ -57,6 +57,21 @@ sort a.jsonl >a.sorted
 compare_ sorted a.sorted
 lms --shuf rows.jsonl >plain.jsonl
 compare_ a.jsonl plain.jsonl
+# of rows of tokens, with and without a second text: the order of the texts that they come from, and all that belongs to them
+mkdir tokenizer
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' text of words pair {0..9} '##'{0..9} >tokenizer/vocab.txt
+rows_of() { # STREAM: of its view, what does not tell where a row stood before
+    lms --view "$1" | grep -v '^stream \|^row \|^  row '
+}
+tok -q -m tokenizer plain.jsonl >of-shuffled.lms
+rows_of of-shuffled.lms >want
+tok -q -m tokenizer rows.jsonl >tokens.lms
+for memory in 256M 1k; do
+    lms --shuf --memory $memory tokens.lms >shuffled.lms
+    lms --check shuffled.lms >/dev/null
+    rows_of shuffled.lms >got
+    compare_ want got
+done
 
 # ---- splitting
 lms --split train=0.8,test=0.2 rows.lms
