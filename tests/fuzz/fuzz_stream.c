@@ -166,7 +166,7 @@ static int read_lms(const char *bytes, size_t n, total *t, lm_status *st)
     lm_status adding = LM_STATUS_INIT;
     lm_spool *spool = lm_spool_new(&(lm_spool_options){0}, st);
     lm_row_strings *strings = lm_row_strings_new();
-    lm_lines *lines = lm_lines_new(0);
+    lm_lines *lines = lm_lines_new(1 << 20);
     while (r && lm_lms_next(r, &record, st) > 0)
         if (!record.flush && lm_lms_reader_kind(r) == LM_KIND_TOKENS) {
             use_record(&record);
