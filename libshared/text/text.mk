@@ -27,6 +27,12 @@ tests_unit_check_text_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_text_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_text
 
+check_PROGRAMS += tests/unit/check_bpe_match
+tests_unit_check_bpe_match_SOURCES = tests/unit/check_bpe_match.c tests/unit/plain_bpe.h
+tests_unit_check_bpe_match_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_bpe_match_LDADD = $(unit_ldadd)
+TESTS += tests/unit/check_bpe_match
+
 check_PROGRAMS += tests/unit/check_word_cache
 tests_unit_check_word_cache_SOURCES = tests/unit/check_word_cache.c
 tests_unit_check_word_cache_CPPFLAGS = $(unit_cppflags)

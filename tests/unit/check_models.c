@@ -10,6 +10,7 @@
 #include "text/models/trie.h"
 #include "text/tokenizer_internal.h"
 #include "text/unicode/unicode.h"
+#include "plain_bpe.h"
 
 #include <stdio.h>
 
@@ -245,27 +246,6 @@ static lm_tokenizer *random_bpe(unsigned letters, unsigned merges, const char *o
     lm_buf_free(&json);
     lm_buf_free(&list);
     return made;
-}
-
-/* Merging as the paper says it: the best pair, wherever it is first, again and again. */
-static size_t merge_plainly(const lm_bpe *b, int32_t *ids, size_t n)
-{
-    for (;;) {
-        size_t best = n;
-        const lm_merge_slot *with = NULL;
-        for (size_t i = 0; i + 1 < n; i++) {
-            const lm_merge_slot *m = lm_merge_find(b, ids[i], ids[i + 1]);
-            if (m && (!with || lm_merge_rank(*m) < lm_merge_rank(*with))) {
-                with = m;
-                best = i;
-            }
-        }
-        if (!with)
-            return n;
-        ids[best] = b->merged[lm_merge_rank(*with)];
-        memmove(ids + best + 1, ids + best + 2, (n - best - 2) * sizeof *ids);
-        n--;
-    }
 }
 
 START_TEST(bpe_is_the_plain_one)

@@ -3,8 +3,11 @@
 #include "base/atomic.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/utf8.h"
 #include "stream/json_tree.h"
+#include "text/components/byte_level.h"
 #include "text/files/table_cache.h"
+#include "text/models/bpe.h"
 #include "used_tables.h"
 
 #include <sys/stat.h>
@@ -23,7 +26,47 @@ static const char *const files[] = {
     "{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"a\",\"vocab\":{\"a\":0,\"##b\":1,\"ab\":2,\"\xc3\xa9\":3}}}",
     "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"<unk>\",0],[\"x\",-1.5],[\"xy\",-2.25],[\"x\",-3]],\"unk_id\":0}}",
 };
-enum { FILES = sizeof files / sizeof *files };
+enum { TEXTS = sizeof files / sizeof *files, FILES = TEXTS + 1 };
+
+static void put_byte(lm_buf *out, char byte)
+{
+    char form[4];
+    uint32_t code = lm_byte_level_char((unsigned char)byte);
+    if (code == '"' || code == '\\')
+        lm_buf_putc(out, '\\');
+    lm_buf_append(out, form, lm_utf8_encode(code, form));
+}
+
+static void put_bytes(lm_buf *out, const char *before, const char *bytes)
+{
+    for (lm_buf_puts(out, before); *bytes; bytes++)
+        put_byte(out, *bytes);
+}
+
+/* BPE of bytes: each is a token, and so are some characters of several, and more. */
+static void put_byte_level(lm_buf *out)
+{
+    static const char *const merges[][2] = {{"\xc3", "\xa9"},         {"\xea", "\xb0"},         {"\xa9", "\xc3"},
+                                            {"\xea\xb0", "\x80"},     {"\xc3\xa9", "\xea\xb0\x80"}, {"\xea\xb0\x80", "\xea\xb0\x80"},
+                                            {"\x80", "\xea"},         {"\xea\xb0\x80", "\xc3\xa9"}};
+    enum { MERGES = sizeof merges / sizeof *merges };
+    lm_buf_puts(out, "{\"model\":{\"type\":\"BPE\",\"vocab\":{");
+    for (int byte = 0; byte < 256; byte++) {
+        lm_buf_putc(out, '"');
+        put_byte(out, (char)byte);
+        lm_buf_printf(out, "\":%d,", byte);
+    }
+    for (int i = 0; i < MERGES; i++) {
+        put_bytes(out, "\"", merges[i][0]);
+        put_bytes(out, "", merges[i][1]);
+        lm_buf_printf(out, "\":%d%s", 256 + i, i + 1 < MERGES ? "," : "},\"merges\":[");
+    }
+    for (int i = 0; i < MERGES; i++) {
+        put_bytes(out, "[\"", merges[i][0]);
+        put_bytes(out, "\",\"", merges[i][1]);
+        lm_buf_puts(out, i + 1 < MERGES ? "\"]," : "\"]]}}");
+    }
+}
 
 /* The tokenizer that a file makes, and the file that keeps it. */
 static lm_tokenizer *make(const char *json, lm_buf *rest)
@@ -42,6 +85,18 @@ static lm_buf print(const char *json, lm_tokenizer **t)
     *t = make(json, &rest);
     lm_table_cache_print(key, *t, lm_buf_str(&rest), &out);
     lm_buf_free(&rest);
+    return out;
+}
+
+static lm_buf print_file(int i, lm_tokenizer **t)
+{
+    if (i < TEXTS)
+        return print(files[i], t);
+    lm_buf json = {0};
+    put_byte_level(&json);
+    lm_buf out = print(lm_buf_cstr(&json), t);
+    ck_assert_ptr_nonnull((*t)->model.tables.index.parts);
+    lm_buf_free(&json);
     return out;
 }
 
@@ -66,6 +121,8 @@ static void check_same(const lm_token_tables *a, const lm_token_tables *b)
     }
     for (size_t i = 0; i < a->merge_count; i++)
         ck_assert(a->merges[i].left == b->merges[i].left && a->merges[i].right == b->merges[i].right);
+    ck_assert_uint_eq(a->index.part_count, b->index.part_count);
+    ck_assert(!a->index.parts || memcmp(a->index.parts, b->index.parts, a->index.part_count * sizeof *a->index.parts) == 0);
 }
 
 /* Its tokenizer.json (malloced). */
@@ -89,7 +146,7 @@ START_TEST(there_and_back)
 {
     lm_tokenizer *t, *again;
     lm_kept_tables kept;
-    lm_buf file = print(files[_i], &t);
+    lm_buf file = print_file(_i, &t);
     lm_status st = LM_STATUS_INIT;
     ck_assert(lm_table_cache_parse(map_of(&file), key, &kept));
     check_same(&t->model.tables, &kept.tables);
@@ -151,12 +208,36 @@ START_TEST(other_hashes)
 }
 END_TEST
 
+/* How tokens are made ends at bytes, whatever a file says. */
+START_TEST(bad_parts)
+{
+    enum { MADE = 256 + 3 }; /* of three bytes */
+    static const lm_bpe_part faults[] = {{MADE, 0x80, 9, 9}, {0xEA, MADE, 9, 9},    {MADE + 1, 0x80, 9, 9},
+                                         {-1, 0x80, 9, 9},   {0xEA, 256 + 8, 9, 9}, {LM_NO_TOKEN, LM_NO_TOKEN, 9, 9}};
+    lm_tokenizer *t;
+    lm_kept_tables kept;
+    lm_buf file = print_file(TEXTS, &t);
+    lm_bpe_part *part = &t->model.tables.index.parts[MADE], good = *part;
+    for (size_t i = 0; i <= sizeof faults / sizeof *faults; i++) {
+        bool is_good = i == sizeof faults / sizeof *faults;
+        *part = is_good ? good : faults[i];
+        file.len = 0;
+        lm_table_cache_print(key, t, lm_str_of("{}"), &file);
+        ck_assert_int_eq(lm_table_cache_parse(map_of(&file), key, &kept), is_good);
+    }
+    free(kept.tables.trie);
+    lm_added_tokens_free(&kept.added);
+    lm_tokenizer_free(t);
+    lm_buf_free(&file);
+}
+END_TEST
+
 /* Files that somebody has made with care: their digests are right. */
 START_TEST(hostile)
 {
     enum { TURNS = 40000 };
     lm_tokenizer *t;
-    lm_buf file = print(files[_i], &t);
+    lm_buf file = print_file(_i, &t);
     char *bytes = lm_malloc(file.len, 1);
     size_t taken = 0;
     for (uint64_t turn = 0; turn < TURNS; turn++) {
@@ -237,6 +318,7 @@ static Suite *suite(void)
     tcase_add_loop_test(c, there_and_back, 0, FILES);
     tcase_add_loop_test(c, hostile, 0, FILES);
     tcase_add_test(c, other_hashes);
+    tcase_add_test(c, bad_parts);
     tcase_add_test(c, directory);
     suite_add_tcase(s, c);
     return s;

@@ -11,12 +11,26 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { TABLES_HEADER = 216, TABLES_KEY = 24, TABLES_DIGEST = 40, TABLES_DIGESTED = 48 };
+enum { TABLES_HEADER = 224, TABLES_KEY = 24, TABLES_DIGEST = 40, TABLES_DIGESTED = 48 };
+
+/* The tokens of a text that is given as bytes, as a whole and each two characters, if the model takes them. */
+static inline void use_parts(const lm_token_model *m, lm_str text, lm_model_scratch *scratch, lm_token_list *out)
+{
+    lm_bpe *b = m->own;
+    if (!lm_token_model_takes_bytes(m))
+        return;
+    if (b->parts)
+        memset(b->leads_on, 0xff, sizeof b->leads_on);
+    lm_token_model_encode_bytes(m, text, scratch, out);
+    for (size_t i = 0; i + 6 <= text.len; i++)
+        lm_token_model_encode_bytes(m, (lm_str){text.data + i, 6}, scratch, out);
+}
 
 /* The tokens of some texts, by a model of BPE that has these tables: its merges are followed wherever they lead. */
 static inline size_t use_merges(const lm_token_tables *tables)
 {
-    static const char *const texts[] = {"abab", "a", "\xc3\xa9\xf0\x9f\x98\x80 b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbb ab"};
+    static const char *const texts[] = {"abab", "a", "\xc3\xa9\xf0\x9f\x98\x80 b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbb ab",
+                                        "\xc3\xa9\xc3\xa9\xea\xb0\x80\xc3\xa9\xea\xb0\x80\xea\xb0\x80\xea\xb0\x80\xc3\xa9"};
     lm_token_model m = {.tables = *tables, .unk_id = -1};
     lm_model_scratch scratch = {0};
     lm_token_list out = {0};
@@ -24,9 +38,15 @@ static inline size_t use_merges(const lm_token_tables *tables)
     json_t *spec = json_pack("{s:s, s:b}", "type", "BPE", "byte_fallback", 1);
     m.type = &lm_bpe_type;
     m.tables.block = (lm_map){"", 0}; /* they stay where they are */
+    if (tables->trie) {
+        m.tables.trie = malloc(sizeof *tables->trie);
+        *m.tables.trie = *tables->trie;
+    }
     if (m.type->read(&m, spec, &st))
-        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
             lm_token_model_encode(&m, lm_str_of(texts[i]), strlen(texts[i]), &scratch, &out);
+            use_parts(&m, lm_str_of(texts[i]), &scratch, &out);
+        }
     for (size_t i = 0; i < out.n; i++)
         if (out.at[i].id >= tables->vocabulary.size)
             abort();

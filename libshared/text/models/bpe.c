@@ -41,9 +41,11 @@ static bool read_bpe(lm_token_model *m, json_t *spec, lm_status *st)
     b->unk_named = unk.data != NULL;
     m->unk_id = unk.data ? lm_vocabulary_find(&m->tables.vocabulary, unk) : -1;
     b->all_bytes = lm_token_model_bytes(&m->tables.vocabulary, b->byte_ids) == 256;
+    bool kept = m->tables.index.slots != NULL;
     if (!lm_bpe_find_merges(m, b, st))
         return false;
     lm_bpe_find_bytes(m, b);
+    lm_bpe_find_parts(m, b, kept);
     return true;
 }
 

@@ -3,6 +3,8 @@
 #define LM_TEXT_MODELS_BPE_H
 
 #include "text/components/components.h"
+#include "text/models/trie.h"
+#include "text/models/trie.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -22,6 +24,14 @@ enum { LM_CHAR_PAGE = 256, LM_CHAR_PAGES = 0x110000 / LM_CHAR_PAGE };
 /* Slots are looked at in groups, by their tags. */
 enum { LM_MERGE_GROUP = 16 };
 
+/* How BPE makes a token: of which two by its last merge, and what a merge over its border has to be below in rank to come before that
+ * (bpe_match.c). */
+typedef struct lm_bpe_part {
+    int32_t left, right;                /* LM_NO_TOKEN: BPE never comes to it */
+    uint32_t before_left, before_right; /* over its right border, if it is the left one of two, and over its left one; UINT32_MAX and 0: it
+                                           is a byte, or BPE never comes to it */
+} lm_bpe_part;
+
 typedef struct lm_bpe {
     lm_merge_slot *slots; /* the index's: open addressing by groups, at most seven eighths full */
     int32_t *merged;      /* by rank: what the two become */
@@ -40,6 +50,10 @@ typedef struct lm_bpe {
     int32_t symbols[256];  /* are the tokens of bytes, */
     uint16_t forms[256];   /* how they are written: first byte, 256 * second byte */
     uint32_t *pairs;       /* and the rank of the merge of two of them, by left * 256 + right; LM_NO_MERGE */
+    const lm_bpe_part *parts; /* by token; NULL: words are merged. Else */
+    lm_token_trie trie;       /* of the tokens, where those end that BPE comes to (the tables'), */
+    uint32_t numbers[256];    /* its numbers of bytes, */
+    uint64_t leads_on[256];   /* and words that are looked up: by first byte, bits of the second one's last six */
 } lm_bpe;
 
 static inline lm_merge_slot lm_merge_slot_of(int32_t left, int32_t right, uint32_t rank)
@@ -55,6 +69,16 @@ static inline bool lm_merge_is(lm_merge_slot s, int32_t left, int32_t right)
 static inline uint32_t lm_merge_rank(lm_merge_slot s)
 {
     return (uint32_t)s & ((1u << LM_MERGE_RANK_BITS) - 1);
+}
+
+static inline int32_t lm_merge_left(lm_merge_slot s)
+{
+    return (int32_t)(s >> (LM_MERGE_TOKEN_BITS + LM_MERGE_RANK_BITS));
+}
+
+static inline int32_t lm_merge_right(lm_merge_slot s)
+{
+    return (int32_t)(s >> LM_MERGE_RANK_BITS) & LM_NO_TOKEN;
 }
 
 static inline uint64_t lm_merge_hash(int32_t left, int32_t right)
@@ -142,7 +166,17 @@ void lm_bpe_merge_short(const lm_bpe *b, lm_bpe_short *words, size_t count);
 
 /* The same for words of 1 to LM_SHORT_WORD bytes, which are given as bytes. */
 void lm_bpe_merge_bytes(const lm_bpe *b, const lm_str *words, size_t count, lm_short_tokens *const *out);
-/* And for n <= LM_BPE_SHORT symbols, of which id and len are given; adds the tokens to `out`. */
+/* Whether a word is better looked up than merged. */
+static inline bool lm_bpe_looks_up(const lm_bpe *b, lm_str word)
+{
+    const unsigned char *bytes = (const unsigned char *)word.data;
+    return word.len > 1 && bytes[1] >> 7 && b->leads_on[bytes[0]] >> (bytes[1] & 63) & 1;
+}
+
+/* The tokens of such a word of up to LM_BPE_SHORT bytes by its longest ones, or, with `whole`, the token that it is: `ids`, with room for
+ * one a byte, and bits of their last bytes. Returns how many; 0: the tables are not what BPE makes of its merges, and say nothing. */
+uint32_t lm_bpe_match(const lm_bpe *b, lm_str word, bool whole, int32_t *ids, uint64_t *ends);
+/* And merging for n <= LM_BPE_SHORT symbols, of which id and len are given; adds the tokens to `out`. */
 void lm_bpe_merge_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_token_list *out);
 
 /* Symbols of a word from its start on: as many as come of whole characters, up to LM_BPE_SHORT, if the word does not end before. Sets
@@ -162,6 +196,8 @@ enum { LM_WALK_TOKENS = 1 << 14 };
 
 /* Fills in `takes_bytes` and what belongs to it. */
 void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b);
+/* Then `parts` and what belongs to it, from the tables' index; makes that where it is not kept. */
+void lm_bpe_find_parts(lm_token_model *m, lm_bpe *b, bool kept);
 /* Fills in `slots`, `merged`, `pages`, `crossings` and what belongs to them, from the tables' index; makes that where there is none. */
 bool lm_bpe_find_merges(lm_token_model *m, lm_bpe *b, lm_status *st);
 /* Its part of crossings: `crossings` and `cuts`. */

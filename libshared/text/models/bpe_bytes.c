@@ -58,6 +58,34 @@ static void find_whole(const lm_token_model *m, const lm_str *words, size_t coun
     lm_vocabulary_find_all(&m->tables.vocabulary, forms, count, ids);
 }
 
+/* To those that are a token as a whole it is given; the others move up. How many they are. */
+static size_t take_whole(const lm_token_model *m, lm_str *words, lm_short_tokens **out, size_t count, lm_model_scratch *scratch)
+{
+    int ids[LM_WORDS_AT_ONCE];
+    size_t n = 0;
+    find_whole(m, words, count, scratch, ids);
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] >= 0) {
+            out[i]->ids[0] = ids[i];
+            out[i]->ends = UINT32_C(1) << (words[i].len - 1);
+            out[i]->n = 1;
+        } else {
+            words[n] = words[i];
+            out[n++] = out[i];
+        }
+    return n;
+}
+
+static bool match_bytes(const lm_bpe *b, lm_str word, bool whole, lm_short_tokens *out)
+{
+    uint64_t ends = 0;
+    if (!lm_bpe_looks_up(b, word))
+        return false;
+    out->n = lm_bpe_match(b, word, whole, out->ids, &ends);
+    out->ends = (uint32_t)ends;
+    return out->n;
+}
+
 static void merge_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch *scratch, lm_token_list *out)
 {
     const lm_bpe *b = m->own;
@@ -85,11 +113,24 @@ static void merge_bytes(const lm_token_model *m, lm_str bytes, lm_model_scratch 
     }
 }
 
+/* A word by its longest tokens; false: nothing is added. */
+static bool match_longer(const lm_token_model *m, lm_str word, lm_token_list *out)
+{
+    int32_t ids[LM_BPE_SHORT];
+    uint64_t ends;
+    uint32_t n = 0;
+    if (word.len <= LM_BPE_SHORT && lm_bpe_looks_up(m->own, word))
+        n = lm_bpe_match(m->own, word, m->ignore_merges, ids, &ends);
+    for (uint32_t i = 0; i < n; i++, ends &= ends - 1)
+        lm_token_push(out, ids[i], __builtin_ctzll(ends) + 1);
+    return n;
+}
+
 static bool encode_bytes(const lm_token_model *m, lm_str bytes, lm_word_walk *walk, size_t most, lm_model_scratch *scratch,
                          lm_token_list *out)
 {
     int id = -1;
-    if (bytes.len == 0)
+    if (bytes.len == 0 || match_longer(m, bytes, out))
         return false;
     if (m->ignore_merges && walk->shortest == 0) /* it begins */
         find_whole(m, &bytes, 1, scratch, &id);
@@ -115,20 +156,15 @@ bool lm_bpe_walk_bytes(const lm_token_model *m, lm_str bytes, lm_word_walk *walk
 void lm_token_model_encode_words(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch,
                                  lm_short_tokens *out)
 {
-    int ids[LM_WORDS_AT_ONCE];
     lm_str rest[LM_WORDS_AT_ONCE];
     lm_short_tokens *rest_out[LM_WORDS_AT_ONCE];
     size_t n = 0;
-    if (m->ignore_merges)
-        find_whole(m, words, count, scratch, ids);
-    for (size_t i = 0; i < count; i++)
-        if (m->ignore_merges && ids[i] >= 0) {
-            out[i].ids[0] = ids[i];
-            out[i].ends = UINT32_C(1) << (words[i].len - 1);
-            out[i].n = 1;
-        } else {
-            rest[n] = words[i];
-            rest_out[n++] = &out[i];
-        }
+    for (size_t i = 0; i < count; i++) {
+        rest[n] = words[i];
+        rest_out[n] = &out[i];
+        n += !match_bytes(m->own, words[i], m->ignore_merges, &out[i]);
+    }
+    if (m->ignore_merges && n)
+        n = take_whole(m, rest, rest_out, n, scratch);
     lm_bpe_merge_bytes(m->own, rest, n, rest_out);
 }

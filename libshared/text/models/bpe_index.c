@@ -205,8 +205,7 @@ static bool check_slots(const lm_merge_index *index, uint32_t size)
 #pragma omp simd reduction(| : bad) reduction(| : free)
     for (size_t i = 0; i < index->slot_count; i++) {
         lm_merge_slot s = index->slots[i];
-        uint32_t none = index->tags[i] == 0, right = (uint32_t)(s >> LM_MERGE_RANK_BITS) & LM_NO_TOKEN;
-        uint32_t left = (uint32_t)(s >> (LM_MERGE_TOKEN_BITS + LM_MERGE_RANK_BITS));
+        uint32_t none = index->tags[i] == 0, left = (uint32_t)lm_merge_left(s), right = (uint32_t)lm_merge_right(s);
         bad |= none ? s != nothing : left >= size || right >= size || lm_merge_rank(s) >= index->merged_count;
         free |= none;
     }
@@ -244,6 +243,7 @@ void lm_merge_index_free(lm_merge_index *index)
     free(index->slots);
     free(index->merged);
     free(index->crossings);
+    free(index->parts);
     free(index->pages);
     free(index->chars);
 }

@@ -27,6 +27,8 @@ typedef struct lm_merge_index {
     size_t page_count;
     uint64_t *crossings; /* see bpe_cut.c; NULL: words are not cut */
     size_t crossing_count;
+    struct lm_bpe_part *parts; /* by token: see bpe_match.c; NULL: there is no such trie */
+    size_t part_count;
     uint64_t digest; /* of the merges */
 } lm_merge_index;
 
@@ -38,7 +40,7 @@ typedef struct lm_token_tables {
     double *scores; /* Unigram: a logarithmic probability for each id; else NULL */
     size_t score_cap;
     lm_merge_index index;
-    struct lm_token_trie *trie; /* of WordPiece and Unigram (trie.h): made when a model is read, unless it came with them */
+    struct lm_token_trie *trie; /* of WordPiece, Unigram, and BPE that has `parts` (trie.h): made when a model is read, unless it came */
     lm_map block; /* where all of this lies, if there is one: then it is read alone, and nothing can be added */
 } lm_token_tables;
 
@@ -59,6 +61,8 @@ bool lm_token_tables_read(lm_token_tables *t, json_t *model, lm_status *st);
 bool lm_token_tables_scan(lm_token_tables *t, lm_str json, lm_buf *rest);
 /* Whether an index that somebody else made is right for the tables in all that memory depends on. */
 bool lm_merge_index_check(const lm_token_tables *t);
+/* Its `parts` apart, which belong to the trie, too. */
+bool lm_bpe_parts_check(const lm_token_tables *t);
 void lm_merge_index_free(lm_merge_index *index);
 /* "left right", as merges.txt has it: false if there is not just one space. */
 bool lm_merge_parts(lm_str merge, lm_str *left, lm_str *right);
