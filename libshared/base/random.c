@@ -2,6 +2,9 @@
 
 #include <math.h>
 #include <stdbool.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 lm_philox_key lm_random_key(uint64_t seed, lm_purpose purpose, uint64_t site)
 {
@@ -68,11 +71,46 @@ float lm_random_normal(lm_philox_key key, uint64_t a, uint64_t b)
 
 enum { AHEAD = 64 }; /* numbers that are drawn at a time, so that what they point to is on its way when it is changed */
 
+/* lm_random_u64 at the n places from (a, first) on, AHEAD of them at most; of an odd number one more. */
+#if defined(__SSE2__)
+static void draw_words(lm_philox_key key, uint64_t a, uint32_t first, uint32_t n, uint64_t words[AHEAD])
+{
+    const __m128i m0 = _mm_set1_epi64x(LM_PHILOX_M0), m1 = _mm_set1_epi64x(LM_PHILOX_M1), low = _mm_set1_epi64x(UINT32_MAX);
+    __m128i k0[LM_PHILOX_ROUNDS], k1[LM_PHILOX_ROUNDS];
+    for (uint32_t round = 0; round < LM_PHILOX_ROUNDS; round++) {
+        k0[round] = _mm_set1_epi64x(key.k[0] + round * LM_PHILOX_W0);
+        k1[round] = _mm_set1_epi64x(key.k[1] + round * LM_PHILOX_W1);
+    }
+    for (uint32_t i = 0; i < n; i += 2) { /* lm_philox for two, in lower halves: what is in the upper ones is not multiplied */
+        __m128i c0 = _mm_set1_epi64x((int64_t)a), c1 = _mm_srli_epi64(c0, 32), c3 = _mm_setzero_si128();
+        __m128i c2 = _mm_set_epi64x((int64_t)(first + i + 1), (int64_t)(first + i));
+        for (int round = 0; round < LM_PHILOX_ROUNDS; round++) {
+            __m128i p0 = _mm_mul_epu32(m0, c0), p1 = _mm_mul_epu32(m1, c2);
+            c0 = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(p1, 32), c1), k0[round]);
+            c2 = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(p0, 32), c3), k1[round]);
+            c1 = p1;
+            c3 = p0;
+        }
+        _mm_storeu_si128((__m128i *)&words[i], _mm_or_si128(_mm_and_si128(c0, low), _mm_slli_epi64(c1, 32)));
+    }
+}
+#else
+static void draw_words(lm_philox_key key, uint64_t a, uint32_t first, uint32_t n, uint64_t words[AHEAD])
+{
+    for (uint32_t i = 0; i < n; i++)
+        words[i] = lm_random_u64(key, a, first + i);
+}
+#endif
+
 /* Where the items first..first+n (AHEAD of them at most) go: at[i] is in 0..first+i. */
 static void draw_places(lm_philox_key key, uint64_t epoch, uint32_t first, uint32_t n, uint32_t at[AHEAD])
 {
-    for (uint32_t i = 0; i < n; i++)
-        at[i] = (uint32_t)lm_random_below(key, epoch, first + i, (uint64_t)first + i + 1);
+    uint64_t words[AHEAD], place;
+    draw_words(key, epoch, first, n, words);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t bound = (uint64_t)first + i + 1;
+        at[i] = (uint32_t)(fall(words[i], bound, &place) ? place : lm_random_below(key, epoch, first + i, bound));
+    }
 }
 
 void lm_random_permutation(lm_philox_key key, uint64_t epoch, uint32_t *permutation, uint32_t n)

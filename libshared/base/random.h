@@ -30,19 +30,26 @@ typedef struct lm_philox_key {
 /* The key of (seed, purpose, site): site tells streams of one purpose apart; 0 where there is one. */
 lm_philox_key lm_random_key(uint64_t seed, lm_purpose purpose, uint64_t site);
 
+/* What a round multiplies by, and what its key grows by: the golden ratio and sqrt(3)-1, as fractions of 2^32. */
+#define LM_PHILOX_M0 0xD2511F53u
+#define LM_PHILOX_M1 0xCD9E8D57u
+#define LM_PHILOX_W0 0x9E3779B9u
+#define LM_PHILOX_W1 0xBB67AE85u
+enum { LM_PHILOX_ROUNDS = 10 };
+
 /* The block of four 32-bit words at a counter. Inline, so that a loop over counters becomes SIMD code. */
 static inline void lm_philox(lm_philox_key key, const uint32_t counter[4], uint32_t out[4])
 {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
     uint32_t k0 = key.k[0], k1 = key.k[1];
-    for (int round = 0; round < 10; round++) {
-        uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
+    for (int round = 0; round < LM_PHILOX_ROUNDS; round++) {
+        uint64_t p0 = (uint64_t)LM_PHILOX_M0 * c0, p1 = (uint64_t)LM_PHILOX_M1 * c2;
         c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
         c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
         c1 = (uint32_t)p1;
         c3 = (uint32_t)p0;
-        k0 += 0x9E3779B9u; /* the golden ratio and sqrt(3)-1, as fractions of 2^32 */
-        k1 += 0xBB67AE85u;
+        k0 += LM_PHILOX_W0;
+        k1 += LM_PHILOX_W1;
     }
     out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
