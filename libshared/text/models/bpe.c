@@ -46,6 +46,7 @@ static bool read_bpe(lm_token_model *m, json_t *spec, lm_status *st)
         return false;
     lm_bpe_find_bytes(m, b);
     lm_bpe_find_parts(m, b, kept);
+    lm_bpe_find_pairs(b);
     return true;
 }
 

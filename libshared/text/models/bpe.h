@@ -166,6 +166,13 @@ void lm_bpe_merge_short(const lm_bpe *b, lm_bpe_short *words, size_t count);
 
 /* The same for words of 1 to LM_SHORT_WORD bytes, which are given as bytes. */
 void lm_bpe_merge_bytes(const lm_bpe *b, const lm_str *words, size_t count, lm_short_tokens *const *out);
+/* Of a model with `parts`: whether a token begins with these two bytes. */
+static inline bool lm_bpe_begins(const lm_bpe *b, int first, int second)
+{
+    lm_token_trie_place at = lm_token_trie_root(&b->trie);
+    return lm_token_trie_step(&b->trie, &at, b->numbers[first]) && lm_token_trie_step(&b->trie, &at, b->numbers[second]);
+}
+
 /* Whether a word is better looked up than merged. */
 static inline bool lm_bpe_looks_up(const lm_bpe *b, lm_str word)
 {
@@ -194,10 +201,12 @@ bool lm_bpe_walk_bytes(const lm_token_model *m, lm_str bytes, lm_word_walk *walk
 /* Tokens that a part of a long word has at least. */
 enum { LM_WALK_TOKENS = 1 << 14 };
 
-/* Fills in `takes_bytes` and what belongs to it. */
+/* Fills in `takes_bytes` and what belongs to it, */
 void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b);
-/* Then `parts` and what belongs to it, from the tables' index; makes that where it is not kept. */
+/* then `parts` and what belongs to it, from the tables' index, where it is made if that was not kept, */
 void lm_bpe_find_parts(lm_token_model *m, lm_bpe *b, bool kept);
+/* and then `pairs`. */
+void lm_bpe_find_pairs(lm_bpe *b);
 /* Fills in `slots`, `merged`, `pages`, `crossings` and what belongs to them, from the tables' index; makes that where there is none. */
 bool lm_bpe_find_merges(lm_token_model *m, lm_bpe *b, lm_status *st);
 /* Its part of crossings: `crossings` and `cuts`. */

@@ -16,12 +16,18 @@ void lm_bpe_find_bytes(const lm_token_model *m, lm_bpe *b)
         lm_utf8_encode(lm_byte_level_char((unsigned char)byte), form);
         b->forms[byte] = (uint16_t)((unsigned char)form[0] | (unsigned char)form[1] << 8);
     }
+}
+
+void lm_bpe_find_pairs(lm_bpe *b)
+{
     if (!b->takes_bytes)
         return;
     b->pairs = lm_malloc(256 * 256, sizeof *b->pairs);
     for (int left = 0; left < 256; left++)
         for (int right = 0; right < 256; right++) {
-            const lm_merge_slot *slot = lm_merge_find(b, b->symbols[left], b->symbols[right]);
+            const lm_merge_slot *slot = NULL;
+            if (!b->parts || lm_bpe_begins(b, left, right)) /* most do not, which a trie says more quickly */
+                slot = lm_merge_find(b, b->symbols[left], b->symbols[right]);
             b->pairs[left * 256 + right] = slot ? lm_merge_rank(*slot) : LM_NO_MERGE;
         }
 }
