@@ -183,12 +183,20 @@ static void cut_by_regex(lm_encoder *e, lm_str text, const lm_key_bytes *k, size
         add_word(e, text, k, from + done, to, out);
 }
 
+/* Where not every processor has an instruction for it, compilers call a function. */
+static inline size_t count_bits(uint64_t x)
+{
+    x -= x >> 1 & 0x5555555555555555u;
+    x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+    return (size_t)(((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0Fu) * 0x0101010101010101u >> 56);
+}
+
 /* The places of the bits, counted from `from`, to `out`; how many there are. Written some at a time, which may be more: it cannot be
  * foreseen how many there are. */
 enum { PLACES = 8 };
 static inline size_t put_bits(uint64_t bits, size_t from, size_t *out)
 {
-    size_t n = (size_t)__builtin_popcountll(bits);
+    size_t n = count_bits(bits);
     for (size_t i = 0; i < n; i += PLACES)
         for (size_t k = 0; k < PLACES; k++, bits &= bits - 1)
             out[i + k] = from + (size_t)__builtin_ctzll(bits | UINT64_C(1) << 63);

@@ -4,7 +4,6 @@
 
 #include "text/components/components.h"
 #include "text/models/trie.h"
-#include "text/models/trie.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
