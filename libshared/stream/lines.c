@@ -99,7 +99,7 @@ static bool start_file(lm_lines *l, lm_status *st)
 static char *take(lm_lines *l, size_t n, lm_status *st)
 {
     if (l->total + n >= (uint64_t)1 << BEGIN_BITS)
-        return lm_fail(st, LM_FAILED, "there are more than 8 TiB of rows, which is more than can be kept: --split them first"), NULL;
+        return lm_fail(st, LM_FAILED, "more than 8 TiB of rows cannot be kept"), NULL;
     if (l->fd < 0 && l->room && n <= l->size - (size_t)l->total) {
         l->total += n;
         return l->room + l->total - n;
