@@ -57,7 +57,7 @@ tests_fuzz_replay_constraint_SOURCES = tests/fuzz/fuzz_constraint.c tests/fuzz/r
 tests_fuzz_replay_constraint_LDADD = liblmutils.la $(PCRE2_LIBS)
 
 check_PROGRAMS += tests/fuzz/replay_tables
-tests_fuzz_replay_tables_SOURCES = tests/fuzz/fuzz_tables.c tests/fuzz/replay.c tests/unit/used_tables.h
+tests_fuzz_replay_tables_SOURCES = tests/fuzz/fuzz_tables.c tests/fuzz/replay.c tests/unit/kept_files.h tests/unit/used_tables.h
 tests_fuzz_replay_tables_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
 tests_fuzz_replay_tables_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
 
@@ -124,7 +124,7 @@ tests_fuzz_fuzz_gguf_model_LDADD = liblmutils.la
 tests_fuzz_fuzz_gguf_model_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 noinst_PROGRAMS += tests/fuzz/fuzz_tables
-tests_fuzz_fuzz_tables_SOURCES = tests/fuzz/fuzz_tables.c tests/unit/used_tables.h
+tests_fuzz_fuzz_tables_SOURCES = tests/fuzz/fuzz_tables.c tests/unit/kept_files.h tests/unit/used_tables.h
 tests_fuzz_fuzz_tables_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
 tests_fuzz_fuzz_tables_LDADD = liblmutils.la $(JANSSON_LIBS) $(XXHASH_LIBS)
 tests_fuzz_fuzz_tables_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

@@ -3,102 +3,13 @@
 #include "base/atomic.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "base/utf8.h"
-#include "stream/json_tree.h"
-#include "text/components/byte_level.h"
 #include "text/files/table_cache.h"
 #include "text/models/bpe.h"
+#include "kept_files.h"
 #include "used_tables.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const uint64_t key[2] = {1, 2};
-
-#define BPE(ADDED)                                                                                                                  \
-    "{\"version\":\"1.0\",\"added_tokens\":" ADDED ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":3,\"\xc3\xa9\":4," \
-    "\"\\u00ea\":5},\"merges\":[\"a b\",\"a b\"],\"unk_token\":\"a\"}}"
-#define TOKEN(ID, CONTENT, FLAG) "{\"id\":" ID ",\"content\":\"" CONTENT "\",\"" FLAG "\":true,\"note\":1}"
-
-static const char *const files[] = {
-    BPE("[]"),
-    BPE("[" TOKEN("3", "ab", "special") "," TOKEN("9", "<x>", "lstrip") "]"),
-    "{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"a\",\"vocab\":{\"a\":0,\"##b\":1,\"ab\":2,\"\xc3\xa9\":3}}}",
-    "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"<unk>\",0],[\"x\",-1.5],[\"xy\",-2.25],[\"x\",-3]],\"unk_id\":0}}",
-};
-enum { TEXTS = sizeof files / sizeof *files, FILES = TEXTS + 1 };
-
-static void put_byte(lm_buf *out, char byte)
-{
-    char form[4];
-    uint32_t code = lm_byte_level_char((unsigned char)byte);
-    if (code == '"' || code == '\\')
-        lm_buf_putc(out, '\\');
-    lm_buf_append(out, form, lm_utf8_encode(code, form));
-}
-
-static void put_bytes(lm_buf *out, const char *before, const char *bytes)
-{
-    for (lm_buf_puts(out, before); *bytes; bytes++)
-        put_byte(out, *bytes);
-}
-
-/* BPE of bytes: each is a token, and so are some characters of several, and more. */
-static void put_byte_level(lm_buf *out)
-{
-    static const char *const merges[][2] = {{"\xc3", "\xa9"},         {"\xea", "\xb0"},         {"\xa9", "\xc3"},
-                                            {"\xea\xb0", "\x80"},     {"\xc3\xa9", "\xea\xb0\x80"}, {"\xea\xb0\x80", "\xea\xb0\x80"},
-                                            {"\x80", "\xea"},         {"\xea\xb0\x80", "\xc3\xa9"}};
-    enum { MERGES = sizeof merges / sizeof *merges };
-    lm_buf_puts(out, "{\"model\":{\"type\":\"BPE\",\"vocab\":{");
-    for (int byte = 0; byte < 256; byte++) {
-        lm_buf_putc(out, '"');
-        put_byte(out, (char)byte);
-        lm_buf_printf(out, "\":%d,", byte);
-    }
-    for (int i = 0; i < MERGES; i++) {
-        put_bytes(out, "\"", merges[i][0]);
-        put_bytes(out, "", merges[i][1]);
-        lm_buf_printf(out, "\":%d%s", 256 + i, i + 1 < MERGES ? "," : "},\"merges\":[");
-    }
-    for (int i = 0; i < MERGES; i++) {
-        put_bytes(out, "[\"", merges[i][0]);
-        put_bytes(out, "\",\"", merges[i][1]);
-        lm_buf_puts(out, i + 1 < MERGES ? "\"]," : "\"]]}}");
-    }
-}
-
-/* The tokenizer that a file makes, and the file that keeps it. */
-static lm_tokenizer *make(const char *json, lm_buf *rest)
-{
-    lm_token_tables t = {0};
-    lm_status st = LM_STATUS_INIT;
-    ck_assert(lm_token_tables_scan(&t, lm_str_of(json), rest));
-    lm_tokenizer *made = lm_tokenizer_from_spec(lm_json_parse(lm_buf_str(rest), "rest", 0, &st), &t, NULL, NULL, NULL, &st);
-    assert_ok(&st);
-    return made;
-}
-
-static lm_buf print(const char *json, lm_tokenizer **t)
-{
-    lm_buf out = {0}, rest = {0};
-    *t = make(json, &rest);
-    lm_table_cache_print(key, *t, lm_buf_str(&rest), &out);
-    lm_buf_free(&rest);
-    return out;
-}
-
-static lm_buf print_file(int i, lm_tokenizer **t)
-{
-    if (i < TEXTS)
-        return print(files[i], t);
-    lm_buf json = {0};
-    put_byte_level(&json);
-    lm_buf out = print(lm_buf_cstr(&json), t);
-    ck_assert_ptr_nonnull((*t)->model.tables.index.parts);
-    lm_buf_free(&json);
-    return out;
-}
 
 static lm_map map_of(const lm_buf *file)
 {
@@ -146,9 +57,9 @@ START_TEST(there_and_back)
 {
     lm_tokenizer *t, *again;
     lm_kept_tables kept;
-    lm_buf file = print_file(_i, &t);
+    lm_buf file = kept_file(_i, &t);
     lm_status st = LM_STATUS_INIT;
-    ck_assert(lm_table_cache_parse(map_of(&file), key, &kept));
+    ck_assert(lm_table_cache_parse(map_of(&file), kept_key, &kept));
     check_same(&t->model.tables, &kept.tables);
     json_t *spec = lm_json_parse(kept.rest, "rest", 0, &st);
     ck_assert(!kept.added_text.data || json_is_null(json_object_get(spec, "added_tokens")));
@@ -169,13 +80,13 @@ START_TEST(there_and_back)
     lm_tokenizer_free(again);
     ck_assert(!lm_table_cache_parse(map_of(&file), (uint64_t[]){1, 3}, &kept));
     for (size_t n = 0; n < file.len; n++)
-        ck_assert(!lm_table_cache_parse((lm_map){file.data, n}, key, &kept));
+        ck_assert(!lm_table_cache_parse((lm_map){file.data, n}, kept_key, &kept));
     lm_buf_putc(&file, 0);
-    ck_assert(!lm_table_cache_parse(map_of(&file), key, &kept));
+    ck_assert(!lm_table_cache_parse(map_of(&file), kept_key, &kept));
     file.len--;
     for (size_t i = 0; i < file.len; i++) { /* what is damaged by chance */
         file.data[i] ^= 4;
-        ck_assert(!lm_table_cache_parse(map_of(&file), key, &kept));
+        ck_assert(!lm_table_cache_parse(map_of(&file), kept_key, &kept));
         file.data[i] ^= 4;
     }
     lm_tokenizer_free(t);
@@ -189,19 +100,19 @@ START_TEST(other_hashes)
     lm_tokenizer *t;
     lm_kept_tables kept;
     lm_buf rest = {0}, file = {0};
-    t = make(files[0], &rest);
+    t = kept_tokenizer(kept_jsons[0], &rest);
     lm_merge_index *index = &t->model.tables.index;
     for (size_t i = 0; i < index->slot_count; i++)
         index->tags[i] ^= index->tags[i] ? 0x40 : 0;
-    lm_table_cache_print(key, t, lm_buf_str(&rest), &file);
-    ck_assert(!lm_table_cache_parse(map_of(&file), key, &kept));
+    lm_table_cache_print(kept_key, t, lm_buf_str(&rest), &file);
+    ck_assert(!lm_table_cache_parse(map_of(&file), kept_key, &kept));
     lm_tokenizer_free(t);
     file.len = rest.len = 0;
-    t = make(files[0], &rest);
+    t = kept_tokenizer(kept_jsons[0], &rest);
     for (size_t i = 0; i < t->model.tables.vocabulary.slot_count; i++)
         t->model.tables.vocabulary.slots[i].tag ^= 0x40;
-    lm_table_cache_print(key, t, lm_buf_str(&rest), &file);
-    ck_assert(!lm_table_cache_parse(map_of(&file), key, &kept));
+    lm_table_cache_print(kept_key, t, lm_buf_str(&rest), &file);
+    ck_assert(!lm_table_cache_parse(map_of(&file), kept_key, &kept));
     lm_tokenizer_free(t);
     lm_buf_free(&rest);
     lm_buf_free(&file);
@@ -216,14 +127,14 @@ START_TEST(bad_parts)
                                          {-1, 0x80, 9, 9},   {0xEA, 256 + 8, 9, 9}, {LM_NO_TOKEN, LM_NO_TOKEN, 9, 9}};
     lm_tokenizer *t;
     lm_kept_tables kept;
-    lm_buf file = print_file(TEXTS, &t);
+    lm_buf file = kept_file(KEPT_JSONS, &t);
     lm_bpe_part *part = &t->model.tables.index.parts[MADE], good = *part;
     for (size_t i = 0; i <= sizeof faults / sizeof *faults; i++) {
         bool is_good = i == sizeof faults / sizeof *faults;
         *part = is_good ? good : faults[i];
         file.len = 0;
-        lm_table_cache_print(key, t, lm_str_of("{}"), &file);
-        ck_assert_int_eq(lm_table_cache_parse(map_of(&file), key, &kept), is_good);
+        lm_table_cache_print(kept_key, t, lm_str_of("{}"), &file);
+        ck_assert_int_eq(lm_table_cache_parse(map_of(&file), kept_key, &kept), is_good);
     }
     free(kept.tables.trie);
     lm_added_tokens_free(&kept.added);
@@ -237,7 +148,7 @@ START_TEST(hostile)
 {
     enum { TURNS = 40000 };
     lm_tokenizer *t;
-    lm_buf file = print_file(_i, &t);
+    lm_buf file = kept_file(_i, &t);
     char *bytes = lm_malloc(file.len, 1);
     size_t taken = 0;
     for (uint64_t turn = 0; turn < TURNS; turn++) {
@@ -249,7 +160,7 @@ START_TEST(hostile)
             static const char values[] = {0, 1, -1, 2, 127, -128, 64};
             bytes[at] = values[(draw >> 32) % sizeof values];
         }
-        taken += use_tables(bytes, file.len, key);
+        taken += use_tables(bytes, file.len, kept_key);
     }
     ck_assert_uint_gt(taken, TURNS / 100); /* some changes change nothing that matters */
     lm_tokenizer_free(t);
@@ -272,8 +183,8 @@ START_TEST(directory)
     for (int i = 0; i < LM_TABLE_CACHE_FILES + 3; i++) {
         lm_kept_tables again;
         json.len = rest.len = 0;
-        lm_buf_printf(&json, "%*d%s", LM_TABLE_CACHE_LEAST, i, files[0]);
-        lm_tokenizer *t = make(files[0], &rest);
+        lm_buf_printf(&json, "%*d%s", LM_TABLE_CACHE_LEAST, i, kept_jsons[0]);
+        lm_tokenizer *t = kept_tokenizer(kept_jsons[0], &rest);
         lm_table_cache_find(&c, lm_buf_str(&json));
         ck_assert_ptr_nonnull(strstr(c.path, "/lmutils/tokenizer-"));
         ck_assert(!lm_table_cache_read(&c, &again));
@@ -298,7 +209,7 @@ START_TEST(directory)
     setenv("LMUTILS_CACHE", "/proc/nowhere", 1); /* nothing comes of it, and nothing is said */
     lm_kept_tables none;
     rest.len = 0;
-    lm_tokenizer *t = make(files[0], &rest);
+    lm_tokenizer *t = kept_tokenizer(kept_jsons[0], &rest);
     lm_table_cache_find(&c, lm_buf_str(&json));
     ck_assert(!lm_table_cache_read(&c, &none));
     lm_table_cache_write(&c, t, lm_buf_str(&rest));
@@ -315,8 +226,8 @@ static Suite *suite(void)
     Suite *s = suite_create("table_cache");
     TCase *c = tcase_create("table_cache");
     tcase_set_timeout(c, 60);
-    tcase_add_loop_test(c, there_and_back, 0, FILES);
-    tcase_add_loop_test(c, hostile, 0, FILES);
+    tcase_add_loop_test(c, there_and_back, 0, KEPT_FILES);
+    tcase_add_loop_test(c, hostile, 0, KEPT_FILES);
     tcase_add_test(c, other_hashes);
     tcase_add_test(c, bad_parts);
     tcase_add_test(c, directory);

@@ -20,7 +20,7 @@ tests_unit_check_tokenizer_files_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_tokenizer_files
 
 check_PROGRAMS += tests/unit/check_table_cache
-tests_unit_check_table_cache_SOURCES = tests/unit/check_table_cache.c tests/unit/used_tables.h
+tests_unit_check_table_cache_SOURCES = tests/unit/check_table_cache.c tests/unit/kept_files.h tests/unit/used_tables.h
 tests_unit_check_table_cache_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_table_cache_LDADD = $(unit_ldadd)
 TESTS += tests/unit/check_table_cache
