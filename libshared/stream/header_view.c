@@ -216,11 +216,23 @@ static bool take_apart(lm_str text, bool made, lm_header_view *v, const char **b
     return good && (s.ascii || made || lm_utf8_valid(text.data, (size_t)(s.p - text.data)));
 }
 
+/* The length of the line whose object ends at p, if it goes on as programs write it: with blanks up to a multiple of 64; else 0. */
+static size_t padded(lm_str bytes, const char *p)
+{
+    static const char pad[] = "                                                               \n";
+    size_t n = (size_t)(p - bytes.data), blanks = 63 - n % 64;
+    bool good = bytes.len - n > blanks && n + blanks < LM_LMS_HEADER_MAX && memcmp(p, pad + 63 - blanks, blanks + 1) == 0;
+    return good ? n + blanks + 1 : 0;
+}
+
 size_t lm_header_scan(lm_str bytes, lm_header_view *v)
 {
     const char *p, *end = bytes.data + bytes.len;
     if (!take_apart(bytes, false, v, &p))
         return 0;
+    size_t usual = padded(bytes, p);
+    if (usual)
+        return usual;
     while (p < end && *p == ' ')
         p++;
     size_t n = (size_t)(p - bytes.data) + 1;
@@ -229,7 +241,7 @@ size_t lm_header_scan(lm_str bytes, lm_header_view *v)
 
 size_t lm_header_is_text(lm_str bytes)
 {
-    static const char begin[] = "{\"text\":\"", pad[] = "                                                               \n";
+    static const char begin[] = "{\"text\":\"";
     scan s = {.end = bytes.data + bytes.len, .ascii = true};
     lm_str text;
     if (bytes.len < 64 || memcmp(bytes.data, begin, sizeof begin - 1) != 0)
@@ -237,10 +249,8 @@ size_t lm_header_is_text(lm_str bytes)
     s.p = bytes.data + sizeof begin - 2;
     if (!scan_string(&s, false, &text) || s.p == s.end || *s.p != '}')
         return 0;
-    size_t n = (size_t)(s.p + 1 - bytes.data), blanks = 63 - n % 64;
-    if (bytes.len - n <= blanks || memcmp(s.p + 1, pad + 63 - blanks, blanks + 1) != 0 || n + blanks >= LM_LMS_HEADER_MAX)
-        return 0;
-    return s.ascii || lm_utf8_valid(text.data, text.len) ? n + blanks + 1 : 0;
+    size_t n = padded(bytes, s.p + 1);
+    return n && (s.ascii || lm_utf8_valid(text.data, text.len)) ? n : 0;
 }
 
 bool lm_header_view_json(json_t *header, lm_header_view *v)

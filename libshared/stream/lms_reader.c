@@ -442,18 +442,17 @@ int lm_lms_next(lm_lms_reader *r, lm_record *record, lm_status *st)
     return rc;
 }
 
-/* The length of the line that bytes begin with, if it is a text record that nothing stands in the way of. */
-static size_t plain_line(lm_lms_reader *r, lm_str bytes)
+/* The length of the line that bytes begin with, if it is a text record that nothing stands in the way of; else 0, and *why may say what. */
+static size_t plain_line(lm_lms_reader *r, lm_str bytes, lm_status *why)
 {
     size_t n = lm_header_is_text(bytes);
     if (n)
         return n;
-    lm_status ignored = LM_STATUS_INIT;
     lm_record record = {.header = &r->header};
     const lm_header_view *v = &r->view;
     n = lm_header_scan(bytes, &r->view);
     bool plain = n && !lm_header_find(v, "must") && !lm_header_find(v, "bytes") && !lm_header_find(v, "tensors") &&
-                 !lm_header_find(v, "lms") && lm_record_check(&record, v, LM_KIND_TEXT, &ignored);
+                 !lm_header_find(v, "lms") && lm_record_check(&record, v, LM_KIND_TEXT, why);
     return plain ? n : 0;
 }
 
@@ -465,7 +464,7 @@ uint64_t lm_lms_next_lines(lm_lms_reader *r, uint64_t most, lm_str *lines)
     size_t n, at = 0;
     if (r->kind != LM_KIND_TEXT || !r->open || r->finished || !lm_input_peek(r->in, 0, &seen, &ignored)) /* reads nothing */
         return 0;
-    for (; count < most && (n = plain_line(r, (lm_str){seen.data + at, seen.len - at})); count++)
+    for (; count < most && (n = plain_line(r, (lm_str){seen.data + at, seen.len - at}, &ignored)); count++)
         at += n;
     *lines = (lm_str){seen.data, at};
     update(r, *lines);

@@ -137,6 +137,43 @@ START_TEST(text_alone)
 }
 END_TEST
 
+/* Blanks and a LF end a header at a multiple of 64, up to the longest that there may be, and nothing else does. */
+START_TEST(ends)
+{
+    lm_header_view v = {0};
+    for (size_t n = 0; n < 130; n++) {
+        lm_buf b = {0};
+        lm_buf_printf(&b, "{\"text\":\"%*s\"}", (int)n, "");
+        size_t end = b.len;
+        pad(&b);
+        lm_str line = lm_buf_str(&b);
+        ck_assert_uint_eq(lm_header_scan(line, &v), line.len);
+        for (size_t i = end; i < line.len; i++) {
+            b.data[i] ^= '\n' ^ ' '; /* too early, or none */
+            ck_assert_uint_eq(lm_header_scan(line, &v), 0);
+            ck_assert_uint_eq(lm_header_is_text(line), 0);
+            b.data[i] ^= '\n' ^ ' ';
+            ck_assert_uint_eq(lm_header_scan((lm_str){line.data, i}, &v), 0);
+            ck_assert_uint_eq(lm_header_is_text((lm_str){line.data, i}), 0);
+        }
+        b.data[b.len - 1] = ' ';
+        pad(&b); /* more blanks than it takes */
+        ck_assert_uint_eq(lm_header_scan(lm_buf_str(&b), &v), b.len);
+        lm_buf_free(&b);
+    }
+    for (int more = 0; more < 2; more++) {
+        lm_buf b = {0};
+        lm_buf_printf(&b, "{\"text\":\"%*s\"}", LM_LMS_HEADER_MAX - 12 + more, "");
+        pad(&b);
+        size_t wanted = more ? 0 : LM_LMS_HEADER_MAX;
+        ck_assert_uint_eq(lm_header_scan(lm_buf_str(&b), &v), wanted);
+        ck_assert_uint_eq(lm_header_is_text(lm_buf_str(&b)), wanted);
+        lm_buf_free(&b);
+    }
+    lm_header_view_free(&v);
+}
+END_TEST
+
 /* The same as values of text records. */
 START_TEST(values)
 {
@@ -196,6 +233,7 @@ static Suite *suite(void)
     tcase_add_loop_test(c, values, 0, n);
     tcase_add_test(c, many_names);
     tcase_add_test(c, text_alone);
+    tcase_add_test(c, ends);
     tcase_add_test(c, plain_bytes);
     suite_add_tcase(s, c);
     return s;
