@@ -45,6 +45,7 @@ static void cut_lines(const lm_blocks *b, cut *c, lm_str bytes, bool at_end)
 
 static void cut_rows(const lm_blocks *b, cut *c, lm_str bytes, bool at_end)
 {
+    const lm_row_scan begin = lm_row_scan_of(b->head->format, &b->head->options);
     while (c->begin < bytes.len) {
         lm_str row = {bytes.data + c->begin, bytes.len - c->begin};
         lm_row_end end = lm_row_scan_on(&c->row, row, at_end);
@@ -52,7 +53,7 @@ static void cut_rows(const lm_blocks *b, cut *c, lm_str bytes, bool at_end)
             return;
         bool blank = end == LM_ROW_WHOLE && c->row.blank;
         end_record(c, c->begin + c->row.p + (c->row.p < row.len), blank);
-        c->row = lm_row_scan_of(b->head->format, &b->head->options);
+        c->row = begin;
     }
 }
 
@@ -355,7 +356,7 @@ lm_blocks *lm_blocks_new(lm_input *in, const lm_blocks_options *options, lm_stat
     b->in = in;
     b->options = *options;
     b->options.bytes = options->bytes ? options->bytes : BLOCK;
-    b->options.records.no_fields = !options->framed;
+    b->options.records.no_fields = b->options.records.no_id = !options->framed;
     b->number = options->records.offset;
     b->head = lm_records_new(in, &b->options.records, st);
     if (!b->head) {

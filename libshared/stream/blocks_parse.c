@@ -51,13 +51,14 @@ static void find_part(const lm_records *r, const lm_source *s, const lm_part *pa
 static void add_texts(const lm_records *r, lm_source *s, const lm_selectors *chosen)
 {
     for (size_t i = 0; i < chosen->part_count; i++) {
-        lm_source_text t = {.text = chosen->parts[i].text};
+        lm_source_text *t = &s->texts[s->text_count];
         bool known = false;
-        find_part(r, s, &chosen->parts[i], &t.begin, &t.end);
+        t->text = chosen->parts[i].text;
+        t->changed = false;
+        find_part(r, s, &chosen->parts[i], &t->begin, &t->end);
         for (int k = 0; k < s->text_count; k++)
-            known |= s->texts[k].begin == t.begin && s->texts[k].end == t.end;
-        if (!known)
-            s->texts[s->text_count++] = t;
+            known |= s->texts[k].begin == t->begin && s->texts[k].end == t->end;
+        s->text_count += !known;
     }
 }
 

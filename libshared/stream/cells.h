@@ -62,7 +62,7 @@ typedef struct lm_row_scan {
     int at;
     size_t p, begin; /* next byte; first byte of the field */
     bool quoted, doubled;
-    size_t fields;   /* that have ended */
+    size_t fields;   /* that have ended, where spans are wanted */
     bool blank;      /* the row is one field, of nothing */
 } lm_row_scan;
 

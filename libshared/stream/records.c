@@ -212,6 +212,8 @@ static bool read_id(lm_records *r, lm_text_record *out, lm_status *st)
         return lm_fail_record(r, st, "the id is no string and no number");
     if (c->json)
         return lm_json_field(r, lm_str_of("id"), c->value, &out->id, st);
+    if (r->options.no_id)
+        return true;
     r->clean.len = 0;
     lm_json_string(c->value, &r->clean);
     out->id = (lm_str){lm_arena_strndup(r->arena, r->clean.data, r->clean.len), r->clean.len};

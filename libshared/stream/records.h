@@ -57,6 +57,7 @@ typedef struct lm_records_options {
     bool prompts;            /* the text is the field `prompt`, where nothing is chosen and there is one */
     bool blank_lines;        /* of plain lines: a blank one is a record, too */
     bool no_fields;          /* the caller has no use for other fields: do not collect them */
+    bool no_id;              /* ... nor for the id, which is only checked */
     bool textless;           /* a record without text will do; its `text.data` is NULL */
     bool lines;              /* what neither its name nor a JSON object at its start shows to be records is plain lines */
     bool require_end;        /* refuse plain text, which has no end that can be checked */

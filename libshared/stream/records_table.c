@@ -37,7 +37,7 @@ static void end_field(lm_row_scan *s, size_t end)
     s->quoted = s->doubled = false;
 }
 
-/* From `from` on, the first separator or LF; row.len where there is none. */
+/* From `from` on, the first separator (or what is given for it) or LF; row.len where there is none. */
 static size_t field_end(lm_str row, size_t from, char separator)
 {
     size_t i = from;
@@ -91,9 +91,22 @@ static int behind_quote(lm_row_scan *s, lm_str row, bool at_end)
     return c == '\n';
 }
 
+/* A row without quotes, which ends at its LF, where nobody asks for its fields; false: it is to be looked at closely. */
+static bool skip_plain(lm_row_scan *s, lm_str row)
+{
+    size_t end = field_end(row, 0, s->quotes ? '"' : '\n');
+    if (end == row.len || row.data[end] != '\n')
+        return false;
+    s->p = end;
+    s->blank = end == 0 || (end == 1 && row.data[0] == '\r');
+    return true;
+}
+
 lm_row_end lm_row_scan_on(lm_row_scan *s, lm_str row, bool at_end)
 {
     const char *d = row.data, *found;
+    if (!s->spans && s->p == 0 && skip_plain(s, row))
+        return LM_ROW_WHOLE;
     while (s->p < row.len) {
         switch (s->at) {
         case AT_FIELD:
@@ -174,7 +187,8 @@ static lm_take take_row(lm_records *r, lm_str *row, lm_status *st)
         r->next_line += quoted ? lm_count_lines((lm_str){row->data, used}) : used > s.p;
         lm_input_skip(r->in, used);
         row->len = end == LM_ROW_WHOLE ? s.p : used;
-        r->source = *row;
+        r->source.data = row->data; /* by its members, as they are not written long enough to be read as one */
+        r->source.len = row->len;
         return end == LM_ROW_WHOLE ? LM_TAKE_RECORD : LM_TAKE_BAD;
     }
 }
@@ -202,16 +216,15 @@ static lm_str value_of(lm_records *r, lm_str row, const lm_span *span)
 
 static bool make_cells(lm_records *r, lm_str row, lm_status *st)
 {
-    lm_str checked;
     bool clean = r->valid || lm_utf8_valid(row.data, row.len); /* field by field only where something is wrong */
     if (r->spans.count > LM_TEXT_FIELDS_MAX)
         return lm_fail_record(r, st, "more than %d fields", LM_TEXT_FIELDS_MAX);
     for (size_t i = 0; i < r->spans.count; i++) {
-        checked = value_of(r, row, &r->spans.items[i]);
-        if (!clean && !lm_records_utf8(r, checked, true, &checked, st))
-            return false;
+        lm_str value = value_of(r, row, &r->spans.items[i]);
         lm_cell *c = lm_cell_add(r);
-        c->value = checked;
+        c->value = value;
+        if (!clean && !lm_records_utf8(r, value, true, &c->value, st))
+            return false;
         if (r->header && i < r->columns)
             c->name = r->header[i];
     }

@@ -124,6 +124,9 @@ START_TEST(csv)
     expect("text,label\n\"a\"b,1\n", o,
            "! t:2: text behind the closing quote of field 1: double the quotes within it\n");
     expect("text,label\n5\" disk,1\n", o, "5\" disk||1||\n");
+    expect("id,text\n7,a\n", o, "a|||\"7\"|\n");
+    o.no_id = true;
+    expect("id,text\n7,a\n", o, "a||||\n");
     o.header = LM_HEADER_NO;
     o.text = "2";
     o.label = "1";
@@ -183,6 +186,16 @@ START_TEST(fields_of_rows)
         }
         ck_assert_uint_eq(fields, spans.count);
         ck_assert_uint_eq(s.p, i - 1);
+        /* who wants no fields is told the same of the row */
+        for (int quotes = 0; quotes < 2; quotes++) {
+            lm_row_scan with = lm_row_scan_of(quotes ? LM_FORMAT_CSV : LM_FORMAT_TSV, &(lm_records_options){0}), without = with;
+            spans.count = 0;
+            with.spans = &spans;
+            end = lm_row_scan_on(&with, (lm_str){row, len}, turn & 1);
+            ck_assert_int_eq(lm_row_scan_on(&without, (lm_str){row, len}, turn & 1), end);
+            ck_assert(end == LM_ROW_CUT || without.p == with.p);
+            ck_assert(end != LM_ROW_WHOLE || without.blank == with.blank);
+        }
         free(spans.items);
         free(row);
     }
