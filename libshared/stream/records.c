@@ -330,11 +330,14 @@ void lm_reject_line(const char *file, uint64_t line, const char *why, lm_str rec
     lm_buf_puts(out, "}\n");
 }
 
-/* The record in hand, to --rejects. */
+/* The record in hand, to --rejects: one of LMS without its padding. */
 static bool put_aside(lm_records *r, const char *why, lm_status *st)
 {
+    lm_str record = r->source;
     lm_buf line = {0};
-    lm_reject_line(r->file, r->line, why, r->source, &line);
+    while (r->lms && record.len && lm_json_is_space(record.data[record.len - 1]))
+        record.len--;
+    lm_reject_line(r->file, r->line, why, record, &line);
     bool ok = lm_write_all(r->rejects, line.data, line.len, r->options.rejects, st);
     lm_buf_free(&line);
     return ok;

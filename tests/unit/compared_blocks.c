@@ -224,7 +224,7 @@ const char *blocks_differ(lm_str input, const lm_records_options *o, size_t byte
         why = say("`%s` became `%s`", st.message, blocks_st.message);
     else if (!same(&wanted, &got.found))
         why = say("records differ: [%s] became [%s]", lm_buf_cstr(&wanted), lm_buf_cstr(&got.found));
-    else if (!same(&rejects, &block_rejects) && o->format != LM_FORMAT_LMS)
+    else if (!same(&rejects, &block_rejects))
         why = say("rejects differ: [%s] became [%s]", lm_buf_cstr(&rejects), lm_buf_cstr(&block_rejects));
     else if (lm_ok(&blocks_st) && !got.bad && lm_utf8_valid(input.data, input.len) && !o->encoding && o->format != LM_FORMAT_LMS &&
              !lm_str_equal(lm_buf_str(&got.written), unchanged))
