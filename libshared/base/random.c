@@ -113,14 +113,22 @@ static void draw_places(lm_philox_key key, uint64_t epoch, uint32_t first, uint3
     }
 }
 
+/* The next of n items that change places, from `first` on: how many, and with which; those are asked of memory. */
+static uint32_t draw_block(lm_philox_key key, uint64_t epoch, uint32_t first, uint32_t n, const void *items, size_t size,
+                           uint32_t at[AHEAD])
+{
+    uint32_t count = n - first < AHEAD ? n - first : AHEAD;
+    draw_places(key, epoch, first, count, at);
+    for (uint32_t i = 0; i < count; i++)
+        __builtin_prefetch((const char *)items + at[i] * size, 1);
+    return count;
+}
+
 void lm_random_permutation(lm_philox_key key, uint64_t epoch, uint32_t *permutation, uint32_t n)
 {
     uint32_t at[AHEAD];
     for (uint32_t first = 0, count; first < n; first += count) {
-        count = n - first < AHEAD ? n - first : AHEAD;
-        draw_places(key, epoch, first, count, at);
-        for (uint32_t i = 0; i < count; i++)
-            __builtin_prefetch(&permutation[at[i]], 1);
+        count = draw_block(key, epoch, first, n, permutation, sizeof *permutation, at);
         for (uint32_t i = 0; i < count; i++) {
             permutation[first + i] = permutation[at[i]];
             permutation[at[i]] = first + i;
@@ -132,10 +140,7 @@ void lm_random_shuffle(lm_philox_key key, uint64_t epoch, uint64_t *items, uint3
 {
     uint32_t at[AHEAD];
     for (uint32_t first = 0, count; first < n; first += count) {
-        count = n - first < AHEAD ? n - first : AHEAD;
-        draw_places(key, epoch, first, count, at);
-        for (uint32_t i = 0; i < count; i++)
-            __builtin_prefetch(&items[at[i]], 1);
+        count = draw_block(key, epoch, first, n, items, sizeof *items, at);
         for (uint32_t i = 0; i < count; i++) {
             uint64_t item = items[first + i];
             items[first + i] = items[at[i]];

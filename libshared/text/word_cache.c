@@ -50,7 +50,7 @@ static void move(lm_word_cache *c, const lm_known_word *word)
 /* From the last set on, each is parted into those that follow from its number, which lie behind it or are parted already. */
 void lm_word_cache_grow(lm_word_cache *c)
 {
-    if (LM_WORD_SETS * c->lost >> c->bits == 0 || c->bits >= c->most)
+    if (LM_WORD_SETS_A_LOSS * c->lost >> c->bits == 0 || c->bits >= c->most)
         return;
     unsigned more = c->bits + BITS_MORE < c->most ? BITS_MORE : c->most - c->bits;
     known_set *sets = (known_set *)c->sets;

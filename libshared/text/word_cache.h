@@ -28,8 +28,8 @@ typedef struct lm_word_cache {
 enum { LM_WORD_CACHE_BYTES = 32 << 20 };
 void lm_word_cache_init(lm_word_cache *c, size_t most);
 void lm_word_cache_free(lm_word_cache *c);
-/* Makes it larger, if it lost a word for every LM_WORD_SETS sets: what was found in it is elsewhere then. */
-enum { LM_WORD_SETS = 4 };
+/* Makes it larger, if it lost a word for every LM_WORD_SETS_A_LOSS of its sets: what was found in it is elsewhere then. */
+enum { LM_WORD_SETS_A_LOSS = 4 };
 void lm_word_cache_grow(lm_word_cache *c);
 
 static inline lm_known_word *lm_word_set(const lm_word_cache *c, const uint64_t key[3])

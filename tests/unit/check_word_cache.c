@@ -53,7 +53,7 @@ START_TEST(words_stay)
         unsigned bits = c.bits;
         put_word(&c, n);
         ck_assert(has_word(&c, n));
-        if (LM_WORD_SETS * c.lost >> bits == 0)
+        if (LM_WORD_SETS_A_LOSS * c.lost >> bits == 0)
             continue;
         for (int i = 0; i <= n; i++)
             there[i] = has_word(&c, i);
