@@ -81,12 +81,13 @@ static void append_bar(lm_buf *line, double part)
 }
 
 /* How much of a line is left out where there is no room for it. */
-typedef enum brevity { WHOLE, NO_BAR, NO_RATE, BREVITIES } brevity;
+typedef enum brevity { WHOLE, NO_BAR, NO_RATE, NO_NAME, BREVITIES } brevity;
 
 /* what 45% [=====>    ] 450/1000 rows, 90.0 rows/s, 0:06 left, loss 2.31 */
 static void compose(lm_buf *line, uint64_t done, const char *note, double seconds, brevity brief)
 {
-    lm_buf_puts(line, progress.what);
+    if (brief < NO_NAME)
+        lm_buf_puts(line, progress.what);
     double rate = seconds > 0 ? (double)(done - progress.first) / seconds : 0;
     if (progress.total) {
         double part = done < progress.total ? (double)done / (double)progress.total : 1;
@@ -94,13 +95,14 @@ static void compose(lm_buf *line, uint64_t done, const char *note, double second
             append_bar(line, part);
         else if (brief == NO_BAR)
             lm_buf_printf(line, " %d%%", (int)(part * 100));
-        if (strcmp(progress.unit, "B") != 0)
-            lm_buf_printf(line, " %llu/", (unsigned long long)done);
-        else
+        if (line->len)
             lm_buf_putc(line, ' ');
+        if (strcmp(progress.unit, "B") != 0)
+            lm_buf_printf(line, "%llu/", (unsigned long long)done);
         append_amount(line, (double)progress.total, progress.unit);
     } else {
-        lm_buf_puts(line, ": ");
+        if (line->len)
+            lm_buf_puts(line, ": ");
         append_amount(line, (double)done, progress.unit);
     }
     if (rate > 0) {
@@ -117,6 +119,14 @@ static void compose(lm_buf *line, uint64_t done, const char *note, double second
     }
     if (note && *note)
         lm_buf_printf(line, ", %s", note);
+}
+
+/* Shortens line to at most size bytes: whole words of it, since a part of a number is another number. */
+static void cut(lm_buf *line, size_t size)
+{
+    while (size && line->data[size] != ' ')
+        size--;
+    line->len = size;
 }
 
 static bool is_due(double t)
@@ -148,11 +158,8 @@ void lm_progress_update(uint64_t done, const char *note)
         compose(&line, done, note, t - progress.begin, (brevity)brief);
     }
     if (progress.terminal) {
-        if (line.len >= columns) {
-            line.len = columns - 1; /* a longer one would wrap, and could not be cleared */
-            while (line.len && ((unsigned char)line.data[line.len] & 0xC0) == 0x80)
-                line.len--;
-        }
+        if (line.len >= columns)
+            cut(&line, columns - 1); /* a longer one would wrap, and could not be cleared */
         lm_log_standing(lm_buf_cstr(&line));
         progress.drawn = true;
     } else {

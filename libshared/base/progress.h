@@ -13,7 +13,8 @@ void lm_progress_mode_set(lm_progress_mode mode);
 
 /* unit: what is counted ("rows", "steps", "B": bytes are shown as MiB). total 0 = not known. One at a time; the strings
  * are kept, not copied. Where standard error is no terminal and the mode is `always`, it writes a line every second. On a
- * narrow terminal the bar goes first, then how many a second, so that the note is seen. */
+ * narrow terminal the bar goes first, then how many a second, then what it is, so that the note is seen; where that is
+ * not enough, the last words go. */
 void lm_progress_begin(const char *what, const char *unit, uint64_t total);
 bool lm_progress_due(void); /* whether an update now would show anything: for notes that take time to make */
 /* `note` (or NULL) stands behind the figures: "loss 2.31 lr 1e-4". Cheap enough to be called for every row. */

@@ -137,7 +137,8 @@ grep -q '"global_step": 3' plain/trainer_state.json
 
 # ---- a progress line on a terminal: loss, rate, tokens/s, memory, and, once it has run for a second, the time left
 if command -v script >/dev/null; then
-    timeout 60 script -qefc "pretrain $small --max-steps 1000000 -q --progress always -o shown corpus.lms" /dev/null </dev/null >said &
+    run="stty cols 132; exec pretrain $small --max-steps 1000000 -q --progress always -o shown corpus.lms"
+    timeout 60 script -qefc "$run" /dev/null </dev/null >said &
     until tr '\r' '\n' <said | grep -q 'training.*steps.*left, loss [0-9.]* lr [0-9.e-]* [0-9]* tok/s [0-9]* MiB'; do
         kill -0 $! || fail_ "$(tr '\r' '\n' <said)"
         sleep 0.1
