@@ -270,8 +270,8 @@ static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, s
 {
     bool lower = e->t->bert.lower_case && !changed;
     if (e->ahead.n == LM_WORDS_AHEAD)
-        lm_words_take(e, text, cut_word, NULL, out);
-    struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, from, n);
+        lm_words_take(e, out);
+    struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, text, from, n);
     if (n + changed > LM_WORD_BYTES || !keep)
         return;
     uint64_t key[3];
@@ -299,6 +299,7 @@ void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side 
     const lm_bert_path *b = &e->t->bert;
     bool ids_alone = out->bare && !e->counts;
     lm_key_bytes k;
+    e->cut = cut_word;
     lm_key_bytes_of(&k, text, to);
     for (size_t p = from, end; p < to && out->n <= out->limit; p = end) {
         unsigned kind = b->kind[(unsigned char)text.data[p]], seen = 0;
@@ -318,12 +319,10 @@ void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side 
                 continue;
         }
         if (seen & b->odd && !ids_alone) {
-            lm_words_take(e, text, cut_word, NULL, out);
             lm_encode_components(e, text, p, end, out);
         } else {
             bool keep = kind != LM_BYTE_ODD || !is_rare(text, p, end - p);
             add_word(e, text, &k, p, end - p, seen & b->odd, keep, out);
         }
     }
-    lm_words_take(e, text, cut_word, NULL, out);
 }

@@ -73,12 +73,10 @@ static bool has_added(const lm_tokenizer *t, lm_str text, size_t from, size_t to
     return false;
 }
 
-/* The first character of text[from..to) that has to be changed, or shown as something else. */
+/* The first character of text[from..to), which is valid UTF-8, that has to be changed, or shown as something else. */
 static size_t first_odd(const lm_byte_path *b, lm_str text, size_t from, size_t to)
 {
-    if (!b->odd) /* only what is no character */
-        return from + lm_utf8_valid_prefix(text.data + from, to - from);
-    while (from < to) {
+    while (b->odd && from < to) {
         uint64_t eight;
         if (to - from >= sizeof eight) {
             memcpy(&eight, text.data + from, sizeof eight);
@@ -87,13 +85,9 @@ static size_t first_odd(const lm_byte_path *b, lm_str text, size_t from, size_t 
                 continue;
             }
         }
-        uint32_t code = (unsigned char)text.data[from];
-        if (code < 0x80) {
-            from++;
-            continue;
-        }
-        size_t n = lm_utf8_decode(text.data + from, to - from, &code);
-        if ((b->class[code] & b->odd) || (code == 0xFFFD && !(n == 3 && memcmp(text.data + from, "\xEF\xBF\xBD", 3) == 0)))
+        uint32_t code;
+        size_t n = lm_utf8_known(text.data + from, &code);
+        if (b->class[code] & b->odd)
             return from;
         from += n;
     }
@@ -145,21 +139,13 @@ static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
         lm_token_model_encode_bytes(&e->t->model, word, &e->scratch, &e->tokens);
 }
 
-static void cut_words(lm_encoder *e, lm_str text, const struct lm_word_ahead *const *words, size_t n, lm_short_tokens *out)
-{
-    lm_str bytes[LM_WORDS_AHEAD];
-    for (size_t i = 0; i < n; i++)
-        bytes[i] = (lm_str){text.data + words[i]->from, words[i]->len};
-    lm_token_model_encode_words(&e->t->model, bytes, n, &e->scratch, out);
-}
-
 /* The word text[from..to). */
 static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t to, lm_side *out)
 {
     size_t n = to - from;
     if (e->ahead.n == LM_WORDS_AHEAD)
-        lm_words_take(e, text, cut_word, cut_words, out);
-    struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, from, n);
+        lm_words_take(e, out);
+    struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, text, from, n);
     if (n > LM_WORD_BYTES)
         return;
     lm_word_key(lm_key_bytes_at(k, from), n, a->key);
@@ -245,18 +231,22 @@ static void encode_plain(lm_encoder *e, lm_str text, size_t from, size_t to, lm_
         cut_by_regex(e, text, &k, from, to, out);
     else
         cut_by_scanner(e, text, &k, from, to, out);
-    lm_words_take(e, text, cut_word, cut_words, out);
 }
 
 void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
     const lm_byte_path *b = &e->t->bytes;
+    e->cut = cut_word;
+    e->may_be_late = true;
     if (has_added(e->t, text, from, to)) {
         lm_encode_components(e, text, from, to, out);
         return;
     }
+    size_t valid = e->valid ? to : from; /* text[from..valid) is valid UTF-8 */
     while (from < to && out->n <= out->limit) {
-        size_t odd = first_odd(b, text, from, to), odd_from = from, odd_to = to;
+        if (valid <= from)
+            valid = from + lm_utf8_valid_prefix(text.data + from, to - from);
+        size_t odd = first_odd(b, text, from, valid), odd_from = from, odd_to = to;
         if (odd == to) {
             encode_plain(e, text, from, to, out);
             return;

@@ -99,153 +99,6 @@ static void encode_word(lm_encoder *e, lm_str word, size_t chars)
         lm_encode_unknown(e, word, chars);
 }
 
-static bool inside_char(lm_str text, size_t i)
-{
-    return ((unsigned char)text.data[i] & 0xC0) == 0x80;
-}
-
-/* A token of the bytes [from, to) of a word that ends at `end`; its span is that of the characters that it has a part of. */
-static void push_part(lm_side *out, lm_str text, int32_t id, int32_t word, size_t from, size_t to, size_t end)
-{
-    while (inside_char(text, from))
-        from--;
-    while (to < end && inside_char(text, to))
-        to++;
-    lm_side_push(out, id, word, from, to);
-}
-
-/* Tokens of a word, of which the first begins with its byte `begin`, with their places in the text if they are asked for. */
-static void put_tokens(lm_str text, const struct lm_word_ahead *a, size_t begin, const lm_token *at, size_t n, int32_t word, lm_side *out)
-{
-    size_t start = a->from + begin;
-    while (out->bare && out->cap - out->n < n)
-        lm_side_grow(out);
-    for (size_t i = 0; out->bare && i < n; i++)
-        out->ids[out->n++] = at[i].id;
-    if (out->bare)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        size_t end = a->from + (size_t)at[i].end;
-        push_part(out, text, at[i].id, word, start, end, a->from + a->len);
-        start = end;
-    }
-}
-
-static void put_ids(lm_str text, const struct lm_word_ahead *a, const int32_t *ids, uint32_t n, uint32_t ends, lm_side *out)
-{
-    int32_t word = out->words++;
-    size_t start = a->from;
-    for (uint32_t i = 0; i < n; i++, ends &= ends - 1) {
-        size_t end = a->from + (size_t)__builtin_ctz(ends) + 1;
-        push_part(out, text, ids[i], word, start, end, a->from + a->len);
-        start = end;
-    }
-}
-
-static inline void put_known(lm_str text, const struct lm_word_ahead *a, const lm_known_word *known, lm_side *out)
-{
-    while (out->cap - out->n < LM_WORD_TOKENS)
-        lm_side_grow(out);
-    if (out->bare) {
-        lm_word_ids(known, out->ids + out->n);
-        out->n += known->count;
-        return;
-    }
-    int32_t ids[LM_WORD_TOKENS];
-    lm_word_ids(known, ids);
-    put_ids(text, a, ids, known->count, known->ends, out);
-}
-
-static inline void put_short(lm_str text, const struct lm_word_ahead *a, const lm_short_tokens *tokens, lm_side *out)
-{
-    while (out->cap - out->n < LM_WORD_TOKENS)
-        lm_side_grow(out);
-    if (!out->bare) {
-        put_ids(text, a, tokens->ids, tokens->n, tokens->ends, out);
-        return;
-    }
-    memcpy(out->ids + out->n, tokens->ids, LM_WORD_TOKENS * sizeof *tokens->ids);
-    out->n += tokens->n;
-}
-
-/* The tokens of e->long_word, part by part. */
-static void take_long(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, lm_side *out)
-{
-    lm_word_walk walk = {0};
-    size_t before = out->n;
-    int32_t number = out->words++;
-    bool more = true;
-    for (e->tokens.n = 0; more && out->n <= out->limit;) {
-        more = lm_token_model_walk(&e->t->model, e->long_word, e->t->bytes.usable, &walk, &e->scratch, &e->tokens);
-        out->n = before + (size_t)walk.first;
-        put_tokens(text, a, walk.begin, e->tokens.at, e->tokens.n, number, out);
-    }
-}
-
-static void cut_one(lm_encoder *e, lm_str text, const struct lm_word_ahead *a, lm_word_cut *cut, lm_side *out)
-{
-    e->tokens.n = 0;
-    e->long_word = (lm_str){NULL, 0};
-    cut(e, text, a->from, a->len);
-    if (e->long_word.data) {
-        take_long(e, text, a, out);
-        return;
-    }
-    put_tokens(text, a, 0, e->tokens.at, e->tokens.n, out->words++, out);
-    if (a->set && !e->scratch.lacks_unk)
-        lm_word_put_tokens(&e->cache, a->set, a->key, a->len, &e->tokens);
-}
-
-static inline const lm_known_word *find(const struct lm_word_ahead *a)
-{
-    return a->set ? lm_word_find(a->set, a->key, a->len) : NULL;
-}
-
-/* The words from the i-th on. The cache does not change before all that it knows is taken out. */
-static void take_several(lm_encoder *e, lm_str text, int i, lm_word_cut *cut, lm_words_cut *several, lm_side *out)
-{
-    const lm_known_word *known[LM_WORDS_AHEAD];
-    const struct lm_word_ahead *words[LM_WORDS_AHEAD];
-    lm_short_tokens tokens[LM_WORDS_AHEAD], *next = tokens;
-    words[0] = &e->ahead.at[i];
-    size_t n = 0;
-    for (int k = i; k < e->ahead.n; k++) {
-        words[n] = &e->ahead.at[k];
-        known[k] = find(words[n]);
-        n += !known[k] && words[n]->set;
-    }
-    several(e, text, words, n, tokens);
-    for (; i < e->ahead.n; i++) {
-        const struct lm_word_ahead *a = &e->ahead.at[i];
-        if (known[i])
-            put_known(text, a, known[i], out);
-        else if (a->set)
-            put_short(text, a, next++, out);
-        else
-            cut_one(e, text, a, cut, out);
-    }
-    for (size_t k = 0; k < n; k++)
-        lm_word_put(&e->cache, words[k]->set, words[k]->key, words[k]->len, &tokens[k]);
-}
-
-void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_words_cut *several, lm_side *out)
-{
-    for (int i = 0; i < e->ahead.n; i++) {
-        const struct lm_word_ahead *a = &e->ahead.at[i];
-        const lm_known_word *known = find(a);
-        if (known) {
-            put_known(text, a, known, out);
-        } else if (several && a->set) {
-            take_several(e, text, i, cut, several, out);
-            break;
-        } else {
-            cut_one(e, text, a, cut, out);
-        }
-    }
-    e->ahead.n = 0;
-    lm_word_cache_grow(&e->cache);
-}
-
 /* Characters [first, last), a word or what it may be cut into. */
 static void encode_part(lm_encoder *e, int32_t first, int32_t last, int32_t word, lm_side *out)
 {
@@ -285,7 +138,7 @@ static void encode_piece(lm_encoder *e, lm_word w, lm_side *out)
     }
 }
 
-void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+static void run_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
     lm_pieces *p = &e->pieces;
     lm_pieces_read(p, text, from, to);
@@ -294,6 +147,12 @@ void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm
     lm_pre_tokenizer_run(&e->t->pre_tokenizer, p);
     for (size_t i = 0; i < p->word_count && out->n <= out->limit; i++)
         encode_piece(e, p->words[i], out);
+}
+
+void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+{
+    lm_words_take(e, out);
+    run_components(e, text, from, to, out);
 }
 
 static void begin_side(lm_side *out, lm_str text, bool bare, bool split, size_t limit)
@@ -311,7 +170,7 @@ void lm_cut_by_components(lm_encoder *e, lm_str text, size_t from, size_t len)
 {
     lm_side *side = &e->part;
     begin_side(side, text, true, false, SIZE_MAX);
-    lm_encode_components(e, text, from, from + len, side);
+    run_components(e, text, from, from + len, side);
     e->tokens.n = 0;
     for (size_t i = 0; i < side->n; i++)
         lm_token_push(&e->tokens, side->ids[i], (int32_t)i + 1);
@@ -332,6 +191,7 @@ static void append_text(lm_encoder *e, lm_str text, lm_side *out)
     while (out->n <= out->limit && lm_added_tokens_find(&e->t->added, text, start, done, &m)) {
         if (done < m.from)
             segment(e, text, done, m.from, out);
+        lm_words_take(e, out);
         lm_side_push(out, m.id, out->words++, m.from, m.to);
         done = m.to;
         start = m.end;
@@ -345,6 +205,21 @@ void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out)
     lm_word_cache_grow(&e->cache);
     begin_side(out, text, e->bare, false, limit);
     append_text(e, text, out);
+    lm_words_finish(e, out);
+}
+
+void lm_encode_texts(lm_encoder *e, const lm_encode_row *rows, size_t count, lm_side *out, size_t *ends)
+{
+    lm_word_cache_grow(&e->cache);
+    begin_side(out, rows[0].text, true, false, SIZE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        append_text(e, rows[i].text, out);
+        lm_words_end_row(&e->ahead);
+    }
+    lm_words_finish(e, out);
+    for (size_t i = 0; i < count; i++)
+        ends[i] = e->ahead.ends[i].place;
+    e->ahead.ended = e->ahead.placed = 0;
 }
 
 void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_t count, size_t limit,
@@ -355,6 +230,7 @@ void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_
         size_t n = out->n;
         int32_t base = (int32_t)(words[i].data - text.data);
         append_text(e, words[i], out);
+        lm_words_finish(e, out);
         for (; n < out->n; n++) {
             out->word_ids[n] = (int32_t)i;
             out->offsets[2 * n] += base;
@@ -365,7 +241,7 @@ void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_
 
 lm_side *lm_encode_words(lm_encoder *e, lm_str text)
 {
-    e->bare = false;
+    e->bare = e->valid = false;
     lm_encode_text(e, text, SIZE_MAX, &e->sides[0]);
     return &e->sides[0];
 }

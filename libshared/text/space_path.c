@@ -211,8 +211,8 @@ void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm
 {
     enum { MOST = LM_WORD_BYTES - 1 };
     const lm_space_path *s = &e->t->spaces_path;
-    lm_word_cut *cut = s->by_model ? cut_by_model : cut_split;
     lm_key_bytes k;
+    e->cut = s->by_model ? cut_by_model : cut_split;
     size_t last = to;
     while (last > from && text.data[last - 1] == ' ')
         last--;
@@ -221,13 +221,12 @@ void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm
         end = part_end(e->t, text, start, last, to);
         size_t first = s->prepends && start > from ? start + 1 : start, n = end - first;
         if (e->ahead.n == LM_WORDS_AHEAD)
-            lm_words_take(e, text, cut, NULL, out);
-        struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, first, n);
+            lm_words_take(e, out);
+        struct lm_word_ahead *a = lm_words_ahead_next(&e->ahead, text, first, n);
         if (n > MOST || (!s->prepends && start == from)) /* the first is another one than the same between others */
             continue;
         lm_word_key(lm_key_bytes_at(&k, first), n, a->key);
         a->key[2] |= LM_OWN_KEY;
         lm_words_ahead_fetch(a, &e->cache);
     }
-    lm_words_take(e, text, cut, NULL, out);
 }

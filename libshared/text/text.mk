@@ -19,7 +19,8 @@ liblmutils_la_SOURCES += \
 	libshared/text/word_cache.c \
 	libshared/text/word_cache.h \
 	libshared/text/word_starts.c \
-	libshared/text/word_starts.h
+	libshared/text/word_starts.h \
+	libshared/text/words_ahead.c
 
 check_PROGRAMS += tests/unit/check_text
 tests_unit_check_text_SOURCES = tests/unit/check_text.c

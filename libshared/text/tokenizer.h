@@ -51,6 +51,7 @@ typedef struct lm_encode_options {
     int stride;         /* ... which share that many tokens with the row before */
     bool fit_stride;    /* a stride for which a row is too short becomes half of the row, instead of a failure */
     bool ids_only;      /* word_ids and offsets are not needed, and may be anything */
+    bool valid;         /* the texts are valid UTF-8, which is not looked at again; without it, what is ill-formed counts as U+FFFD */
     uint64_t seed, row; /* of a model with dropout: what it leaves out depends on these and the text alone */
 } lm_encode_options;
 
@@ -78,11 +79,20 @@ void lm_encoding_reserve(lm_encoding *e, size_t n); /* room for n tokens in all 
 typedef struct lm_encoder lm_encoder;
 lm_encoder *lm_encoder_new(const lm_tokenizer *t);
 void lm_encoder_free(lm_encoder *e);
-/* `pair.data` NULL = no pair. Ill-formed UTF-8 counts as U+FFFD (the caller may have refused it before).
+/* `pair.data` NULL = no pair.
  * Fails where the truncation cannot be done (the text that may not be cut fills the length by itself, or the stride
  * fills a window), and where something is not in the vocabulary of a model without unknown token. */
 bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options *options, lm_encoding *out,
                lm_status *st);
+/* Rows of a text each, which take less time together than one by one where they are short. Of the options ids_only is set, and `row` is
+ * not looked at. False: row *failed cannot be encoded, and those before it are. */
+typedef struct lm_encode_row {
+    lm_str text;
+    uint64_t row; /* see lm_encode_options */
+    lm_encoding *out;
+} lm_encode_row;
+bool lm_encode_rows(lm_encoder *e, const lm_encode_row *rows, size_t count, const lm_encode_options *options, size_t *failed,
+                    lm_status *st);
 /* A text that is split into words already (slices of `text`, in their order): each is encoded by itself, as the
  * reference does with is_split_into_words, and word_ids are the indices of these words. */
 bool lm_encode_split(lm_encoder *e, lm_str text, const lm_str *words, size_t count,

@@ -129,6 +129,10 @@ static inline void lm_side_push(lm_side *s, int32_t id, int32_t word, size_t fro
     s->n++;
 }
 
+/* The tokens of text[from..from+len) into e->tokens; of a long word, into e->long_word what the model gets in parts. */
+typedef void lm_word_cut(lm_encoder *e, lm_str text, size_t from, size_t len);
+enum { LM_LONG_WORD = 1 << 12 };
+
 struct lm_encoder {
     const lm_tokenizer *t;
     lm_side sides[2], part; /* part: of a text, by the path of spaces */
@@ -139,7 +143,10 @@ struct lm_encoder {
     lm_buf word;
     lm_word_cache cache;    /* by the normalised word, or the source's bytes: with LM_OWN_KEY where both are kept */
     lm_words_ahead ahead;
-    bool bare;              /* of the row in hand: see lm_encode_options.ids_only */
+    lm_late_words late;
+    lm_word_cut *cut;       /* for those of `ahead` that the cache does not know, unless */
+    bool may_be_late;       /* they may go to the model with others, where they have a key (lm_token_model_encode_words) */
+    bool bare, valid;       /* of the row in hand: see lm_encode_options.ids_only and .valid */
     lm_word_counts *counts; /* not NULL: words are numbered there instead of being cut into tokens */
 };
 
@@ -151,6 +158,8 @@ lm_encoder *lm_encoder_slow(const lm_tokenizer *t);
 lm_side *lm_encode_words(lm_encoder *e, lm_str text);
 /* The tokens of a text into `out`; once there are more than `limit`, the rest may be left out. */
 void lm_encode_text(lm_encoder *e, lm_str text, size_t limit, lm_side *out);
+/* The same of several texts, of LM_ROWS_AT_ONCE at most, into one side, for ids alone: ends[i]: where those of row i end. */
+void lm_encode_texts(lm_encoder *e, const lm_encode_row *rows, size_t count, lm_side *out, size_t *ends);
 /* The same of a text that is split already: each word (a slice of `text`) by itself, and all its tokens are that
  * word's. */
 void lm_encode_split_text(lm_encoder *e, lm_str text, const lm_str *words, size_t count, size_t limit,
@@ -173,14 +182,11 @@ void lm_space_path_prepare(lm_tokenizer *t);
 /* Ids alone: `out` is bare. */
 void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 void lm_bert_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
-/* The tokens of text[from..from+len) into e->tokens; of a long word, into e->long_word what the model gets in parts. */
-typedef void lm_word_cut(lm_encoder *e, lm_str text, size_t from, size_t len);
-enum { LM_LONG_WORD = 1 << 12 };
-/* The same of several words of up to LM_SHORT_WORD bytes, all of which are in e->ahead. */
-typedef void lm_words_cut(lm_encoder *e, lm_str text, const struct lm_word_ahead *const *words, size_t n, lm_short_tokens *out);
-/* The words of e->ahead, which are then none: those that the cache does not know are cut. `several`: a quicker way for those that have
- * a key, or NULL. */
-void lm_words_take(lm_encoder *e, lm_str text, lm_word_cut *cut, lm_words_cut *several, lm_side *out);
+/* The tokens of the words of e->ahead, which are then none, to `out`: before anything else is put there. With ids alone, the tokens of
+ * words that may be late need not be there yet. */
+void lm_words_take(lm_encoder *e, lm_side *out);
+/* All of them. */
+void lm_words_finish(lm_encoder *e, lm_side *out);
 /* The tokens of one word of `chars` code points, appended to e->tokens. */
 void lm_encode_unknown(lm_encoder *e, lm_str word, size_t chars);
 /* An lm_word_cut by the components, for ids alone: the ends are of no meaning. */

@@ -43,6 +43,22 @@ static inline void ascii_masks(const char *s, masks *m)
     }
     m->space |= m->blank;
 }
+
+/* The first bytes of characters of three that are letters, which almost all are in Korean and Chinese: U+5000 to U+8FFF, ideographs, and
+ * U+AC00 to U+D77F, Hangul. Of the last byte it is not known. */
+static inline uint64_t wide_letters(const char *s)
+{
+    uint64_t first = 0, gets_high = 0, gets_low = 0, high = 0, low = 0; /* U+A000 and U+D000: their second bytes tell */
+    for (int k = 0; k < LM_STARTS_BYTES; k += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(s + k));
+        first |= (within(x, (char)0xE5, 3) | within(x, (char)0xEB, 1)) << k;
+        gets_high |= equal(x, (char)0xEA) << k;
+        gets_low |= equal(x, (char)0xED) << k;
+        high |= within(x, (char)0xB0, 0xF) << k;
+        low |= within(x, (char)0x80, 0x1D) << k;
+    }
+    return first | (gets_high & high >> 1) | (gets_low & low >> 1);
+}
 #else
 static inline void ascii_masks(const char *s, masks *m)
 {
@@ -58,16 +74,26 @@ static inline void ascii_masks(const char *s, masks *m)
         m->high |= c >= 0x80 ? bit : 0;
     }
 }
+
+static inline uint64_t wide_letters(const char *s)
+{
+    (void)s;
+    return 0; /* they are looked at one by one */
+}
 #endif
 
-/* The classes of what is not ASCII: every byte of a character has its class. `s` reaches to `n`. Returns the bits before the first one
- * that is white space or a number: what follows counts these as bytes. */
-static uint64_t add_others(const uint8_t *class, const char *s, size_t n, masks *m)
+/* The classes of what is not ASCII: every byte of a character has its class. There are LM_STARTS_BYTES bytes at `window`, and those that
+ * count stand, whole characters, at s. Returns the bits before the first one that is white space or a number: what follows counts these
+ * as bytes. */
+static uint64_t add_others(const uint8_t *class, const char *window, const char *s, masks *m)
 {
-    for (uint64_t left = m->high; left;) {
+    uint64_t wide = wide_letters(window) & m->high, inner = wide << 1 | wide << 2;
+    m->letter |= wide | inner;
+    m->inner |= inner;
+    for (uint64_t left = m->high & ~(wide | inner); left;) {
         size_t k = (size_t)__builtin_ctzll(left);
         uint32_t code;
-        size_t bytes = lm_utf8_decode(s + k, n - k, &code);
+        size_t bytes = lm_utf8_known(s + k, &code);
         unsigned kind = class[code] & LM_CLASS_KIND;
         if (kind == LM_CLASS_SPACE || kind == LM_CLASS_NUMBER)
             return (UINT64_C(1) << k) - 1;
@@ -159,17 +185,17 @@ static uint64_t without_unsure(const masks *m, uint64_t starts)
 uint64_t lm_word_starts(const lm_byte_path *b, const char *s, size_t i, size_t to, size_t *sure)
 {
     char padded[LM_STARTS_BYTES];
+    const char *window = s + i;
     size_t n = to - i;
     uint64_t whole = n < LM_STARTS_BYTES ? (UINT64_C(1) << n) - 1 : UINT64_MAX, valid = whole;
     bool gpt2 = b->scanner == LM_SCAN_GPT2;
     masks m = {0};
     if (n < LM_STARTS_BYTES)
-        ascii_masks(memcpy(padded, s + i, n), &m);
-    else
-        ascii_masks(s + i, &m);
+        window = memcpy(padded, s + i, n);
+    ascii_masks(window, &m);
     m.high &= whole;
     if (m.high)
-        valid &= add_others(b->class, s + i, n, &m);
+        valid &= add_others(b->class, window, s + i, &m);
     uint64_t late = gpt2 ? 0 : m.newline & after(m.space & ~m.newline) & valid; /* line ends behind other white space */
     if (late)
         valid &= (late & -late) - 1;

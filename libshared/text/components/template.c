@@ -200,7 +200,7 @@ static bool may_take(const lm_encoder *e, const lm_template *t, const windows w[
 }
 
 /* The row of window i of the first text and k of the second. */
-static void put_row(lm_encoder *e, const lm_template *t, const windows w[2], size_t i, size_t k,
+static void put_row(lm_encoder *e, const lm_template *t, lm_side *sides, const windows w[2], size_t i, size_t k,
                     const lm_encode_options *o, lm_encoding *out)
 {
     size_t first[2], n[2];
@@ -222,13 +222,13 @@ static void put_row(lm_encoder *e, const lm_template *t, const windows w[2], siz
             out->second_len = (int)n[side];
         }
         if (may_take(e, t, w, side)) {
-            take_side(out, &e->sides[side], piece->type);
+            take_side(out, &sides[side], piece->type);
             continue;
         }
         lm_encoding_reserve(out, (size_t)out->len + n[side] + (size_t)(t->count - p) + 1);
-        put_side(out, &e->sides[side], first[side], n[side], piece->type);
+        put_side(out, &sides[side], first[side], n[side], piece->type);
         if (e->t->post_processor.trim_count && !e->bare)
-            lm_encoding_trim(e->t, &e->sides[side], first[side], out, start);
+            lm_encoding_trim(e->t, &sides[side], first[side], out, start);
     }
     lm_encoding_reserve(out, (size_t)out->len + 1);
     if (o->end && !ends_so(t, o))
@@ -246,25 +246,25 @@ static lm_encoding *add_overflow(lm_encoding *out)
 }
 
 /* All windows of the first text with all of the second, in the order in which the reference merges them. */
-static void put_rows(lm_encoder *e, const lm_template *t, const windows w[2],
+static void put_rows(lm_encoder *e, const lm_template *t, lm_side *sides, const windows w[2],
                      const lm_encode_options *o, lm_encoding *out)
 {
     out->overflow_count = 0;
     out->truncated = w[0].n > w[0].width || w[1].n > w[1].width;
-    put_row(e, t, w, 0, 0, o, out);
+    put_row(e, t, sides, w, 0, 0, o, out);
     for (size_t a = 1; a <= w[0].count; a++)
         for (size_t b = a == w[0].count; b < w[1].count; b++) {
             lm_encoding *row = add_overflow(out);
             row->truncated = true;
-            put_row(e, t, w, a % w[0].count, b, o, row);
+            put_row(e, t, sides, w, a % w[0].count, b, o, row);
         }
 }
 
-/* What the sides hold, cut to the length; `budget` tokens of them fit. */
-static bool finish(lm_encoder *e, const lm_template *t, bool pair, size_t budget, const lm_encode_options *o,
+/* What the sides hold, two of them where there is a pair, cut to the length; `budget` tokens of them fit. */
+static bool finish(lm_encoder *e, const lm_template *t, lm_side *sides, bool pair, size_t budget, const lm_encode_options *o,
                    lm_encoding *out, lm_status *st)
 {
-    size_t n[2] = {e->sides[0].n, pair ? e->sides[1].n : 0}, keep[2] = {n[0], n[1]};
+    size_t n[2] = {sides[0].n, pair ? sides[1].n : 0}, keep[2] = {n[0], n[1]};
     windows w[2];
     if (e->scratch.lacks_unk)
         return lm_fail(
@@ -276,7 +276,7 @@ static bool finish(lm_encoder *e, const lm_template *t, bool pair, size_t budget
         return lm_fail(st, LM_FAILED, "a text of more than a thousand million tokens: split it");
     if (!windows_of(n[0], keep[0], o, &w[0], st) || !windows_of(n[1], keep[1], o, &w[1], st))
         return false;
-    put_rows(e, t, w, o, out);
+    put_rows(e, t, sides, w, o, out);
     return true;
 }
 
@@ -309,6 +309,7 @@ static bool begin(lm_encoder *e, const lm_template *t, lm_str text, lm_str pair,
     e->scratch.lacks_unk = false;
     e->scratch.seed = o->seed;
     e->bare = o->ids_only;
+    e->valid = o->valid;
     e->scratch.row = o->row;
     e->scratch.draws = 0;
     return find_budget(t, o, budget, st);
@@ -326,7 +327,55 @@ bool lm_encode(lm_encoder *e, lm_str text, lm_str pair, const lm_encode_options 
     lm_encode_text(e, text, limit, &e->sides[0]);
     if (two)
         lm_encode_text(e, pair, limit, &e->sides[1]);
-    return finish(e, t, two, budget, options, out, st);
+    return finish(e, t, e->sides, two, budget, options, out, st);
+}
+
+/* Rows of short texts, for which no limit saves work. */
+static bool encode_group(lm_encoder *e, const lm_encode_row *rows, size_t count, const lm_encode_options *o, lm_status *st)
+{
+    const lm_template *t = &e->t->post_processor.single;
+    size_t budget, ends[LM_ROWS_AT_ONCE], from = 0;
+    if (!begin(e, t, rows[0].text, (lm_str){NULL, 0}, o, &budget, st))
+        return false;
+    lm_encode_texts(e, rows, count, &e->sides[0], ends);
+    for (size_t i = 0; i < count; i++) {
+        lm_side side = e->sides[0];
+        side.ids += from;
+        side.n = ends[i] - from;
+        from = ends[i];
+        if (!finish(e, t, &side, false, budget, o, rows[i].out, st))
+            return false;
+    }
+    return true;
+}
+
+/* How many from the first on may be encoded together. */
+static size_t group_of(const lm_encoder *e, const lm_encode_row *rows, size_t count)
+{
+    enum { SHORT = 1 << 12 }; /* bytes */
+    size_t n = 0;
+    while (n < count && n < LM_ROWS_AT_ONCE && e->cache.sets && rows[n].text.len <= SHORT)
+        n++;
+    return n ? n : 1;
+}
+
+bool lm_encode_rows(lm_encoder *e, const lm_encode_row *rows, size_t count, const lm_encode_options *options, size_t *failed,
+                    lm_status *st)
+{
+    lm_encode_options o = *options;
+    for (size_t i = 0, end; i < count; i = end) {
+        lm_status ignored = LM_STATUS_INIT; /* one by one it shows which of them fails */
+        end = i + group_of(e, rows + i, count - i);
+        if (end > i + 1 && encode_group(e, rows + i, end - i, &o, &ignored))
+            continue;
+        for (*failed = i; *failed < end; ++*failed) {
+            const lm_encode_row *r = &rows[*failed];
+            o.row = r->row;
+            if (!lm_encode(e, r->text, (lm_str){NULL, 0}, &o, r->out, st))
+                return false;
+        }
+    }
+    return true;
 }
 
 bool lm_encode_split(lm_encoder *e, lm_str text, const lm_str *words, size_t count,
@@ -337,5 +386,5 @@ bool lm_encode_split(lm_encoder *e, lm_str text, const lm_str *words, size_t cou
     if (!begin(e, t, text, (lm_str){NULL, 0}, options, &budget, st))
         return false;
     lm_encode_split_text(e, text, words, count, limit_of(budget, false, options), &e->sides[0]);
-    return finish(e, t, false, budget, options, out, st);
+    return finish(e, t, e->sides, false, budget, options, out, st);
 }

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* What is in hand stays in the cache of a processor. */
-enum { BATCH_ROWS = 1024, BATCH_BYTES = 1 << 16 };
+enum { BATCH_ROWS = 1024, BATCH_BYTES = 1 << 14 };
 
 typedef struct batch {
     lm_text_batch text;
@@ -129,8 +129,20 @@ static bool encode_target(const run *r, lm_encoder *e, const lm_text_record *rec
            lm_fail_prefix(st, "the target");
 }
 
+/* Row i cannot be encoded. False: there is no use in going on. */
+static bool refuse(const run *r, batch *b, size_t i, const lm_status *why)
+{
+    if (r->o->records.rejects && why->code == LM_FAILED) {
+        b->why[i] = lm_strdup(why->message);
+        return true;
+    }
+    b->failed = i;
+    b->failure = *why;
+    return false;
+}
+
 /* False: there is no use in going on. */
-static bool encode_row(run *r, batch *b, size_t i, int thread)
+static bool encode_row(const run *r, batch *b, size_t i, int thread)
 {
     lm_encoder *e = r->encoders[thread];
     const lm_text_record *record = &b->text.items[i];
@@ -143,27 +155,49 @@ static bool encode_row(run *r, batch *b, size_t i, int thread)
         return true;
     if (record->asks)
         ask(r->o, &options);
-    if ((r->chat ? lm_chat_encode(r->chat_workers[thread], e, record, &options, &b->rows[i], &st)
-         : record->words
-             ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
-             : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st)) &&
-        encode_target(r, e, record, &b->targets[i], &st))
-        return true;
-    if (r->o->records.rejects && st.code == LM_FAILED) {
-        b->why[i] = lm_strdup(st.message);
-        return true;
-    }
-    b->failed = i;
-    b->failure = st;
-    return false;
+    return ((r->chat ? lm_chat_encode(r->chat_workers[thread], e, record, &options, &b->rows[i], &st)
+             : record->words
+                 ? lm_encode_split(e, record->text, record->words, record->word_count, &options, &b->rows[i], &st)
+                 : lm_encode(e, record->text, record->pair, &options, &b->rows[i], &st)) &&
+            encode_target(r, e, record, &b->targets[i], &st)) ||
+           refuse(r, b, i, &st);
+}
+
+/* Whether the ids of its text are all that is asked for. */
+static bool is_plain(const run *r, const lm_text_record *t)
+{
+    return r->encode.ids_only && !r->chat && !t->flush && !t->asks && !t->words && !t->pair.data && !t->target.data;
+}
+
+/* The rows from *i on that are plain, or some first ones of them; behind them *i is then. */
+static bool encode_plain_rows(const run *r, batch *b, size_t *i, int thread)
+{
+    enum { SOME = 64 };
+    lm_encode_row rows[SOME];
+    lm_status st;
+    size_t n = 0, failed;
+    for (size_t k = *i; n < SOME && k < b->text.count && is_plain(r, &b->text.items[k]); k++)
+        rows[n++] = (lm_encode_row){b->text.items[k].text, b->text.items[k].number, &b->rows[k]};
+    lm_status_clear(&st);
+    bool ok = lm_encode_rows(r->encoders[thread], rows, n, &r->encode, &failed, &st);
+    size_t first = *i;
+    *i += ok ? n : failed + 1;
+    return ok || refuse(r, b, first + failed, &st);
 }
 
 static void encode_batch(void *self, int slot, int thread)
 {
-    run *r = self;
+    const run *r = self;
     batch *b = &r->batches[slot];
-    for (size_t i = 0; i < b->text.count && encode_row(r, b, i, thread); i++)
-        continue;
+    bool more = true;
+    for (size_t i = 0; i < b->text.count && more;) {
+        if (is_plain(r, &b->text.items[i])) {
+            more = encode_plain_rows(r, b, &i, thread);
+        } else {
+            more = encode_row(r, b, i, thread);
+            i++;
+        }
+    }
 }
 
 /* A conversation as it was given. */
@@ -294,6 +328,7 @@ static bool choose_options(run *r, lm_status *st)
     int limit = lm_tokenize_limit(r->tokenizer, o->tokenizer), eos = lm_tokenizer_role(r->tokenizer, "eos");
     bool end = o->end < 0 ? o->pack > 0 && !o->chat : o->end;
     r->encode.ids_only = !o->offsets && !o->word_ids && !o->chat;
+    r->encode.valid = true; /* as the texts of records are */
     if (r->encode.max_length < 0)
         r->encode.max_length = o->pack || o->form == LM_FORM_STATS ? 0 : limit;
     else if (o->form == LM_FORM_STATS)
