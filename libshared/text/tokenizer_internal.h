@@ -173,7 +173,8 @@ void lm_encoding_trim(const lm_tokenizer *t, const lm_side *side, size_t first, 
 /* Notes the spaces in the added token that is next in `side`: characters [from, to). */
 void lm_side_note_spaces(lm_side *side, const lm_chars *c, size_t from, size_t to);
 
-/* Encode text[from..to), which holds no added token that is matched raw. */
+/* Encode text[from..to), which holds no added token that is matched raw. The last words may still be on their way then
+ * (lm_words_finish). */
 void lm_encode_components(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out);
 void lm_bert_prepare(lm_tokenizer *t);
 void lm_byte_path_prepare(lm_tokenizer *t);

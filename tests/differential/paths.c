@@ -1,7 +1,7 @@
 /* The short cuts of encoding against the components, which know none: paths MEGABYTES SEED TOKENIZER [FILE...]
  * Texts are lines of the files, lines that were changed, tokens of the vocabulary in any order, random bytes, random characters, and
  * words of up to some thousand bytes, seldom a hundred thousand, and words of characters that normalisation changes. Of each the ids
- * must be the same; of each third one words and spans, too. */
+ * must be the same; of each third one words and spans, too; and each third one is encoded together with others. */
 #include "base/atomic.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -158,6 +158,33 @@ static void make_text(source *s, lm_buf *out)
     }
 }
 
+enum { TEXTS = 48 };
+
+/* Texts in hand, and what becomes of them: by themselves, with words and spans or without, or together. */
+typedef struct texts {
+    enum { SPANS, IDS, TOGETHER, WAYS } way;
+    size_t count;
+    bool valid; /* all of them are UTF-8 */
+    lm_buf at[TEXTS];
+    lm_encode_row rows[TEXTS];
+    lm_encoding encodings[TEXTS];
+} texts;
+
+static size_t make_texts(source *s, texts *t, uint64_t turn)
+{
+    size_t bytes = 0;
+    t->way = turn % WAYS;
+    t->count = 1 + draw(s, TEXTS);
+    t->valid = true;
+    for (size_t i = 0; i < t->count; i++, s->text++) {
+        make_text(s, &t->at[i]);
+        t->rows[i] = (lm_encode_row){lm_buf_str(&t->at[i]), 0, &t->encodings[i]};
+        t->valid = t->valid && lm_utf8_valid(t->at[i].data ? t->at[i].data : "", t->at[i].len);
+        bytes += t->at[i].len;
+    }
+    return bytes;
+}
+
 static bool is_same(const lm_side *a, const lm_side *b)
 {
     return a->n == b->n && (a->n == 0 || (memcmp(a->ids, b->ids, a->n * sizeof *a->ids) == 0 &&
@@ -178,25 +205,49 @@ static void show(const char *tokenizer, uint64_t number, lm_str text, const lm_s
     printf("\"\n");
 }
 
+static bool compare_texts(const char *name, uint64_t first, texts *t, lm_encoder *quick, lm_encoder *slow)
+{
+    size_t failed;
+    lm_status st = LM_STATUS_INIT;
+    lm_encode_options o = {.no_special = true, .ids_only = true, .valid = t->valid};
+    if (t->way == TOGETHER && !lm_encode_rows(quick, t->rows, t->count, &o, &failed, &st)) {
+        printf("%s: text %llu: %s\n", name, (unsigned long long)(first + failed), st.message);
+        return false;
+    }
+    quick->bare = t->way != SPANS;
+    quick->valid = t->valid;
+    for (size_t i = 0; i < t->count; i++) {
+        lm_str text = t->rows[i].text;
+        lm_side together = {.ids = t->encodings[i].ids, .n = (size_t)t->encodings[i].len, .bare = true}, *side = &together;
+        if (t->way != TOGETHER)
+            lm_encode_text(quick, text, SIZE_MAX, side = &quick->sides[0]);
+        lm_encode_text(slow, text, SIZE_MAX, &slow->sides[0]);
+        if (!is_same(side, &slow->sides[0])) {
+            show(name, first + i, text, side, &slow->sides[0]);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool compare(source *s, const char *name, double megabytes)
 {
     lm_encoder *quick = lm_encoder_new(s->t), *slow = lm_encoder_slow(s->t);
-    lm_buf text = {0};
+    texts *t = lm_calloc(1, sizeof *t);
     double bytes = 0;
     bool same = true;
-    for (; same && bytes < megabytes * 1e6; s->text++) {
-        make_text(s, &text);
-        quick->bare = s->text % 3 > 0;
-        lm_encode_text(quick, lm_buf_str(&text), SIZE_MAX, &quick->sides[0]);
-        lm_encode_text(slow, lm_buf_str(&text), SIZE_MAX, &slow->sides[0]);
-        same = is_same(&quick->sides[0], &slow->sides[0]);
-        if (!same)
-            show(name, s->text, lm_buf_str(&text), &quick->sides[0], &slow->sides[0]);
-        bytes += (double)text.len;
+    for (uint64_t turn = 0; same && bytes < megabytes * 1e6; turn++) {
+        uint64_t first = s->text;
+        bytes += (double)make_texts(s, t, turn);
+        same = compare_texts(name, first, t, quick, slow);
     }
     if (same)
         printf("%s: %llu texts, %.1f MB: the same\n", name, (unsigned long long)s->text, bytes / 1e6);
-    lm_buf_free(&text);
+    for (size_t i = 0; i < TEXTS; i++) {
+        lm_buf_free(&t->at[i]);
+        lm_encoding_free(&t->encodings[i]);
+    }
+    free(t);
     lm_encoder_free(quick);
     lm_encoder_free(slow);
     return same;

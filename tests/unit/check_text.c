@@ -128,6 +128,7 @@ START_TEST(quick_path_is_the_components)
             a->n = b->n = 0;
             a->words = b->words = 0;
             lm_bert_encode(quick, lm_buf_str(&text), 0, text.len, a);
+            lm_words_finish(quick, a);
             lm_encode_components(slow, lm_buf_str(&text), 0, text.len, b);
             same_sides(a, b, lm_buf_cstr(&text));
         }
@@ -216,6 +217,34 @@ START_TEST(added_tokens)
     expect(TOKENIZER("null", "null",
                      ADDED(30, "ii", "\"special\":true") "," ADDED(31, "iiii", "\"special\":true")),
            "aiiiiii", "a@0-1 iiii@1-5 ii@5-7");
+}
+END_TEST
+
+/* Of rows that are encoded together, too, it is said which one cannot be. */
+START_TEST(one_of_several_rows)
+{
+    lm_tokenizer *t = tokenizer_of("{\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},\"model\":{\"type\":\"WordLevel\","
+                                   "\"vocab\":{\"a\":0,\"b\":1},\"unk_token\":\"none\"}}");
+    lm_encoder *e = lm_encoder_new(t);
+    lm_encoding out[4] = {0};
+    lm_encode_row rows[] = {{lm_str_of("a b"), 0, &out[0]}, {lm_str_of(""), 1, &out[1]}, {lm_str_of("b c"), 2, &out[2]},
+                            {lm_str_of("a"), 3, &out[3]}};
+    lm_encode_options options = {.ids_only = true};
+    lm_status st = LM_STATUS_INIT;
+    size_t failed = 0;
+    ck_assert(!lm_encode_rows(e, rows, 4, &options, &failed, &st));
+    ck_assert_uint_eq(failed, 2);
+    ck_assert_ptr_nonnull(strstr(st.message, "not in the vocabulary"));
+    ck_assert(out[0].len == 2 && out[0].ids[1] == 1 && out[1].len == 0);
+    lm_status_clear(&st);
+    rows[2].text = lm_str_of("b");
+    options.max_length = 1;
+    ck_assert(lm_encode_rows(e, rows, 4, &options, &failed, &st));
+    ck_assert(out[0].len == 1 && out[0].truncated && out[2].len == 1 && out[2].ids[0] == 1 && !out[2].truncated && out[3].ids[0] == 0);
+    for (int i = 0; i < 4; i++)
+        lm_encoding_free(&out[i]);
+    lm_encoder_free(e);
+    lm_tokenizer_free(t);
 }
 END_TEST
 
@@ -378,7 +407,12 @@ START_TEST(word_starts)
     static const char *const parts[] = {"a", "the", "S", "'s", "'re", "'", "'LL", "1", "12", "1234567", " ", "  ", "\t", "\n",
                                         "\r\n", "\n\n", ".", "(", "...", "\"", "\xC3\xA9", "\xED\x95\x9C\xEA\xB5\xAD",
                                         "\xC2\xA0", "\xE3\x80\x80", "\xC2\xB2", "\xF0\x9F\x98\x80", "\xC5\xBF", "_", "\x01",
-                                        "internationalisation", "\xE2\x80\xA6", "\x0B"};
+                                        "internationalisation", "\xE2\x80\xA6", "\x0B",
+                                        /* around those that are letters by their first two bytes: U+4DC0, 5000, 8FFF, 9000, */
+                                        "\xE4\xB7\x80", "\xE5\x80\x80", "\xE8\xBF\xBF", "\xE9\x80\x80",
+                                        /* U+ABFF, AC00, D77F, D7A3, D7FF and U+A9D0, a number */
+                                        "\xEA\xAF\xBF", "\xEA\xB0\x80", "\xED\x9D\xBF", "\xED\x9E\xA3", "\xED\x9F\xBF",
+                                        "\xEA\xA7\x90"};
     enum { PARTS = sizeof parts / sizeof *parts };
     lm_byte_path paths[] = {{.scanner = LM_SCAN_GPT2}, {.scanner = LM_SCAN_CL100K, .digits = 3},
                             {.scanner = LM_SCAN_CL100K, .digits = 1}};
@@ -476,6 +510,7 @@ static Suite *suite(void)
     tcase_add_test(c, quick_path_is_the_components);
     tcase_add_test(c, normalizers_and_pre_tokenizers);
     tcase_add_test(c, added_tokens);
+    tcase_add_test(c, one_of_several_rows);
     tcase_add_test(c, bad_tokenizers);
     tcase_add_test(c, cut_at_every_byte);
     tcase_add_test(c, template_and_truncation);

@@ -122,6 +122,35 @@ static void golden_single(lm_encoder *e, json_t *golden, json_t *texts, const ch
     lm_encoding_free(&out);
 }
 
+/* The same rows at once, twice: with words that are new in several of them, and then known. */
+static void golden_together(const lm_tokenizer *t, json_t *golden, json_t *texts, const char *what)
+{
+    json_t *single = json_object_get(golden, "single"), *row;
+    size_t i, failed, n = json_array_size(single);
+    lm_encode_row *rows = lm_calloc(n, sizeof *rows);
+    lm_encoding *out = lm_calloc(n, sizeof *out);
+    lm_encoder *e = lm_encoder_new(t);
+    for (int turn = 0; turn < 2; turn++) {
+        lm_status st = LM_STATUS_INIT;
+        lm_encode_options options = {.ids_only = true, .valid = turn};
+        json_array_foreach(single, i, row) {
+            lm_str text = str(json_array_get(texts, (size_t)json_integer_value(json_object_get(row, "i"))));
+            rows[i] = (lm_encode_row){text, i, &out[i]};
+            options.valid = options.valid && lm_utf8_valid(text.data, text.len);
+        }
+        ck_assert(lm_encode_rows(e, rows, n, &options, &failed, &st));
+        json_array_foreach(single, i, row) {
+            check_ids(json_object_get(row, "ids"), &out[i], what, (int)i);
+            check_bytes(json_object_get(row, "special"), out[i].special, out[i].len, what, (int)i);
+        }
+    }
+    lm_encoder_free(e);
+    for (i = 0; i < n; i++)
+        lm_encoding_free(&out[i]);
+    free(out);
+    free(rows);
+}
+
 static lm_encode_options options_of(json_t *row)
 {
     const char *strategy = json_string_value(json_object_get(row, "strategy"));
@@ -246,6 +275,7 @@ static void check_golden(const char *tokenizer, const char *golden_path, const c
         golden_single(e, golden, texts, tokenizer);
         golden_rows(e, golden, texts, "pairs");
         golden_rows(e, golden, texts, "truncation");
+        golden_together(t, golden, texts, tokenizer);
         lm_encoder_free(e);
     }
     golden_decode(t, golden);
