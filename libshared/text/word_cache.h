@@ -166,6 +166,7 @@ static inline void lm_words_ahead_fetch(struct lm_word_ahead *a, const lm_word_c
 {
     a->set = lm_word_set(c, a->key);
     __builtin_prefetch(a->set);
+    __builtin_prefetch(a->set + 1); /* often it is the second word, or the first has more tokens */
 }
 
 #endif
