@@ -87,24 +87,22 @@ void lm_tokens_writer_free(lm_tokens_writer *t)
 
 /* ---------------------------------------------------------------------------------------------------- rows */
 
-static uint32_t columns_of(const lm_tokens_row *r)
+/* A bit of the set, if it is in it: one row after another is asked for all of them, so nothing branches. */
+static inline uint32_t bit(bool there, slot s)
 {
-    const struct {
-        slot slot;
-        bool there;
-    } all[] = {
-        {TYPES, r->types}, {WORD_IDS, r->word_ids}, {OFFSETS, r->offsets}, {LOSS_MASK, r->loss_mask},
-        {TAGS, r->tags}, {MLM_LABELS, r->mlm_labels}, {LOGPROBS, r->logprobs}, {TARGET, r->target_ids}, {ANSWER, r->answer},
-        {LABEL_ID, r->has_label_id}, {LABEL_FLOAT, r->has_label_float}, {MULTI_LABEL, r->multi_label}, {WEIGHT, r->has_weight},
-        {DOC, r->has_doc}, {ROW, r->has_row}, {TRUNCATED, r->has_truncated}, {TEXT, r->text.data},
-        {PAIR, r->pair.data}, {SEQ_LENGTHS, r->seq_lengths}, {CHOSEN, r->chosen.ids}, {CHOSEN_MASK, r->chosen.loss_mask},
-        {REJECTED, r->rejected.ids}, {REJECTED_MASK, r->rejected.loss_mask}, {DESIRABLE, r->has_desirable},
-        {LABEL_WORD, r->has_label_word}, {ID, r->id.data},
-    };
-    uint32_t bits = 1u << IDS;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        bits |= all[i].there ? 1u << all[i].slot : 0;
-    return bits;
+    return (uint32_t)there << s;
+}
+
+static inline uint32_t columns_of(const lm_tokens_row *r)
+{
+    return bit(true, IDS) | bit(r->types, TYPES) | bit(r->word_ids, WORD_IDS) | bit(r->offsets, OFFSETS) |
+           bit(r->loss_mask, LOSS_MASK) | bit(r->tags, TAGS) | bit(r->mlm_labels, MLM_LABELS) | bit(r->logprobs, LOGPROBS) |
+           bit(r->target_ids, TARGET) | bit(r->answer, ANSWER) | bit(r->has_label_id, LABEL_ID) | bit(r->has_label_float, LABEL_FLOAT) |
+           bit(r->multi_label, MULTI_LABEL) | bit(r->has_weight, WEIGHT) | bit(r->has_doc, DOC) | bit(r->has_row, ROW) |
+           bit(r->has_truncated, TRUNCATED) | bit(r->text.data, TEXT) | bit(r->pair.data, PAIR) | bit(r->seq_lengths, SEQ_LENGTHS) |
+           bit(r->chosen.ids, CHOSEN) | bit(r->chosen.loss_mask, CHOSEN_MASK) | bit(r->rejected.ids, REJECTED) |
+           bit(r->rejected.loss_mask, REJECTED_MASK) | bit(r->has_desirable, DESIRABLE) | bit(r->has_label_word, LABEL_WORD) |
+           bit(r->id.data, ID);
 }
 
 /* Bytes of the row in a column. */
