@@ -41,13 +41,28 @@ static bool read_wordpiece(lm_token_model *m, json_t *spec, lm_status *st)
     return true;
 }
 
-/* The longest token that begins word[start..] behind `at`: its end, or `start` where there is none. */
-static size_t longest(const lm_token_trie *trie, lm_token_trie_place at, lm_str word, size_t start, int32_t *id)
+/* A character: its number in the trie, and where it ends. */
+typedef struct character {
+    uint32_t number, end;
+} character;
+
+static size_t read_characters(const lm_token_trie *trie, lm_str word, character *out)
 {
-    size_t end = start;
+    size_t n = 0;
+    for (size_t i = 0, bytes; i < word.len; n++) {
+        out[n].number = lm_token_trie_character(trie, word.data + i, &bytes);
+        out[n].end = (uint32_t)(i += bytes);
+    }
+    return n;
+}
+
+/* The longest token that begins with character `from` of n behind `at`: the character behind it, or `from` where there is none. */
+static size_t longest(const lm_token_trie *trie, lm_token_trie_place at, const character *word, size_t from, size_t n, int32_t *id)
+{
+    size_t end = from;
     uint32_t last = 0;
-    for (size_t i = start, n; i < word.len && lm_token_trie_step(trie, &at, lm_token_trie_character(trie, word.data + i, &n));) {
-        i += n;
+    for (size_t i = from; i < n && lm_token_trie_step(trie, &at, word[i].number);) {
+        i++;
         if (lm_token_trie_ends(at)) {
             last = at.node;
             end = i;
@@ -57,26 +72,33 @@ static size_t longest(const lm_token_trie *trie, lm_token_trie_place at, lm_str 
     return end;
 }
 
+/* False where a part of it is no token. */
+static bool cut(const wordpiece *w, const character *word, size_t n, lm_token_list *out)
+{
+    lm_token_trie_place at = lm_token_trie_root(&w->trie);
+    for (size_t start = 0, end; start < n; start = end) {
+        int32_t id;
+        end = start == 0 || w->has_inside ? longest(&w->trie, at, word, start, n, &id) : start;
+        if (end == start)
+            return false;
+        lm_token_push(out, id, (int32_t)word[end - 1].end);
+        at = w->inside;
+    }
+    return true;
+}
+
 static void encode_wordpiece(const lm_token_model *m, lm_str word, size_t chars, lm_model_scratch *scratch,
                              lm_token_list *out)
 {
     const wordpiece *w = m->own;
-    size_t first = out->n, start = 0;
-    lm_token_trie_place at = lm_token_trie_root(&w->trie);
-    (void)scratch;
-    while (chars <= m->max_chars && start < word.len && (start == 0 || w->has_inside)) {
-        int32_t id;
-        size_t end = longest(&w->trie, at, word, start, &id);
-        if (end == start)
-            break;
-        lm_token_push(out, id, (int32_t)end);
-        start = end;
-        at = w->inside;
+    size_t first = out->n;
+    if (chars <= m->max_chars) {
+        character *characters = lm_model_scratch_get(scratch, word.len, sizeof *characters);
+        if (cut(w, characters, read_characters(&w->trie, word, characters), out))
+            return;
     }
-    if (start < word.len) {
-        out->n = first;
-        lm_token_push(out, m->unk_id, (int32_t)word.len);
-    }
+    out->n = first;
+    lm_token_push(out, m->unk_id, (int32_t)word.len);
 }
 
 static void describe_wordpiece(const lm_token_model *m, lm_buf *out)
