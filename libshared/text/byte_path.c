@@ -73,8 +73,29 @@ static bool has_added(const lm_tokenizer *t, lm_str text, size_t from, size_t to
     return false;
 }
 
-/* The first character of text[from..to), which is valid UTF-8, that has to be changed, or shown as something else. */
-static size_t first_odd(const lm_byte_path *b, lm_str text, size_t from, size_t to)
+/* text[from..to) normalised by itself, appended to e->word. */
+static void add_normalised(lm_encoder *e, lm_str text, size_t from, size_t to)
+{
+    lm_pieces_read(&e->pieces, text, from, to);
+    lm_normalizer_run(&e->t->normalizer, &e->pieces);
+    lm_chars_utf8(&e->pieces.chars, 0, e->pieces.chars.n, &e->word);
+}
+
+/* NFC joins nothing with what stands before, but characters of its class: around text[odd], the first of these from `from` on, the
+ * character before and all of them that follow. */
+static lm_str cluster_at(const lm_byte_path *b, lm_str text, size_t from, size_t odd, size_t to)
+{
+    uint32_t code;
+    size_t end = odd, n;
+    while (end < to && (n = lm_utf8_known(text.data + end, &code), b->class[code] & LM_CLASS_NFC))
+        end += n;
+    while (odd > from && (text.data[--odd] & 0xC0) == 0x80)
+        continue;
+    return (lm_str){text.data + odd, end - odd};
+}
+
+/* The first character of text[from..to), which is valid UTF-8, of the classes that are looked for. */
+static size_t first_of_class(const lm_byte_path *b, lm_str text, size_t from, size_t to)
 {
     while (b->odd && from < to) {
         uint64_t eight;
@@ -92,6 +113,24 @@ static size_t first_odd(const lm_byte_path *b, lm_str text, size_t from, size_t 
         from += n;
     }
     return to;
+}
+
+/* The first one that has to be changed, or shown as something else. */
+static size_t first_odd(lm_encoder *e, lm_str text, size_t from, size_t to)
+{
+    const lm_byte_path *b = &e->t->bytes;
+    for (;;) {
+        size_t odd = first_of_class(b, text, from, to);
+        if (odd == to || b->odd != LM_CLASS_NFC)
+            return odd;
+        lm_str cluster = cluster_at(b, text, from, odd, to);
+        size_t start = (size_t)(cluster.data - text.data);
+        e->word.len = 0;
+        add_normalised(e, text, start, start + cluster.len);
+        if (!lm_str_equal(lm_buf_str(&e->word), cluster))
+            return odd;
+        from = start + cluster.len;
+    }
 }
 
 static bool is_letter(char c)
@@ -233,6 +272,24 @@ static void encode_plain(lm_encoder *e, lm_str text, size_t from, size_t to, lm_
         cut_by_scanner(e, text, &k, from, to, out);
 }
 
+/* The same as the components, for ids alone, of what is valid UTF-8 and has characters that NFC may change: the rest stays as it is. */
+static void encode_changed(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
+{
+    const lm_byte_path *b = &e->t->bytes;
+    lm_words_finish(e, out);
+    e->word.len = 0;
+    while (from < to) {
+        size_t odd = first_of_class(b, text, from, to);
+        lm_str cluster = cluster_at(b, text, from, odd, to);
+        size_t start = (size_t)(cluster.data - text.data);
+        lm_buf_append(&e->word, text.data + from, start - from);
+        add_normalised(e, text, start, start + cluster.len);
+        from = start + cluster.len;
+    }
+    encode_plain(e, lm_buf_str(&e->word), 0, e->word.len, out);
+    lm_words_finish(e, out); /* the text goes */
+}
+
 void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_side *out)
 {
     const lm_byte_path *b = &e->t->bytes;
@@ -246,7 +303,7 @@ void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_
     while (from < to && out->n <= out->limit) {
         if (valid <= from)
             valid = from + lm_utf8_valid_prefix(text.data + from, to - from);
-        size_t odd = first_odd(b, text, from, valid), odd_from = from, odd_to = to;
+        size_t odd = first_odd(e, text, from, valid), odd_from = from, odd_to = to;
         if (odd == to) {
             encode_plain(e, text, from, to, out);
             return;
@@ -254,7 +311,8 @@ void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_
         narrow(b, text, odd, &odd_from, &odd_to);
         if (from < odd_from)
             encode_plain(e, text, from, odd_from, out);
-        lm_encode_components(e, text, odd_from, odd_to, out);
+        bool alone = out->bare && b->odd == LM_CLASS_NFC && odd_to <= valid;
+        (alone ? encode_changed : lm_encode_components)(e, text, odd_from, odd_to, out);
         from = odd_to;
     }
 }
