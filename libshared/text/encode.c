@@ -50,6 +50,7 @@ void lm_encoder_free(lm_encoder *e)
     lm_token_list_free(&e->tokens);
     lm_model_scratch_free(&e->scratch);
     lm_buf_free(&e->word);
+    lm_buf_free(&e->normal);
     lm_word_cache_free(&e->cache);
     free(e);
 }

@@ -189,12 +189,144 @@ static bool plain_word(lm_encoder *e, lm_str w, size_t *chars)
     return true;
 }
 
+/* ---------------------------------------------------------------- parts that are not plain */
+
+/* Words one behind the other in e->word, each with the space that it gets, which are looked up together. */
+enum { WORDS = 32 };
+typedef struct some_words {
+    size_t n, ends[WORDS];
+} some_words;
+
+static size_t begin_of(const some_words *w, size_t i)
+{
+    return i ? w->ends[i - 1] : 0;
+}
+
+static void put_ids(lm_side *out, const lm_token_list *tokens)
+{
+    for (size_t i = 0; i < tokens->n; i++)
+        lm_side_push(out, tokens->at[i].id, 0, 0, 0);
+}
+
+static void put_long(lm_encoder *e, lm_str word, lm_side *out)
+{
+    lm_word_walk walk = {0};
+    size_t before = out->n;
+    e->tokens.n = 0;
+    for (bool more = true; more; put_ids(out, &e->tokens)) {
+        more = lm_token_model_walk(&e->t->model, word, false, &walk, &e->scratch, &e->tokens);
+        out->n = before + (size_t)walk.first;
+    }
+}
+
+static void put_unknown(lm_encoder *e, lm_str word, const uint64_t key[3], lm_known_word *set, lm_side *out)
+{
+    e->tokens.n = 0;
+    lm_encode_unknown(e, word, lm_utf8_count(word.data, word.len));
+    put_ids(out, &e->tokens);
+    if (set && !e->scratch.lacks_unk)
+        lm_word_put_tokens(&e->cache, set, key, word.len, &e->tokens);
+}
+
+static void put_words(lm_encoder *e, some_words *w, lm_side *out)
+{
+    uint64_t keys[WORDS][3];
+    lm_known_word *sets[WORDS];
+    for (size_t i = 0; i < w->n; i++) {
+        size_t from = begin_of(w, i), len = w->ends[i] - from;
+        sets[i] = NULL;
+        if (len > LM_WORD_BYTES)
+            continue;
+        lm_word_key(e->word.data + from, len, keys[i]); /* which is read as a whole */
+        sets[i] = lm_word_set(&e->cache, keys[i]);
+        __builtin_prefetch(sets[i]);
+        __builtin_prefetch(sets[i] + 1);
+    }
+    for (size_t i = 0; i < w->n; i++) {
+        lm_str word = {e->word.data + begin_of(w, i), w->ends[i] - begin_of(w, i)};
+        const lm_known_word *known = sets[i] ? lm_word_find(sets[i], keys[i], word.len) : NULL;
+        while (out->cap - out->n < LM_WORD_TOKENS)
+            lm_side_grow(out);
+        if (known) {
+            lm_word_ids(known, out->ids + out->n);
+            out->n += known->count;
+        } else if (word.len > MOST_OF_A_WORD && lm_token_model_walks(&e->t->model)) {
+            put_long(e, word, out);
+        } else {
+            put_unknown(e, word, keys[i], sets[i], out);
+        }
+    }
+    w->n = e->word.len = 0;
+}
+
+static void end_word(lm_encoder *e, some_words *w)
+{
+    if (e->word.len > begin_of(w, w->n))
+        w->ends[w->n++] = e->word.len;
+    if (w->n == WORDS)
+        put_words(e, w, &e->part);
+}
+
+/* The words of e->normal: white space ends them, or what becomes the space begins them. */
+static void cut_normal(lm_encoder *e)
+{
+    const lm_space_path *s = &e->t->spaces_path;
+    const uint16_t *table = lm_unicode_table();
+    some_words w = {0};
+    char space[4] = {0};
+    size_t bytes = lm_utf8_encode(s->space, space), n;
+    e->part.n = e->word.len = 0;
+    lm_buf_reserve(&e->normal, sizeof space); /* so much is copied of each character, */
+    lm_buf_reserve(&e->word, e->normal.len + (WORDS + 2) * sizeof space + LM_WORD_BYTES); /* and nothing grows on the way */
+    for (size_t i = 0; i < e->normal.len; i += n) {
+        uint32_t code;
+        n = lm_utf8_known(e->normal.data + i, &code);
+        bool drops = s->drops_space && lm_unicode_is(table, code) & LM_CP_SPACE, begins = code == s->space || code == ' ';
+        if (drops || begins)
+            end_word(e, &w);
+        if (drops)
+            continue;
+        if (begins || e->word.len == begin_of(&w, w.n)) {
+            memcpy(e->word.data + e->word.len, space, sizeof space);
+            e->word.len += bytes;
+        }
+        if (begins)
+            continue;
+        memcpy(e->word.data + e->word.len, e->normal.data + i, sizeof space);
+        e->word.len += n;
+    }
+    end_word(e, &w);
+    put_words(e, &w, &e->part);
+}
+
+/* What the components find, where each word gets a space. */
+static void cut_changed(lm_encoder *e, lm_str part)
+{
+    e->normal.len = e->word.len = 0;
+    if (!e->valid && !lm_utf8_valid(part.data, part.len)) {
+        lm_utf8_replace_invalid(part, &e->word);
+        part = lm_buf_str(&e->word);
+    }
+    if (lm_normalizer_name(&e->t->normalizer))
+        lm_precompiled_text(&e->t->normalizer.map, part, &e->normal);
+    else
+        lm_buf_append(&e->normal, part.data, part.len);
+    cut_normal(e);
+    e->tokens.n = 0;
+    for (size_t i = 0; i < e->part.n; i++)
+        lm_token_push(&e->tokens, e->part.ids[i], (int32_t)i + 1);
+}
+
 /* A part's ids where a pre-tokenizer cuts it. */
 static void cut_split(lm_encoder *e, lm_str text, size_t from, size_t len)
 {
+    lm_str part = {text.data + from, len};
     size_t chars;
-    if (!plain_word(e, (lm_str){text.data + from, len}, &chars)) {
-        lm_cut_by_components(e, text, from, len);
+    if (!plain_word(e, part, &chars)) {
+        if (e->t->spaces_path.prepends_always)
+            cut_changed(e, part);
+        else
+            lm_cut_by_components(e, text, from, len);
         return;
     }
     if (e->word.len >= LM_LONG_WORD) {

@@ -140,7 +140,7 @@ struct lm_encoder {
     lm_token_list tokens;
     lm_str long_word;       /* see lm_word_cut; data NULL = there is none */
     lm_model_scratch scratch;
-    lm_buf word;
+    lm_buf word, normal;    /* normal: a part of a text, normalised, where the path of spaces cuts words out of it */
     lm_word_cache cache;    /* by the normalised word, or the source's bytes: with LM_OWN_KEY where both are kept */
     lm_words_ahead ahead;
     lm_late_words late;

@@ -56,6 +56,9 @@ static bool read_map(lm_precompiled *m, lm_str map, lm_status *st)
     if (!lm_utf8_valid(map.data + 4 + size, map.len - 4 - size))
         return lm_fail(st, LM_FAILED, "Precompiled: the character map's texts are not UTF-8");
     lm_buf_append(&m->texts, map.data + 4 + size, map.len - 4 - size);
+    lm_buf_cstr(&m->texts); /* the last one ends, too */
+    for (uint32_t c = 0; c < 128; c++)
+        m->stays[c] = c != '\r' && lm_precompiled_keeps(m, c);
     return true;
 }
 
@@ -85,7 +88,7 @@ static size_t child_offset(uint32_t unit)
 
 /* What the shortest beginning of `key` that is in the map becomes; false where there is none. The shortest,
  * and not the longest: so does the reference. */
-static bool look_up(const lm_precompiled *m, const char *key, size_t len, lm_str *becomes)
+static inline bool look_up(const lm_precompiled *m, const char *key, size_t len, lm_str *becomes)
 {
     size_t node = child_offset(m->units[0]);
     for (size_t i = 0; i < len && key[i]; i++) {
@@ -100,13 +103,12 @@ static bool look_up(const lm_precompiled *m, const char *key, size_t len, lm_str
         if (node >= m->unit_count)
             return false;
         if (unit >> 8 & 1) {
-            size_t start = m->units[node] & ~(1u << 31);
+            size_t start = m->units[node] & ~(1u << 31), end = start;
             if (start > m->texts.len)
                 return false;
-            const char *end =
-                start < m->texts.len ? memchr(m->texts.data + start, 0, m->texts.len - start) : NULL;
-            becomes->data = m->texts.len ? m->texts.data + start : "";
-            becomes->len = end ? (size_t)(end - becomes->data) : m->texts.len - start;
+            while (m->texts.data[end]) /* they are short */
+                end++;
+            *becomes = (lm_str){m->texts.data + start, end - start};
             return true;
         }
     }
@@ -154,18 +156,23 @@ static void replace(writer *w, size_t count, lm_str text)
 
 enum { LONGEST_GRAPHEME = 5 }; /* bytes; the reference takes longer ones apart */
 
-/* The end of the grapheme that begins at i. Only those of up to five bytes matter, so Hangul, emoji and
- * flags, which are longer, may be cut into characters. */
+/* Whether two neighbours are in one grapheme. Only those of up to five bytes matter, so Hangul, emoji and flags, which are longer, may be
+ * cut into characters. */
+static inline bool stand_in_one(uint32_t left, unsigned left_is, uint32_t right, unsigned right_is)
+{
+    if (left_is & LM_CP_BREAK)
+        return left == '\r' && right == '\n';
+    return right_is & LM_CP_EXTEND || (left_is & LM_CP_PREPEND && !(right_is & LM_CP_BREAK));
+}
+
+/* The end of the grapheme that begins at i. */
 static size_t grapheme_end(const lm_chars *c, size_t i, const uint16_t *table)
 {
-    unsigned kind = lm_unicode_is(table, c->at[i].code);
-    if (kind & LM_CP_BREAK)
-        return c->at[i].code == '\r' && i + 1 < c->n && c->at[i + 1].code == '\n' ? i + 2 : i + 1;
-    for (i++; i < c->n; i++) {
-        unsigned next = lm_unicode_is(table, c->at[i].code);
-        if (!(next & LM_CP_EXTEND) && (!(kind & LM_CP_PREPEND) || next & LM_CP_BREAK))
+    unsigned is = lm_unicode_is(table, c->at[i].code), next;
+    for (i++; i < c->n; i++, is = next) {
+        next = lm_unicode_is(table, c->at[i].code);
+        if (!stand_in_one(c->at[i - 1].code, is, c->at[i].code, next))
             break;
-        kind = next;
     }
     return i;
 }
@@ -207,4 +214,82 @@ void lm_precompiled_run(const lm_precompiled *m, lm_pieces *p)
     if (w.any)
         lm_pieces_put(p, w.code, w.change);
     lm_pieces_swap(p);
+}
+
+/* ---------------------------------------------------------------- text */
+
+/* A character on its way, and where it ends; behind the last one stands what joins nothing. */
+typedef struct seen {
+    uint32_t code;
+    unsigned is;
+    size_t end;
+} seen;
+
+static inline seen see(lm_str text, size_t i, const uint16_t *table)
+{
+    seen c = {0, LM_CP_BREAK, i};
+    if (i < text.len) {
+        c.end += lm_utf8_known(text.data + i, &c.code);
+        c.is = lm_unicode_is(table, c.code);
+    }
+    return c;
+}
+
+/* What a text becomes: what stays of it is put when something else comes. */
+typedef struct rewriter {
+    const lm_precompiled *m;
+    lm_str text;
+    size_t kept; /* up to here all is put */
+    uint32_t code;
+    lm_str becomes; /* this character, which often comes again */
+    lm_buf *out;
+} rewriter;
+
+static void put_text(rewriter *r, size_t from, size_t to, lm_str becomes)
+{
+    lm_buf_append(r->out, r->text.data + r->kept, from - r->kept);
+    lm_buf_append(r->out, becomes.data, becomes.len);
+    r->kept = to;
+}
+
+static inline void put_character(rewriter *r, size_t from, size_t to, uint32_t code)
+{
+    if (code != r->code) {
+        lm_str becomes;
+        if (!look_up(r->m, r->text.data + from, to - from, &becomes))
+            return;
+        r->code = code;
+        r->becomes = becomes;
+    }
+    put_text(r, from, to, r->becomes);
+}
+
+static bool put_grapheme(rewriter *r, size_t from, size_t to)
+{
+    lm_str becomes;
+    if (to - from > LONGEST_GRAPHEME || !look_up(r->m, r->text.data + from, to - from, &becomes))
+        return false;
+    put_text(r, from, to, becomes);
+    return true;
+}
+
+void lm_precompiled_text(const lm_precompiled *m, lm_str text, lm_buf *out)
+{
+    const uint16_t *table = lm_unicode_table();
+    rewriter r = {.m = m, .text = text, .code = UINT32_MAX, .out = out};
+    size_t i = 0;
+    while (i < text.len) {
+        if (m->stays[(unsigned char)text.data[i]] && i + 1 < text.len && (unsigned char)text.data[i + 1] < 0x80) {
+            i++;
+            continue;
+        }
+        seen first = see(text, i, table), c = first, next;
+        while (next = see(text, c.end, table), stand_in_one(c.code, c.is, next.code, next.is))
+            c = next;
+        if (c.end == first.end || !put_grapheme(&r, i, c.end))
+            for (; i < c.end; i = first.end, first = see(text, i, table))
+                put_character(&r, i, first.end, first.code);
+        i = c.end;
+    }
+    lm_buf_append(out, text.data + r.kept, text.len - r.kept);
 }
