@@ -9,6 +9,10 @@
 #include "text/unicode/unicode.h"
 #include "text/word_starts.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* The one expression by which words are cut; NULL: it is another pre-tokenizer. */
 static const lm_pattern *expression_of(const lm_pre_tokenizer *t)
 {
@@ -81,6 +85,11 @@ static void add_normalised(lm_encoder *e, lm_str text, size_t from, size_t to)
     lm_chars_utf8(&e->pieces.chars, 0, e->pieces.chars.n, &e->word);
 }
 
+static inline bool is_inner(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
 /* NFC joins nothing with what stands before, but characters of its class: around text[odd], the first of these from `from` on, the
  * character before and all of them that follow. */
 static lm_str cluster_at(const lm_byte_path *b, lm_str text, size_t from, size_t odd, size_t to)
@@ -89,28 +98,55 @@ static lm_str cluster_at(const lm_byte_path *b, lm_str text, size_t from, size_t
     size_t end = odd, n;
     while (end < to && (n = lm_utf8_known(text.data + end, &code), b->class[code] & LM_CLASS_NFC))
         end += n;
-    while (odd > from && (text.data[--odd] & 0xC0) == 0x80)
+    while (odd > from && is_inner(text.data[--odd]))
         continue;
     return (lm_str){text.data + odd, end - odd};
+}
+
+#ifdef __SSE2__
+/* Of 16 bytes at s, behind which there is one more, those that begin characters of which some are of LM_CLASS_NFC: none is below U+0300,
+ * from U+4000 to U+9FFF, from U+B000 to U+DFFF, or from U+FFC0 to U+FFFF. */
+static inline unsigned may_begin_nfc(const char *s)
+{
+    __m128i c = _mm_loadu_si128((const __m128i *)(const void *)s), next = _mm_loadu_si128((const __m128i *)(const void *)(s + 1));
+    if (!_mm_movemask_epi8(c))
+        return 0;
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(c, _mm_set1_epi8((char)0xCB)), c);
+    __m128i wide = _mm_sub_epi8(c, _mm_set1_epi8((char)0xE4)), but = _mm_cmpeq_epi8(c, _mm_set1_epi8((char)0xEA));
+    wide = _mm_andnot_si128(but, _mm_cmpeq_epi8(_mm_min_epu8(wide, _mm_set1_epi8(0xED - 0xE4)), wide));
+    __m128i last = _mm_and_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8((char)0xEF)), _mm_cmpeq_epi8(next, _mm_set1_epi8((char)0xBF)));
+    return 0xFFFF & ~(unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, wide), last));
+}
+#endif
+
+/* Behind those of text[from..to) that are of none of the classes that are looked for, of which is told 16 bytes at a time; a character begins there. */
+static inline size_t pass_plain(const lm_byte_path *b, lm_str text, size_t from, size_t to)
+{
+#ifdef __SSE2__
+    for (; b->odd == LM_CLASS_NFC && to - from > 16; from += 16) {
+        unsigned may = may_begin_nfc(text.data + from);
+        if (may)
+            return from + (size_t)__builtin_ctz(may);
+    }
+#endif
+    for (uint64_t eight; to - from >= sizeof eight; from += sizeof eight) {
+        memcpy(&eight, text.data + from, sizeof eight);
+        if (eight & 0x8080808080808080u)
+            break;
+    }
+    while (from < to && is_inner(text.data[from]))
+        from++;
+    return from;
 }
 
 /* The first character of text[from..to), which is valid UTF-8, of the classes that are looked for. */
 static size_t first_of_class(const lm_byte_path *b, lm_str text, size_t from, size_t to)
 {
-    while (b->odd && from < to) {
-        uint64_t eight;
-        if (to - from >= sizeof eight) {
-            memcpy(&eight, text.data + from, sizeof eight);
-            if (!(eight & 0x8080808080808080u)) {
-                from += sizeof eight;
-                continue;
-            }
-        }
-        uint32_t code;
-        size_t n = lm_utf8_known(text.data + from, &code);
+    uint32_t code;
+    for (size_t n; b->odd && (from = pass_plain(b, text, from, to)) < to; from += n) {
+        n = lm_utf8_known(text.data + from, &code);
         if (b->class[code] & b->odd)
             return from;
-        from += n;
     }
     return to;
 }

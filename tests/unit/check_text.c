@@ -496,6 +496,9 @@ START_TEST(char_classes)
     mark_nfc(lm_unicode_table(), classes);
     for (uint32_t c = 0; c < ALL; c++)
         ck_assert_msg(kept[c] == classes[c], "U+%04X is of class %d, not %d", c, classes[c], kept[c]);
+    for (uint32_t c = 0; c < ALL; c++) /* others the path of bytes does not look at */
+        ck_assert(!(kept[c] & LM_CLASS_NFC) || (c >= 0x300 && (c < 0x4000 || c >= 0xA000) && (c < 0xB000 || c >= 0xE000) &&
+                                                (c < 0xFFC0 || c > 0xFFFF)));
     lm_buf_free(&text);
     free(classes);
 }
