@@ -119,7 +119,8 @@ static inline unsigned may_begin_nfc(const char *s)
 }
 #endif
 
-/* Behind those of text[from..to) that are of none of the classes that are looked for, of which is told 16 bytes at a time; a character begins there. */
+/* Behind characters of text[from..to) that are of none of the classes that are looked for, as is told of 16 bytes at a time; a character
+ * begins there. */
 static inline size_t pass_plain(const lm_byte_path *b, lm_str text, size_t from, size_t to)
 {
 #ifdef __SSE2__

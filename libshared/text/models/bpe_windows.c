@@ -10,13 +10,15 @@
 
 #include "base/memory.h"
 
-/* Windows of bytes begin 48 apart: where tokens of runs of one character begin, too. */
-enum { OVERLAP = LM_BPE_SHORT - 48 };
+/* Windows begin 48 symbols apart, where tokens of runs of one character begin, too. They overlap by so many, or up to three fewer, since
+ * a character of up to four symbols may not have room. */
+enum { APART = 48, OVERLAP = LM_BPE_SHORT - APART };
 
 /* A window of few symbols: where it begins in the word, and what bytes its symbols are. */
 typedef struct window {
     size_t from, n;
-    size_t next; /* with this symbol begins the next window */
+    size_t next;   /* with this symbol begins the next window */
+    size_t merged; /* which of those that are merged has its tokens */
     uint8_t starts[LM_BPE_SHORT + 1]; /* byte of each symbol, counted from the window's first; [n]: its end */
 } window;
 
@@ -126,16 +128,16 @@ static uint64_t starts_of(const lm_bpe_short *s)
     return s->alive >> 1;
 }
 
-/* Where the next window begins: so many symbols before the end, with a whole character. */
+/* Where the next window begins, with a whole character. */
 static size_t next_window(const walker *w, const window *at)
 {
-    size_t i = at->n > 2 * OVERLAP ? at->n - OVERLAP : at->n / 2;
+    size_t i = at->n + 3 >= LM_BPE_SHORT ? APART : at->n > 2 * OVERLAP ? at->n - OVERLAP : at->n / 2;
     while (i > 0 && inside_char(w, at->from + at->starts[i]))
         i--;
     return i;
 }
 
-static bool read_window(walker *w, window *at, lm_bpe_short *s)
+static void read_window(walker *w, window *at, lm_bpe_short *s)
 {
     lm_str rest = {w->word.data + at->from, w->word.len - at->from};
     size_t end = 0;
@@ -156,28 +158,47 @@ static bool read_window(walker *w, window *at, lm_bpe_short *s)
     }
     at->starts[at->n] = (uint8_t)end;
     at->next = next_window(w, at);
-    return end < rest.len && at->next > 0;
 }
 
-static size_t read_windows(walker *w, window *at, lm_bpe_short *s)
+static size_t end_of(const window *at)
+{
+    return at->from + at->starts[at->n];
+}
+
+/* Whether the bytes of a window, behind which there are others, are those from another place on, too. */
+static bool comes_again(const walker *w, const window *at, size_t from)
+{
+    size_t n = at->starts[at->n];
+    return w->word.len - from >= n && memcmp(w->word.data + at->from, w->word.data + from, n) == 0;
+}
+
+/* How many there are; *merges: how many of them are to be merged, since what repeats itself is merged once. */
+static size_t read_windows(walker *w, window *at, lm_bpe_short *s, size_t *merges)
 {
     size_t n = 0;
-    at[0].from = w->walk->now.from;
-    while (read_window(w, &at[n], &s[n]) && n + 1 < w->walk->several) {
-        at[n + 1].from = at[n].from + at[n].starts[at[n].next];
+    for (size_t from = w->walk->now.from;; from += at[n - 1].starts[at[n - 1].next]) {
+        if (n && comes_again(w, &at[n - 1], from)) {
+            at[n] = at[n - 1];
+            at[n].from = from;
+        } else {
+            at[n].from = from;
+            at[n].merged = *merges;
+            read_window(w, &at[n], &s[(*merges)++]);
+        }
         n++;
+        if (end_of(&at[n - 1]) == w->word.len || !at[n - 1].next || n == w->walk->several)
+            return n;
     }
-    return n + 1;
 }
 
 /* The symbol of the second window with which a token begins that both have; -1: there is none. */
-static int shared_token(const walker *w, const window *at, const lm_bpe_short *s)
+static int shared_token(const walker *w, const window *at, const lm_bpe_short *merged)
 {
-    uint64_t both = starts_of(&s[0]) >> at[0].next & starts_of(&s[1]);
+    const lm_bpe_short *first = &merged[at[0].merged], *second = &merged[at[1].merged];
+    uint64_t both = starts_of(first) >> at[0].next & starts_of(second);
     for (both &= (UINT64_C(1) << (at[0].n - at[0].next)) - 1; both; both &= both - 1) {
         int i = __builtin_ctzll(both);
-        if (s[0].id[at[0].next + (size_t)i + 1] == s[1].id[i + 1] &&
-            !inside_char(w, at[1].from + at[1].starts[i]))
+        if (first->id[at[0].next + (size_t)i + 1] == second->id[i + 1] && !inside_char(w, at[1].from + at[1].starts[i]))
             return i;
     }
     return -1;
@@ -215,28 +236,29 @@ static void short_windows(walker *w)
 {
     lm_bpe_short s[LM_BPE_AT_ONCE];
     window at[LM_BPE_AT_ONCE];
-    size_t n = read_windows(w, at, s), k = 0, from = 0;
-    lm_bpe_merge_short(w->m->own, s, n);
+    size_t merges = 0, n = read_windows(w, at, s, &merges), k = 0, from = 0;
+    lm_bpe_merge_short(w->m->own, s, merges);
     if (w->walk->now.expected >= 0 && s[0].id[1] != w->walk->now.expected) {
         go_back(w);
         return;
     }
-    for (int shared; k + 1 < n && (shared = shared_token(w, &at[k], &s[k])) >= 0; k++) {
-        put_tokens(w, &at[k], &s[k], from, at[k].next + (size_t)shared);
+    for (int shared; k + 1 < n && (shared = shared_token(w, &at[k], s)) >= 0; k++) {
+        put_tokens(w, &at[k], &s[at[k].merged], from, at[k].next + (size_t)shared);
         from = (size_t)shared;
     }
-    bool end = at[k].from + at[k].starts[at[k].n] == w->word.len;
+    const lm_bpe_short *at_end = &s[at[k].merged];
+    bool end = end_of(&at[k]) == w->word.len;
     w->walk->several = k + 1 < n ? k + 1 : 2 * n < LM_BPE_AT_ONCE ? 2 * n : LM_BPE_AT_ONCE; /* those behind were in vain */
-    size_t keep = end ? at[k].n : symbols_to_keep(w, &at[k], &s[k], from);
-    lm_word_place last = {at[k].from + at[k].starts[from], tokens_of(w), k || from ? s[k].id[from + 1] : w->walk->now.expected,
+    size_t keep = end ? at[k].n : symbols_to_keep(w, &at[k], at_end, from);
+    lm_word_place last = {at[k].from + at[k].starts[from], tokens_of(w), k || from ? at_end->id[from + 1] : w->walk->now.expected,
                           w->walk->now.length};
     if (keep == from) {
         last.length *= 2;
         w->walk->now = last;
         return;
     }
-    put_tokens(w, &at[k], &s[k], from, keep);
-    go_on(w, last, at[k].from + at[k].starts[keep], end ? -1 : s[k].id[keep + 1]);
+    put_tokens(w, &at[k], at_end, from, keep);
+    go_on(w, last, at[k].from + at[k].starts[keep], end ? -1 : at_end->id[keep + 1]);
 }
 
 bool lm_bpe_in_windows(const lm_token_model *m, lm_str word, bool chars, lm_bpe_window *cut, lm_model_scratch *scratch,
