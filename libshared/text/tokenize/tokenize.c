@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* What is in hand stays in the cache of a processor. */
-enum { BATCH_ROWS = 1024, BATCH_BYTES = 1 << 14 };
+enum { BATCH_ROWS = 1024, BATCH_BYTES = 1 << 15 };
 
 typedef struct batch {
     lm_text_batch text;
