@@ -33,7 +33,8 @@ static void check_same(const lm_token_tables *a, const lm_token_tables *b)
     for (size_t i = 0; i < a->merge_count; i++)
         ck_assert(a->merges[i].left == b->merges[i].left && a->merges[i].right == b->merges[i].right);
     ck_assert_uint_eq(a->index.part_count, b->index.part_count);
-    ck_assert(!a->index.parts || memcmp(a->index.parts, b->index.parts, a->index.part_count * sizeof *a->index.parts) == 0);
+    ck_assert(!a->index.parts || (memcmp(a->index.parts, b->index.parts, a->index.part_count * sizeof *a->index.parts) == 0 &&
+                                  memcmp(a->index.least, b->index.least, LM_BYTE_PAIRS * sizeof *a->index.least) == 0));
 }
 
 /* Its tokenizer.json (malloced). */

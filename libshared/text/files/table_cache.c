@@ -29,7 +29,7 @@ typedef struct lm_kept_token {
 enum {
     BYTES, TOKENS, SLOTS,        /* the vocabulary */
     MERGES, SCORES,
-    PAIRS, TAGS, MERGED, PAGES, CHARS, CROSSINGS, PARTS, /* the index of merges */
+    PAIRS, TAGS, MERGED, PAGES, CHARS, CROSSINGS, PARTS, LEAST, /* the index of merges */
     NODES, IDS, NUMBERS, NUMBER_PAGES,    /* the trie */
     ADDED, ADDED_BYTES,
     REST, ADDED_TEXT,            /* see lm_kept_tables */
@@ -40,6 +40,7 @@ static const size_t widths[ARRAYS] = {
     [BYTES] = 1, [TOKENS] = sizeof(lm_vocabulary_token), [SLOTS] = sizeof(lm_vocabulary_slot), [MERGES] = sizeof(lm_merge),
     [SCORES] = sizeof(double), [PAIRS] = sizeof(lm_merge_slot), [TAGS] = 1, [MERGED] = sizeof(int32_t), [PAGES] = sizeof(uint32_t),
     [CHARS] = LM_CHAR_PAGE * sizeof(int32_t), [CROSSINGS] = sizeof(uint64_t), [PARTS] = sizeof(lm_bpe_part),
+    [LEAST] = LM_BYTE_PAIRS * sizeof(uint32_t),
     [NODES] = sizeof(lm_token_trie_node), [IDS] = sizeof(int32_t), [NUMBERS] = 256 * sizeof(uint32_t), [NUMBER_PAGES] = sizeof(uint16_t),
     [ADDED] = sizeof(lm_kept_token), [ADDED_BYTES] = 1, [REST] = 1, [ADDED_TEXT] = 1};
 
@@ -55,7 +56,7 @@ typedef struct header {
     uint64_t lengths[ARRAYS];    /* in elements */
 } header;
 
-static const char magic[16] = "lmutils tables 4";
+static const char magic[16] = "lmutils tables 5";
 enum { ORDER = 0x01020304, ALIGNMENT = 64, DIGESTED = offsetof(header, vocabulary) };
 
 /* Where array i lies; false: they do not fit into `size` bytes, or there are more than these. */
@@ -155,6 +156,7 @@ static bool take_tables(const header *h, char *block, const size_t at[ARRAYS], l
                                 .crossing_count = (size_t)h->lengths[CROSSINGS],
                                 .parts = array_at(h, block, at, PARTS),
                                 .part_count = (size_t)h->lengths[PARTS],
+                                .least = array_at(h, block, at, LEAST),
                                 .digest = h->merges};
     return check_tables(t, scores);
 }
@@ -205,7 +207,8 @@ bool lm_table_cache_parse(lm_map file, const uint64_t key[2], lm_kept_tables *ke
     memcpy(&h, block, sizeof h);
     if (memcmp(h.magic, magic, sizeof magic) != 0 || h.order != ORDER || h.key[0] != key[0] || h.key[1] != key[1] ||
         h.size > LM_MAX_TOKEN_ID + 1 || h.lengths[TOKENS] != h.size || h.lengths[BYTES] > UINT32_MAX ||
-        h.lengths[TAGS] != h.lengths[PAIRS] || h.lengths[CHARS] != h.lengths[PAGES] || (h.lengths[ADDED] && !h.lengths[ADDED_TEXT]) ||
+        h.lengths[TAGS] != h.lengths[PAIRS] || h.lengths[CHARS] != h.lengths[PAGES] || h.lengths[LEAST] != (h.lengths[PARTS] > 0) ||
+        (h.lengths[ADDED] && !h.lengths[ADDED_TEXT]) ||
         !lay_out(&h, file.size, at) || h.digest != XXH3_64bits(block + DIGESTED, file.size - DIGESTED))
         return false;
     lm_str text = {block + at[ADDED_TEXT], (size_t)h.lengths[ADDED_TEXT]},
@@ -266,7 +269,8 @@ void lm_table_cache_print(const uint64_t key[2], const lm_tokenizer *t, lm_str r
                 .lengths = {[BYTES] = v->bytes.len, [TOKENS] = size, [SLOTS] = v->slot_count, [MERGES] = tables->merge_count,
                             [SCORES] = tables->scores ? size : 0, [PAIRS] = index->slot_count, [TAGS] = index->slot_count,
                             [MERGED] = index->merged_count, [PAGES] = index->page_count, [CHARS] = index->page_count,
-                            [CROSSINGS] = index->crossing_count, [PARTS] = index->part_count, [NODES] = trie->places, [IDS] = trie->places,
+                            [CROSSINGS] = index->crossing_count, [PARTS] = index->part_count, [LEAST] = index->part_count > 0,
+                            [NODES] = trie->places, [IDS] = trie->places,
                             [NUMBERS] = trie->places ? lm_token_trie_pages(trie) : 0,
                             [NUMBER_PAGES] = trie->places ? sizeof trie->pages / sizeof *trie->pages : 0,
                             [ADDED] = tokens.len / sizeof(lm_kept_token), [ADDED_BYTES] = bytes.len, [REST] = rest.len,
@@ -274,8 +278,8 @@ void lm_table_cache_print(const uint64_t key[2], const lm_tokenizer *t, lm_str r
     const void *arrays[ARRAYS] = {
         [BYTES] = v->bytes.data, [TOKENS] = v->tokens, [SLOTS] = v->slots, [MERGES] = tables->merges, [SCORES] = tables->scores,
         [PAIRS] = pairs.data, [TAGS] = index->tags, [MERGED] = index->merged, [PAGES] = index->pages, [CHARS] = index->chars,
-        [CROSSINGS] = index->crossings, [PARTS] = index->parts, [NODES] = trie->nodes, [IDS] = trie->ids, [NUMBERS] = trie->numbers,
-        [NUMBER_PAGES] = trie->pages, [ADDED] = tokens.data, [ADDED_BYTES] = bytes.data, [REST] = rest.data,
+        [CROSSINGS] = index->crossings, [PARTS] = index->parts, [LEAST] = index->least, [NODES] = trie->nodes, [IDS] = trie->ids,
+        [NUMBERS] = trie->numbers, [NUMBER_PAGES] = trie->pages, [ADDED] = tokens.data, [ADDED_BYTES] = bytes.data, [REST] = rest.data,
         [ADDED_TEXT] = added_text.data};
     memcpy(h.magic, magic, sizeof magic);
     lm_buf_append(out, &h, sizeof h);

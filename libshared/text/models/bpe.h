@@ -31,6 +31,8 @@ typedef struct lm_bpe_part {
                                            is a byte, or BPE never comes to it */
 } lm_bpe_part;
 
+enum { LM_BYTE_PAIRS = 256 * 256 };
+
 typedef struct lm_bpe {
     lm_merge_slot *slots; /* the index's: open addressing by groups, at most seven eighths full */
     int32_t *merged;      /* by rank: what the two become */
@@ -50,6 +52,7 @@ typedef struct lm_bpe {
     uint16_t forms[256];   /* how they are written: first byte, 256 * second byte */
     uint32_t *pairs;       /* and the rank of the merge of two of them, by left * 256 + right; LM_NO_MERGE */
     const lm_bpe_part *parts; /* by token; NULL: words are merged. Else */
+    const uint32_t *least;    /* the index's, */
     lm_token_trie trie;       /* of the tokens, where those end that BPE comes to (the tables'), */
     uint32_t numbers[256];    /* its numbers of bytes, */
     uint64_t leads_on[256];   /* and words that are looked up: by first byte, bits of the second one's last six */

@@ -244,6 +244,7 @@ void lm_merge_index_free(lm_merge_index *index)
     free(index->merged);
     free(index->crossings);
     free(index->parts);
+    free(index->least);
     free(index->pages);
     free(index->chars);
 }

@@ -17,9 +17,10 @@
  *   its rank is lower, or if it is the same (then they join the same two tokens) and the border is to the left of it.
  *   p's time is T, too: p came after a merge of rank T - 1, and the merge of p and q, whose rank is lower, was next, unless q was
  *   still to be finished: right of the border, with a merge of rank T - 1 in it, which then was next.
- * So back to the two bytes at the border. Nothing else is compared: each pair of tokens, and so each rank, is there once. Tokens in the
- * vocabulary that BPE never comes to are no part of this; where models take words that are such a token, as ignore_merges says, that is
- * seen at the start.
+ * So back to the two bytes at the border. They are the same all the way: where no merge over a border of two such bytes has a rank below
+ * T, none comes first from there on, since T only falls and no rank is compared to more than it. Nothing else is compared: each pair of
+ * tokens, and so each rank, is there once. Tokens in the vocabulary that BPE never comes to are no part of this; where models take words
+ * that are such a token, as ignore_merges says, that is seen at the start.
  *
  * It takes fewer steps than merging where words are few tokens, and the longest is the right one most of the time. That is so where
  * characters are of several bytes and the vocabulary knows more of a word than these: not for languages that it hardly knows, whose
@@ -43,10 +44,16 @@ static inline uint32_t time_of(const lm_bpe_part *p)
     return before_left > p->before_right ? before_left : p->before_right;
 }
 
+static inline size_t border_of(unsigned char left, unsigned char right)
+{
+    return (size_t)left << 8 | right;
+}
+
 /* ---------------------------------------------------------------- two tokens */
 
-/* Whether these two stay apart, if a merge over the border that is between them in the end is made where its rank is below `limit`. */
-static inline bool stand_together(const lm_bpe *b, const lm_bpe_part *parts, int32_t left, int32_t right, uint32_t limit)
+/* Whether these two stay apart, if a merge over the border that is between them in the end is made where its rank is below `limit`.
+ * No merge over such a border has a rank below `least`. */
+static inline bool stand_together(const lm_bpe *b, const lm_bpe_part *parts, int32_t left, int32_t right, uint32_t limit, uint32_t least)
 {
     const lm_bpe_part *l = &parts[left], *r = &parts[right];
     uint32_t left_time = time_of(l), right_time = time_of(r);
@@ -54,7 +61,7 @@ static inline bool stand_together(const lm_bpe *b, const lm_bpe_part *parts, int
         const lm_merge_slot *m = lm_merge_find(b, left, right);
         if (__builtin_expect(m && lm_merge_rank(*m) < limit, 0))
             return false;
-        if (!(left_time | right_time))
+        if ((left_time > right_time ? left_time : right_time) <= least)
             return true;
         uint32_t which = -(uint32_t)(left_time > right_time); /* cannot be foreseen: no branch */
         limit = (l->before_left & which) | (r->before_right & ~which);
@@ -121,7 +128,7 @@ static uint32_t match(const matcher *w, uint64_t ends, int32_t id, int32_t *ids,
         if (ends) {
             uint32_t last = highest(ends);
             left[from] &= ~(UINT64_C(1) << last);
-            if (!n || stand_together(b, b->parts, ids[n - 1], id, LM_NO_MERGE)) {
+            if (!n || stand_together(b, b->parts, ids[n - 1], id, LM_NO_MERGE, b->least[border_of(w->bytes[from - 1], w->bytes[from])])) {
                 starts[n] = from;
                 ids[n++] = id;
                 from += last + 1;
@@ -195,21 +202,34 @@ static lm_bpe_part part_of(const lm_bpe_part *parts, int32_t l, int32_t r, uint3
 }
 
 /* Of those that BPE comes to. A token is what the merge of two such is that nothing over their border comes before. */
-static void find_parts(const lm_token_tables *t, const lm_bpe *b, lm_bpe_part *parts)
+static void find_parts(const lm_token_tables *t, const lm_bpe *b, lm_bpe_part *parts, uint32_t *least)
 {
     lm_merge_slot *order = lm_malloc(t->merge_count, sizeof *order);
+    unsigned char *first = lm_calloc((size_t)t->vocabulary.size, 1), *last = lm_calloc((size_t)t->vocabulary.size, 1); /* bytes of each */
     size_t n = by_length(t, order);
     for (int id = 0; id < t->vocabulary.size; id++)
         parts[id] = (lm_bpe_part){LM_NO_TOKEN, LM_NO_TOKEN, UINT32_MAX, 0};
-    for (int byte = 0; byte < 256; byte++)
+    for (int byte = 0; byte < 256; byte++) {
         parts[b->symbols[byte]].left = 0;
+        first[b->symbols[byte]] = last[b->symbols[byte]] = (unsigned char)byte;
+    }
+    memset(least, 0xFF, LM_BYTE_PAIRS * sizeof *least);
     for (size_t i = 0; i < n; i++) {
         uint32_t rank = lm_merge_rank(order[i]);
         int32_t left = lm_merge_left(order[i]), right = lm_merge_right(order[i]), id = b->merged[rank];
-        if (!is_known(&parts[id]) && is_known(&parts[left]) && is_known(&parts[right]) && stand_together(b, parts, left, right, rank))
-            parts[id] = part_of(parts, left, right, rank);
+        if (!is_known(&parts[left]) || !is_known(&parts[right]))
+            continue;
+        uint32_t *lowest = &least[border_of(last[left], first[right])];
+        *lowest = rank < *lowest ? rank : *lowest;
+        if (is_known(&parts[id]) || !stand_together(b, parts, left, right, rank, 0))
+            continue;
+        parts[id] = part_of(parts, left, right, rank);
+        first[id] = first[left];
+        last[id] = last[right];
     }
     free(order);
+    free(first);
+    free(last);
 }
 
 /* In the trie those alone end that BPE comes to. False: it has not all tokens, each once. */
@@ -229,16 +249,19 @@ static bool mark_ends(const lm_vocabulary *v, lm_token_trie *t, const lm_bpe_par
 static void make_parts(lm_token_tables *t, const lm_bpe *b)
 {
     lm_bpe_part *parts = lm_malloc_table((size_t)t->vocabulary.size, sizeof *parts);
-    find_parts(t, b, parts);
+    uint32_t *least = lm_malloc(LM_BYTE_PAIRS, sizeof *least);
+    find_parts(t, b, parts, least);
     lm_token_trie_of(t);
     if (mark_ends(&t->vocabulary, t->trie, parts)) {
         t->index.parts = parts;
         t->index.part_count = (size_t)t->vocabulary.size;
+        t->index.least = least;
         return;
     }
     lm_token_trie_free(t->trie);
     free(t->trie);
     free(parts);
+    free(least);
     t->trie = NULL;
 }
 
@@ -296,6 +319,7 @@ void lm_bpe_find_parts(lm_token_model *m, lm_bpe *b, bool kept)
         if ((first & 0xC0) != 0x80) /* a word begins with a whole character */
             b->leads_on[first] = second_bytes(b, first);
     b->parts = t->index.parts;
+    b->least = t->index.least;
 }
 
 bool lm_bpe_parts_check(const lm_token_tables *t)

@@ -29,6 +29,7 @@ typedef struct lm_merge_index {
     size_t crossing_count;
     struct lm_bpe_part *parts; /* by token: see bpe_match.c; NULL: there is no such trie */
     size_t part_count;
+    uint32_t *least; /* with `parts`: by last byte * 256 + first byte of the next, the lowest rank of a merge over such a border */
     uint64_t digest; /* of the merges */
 } lm_merge_index;
 
