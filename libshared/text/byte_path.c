@@ -215,6 +215,11 @@ static void cut_word(lm_encoder *e, lm_str text, size_t from, size_t len)
         lm_token_model_encode_bytes(&e->t->model, word, &e->scratch, &e->tokens);
 }
 
+static void cut_words(lm_encoder *e, const lm_str *words, size_t count, lm_short_tokens *out)
+{
+    lm_token_model_encode_words(&e->t->model, words, count, &e->scratch, out);
+}
+
 /* The word text[from..to). */
 static inline void add_word(lm_encoder *e, lm_str text, const lm_key_bytes *k, size_t from, size_t to, lm_side *out)
 {
@@ -331,7 +336,7 @@ void lm_byte_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm_
 {
     const lm_byte_path *b = &e->t->bytes;
     e->cut = cut_word;
-    e->may_be_late = true;
+    e->cut_late = cut_words;
     if (has_added(e->t, text, from, to)) {
         lm_encode_components(e, text, from, to, out);
         return;

@@ -80,6 +80,9 @@ void lm_space_path_prepare(lm_tokenizer *t)
         s->parts[c] = !s->by_model || lm_token_model_parts(&t->model, c, s->space);
         s->plain[c] = !s->by_model && is_plain(t, c);
     }
+    char space[4];
+    lm_str token = {space, lm_utf8_encode(s->space, space)}; /* else a part had more tokens than are kept of it */
+    s->may_be_late = s->by_model && t->model.byte_fallback && lm_vocabulary_find(&t->model.tables.vocabulary, token) >= 0;
 }
 
 /* Where the character begins that ends before s[i]. */
@@ -131,18 +134,12 @@ static size_t part_end(const lm_tokenizer *t, lm_str text, size_t i, size_t last
     return to;
 }
 
-/* A part's ids by the model alone, which takes a part of any length without growing with it. */
-static void cut_by_model(lm_encoder *e, lm_str text, size_t from, size_t len)
+/* A part as the model gets it, to e->word. */
+static void add_part(lm_encoder *e, lm_str part)
 {
     const lm_space_path *s = &e->t->spaces_path;
-    lm_str part = {text.data + from, len};
-    if (lm_utf8_valid_prefix(part.data, part.len) < part.len) {
-        lm_cut_by_components(e, text, from, len);
-        return;
-    }
     char space[4];
     size_t bytes = lm_utf8_encode(s->space, space);
-    e->word.len = 0;
     if (s->prepends)
         lm_buf_append(&e->word, space, bytes);
     while (part.len) {
@@ -154,6 +151,32 @@ static void cut_by_model(lm_encoder *e, lm_str text, size_t from, size_t len)
         n += next != NULL;
         part = (lm_str){part.data + n, part.len - n};
     }
+}
+
+/* The same for several short ones, which are valid UTF-8. */
+static void cut_several(lm_encoder *e, const lm_str *parts, size_t count, lm_short_tokens *out)
+{
+    lm_str words[LM_WORDS_LATE];
+    size_t from = 0;
+    e->word.len = 0;
+    lm_buf_reserve(&e->word, count * 4 * (LM_WORD_BYTES + 1)); /* where they stand, they stay */
+    for (size_t i = 0; i < count; i++, from = e->word.len) {
+        add_part(e, parts[i]);
+        words[i] = (lm_str){e->word.data + from, e->word.len - from};
+    }
+    lm_token_model_encode_short(&e->t->model, words, count, &e->scratch, out);
+}
+
+/* A part's ids by the model alone, which takes a part of any length without growing with it. */
+static void cut_by_model(lm_encoder *e, lm_str text, size_t from, size_t len)
+{
+    lm_str part = {text.data + from, len};
+    if (lm_utf8_valid_prefix(part.data, part.len) < part.len) {
+        lm_cut_by_components(e, text, from, len);
+        return;
+    }
+    e->word.len = 0;
+    add_part(e, part);
     if (e->word.len >= LM_LONG_WORD) {
         e->long_word = lm_buf_str(&e->word);
         return;
@@ -345,6 +368,10 @@ void lm_space_path_encode(lm_encoder *e, lm_str text, size_t from, size_t to, lm
     const lm_space_path *s = &e->t->spaces_path;
     lm_key_bytes k;
     e->cut = s->by_model ? cut_by_model : cut_split;
+    bool late = s->may_be_late && (e->valid || lm_utf8_valid(text.data + from, to - from));
+    if (late != (e->cut_late != NULL))
+        lm_words_finish(e, out);
+    e->cut_late = late ? cut_several : NULL;
     size_t last = to;
     while (last > from && text.data[last - 1] == ' ')
         last--;

@@ -39,6 +39,7 @@ typedef struct lm_space_path {
     bool usable;
     bool by_model;   /* the text is one word, and the model says where it may be taken apart; */
     bool prepends;   /* it begins with one space more; */
+    bool may_be_late; /* short parts go to the model together */
     bool drops_space, prepends_always; /* else: white space before a word is no part of it, and a word always begins with `space` */
     uint32_t space;  /* this is what spaces become */
     bool parts[128]; /* by ASCII character: whether a space behind it begins another part */
@@ -132,6 +133,8 @@ static inline void lm_side_push(lm_side *s, int32_t id, int32_t word, size_t fro
 /* The tokens of text[from..from+len) into e->tokens; of a long word, into e->long_word what the model gets in parts. */
 typedef void lm_word_cut(lm_encoder *e, lm_str text, size_t from, size_t len);
 enum { LM_LONG_WORD = 1 << 12 };
+/* The tokens of several words that have a key. */
+typedef void lm_words_cut(lm_encoder *e, const lm_str *words, size_t count, lm_short_tokens *out);
 
 struct lm_encoder {
     const lm_tokenizer *t;
@@ -145,7 +148,7 @@ struct lm_encoder {
     lm_words_ahead ahead;
     lm_late_words late;
     lm_word_cut *cut;       /* for those of `ahead` that the cache does not know, unless */
-    bool may_be_late;       /* they may go to the model with others, where they have a key (lm_token_model_encode_words) */
+    lm_words_cut *cut_late; /* for those of them that go to the model with others; NULL: none may be late */
     bool bare, valid;       /* of the row in hand: see lm_encode_options.ids_only and .valid */
     lm_word_counts *counts; /* not NULL: words are numbered there instead of being cut into tokens */
 };

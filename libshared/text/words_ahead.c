@@ -144,7 +144,7 @@ static void finish_late(lm_encoder *e, lm_side *out)
         const struct lm_word_ahead *a = &late->at[late->first[i]].word;
         bytes[i] = (lm_str){a->text.data + a->from, a->len};
     }
-    lm_token_model_encode_words(&e->t->model, bytes, (size_t)late->words, &e->scratch, tokens);
+    e->cut_late(e, bytes, (size_t)late->words, tokens);
     put_late(e, tokens, out);
     for (int i = 0; i < late->words; i++) {
         const struct lm_word_ahead *a = &late->at[late->first[i]].word;
@@ -186,7 +186,7 @@ static void take_until(lm_encoder *e, int *i, int to, lm_side *out)
         const lm_known_word *known = find(a);
         if (known)
             put_known(a, known, out);
-        else if (e->may_be_late && a->set)
+        else if (e->cut_late && a->set)
             make_late(e, a, out);
         else
             cut_one(e, a, out);

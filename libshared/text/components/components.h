@@ -164,6 +164,9 @@ void lm_token_model_encode_bytes(const lm_token_model *m, lm_str bytes, lm_model
 enum { LM_WORDS_AT_ONCE = 64 };
 void lm_token_model_encode_words(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch,
                                  lm_short_tokens *out);
+/* The same for words of characters, of BPE that falls back to bytes and whose words may be cut; the ends of tokens are of no meaning. */
+void lm_token_model_encode_short(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch,
+                                 lm_short_tokens *out);
 /* The tokens of a word part by part, whatever its length; `bytes`: it is given so. `out` is empty at the first call, and each one puts
  * the next part in the place of the last; false: that was all. */
 bool lm_token_model_walk(const lm_token_model *m, lm_str word, bool bytes, lm_word_walk *walk, lm_model_scratch *scratch,

@@ -167,6 +167,21 @@ void lm_bpe_short_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, l
     }
 }
 
+void lm_token_model_encode_short(const lm_token_model *m, const lm_str *words, size_t count, lm_model_scratch *scratch,
+                                 lm_short_tokens *out)
+{
+    lm_bpe_short w[WORDS];
+    lm_symbol symbols[LM_BPE_SHORT];
+    for (size_t from = 0, n; from < count; from += n) {
+        n = count - from < WORDS ? count - from : WORDS;
+        for (size_t k = 0; k < n; k++)
+            lm_bpe_short_symbols(m->own, symbols, lm_bpe_symbols(m, words[from + k], scratch, symbols), &w[k]);
+        lm_bpe_merge_short(m->own, w, n);
+        for (size_t k = 0; k < n; k++)
+            tell(&w[k], &out[from + k]);
+    }
+}
+
 void lm_bpe_merge_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_token_list *out)
 {
     lm_bpe_short w;
