@@ -163,7 +163,7 @@ typedef struct lm_bpe_short {
 /* Of 1 to LM_BPE_SHORT bytes, or of as many symbols, of which id and len are given. */
 void lm_bpe_short_bytes(const lm_bpe *b, lm_str word, lm_bpe_short *w);
 void lm_bpe_short_symbols(const lm_bpe *b, const lm_symbol *symbols, size_t n, lm_bpe_short *w);
-/* As lm_bpe_merge, of each of up to LM_BPE_AT_ONCE of them. */
+/* As lm_bpe_merge, of each of them, LM_BPE_AT_ONCE side by side. */
 void lm_bpe_merge_short(const lm_bpe *b, lm_bpe_short *words, size_t count);
 
 /* The same for words of 1 to LM_SHORT_WORD bytes, which are given as bytes. */

@@ -4,7 +4,7 @@
 
 /* The next merge is that of the smallest key: rank and place of its left symbol, as the bits of a float, since these are compared alike,
  * and the smallest of several is an instruction everywhere. */
-enum { PLACES = LM_BPE_SHORT + 2, WORDS = 6, FIRST_KEY = 0x00800000, NO_KEY = FIRST_KEY + LM_NO_MERGE * PLACES };
+enum { PLACES = LM_BPE_SHORT + 2, FIRST_KEY = 0x00800000, NO_KEY = FIRST_KEY + LM_NO_MERGE * PLACES };
 _Static_assert(PLACES == 64 && NO_KEY + (int64_t)LM_NO_MERGE * PLACES < 0x7F800000, "places are bits of a number, keys finite floats");
 
 static inline int32_t key_of(uint32_t rank, size_t place)
@@ -111,13 +111,19 @@ void lm_bpe_merge_short(const lm_bpe *b, lm_bpe_short *words, size_t count)
         lm_bpe_short *word;
         question q[2];
     } lanes[LM_BPE_AT_ONCE];
-    for (size_t i = 0; i < count; i++)
+    size_t n = count < LM_BPE_AT_ONCE ? count : LM_BPE_AT_ONCE, next = n;
+    for (size_t i = 0; i < n; i++)
         lanes[i].word = &words[i];
-    while (count) {
-        for (size_t i = count; i-- > 0;)
-            if (!step(b, lanes[i].word, lanes[i].q))
-                lanes[i] = lanes[--count];
-        for (size_t i = 0; i < count; i++) {
+    while (n) {
+        for (size_t i = n; i-- > 0;)
+            while (!step(b, lanes[i].word, lanes[i].q)) {
+                if (next == count) {
+                    lanes[i] = lanes[--n];
+                    break;
+                }
+                lanes[i].word = &words[next++];
+            }
+        for (size_t i = 0; i < n; i++) {
             answer(b, lanes[i].word, &lanes[i].q[0]);
             answer(b, lanes[i].word, &lanes[i].q[1]);
         }
@@ -145,6 +151,7 @@ static void tell(const lm_bpe_short *w, lm_short_tokens *out)
 
 void lm_bpe_merge_bytes(const lm_bpe *b, const lm_str *words, size_t count, lm_short_tokens *const *out)
 {
+    enum { WORDS = 3 * LM_BPE_AT_ONCE };
     lm_bpe_short w[WORDS];
     for (size_t from = 0, n; from < count; from += n) {
         n = count - from < WORDS ? count - from : WORDS;
