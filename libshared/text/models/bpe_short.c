@@ -149,9 +149,11 @@ static void tell(const lm_bpe_short *w, lm_short_tokens *out)
         out->ids[out->n++] = w->id[1 + __builtin_ctzll(left)];
 }
 
+/* So many are read before they are merged. */
+enum { WORDS = 3 * LM_BPE_AT_ONCE };
+
 void lm_bpe_merge_bytes(const lm_bpe *b, const lm_str *words, size_t count, lm_short_tokens *const *out)
 {
-    enum { WORDS = 3 * LM_BPE_AT_ONCE };
     lm_bpe_short w[WORDS];
     for (size_t from = 0, n; from < count; from += n) {
         n = count - from < WORDS ? count - from : WORDS;
