@@ -68,7 +68,8 @@ static bool is_split(const lm_tokenizer *t, lm_space_path *s)
 /* Of a tokenizer that is split: whether the character has no influence on its neighbours, and becomes itself. */
 static bool is_plain(const lm_tokenizer *t, uint32_t code)
 {
-    return code != t->spaces_path.space && !(lm_unicode_properties(code) & (LM_CP_SPACE | LM_CP_EXTEND | LM_CP_PREPEND | LM_CP_BREAK)) &&
+    const lm_space_path *s = &t->spaces_path;
+    return code != s->space && !(lm_unicode_is(s->table, code) & (LM_CP_SPACE | LM_CP_EXTEND | LM_CP_PREPEND | LM_CP_BREAK)) &&
            (!lm_normalizer_name(&t->normalizer) || lm_precompiled_keeps(&t->normalizer.map, code));
 }
 
@@ -76,6 +77,7 @@ void lm_space_path_prepare(lm_tokenizer *t)
 {
     lm_space_path *s = &t->spaces_path;
     s->usable = (is_one_word(t, s) || is_split(t, s)) && t->model.dropout == 0 && t->added.normalized.only == -2;
+    s->table = s->usable && !s->by_model ? lm_unicode_table() : NULL;
     for (uint32_t c = 0; c < 128 && s->usable; c++) {
         s->parts[c] = !s->by_model || lm_token_model_parts(&t->model, c, s->space);
         s->plain[c] = !s->by_model && is_plain(t, c);
@@ -105,13 +107,13 @@ static bool is_border(const lm_tokenizer *t, lm_str text, size_t from, size_t to
     } else {
         size_t start = start_of_char(text, from, i);
         lm_utf8_decode(text.data + start, i - start, &code);
-        if (s->by_model ? !lm_token_model_parts(&t->model, code, s->space) : lm_unicode_properties(code) & LM_CP_PREPEND)
+        if (s->by_model ? !lm_token_model_parts(&t->model, code, s->space) : lm_unicode_is(s->table, code) & LM_CP_PREPEND)
             return false;
     }
     if (s->by_model || (unsigned char)text.data[next] < 0x80)
         return true;
     lm_utf8_decode(text.data + next, to - next, &code);
-    return !(lm_unicode_properties(code) & LM_CP_EXTEND);
+    return !(lm_unicode_is(s->table, code) & LM_CP_EXTEND);
 }
 
 /* Behind the part that begins at i: before a space, or `to`. No space from `last` on is followed by anything. */
@@ -294,7 +296,6 @@ static void end_word(lm_encoder *e, some_words *w)
 static void cut_normal(lm_encoder *e)
 {
     const lm_space_path *s = &e->t->spaces_path;
-    const uint16_t *table = lm_unicode_table();
     some_words w = {0};
     char space[4] = {0};
     size_t bytes = lm_utf8_encode(s->space, space), n;
@@ -304,7 +305,7 @@ static void cut_normal(lm_encoder *e)
     for (size_t i = 0; i < e->normal.len; i += n) {
         uint32_t code;
         n = lm_utf8_known(e->normal.data + i, &code);
-        bool drops = s->drops_space && lm_unicode_is(table, code) & LM_CP_SPACE, begins = code == s->space || code == ' ';
+        bool drops = s->drops_space && lm_unicode_is(s->table, code) & LM_CP_SPACE, begins = code == s->space || code == ' ';
         if (drops || begins)
             end_word(e, &w);
         if (drops)

@@ -41,7 +41,8 @@ typedef struct lm_space_path {
     bool prepends;   /* it begins with one space more; */
     bool may_be_late; /* short parts go to the model together */
     bool drops_space, prepends_always; /* else: white space before a word is no part of it, and a word always begins with `space` */
-    uint32_t space;  /* this is what spaces become */
+    const uint16_t *table; /* lm_unicode_table(), for these */
+    uint32_t space;        /* this is what spaces become */
     bool parts[128]; /* by ASCII character: whether a space behind it begins another part */
     bool plain[128]; /* whether nothing but the model changes it, or cuts at it */
 } lm_space_path;
