@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Whether a byte is one of a character, but not its first. */
+static inline bool lm_utf8_inner(char byte)
+{
+    return ((unsigned char)byte & 0xC0) == 0x80;
+}
 /* Bytes of ASCII at the start of s. */
 size_t lm_ascii_prefix(const char *s, size_t len);
 /* Offset of the first byte that is not part of a well-formed sequence; len where all is well. */

@@ -85,11 +85,6 @@ static void add_normalised(lm_encoder *e, lm_str text, size_t from, size_t to)
     lm_chars_utf8(&e->pieces.chars, 0, e->pieces.chars.n, &e->word);
 }
 
-static inline bool is_inner(char c)
-{
-    return ((unsigned char)c & 0xC0) == 0x80;
-}
-
 /* NFC joins nothing with what stands before, but characters of its class: around text[odd], the first of these from `from` on, the
  * character before and all of them that follow. */
 static lm_str cluster_at(const lm_byte_path *b, lm_str text, size_t from, size_t odd, size_t to)
@@ -98,7 +93,7 @@ static lm_str cluster_at(const lm_byte_path *b, lm_str text, size_t from, size_t
     size_t end = odd, n;
     while (end < to && (n = lm_utf8_known(text.data + end, &code), b->class[code] & LM_CLASS_NFC))
         end += n;
-    while (odd > from && is_inner(text.data[--odd]))
+    while (odd > from && lm_utf8_inner(text.data[--odd]))
         continue;
     return (lm_str){text.data + odd, end - odd};
 }
@@ -135,7 +130,7 @@ static inline size_t pass_plain(const lm_byte_path *b, lm_str text, size_t from,
         if (eight & 0x8080808080808080u)
             break;
     }
-    while (from < to && is_inner(text.data[from]))
+    while (from < to && lm_utf8_inner(text.data[from]))
         from++;
     return from;
 }

@@ -91,7 +91,7 @@ void lm_space_path_prepare(lm_tokenizer *t)
 static size_t start_of_char(lm_str text, size_t from, size_t i)
 {
     size_t start = i - 1;
-    while (start > from && i - start < 4 && ((unsigned char)text.data[start] & 0xC0) == 0x80)
+    while (start > from && i - start < 4 && lm_utf8_inner(text.data[start]))
         start--;
     return start;
 }
@@ -264,8 +264,7 @@ static void put_words(lm_encoder *e, some_words *w, lm_side *out)
             continue;
         lm_word_key(e->word.data + from, len, keys[i]); /* which is read as a whole */
         sets[i] = lm_word_set(&e->cache, keys[i]);
-        __builtin_prefetch(sets[i]);
-        __builtin_prefetch(sets[i] + 1);
+        lm_word_fetch(sets[i]);
     }
     for (size_t i = 0; i < w->n; i++) {
         lm_str word = {e->word.data + begin_of(w, i), w->ends[i] - begin_of(w, i)};

@@ -20,7 +20,8 @@ liblmutils_la_SOURCES += \
 	libshared/text/word_cache.h \
 	libshared/text/word_starts.c \
 	libshared/text/word_starts.h \
-	libshared/text/words_ahead.c
+	libshared/text/words_ahead.c \
+	libshared/text/words_ahead.h
 
 check_PROGRAMS += tests/unit/check_text
 tests_unit_check_text_SOURCES = tests/unit/check_text.c

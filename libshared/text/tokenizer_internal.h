@@ -6,7 +6,7 @@
 #include "text/byte_path.h"
 #include "text/tokenizer.h"
 #include "text/train/word_counts.h"
-#include "text/word_cache.h"
+#include "text/words_ahead.h"
 
 enum lm_role {
     LM_ROLE_PAD,

@@ -1,20 +1,16 @@
 /* Words on their way to the tokens of a text. Where each stands in the cache is fetched long before it is looked up there, and those that
  * the cache does not know are cut several at a time, so that no word waits for memory by itself; rows of few words go together. */
+#include "base/utf8.h"
 #include "text/tokenizer_internal.h"
 
 /* ---------------------------------------------------------------- one word */
 
-static bool inside_char(lm_str text, size_t i)
-{
-    return ((unsigned char)text.data[i] & 0xC0) == 0x80;
-}
-
 /* A token of the bytes [from, to) of a word that ends at `end`; its span is that of the characters that it has a part of. */
 static void push_part(lm_side *out, lm_str text, int32_t id, int32_t word, size_t from, size_t to, size_t end)
 {
-    while (inside_char(text, from))
+    while (lm_utf8_inner(text.data[from]))
         from--;
-    while (to < end && inside_char(text, to))
+    while (to < end && lm_utf8_inner(text.data[to]))
         to++;
     lm_side_push(out, id, word, from, to);
 }

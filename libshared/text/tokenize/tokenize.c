@@ -328,7 +328,7 @@ static bool choose_options(run *r, lm_status *st)
     int limit = lm_tokenize_limit(r->tokenizer, o->tokenizer), eos = lm_tokenizer_role(r->tokenizer, "eos");
     bool end = o->end < 0 ? o->pack > 0 && !o->chat : o->end;
     r->encode.ids_only = !o->offsets && !o->word_ids && !o->chat;
-    r->encode.valid = true; /* as the texts of records are */
+    r->encode.valid = !o->chat; /* as the texts of records are; what a template makes of them is looked at */
     if (r->encode.max_length < 0)
         r->encode.max_length = o->pack || o->form == LM_FORM_STATS ? 0 : limit;
     else if (o->form == LM_FORM_STATS)
